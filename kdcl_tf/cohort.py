@@ -1,0 +1,298 @@
+"""A cohort: students that train together, in one Keras model.
+
+`Cohort` owns everything that the methods share: the views, the forward passes, the sum of
+losses, the gradients, the metrics and saving.  A method says in one override what the
+students learn from each other.
+"""
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf import losses
+from kdcl_tf.cohort_metrics import CohortMetrics
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"kdcl_tf needs Keras on TensorFlow; got KERAS_BACKEND={keras.backend.backend()}: "
+        "set KERAS_BACKEND=tensorflow before keras is imported"
+    )
+
+__all__ = ["Cohort"]
+
+
+class Cohort(keras.Model):
+    """Students that train together; the base of every method.
+
+    Args:
+      students: `{name: keras.Model}`, built classifiers with the same number of classes
+        that give logits `[B, C]`.
+      temperature: T of the distillation loss, > 0.
+      distillation_weight: lambda of paper Eq. 2, >= 0.
+
+    Inputs are one batch `[B, H, W, C]` that all students share, or `{name: batch}`, a view
+    for each (their resolutions may differ).  `predict` gives `{name: logits}`.
+
+    The loss of a batch is, summed over students and averaged over its examples,
+
+        cross_entropy + distillation_weight * distillation_loss
+
+    plus the students' own regularisation losses.  The examples are counted over all
+    replicas, so a short last batch and uneven replicas are exact.
+    """
+
+    def __init__(self, students, temperature=1.0, distillation_weight=1.0, **kwargs):
+        # The students cast for themselves: a float32 student keeps float32 inputs beside a
+        # bfloat16 one, whatever the global policy is.
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        check_students(students)
+        if temperature <= 0:
+            raise ValueError(f"temperature must be > 0; got {temperature}")
+        if distillation_weight < 0:
+            raise ValueError(f"distillation_weight must be >= 0; got {distillation_weight}")
+        self.students = dict(students)
+        self.temperature = float(temperature)
+        self.distillation_weight = float(distillation_weight)
+        self.student_optimizers = None
+        self.cohort_metrics = CohortMetrics(tuple(students), self.num_classes)
+        self.built = True
+
+    def distillation_losses(self, logits, labels, views):
+        """What each student loses against its soft target: the one override of a method.
+
+        Args:
+          logits: `[M, B, C]` float32, in the order of `students`.
+          labels: `[B]` classes or `[B, C]` probabilities.
+          views: `{name: batch}`, what each student saw.
+
+        Returns:
+          `[M, B]` float32, before `distillation_weight`.
+        """
+        raise TypeError(f"{type(self).__name__} must override distillation_losses")
+
+    def average(self, logits):
+        """`[B, C]` probabilities of the ensemble whose accuracy is reported."""
+        return tf.reduce_mean(tf.nn.softmax(logits), axis=0)
+
+    @property
+    def num_classes(self):
+        """C, the same for every student."""
+        return next(iter(self.students.values())).output_shape[-1]
+
+    @property
+    def metrics(self):
+        return self.cohort_metrics.all
+
+    def call(self, inputs, training=False):
+        views = self.views(inputs)
+        return {name: student(views[name], training=training)
+                for name, student in self.students.items()}  # fmt: skip
+
+    def views(self, inputs):
+        """`{name: batch}` from one shared batch or from a dict of views."""
+        if not isinstance(inputs, dict):
+            return {name: inputs for name in self.students}
+        if set(inputs) != set(self.students):
+            raise ValueError(
+                f"views must be one tensor, or a dict with a view for each of "
+                f"{sorted(self.students)}; got a dict with keys {sorted(inputs)}"
+            )
+        return inputs
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile=False,
+    ):
+        """Configures training.
+
+        Args:
+          optimizer: one for all students, or `{name: optimizer}`.
+          metrics: further metrics of logits; each student gets its own copy.  Accuracy,
+            top-5, cross-entropy and distillation loss are always there.
+          weighted_metrics: the same, weighted by `sample_weight`.
+          run_eagerly, steps_per_execution: as in `keras.Model.compile`.
+          jit_compile: off by default: on CPUs XLA is slower than TensorFlow's own
+            kernels for convolutions, and it does not work under `tf.distribute`.
+
+        Raises:
+          ValueError: when the dict's keys are not the students' names.
+        """
+        per_student = isinstance(optimizer, dict)
+        super().compile(
+            optimizer=None if per_student else optimizer,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+        )
+        self.student_optimizers = self._named_optimizers(optimizer) if per_student else None
+        self.cohort_metrics.add(metrics, weighted_metrics)
+        for each, variables in self._optimizer_groups():
+            each.build(variables)
+
+    def train_step(self, data):
+        views, labels, sample_weight = self._unpack(data)
+        with tf.GradientTape() as tape:
+            step = self._forward(views, labels, sample_weight, training=True)
+            objectives = self._scaled(self._objectives(step))
+        self._descend(tape, objectives)
+        return self._report(step, labels, sample_weight)
+
+    def test_step(self, data):
+        views, labels, sample_weight = self._unpack(data)
+        step = self._forward(views, labels, sample_weight, training=False)
+        return self._report(step, labels, sample_weight)
+
+    def stacked_logits(self, views, training=False):
+        """`[M, B, C]` float32 logits of all students, each on its own view."""
+        return tf.stack(
+            [tf.cast(student(views[name], training=training), tf.float32)
+             for name, student in self.students.items()]
+        )  # fmt: skip
+
+    def get_config(self):
+        return {
+            "students": keras.saving.serialize_keras_object(dict(self.students)),
+            "temperature": self.temperature,
+            "distillation_weight": self.distillation_weight,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        students = keras.saving.deserialize_keras_object(config["students"], custom_objects)
+        return cls(**{**config, "students": students})
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        optimizer = self.student_optimizers or self.optimizer
+        config = {"run_eagerly": self.run_eagerly, "jit_compile": self.jit_compile,
+                  "steps_per_execution": self.steps_per_execution}  # fmt: skip
+        return {**config, **keras.saving.serialize_keras_object(
+            {"optimizer": dict(optimizer) if isinstance(optimizer, dict) else optimizer,
+             **self.cohort_metrics.added})}  # fmt: skip
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def _unpack(self, data):
+        inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if labels is None:
+            raise ValueError("a cohort learns from (images, labels); got no labels")
+        return self.views(inputs), labels, sample_weight
+
+    def _forward(self, views, labels, sample_weight, training):
+        """The step's tensors; losses are `[M, B]`, weighted by `sample_weight`."""
+        logits = self.stacked_logits(views, training)
+        cross_entropy = tf.stack([losses.cross_entropy(labels, each) for each in
+                                  tf.unstack(logits)])  # fmt: skip
+        distillation = self.distillation_losses(logits, labels, views)
+        if sample_weight is not None:
+            weights = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
+            cross_entropy, distillation = cross_entropy * weights, distillation * weights
+        return {
+            "logits": logits,
+            "cross_entropy": cross_entropy,
+            "distillation_loss": distillation,
+            "loss": cross_entropy + self.distillation_weight * distillation,
+            "regularisation": [tf.add_n([0.0, *[tf.cast(each, tf.float32) for each in
+                                                student.losses]])
+                               for student in self.students.values()],
+        }  # fmt: skip
+
+    def _objectives(self, step):
+        """One scalar a student, whose sum over replicas is the loss of the whole batch."""
+        replica = tf.distribute.get_replica_context()
+        local = tf.cast(tf.shape(step["loss"])[1], tf.float32)
+        examples = replica.all_reduce(tf.distribute.ReduceOp.SUM, local)
+        sums = tf.unstack(tf.reduce_sum(step["loss"], axis=1) / examples)
+        return [each + penalty / replica.num_replicas_in_sync
+                for each, penalty in zip(sums, step["regularisation"])]  # fmt: skip
+
+    def _scaled(self, objectives):
+        """The objectives times the optimizers' loss scales, which are 1 but in float16."""
+        if self.student_optimizers:
+            optimizers = self.student_optimizers.values()
+            return [each.scale_loss(value) for each, value in zip(optimizers, objectives)]
+        return [self.optimizer.scale_loss(tf.add_n(objectives))]
+
+    def _descend(self, tape, objectives):
+        """Updates all students at once: each gradient is taken before any variable moves."""
+        groups = self._optimizer_groups()
+        gradients = tape.gradient(objectives, [variables for _, variables in groups])
+        for (optimizer, variables), group in zip(groups, gradients):
+            optimizer.apply_gradients(zip(group, variables))
+
+    def _report(self, step, labels, sample_weight):
+        average = self.average(step["logits"])
+        self.cohort_metrics.update(step, average, labels, sample_weight)
+        return self.get_metrics_result()
+
+    def _optimizer_groups(self):
+        """`[(optimizer, its trainable variables)]`."""
+        if self.student_optimizers:
+            return [(self.student_optimizers[name], student.trainable_variables)
+                    for name, student in self.students.items()]  # fmt: skip
+        return [(self.optimizer, self.trainable_variables)]
+
+    def _named_optimizers(self, optimizers):
+        if set(optimizers) != set(self.students):
+            raise ValueError(
+                f"optimizer must be one for all, or a dict with one for each of "
+                f"{sorted(self.students)}; got keys {sorted(optimizers)}"
+            )
+        if len({id(each) for each in optimizers.values()}) < len(optimizers):
+            raise ValueError(
+                "two students share one optimizer object, which can be built only once: "
+                "give each its own, or pass the optimizer itself instead of a dict"
+            )
+        return {name: keras.optimizers.get(optimizers[name]) for name in self.students}
+
+
+def check_students(students):
+    """Raises ValueError, with the fix, for students that cannot form a cohort."""
+    if not isinstance(students, dict) or not students:
+        raise ValueError(
+            f"students must be a dict of at least one {{name: keras.Model}}; got {students!r}"
+        )
+    for name, student in students.items():
+        _check_student(name, student)
+    classes = {name: student.output_shape[-1] for name, student in students.items()}
+    if len(set(classes.values())) > 1:
+        raise ValueError(f"students must have the same number of classes; got {classes}")
+    owners = {}
+    for name, student in students.items():
+        for variable in student.variables:
+            other = owners.setdefault(id(variable), name)
+            if other != name:
+                raise ValueError(
+                    f"students {other!r} and {name!r} share the variable {variable.path}: "
+                    "build each student by itself"
+                )
+
+
+def _check_student(name, student):
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"a student's name must be a non-empty string; got {name!r}")
+    if not isinstance(student, keras.Model):
+        raise ValueError(f"student {name!r} must be a keras.Model; got {type(student).__name__}")
+    if not student.built:
+        raise ValueError(
+            f"student {name!r} is not built: give it a keras.Input, or call it once on a batch"
+        )
+    shape = getattr(student, "output_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[-1] is None:
+        raise ValueError(f"student {name!r} must give logits [B, C]; got output shape {shape}")
+    last = student.layers[-1] if student.layers else None
+    if getattr(last, "activation", None) is keras.activations.softmax or isinstance(
+        last, keras.layers.Softmax
+    ):
+        raise ValueError(
+            f"student {name!r} ends in a softmax; a cohort needs logits: build it with "
+            "classifier_activation=None, or without the last activation"
+        )

@@ -1,0 +1,17 @@
+"""Vanilla training: the same students, side by side, with no exchange."""
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf.cohort import Cohort
+
+
+@keras.saving.register_keras_serializable(package="kdcl_tf")
+class Independent(Cohort):
+    """Students that see the same steps and learn from the labels alone: the baseline.
+
+    Args: as `Cohort`; temperature and weight change nothing.
+    """
+
+    def distillation_losses(self, logits, labels, views):
+        return tf.zeros(tf.shape(logits)[:2])

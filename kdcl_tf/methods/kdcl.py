@@ -1,0 +1,71 @@
+"""KDCL: every student learns from one ensemble of them all."""
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf import ensembles, losses, targets
+from kdcl_tf.cohort import Cohort
+
+
+@keras.saving.register_keras_serializable(package="kdcl_tf")
+class KDCL(Cohort):
+    """Knowledge distillation via collaborative learning (Guo et al., CVPR 2020, Eq. 2).
+
+    Args:
+      students: `{name: keras.Model}`, see `Cohort`.
+      ensemble: `"naive"`, `"linear"`, `"min_logit"`, `"general"`, or an `Ensemble`.
+      temperature: T, 2 in the paper's CIFAR experiments.
+      distillation_weight: lambda, 1 in the paper.
+    """
+
+    def __init__(self, students, ensemble="min_logit", temperature=2.0,
+                 distillation_weight=1.0, **kwargs):  # fmt: skip
+        super().__init__(students, temperature, distillation_weight, **kwargs)
+        self.ensemble = ensembles.get(ensemble)
+        self.ensemble.connect(len(self.students))
+        self._measure = tf.function(self._error_matrix, reduce_retracing=True)
+
+    def distillation_losses(self, logits, labels, views):
+        soft = self.ensemble.soft_target(logits, labels, self.temperature)
+        return tf.stack([losses.distillation(soft, each, self.temperature)
+                         for each in tf.unstack(logits)])  # fmt: skip
+
+    def average(self, logits):
+        return self.ensemble.average(logits)
+
+    def renew_ensemble(self, held_out):
+        """Fits the weights of a `General` ensemble to held-out images.
+
+        Args:
+          held_out: an iterable of `(images or {name: view}, labels)` batches, undistorted
+            and not trained on.
+
+        Returns:
+          `{name: weight}`.
+
+        Raises:
+          ValueError: when the ensemble has no weights, or `held_out` no examples.
+        """
+        if not isinstance(self.ensemble, ensembles.General):
+            raise ValueError(f"{type(self.ensemble).__name__} has no weights to renew")
+        total, examples = 0.0, 0
+        for inputs, labels in held_out:
+            total += self._measure(self.views(inputs), labels) * len(labels)
+            examples += len(labels)
+        if not examples:
+            raise ValueError("General's weights need held-out images; got none")
+        weights = self.ensemble.renew(total / examples)
+        return {name: float(weight) for name, weight in zip(self.students, weights)}
+
+    def get_config(self):
+        ensemble = keras.saving.serialize_keras_object(self.ensemble)
+        return {**super().get_config(), "ensemble": ensemble}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        ensemble = keras.saving.deserialize_keras_object(config["ensemble"], custom_objects)
+        return super().from_config({**config, "ensemble": ensemble}, custom_objects)
+
+    def _error_matrix(self, views, labels):
+        errors = self.ensemble.errors(self.stacked_logits(views), labels)
+        return targets.error_matrix(errors)
