@@ -30,9 +30,18 @@ _HOMES = {
     "General": "ensembles",
 }
 _MODULES = (
-    "callbacks", "cohort", "data", "ensembles", "evaluation", "losses", "methods",
-    "serving", "students", "targets", "training",
-)  # fmt: skip
+    "callbacks",
+    "cohort",
+    "data",
+    "ensembles",
+    "evaluation",
+    "losses",
+    "methods",
+    "serving",
+    "students",
+    "targets",
+    "training",
+)
 
 __all__ = sorted([*_HOMES, *_MODULES])
 

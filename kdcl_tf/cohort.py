@@ -85,8 +85,9 @@ class Cohort(keras.Model):
 
     def call(self, inputs, training=False):
         views = self.views(inputs)
-        return {name: student(views[name], training=training)
-                for name, student in self.students.items()}  # fmt: skip
+        return {
+            name: student(views[name], training=training) for name, student in self.students.items()
+        }
 
     def views(self, inputs):
         """`{name: batch}` from one shared batch or from a dict of views."""
@@ -150,9 +151,11 @@ class Cohort(keras.Model):
     def stacked_logits(self, views, training=False):
         """`[M, B, C]` float32 logits of all students, each on its own view."""
         return tf.stack(
-            [tf.cast(student(views[name], training=training), tf.float32)
-             for name, student in self.students.items()]
-        )  # fmt: skip
+            [
+                tf.cast(student(views[name], training=training), tf.float32)
+                for name, student in self.students.items()
+            ]
+        )
 
     def get_config(self):
         return {
@@ -171,11 +174,20 @@ class Cohort(keras.Model):
         if not self.compiled:
             return None
         optimizer = self.student_optimizers or self.optimizer
-        config = {"run_eagerly": self.run_eagerly, "jit_compile": self.jit_compile,
-                  "steps_per_execution": self.steps_per_execution}  # fmt: skip
-        return {**config, **keras.saving.serialize_keras_object(
-            {"optimizer": dict(optimizer) if isinstance(optimizer, dict) else optimizer,
-             **self.cohort_metrics.added})}  # fmt: skip
+        config = {
+            "run_eagerly": self.run_eagerly,
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+        }
+        return {
+            **config,
+            **keras.saving.serialize_keras_object(
+                {
+                    "optimizer": dict(optimizer) if isinstance(optimizer, dict) else optimizer,
+                    **self.cohort_metrics.added,
+                }
+            ),
+        }
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -189,8 +201,9 @@ class Cohort(keras.Model):
     def _forward(self, views, labels, sample_weight, training):
         """The step's tensors; losses are `[M, B]`, weighted by `sample_weight`."""
         logits = self.stacked_logits(views, training)
-        cross_entropy = tf.stack([losses.cross_entropy(labels, each) for each in
-                                  tf.unstack(logits)])  # fmt: skip
+        cross_entropy = tf.stack(
+            [losses.cross_entropy(labels, each) for each in tf.unstack(logits)]
+        )
         distillation = self.distillation_losses(logits, labels, views)
         if sample_weight is not None:
             weights = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
@@ -200,10 +213,11 @@ class Cohort(keras.Model):
             "cross_entropy": cross_entropy,
             "distillation_loss": distillation,
             "loss": cross_entropy + self.distillation_weight * distillation,
-            "regularisation": [tf.add_n([0.0, *[tf.cast(each, tf.float32) for each in
-                                                student.losses]])
-                               for student in self.students.values()],
-        }  # fmt: skip
+            "regularisation": [
+                tf.add_n([0.0, *[tf.cast(each, tf.float32) for each in student.losses]])
+                for student in self.students.values()
+            ],
+        }
 
     def _objectives(self, step):
         """One scalar a student, whose sum over replicas is the loss of the whole batch."""
@@ -211,8 +225,10 @@ class Cohort(keras.Model):
         local = tf.cast(tf.shape(step["loss"])[1], tf.float32)
         examples = replica.all_reduce(tf.distribute.ReduceOp.SUM, local)
         sums = tf.unstack(tf.reduce_sum(step["loss"], axis=1) / examples)
-        return [each + penalty / replica.num_replicas_in_sync
-                for each, penalty in zip(sums, step["regularisation"])]  # fmt: skip
+        return [
+            each + penalty / replica.num_replicas_in_sync
+            for each, penalty in zip(sums, step["regularisation"])
+        ]
 
     def _scaled(self, objectives):
         """The objectives times the optimizers' loss scales, which are 1 but in float16."""
@@ -236,8 +252,10 @@ class Cohort(keras.Model):
     def _optimizer_groups(self):
         """`[(optimizer, its trainable variables)]`."""
         if self.student_optimizers:
-            return [(self.student_optimizers[name], student.trainable_variables)
-                    for name, student in self.students.items()]  # fmt: skip
+            return [
+                (self.student_optimizers[name], student.trainable_variables)
+                for name, student in self.students.items()
+            ]
         return [(self.optimizer, self.trainable_variables)]
 
     def _named_optimizers(self, optimizers):

@@ -27,8 +27,10 @@ class CohortMetrics:
         self._top = min(5, num_classes)
         self.loss = keras.metrics.Mean(name="loss")
         self.ensemble = keras.metrics.Mean(name="ensemble_accuracy")
-        self.own = {name: {kind: keras.metrics.Mean(name=f"{name}_{kind}")
-                           for kind in _PER_STUDENT} for name in students}  # fmt: skip
+        self.own = {
+            name: {kind: keras.metrics.Mean(name=f"{name}_{kind}") for kind in _PER_STUDENT}
+            for name in students
+        }
         self.add(None, None)
 
     def add(self, metrics, weighted_metrics):
@@ -61,7 +63,9 @@ class CohortMetrics:
         """
         dense = targets.dense_labels(labels, average.shape[-1])
         classes = tf.argmax(dense, axis=-1, output_type=tf.int32)
-        self.loss.update_state(tf.reduce_sum(step["loss"], axis=0) + tf.add_n(step["regularisation"]))
+        self.loss.update_state(
+            tf.reduce_sum(step["loss"], axis=0) + tf.add_n(step["regularisation"])
+        )
         self.ensemble.update_state(_hits(average, classes))
         for row, kinds in enumerate(self.own.values()):
             logits = step["logits"][row]

@@ -18,8 +18,9 @@ class KDCL(Cohort):
       distillation_weight: lambda, 1 in the paper.
     """
 
-    def __init__(self, students, ensemble="min_logit", temperature=2.0,
-                 distillation_weight=1.0, **kwargs):  # fmt: skip
+    def __init__(
+        self, students, ensemble="min_logit", temperature=2.0, distillation_weight=1.0, **kwargs
+    ):
         super().__init__(students, temperature, distillation_weight, **kwargs)
         self.ensemble = ensembles.get(ensemble)
         self.ensemble.connect(len(self.students))
@@ -27,8 +28,9 @@ class KDCL(Cohort):
 
     def distillation_losses(self, logits, labels, views):
         soft = self.ensemble.soft_target(logits, labels, self.temperature)
-        return tf.stack([losses.distillation(soft, each, self.temperature)
-                         for each in tf.unstack(logits)])  # fmt: skip
+        return tf.stack(
+            [losses.distillation(soft, each, self.temperature) for each in tf.unstack(logits)]
+        )
 
     def average(self, logits):
         return self.ensemble.average(logits)

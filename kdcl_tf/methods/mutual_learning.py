@@ -23,8 +23,16 @@ class MutualLearning(Cohort):
         if students == 1:
             return tf.zeros(tf.shape(logits)[:2])
         peers = tf.nn.softmax(tf.stop_gradient(logits) / self.temperature)
-        return tf.stack([
-            tf.add_n([losses.distillation(peers[j], logits[i], self.temperature)
-                      for j in range(students) if j != i]) / (students - 1)
-            for i in range(students)
-        ])  # fmt: skip
+        return tf.stack(
+            [
+                tf.add_n(
+                    [
+                        losses.distillation(peers[j], logits[i], self.temperature)
+                        for j in range(students)
+                        if j != i
+                    ]
+                )
+                / (students - 1)
+                for i in range(students)
+            ]
+        )

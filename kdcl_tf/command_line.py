@@ -1,0 +1,86 @@
+"""What the programs share: flags parsed and errors told in one line each."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+from absl import app, flags, logging
+
+
+def run(define_flags, main):
+    """Runs a program: defines its flags, parses them, calls `main(flag_values)`.
+
+    Flags are defined here and not on import, so that two programs can be imported into one
+    process.  A bad flag is answered with one line and exit status 1.
+
+    Args:
+      define_flags: a function of a `FlagValues`.
+      main: a function of the parsed `FlagValues`.
+    """
+    define_flags(flags.FLAGS)
+    _make_key_flags(define_flags.__module__)
+    # TensorFlow tells of every file it writes; --verbosity=0 brings that back.
+    logging.set_verbosity(logging.WARNING)
+    app.run(lambda _: main(flags.FLAGS), flags_parser=_parse)
+
+
+def _make_key_flags(module):
+    """Lets `--help` of an installed script list the flags of the module behind it."""
+    for flag in flags.FLAGS.flags_by_module_dict().get(module, ()):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
+def _parse(argv):
+    try:
+        rest = flags.FLAGS(argv)
+    except (flags.Error, OSError) as error:
+        fail(str(error))
+    if len(rest) > 1:
+        fail(f"got {' '.join(rest[1:])!r}, which is no flag; wanted --name=value")
+    return rest
+
+
+def fail(message, status=1):
+    """Prints one line and exits."""
+    program = os.path.basename(sys.argv[0]).removesuffix(".py")
+    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def user_errors():
+    """Turns what set-up says of bad input into one line and exit status 1.
+
+    Only around set-up: the same exceptions inside training are defects, and keep their
+    traceback.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        fail(str(error))
+
+
+def import_tensorflow():
+    """Imports TensorFlow without the notices its C++ prints before logging can be set.
+
+    They would bury the one line that matters.  What was written is shown if the import
+    fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with tempfile.TemporaryFile() as notices:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(notices.fileno(), 2)
+        try:
+            import tensorflow
+
+            # Finding the devices prints, too.
+            tensorflow.config.list_physical_devices()
+        except BaseException:
+            notices.seek(0)
+            os.write(kept, notices.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,5 @@
+"""Measuring students that are trained."""
+
+from kdcl_tf.evaluation.scores import expected_calibration_error, scores
+
+__all__ = ["expected_calibration_error", "scores"]

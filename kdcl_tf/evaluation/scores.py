@@ -1,0 +1,50 @@
+"""Scores of a classifier from its logits, in numpy."""
+
+import numpy as np
+
+
+def scores(logits, labels):
+    """Accuracy, likelihood and calibration.
+
+    Args:
+      logits: `[N, C]`, N >= 1.
+      labels: `[N]` integer classes.
+
+    Returns:
+      `{"top_1", "top_5"}` in 0..1, `"nll"` in nats, `"ece"` in 0..1 (15 bins), `"examples"`.
+    """
+    logits = np.asarray(logits, np.float64)
+    labels = np.asarray(labels)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    of_label = log_probabilities[np.arange(len(labels)), labels]
+    predicted = logits.argmax(axis=1)
+    better = (log_probabilities > of_label[:, None]).sum(axis=1)
+    confidence = np.exp(log_probabilities.max(axis=1))
+    return {
+        "top_1": float((predicted == labels).mean()),
+        "top_5": float((better < 5).mean()),
+        "nll": float(-of_label.mean()),
+        "ece": expected_calibration_error(confidence, predicted == labels),
+        "examples": len(labels),
+    }
+
+
+def expected_calibration_error(confidence, correct, bins=15):
+    """How far confidence is from accuracy, averaged over bins by their share of examples.
+
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, Eq. 3.
+
+    Args:
+      confidence: `[N]` probability of the predicted class.
+      correct: `[N]` bool.
+      bins: number of bins of equal width over 0..1.
+
+    Returns:
+      A float in 0..1.
+    """
+    confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
+    # Bins are (low, high], so that confidence 1 is in the last.
+    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gap = np.bincount(index, weights=correct - confidence, minlength=bins)
+    return float(np.abs(gap).sum() / len(confidence))

@@ -1,0 +1,109 @@
+"""Exports the students of a run from its newest checkpoint, complete or not.
+
+kdcl-export --workdir=runs/my_run                         # SavedModels
+kdcl-export --workdir=runs/my_run --format=keras --student=resnet32 --output=models
+"""
+
+import pathlib
+
+from absl import flags
+
+from kdcl_tf import command_line
+
+FORMATS = ("saved_model", "keras", "weights")
+
+
+def define_flags(flag_values):
+    """Defines what to export, how and where to."""
+    flags.DEFINE_string("workdir", None, "A run of kdcl-train.", flag_values)
+    flags.DEFINE_string("student", None, "One student's name; by default all.", flag_values)
+    flags.DEFINE_enum(
+        "format",
+        "saved_model",
+        FORMATS,
+        "saved_model takes uint8 images and needs only TensorFlow; keras and "
+        "weights take normalised images and are for training on.",
+        flag_values,
+    )
+    flags.DEFINE_string("output", None, "Folder; by default WORKDIR/students.", flag_values)
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
+
+
+def main(flag_values):
+    """Restores the run's students and writes them."""
+    with command_line.user_errors():
+        if not flag_values["workdir"].value:
+            raise ValueError("wanted --workdir, the folder of a run")
+        workdir = pathlib.Path(flag_values["workdir"].value).expanduser()
+        settings = settings_of(workdir)
+    command_line.import_tensorflow()
+    with command_line.user_errors():
+        cohort, dataset = restore(workdir, settings, flag_values["data_dir"].value)
+        names = chosen(flag_values["student"].value, cohort.students)
+        output = pathlib.Path(flag_values["output"].value or workdir / "students").expanduser()
+        output.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            print(write(cohort.students[name], name, flag_values["format"].value, output, dataset))
+
+
+def settings_of(workdir):
+    """The `Settings` of a run, from its `flags.txt`.
+
+    Raises:
+      ValueError: when the folder is no run.
+    """
+    from kdcl_tf import train
+
+    path = workdir / "flags.txt"
+    if not path.exists():
+        raise ValueError(f"{workdir} is no run of kdcl-train: it has no flags.txt")
+    values = flags.FlagValues()
+    train.define_flags(values)
+    values(["kdcl-train", f"--flagfile={path}"])
+    return train.settings_from_flags(values)
+
+
+def restore(workdir, settings, data_dir):
+    """`(cohort, dataset)` with the variables of the newest checkpoint."""
+    from kdcl_tf.training import factory, session
+    from kdcl_tf.training.checkpoint import Checkpoints
+
+    dataset = session.load_dataset(settings, data_dir)
+    steps = -(-len(dataset.train) // settings.batch_size)
+    cohort = factory.create_compiled(settings, dataset, steps)
+    checkpoints = Checkpoints(workdir / "checkpoints", session.all_variables(cohort))
+    if checkpoints.restore() is None:
+        raise ValueError(f"{workdir} has no checkpoint yet")
+    return cohort, dataset
+
+
+def chosen(student, students):
+    """The names to export.
+
+    Raises:
+      ValueError: for a student that the run does not have.
+    """
+    if student and student not in students:
+        raise ValueError(f"unknown --student={student}: the run has {', '.join(students)}")
+    return [student] if student else list(students)
+
+
+def write(student, name, form, output, dataset):
+    """Writes one student in one of `FORMATS`; returns its path."""
+    from kdcl_tf import serving
+
+    if form == "saved_model":
+        card = {"dataset": dataset.name}
+        return serving.export_student(student, output / name, dataset=dataset, card=card)
+    if form == "keras":
+        return serving.save_keras(student, output / f"{name}.keras")
+    return serving.save_weights(student, output / f"{name}.weights.h5")
+
+
+def cli():
+    """Entry point of `kdcl-export`."""
+    command_line.run(define_flags, main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,222 @@
+"""Trains a cohort of students and exports each.
+
+    kdcl-train                                              # the embedded quickstart
+    kdcl-train --flagfile=flags/cifar100/general_icl.flags  # the paper's best CIFAR row
+
+Run again with the same flags, it continues where it was stopped.
+"""
+
+import dataclasses
+import hashlib
+
+from absl import flags
+
+from kdcl_tf import command_line
+from kdcl_tf.training import settings as settings_lib
+
+_DEFAULTS = settings_lib.Settings()
+
+
+def define_flags(flag_values):
+    """Defines a flag for each field of `Settings`, and where the run reads and writes."""
+    _define_method_flags(flag_values)
+    _define_data_flags(flag_values)
+    _define_optimisation_flags(flag_values)
+    _define_run_flags(flag_values)
+
+
+def _define_method_flags(fv):
+    flags.DEFINE_enum(
+        "method", _DEFAULTS.method, settings_lib.METHODS, "How students learn from each other.", fv
+    )
+    flags.DEFINE_list(
+        "students", list(_DEFAULTS.students), "Architectures, such as resnet32,wrn_16_2.", fv
+    )
+    flags.DEFINE_enum(
+        "ensemble",
+        _DEFAULTS.ensemble,
+        settings_lib.ENSEMBLES,
+        "How KDCL makes its soft target.",
+        fv,
+    )
+    flags.DEFINE_float(
+        "temperature",
+        None,
+        "T of the distillation loss; by default 2 for kdcl, 1 otherwise.",
+        flag_values=fv,
+    )
+    flags.DEFINE_float(
+        "distillation_weight",
+        _DEFAULTS.distillation_weight,
+        "Lambda, the weight of the distillation loss.",
+        flag_values=fv,
+    )
+    flags.DEFINE_bool(
+        "invariant", _DEFAULTS.invariant, "A distortion of its own for each student (ICL).", fv
+    )
+
+
+def _define_data_flags(fv):
+    flags.DEFINE_string(
+        "dataset", _DEFAULTS.dataset, "digits, folder:PATH, or a TFDS name such as cifar100.", fv
+    )
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)
+    flags.DEFINE_integer(
+        "image_size",
+        _DEFAULTS.image_size,
+        "Pixels a side to resize to; 0 for the data set's own.",
+        flag_values=fv,
+    )
+    flags.DEFINE_bool("cutout", _DEFAULTS.cutout, "Also cut a square out of each view.", fv)
+    flags.DEFINE_integer(
+        "cutout_size", _DEFAULTS.cutout_size, "Side of that square, in pixels.", flag_values=fv
+    )
+    flags.DEFINE_integer(
+        "holdout_per_class",
+        _DEFAULTS.holdout_per_class,
+        "Training images a class kept apart for General's weights.",
+        flag_values=fv,
+    )
+    flags.DEFINE_integer(
+        "train_per_class",
+        _DEFAULTS.train_per_class,
+        "Images a class to train on; 0 for all that are not held out.",
+        flag_values=fv,
+    )
+
+
+def _define_optimisation_flags(fv):
+    for name, text in (
+        ("epochs", "Times through the training images."),
+        ("batch_size", "Images a step, over all replicas."),
+        ("warmup_epochs", "Epochs over which the learning rate rises."),
+        ("seed", "Decides weights, order of images and distortions."),
+    ):
+        flags.DEFINE_integer(name, getattr(_DEFAULTS, name), text, flag_values=fv)
+    for name, text in (
+        ("learning_rate", "Peak learning rate."),
+        ("warmup_learning_rate", "Learning rate at the first step of the warm-up."),
+        ("momentum", "Of SGD."),
+        ("weight_decay", "Coupled: added to the gradient, as wd * w, before momentum."),
+    ):
+        flags.DEFINE_float(name, getattr(_DEFAULTS, name), text, flag_values=fv)
+    flags.DEFINE_enum(
+        "schedule", _DEFAULTS.schedule, settings_lib.SCHEDULES, "How the learning rate falls.", fv
+    )
+    flags.DEFINE_list(
+        "milestones",
+        [str(each) for each in _DEFAULTS.milestones],
+        "Epochs after which --schedule=step divides the rate by 10.",
+        fv,
+    )
+
+
+def _define_run_flags(fv):
+    flags.DEFINE_enum(
+        "precision",
+        _DEFAULTS.precision,
+        settings_lib.PRECISIONS,
+        "Of the students' activations; variables stay float32.",
+        fv,
+    )
+    flags.DEFINE_enum(
+        "strategy",
+        _DEFAULTS.strategy,
+        settings_lib.STRATEGIES,
+        "One device, or all of this machine.",
+        fv,
+    )
+    flags.DEFINE_integer(
+        "evaluate_every",
+        _DEFAULTS.evaluate_every,
+        "Epochs between evaluations; the last is always evaluated.",
+        flag_values=fv,
+    )
+    flags.DEFINE_string(
+        "workdir", None, "Folder of the run; by default one in runs/ named for the flags.", fv
+    )
+    flags.DEFINE_float(
+        "checkpoint_seconds",
+        600.0,
+        "The most time between two checkpoints inside an epoch.",
+        lower_bound=0.0,
+        flag_values=fv,
+    )
+
+
+def settings_from_flags(flag_values):
+    """The run's `Settings`.
+
+    Raises:
+      ValueError: for a value out of range, in one line.
+    """
+    fields = {
+        field.name: flag_values[field.name].value
+        for field in dataclasses.fields(settings_lib.Settings)
+    }
+    milestones = fields["milestones"] or []
+    if not all(each.strip().isdigit() for each in milestones):
+        raise ValueError(f"--milestones={','.join(milestones)}: wanted whole numbers of epochs")
+    fields["milestones"] = tuple(int(each) for each in milestones)
+    fields["students"] = tuple(each.strip() for each in fields["students"] or [])
+    return settings_lib.Settings(**fields)
+
+
+def default_workdir(settings):
+    """`runs/<data>_<method>_<hash>`: the same flags find the same folder."""
+    text = "".join(f"{name}={value}\n" for name, value in settings.as_flags().items())
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    dataset = "".join(each if each.isalnum() else "-" for each in settings.dataset)
+    method = settings.ensemble if settings.method == "kdcl" else settings.method
+    return f"runs/{dataset}_{method}_{digest}"
+
+
+def main(flag_values):
+    """Sets up, trains and reports; see the module's docstring."""
+    with command_line.user_errors():
+        settings = settings_from_flags(flag_values)
+        from kdcl_tf.training.workdir import Workdir
+
+        workdir = Workdir(flag_values["workdir"].value or default_workdir(settings))
+        workdir.check_flags(settings.as_flags())
+    command_line.import_tensorflow()
+    from kdcl_tf.training.interruption import Interrupted
+    from kdcl_tf.training.loop import Divergence
+    from kdcl_tf.training.session import Session
+
+    with command_line.user_errors():
+        session = Session(
+            settings,
+            workdir,
+            flag_values["data_dir"].value,
+            flag_values["checkpoint_seconds"].value,
+        )
+    try:
+        result = session.train()
+    except Interrupted as stop:
+        command_line.fail(str(stop), stop.exit_status)
+    except Divergence as divergence:
+        command_line.fail(str(divergence))
+    print(report(result, workdir.path))
+
+
+def report(result, path):
+    """The end of a run for a person: a line a student, and where everything is."""
+    lines = [
+        f"{name}: test accuracy {student['accuracy']:.2%}, top-5 "
+        f"{student['top_5_accuracy']:.2%}, {student['parameters']:,} parameters, "
+        f"{path / student['saved_model']}"
+        for name, student in result["students"].items()
+    ]
+    lines.append(f"ensemble: test accuracy {result['ensemble_accuracy']:.2%}")
+    lines.append(f"plot: {path / 'accuracy.png'}; numbers: {path / 'result.json'}")
+    return "\n".join(lines)
+
+
+def cli():
+    """Entry point of `kdcl-train`."""
+    command_line.run(define_flags, main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,1 @@
+"""How `kdcl-train` runs: settings, schedule, optimizer, loop, checkpoints, results."""

@@ -1,0 +1,78 @@
+"""Checkpoints of every variable, with a manifest that is checked before restoring.
+
+A checkpoint is a folder `step-<n>` that appears in one rename, so that a process killed
+while it writes leaves the one before.  Variables are saved as a flat list: saving the
+model object would lose moving statistics, and Keras's own backup loses seed states and
+the inside of an epoch.
+"""
+
+import json
+import pathlib
+import shutil
+
+import tensorflow as tf
+
+_MANIFEST = "manifest.json"
+
+
+class Checkpoints:
+    """The checkpoints of one run, newest last.
+
+    Args:
+      folder: made on the first save.
+      variables: Keras variables, in a fixed order.
+      keep: how many of the newest stay.
+    """
+
+    def __init__(self, folder, variables, keep=2):
+        self._folder = pathlib.Path(folder)
+        self._keep = keep
+        self._manifest = [
+            [variable.path, list(variable.shape), str(variable.dtype)] for variable in variables
+        ]
+        values = {f"{index:05d}": variable.value for index, variable in enumerate(variables)}
+        self._checkpoint = tf.train.Checkpoint(**values)
+
+    def save(self, step, progress):
+        """Writes `step-<step>` with a JSON-able `progress` beside the variables."""
+        final = self._folder / f"step-{step:09d}"
+        partial = self._folder / f".partial-{final.name}"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        self._checkpoint.write(str(partial / "variables"))
+        manifest = {"progress": progress, "variables": self._manifest}
+        (partial / _MANIFEST).write_text(json.dumps(manifest))
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
+        for old in self._saved()[: -self._keep]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def restore(self):
+        """Restores the newest checkpoint; returns its `progress`, or None without one.
+
+        Raises:
+          ValueError: when it holds other variables than these, naming the first.
+        """
+        saved = self._saved()
+        if not saved:
+            return None
+        manifest = json.loads((saved[-1] / _MANIFEST).read_text())
+        self._check(saved[-1], manifest["variables"])
+        self._checkpoint.read(str(saved[-1] / "variables")).assert_consumed()
+        return manifest["progress"]
+
+    def _saved(self):
+        return sorted(self._folder.glob("step-*"))
+
+    def _check(self, folder, found):
+        wanted = self._manifest
+        for index, (have, want) in enumerate(zip(found, wanted)):
+            if have != want:
+                raise ValueError(
+                    f"checkpoint {folder} does not fit: variable {index} is {have}, wanted {want}"
+                )
+        if len(found) != len(wanted):
+            raise ValueError(
+                f"checkpoint {folder} does not fit: it has {len(found)} variables, "
+                f"wanted {len(wanted)}"
+            )

@@ -1,0 +1,42 @@
+"""SIGTERM and Ctrl-C as a wish that the loop grants between two steps."""
+
+import signal
+
+
+class Interruption:
+    """While entered, remembers the first SIGTERM or SIGINT instead of dying of it.
+
+    A second signal acts as it did before, so an impatient Ctrl-C still works.
+    """
+
+    _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self):
+        self.signal = None
+        self._before = {}
+
+    def __enter__(self):
+        for number in self._SIGNALS:
+            self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _remember(self, number, _):
+        self.signal = signal.Signals(number)
+        signal.signal(number, self._before[number])
+
+
+class Interrupted(Exception):
+    """The run was stopped by a signal, after it saved.
+
+    Args:
+      number: the signal, a `signal.Signals`.
+      message: where it stopped and how to go on.
+    """
+
+    def __init__(self, number, message):
+        super().__init__(message)
+        self.exit_status = 128 + number

@@ -1,0 +1,64 @@
+"""Learning-rate schedules, in steps, from settings in epochs."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="kdcl_tf")
+class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises linearly for some steps, then follows another schedule from its start.
+
+    Args:
+      schedule: the `LearningRateSchedule` that follows; its step 0 is the first step here,
+        so that milestones count from the start of training.
+      warmup_steps: > 0.
+      start: the rate at step 0.
+    """
+
+    def __init__(self, schedule, warmup_steps, start=0.0):
+        super().__init__()
+        self.schedule, self.warmup_steps, self.start = schedule, warmup_steps, start
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        peak = self.schedule(tf.constant(0.0))
+        rising = self.start + (peak - self.start) * step / float(self.warmup_steps)
+        return tf.where(step < self.warmup_steps, rising, self.schedule(step))
+
+    def get_config(self):
+        return {
+            "schedule": keras.saving.serialize_keras_object(self.schedule),
+            "warmup_steps": self.warmup_steps,
+            "start": self.start,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(**{**config, "schedule": schedule})
+
+
+def create(settings, steps_per_epoch):
+    """The schedule that the settings ask for.
+
+    `step` divides the rate by 10 after each milestone's epoch; `cosine` falls to 0 at the
+    end; `constant` stays.
+    """
+    peak, total = settings.learning_rate, settings.epochs * steps_per_epoch
+    if settings.schedule == "cosine":
+        schedule = keras.optimizers.schedules.CosineDecay(peak, total)
+    else:
+        drops = settings.milestones if settings.schedule == "step" else ()
+        # PiecewiseConstantDecay keeps the old value at the boundary itself; step n * S is
+        # the first of epoch n + 1 and must already have the new one.
+        boundaries = [epochs * steps_per_epoch - 1 for epochs in drops]
+        values = [peak * 0.1**number for number in range(len(drops) + 1)]
+        schedule = (
+            keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
+            if boundaries
+            else keras.optimizers.schedules.PiecewiseConstantDecay([total], [peak, peak])
+        )
+    if not settings.warmup_epochs:
+        return schedule
+    steps = settings.warmup_epochs * steps_per_epoch
+    return LinearWarmup(schedule, steps, settings.warmup_learning_rate)

@@ -1,0 +1,141 @@
+"""One run from settings to exported students: what `kdcl-train` does after its flags."""
+
+import dataclasses
+import platform
+
+import keras
+import tensorflow as tf
+
+import kdcl_tf
+from kdcl_tf import data, serving, students
+from kdcl_tf.training import factory, plots, strategies
+from kdcl_tf.training.checkpoint import Checkpoints
+from kdcl_tf.training.loop import Loop
+
+
+class Session:
+    """A run, set up and checked; `train` then does the long work.
+
+    Args:
+      settings: `Settings`.
+      workdir: `Workdir`.
+      data_dir: where TFDS keeps its data, or None.
+      checkpoint_seconds: the most time between checkpoints inside an epoch.
+
+    Raises:
+      ValueError, OSError: for data, flags or a workdir that do not fit, in one line.
+    """
+
+    def __init__(self, settings, workdir, data_dir=None, checkpoint_seconds=600.0):
+        workdir.check_flags(settings.as_flags())
+        self.settings, self.workdir = settings, workdir
+        self.dataset = load_dataset(settings, data_dir)
+        self.views = data.Views(
+            self.dataset,
+            settings.student_names,
+            settings.seed,
+            invariant=settings.invariant,
+            cutout=settings.cutout_size if settings.cutout else 0,
+        )
+        steps = self.views.steps_per_epoch(settings.batch_size)
+        strategy = strategies.create(settings.strategy)
+        with strategy.scope():
+            self.cohort = factory.create_compiled(settings, self.dataset, steps)
+        checkpoints = Checkpoints(workdir.path / "checkpoints", all_variables(self.cohort))
+        self.loop = Loop(
+            self.cohort, self.views, settings, strategy, workdir, checkpoints, checkpoint_seconds
+        )
+
+    def train(self):
+        """Trains, exports and draws; returns what `result.json` holds.
+
+        A run that is complete is not run again.
+
+        Raises:
+          Interrupted, Divergence: as `Loop.run`.
+        """
+        if self.workdir.result:
+            return self.workdir.result
+        self.workdir.record_flags(self.settings.as_flags())
+        self.loop.run()
+        last = self.workdir.log[-1]
+        models = self._export(last)
+        method = self.settings.method
+        title = (
+            f"{method} {self.settings.ensemble if method == 'kdcl' else ''} on {self.dataset.name}"
+        )
+        plots.plot_accuracy(
+            self.workdir.log, self.cohort.students, self.workdir.path / "accuracy.png", title
+        )
+        result = self._result(last, models)
+        self.workdir.write_result(result)
+        return result
+
+    def _export(self, last):
+        return {
+            name: str(
+                serving.export_student(
+                    student,
+                    self.workdir.path / "students" / name,
+                    dataset=self.dataset,
+                    card={
+                        "dataset": self.dataset.name,
+                        "test_accuracy": last[f"test_{name}_accuracy"],
+                    },
+                ).relative_to(self.workdir.path)
+            )
+            for name, student in self.cohort.students.items()
+        }
+
+    def _result(self, last, models):
+        """The last epoch's numbers: never the best, which would be chosen on the test set."""
+        kinds = ("accuracy", "top_5_accuracy", "cross_entropy")
+        members = {
+            name: {
+                **{kind: last[f"test_{name}_{kind}"] for kind in kinds},
+                "train_accuracy": last[f"{name}_accuracy"],
+                "parameters": students.parameter_count(student),
+                "saved_model": models[name],
+            }
+            for name, student in self.cohort.students.items()
+        }
+        log = self.workdir.log
+        return {
+            "students": members,
+            "ensemble_accuracy": last["test_ensemble_accuracy"],
+            "general_weights": {
+                name: last[f"general_weight_{name}"]
+                for name in members
+                if f"general_weight_{name}" in last
+            },
+            "epochs": last["epoch"],
+            "steps": last["step"],
+            "seconds": round(sum(each["seconds"] for each in log), 1),
+            "images_per_second": last["images_per_second"],
+            "settings": dataclasses.asdict(self.settings),
+            "data": self.dataset.summary(),
+            "versions": {
+                "kdcl_tf": kdcl_tf.__version__,
+                "tensorflow": tf.__version__,
+                "keras": keras.__version__,
+                "python": platform.python_version(),
+            },
+        }
+
+
+def load_dataset(settings, data_dir):
+    """The settings' data set, with its held-out images."""
+    return data.load(
+        settings.dataset,
+        data_dir=data_dir,
+        holdout_per_class=settings.holdout_per_class,
+        train_per_class=settings.train_per_class,
+        image_size=settings.image_size,
+    )
+
+
+def all_variables(cohort):
+    """Every variable a run must save: weights, statistics, seeds, optimizer, metrics."""
+    metrics = [variable for metric in cohort.metrics for variable in metric.variables]
+    variables = [*cohort.variables, *cohort.optimizer.variables, *metrics]
+    return list({id(variable): variable for variable in variables}.values())

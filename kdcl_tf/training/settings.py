@@ -1,0 +1,137 @@
+"""The settings of one run, checked before TensorFlow is even imported."""
+
+import dataclasses
+
+from kdcl_tf import data, students
+
+METHODS = ("kdcl", "independent", "mutual_learning")
+ENSEMBLES = ("naive", "linear", "min_logit", "general")
+SCHEDULES = ("step", "cosine", "constant")
+PRECISIONS = ("float32", "bfloat16")
+STRATEGIES = ("one", "mirrored")
+
+# The paper's T for KDCL on CIFAR; deep mutual learning's own for the rest.
+_TEMPERATURES = {"kdcl": 2.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Everything that decides a run's numbers.  A flag of `kdcl-train` for each field.
+
+    Epochs count from 1 in what a person reads; `milestones` are the numbers of epochs
+    after which the learning rate drops.
+    """
+
+    method: str = "kdcl"
+    students: tuple = ("resnet8", "wrn_10_2")
+    ensemble: str = "general"
+    temperature: float | None = None
+    distillation_weight: float = 1.0
+    invariant: bool = True
+    dataset: str = "digits"
+    image_size: int = 0
+    cutout: bool = False
+    cutout_size: int = 16
+    holdout_per_class: int = 5
+    train_per_class: int = 20
+    epochs: int = 40
+    batch_size: int = 32
+    learning_rate: float = 0.1
+    schedule: str = "step"
+    milestones: tuple = (20, 30)
+    warmup_epochs: int = 0
+    warmup_learning_rate: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    precision: str = "float32"
+    strategy: str = "one"
+    evaluate_every: int = 1
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.temperature is None:
+            temperature = _TEMPERATURES.get(self.method, 1.0)
+            object.__setattr__(self, "temperature", temperature)
+        self._check_choices()
+        self._check_ranges()
+        self._check_milestones()
+        data.validate_name(self.dataset)
+        if not self.students:
+            raise ValueError("--students got no names; wanted some, such as resnet32,wrn_16_2")
+        for name in self.students:
+            students.validate(name)
+        if self.uses_general and self.holdout_per_class < 1:
+            raise ValueError(
+                "--ensemble=general fits its weights to held-out images; got "
+                "--holdout_per_class=0: pass 1 or more (the paper: 50)"
+            )
+
+    @property
+    def uses_general(self):
+        """Whether weights are renewed from held-out images."""
+        return self.method == "kdcl" and self.ensemble == "general"
+
+    @property
+    def student_names(self):
+        """A distinct name for each student: a second `resnet20` is `resnet20_2`."""
+        seen, names = {}, []
+        for architecture in self.students:
+            seen[architecture] = seen.get(architecture, 0) + 1
+            count = seen[architecture]
+            names.append(architecture if count == 1 else f"{architecture}_{count}")
+        return tuple(names)
+
+    def as_flags(self):
+        """`{name: text}`, what `--name=text` on the command line would say."""
+        return {name: _as_text(value) for name, value in dataclasses.asdict(self).items()}
+
+    def _check_choices(self):
+        for field, choices in (
+            ("method", METHODS),
+            ("ensemble", ENSEMBLES),
+            ("schedule", SCHEDULES),
+            ("precision", PRECISIONS),
+            ("strategy", STRATEGIES),
+        ):
+            value = getattr(self, field)
+            if value not in choices:
+                raise ValueError(f"unknown --{field}={value}: wanted one of {', '.join(choices)}")
+
+    def _check_ranges(self):
+        for field in ("epochs", "batch_size", "evaluate_every", "cutout_size"):
+            self._require(field, getattr(self, field) >= 1, "at least 1")
+        for field in (
+            "holdout_per_class",
+            "train_per_class",
+            "warmup_epochs",
+            "seed",
+            "image_size",
+            "distillation_weight",
+            "weight_decay",
+            "warmup_learning_rate",
+        ):
+            self._require(field, getattr(self, field) >= 0, "0 or more")
+        for field in ("temperature", "learning_rate"):
+            self._require(field, getattr(self, field) > 0, "more than 0")
+        self._require("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
+
+    def _check_milestones(self):
+        if list(self.milestones) != sorted(set(self.milestones)) or any(
+            milestone < 1 for milestone in self.milestones
+        ):
+            given = ",".join(map(str, self.milestones))
+            raise ValueError(f"--milestones={given}: wanted rising numbers of epochs, from 1")
+        if self.warmup_epochs >= self.epochs and self.warmup_epochs:
+            raise ValueError(
+                f"--warmup_epochs={self.warmup_epochs}: wanted fewer than --epochs={self.epochs}"
+            )
+
+    def _require(self, field, holds, wanted):
+        if not holds:
+            raise ValueError(f"--{field}={getattr(self, field)}: wanted {wanted}")
+
+
+def _as_text(value):
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,101 @@
+"""The folder of one run: its flags, log and results, written so that nothing is half there.
+
+flags.txt           the run's flags, a flagfile that repeats it
+log.jsonl           one JSON object an epoch
+checkpoints/        what a restart continues from
+tensorboard/        the same numbers for TensorBoard
+result.json         the last epoch's numbers, when the run is complete
+accuracy.png        accuracy of each student by epoch
+students/<name>/    a SavedModel each
+"""
+
+import json
+import os
+import pathlib
+
+
+class Workdir:
+    """Opens or makes the folder of a run.
+
+    Args:
+      path: the folder.
+
+    Raises:
+      OSError: when it cannot be made or written to.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path).expanduser()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / ".writable"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise OSError(
+                f"--workdir={path} cannot be written to ({error.strerror}): pass a folder that can"
+            ) from error
+
+    def check_flags(self, flags):
+        """Refuses a folder that a run with other flags has made.
+
+        Args:
+          flags: `{name: text}` of the flags that decide the run's numbers.
+
+        Raises:
+          ValueError: naming each flag that differs, with both values.
+        """
+        path = self.path / "flags.txt"
+        if not path.exists():
+            return
+        lines = [line[2:].partition("=") for line in path.read_text().splitlines()]
+        before = {name: value for name, _, value in lines}
+        differ = [
+            f"--{name}={before.get(name, '(absent)')} (now {flags.get(name, '(absent)')})"
+            for name in {**before, **flags}
+            if before.get(name) != flags.get(name)
+        ]
+        if differ:
+            raise ValueError(
+                f"workdir {self.path} was made with other flags: {', '.join(differ)}; "
+                "pass those, or another --workdir"
+            )
+
+    def record_flags(self, flags):
+        """Writes `flags.txt`; from here on the folder belongs to this run."""
+        lines = [f"--{name}={value}\n" for name, value in flags.items()]
+        write_atomically(self.path / "flags.txt", "".join(lines))
+
+    @property
+    def log(self):
+        """The epochs logged so far, a list of dicts."""
+        path = self.path / "log.jsonl"
+        if not path.exists():
+            return []
+        # A line that a crash cut short has no newline yet.
+        lines = path.read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+    def log_epoch(self, record):
+        """Appends one epoch; drops what was logged of it and later ones before a restart."""
+        kept = [each for each in self.log if each["epoch"] < record["epoch"]]
+        lines = [json.dumps(each) + "\n" for each in [*kept, record]]
+        write_atomically(self.path / "log.jsonl", "".join(lines))
+
+    @property
+    def result(self):
+        """The finished run's `result.json` as a dict, or None."""
+        path = self.path / "result.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def write_result(self, result):
+        """Marks the run as complete."""
+        write_atomically(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+
+
+def write_atomically(path, text):
+    """Writes a text file under a temporary name, then renames it."""
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    os.replace(partial, path)

@@ -1,0 +1,44 @@
+"""Packaging of kdcl_tf."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+_HERE = pathlib.Path(__file__).parent
+_VERSION = re.search(
+    r'__version__ = "(.+)"', (_HERE / "kdcl_tf" / "__init__.py").read_text()
+).group(1)
+
+setup(
+    name="kdcl_tf",
+    version=_VERSION,
+    description="Online knowledge distillation via collaborative learning (KDCL, CVPR 2020)",
+    long_description=(_HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["kdcl_tf", "kdcl_tf.*"]),
+    python_requires=">=3.10,<3.14",
+    install_requires=[
+        "absl-py>=2.1,<3",
+        # What tensorflow-datasets 4.9.10 imports at run time and does not declare.
+        "importlib_resources>=6,<8",
+        "keras>=3.13,<4",
+        "keras-cv>=0.9,<0.10",
+        "matplotlib>=3.8,<4",
+        "numpy>=1.26,<3",
+        "scikit-learn>=1.4,<2",
+        "tensorflow>=2.20,<2.22",
+        "tensorboard>=2.20,<3",
+        "tensorflow-datasets>=4.9.9,<5",
+        "tqdm>=4.66,<5",
+    ],
+    extras_require={"test": ["pytest>=8,<10"]},
+    entry_points={
+        "console_scripts": [
+            "kdcl-train=kdcl_tf.train:cli",
+            "kdcl-evaluate=kdcl_tf.evaluate:cli",
+            "kdcl-export=kdcl_tf.export:cli",
+        ]
+    },
+)
