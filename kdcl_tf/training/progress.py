@@ -5,6 +5,8 @@ import time
 
 import tqdm
 
+_BAR = "{desc} {percentage:3.0f}%|{bar:20}| {rate_fmt} {elapsed} + {remaining} left{postfix}"
+
 
 class Progress:
     """A progress bar over all images of the run, this session's speed beside it.
@@ -23,7 +25,7 @@ class Progress:
             unit="img",
             mininterval=interval,
             dynamic_ncols=True,
-            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {rate_fmt} {elapsed} + {remaining} left{postfix}",
+            bar_format=_BAR,
         )
 
     def start_epoch(self, epoch, epochs):
