@@ -3,6 +3,9 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if "KDCL_DATA_DIR" in os.environ:
+    # Tests change their working directory.
+    os.environ["KDCL_DATA_DIR"] = os.path.abspath(os.environ["KDCL_DATA_DIR"])
 
 import tensorflow as tf
 from absl import flags

@@ -5,7 +5,7 @@ import keras
 from kdcl_tf import methods, students
 from kdcl_tf.training import optimizers, schedules
 
-_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def create_students(settings, num_classes, image_shape):
@@ -15,7 +15,7 @@ def create_students(settings, num_classes, image_shape):
             architecture,
             num_classes,
             image_shape,
-            dtype=_POLICIES[settings.precision],
+            dtype=POLICIES[settings.precision],
             model_name=name,
         )
         for name, architecture in zip(settings.student_names, settings.students)

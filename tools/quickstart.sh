@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Trains two small students alone and then as a cohort, on handwritten digits that come
+# with scikit-learn, and shows what the cohort gains.  Needs Python and pip only.
+#
+#   bash tools/quickstart.sh              into runs/quickstart
+#   bash tools/quickstart.sh FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/environment.sh
+out="${1:-runs/quickstart}"
+
+echo "1/2 each student alone"
+kdcl-train --method=independent --workdir="$out/alone" > /dev/null
+echo "2/2 the same students as a cohort"
+kdcl-train --workdir="$out/cohort" > /dev/null
+python tools/compare.py "$out/alone" "$out/cohort"
