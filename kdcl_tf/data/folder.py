@@ -1,0 +1,171 @@
+"""A folder of image files: PATH/train/<class>/*.jpg, PATH/test/<class>/*.jpg."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Sequence
+from concurrent import futures
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.data import dataset as dataset_lib
+from kdcl_tf.data import errors, resize
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+TEST_NAMES = ("test", "validation", "val")
+DEFAULT_SIZE = 32
+
+
+def read(path: str, image_size: int = 0) -> dataset_lib.Source:
+    """Decodes every image of a folder.
+
+    Classes are the sorted names of the folders in PATH/train; images are read in
+    sorted order. Files that are not images by their suffix, deeper folders and
+    hidden ones are passed over. Grey images become RGB, alpha is dropped, of an
+    animation the first frame counts, EXIF orientation is ignored.
+
+    Args:
+      path: holds `train` and one of `test`, `validation`, `val`.
+      image_size: height and width; 0 is 32. The aspect ratio is not kept.
+
+    Returns:
+      The images, `[N, size, size, 3]`. A class may be missing from test.
+
+    Raises:
+      FileNotFoundError: when the folder or a split is not there.
+      ValueError: for fewer than two classes, a class without images, a class
+        that only test has, an unreadable image, too many images for memory.
+    """
+    root = pathlib.Path(path).expanduser()
+    if not root.is_dir():
+        raise FileNotFoundError(f"folder '{root}' is not there")
+    train_root = _split_root(root, ("train",))
+    test_root = _split_root(root, TEST_NAMES)
+    classes = _class_names(train_root)
+    train_files = _files(train_root, classes)
+    test_files = _files(test_root, _known_classes(test_root, classes))
+    size = image_size or DEFAULT_SIZE
+    count = len(train_files) + len(test_files)
+    dataset_lib.check_size(f"folder:{path}", count, size, size)
+    return dataset_lib.Source(
+        train=_decode_files(train_files, classes, size),
+        test=_decode_files(test_files, classes, size),
+        class_names=classes,
+        flip=True,
+    )
+
+
+def _split_root(root: pathlib.Path, names: Sequence[str]) -> pathlib.Path:
+    for name in names:
+        if (root / name).is_dir():
+            return root / name
+    got = ", ".join(_subfolders(root)) or "no folders"
+    wanted = " or ".join(f"{name}/" for name in names)
+    raise FileNotFoundError(f"folder '{root}': got {got}, wanted {wanted} in it")
+
+
+def _subfolders(root: pathlib.Path) -> tuple[str, ...]:
+    names = (entry.name for entry in root.iterdir() if entry.is_dir())
+    return tuple(sorted(name for name in names if not name.startswith(".")))
+
+
+def _class_names(train_root: pathlib.Path) -> tuple[str, ...]:
+    names = _subfolders(train_root)
+    if len(names) < 2:
+        noun = "class" if len(names) == 1 else "classes"
+        raise ValueError(
+            f"folder '{train_root}': got {len(names)} {noun}"
+            f"{''.join(f' ({name})' for name in names)}, wanted at least 2: one"
+            " folder of images for each class"
+        )
+    return names
+
+
+def _known_classes(test_root: pathlib.Path, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes that test has; all of them must be trained on."""
+    names = _subfolders(test_root)
+    for name in names:
+        if name not in classes:
+            raise ValueError(
+                f"folder '{test_root}': got class {name!r}, which train does not"
+                f" have; wanted only its {len(classes)} classes, such as"
+                f" {classes[0]!r}"
+            )
+    if not names:
+        raise ValueError(f"folder '{test_root}': got no classes, wanted at least 1")
+    return names
+
+
+def _files(split_root: pathlib.Path, classes: Sequence[str]) -> list[pathlib.Path]:
+    """All image files of a split, class after class, each class sorted."""
+    files = []
+    for name in classes:
+        found = sorted(
+            entry
+            for entry in (split_root / name).iterdir()
+            if entry.suffix.lower() in SUFFIXES
+            and not entry.name.startswith(".")
+            and entry.is_file()
+        )
+        if not found:
+            raise ValueError(
+                f"folder '{split_root / name}': got no images, wanted at least 1"
+                f" file with suffix {', '.join(SUFFIXES)}"
+            )
+        files.extend(found)
+    return files
+
+
+def _decode_files(
+    files: Sequence[pathlib.Path], classes: tuple[str, ...], size: int
+) -> dataset_lib.ImageSplit:
+    """Decodes in threads, into one array; TensorFlow lets go of the GIL."""
+    images = np.empty([len(files), size, size, 3], np.uint8)
+    numbers = {name: number for number, name in enumerate(classes)}
+    labels = np.array([numbers[file.parent.name] for file in files], np.int64)
+    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        decoded = pool.map(lambda file: _decode(file, size), files)
+        try:
+            for index, image in enumerate(decoded):
+                images[index] = image
+        except ValueError:
+            # Without this the pool would decode all that is left before it raises.
+            pool.shutdown(cancel_futures=True)
+            raise
+    return dataset_lib.ImageSplit(images, labels)
+
+
+def _decode(file: pathlib.Path, size: int) -> np.ndarray:
+    """One image, `[size, size, 3]` uint8."""
+    try:
+        with tf.device("CPU:0"):
+            image = _decode_rgb(file.read_bytes())
+            return resize.square(image, size).numpy()
+    except (tf.errors.OpError, ValueError, OSError) as error:
+        raise ValueError(f"image '{file}' cannot be read: {errors.one_line(error)}") from error
+
+
+def _decode_rgb(content: bytes) -> tf.Tensor:
+    """`[H, W, 3]` uint8 from the content of a file of any of the types."""
+    if not content:
+        raise ValueError("the file is empty")
+    if content.startswith(b"BM"):
+        return _decode_bmp(content)
+    return tf.io.decode_image(content, channels=3, expand_animations=False)
+
+
+def _decode_bmp(content: bytes) -> tf.Tensor:
+    """`[H, W, 3]` uint8 from a BMP file, of 8, 24 or 32 bits a pixel.
+
+    TensorFlow's decoder does not convert between numbers of channels, and of 8
+    bits a pixel it gives the positions in the palette, not the colours.
+    """
+    image = tf.io.decode_bmp(content)
+    if image.shape[-1] > 1:
+        return image[..., :3]
+    start = 14 + int.from_bytes(content[14:18], "little")
+    end = int.from_bytes(content[10:14], "little")
+    palette = np.frombuffer(content[start:end], np.uint8).reshape(-1, 4)
+    return tf.gather(palette[:, 2::-1], tf.cast(image[..., 0], tf.int32))

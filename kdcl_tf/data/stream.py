@@ -1,0 +1,61 @@
+"""Batches of indices turned into batches of examples by tf.data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+def on_host(array: np.ndarray) -> tf.Tensor:
+    """A tensor in the host's memory, where tf.data can use it without a copy."""
+    with tf.device("CPU:0"):
+        return tf.convert_to_tensor(array)
+
+
+def batches(
+    indices: np.ndarray,
+    batch_size: int,
+    examples: Callable[[tf.Tensor], Any],
+) -> tf.data.Dataset:
+    """Streams the examples at `indices`, in that order.
+
+    `examples` sees a whole batch at once, because a call for each example costs
+    more than the work it does. Eager tensors that it closes over are passed to
+    the stream by reference: they are neither copied nor written into its graph,
+    so they may be larger than a graph's limit of 2 GB.
+
+    Args:
+      indices: `[n]` integers; n may be 0.
+      batch_size: examples a batch; the last batch may be smaller.
+      examples: maps indices `[B]` int64 to a batch.
+
+    Returns:
+      A dataset of known cardinality, with B None in its element spec.
+
+    Raises:
+      ValueError: when `batch_size` is not positive.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size: got {batch_size}, wanted 1 or more")
+    stream = tf.data.Dataset.from_tensor_slices(on_host(indices.astype(np.int64)))
+    stream = stream.batch(batch_size)
+    stream = stream.map(
+        tf.autograph.experimental.do_not_convert(examples),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    return stream.prefetch(tf.data.AUTOTUNE).with_options(_options())
+
+
+def _options() -> tf.data.Options:
+    """Under several workers each keeps its share of every global batch.
+
+    There are no files to share out, and with sharding off each worker would
+    train on all of the data.
+    """
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return options

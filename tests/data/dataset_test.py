@@ -1,0 +1,125 @@
+"""Tests of the data set in memory."""
+
+import json
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.data import dataset as dataset_lib
+
+
+def make_split(count, seed=0):
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 256, [count, 6, 5, 3]).astype(np.uint8)
+    return dataset_lib.ImageSplit(images, np.arange(count) % 4)
+
+
+def make_dataset():
+    train = make_split(20)
+    mean, deviation = dataset_lib.channel_statistics(train.images)
+    return dataset_lib.ImageDataset(
+        name="noise",
+        train=train,
+        held_out=make_split(0),
+        test=make_split(7, seed=1),
+        class_names=("a", "b", "c", "d"),
+        mean=mean,
+        deviation=deviation,
+        flip=True,
+    )
+
+
+class ImageSplitTest(tf.test.TestCase):
+    def test_refuses_other_dtypes_ranks_and_lengths(self):
+        images, labels = np.zeros([3, 2, 2, 3], np.uint8), np.zeros([3], np.int64)
+        with self.assertRaisesRegex(ValueError, "got float64 of shape .*uint8"):
+            dataset_lib.ImageSplit(images / 2, labels)
+        with self.assertRaisesRegex(ValueError, r"shape \[2, 2, 3\], wanted"):
+            dataset_lib.ImageSplit(images[0], labels)
+        with self.assertRaisesRegex(ValueError, r"shape \[2\], wanted .*\[3\]"):
+            dataset_lib.ImageSplit(images, labels[:2])
+
+    def test_take(self):
+        split = make_split(5)
+        taken = split.take(np.array([4, 0]))
+        self.assertAllEqual(taken.images, split.images[[4, 0]])
+        self.assertAllEqual(taken.labels, [0, 0])
+
+
+class StatisticsTest(tf.test.TestCase):
+    def test_known_numbers(self):
+        images = np.zeros([2, 1, 1, 2], np.uint8)
+        images[1] = [255, 51]
+        mean, deviation = dataset_lib.channel_statistics(images)
+        self.assertAllClose(mean, [0.5, 0.1], rtol=1e-15)
+        self.assertAllClose(deviation, [0.5, 0.1], rtol=1e-15)
+
+    def test_is_numpys_over_more_than_one_chunk(self):
+        images = make_split(2100).images
+        mean, deviation = dataset_lib.channel_statistics(images)
+        unit = images.astype(np.float64) / 255.0
+        self.assertAllClose(mean, unit.mean(axis=(0, 1, 2)), rtol=1e-12)
+        self.assertAllClose(deviation, unit.std(axis=(0, 1, 2)), rtol=1e-12)
+
+    def test_constant_channel_does_not_divide_by_zero(self):
+        images = np.full([4, 2, 2, 1], 9, np.uint8)
+        mean, deviation = dataset_lib.channel_statistics(images)
+        self.assertAllClose(mean, [9 / 255])
+        self.assertEqual(deviation, (dataset_lib.MINIMUM_DEVIATION,))
+
+
+class ImageDatasetTest(parameterized.TestCase, tf.test.TestCase):
+    def test_normalized_training_images_have_mean_0_and_deviation_1(self):
+        dataset = make_dataset()
+        normalized = dataset.normalize(dataset.train.images).numpy()
+        self.assertEqual(normalized.dtype, np.float32)
+        self.assertAllClose(normalized.mean(axis=(0, 1, 2)), [0] * 3, atol=1e-5)
+        self.assertAllClose(normalized.std(axis=(0, 1, 2)), [1] * 3, atol=1e-5)
+
+    def test_normalize_is_the_same_in_a_graph(self):
+        dataset = make_dataset()
+        images = dataset.train.images[:3]
+        expected = (images / 255.0 - dataset.mean) / dataset.deviation
+        self.assertAllClose(tf.function(dataset.normalize)(images), expected)
+
+    @parameterized.parameters(1, 3, 7, 100)
+    def test_batches_give_every_example_in_order(self, batch_size):
+        dataset = make_dataset()
+        batches = list(dataset.batches(dataset.test, batch_size))
+        images = np.concatenate([images for images, _ in batches])
+        self.assertAllEqual(images, dataset.normalize(dataset.test.images))
+        labels = np.concatenate([labels for _, labels in batches])
+        self.assertAllEqual(labels, dataset.test.labels)
+        self.assertLen(batches, -(-7 // batch_size))
+
+    def test_batches_of_nothing(self):
+        dataset = make_dataset()
+        self.assertEmpty(list(dataset.batches(dataset.held_out, 4)))
+
+    def test_summary_is_json(self):
+        summary = json.loads(json.dumps(make_dataset().summary()))
+        self.assertEqual(summary["num_train"], 20)
+        self.assertEqual(summary["num_held_out"], 0)
+        self.assertEqual(summary["num_test"], 7)
+        self.assertEqual(summary["num_classes"], 4)
+        self.assertEqual(summary["image_shape"], [6, 5, 3])
+        self.assertLen(summary["mean"], 3)
+
+
+class ChecksTest(tf.test.TestCase):
+    def test_labels(self):
+        labels = np.array([0, 4, 2, 7, -1])
+        dataset_lib.check_labels("train", labels[:3], 5)
+        message = "got 7 at example 3 of train, wanted 0..4"
+        with self.assertRaisesRegex(ValueError, message):
+            dataset_lib.check_labels("train", labels, 5)
+
+    def test_size(self):
+        dataset_lib.check_size("cifar100", 60_000, 32, 32)
+        with self.assertRaisesRegex(ValueError, "got 1281167 images .* 192.9 GB"):
+            dataset_lib.check_size("imagenet2012", 1_281_167, 224, 224)
+
+
+if __name__ == "__main__":
+    tf.test.main()

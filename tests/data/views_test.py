@@ -1,0 +1,180 @@
+"""Tests of the views that students train on."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.data import dataset as dataset_lib
+from kdcl_tf.data import views as views_lib
+
+STUDENTS = ("first", "second")
+COUNT = 23
+
+
+def make_dataset(flip=True):
+    """Noise; the label of an image is its index, so a view can be traced."""
+    images = np.random.default_rng(0).integers(0, 256, [COUNT, 8, 10, 3])
+    split = dataset_lib.ImageSplit(images.astype(np.uint8), np.arange(COUNT))
+    mean, deviation = dataset_lib.channel_statistics(split.images)
+    return dataset_lib.ImageDataset(
+        name="noise",
+        train=split,
+        held_out=split.take(np.arange(0)),
+        test=split,
+        class_names=tuple(map(str, range(COUNT))),
+        mean=mean,
+        deviation=deviation,
+        flip=flip,
+    )
+
+
+def make_views(seed=0, students=STUDENTS, **arguments):
+    return views_lib.Views(make_dataset(), students, seed, **arguments)
+
+
+def by_index(views, epoch=0, batch_size=5, student="first"):
+    """`[COUNT, H, W, C]`: one student's views, in the order of the images."""
+    views_of = {}
+    for images, labels in views.epoch(epoch, batch_size):
+        mine = images[student] if isinstance(images, dict) else images
+        views_of.update(zip(labels.numpy(), mine.numpy()))
+    return np.stack([views_of[index] for index in range(COUNT)])
+
+
+class ViewsTest(parameterized.TestCase, tf.test.TestCase):
+    def test_element_spec_leaves_the_batch_open(self):
+        images = tf.TensorSpec([None, 8, 10, 3], tf.float32)
+        labels = tf.TensorSpec([None], tf.int64)
+        self.assertEqual(
+            make_views().epoch(0, 5).element_spec,
+            ({"first": images, "second": images}, labels),
+        )
+        shared = make_views(invariant=False).epoch(0, 5)
+        self.assertEqual(shared.element_spec, (images, labels))
+
+    def test_same_seed_repeats(self):
+        self.assertAllEqual(by_index(make_views(7)), by_index(make_views(7)))
+
+    def test_students_epochs_and_seeds_differ(self):
+        views = [
+            by_index(make_views(seed), epoch, student=student)
+            for seed in (0, 1)
+            for epoch in (0, 1)
+            for student in STUDENTS
+        ]
+        for number, one in enumerate(views):
+            for other in views[:number]:
+                same = np.all(one == other, axis=(1, 2, 3))
+                # Of 162 distortions, two by chance are the same one.
+                self.assertLess(same.mean(), 0.2)
+
+    def test_views_do_not_depend_on_the_batch_they_land_in(self):
+        expected = by_index(make_views(), batch_size=5)
+        for batch_size in (1, 4, COUNT):
+            got = by_index(make_views(), batch_size=batch_size)
+            self.assertAllEqual(got, expected)
+
+    def test_a_view_is_the_drawn_distortion_of_its_image(self):
+        views = make_views(cutout=3)
+        images = views.dataset.normalize(views.dataset.train.images)
+        draws = views.draws(4)["second"]
+        expected = views.distortions["second"].apply(images, draws)
+        got = by_index(views, epoch=4, student="second")
+        self.assertAllClose(got, expected, rtol=1e-6)
+        self.assertGreater(np.mean(got == 0.0), 0.05)
+
+    def test_without_invariance_all_share_the_first_students_view(self):
+        shared = by_index(make_views(invariant=False))
+        self.assertAllEqual(shared, by_index(make_views(), student="first"))
+
+    def test_a_view_does_not_depend_on_how_many_students_there_are(self):
+        three = make_views(students=("a", "b", "c"))
+        self.assertAllEqual(by_index(three, student="b"), by_index(make_views(), student="second"))
+
+    def test_no_mirror_where_the_data_set_allows_none(self):
+        views = views_lib.Views(make_dataset(flip=False), STUDENTS, 0)
+        for draws in views.draws(0).values():
+            self.assertFalse(np.any(draws.mirror))
+
+    def test_replaced_flip_is_followed(self):
+        dataset = dataclasses.replace(make_dataset(), flip=False)
+        self.assertFalse(views_lib.Views(dataset, STUDENTS, 0).distortions["first"].flip)
+
+
+class OrderTest(parameterized.TestCase, tf.test.TestCase):
+    def test_every_image_once_an_epoch(self):
+        for epoch in range(3):
+            batches = [labels.numpy() for _, labels in make_views().epoch(epoch, 5)]
+            self.assertEqual([len(batch) for batch in batches], [5, 5, 5, 5, 3])
+            self.assertAllEqual(np.sort(np.concatenate(batches)), np.arange(COUNT))
+
+    def test_order_differs_by_epoch_and_seed(self):
+        orders = [tuple(make_views(seed).order(epoch)) for seed in range(3) for epoch in range(3)]
+        self.assertLen(set(orders), 9)
+        self.assertAllEqual(make_views(2).order(2), orders[-1])
+
+    @parameterized.parameters(True, False)
+    def test_skip_gives_the_tail(self, invariant):
+        views = make_views(invariant=invariant)
+        whole = list(views.epoch(1, 5))
+        for skip in range(6):
+            tail = list(views.epoch(1, 5, skip=skip))
+            self.assertLen(tail, 5 - skip)
+            for got, expected in zip(tail, whole[skip:]):
+                tf.nest.map_structure(self.assertAllEqual, got, expected)
+
+    def test_steps_per_epoch(self):
+        views = make_views()
+        self.assertEqual(views.steps_per_epoch(5), 5)
+        self.assertEqual(views.steps_per_epoch(COUNT), 1)
+        self.assertEqual(views.epoch(0, 5).cardinality(), 5)
+
+
+class DistributedTest(tf.test.TestCase):
+    def test_replicas_share_out_every_batch(self):
+        if len(tf.config.list_logical_devices("CPU")) < 2:
+            self.skipTest("needs two logical CPU devices, as tests/conftest.py sets")
+        strategy = tf.distribute.MirroredStrategy(
+            ["CPU:0", "CPU:1"],
+            cross_device_ops=tf.distribute.ReductionToOneDevice(),
+        )
+        views = make_views()
+        local = strategy.experimental_local_results
+        shared = strategy.experimental_distribute_dataset(views.epoch(0, 6))
+        for (images, labels), expected in zip(shared, views.epoch(0, 6)):
+            got = np.concatenate([part.numpy() for part in local(labels)])
+            self.assertAllEqual(got, expected[1])
+            got = np.concatenate([part.numpy() for part in local(images["second"])])
+            self.assertAllEqual(got, expected[0]["second"])
+
+
+class RefusedTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(0, -1, COUNT + 1)
+    def test_batch_size(self, batch_size):
+        message = f"batch_size: got {batch_size}, wanted 1..{COUNT}"
+        with self.assertRaisesRegex(ValueError, message):
+            make_views().epoch(0, batch_size)
+
+    @parameterized.parameters(-1, 6)
+    def test_skip(self, skip):
+        with self.assertRaisesRegex(ValueError, f"skip: got {skip}, wanted 0..5"):
+            make_views().epoch(0, 5, skip=skip)
+
+    @parameterized.parameters(((),), (("a", "a"),))
+    def test_students(self, students):
+        with self.assertRaisesRegex(ValueError, "students: got"):
+            make_views(students=students)
+
+    def test_numbers(self):
+        with self.assertRaisesRegex(ValueError, "seed: got -1, wanted 0"):
+            make_views(seed=-1)
+        with self.assertRaisesRegex(ValueError, "cutout: got 9, wanted at most 8"):
+            make_views(cutout=9)
+        with self.assertRaisesRegex(ValueError, "padding: got -1, wanted 0"):
+            make_views(padding=-1)
+
+
+if __name__ == "__main__":
+    tf.test.main()
