@@ -11,10 +11,12 @@
     cohort.students["small"].save("small.keras")
 
 Names are resolved on first use, so that `import kdcl_tf` (and with it `kdcl-train --help`)
-does not wait for TensorFlow.
+does not wait for TensorFlow.  Where Keras is imported already there is nothing to wait for:
+then all that can be loaded from a `.keras` file is registered at once.
 """
 
 import importlib
+import sys
 
 __version__ = "0.1.0"
 
@@ -56,3 +58,13 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__])
+
+
+if "keras" in sys.modules:
+    for _module in (
+        *_HOMES.values(),
+        "students.normalization",
+        "training.optimizers",
+        "training.schedules",
+    ):
+        importlib.import_module(f"kdcl_tf.{_module}")

@@ -1,0 +1,74 @@
+"""Tests of kdcl_tf.students.layers."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.students.layers import Layers
+from kdcl_tf.students.normalization import FusedBatchNormalization
+
+
+def _layer(outputs):
+    """The layer that made a symbolic tensor."""
+    return outputs._keras_history.operation
+
+
+class LayersTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters((3, 1, 9, 9), (3, 2, 9, 5), (3, 2, 8, 4), (1, 2, 8, 4), (1, 2, 7, 4))
+    def test_convolution_shape(self, size, strides, before, after):
+        x = keras.Input((before, before, 3))
+        y = Layers().convolution(x, 5, size, strides, "conv")
+        self.assertEqual(y.shape, (None, after, after, 5))
+        self.assertIsNone(_layer(y).bias)
+        self.assertIsNone(_layer(y).kernel_regularizer)
+        self.assertEqual(_layer(y).name, "conv")
+
+    def test_stride_two_pads_at_the_end(self):
+        x = keras.Input((4, 4, 1))
+        model = keras.Model(x, Layers().convolution(x, 1, 3, 2, "conv"))
+        kernel = np.zeros([3, 3, 1, 1])
+        kernel[0, 0] = 1  # Reads the first pixel under the window, so nothing padded.
+        model.get_layer("conv").set_weights([kernel])
+        image = np.arange(16.0).reshape([1, 4, 4, 1])
+        self.assertAllEqual(model(image)[0, :, :, 0], [[0, 2], [8, 10]])
+
+    def test_initial_kernels_are_he_normal_by_fan_out_and_differ(self):
+        x = keras.Input((8, 8, 64))
+        first, second = (
+            _layer(Layers().convolution(x, 128, 3, 1, name)).kernel.numpy() for name in "ab"
+        )
+        deviation = (2 / (9 * 128)) ** 0.5
+        self.assertAllClose(first.std(), deviation, rtol=0.02)
+        self.assertAllClose(first.mean(), 0.0, atol=deviation / 50)
+        self.assertGreater(abs(first).max(), 3 * deviation)  # A truncated normal ends at 2.
+        self.assertGreater(abs(first - second).max(), deviation)
+
+    @parameterized.parameters(False, True)
+    def test_batch_norm(self, synchronized):
+        y = Layers(synchronized=synchronized).batch_norm(keras.Input((8, 8, 4)), "norm")
+        layer = _layer(y)
+        self.assertIsInstance(layer, FusedBatchNormalization)
+        self.assertEqual((layer.momentum, layer.epsilon), (0.9, 1e-5))
+        self.assertEqual(layer.synchronized, synchronized)
+
+    @parameterized.parameters("float32", "bfloat16", "mixed_bfloat16", "mixed_float16")
+    def test_logits_are_float32_under_any_policy(self, policy):
+        x = keras.Input((8, 8, 4))
+        layers = Layers(dtype=policy)
+        features = layers.relu(layers.convolution(x, 6, 3, 1, "conv"), "relu")
+        self.assertEqual(features.dtype, keras.DTypePolicy(policy).compute_dtype)
+        logits = layers.logits(features, 3, "branch1_")
+        self.assertEqual((logits.shape, logits.dtype), ((None, 3), "float32"))
+        self.assertEqual(_layer(logits).name, "branch1_logits")
+
+    def test_logits_average_over_the_image(self):
+        x = keras.Input((2, 2, 3))
+        model = keras.Model(x, Layers().logits(x, 2))
+        kernel, bias = model.get_layer("logits").get_weights()
+        images = np.random.default_rng(0).normal(size=[4, 2, 2, 3]).astype("float32")
+        self.assertAllClose(model(images), images.mean((1, 2)) @ kernel + bias, atol=1e-6)
+
+
+if __name__ == "__main__":
+    tf.test.main()
