@@ -114,10 +114,10 @@ def _keys(name: str, info: Any) -> tuple[str, str]:
 
 
 def _check_image(name: str, feature: Any) -> None:
-    if feature.shape[-1] not in (1, 3) or feature.dtype != np.uint8:
+    if feature.shape[-1] not in (1, 3) or feature.np_dtype != np.uint8:
         raise ValueError(
             f"data set {name!r}: got images of {feature.shape[-1]} channels in"
-            f" {np.dtype(feature.dtype).name}, wanted 1 or 3 in uint8"
+            f" {np.dtype(feature.np_dtype).name}, wanted 1 or 3 in uint8"
         )
 
 

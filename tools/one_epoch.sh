@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# One epoch of CIFAR-100 with every method, all with the same students, images and seed:
+# shows that the whole machine works on real data, not which method is best.
+#
+#   bash tools/one_epoch.sh DATA_DIR [FOLDER]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/environment.sh
+data_dir="${1:?usage: one_epoch.sh DATA_DIR [FOLDER]; DATA_DIR holds cifar100/ as TFDS prepares it}"
+out="${2:-runs/one_epoch}"
+
+run() {
+  name="$1"; shift
+  echo "$name"
+  kdcl-train --flagfile=flags/cifar100/recipe.flags --students=resnet20,wrn_16_2 --epochs=1 \
+    --data_dir="$data_dir" --workdir="$out/$name" "$@" > /dev/null
+}
+
+run independent --method=independent
+run mutual_learning --method=mutual_learning
+for ensemble in naive linear min_logit general; do
+  run "kdcl_$ensemble" --method=kdcl --ensemble="$ensemble" --temperature=2 --invariant
+done
+python tools/tabulate.py "$out"/{independent,mutual_learning,kdcl_naive,kdcl_linear,kdcl_min_logit,kdcl_general}
