@@ -2,6 +2,8 @@
 
 import keras
 
+from kdcl_tf import ensembles
+
 __all__ = ["GeneralWeights"]
 
 
@@ -19,6 +21,15 @@ class GeneralWeights(keras.callbacks.Callback):
     def __init__(self, held_out):
         super().__init__()
         self.held_out = held_out
+
+    def on_train_begin(self, logs=None):
+        # Before an epoch is spent, not after.
+        ensemble = getattr(self.model, "ensemble", None)
+        if not isinstance(ensemble, ensembles.General):
+            raise ValueError(
+                "GeneralWeights needs a KDCL cohort with a General ensemble; got "
+                f"{type(self.model).__name__} with {type(ensemble).__name__}"
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         weights = self.model.renew_ensemble(self.held_out)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kdcl_tf import losses
 from kdcl_tf.cohort_metrics import CohortMetrics
-from kdcl_tf.membership import check_students
+from kdcl_tf.membership import check_students, output_shape
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -47,9 +47,10 @@ class Cohort(keras.Model):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         check_students(students)
-        if temperature <= 0:
+        # `not >` refuses NaN too.
+        if not temperature > 0:
             raise ValueError(f"temperature must be > 0; got {temperature}")
-        if distillation_weight < 0:
+        if not distillation_weight >= 0:
             raise ValueError(f"distillation_weight must be >= 0; got {distillation_weight}")
         self.students = dict(students)
         self.temperature = float(temperature)
@@ -78,7 +79,7 @@ class Cohort(keras.Model):
     @property
     def num_classes(self):
         """C, the same for every student."""
-        return next(iter(self.students.values())).output_shape[-1]
+        return output_shape(next(iter(self.students.values())))[-1]
 
     @property
     def metrics(self):
@@ -116,7 +117,8 @@ class Cohort(keras.Model):
           optimizer: one for all students, or `{name: optimizer}`.
           metrics: further metrics of logits; each student gets its own copy.  Accuracy,
             top-5, cross-entropy and distillation loss are always there.
-          weighted_metrics: the same, weighted by `sample_weight`.
+          weighted_metrics: the same, weighted by `sample_weight`, and called
+            `<student>_weighted_<metric>`.
           run_eagerly, steps_per_execution: as in `keras.Model.compile`.
           jit_compile: off by default: on CPUs XLA is slower than TensorFlow's own
             kernels for convolutions, and it does not work under `tf.distribute`.
@@ -132,9 +134,12 @@ class Cohort(keras.Model):
             jit_compile=jit_compile,
         )
         self.student_optimizers = self._named_optimizers(optimizer) if per_student else None
-        self.cohort_metrics.add(metrics, weighted_metrics)
-        for each, variables in self._optimizer_groups():
-            each.build(variables)
+        # Slots that are made outside the strategy are one for all replicas, and each
+        # replica would add its gradient to the momentum of the other.
+        with self.distribute_strategy.scope():
+            self.cohort_metrics.add(metrics, weighted_metrics)
+            for each, variables in self._optimizer_groups():
+                each.build(variables)
 
     def train_step(self, data):
         views, labels, sample_weight = self._unpack(data)
@@ -192,6 +197,9 @@ class Cohort(keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing to build; Keras would fail at the mean of uneven replicas' batches."""
 
     def _unpack(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -251,13 +259,14 @@ class Cohort(keras.Model):
         return self.get_metrics_result()
 
     def _optimizer_groups(self):
-        """`[(optimizer, its trainable variables)]`."""
+        """`[(optimizer, its trainable variables)]`, without those that have none to train."""
+        groups = [(self.optimizer, self.trainable_variables)]
         if self.student_optimizers:
-            return [
+            groups = [
                 (self.student_optimizers[name], student.trainable_variables)
                 for name, student in self.students.items()
             ]
-        return [(self.optimizer, self.trainable_variables)]
+        return [(optimizer, variables) for optimizer, variables in groups if variables]
 
     def _named_optimizers(self, optimizers):
         if set(optimizers) != set(self.students):
@@ -265,9 +274,10 @@ class Cohort(keras.Model):
                 f"optimizer must be one for all, or a dict with one for each of "
                 f"{sorted(self.students)}; got keys {sorted(optimizers)}"
             )
+        optimizers = {name: keras.optimizers.get(optimizers[name]) for name in self.students}
         if len({id(each) for each in optimizers.values()}) < len(optimizers):
             raise ValueError(
                 "two students share one optimizer object, which can be built only once: "
                 "give each its own, or pass the optimizer itself instead of a dict"
             )
-        return {name: keras.optimizers.get(optimizers[name]) for name in self.students}
+        return optimizers

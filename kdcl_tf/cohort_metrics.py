@@ -34,16 +34,21 @@ class CohortMetrics:
         self.add(None, None)
 
     def add(self, metrics, weighted_metrics):
-        """A copy of each further metric for every student; replaces what was added before."""
+        """A copy of each further metric for every student; replaces what was added before.
+
+        Raises:
+          ValueError: when two metrics would have one name.
+        """
         self.added = {"metrics": _listed(metrics), "weighted_metrics": _listed(weighted_metrics)}
         self._copies = [
             (row, metric, weighted)
             for weighted, wanted in enumerate(self.added.values())
             for identifier in wanted
-            if identifier not in ("accuracy", "acc")
+            if weighted or not _is_accuracy(identifier)
             for row, name in enumerate(self._students)
-            for metric in [_copy(identifier, name)]
+            for metric in [_copy(identifier, f"{name}_weighted" if weighted else name)]
         ]
+        _check_names([metric.name for metric in self.all])
 
     @property
     def all(self):
@@ -88,11 +93,31 @@ def _listed(metrics):
     return list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
 
 
-def _copy(identifier, student):
-    """A fresh metric of the same configuration, named for the student."""
+def _is_accuracy(identifier):
+    return isinstance(identifier, str) and identifier in ("accuracy", "acc")
+
+
+def _accuracy(labels, logits):
+    dense = targets.dense_labels(labels, logits.shape[-1])
+    return _hits(logits, tf.argmax(dense, axis=-1, output_type=tf.int32))
+
+
+def _check_names(names):
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"two metrics of the cohort would be called {', '.join(twice)}: rename the "
+            "student, or give the metric a name of its own"
+        )
+
+
+def _copy(identifier, prefix):
+    """A fresh metric of the same configuration, its name after the student's."""
+    if _is_accuracy(identifier):
+        return keras.metrics.MeanMetricWrapper(_accuracy, name=f"{prefix}_accuracy")
     metric = keras.metrics.get(identifier)
     if isinstance(metric, type):
         metric = metric()
     if not isinstance(metric, keras.metrics.Metric):
-        return keras.metrics.MeanMetricWrapper(metric, name=f"{student}_{metric.__name__}")
-    return type(metric).from_config({**metric.get_config(), "name": f"{student}_{metric.name}"})
+        return keras.metrics.MeanMetricWrapper(metric, name=f"{prefix}_{metric.__name__}")
+    return type(metric).from_config({**metric.get_config(), "name": f"{prefix}_{metric.name}"})

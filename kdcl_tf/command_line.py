@@ -20,8 +20,9 @@ def run(define_flags, main):
     """
     define_flags(flags.FLAGS)
     _make_key_flags(define_flags.__module__)
-    # TensorFlow tells of every file it writes; --verbosity=0 brings that back.
-    logging.set_verbosity(logging.WARNING)
+    # TensorFlow tells of every file it writes, and TFDS of every one it does not find;
+    # --verbosity=0 brings that back.
+    logging.set_verbosity(logging.ERROR)
     app.run(lambda _: main(flags.FLAGS), flags_parser=_parse)
 
 
@@ -68,15 +69,33 @@ def import_tensorflow():
     fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with without_notices():
+        import tensorflow
+
+        # Finding the devices prints, too.
+        tensorflow.config.list_physical_devices()
+
+
+def quiet_reading(dataset):
+    """`without_notices` for a folder of images, whose decoders print of a damaged file.
+
+    What may be downloaded is left to show how far it is.
+    """
+    is_folder = (dataset or "").startswith("folder:")
+    return without_notices() if is_folder else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def without_notices():
+    """Holds back what C++ libraries print; a defect shows it, bad input has a message."""
     with tempfile.TemporaryFile() as notices:
         sys.stderr.flush()
         kept = os.dup(2)
         os.dup2(notices.fileno(), 2)
         try:
-            import tensorflow
-
-            # Finding the devices prints, too.
-            tensorflow.config.list_physical_devices()
+            yield
+        except (ValueError, OSError):
+            raise
         except BaseException:
             notices.seek(0)
             os.write(kept, notices.read())

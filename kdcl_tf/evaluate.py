@@ -34,6 +34,7 @@ def main(flag_values):
     """Loads students and data, scores, prints a table."""
     with command_line.user_errors():
         paths = student_paths(flag_values["workdir"].value, flag_values["model"].value)
+        output = checked_output(flag_values["output"].value)
     command_line.import_tensorflow()
     from kdcl_tf import serving
     from kdcl_tf.evaluation import served
@@ -41,9 +42,9 @@ def main(flag_values):
     with command_line.user_errors():
         loaded = {path.name: serving.load_student(path) for path in paths}
         card = next(iter(loaded.values()))[1]
-        dataset = served.load_dataset(
-            card, flag_values["dataset"].value, flag_values["data_dir"].value
-        )
+        name = flag_values["dataset"].value or card.get("dataset")
+        with command_line.quiet_reading(name):
+            dataset = served.load_dataset(card, name, flag_values["data_dir"].value)
         for name, (_, card) in loaded.items():
             served.check_fits(name, card, dataset)
     split = getattr(dataset, flag_values["split"].value)
@@ -52,11 +53,11 @@ def main(flag_values):
         for name, (predict, _) in loaded.items()
     }
     print(table(results))
-    if flag_values["output"].value:
+    if output:
         from kdcl_tf.training.workdir import write_atomically
 
         with command_line.user_errors():
-            write_atomically(flag_values["output"].value, json.dumps(results, indent=2) + "\n")
+            write_atomically(output, json.dumps(results, indent=2) + "\n")
 
 
 def student_paths(workdir, model):
@@ -68,15 +69,30 @@ def student_paths(workdir, model):
     if bool(workdir) == bool(model):
         raise ValueError("wanted exactly one of --workdir and --model")
     if model:
-        return [pathlib.Path(model).expanduser()]
+        return [pathlib.Path(model).expanduser().resolve()]
     folder = pathlib.Path(workdir).expanduser() / "students"
-    paths = sorted(path for path in folder.glob("*") if (path / "saved_model.pb").exists())
+    # A hidden folder is an export that was cut short.
+    paths = sorted(path.parent for path in folder.glob("[!.]*/saved_model.pb"))
     if not paths:
         raise ValueError(
             f"--workdir={workdir} has no exported students: wanted a run of kdcl-train that is "
             "complete, or one that kdcl-export has exported"
         )
     return paths
+
+
+def checked_output(output):
+    """The file to write to, or None.
+
+    Raises:
+      ValueError: when its folder is not there, before any work is done.
+    """
+    if not output:
+        return None
+    path = pathlib.Path(output).expanduser()
+    if not path.parent.is_dir():
+        raise ValueError(f"--output={output}: there is no folder {path.parent}")
+    return path
 
 
 def table(results):

@@ -38,7 +38,8 @@ def main(flag_values):
         settings = settings_of(workdir)
     command_line.import_tensorflow()
     with command_line.user_errors():
-        cohort, dataset = restore(workdir, settings, flag_values["data_dir"].value)
+        with command_line.quiet_reading(settings.dataset):
+            cohort, dataset = restore(workdir, settings, flag_values["data_dir"].value)
         names = chosen(flag_values["student"].value, cohort.students)
         output = pathlib.Path(flag_values["output"].value or workdir / "students").expanduser()
         output.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def settings_of(workdir):
     """The `Settings` of a run, from its `flags.txt`.
 
     Raises:
-      ValueError: when the folder is no run.
+      ValueError: when the folder is no run, or one of another version.
     """
     from kdcl_tf import train
 
@@ -59,7 +60,10 @@ def settings_of(workdir):
         raise ValueError(f"{workdir} is no run of kdcl-train: it has no flags.txt")
     values = flags.FlagValues()
     train.define_flags(values)
-    values(["kdcl-train", f"--flagfile={path}"])
+    try:
+        values(["kdcl-train", f"--flagfile={path}"])
+    except flags.Error as error:
+        raise ValueError(f"{path} is not of this version of kdcl-train: {error}") from error
     return train.settings_from_flags(values)
 
 

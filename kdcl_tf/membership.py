@@ -2,7 +2,7 @@
 
 import keras
 
-__all__ = ["check_students"]
+__all__ = ["check_students", "output_shape"]
 
 
 def check_students(students):
@@ -13,10 +13,23 @@ def check_students(students):
         )
     for name, student in students.items():
         _check_student(name, student)
-    classes = {name: student.output_shape[-1] for name, student in students.items()}
+    classes = {name: output_shape(student)[-1] for name, student in students.items()}
     if len(set(classes.values())) > 1:
         raise ValueError(f"students must have the same number of classes; got {classes}")
     _check_nothing_shared(students)
+
+
+def output_shape(student):
+    """The shape that a built student gives, `(None, C)` for a classifier.
+
+    A subclassed model remembers only the shape of the images it was built on.
+    """
+    if hasattr(student, "output_shape"):
+        return student.output_shape
+    built_on = (student.get_build_config() or {}).get("input_shape")
+    if built_on is None:
+        return None
+    return student.compute_output_spec(keras.KerasTensor((None, *built_on[1:]))).shape
 
 
 def _check_nothing_shared(students):
@@ -40,14 +53,26 @@ def _check_student(name, student):
         raise ValueError(
             f"student {name!r} is not built: give it a keras.Input, or call it once on a batch"
         )
-    shape = getattr(student, "output_shape", None)
+    shape = output_shape(student)
     if not isinstance(shape, tuple) or len(shape) != 2 or shape[-1] is None:
         raise ValueError(f"student {name!r} must give logits [B, C]; got output shape {shape}")
-    last = student.layers[-1] if student.layers else None
-    if getattr(last, "activation", None) is keras.activations.softmax or isinstance(
-        last, keras.layers.Softmax
-    ):
+    if _is_softmax(_last_operation(student)):
         raise ValueError(
             f"student {name!r} ends in a softmax; a cohort needs logits: build it with "
             "classifier_activation=None, or without the last activation"
         )
+
+
+def _last_operation(model):
+    """What makes the logits, inside nested models too; None where a `call` hides it."""
+    sequential = isinstance(model, keras.Sequential)
+    operations = model.layers if sequential else getattr(model, "operations", None)
+    last = operations[-1] if operations else None
+    return _last_operation(last) if isinstance(last, keras.Model) else last
+
+
+def _is_softmax(operation):
+    # By name, since keras.activations, keras.ops and tf.nn each have a softmax of their own.
+    activation = getattr(operation, "activation", operation)
+    name = getattr(activation, "__name__", type(activation).__name__)
+    return name in ("softmax", "softmax_v2", "Softmax")

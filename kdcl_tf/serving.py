@@ -25,9 +25,13 @@ class _ServedStudent(tf.Module):
         self.serve = tf.function(self._serve, input_signature=[signature])
 
     def _serve(self, images):
+        # TensorFlow's oneDNN convolution gives no images a wrong shape: it gets one then.
+        count = tf.shape(images)[0]
+        empty = tf.cast(count == 0, tf.int32)
+        images = tf.pad(images, [[0, empty], [0, 0], [0, 0], [0, 0]])
         pixels = tf.cast(images, tf.float32) / 255.0
         logits = self.student((pixels - self._mean) / self._deviation, training=False)
-        logits = tf.cast(logits, tf.float32)
+        logits = tf.cast(logits, tf.float32)[:count]
         return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
 
 
@@ -46,8 +50,13 @@ def export_student(student, path, *, dataset, card=None):
 
     Returns:
       The path.
+
+    Raises:
+      FileExistsError: when there is something else at the path.
     """
     path = pathlib.Path(path)
+    if path.exists() and not (path / "saved_model.pb").exists():
+        raise FileExistsError(f"{path} is there and is no exported student: it is not replaced")
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -16,9 +16,17 @@ import tensorflow as tf
 _STEPS = 16
 _STEPS_AT_FINAL_BARRIER = 3
 _FINAL_BARRIER = 5e-5
-_STEP_FRACTIONS = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
+_STEP_FRACTIONS = (1.0, 0.5, 0.2, 0.05)
 _TO_BOUNDARY = 0.95
 _DUAL_RANGE = 100.0
+# The barrier waits where the duality gap is more than this many times the optimum's.
+_NEAR_PATH = 5.0
+# Logits in the hundreds make logsumexp a function of kinks; it is smoothed while the
+# barrier is large, and itself when that is below 1 / _SMOOTHING.
+_SMOOTHING = 2.0
+# Relative to each student's own curvature: above float32's rounding, so that no system is
+# singular.
+_DAMPING = 1e-6
 
 # Relative to mean(diag(C)).  Large enough that identical students come out equal in
 # float64, small enough to change no optimum by more than 1e-10 of it.
@@ -30,8 +38,11 @@ def minimise_logsumexp(vectors):
 
     A primal-dual interior-point method with a fixed number of steps.  With barrier `mu`
     the optimum's duality gap is `M * mu`; `mu` falls geometrically from a tenth of the
-    logits' range.  The line search takes the step whose slope is nearest to zero: slopes
-    stay accurate in float32 where differences of function values drown.
+    logits' range, example by example, wherever the weights keep up.  The line search takes
+    the step whose slope is nearest to zero: slopes stay accurate in float32 where
+    differences of function values drown.  The gap that float32 weights can resolve is
+    about 1e-7 times the squared range of the logits; beyond ranges of some thousands the
+    fixed number of steps is what limits it.
 
     Args:
       vectors: `[B, M, C]` float32.
@@ -49,38 +60,62 @@ def minimise_logsumexp(vectors):
     weights = tf.fill([examples, students], 1.0 / students)
     dual = barrier / weights
     for _ in range(_STEPS):
-        weights, dual = _interior_point_step(vectors, weights, dual, barrier)
-        barrier = tf.maximum(barrier * shrink, final)
+        soft = tf.maximum(1.0, _SMOOTHING * barrier)
+        weights, dual, gap = _interior_point_step(
+            vectors / soft[..., tf.newaxis], weights, dual / soft, barrier / soft
+        )
+        near = gap * soft < _NEAR_PATH * students * barrier
+        barrier = tf.where(near, tf.maximum(barrier * shrink, final), barrier)
         central = barrier / weights
-        dual = tf.clip_by_value(dual, central / _DUAL_RANGE, central * _DUAL_RANGE)
+        dual = tf.clip_by_value(dual * soft, central / _DUAL_RANGE, central * _DUAL_RANGE)
     return weights
 
 
 def _interior_point_step(vectors, weights, dual, barrier):
-    """One Newton step on the perturbed optimality conditions, in relative weights."""
+    """One Newton step on the perturbed optimality conditions, in relative weights.
+
+    Returns:
+      The new weights and duals, `[B, M]`, and the duality gap before the step, `[B, 1]`.
+    """
     mixed = tf.linalg.matvec(vectors, weights, transpose_a=True)
-    relative = _newton_direction(vectors, mixed, weights, dual, barrier)
+    relative, gap = _newton_direction(vectors, mixed, weights, dual, barrier)
     direction = tf.linalg.matvec(vectors, weights * relative, transpose_a=True)
     step = _line_search(mixed, direction, relative, barrier)
     dual = dual + step * (barrier / weights - dual * relative - dual)
     weights = weights * (1.0 + step * relative)
-    return weights / tf.reduce_sum(weights, axis=-1, keepdims=True), dual
+    return weights / tf.reduce_sum(weights, axis=-1, keepdims=True), dual, gap
 
 
 def _newton_direction(vectors, mixed, weights, dual, barrier):
-    """`[B, M]` change of each weight relative to itself; keeps the sum of weights."""
+    """The change of each weight relative to itself, `[B, M]`, and the duality gap, `[B, 1]`.
+
+    The change keeps the sum of the weights.
+    """
     probabilities = tf.nn.softmax(mixed)
     gradient = tf.linalg.matvec(vectors, probabilities)
     scaled = (vectors - gradient[..., tf.newaxis]) * weights[..., tf.newaxis]
     curvature = tf.matmul(scaled * probabilities[:, tf.newaxis], scaled, transpose_b=True)
     centred = gradient - tf.reduce_sum(weights * gradient, axis=-1, keepdims=True)
     right = tf.stack([barrier - weights * centred, weights], axis=-1)
-    solved = tf.linalg.solve(curvature + tf.linalg.diag(weights * dual), right)
+    solved = _solve(curvature + tf.linalg.diag(weights * dual), right)
     free, along_sum = solved[..., 0], solved[..., 1]
     multiplier = tf.reduce_sum(weights * free, axis=-1, keepdims=True) / tf.reduce_sum(
         weights * along_sum, axis=-1, keepdims=True
     )
-    return free - multiplier * along_sum
+    return free - multiplier * along_sum, -tf.reduce_min(centred, axis=-1, keepdims=True)
+
+
+def _solve(matrix, right):
+    """`matrix^-1 right` for positive definite matrices that float32 may have made singular.
+
+    `tf.linalg.solve` stops the program at a singular matrix, and NaN logits make one; here
+    they give zeros or NaN, and the caller reports the loss.
+    """
+    root = tf.sqrt(tf.linalg.diag_part(matrix))[..., tf.newaxis]
+    unit = tf.eye(matrix.shape[-1])
+    scaled = matrix / (root * tf.linalg.matrix_transpose(root)) + _DAMPING * unit
+    usable = tf.reduce_all(tf.math.is_finite(scaled), axis=[1, 2], keepdims=True)
+    return tf.linalg.solve(tf.where(usable, scaled, unit), right / root) / root
 
 
 def _line_search(mixed, direction, relative, barrier):

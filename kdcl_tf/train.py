@@ -79,8 +79,9 @@ def _define_data_flags(fv):
     )
     flags.DEFINE_integer(
         "train_per_class",
-        _DEFAULTS.train_per_class,
-        "Images a class to train on; 0 for all that are not held out.",
+        None,
+        "Images a class to train on, 0 for all that are not held out; by default 20 of digits, "
+        "and all of another data set.",
         flag_values=fv,
     )
 
@@ -179,12 +180,15 @@ def main(flag_values):
 
         workdir = Workdir(flag_values["workdir"].value or default_workdir(settings))
         workdir.check_flags(settings.as_flags())
+    if workdir.result:
+        print(report(workdir.result, workdir.path))
+        return
     command_line.import_tensorflow()
     from kdcl_tf.training.interruption import Interrupted
     from kdcl_tf.training.loop import Divergence
     from kdcl_tf.training.session import Session
 
-    with command_line.user_errors():
+    with command_line.user_errors(), command_line.quiet_reading(settings.dataset):
         session = Session(
             settings,
             workdir,

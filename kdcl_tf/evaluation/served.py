@@ -15,7 +15,9 @@ def load_dataset(card, name=None, data_dir=None):
     name = name or card.get("dataset")
     if not name:
         raise ValueError("the student does not say what it was trained on: pass --dataset")
-    return data.load(name, data_dir=data_dir, image_size=card["image_shape"][0])
+    height, width, _ = card["image_shape"]
+    # Only images in a data set's own size are not square.
+    return data.load(name, data_dir=data_dir, image_size=height if height == width else 0)
 
 
 def check_fits(name, card, dataset):

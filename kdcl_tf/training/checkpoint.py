@@ -8,11 +8,15 @@ the inside of an epoch.
 
 import json
 import pathlib
+import re
 import shutil
 
 import tensorflow as tf
 
 _MANIFEST = "manifest.json"
+
+# Keras numbers the seed generators of a process through, whatever model they are in.
+_NUMBERED = re.compile(r"\bseed_generator_\d+/")
 
 
 class Checkpoints:
@@ -27,8 +31,14 @@ class Checkpoints:
     def __init__(self, folder, variables, keep=2):
         self._folder = pathlib.Path(folder)
         self._keep = keep
+        self._variables = variables
         self._manifest = [
-            [variable.path, list(variable.shape), str(variable.dtype)] for variable in variables
+            [
+                _NUMBERED.sub("seed_generator/", variable.path),
+                list(variable.shape),
+                str(variable.dtype),
+            ]
+            for variable in variables
         ]
         values = {f"{index:05d}": variable.value for index, variable in enumerate(variables)}
         self._checkpoint = tf.train.Checkpoint(**values)
@@ -36,8 +46,9 @@ class Checkpoints:
     def save(self, step, progress):
         """Writes `step-<step>` with a JSON-able `progress` beside the variables."""
         final = self._folder / f"step-{step:09d}"
+        for crashed in self._folder.glob(".partial-*"):
+            shutil.rmtree(crashed, ignore_errors=True)
         partial = self._folder / f".partial-{final.name}"
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         self._checkpoint.write(str(partial / "variables"))
         manifest = {"progress": progress, "variables": self._manifest}
@@ -51,15 +62,31 @@ class Checkpoints:
         """Restores the newest checkpoint; returns its `progress`, or None without one.
 
         Raises:
-          ValueError: when it holds other variables than these, naming the first.
+          ValueError: when it holds other variables than these, naming the first, or when
+            its files are damaged.
         """
         saved = self._saved()
         if not saved:
             return None
-        manifest = json.loads((saved[-1] / _MANIFEST).read_text())
-        self._check(saved[-1], manifest["variables"])
-        self._checkpoint.read(str(saved[-1] / "variables")).assert_consumed()
+        newest = saved[-1]
+        try:
+            manifest = json.loads((newest / _MANIFEST).read_text())
+            self._check(newest, manifest["variables"])
+            self._checkpoint.read(str(newest / "variables")).assert_consumed()
+        except (OSError, LookupError, json.JSONDecodeError, tf.errors.OpError) as error:
+            raise ValueError(
+                f"checkpoint {newest} is damaged ({type(error).__name__}): delete it to "
+                "continue from the one before"
+            ) from error
         return manifest["progress"]
+
+    def first_not_finite(self):
+        """The first variable that has a NaN or an infinity, or None."""
+        for variable in self._variables:
+            value = tf.convert_to_tensor(variable.value)
+            if value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(value)):
+                return variable
+        return None
 
     def _saved(self):
         return sorted(self._folder.glob("step-*"))

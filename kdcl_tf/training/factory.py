@@ -2,7 +2,7 @@
 
 import keras
 
-from kdcl_tf import methods, students
+from kdcl_tf import ensembles, methods, students
 from kdcl_tf.training import optimizers, schedules
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -29,7 +29,10 @@ def create_cohort(settings, members):
         "distillation_weight": settings.distillation_weight,
     }
     if settings.method == "kdcl":
-        return methods.KDCL(members, ensemble=settings.ensemble, **common)
+        ensemble = ensembles.get(settings.ensemble)
+        # Keras would count the ensembles of a process, and checkpoints hold the name.
+        ensemble.name = settings.ensemble
+        return methods.KDCL(members, ensemble=ensemble, **common)
     method = {"independent": methods.Independent, "mutual_learning": methods.MutualLearning}
     return method[settings.method](members, **common)
 
@@ -44,6 +47,7 @@ def create_compiled(settings, dataset, steps_per_epoch):
             schedules.create(settings, steps_per_epoch),
             momentum=settings.momentum,
             coupled_weight_decay=settings.weight_decay,
+            name="optimizer",
         )
     )
     return cohort

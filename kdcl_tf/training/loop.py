@@ -9,6 +9,7 @@ import time
 
 import tensorflow as tf
 
+from kdcl_tf.training import schedules
 from kdcl_tf.training.interruption import Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
 
@@ -16,7 +17,7 @@ _EVALUATION_BATCH = 256
 
 
 class Divergence(Exception):
-    """A student's loss is no longer a number."""
+    """A student's loss or one of its variables is no longer a number."""
 
 
 class Loop:
@@ -29,8 +30,10 @@ class Loop:
       strategy: `tf.distribute.Strategy`.
       workdir: `Workdir`, for the log.
       checkpoints: `Checkpoints` of all the cohort's variables.
-      tensorboard: a folder's path.
       checkpoint_seconds: the most time between two checkpoints inside an epoch.
+
+    Raises:
+      ValueError: when the newest checkpoint does not fit.
     """
 
     def __init__(
@@ -40,34 +43,35 @@ class Loop:
         self._strategy, self._workdir, self._checkpoints = strategy, workdir, checkpoints
         self._checkpoint_seconds = checkpoint_seconds
         self._steps_per_epoch = views.steps_per_epoch(settings.batch_size)
+        self._schedule = schedules.create(settings, self._steps_per_epoch)
         self._train = tf.function(self._train_batch, reduce_retracing=True)
         self._test = tf.function(self._test_batch, reduce_retracing=True)
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
-        self._writer = tf.summary.create_file_writer(str(workdir.path / "tensorboard"))
+        # The variables of the newest checkpoint, metrics of a begun epoch included.
+        self._progress = checkpoints.restore() or {"epoch": 0, "step": 0, "seconds": 0.0}
 
     def run(self):
         """Trains to the last epoch.
 
         Raises:
           Interrupted: after a signal, when everything is saved.
-          Divergence: when a loss is NaN or infinite, naming student and step.
+          Divergence: when a loss or variable is NaN or infinite, naming student and step.
         """
-        # 1. The variables of the newest checkpoint, metrics of a begun epoch included.
-        progress = self._checkpoints.restore() or {"epoch": 0, "step": 0, "seconds": 0.0}
-        epoch, step, seconds = progress["epoch"], progress["step"], progress["seconds"]
-        # 2. The data order is a function of the epoch, so the rest of it is a slice.
+        begun, step, seconds = (self._progress[key] for key in ("epoch", "step", "seconds"))
+        # 1. The data order is a function of the epoch, so the rest of it is a slice.
         images = len(self._views.dataset.train.labels)
-        done = epoch * images + min(step * self._settings.batch_size, images)
+        done = begun * images + min(step * self._settings.batch_size, images)
         self._bar = Progress(self._settings.epochs * images, done)
-        if done:
+        if 0 < done < self._settings.epochs * images:
             self._bar.say(
-                f"continuing at epoch {epoch + 1}, step {step} of {self._steps_per_epoch}"
+                f"continuing at epoch {begun + 1}, step {step} of {self._steps_per_epoch}"
             )
-        # 3. Epoch by epoch; the log drops what it had of an epoch that is run again.
+        # 2. Epoch by epoch; the log drops what it had of an epoch that is run again.
+        self._writer = tf.summary.create_file_writer(str(self._workdir.path / "tensorboard"))
         try:
             with self._interruption:
-                for epoch in range(epoch, self._settings.epochs):
+                for epoch in range(begun, self._settings.epochs):
                     self._run_epoch(epoch, step, seconds)
                     step, seconds = 0, 0.0
         finally:
@@ -83,10 +87,14 @@ class Loop:
             self._cohort.reset_metrics()
         with watch:
             self._train_epoch(epoch, first_step, watch)
+        self._align_replicas()
+        self._check_variables(epoch, self._steps_per_epoch)
+        steps = (epoch + 1) * self._steps_per_epoch
         record = {
             "epoch": epoch + 1,
-            "step": (epoch + 1) * self._steps_per_epoch,
-            "learning_rate": float(self._cohort.optimizer.learning_rate),
+            "step": steps,
+            # Of the epoch's last step: the optimizer already stands at the next.
+            "learning_rate": float(self._schedule(steps - 1)),
             "seconds": round(watch.seconds, 3),
             "images_per_second": round(len(self._views.dataset.train.labels) / watch.seconds, 1),
             **self._results(),
@@ -94,6 +102,8 @@ class Loop:
         }
         if (epoch + 1) % self._settings.evaluate_every == 0 or epoch + 1 == self._settings.epochs:
             record.update(self._evaluate())
+        # Once more, for the metrics: JSON has no word for infinity.
+        self._check_variables(epoch, self._steps_per_epoch)
         self._log(record)
         self._save(epoch + 1, 0, 0.0)
         self._stop_if_asked(epoch + 1, 0)
@@ -111,6 +121,7 @@ class Loop:
             if step < self._steps_per_epoch:
                 late = time.monotonic() - self._saved_at > self._checkpoint_seconds
                 if late or self._interruption.signal:
+                    self._check_variables(epoch, step)
                     self._save(epoch, step, time.perf_counter() - began)
                 self._stop_if_asked(epoch, step)
 
@@ -133,11 +144,37 @@ class Loop:
         # A soft target that is NaN spoils everyone; the cross-entropy tells whose it was.
         guilty = [name for name, entropy, _ in pairs if not math.isfinite(entropy)]
         guilty = guilty or [name for name, _, other in pairs if not math.isfinite(other)]
-        raise Divergence(
-            f"the loss of student {', '.join(guilty) or '(regularisation)'} is not finite at step "
-            f"{epoch * self._steps_per_epoch + step} (epoch {epoch + 1}, step {step}): try a lower "
-            f"--learning_rate or a longer --warmup_epochs; the last checkpoint before it stays"
+        what = f"the loss of student {', '.join(guilty) or '(regularisation)'}"
+        raise self._divergence(what, epoch, step)
+
+    def _check_variables(self, epoch, step):
+        """A step can spoil what only the next one's loss would show; nothing such is saved."""
+        variable = self._checkpoints.first_not_finite()
+        if variable is None:
+            return
+        owners = [
+            f" of student {name}"
+            for name, student in self._cohort.students.items()
+            if any(variable is each for each in student.variables)
+        ]
+        raise self._divergence(f"variable {variable.path}{''.join(owners)}", epoch, step)
+
+    def _divergence(self, what, epoch, step):
+        return Divergence(
+            f"{what} is not finite at step {epoch * self._steps_per_epoch + step} "
+            f"(epoch {epoch + 1}, step {step}): try a lower --learning_rate or a longer "
+            "--warmup_epochs; checkpoints from before it stay"
         )
+
+    def _align_replicas(self):
+        """Gives every replica the first one's moving statistics, which are those saved.
+
+        Each moved its own; left so, a part of the test images would be judged by
+        statistics that no exported student has.
+        """
+        if self._strategy.num_replicas_in_sync > 1:
+            for variable in self._cohort.non_trainable_variables:
+                variable.assign(tf.convert_to_tensor(variable.value))
 
     def _results(self):
         """The metrics so far as plain numbers, read from all replicas."""

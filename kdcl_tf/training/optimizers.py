@@ -6,11 +6,12 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
 class CoupledSGD(keras.optimizers.SGD):
-    """SGD whose weight decay goes through the momentum: `g + wd * w` takes g's place.
+    """SGD as in PyTorch: `v = momentum * v + (g + wd * w)`, then `w -= rate * v`.
 
-    Keras's own `weight_decay` is decoupled, which at momentum 0.9 shrinks weights about
-    ten times less for the same number.  Every trainable variable decays, batch
-    normalisation's included.
+    Keras's own differs twice.  Its `weight_decay` is decoupled, which at momentum 0.9
+    shrinks weights about ten times less for the same number.  And its velocity holds the
+    rate, so that after a drop by ten the old steps go on for a while at the old rate; here
+    they drop with it.  Every trainable variable decays, batch normalisation's included.
 
     Args:
       coupled_weight_decay: wd, >= 0.
@@ -26,10 +27,19 @@ class CoupledSGD(keras.optimizers.SGD):
     def update_step(self, gradient, variable, learning_rate):
         # Here, and not where gradients are made: this runs after they are summed over
         # replicas, so the decay is added once.
-        gradient = tf.convert_to_tensor(gradient)
-        decay = tf.cast(self.coupled_weight_decay, gradient.dtype)
-        gradient += decay * tf.cast(variable, gradient.dtype)
-        super().update_step(gradient, variable, learning_rate)
+        weight = tf.convert_to_tensor(variable)
+        gradient = tf.cast(tf.convert_to_tensor(gradient), weight.dtype)
+        change = gradient + tf.cast(self.coupled_weight_decay, weight.dtype) * weight
+        if self.momentum:
+            change = self._through_momentum(change, variable)
+        self.assign_sub(variable, tf.cast(learning_rate, weight.dtype) * change)
+
+    def _through_momentum(self, change, variable):
+        velocity = self.momentums[self._get_variable_index(variable)]
+        momentum = tf.cast(self.momentum, change.dtype)
+        moved = momentum * tf.convert_to_tensor(velocity) + change
+        self.assign(velocity, moved)
+        return change + momentum * moved if self.nesterov else moved
 
     def get_config(self):
         return {**super().get_config(), "coupled_weight_decay": self.coupled_weight_decay}

@@ -5,7 +5,9 @@ import time
 
 import tqdm
 
-_BAR = "{desc} {percentage:3.0f}%|{bar:20}| {rate_fmt} {elapsed} + {remaining} left{postfix}"
+_NUMBERS = "{rate_fmt} {elapsed} + {remaining} left{postfix}"
+_BAR = "{desc} {percentage:3.0f}%|{bar:20}| " + _NUMBERS
+_LINE = "{desc} {percentage:3.0f}% " + _NUMBERS
 
 
 class Progress:
@@ -17,16 +19,14 @@ class Progress:
     """
 
     def __init__(self, total, done=0):
+        self._is_terminal = sys.stderr.isatty()
         # A file or a log collector gets a line now and then instead of a moving bar.
-        interval = 0.2 if sys.stderr.isatty() else 10.0
-        self._bar = tqdm.tqdm(
-            total=total,
-            initial=done,
-            unit="img",
-            mininterval=interval,
-            dynamic_ncols=True,
-            bar_format=_BAR,
+        style = (
+            {"mininterval": 0.2, "dynamic_ncols": True, "bar_format": _BAR}
+            if self._is_terminal
+            else {"mininterval": 10.0, "delay": 10.0, "file": _Lines(), "bar_format": _LINE}
         )
+        self._bar = tqdm.tqdm(total=total, initial=done, unit="img", **style)
 
     def start_epoch(self, epoch, epochs):
         """Names the epoch, counted from 1."""
@@ -39,10 +39,25 @@ class Progress:
 
     def say(self, text):
         """Prints a line above the bar."""
-        self._bar.write(text)
+        if self._is_terminal:
+            self._bar.write(text)
+        else:
+            print(text, flush=True)
 
     def close(self):
+        """Leaves the bar as it is."""
         self._bar.close()
+
+
+class _Lines:
+    """A file for tqdm that turns each refresh of the bar into a line on stderr."""
+
+    def write(self, text):
+        if text.strip():
+            print(text.strip(), file=sys.stderr, flush=True)
+
+    def flush(self):
+        """Lines are flushed as they are written."""
 
 
 class Stopwatch:

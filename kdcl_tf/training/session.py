@@ -23,7 +23,8 @@ class Session:
       checkpoint_seconds: the most time between checkpoints inside an epoch.
 
     Raises:
-      ValueError, OSError: for data, flags or a workdir that do not fit, in one line.
+      ValueError, OSError: for data, flags, a workdir or a checkpoint that do not fit, in
+        one line.
     """
 
     def __init__(self, settings, workdir, data_dir=None, checkpoint_seconds=600.0):
@@ -61,9 +62,9 @@ class Session:
         last = self.workdir.log[-1]
         models = self._export(last)
         method = self.settings.method
-        title = (
-            f"{method} {self.settings.ensemble if method == 'kdcl' else ''} on {self.dataset.name}"
-        )
+        if method == "kdcl":
+            method = f"{method} {self.settings.ensemble}"
+        title = f"{method} on {self.dataset.name}"
         plots.plot_accuracy(
             self.workdir.log, self.cohort.students, self.workdir.path / "accuracy.png", title
         )

@@ -1,0 +1,109 @@
+"""Tests of kdcl_tf.evaluate, on students that were exported untrained."""
+
+import contextlib
+import io
+import json
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from kdcl_tf import data, evaluate, serving, students
+
+
+def _main(*arguments):
+    """What the program prints to `(stdout, stderr)`, and its exit status."""
+    values = flags.FlagValues()
+    evaluate.define_flags(values)
+    values(["kdcl-evaluate", *arguments])
+    stdout, stderr, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        try:
+            evaluate.main(values)
+        except SystemExit as stop:
+            status = stop.code
+    return stdout.getvalue(), stderr.getvalue(), status
+
+
+def _write_photos(folder, classes=2):
+    random = np.random.default_rng(0)
+    for split, count in (("train", 4), ("test", 3)):
+        for label in range(classes):
+            place = folder / split / f"class_{label}"
+            place.mkdir(parents=True)
+            for number in range(count):
+                image = random.integers(256, size=[9, 9, 3], dtype=np.uint8)
+                (place / f"{number}.png").write_bytes(tf.io.encode_png(image).numpy())
+
+
+class EvaluateTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = pathlib.Path(temporary.name)
+        cls.dataset = data.load("digits", image_size=8)
+        keras.utils.set_random_seed(0)
+        for name in ("resnet8", "wrn_10_1"):
+            serving.export_student(
+                students.build(name, 10, (8, 8, 3)),
+                cls.folder / "run" / "students" / name,
+                dataset=cls.dataset,
+                card={"dataset": "digits"},
+            )
+
+    def test_all_students_of_a_workdir_as_a_table_and_as_json(self):
+        (self.folder / "run" / "students" / ".resnet8.partial").mkdir()
+        (self.folder / "run" / "students" / ".resnet8.partial" / "saved_model.pb").touch()
+        output = self.folder / "scores.json"
+        table, stderr, status = _main(f"--workdir={self.folder / 'run'}", f"--output={output}")
+        self.assertEqual((stderr, status), ("", 0))
+        scores = json.loads(output.read_text())
+        self.assertEqual(list(scores), ["resnet8", "wrn_10_1"])
+        lines = table.splitlines()
+        self.assertEqual(lines[0].split(), ["student", "top-1", "top-5", "NLL", "ECE", "images"])
+        for line, (name, each) in zip(lines[1:], scores.items(), strict=True):
+            self.assertEqual(line.split()[0], name)
+            self.assertEqual(line.split()[1], f"{each['top_1']:.2%}")
+            self.assertEqual(line.split()[-1], "360")
+            self.assertAllClose(each["top_1"], self._accuracy(name))
+
+    def _accuracy(self, name):
+        predict, _ = serving.load_student(self.folder / "run" / "students" / name)
+        logits = predict(self.dataset.test.images)["logits"].numpy()
+        return np.mean(logits.argmax(axis=1) == self.dataset.test.labels)
+
+    def test_one_model_on_the_training_images(self):
+        model = self.folder / "run" / "students" / "resnet8"
+        table, _, _ = _main(f"--model={model}", "--split=train", "--batch_size=500")
+        self.assertRegex(table.splitlines()[1], r"^resnet8 .* 1437$")
+
+    def test_a_folder_of_photos(self):
+        photos = self.folder / "photos"
+        _write_photos(photos, 10)
+        model = self.folder / "run" / "students" / "resnet8"
+        table, _, status = _main(f"--model={model}", f"--dataset=folder:{photos}")
+        self.assertEqual(status, 0)
+        self.assertRegex(table.splitlines()[1], r"^resnet8 .* 30$")
+
+    def test_other_classes_are_refused_in_one_line(self):
+        photos = self.folder / "two"
+        _write_photos(photos, 2)
+        _, stderr, status = _main(f"--workdir={self.folder / 'run'}", f"--dataset=folder:{photos}")
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, "student resnet8 knows 10 classes, .* has 2: pass the --dataset")
+        self.assertEqual(stderr.count("\n"), 1)
+
+    def test_what_is_no_student_is_refused_in_one_line(self):
+        _, stderr, status = _main(f"--model={self.folder}")
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, "is not an exported student: wanted a folder with saved_model.pb")
+        self.assertEqual(stderr.count("\n"), 1)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,70 @@
+"""Tests of kdcl_tf.evaluation.scores."""
+
+import numpy as np
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.evaluation import expected_calibration_error, scores
+
+
+class ScoresTest(parameterized.TestCase):
+    def test_known_numbers(self):
+        probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.5, 0.25, 0.25]])
+        found = scores(np.log(probabilities) + 5.0, [0, 2, 0])
+        self.assertAlmostEqual(found["top_1"], 2 / 3)
+        self.assertEqual(found["top_5"], 1.0)
+        self.assertAlmostEqual(found["nll"], -np.mean(np.log([0.7, 0.3, 0.5])))
+        self.assertAlmostEqual(found["ece"], (0.3 + 0.6 + 0.5) / 3)
+        self.assertEqual(found["examples"], 3)
+
+    @parameterized.parameters((0, 1.0), (4, 1.0), (5, 0.0), (9, 0.0))
+    def test_top_5_is_the_five_largest(self, label, wanted):
+        logits = np.arange(10, 0, -1.0)[None]
+        self.assertEqual(scores(logits, [label])["top_5"], wanted)
+
+    def test_far_logits_neither_overflow_nor_lose_the_loss(self):
+        found = scores(np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32), [0, 0])
+        self.assertAlmostEqual(found["nll"], 1e4)
+        self.assertAlmostEqual(found["ece"], 0.5)
+
+    def test_the_order_of_examples_does_not_matter(self):
+        random = np.random.default_rng(0)
+        logits, labels = random.normal(size=[50, 7]), random.integers(7, size=50)
+        order = random.permutation(50)
+        first, second = scores(logits, labels), scores(logits[order], labels[order])
+        for name, value in first.items():
+            self.assertAlmostEqual(value, second[name], msg=name)
+
+
+class ExpectedCalibrationErrorTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ([1.0, 1.0], [True, True], 0.0),
+        ([1.0, 1.0], [False, False], 1.0),
+        ([0.75] * 4, [True, True, True, False], 0.0),
+        # Over- and under-confidence cancel inside a bin.
+        ([0.55, 0.55], [True, False], 0.05),
+        # They do not between bins, which count by their share.
+        ([0.55, 0.95, 0.95, 0.95], [True, True, True, False], 0.25 * 0.45 + 0.75 * (0.95 - 2 / 3)),
+    )
+    def test_by_hand(self, confidence, correct, wanted):
+        self.assertAlmostEqual(expected_calibration_error(confidence, correct, bins=10), wanted)
+
+    def test_a_bin_has_its_upper_edge(self):
+        """0.5 is with 0.45, not with 0.55: (0.4, 0.5] and (0.5, 0.6]."""
+        together = expected_calibration_error([0.45, 0.5], [False, True], bins=10)
+        self.assertAlmostEqual(together, (-0.45 + 0.5) / 2)
+        apart = expected_calibration_error([0.5, 0.55], [True, False], bins=10)
+        self.assertAlmostEqual(apart, (0.5 + 0.55) / 2)
+
+    def test_equals_the_definition_in_a_plain_loop(self):
+        random = np.random.default_rng(0)
+        confidence, correct = random.uniform(0.1, 1, 500), random.uniform(size=500) < 0.6
+        wanted = 0.0
+        for low in range(15):
+            inside = (confidence > low / 15) & (confidence <= (low + 1) / 15)
+            if inside.any():
+                wanted += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
+        self.assertAlmostEqual(expected_calibration_error(confidence, correct), wanted)
+
+
+if __name__ == "__main__":
+    absltest.main()

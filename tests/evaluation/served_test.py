@@ -1,0 +1,70 @@
+"""Tests of kdcl_tf.evaluation.served."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf import data, serving, students
+from kdcl_tf.data import dataset as dataset_lib
+from kdcl_tf.evaluation import served
+
+_CARD = {"image_shape": [8, 8, 3], "num_classes": 10, "dataset": "digits"}
+
+
+def _by_numpy(logits, labels):
+    """Top-1, top-5 and negative log-likelihood, each in the plainest way."""
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    ranks = np.argsort(-logits, axis=1)
+    return {
+        "top_1": np.mean(ranks[:, 0] == labels),
+        "top_5": np.mean((ranks[:, :5] == labels[:, None]).any(axis=1)),
+        "nll": -np.mean(np.log(probabilities[np.arange(len(labels)), labels])),
+    }
+
+
+class ServedTest(tf.test.TestCase, parameterized.TestCase):
+    def test_scores_are_of_every_image_whatever_the_batch_size(self):
+        dataset = data.load("digits", image_size=8)
+        path = pathlib.Path(self.create_tempdir().full_path) / "student"
+        student = students.build("resnet8", 10, (8, 8, 3))
+        predict, _ = serving.load_student(serving.export_student(student, path, dataset=dataset))
+        logits = predict(dataset.test.images)["logits"].numpy().astype(np.float64)
+        wanted = _by_numpy(logits, dataset.test.labels)
+        for batch_size in (100, 360, 1000):
+            found = served.score(predict, dataset.test, batch_size)
+            self.assertEqual(found["examples"], 360)
+            for name, value in wanted.items():
+                self.assertAllClose(found[name], value, rtol=1e-4, msg=name)
+
+    def test_the_data_set_is_by_default_the_one_learned_at_its_resolution(self):
+        dataset = served.load_dataset(_CARD)
+        self.assertEqual((dataset.name, dataset.image_shape), ("digits", (8, 8, 3)))
+
+    def test_a_card_without_a_data_set_asks_for_one(self):
+        with self.assertRaisesRegex(ValueError, "pass --dataset"):
+            served.load_dataset({"image_shape": [8, 8, 3]})
+
+    @parameterized.parameters(
+        ({"num_classes": 100}, "student x knows 100 classes, digits has 10"),
+        ({"image_shape": [8, 6, 3]}, r"takes images of \[8, 6, 3\], digits has \[8, 8, 3\]"),
+    )
+    def test_what_does_not_fit_is_refused(self, change, message):
+        dataset = data.load("digits", image_size=8)
+        served.check_fits("x", _CARD, dataset)
+        with self.assertRaisesRegex(ValueError, message):
+            served.check_fits("x", {**_CARD, **change}, dataset)
+
+    def test_images_that_are_not_square_fit_too(self):
+        split = dataset_lib.ImageSplit(np.zeros([2, 4, 5, 3], np.uint8), np.arange(2))
+        names, statistics = ("dark", "bright"), (0.5, 0.5, 0.5)
+        dataset = dataset_lib.ImageDataset(
+            "levels", split, split.take([]), split, names, statistics, statistics, True
+        )
+        card = {"image_shape": [4, 5, 3], "num_classes": 2, "dataset": "levels"}
+        served.check_fits("x", card, dataset)
+
+
+if __name__ == "__main__":
+    tf.test.main()

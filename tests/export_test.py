@@ -1,0 +1,130 @@
+"""Tests of kdcl_tf.export, on a run that was stopped in its first epoch."""
+
+import contextlib
+import io
+import os
+import pathlib
+import signal
+import tempfile
+
+import keras
+import tensorflow as tf
+from absl import flags
+from absl.testing import parameterized
+
+from kdcl_tf import data, export, serving, students
+from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.session import Session
+from kdcl_tf.training.settings import Settings
+from kdcl_tf.training.workdir import Workdir
+
+_SETTINGS = Settings(
+    students=("resnet8", "wrn_10_1"),
+    ensemble="min_logit",
+    image_size=8,
+    train_per_class=4,
+    holdout_per_class=1,
+    batch_size=16,
+    epochs=2,
+    precision="bfloat16",
+)
+
+
+class _StoppingViews(data.Views):
+    def epoch(self, epoch, batch_size, skip=0):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return super().epoch(epoch, batch_size, skip)
+
+
+def _main(*arguments):
+    """What the program prints to `(stdout, stderr)`, and its exit status."""
+    values = flags.FlagValues()
+    export.define_flags(values)
+    values(["kdcl-export", *arguments])
+    stdout, stderr, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        try:
+            export.main(values)
+        except SystemExit as stop:
+            status = stop.code
+    return stdout.getvalue(), stderr.getvalue(), status
+
+
+class ExportTest(tf.test.TestCase, parameterized.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.run_folder = pathlib.Path(temporary.name) / "run"
+        session = Session(_SETTINGS, Workdir(cls.run_folder))
+        session.views.__class__ = _StoppingViews
+        with contextlib.suppress(Interrupted):
+            session.train()
+        cls.students, cls.dataset = session.cohort.students, session.dataset
+        cls.images = session.dataset.test.images[:6]
+
+    def _export(self, *arguments):
+        output = pathlib.Path(self.create_tempdir().full_path) / "new" / "models"
+        flag = f"--workdir={self.run_folder}"
+        stdout, stderr, status = _main(flag, f"--output={output}", *arguments)
+        self.assertEqual((stderr, status), ("", 0))
+        paths = [pathlib.Path(line) for line in stdout.splitlines()]
+        self.assertEqual(sorted(output.iterdir()), sorted(paths))
+        return paths
+
+    def _assert_same(self, logits, name, tolerance=1e-5):
+        wanted = self.students[name](self.dataset.normalize(self.images), training=False)
+        self.assertAllClose(logits, wanted, rtol=tolerance, atol=tolerance)
+
+    def test_saved_models_equal_the_checkpointed_students(self):
+        for path in self._export():
+            predict, card = serving.load_student(path)
+            self._assert_same(predict(self.images)["logits"], path.name)
+            self.assertEqual(card["dataset"], "digits")
+
+    def test_keras_files_equal_the_checkpointed_students(self):
+        (path,) = self._export("--format=keras", "--student=wrn_10_1")
+        self.assertEqual(path.name, "wrn_10_1.keras")
+        student = keras.saving.load_model(path)
+        self._assert_same(student(self.dataset.normalize(self.images)), "wrn_10_1")
+
+    def test_weights_fit_students_that_are_built_again(self):
+        (path,) = self._export("--format=weights", "--student=resnet8")
+        self.assertEqual(path.name, "resnet8.weights.h5")
+        student = students.build("resnet8", 10, (8, 8, 3), dtype="mixed_bfloat16")
+        student.load_weights(path)
+        self._assert_same(student(self.dataset.normalize(self.images)), "resnet8")
+
+    def test_by_default_it_writes_where_kdcl_evaluate_looks(self):
+        stdout, _, _ = _main(f"--workdir={self.run_folder}", "--student=resnet8")
+        self.assertEqual(stdout, f"{self.run_folder / 'students' / 'resnet8'}\n")
+        self.assertTrue((self.run_folder / "students" / "resnet8" / "saved_model.pb").exists())
+
+    @parameterized.parameters(
+        (["--student=resnet20"], "unknown --student=resnet20: the run has resnet8, wrn_10_1"),
+        (["--output=/dev/null/models"], "Not a directory"),
+    )
+    def test_errors_are_one_line(self, arguments, message):
+        _, stderr, status = _main(f"--workdir={self.run_folder}", *arguments)
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, message)
+        self.assertEqual(stderr.count("\n"), 1)
+
+    def test_a_run_without_a_checkpoint_is_refused(self):
+        workdir = Workdir(self.create_tempdir().full_path)
+        workdir.record_flags(_SETTINGS.as_flags())
+        _, stderr, status = _main(f"--workdir={workdir.path}")
+        self.assertEqual(status, 1)
+        self.assertIn("has no checkpoint yet", stderr)
+
+    def test_a_run_of_another_version_is_refused(self):
+        workdir = Workdir(self.create_tempdir().full_path)
+        workdir.record_flags({**_SETTINGS.as_flags(), "gone": "1"})
+        _, stderr, status = _main(f"--workdir={workdir.path}")
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, "is not of this version of kdcl-train: Unknown .* flag 'gone'")
+
+
+if __name__ == "__main__":
+    tf.test.main()

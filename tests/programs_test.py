@@ -1,0 +1,275 @@
+"""Tests of the programs as processes: whole runs, signals, and what a user sees of errors."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl.testing import parameterized
+
+_TRAIN = [sys.executable, "-m", "kdcl_tf.train"]
+_EVALUATE = [sys.executable, "-m", "kdcl_tf.evaluate"]
+_SMALL = [
+    "--students=resnet8,wrn_10_1",
+    "--ensemble=general",
+    "--image_size=8",
+    "--train_per_class=4",
+    "--holdout_per_class=1",
+    "--batch_size=16",
+    "--epochs=12",
+    "--milestones=6",
+]
+
+
+def _run(command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def _start_and_signal(command, workdir, epochs, number):
+    """Sends the signal when that many epochs are logged; the finished process."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    log, deadline = workdir / "log.jsonl", time.monotonic() + 120
+    while not (log.exists() and log.read_text().count("\n") >= epochs):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"no epoch {epochs}: {process.communicate()}")
+        time.sleep(0.005)
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+def _checkpoint(workdir):
+    """`{name: array}` of the newest checkpoint."""
+    newest = max((workdir / "checkpoints").glob("step-*"))
+    reader = tf.train.load_checkpoint(str(newest / "variables"))
+    names = [name for name in reader.get_variable_to_shape_map() if "VALUE" in name]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def _log(workdir):
+    times = ("seconds", "images_per_second")
+    records = map(json.loads, (workdir / "log.jsonl").read_text().splitlines())
+    return [
+        {name: value for name, value in record.items() if name not in times} for record in records
+    ]
+
+
+class WholeRunsTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = pathlib.Path(temporary.name)
+        cls.whole = cls.folder / "whole"
+        command = [*_TRAIN, *_SMALL, f"--workdir={cls.whole}"]
+        cls.failed = _run([*command, "--batch_size=41"])
+        cls.finished = _run(command)
+
+    def _assert_same_as_whole(self, workdir):
+        self.assertEqual(_log(workdir), _log(self.whole))
+        wanted = _checkpoint(self.whole)
+        self.assertGreater(len(wanted), 100)
+        for name, value in _checkpoint(workdir).items():
+            self.assertAllEqual(value, wanted[name], name)
+
+    def _assert_only_progress(self, stderr):
+        """A slow machine gets a line every ten seconds, a fast one none."""
+        self.assertNotIn("\r", stderr)
+        for line in stderr.splitlines():
+            self.assertRegex(line, r"^epoch \d+/12 +\d+% .* left, loss \d.*$")
+
+    def test_a_failed_start_leaves_the_folder_to_the_corrected_command(self):
+        self.assertEqual(self.failed.returncode, 1)
+        self.assertRegex(self.failed.stderr, r"^\S+: batch_size: got 41, wanted 1\.\.40.*\n$")
+        self.assertEqual(self.finished.returncode, 0, self.finished.stderr)
+
+    def test_output_is_lines_without_a_bar_or_noise(self):
+        self.assertEqual(self.finished.returncode, 0, self.finished.stderr)
+        self._assert_only_progress(self.finished.stderr)
+        self.assertNotIn("\r", self.finished.stdout)
+        lines = self.finished.stdout.splitlines()
+        for number, line in enumerate(lines[:12], start=1):
+            self.assertRegex(line, rf"^epoch {number}: test accuracy resnet8 .*%, wrn_10_1 .*%$")
+        self.assertRegex(lines[12], r"^resnet8: test accuracy .*%, top-5 .*%, 78,042 parameters")
+        self.assertEqual(lines[-1].split()[1], f"{self.whole / 'accuracy.png'};")
+
+    def test_sigterm_saves_and_the_same_command_continues(self):
+        workdir = self.folder / "terminated"
+        command = [*_TRAIN, *_SMALL, f"--workdir={workdir}"]
+        stopped = _start_and_signal(command, workdir, 2, signal.SIGTERM)
+        self.assertEqual(stopped.returncode, 143)
+        self.assertRegex(
+            stopped.stderr,
+            rf"(^|\n)\S+: stopped by SIGTERM at epoch \d+, step \d of 3; all is saved in {workdir}: "
+            "the same command continues\n$",
+        )
+        for name in ("result.json", "students", "accuracy.png"):
+            self.assertFalse((workdir / name).exists(), name)
+        self.assertTrue(list((workdir / "checkpoints").glob("step-*")))
+        resumed = _run(command)
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self._assert_only_progress(resumed.stderr)
+        self.assertRegex(resumed.stdout, r"^continuing at epoch \d+, step \d of 3\n")
+        self._assert_same_as_whole(workdir)
+
+    def test_sigkill_loses_no_more_than_the_time_since_the_checkpoint(self):
+        workdir = self.folder / "killed"
+        # By the flags that the whole run has recorded: they repeat it.
+        flagfile = f"--flagfile={self.whole / 'flags.txt'}"
+        command = [*_TRAIN, flagfile, f"--workdir={workdir}"]
+        killed = _start_and_signal([*command, "--checkpoint_seconds=0"], workdir, 3, signal.SIGKILL)
+        self.assertEqual(killed.returncode, -signal.SIGKILL)
+        resumed = _run(command)
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self._assert_only_progress(resumed.stderr)
+        self.assertRegex(resumed.stdout, r"^continuing at epoch [3-9]")
+        self._assert_same_as_whole(workdir)
+
+    def test_evaluate_finds_the_accuracy_of_the_result(self):
+        output = self.folder / "scores.json"
+        finished = _run([*_EVALUATE, f"--workdir={self.whole}", f"--output={output}"])
+        self.assertEqual((finished.returncode, finished.stderr), (0, ""))
+        result = json.loads((self.whole / "result.json").read_text())["students"]
+        for name, scores in json.loads(output.read_text()).items():
+            self.assertAllClose(scores["top_1"], result[name]["accuracy"])
+            self.assertAllClose(scores["top_5"], result[name]["top_5_accuracy"])
+            self.assertAllClose(scores["nll"], result[name]["cross_entropy"], rtol=1e-4)
+
+
+class _Digits(tfds.core.GeneratorBasedBuilder):
+    """A prepared data set, whose labels are then made wrong."""
+
+    name = "kdcl_wrong_labels"
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(8, 8, 3)),
+            "label": tfds.features.ClassLabel(names=["a", "b", "c"]),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label"),
+        )
+
+    def _split_generators(self, _):
+        return {"train": self._generate_examples(), "test": self._generate_examples()}
+
+    def _generate_examples(self):
+        for number in range(6):
+            yield number, {"image": np.zeros([8, 8, 3], np.uint8), "label": number % 3}
+
+
+def _prepare_wrong_labels(folder):
+    builder = _Digits(data_dir=folder)
+    builder.download_and_prepare()
+    (pathlib.Path(builder.data_path) / "label.labels.txt").write_text("a\nb\n")
+
+
+def _write_photos(folder, classes, corrupt=False):
+    photo = tf.io.encode_jpeg(np.zeros([8, 8, 3], np.uint8)).numpy()
+    for split in ("train", "test"):
+        for label in range(classes):
+            place = folder / split / f"class_{label}"
+            place.mkdir(parents=True)
+            for number in range(4):
+                (place / f"{number}.jpg").write_bytes(photo)
+    if corrupt:
+        (folder / "train" / "class_1" / "2.jpg").write_bytes(photo[: len(photo) // 2])
+
+
+class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.data = self.folder / "data"
+        self.workdir = self.folder / "run"
+
+    def _assert_one_line(self, message, *arguments):
+        finished = _run([*_TRAIN, *_SMALL, f"--workdir={self.workdir}", *arguments])
+        self.assertEqual(finished.returncode, 1, finished.stderr)
+        self.assertEqual(finished.stdout, "")
+        self.assertEqual(finished.stderr.count("\n"), 1, finished.stderr)
+        self.assertRegex(finished.stderr, message)
+        self.assertEmpty(list(self.workdir.iterdir()))
+
+    @parameterized.parameters("one class", "empty", "missing", "corrupt")
+    def test_a_folder_that_will_not_do(self, kind):
+        messages = {
+            "one class": r"got 1 class \(class_0\), wanted at least 2",
+            "empty": "got no folders, wanted train/ in it",
+            "missing": "is not there",
+            "corrupt": r"image '.*train/class_1/2\.jpg' cannot be read",
+        }
+        if kind == "empty":
+            self.data.mkdir()
+        elif kind != "missing":
+            _write_photos(self.data, 1 if kind == "one class" else 2, kind == "corrupt")
+        few = ["--train_per_class=2", "--batch_size=2"]
+        self._assert_one_line(messages[kind], f"--dataset=folder:{self.data}", *few)
+
+    def test_an_unknown_data_set(self):
+        self._assert_one_line("unknown data set 'cifar111'.*did you mean", "--dataset=cifar111")
+
+    def test_a_data_dir_without_the_data_and_no_network(self):
+        start = time.monotonic()
+        with _no_proxies():
+            finished = _run(
+                [
+                    *_TRAIN,
+                    *_SMALL,
+                    "--dataset=mnist",
+                    f"--workdir={self.workdir}",
+                    f"--data_dir={self.data}",
+                ]
+            )
+        if finished.returncode == 0:
+            self.skipTest("there is a network here: the data set was downloaded")
+        self.assertRegex(finished.stderr, r"^\S+: data set 'mnist' .*\n$")
+        self.assertEqual(finished.returncode, 1)
+        # Ten seconds are wanted; a busy machine is given some more.
+        self.assertLess(time.monotonic() - start, 20)
+
+    def test_labels_out_of_range(self):
+        _prepare_wrong_labels(self.data)
+        self._assert_one_line(
+            "labels out of range: got 2 .*, wanted 0..1",
+            "--dataset=kdcl_wrong_labels",
+            f"--data_dir={self.data}",
+            "--train_per_class=1",
+        )
+
+    def test_divergence_is_one_line_and_no_result(self):
+        finished = _run([*_TRAIN, *_SMALL, f"--workdir={self.workdir}", "--learning_rate=1e30"])
+        self.assertEqual(finished.returncode, 1)
+        self.assertRegex(
+            finished.stderr,
+            r"^\S+: .* of student \w+.* is not finite at step \d+ \(.*\): try .*\n$",
+        )
+        self.assertFalse((self.workdir / "result.json").exists())
+        self.assertFalse((self.workdir / "students").exists())
+
+
+@contextlib.contextmanager
+def _no_proxies():
+    """Whether there is a network cannot be seen through a proxy."""
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if "proxy" in name.lower()}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,179 @@
+"""Tests of kdcl_tf.training.loop: a run that was stopped ends as one that was not."""
+
+import json
+import os
+import pathlib
+import signal
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf import data
+from kdcl_tf.training import factory, session
+from kdcl_tf.training.checkpoint import Checkpoints
+from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.loop import Divergence, Loop
+from kdcl_tf.training.settings import Settings
+from kdcl_tf.training.workdir import Workdir
+
+# 40 images make 3 steps an epoch, the last of them short.
+_SMALL = {
+    "students": ("resnet8", "wrn_10_1"),
+    "image_size": 8,
+    "train_per_class": 4,
+    "holdout_per_class": 1,
+    "batch_size": 16,
+    "epochs": 3,
+    "learning_rate": 0.1,
+    "milestones": (1,),
+}
+
+
+def _stop():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _StoppingViews(data.Views):
+    """Views whose run is stopped in its given epoch, after the first step it takes."""
+
+    stop_in = None
+
+    def epoch(self, epoch, batch_size, skip=0):
+        if epoch == self.stop_in:
+            _stop()
+        return super().epoch(epoch, batch_size, skip)
+
+
+class _StoppingWorkdir(Workdir):
+    """A workdir whose run is stopped when it has logged the given epoch, before it saves."""
+
+    stop_after = None
+
+    def log_epoch(self, record):
+        super().log_epoch(record)
+        if record["epoch"] == self.stop_after:
+            _stop()
+
+
+class _Run:
+    """A loop with its parts, in reach of a test."""
+
+    def __init__(self, folder, stop_in=None, stop_after=None, checkpoint_seconds=600.0, **settings):
+        settings = Settings(**{**_SMALL, **settings})
+        dataset = session.load_dataset(settings, None)
+        views = _StoppingViews(dataset, settings.student_names, settings.seed)
+        self.workdir = _StoppingWorkdir(folder)
+        views.stop_in, self.workdir.stop_after = stop_in, stop_after
+        steps = views.steps_per_epoch(settings.batch_size)
+        self.cohort = factory.create_compiled(settings, dataset, steps)
+        variables = session.all_variables(self.cohort)
+        self.checkpoints = Checkpoints(self.workdir.path / "checkpoints", variables)
+        strategy = tf.distribute.get_strategy()
+        parts = (self.cohort, views, settings, strategy, self.workdir, self.checkpoints)
+        self.loop = Loop(*parts, checkpoint_seconds)
+
+    def values(self):
+        variables = session.all_variables(self.cohort)
+        return {
+            f"{index} {variable.path}": np.array(variable)
+            for index, variable in enumerate(variables)
+        }
+
+    def log(self):
+        """The log without its times."""
+        times = ("seconds", "images_per_second")
+        return [
+            {name: value for name, value in record.items() if name not in times}
+            for record in self.workdir.log
+        ]
+
+
+class LoopTest(tf.test.TestCase, parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _whole(self, **settings):
+        run = _Run(self.folder / "whole", **settings)
+        run.loop.run()
+        return run
+
+    def _part(self, where, **kwargs):
+        run = _Run(self.folder / "parts", **kwargs)
+        with self.assertRaisesRegex(Interrupted, rf"^stopped by SIGTERM at {where}; all is saved"):
+            run.loop.run()
+
+    def _assert_same(self, run, whole):
+        self.assertEqual(run.log(), whole.log())
+        wanted = whole.values()
+        for path, value in run.values().items():
+            self.assertAllEqual(value, wanted[path], path)
+
+    def test_stopped_twice_inside_epochs_around_a_drop_of_the_rate_general(self):
+        whole = self._whole(ensemble="general")
+        rates = [record["learning_rate"] for record in whole.log()]
+        self.assertAllClose(rates, [0.1, 0.01, 0.01])
+        self._part("epoch 1, step 1 of 3", ensemble="general", stop_in=0)
+        self._part("epoch 2, step 1 of 3", ensemble="general", stop_in=1)
+        resumed = _Run(self.folder / "parts", ensemble="general")
+        resumed.loop.run()
+        self._assert_same(resumed, whole)
+
+    def test_stopped_between_epochs_at_the_drop_of_the_rate_min_logit(self):
+        whole = self._whole(ensemble="min_logit", epochs=2)
+        self._part("epoch 2, step 0 of 3", ensemble="min_logit", epochs=2, stop_after=1)
+        resumed = _Run(self.folder / "parts", ensemble="min_logit", epochs=2)
+        resumed.loop.run()
+        self._assert_same(resumed, whole)
+
+    def test_evaluates_every_so_many_epochs_and_at_the_end_where_a_stop_is_none(self):
+        run = _Run(self.folder, ensemble="naive", evaluate_every=2, stop_after=3)
+        run.loop.run()
+        evaluated = ["test_resnet8_accuracy" in record for record in run.log()]
+        self.assertEqual(evaluated, [False, True, True])
+
+    def test_a_checkpoint_of_another_run_is_refused_before_training(self):
+        run = _Run(self.folder, ensemble="naive")
+        run.checkpoints.save(1, {"epoch": 0, "step": 1, "seconds": 0.0})
+        with self.assertRaisesRegex(ValueError, "does not fit: variable .*kernel"):
+            _Run(self.folder, ensemble="naive", students=("resnet8", "wrn_10_2"))
+
+
+class DivergenceTest(tf.test.TestCase):
+    def _diverged(self, **settings):
+        run = _Run(self.create_tempdir().full_path, **settings)
+        with self.assertRaises(Divergence) as caught:
+            run.loop.run()
+        for record in run.workdir.log:
+            json.dumps(record, allow_nan=False)
+        return run, str(caught.exception)
+
+    def _assert_newest_is_finite(self, run):
+        self.assertIsNotNone(run.checkpoints.restore())
+        for path, value in run.values().items():
+            self.assertAllInRange(value.astype(np.float64), -3e38, 3e38, path)
+
+    def test_the_student_and_the_step_are_named_and_the_good_checkpoint_stays(self):
+        run, message = self._diverged(learning_rate=1e30, schedule="constant", checkpoint_seconds=0)
+        self.assertRegex(
+            message,
+            r"^(the loss|variable \S+) of student (resnet8|wrn_10_1)(, wrn_10_1)? is not finite "
+            r"at step \d+ \(epoch \d, step \d\): try a lower --learning_rate",
+        )
+        self._assert_newest_is_finite(run)
+
+    def test_a_last_step_that_spoils_the_weights_is_not_saved(self):
+        """One step an epoch: its loss is from before the step, and fine."""
+        run, message = self._diverged(
+            learning_rate=1e39, ensemble="general", batch_size=40, checkpoint_seconds=0
+        )
+        self.assertRegex(
+            message, r"^variable \S+ of student resnet8 is not finite at step 1 \(epoch 1, step 1\)"
+        )
+        self.assertIsNone(run.checkpoints.restore())
+        self.assertEmpty(run.workdir.log)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,117 @@
+"""Tests of kdcl_tf.training.settings."""
+
+import dataclasses
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.training.settings import Settings
+
+_BAD = (
+    ("method", "kd"),
+    ("ensemble", "mean"),
+    ("schedule", "linear"),
+    ("precision", "float16"),
+    ("strategy", "tpu"),
+    ("dataset", "folder:"),
+    ("epochs", 0),
+    ("batch_size", 0),
+    ("evaluate_every", 0),
+    ("cutout_size", 0),
+    ("holdout_per_class", -1),
+    ("train_per_class", -1),
+    ("warmup_epochs", -1),
+    ("warmup_epochs", 10_000),
+    ("seed", -1),
+    ("seed", 2**32),
+    ("image_size", -1),
+    ("distillation_weight", -0.1),
+    ("distillation_weight", float("inf")),
+    ("weight_decay", -1e-4),
+    ("weight_decay", float("nan")),
+    ("warmup_learning_rate", -0.1),
+    ("temperature", 0.0),
+    ("temperature", float("nan")),
+    ("temperature", float("inf")),
+    ("learning_rate", 0.0),
+    ("learning_rate", float("nan")),
+    ("learning_rate", float("inf")),
+    ("momentum", -0.1),
+    ("momentum", 1.0),
+    ("momentum", float("nan")),
+    ("milestones", (30, 20)),
+    ("milestones", (20, 20)),
+    ("milestones", (0, 20)),
+    ("students", ()),
+    ("students", ("resnet8", "")),
+    ("students", ("resnet9",)),
+)
+
+_GOOD = (
+    {"momentum": 0.0},
+    {"weight_decay": 0.0, "distillation_weight": 0.0},
+    {"warmup_epochs": 79, "warmup_learning_rate": 0.0},
+    {"milestones": ()},
+    {"seed": 2**32 - 1},
+    {"epochs": 1, "batch_size": 1, "evaluate_every": 1},
+    {"ensemble": "min_logit", "holdout_per_class": 0},
+    {"students": ("resnet8",)},
+)
+
+
+class SettingsTest(parameterized.TestCase):
+    @parameterized.parameters(*_BAD)
+    def test_a_bad_value_is_refused_in_one_line_with_its_name(self, field, value):
+        with self.assertRaises(ValueError) as caught:
+            Settings(**{field: value})
+        message = str(caught.exception)
+        self.assertNotIn("\n", message)
+        self.assertRegex(message, f"--{field}|data set|student")
+        self.assertIn("wanted", message.replace("must be", "wanted"))
+
+    @parameterized.parameters(*_GOOD)
+    def test_the_ends_of_ranges_are_allowed(self, **fields):
+        settings = Settings(**fields)
+        for name, value in fields.items():
+            self.assertEqual(getattr(settings, name), value)
+
+    @parameterized.parameters(("kdcl", 2.0), ("independent", 1.0), ("mutual_learning", 1.0))
+    def test_temperature_is_by_default_that_of_the_method(self, method, temperature):
+        self.assertEqual(Settings(method=method).temperature, temperature)
+        self.assertEqual(Settings(method=method, temperature=4.0).temperature, 4.0)
+
+    def test_general_needs_held_out_images_and_nothing_else_does(self):
+        with self.assertRaisesRegex(ValueError, "--holdout_per_class=0: pass 1 or more"):
+            Settings(ensemble="general", holdout_per_class=0)
+        self.assertFalse(Settings(method="independent", holdout_per_class=0).uses_general)
+        self.assertTrue(Settings(ensemble="general", holdout_per_class=1).uses_general)
+
+    def test_a_few_digits_are_trained_on_and_all_of_another_data_set(self):
+        self.assertEqual(Settings().train_per_class, 20)
+        self.assertEqual(Settings(train_per_class=0).train_per_class, 0)
+        self.assertEqual(Settings(dataset="cifar100").train_per_class, 0)
+
+    def test_students_of_one_architecture_have_distinct_names(self):
+        settings = Settings(students=("resnet8", "wrn_10_1", "resnet8", "resnet8"))
+        self.assertEqual(settings.student_names, ("resnet8", "wrn_10_1", "resnet8_2", "resnet8_3"))
+
+    def test_numbers_and_sequences_say_the_same_in_every_type(self):
+        plain = Settings(students=["resnet8"], learning_rate=1, temperature=3, milestones=[5])
+        exact = Settings(students=("resnet8",), learning_rate=1.0, temperature=3.0, milestones=(5,))
+        self.assertEqual(plain, exact)
+        self.assertEqual(plain.as_flags(), exact.as_flags())
+
+    def test_as_flags_has_a_text_for_every_field(self):
+        flags = Settings(
+            students=("resnet8", "wrn_10_2"), milestones=(), invariant=False, weight_decay=5e-4
+        ).as_flags()
+        fields = [field.name for field in dataclasses.fields(Settings)]
+        self.assertEqual(list(flags), fields)
+        self.assertEqual(flags["students"], "resnet8,wrn_10_2")
+        self.assertEqual(flags["milestones"], "")
+        self.assertEqual(flags["invariant"], "false")
+        self.assertEqual(flags["temperature"], "2.0")
+        self.assertEqual(flags["weight_decay"], "0.0005")
+
+
+if __name__ == "__main__":
+    absltest.main()

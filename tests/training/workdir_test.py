@@ -1,0 +1,85 @@
+"""Tests of kdcl_tf.training.workdir."""
+
+import json
+import pathlib
+
+from absl.testing import absltest
+
+from kdcl_tf.training.workdir import Workdir, write_atomically
+
+
+class WorkdirTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.workdir = Workdir(self.folder / "runs" / "first")
+
+    def _names(self):
+        return sorted(path.name for path in self.workdir.path.iterdir())
+
+    def test_it_is_made_with_its_parents_and_nothing_in_it(self):
+        self.assertTrue(self.workdir.path.is_dir())
+        self.assertEmpty(self._names())
+
+    def test_below_a_file_it_is_refused_in_one_line(self):
+        (self.folder / "file").write_text("")
+        for path in (self.folder / "file", self.folder / "file" / "below"):
+            with self.assertRaisesRegex(
+                OSError, f"^--workdir={path} cannot be written to .*: pass a folder that can$"
+            ):
+                Workdir(path)
+
+    def test_flags_are_a_flagfile_and_the_same_ones_pass(self):
+        flags = {"method": "kdcl", "students": "a,b", "milestones": ""}
+        self.workdir.check_flags(flags)
+        self.workdir.record_flags(flags)
+        text = (self.workdir.path / "flags.txt").read_text()
+        self.assertEqual(text, "--method=kdcl\n--students=a,b\n--milestones=\n")
+        self.workdir.check_flags(flags)
+
+    def test_each_flag_that_differs_is_named_with_both_values(self):
+        self.workdir.record_flags({"seed": "0", "epochs": "2", "gone": "x", "same": "a=b"})
+        with self.assertRaises(ValueError) as caught:
+            self.workdir.check_flags({"seed": "1", "epochs": "3", "same": "a=b", "new": "y"})
+        message = str(caught.exception)
+        for part in (
+            "--seed=0 (now 1)",
+            "--epochs=2 (now 3)",
+            "--gone=x (now (absent))",
+            "--new=(absent) (now y)",
+            "pass those, or another --workdir",
+        ):
+            self.assertIn(part, message)
+        self.assertNotIn("--same", message)
+
+    def test_the_log_drops_epochs_that_are_run_again(self):
+        for epoch in (1, 2, 3):
+            self.workdir.log_epoch({"epoch": epoch, "try": 1})
+        self.workdir.log_epoch({"epoch": 2, "try": 2})
+        wanted = [{"epoch": 1, "try": 1}, {"epoch": 2, "try": 2}]
+        self.assertEqual(self.workdir.log, wanted)
+        lines = (self.workdir.path / "log.jsonl").read_text().splitlines()
+        self.assertEqual([json.loads(line) for line in lines], wanted)
+
+    def test_a_line_that_was_cut_short_does_not_count(self):
+        self.workdir.log_epoch({"epoch": 1})
+        with open(self.workdir.path / "log.jsonl", "a") as log:
+            log.write('{"epoch": 2, "lo')
+        self.assertEqual(self.workdir.log, [{"epoch": 1}])
+
+    def test_the_result_is_there_when_it_is_written(self):
+        self.assertIsNone(self.workdir.result)
+        self.workdir.write_result({"epochs": 3})
+        self.assertEqual(self.workdir.result, {"epochs": 3})
+        self.assertEqual(self._names(), ["result.json"])
+
+    def test_a_write_that_fails_leaves_the_old_file(self):
+        path = self.workdir.path / "text"
+        write_atomically(path, "old")
+        with self.assertRaises(UnicodeEncodeError):
+            write_atomically(path, "new \ud800")
+        self.assertEqual(path.read_text(), "old")
+
+
+if __name__ == "__main__":
+    absltest.main()
