@@ -25,7 +25,7 @@ __import__("importlib").import_module(module).cli()
 
 def _run(module, *arguments, cwd=None):
     command = [sys.executable, "-c", _PROGRAM, module, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
 
 
 class FlagErrorsTest(parameterized.TestCase):

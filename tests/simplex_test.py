@@ -41,17 +41,7 @@ def _right_and_wrong(rng, students, classes):
     return vectors
 
 
-_KINDS = {
-    each.__name__.strip("_"): each
-    for each in (
-        _normal,
-        _identical,
-        _near_identical,
-        _one_dominates,
-        _heavy_tailed,
-        _right_and_wrong,
-    )
-}
+_KINDS = (_normal, _identical, _near_identical, _one_dominates, _heavy_tailed, _right_and_wrong)
 
 
 def _duality_gap(vectors, weights):
@@ -79,11 +69,11 @@ def _brute_force(matrix):
 
 
 class MinimiseLogsumexpTest(tf.test.TestCase, parameterized.TestCase):
-    @parameterized.product(kind=sorted(_KINDS), students=(2, 3, 4, 5), classes=(2, 10, 100, 1000))
-    def test_the_duality_gap_is_closed(self, kind, students, classes):
+    @parameterized.product(students=(2, 3, 4, 5), classes=(2, 10, 100, 1000))
+    def test_the_duality_gap_is_closed(self, students, classes):
         rng = np.random.default_rng([students, classes])
-        vectors = _KINDS[kind](rng, students, classes)
-        vectors = np.concatenate([scale * vectors for scale in (1.0, 3.0, 10.0)])
+        kinds = np.concatenate([make(rng, students, classes) for make in _KINDS])
+        vectors = np.concatenate([scale * kinds for scale in (1.0, 3.0, 10.0)])
         vectors = (vectors - vectors[..., :1]).astype(np.float32)
         weights = simplex.minimise_logsumexp(tf.constant(vectors)).numpy().astype(np.float64)
         self.assertAllClose(weights.sum(-1), np.ones(len(weights)), atol=1e-6)
@@ -133,10 +123,9 @@ class MinimiseLogsumexpTest(tf.test.TestCase, parameterized.TestCase):
             simplex.minimise_logsumexp(tf.zeros([0, students, 3])).shape, (0, students)
         )
 
-    @parameterized.parameters(False, True)
-    def test_the_graph_and_xla_agree_with_eager(self, compiled):
+    def test_the_graph_agrees_with_eager(self):
         vectors = tf.constant(3.0 * _normal(np.random.default_rng(1), 4, 10), tf.float32)
-        graph = tf.function(simplex.minimise_logsumexp, jit_compile=compiled)
+        graph = tf.function(simplex.minimise_logsumexp)
         self.assertAllClose(graph(vectors), simplex.minimise_logsumexp(vectors), atol=1e-3)
 
 

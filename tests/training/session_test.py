@@ -115,7 +115,7 @@ class CompleteRunTest(tf.test.TestCase):
             self.assertEqual(card["test_accuracy"], self.result["students"][name]["accuracy"])
 
     def test_logged_accuracy_is_that_of_the_served_student(self):
-        for name, student in self.result["students"].items():
+        for student in self.result["students"].values():
             accuracy = _accuracy(self.folder / student["saved_model"], self.session.dataset.test)
             self.assertAllClose(accuracy, student["accuracy"])
 
