@@ -86,7 +86,7 @@ class General(Ensemble):
             raise ValueError(f"error must be 'vector' or 'target'; got {error!r}")
         if constraint not in ("simplex", "none"):
             raise ValueError(f"constraint must be 'simplex' or 'none'; got {constraint!r}")
-        if ridge < 0:
+        if not ridge >= 0:  # Refuses NaN too.
             raise ValueError(f"ridge must be >= 0; got {ridge}")
         self.error, self.constraint, self.ridge = error, constraint, float(ridge)
         self.student_weights = None

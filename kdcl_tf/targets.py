@@ -34,6 +34,8 @@ __all__ = [
 # Nats by which the solver's weights may be worse than the best student: on logits of scale
 # 1 to 10 they are so by less than 3e-5.
 _NO_WORSE = 1e-4
+# The duality gap below which the best student alone counts as the optimum.
+_CERTIFIED_GAP = 5e-4
 
 
 def naive(logits, labels, temperature=1.0):
@@ -195,15 +197,24 @@ def _best_student(shifted):
 
 
 def _linear_weights(shifted):
-    """The solver's weights, or the best student alone where those have failed.
+    """The solver's weights, or the best student alone where that is the optimum.
 
-    A student that is better by a rounding is not taken: its duality gap, of the order of
-    the root of what it gains, would be the larger.
+    A student whose loss is lower by a rounding is taken only if its own duality gap
+    certifies it too: near an optimum inside the simplex a corner's gap can be the larger.
     """
     students = tf.transpose(shifted, [1, 0, 2])
     weights = simplex.minimise_logsumexp(students)
     mixed = tf.reduce_logsumexp(tf.linalg.matvec(students, weights, transpose_a=True), axis=-1)
-    alone = tf.reduce_logsumexp(students, axis=-1)
-    corner = tf.one_hot(tf.argmin(alone, axis=-1), students.shape[1])
-    solved = mixed < tf.reduce_min(alone, axis=-1) + _NO_WORSE
+    losses = tf.reduce_logsumexp(students, axis=-1)
+    corner = tf.one_hot(tf.argmin(losses, axis=-1), students.shape[1])
+    alone = tf.reduce_min(losses, axis=-1)
+    certified = (alone <= mixed) & (_duality_gap(students, corner) <= _CERTIFIED_GAP)
+    solved = (mixed < alone + _NO_WORSE) & ~certified
     return tf.stop_gradient(tf.where(solved[:, tf.newaxis], weights, corner))
+
+
+def _duality_gap(students, weights):
+    """`<w, grad> - min(grad)` of logsumexp at `w`; `[B]` from `[B, M, C]` and `[B, M]`."""
+    mixed = tf.linalg.matvec(students, weights, transpose_a=True)
+    gradient = tf.linalg.matvec(students, tf.nn.softmax(mixed))
+    return tf.reduce_sum(weights * gradient, axis=-1) - tf.reduce_min(gradient, axis=-1)

@@ -1,4 +1,4 @@
-"""Imports run one way, files are named for nouns, and every module has its test."""
+"""Tests of the layers: imports run one way, and every module has its test."""
 
 import ast
 import pathlib
@@ -7,85 +7,130 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-_ROOT = pathlib.Path(__file__).resolve().parent.parent
+_ROOT = pathlib.Path(__file__).parents[1]
 _PACKAGE = _ROOT / "kdcl_tf"
+_PROGRAMS = ("train", "evaluate", "export")
 
-# What each part may import of this package; the longest matching part decides.
-_MAY_IMPORT = {
+# What each part may import of kdcl_tf, besides itself.  A part that is not here is free.
+_ALLOWED = {
     "simplex": (),
     "targets": ("simplex",),
     "losses": ("targets",),
     "ensembles": ("simplex", "targets"),
     "membership": (),
     "cohort_metrics": ("targets",),
-    "cohort": ("losses", "cohort_metrics", "membership"),
-    "methods": ("targets", "losses", "ensembles", "cohort", "methods"),
+    "cohort": ("cohort_metrics", "losses", "membership", "targets"),
     "callbacks": ("ensembles",),
-    "students": ("students",),
-    "data": ("data",),
-    "serving": ("students",),
-    "command_line": (),
-    "evaluation": ("data", "serving", "evaluation"),
-    "training": ("training", "methods", "ensembles", "students", "data", "serving"),
-    "evaluate": ("command_line", "serving", "evaluation", "training"),
-    "train": ("command_line", "training"),
-    "export": ("command_line", "serving", "training", "train"),
+    "methods": ("cohort", "ensembles", "losses", "targets"),
+    "students": (),
+    "data": (),
 }
+# What each of the upper parts may not import.
+_FORBIDDEN = {
+    "training": _PROGRAMS,
+    "evaluation": _PROGRAMS,
+    "serving": _PROGRAMS,
+    "train": ("evaluate", "export"),
+    "evaluate": ("train", "export"),
+    "export": ("evaluate",),
+}
+_VAGUE = ("utils", "util", "helpers", "common", "misc")
 
 
 def _modules():
-    return sorted(path for path in _PACKAGE.rglob("*.py"))
+    return sorted(path for path in _PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 
-def _name(path):
-    return ".".join(path.relative_to(_PACKAGE).with_suffix("").parts)
+def _part(path):
+    """`methods` for kdcl_tf/methods/kdcl.py, `cohort` for kdcl_tf/cohort.py."""
+    return path.relative_to(_PACKAGE).with_suffix("").parts[0]
 
 
-def _imported(path):
-    """Names below `kdcl_tf` that a file imports, at its top or inside functions."""
-    names = []
+def _imported_names(path):
+    """Absolute dotted names that a file imports, inside functions too."""
+    package = path.relative_to(_ROOT).parent.parts
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            parts = node.module.split(".")
-            if parts[0] == "kdcl_tf":
-                names += [".".join([*parts[1:], each.name]) for each in node.names]
-    return names
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
-class ImportsTest(parameterized.TestCase):
-    @parameterized.parameters(*[_name(path) for path in _modules() if path.parent != _PACKAGE
-                                or path.name != "__init__.py"])  # fmt: skip
-    def test_a_module_imports_only_what_is_below_it(self, name):
-        part = name.split(".")[0]
-        self.assertIn(part, _MAY_IMPORT, "a new part needs its place in the order")
-        path = _PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
-        wrong = [each for each in _imported(path) if each.split(".")[0] not in _MAY_IMPORT[part]]
-        self.assertEqual(wrong, [])
+def _imported_parts(path):
+    """Parts of kdcl_tf that a file imports; the package itself is `kdcl_tf`."""
+    names = [name.split(".") for name in _imported_names(path)]
+    parts = {(name[1] if len(name) > 1 else "kdcl_tf") for name in names if name[0] == "kdcl_tf"}
+    return parts - {_part(path)}
 
+
+class LayersTest(parameterized.TestCase):
+    def test_the_reader_sees_every_form_of_import(self):
+        self.assertEqual(_imported_parts(_PACKAGE / "losses.py"), {"targets"})
+        methods = _imported_parts(_PACKAGE / "methods" / "kdcl.py")
+        self.assertEqual(methods, {"cohort", "ensembles", "losses", "targets"})
+        # Inside a function.
+        self.assertIn("serving", _imported_parts(_PACKAGE / "export.py"))
+
+    @parameterized.parameters(*_ALLOWED)
+    def test_a_part_imports_only_what_is_below_it(self, part):
+        for path in _modules():
+            if _part(path) == part:
+                above = _imported_parts(path) - set(_ALLOWED[part])
+                self.assertEmpty(above, f"{path.relative_to(_ROOT)} imports {sorted(above)}")
+
+    @parameterized.parameters(*_FORBIDDEN)
+    def test_programs_are_imported_by_nothing_below(self, part):
+        for path in _modules():
+            if _part(path) == part:
+                above = _imported_parts(path) & set(_FORBIDDEN[part])
+                self.assertEmpty(above, f"{path.relative_to(_ROOT)} imports {sorted(above)}")
+
+    def test_every_part_has_its_rule_or_stands_at_the_top(self):
+        parts = {_part(path) for path in _modules()}
+        ruled = {*_ALLOWED, *_FORBIDDEN, "__init__", "command_line"}
+        self.assertEmpty(parts - ruled, "say in this test what these may import")
+
+
+class FilesTest(absltest.TestCase):
     def test_files_are_named_for_what_they_hold(self):
-        empty = {"utils", "util", "helpers", "helper", "common", "misc"}
-        self.assertEqual([path for path in _modules() if path.stem in empty], [])
+        vague = [path for path in _PACKAGE.rglob("*") if path.stem in _VAGUE]
+        self.assertEmpty(vague)
 
     def test_every_module_has_a_test_of_its_name(self):
-        missing = [
-            _name(path)
-            for path in _modules()
-            if path.stem != "__init__"
-            and not (
-                _ROOT / "tests" / path.relative_to(_PACKAGE).with_name(f"{path.stem}_test.py")
-            ).exists()
-        ]
-        self.assertEqual(missing, [])
+        missing = []
+        for path in _modules():
+            mirrored = path.relative_to(_PACKAGE).with_name(f"{path.stem}_test.py")
+            if path.name != "__init__.py" and not (_ROOT / "tests" / mirrored).exists():
+                missing.append(f"tests/{mirrored}")
+        self.assertEmpty(missing)
+
+
+class LazyImportTest(parameterized.TestCase):
+    def _run(self, program):
+        return subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        )
 
     def test_importing_the_package_does_not_wait_for_tensorflow(self):
-        program = "import sys, kdcl_tf, kdcl_tf.train; sys.exit('tensorflow' in sys.modules)"
-        self.assertEqual(subprocess.run([sys.executable, "-c", program]).returncode, 0)
+        heavy = "{'tensorflow', 'keras', 'numpy', 'matplotlib'}"
+        done = self._run(f"import sys, kdcl_tf; print(sorted({heavy} & set(sys.modules)))")
+        self.assertEqual(done.stdout.strip(), "[]", done.stderr)
 
     def test_every_public_name_is_there(self):
-        import kdcl_tf
+        program = "import kdcl_tf; [getattr(kdcl_tf, name) for name in kdcl_tf.__all__]"
+        done = self._run(program)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
-        for name in kdcl_tf.__all__:
-            self.assertIsNotNone(getattr(kdcl_tf, name), name)
+    def test_an_unknown_name_is_an_attribute_error(self):
+        done = self._run("import kdcl_tf; kdcl_tf.nothing")
+        self.assertIn("module 'kdcl_tf' has no attribute 'nothing'", done.stderr)
+
+    def test_another_backend_of_keras_is_refused(self):
+        program = "import os; os.environ['KERAS_BACKEND'] = 'numpy'; import kdcl_tf.cohort"
+        message = "kdcl_tf needs Keras on TensorFlow; got KERAS_BACKEND=numpy: set KERAS_BACKEND="
+        self.assertIn(message, self._run(program).stderr)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def _one_dominates(rng, students, classes):
 
 
 def _heavy_tailed(rng, students, classes):
-    return rng.standard_t(2.0, size=[_EXAMPLES, students, classes])
+    return rng.standard_t(3.0, size=[_EXAMPLES, students, classes])
 
 
 def _right_and_wrong(rng, students, classes):

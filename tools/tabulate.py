@@ -1,6 +1,6 @@
 """Prints finished runs of the same students as a Markdown table, a row a run.
 
-    python tools/tabulate.py runs/one_epoch/*
+python tools/tabulate.py runs/one_epoch/*
 """
 
 import json

@@ -1,157 +1,238 @@
-"""Tests of KDCL: its step against plain TensorFlow, and its held-out weights."""
-
-import itertools
+"""Tests of kdcl_tf.methods.kdcl: its steps, by hand, and the weights of General."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
-from plain_step import batch, students, train
 
-import kdcl_tf
+from kdcl_tf import ensembles, targets
+from kdcl_tf.methods import KDCL
 
-_T = 2.0
-
-
-def _one_hot(labels):
-    return np.eye(5, dtype=np.float32)[labels]
+_RATE, _MOMENTUM = 0.2, 0.9
 
 
-def _naive(logits, labels):
-    losses = [tf.nn.sparse_softmax_cross_entropy_with_logits(labels, each) for each in logits]
-    best = np.argmin(losses, axis=0)
-    return np.stack([logits[k][example] for example, k in enumerate(best)])
+def _student(units, seed, classes=4):
+    def initializer(offset):
+        return keras.initializers.GlorotUniform(seed=10 * seed + offset)
+
+    return keras.Sequential(
+        [
+            keras.Input((5,)),
+            keras.layers.Dense(units, activation="tanh", kernel_initializer=initializer(1)),
+            keras.layers.Dense(classes, kernel_initializer=initializer(2)),
+        ]
+    )
 
 
-def _linear(logits, labels):
-    """The best of a fine grid of weights: two students have one weight to choose."""
-    grid = np.linspace(0, 1, 4001)
-    mixed = [alpha * logits[0] + (1 - alpha) * logits[1] for alpha in grid]
-    losses = [tf.nn.sparse_softmax_cross_entropy_with_logits(labels, each) for each in mixed]
-    best = np.argmin(losses, axis=0)
-    return np.stack([mixed[k][example] for example, k in enumerate(best)])
+def _students(count=2):
+    return {name: _student(4 + i, i) for i, name in enumerate("zay"[:count])}
 
 
-def _min_logit(logits, labels):
-    shifted = [each - np.sum(each * _one_hot(labels), axis=1, keepdims=True) for each in logits]
-    return np.minimum(*shifted)
+def _data(examples=12, classes=4, seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.normal(size=[examples, 5]).astype(np.float32)
+    return images, rng.integers(classes, size=examples)
 
 
-def _softened(ensemble):
-    def targets(logits, labels):
-        logits = [each.numpy() for each in logits]
-        target = tf.nn.softmax(ensemble(logits, labels.numpy()) / _T)
-        return [[target], [target]]
-
-    return targets
-
-
-def _general(logits, labels):
-    """Equal weights, which is where General starts."""
-    target = tf.reduce_mean([tf.nn.softmax(each / _T) for each in logits], axis=0)
-    return [[target], [target]]
+def _naive_target(logits, labels, temperature):
+    losses = tf.stack(
+        [tf.nn.sparse_softmax_cross_entropy_with_logits(labels, each) for each in logits]
+    )
+    first = (losses[0] <= losses[1])[:, tf.newaxis]
+    return tf.nn.softmax(tf.where(first, logits[0], logits[1]) / temperature)
 
 
-_SOFT_TARGETS = {
-    "naive": _softened(_naive),
-    "linear": _softened(_linear),
-    "min_logit": _softened(_min_logit),
-    "general": _general,
+def _min_logit_target(logits, labels, temperature):
+    shifted = [
+        each - tf.gather(each, labels, axis=1, batch_dims=1)[:, tf.newaxis] for each in logits
+    ]
+    return tf.nn.softmax(tf.minimum(*shifted) / temperature)
+
+
+def _general_target(logits, labels, temperature):
+    return 0.5 * sum(tf.nn.softmax(each / temperature) for each in logits)
+
+
+def _linear_target(logits, labels, temperature):
+    return targets.linear(tf.stack(logits), labels, temperature)
+
+
+_TARGETS = {
+    "naive": _naive_target,
+    "linear": _linear_target,
+    "min_logit": _min_logit_target,
+    "general": _general_target,
 }
 
 
-def _compiled(members, **arguments):
-    cohort = kdcl_tf.KDCL(members, **arguments)
-    cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9))
-    return cohort
-
-
-class KDCLTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.product(ensemble=("naive", "linear", "min_logit", "general"), weight=(1.0, 0.3))
-    def test_three_steps_equal_plain_tensorflow(self, ensemble, weight):
-        batches = [batch(seed) for seed in range(3)]
-        wanted = students()
-        train(wanted, _SOFT_TARGETS[ensemble], batches, weight)
-        cohort = _compiled(students(), ensemble=ensemble, distillation_weight=weight)
-        step = tf.function(cohort.train_step)
-        for each in batches:
-            step(each)
-        for name, student in cohort.students.items():
-            # The grid of the reference resolves Linear's weights to 1e-4 only.
-            tolerance = 1e-4 if ensemble == "linear" else 2e-6
-            self.assertAllClose(student.weights, wanted[name].weights, tolerance, tolerance)
-
-    def test_no_weight_on_distillation_is_vanilla(self):
-        views, labels = batch()
-        alone = kdcl_tf.Independent(students())
-        alone.compile(keras.optimizers.SGD(0.1, momentum=0.9))
-        together = _compiled(students(), distillation_weight=0.0)
-        for cohort in (alone, together):
-            cohort.train_step((views, labels))
-        self.assertAllEqual(*[np.concatenate([np.ravel(w) for w in each.trainable_weights])
-                              for each in (alone, together)])  # fmt: skip
-
-    @parameterized.parameters("naive", "linear", "min_logit", "general")
-    def test_a_student_alone_is_vanilla(self, ensemble):
-        views, labels = batch()
-        members = [{"small": students()["small"]} for _ in range(2)]
-        alone = kdcl_tf.Independent(members[0])
-        alone.compile(keras.optimizers.SGD(0.1))
-        together = kdcl_tf.KDCL(members[1], ensemble=ensemble)
-        together.compile(keras.optimizers.SGD(0.1))
-        for cohort in (alone, together):
-            cohort.train_step((views["small"], labels))
-        self.assertAllClose(members[0]["small"].weights, members[1]["small"].weights, 1e-6, 1e-6)
-
-    def test_a_student_gets_no_gradient_from_what_another_learns(self):
-        views, labels = batch()
-        cohort = _compiled(students(), ensemble="linear")
+def _steps_by_hand(students, batches, target, temperature, weight):
+    """Eq. 2 and SGD with momentum, in plain TensorFlow, on variables of its own."""
+    models = [keras.models.clone_model(each) for each in students.values()]
+    for model, student in zip(models, students.values()):
+        model.set_weights(student.get_weights())
+    variables = [each for model in models for each in model.trainable_variables]
+    velocities = [np.zeros(each.shape, np.float32) for each in variables]
+    for images, labels in batches:
         with tf.GradientTape() as tape:
-            logits = cohort.stacked_logits(views, training=True)
-            small = tf.reduce_sum(cohort.distillation_losses(logits, labels, views)[0])
-        gradients = tape.gradient(
-            small,
-            cohort.students["large"].trainable_variables,
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
-        self.assertAllEqual([np.abs(each).max() for each in gradients], np.zeros(4))
+            logits = [model(images) for model in models]
+            soft = tf.stop_gradient(target(logits, labels, temperature))
+            loss = 0.0
+            for each in logits:
+                hard = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, each)
+                divergence = keras.losses.kl_divergence(soft, tf.nn.softmax(each / temperature))
+                loss += tf.reduce_mean(hard + weight * temperature**2 * divergence)
+        for i, gradient in enumerate(tape.gradient(loss, variables)):
+            velocities[i] = _MOMENTUM * velocities[i] - _RATE * gradient
+            variables[i].assign_add(velocities[i])
+    return [model.get_weights() for model in models]
 
-    def test_held_out_weights_are_the_minimiser_of_the_squared_error(self):
-        cohort = _compiled(students(), ensemble="general")
-        held_out = [(batch(seed)[0]["small"], batch(seed)[1]) for seed in range(3)]
-        weights = cohort.renew_ensemble(held_out)
-        images = np.concatenate([images for images, _ in held_out])
-        labels = np.concatenate([labels for _, labels in held_out])
-        errors = [tf.nn.softmax(student.predict(images, verbose=0)) - _one_hot(labels)
-                  for student in cohort.students.values()]  # fmt: skip
-        grid = np.linspace(0, 1, 10001)
-        squared = [np.sum((w * errors[0] + (1 - w) * errors[1]) ** 2) for w in grid]
-        self.assertAlmostEqual(weights["small"], grid[np.argmin(squared)], delta=2e-3)
-        self.assertAllClose(cohort.ensemble.student_weights, list(weights.values()))
 
-    def test_renewing_needs_weights_and_images(self):
-        with self.assertRaisesRegex(ValueError, "Naive has no weights to renew"):
-            _compiled(students(), ensemble="naive").renew_ensemble([batch()])
-        with self.assertRaisesRegex(ValueError, "held-out images; got none"):
-            _compiled(students(), ensemble="general").renew_ensemble([])
+class StepTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.product(ensemble=sorted(_TARGETS), weight=(1.0, 0.3))
+    def test_two_steps_equal_those_by_hand(self, ensemble, weight):
+        students = _students()
+        batches = [_data(seed=1), _data(7, seed=2)]
+        expected = _steps_by_hand(students, batches, _TARGETS[ensemble], 3.0, weight)
+        cohort = KDCL(students, ensemble, temperature=3.0, distillation_weight=weight)
+        cohort.compile(keras.optimizers.SGD(_RATE, momentum=_MOMENTUM), run_eagerly=True)
+        for images, labels in batches:
+            cohort.train_on_batch(images, labels)
+        for student, weights in zip(cohort.students.values(), expected):
+            for found, wanted in zip(student.get_weights(), weights):
+                self.assertAllClose(found, wanted, atol=2e-6)
 
     @parameterized.parameters("naive", "linear", "min_logit", "general")
-    def test_saving_keeps_students_order_ensemble_and_state(self, ensemble):
-        cohort = _compiled(dict(reversed(students().items())), ensemble=ensemble)
-        cohort.train_step(batch())
-        path = f"{self.create_tempdir().full_path}/cohort.keras"
-        cohort.save(path)
-        loaded = keras.saving.load_model(path)
-        self.assertEqual(list(loaded.students), list(cohort.students))
-        self.assertIs(type(loaded.ensemble), type(cohort.ensemble))
-        for each in (cohort, loaded):
-            each.train_step(batch(1))
-        pairs = itertools.zip_longest(
-            [*cohort.variables, *cohort.optimizer.variables],
-            [*loaded.variables, *loaded.optimizer.variables],
+    def test_one_student_learns_from_the_labels_alone(self, ensemble):
+        images, labels = _data()
+        plain = _student(4, 0)
+        plain.compile(
+            keras.optimizers.SGD(_RATE, momentum=_MOMENTUM),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
-        for mine, other in pairs:
-            self.assertAllEqual(mine, other)
+        cohort = KDCL({"only": _student(4, 0)}, ensemble, distillation_weight=5.0)
+        cohort.compile(keras.optimizers.SGD(_RATE, momentum=_MOMENTUM))
+        for model in (plain, cohort):
+            model.fit(images, labels, batch_size=5, epochs=2, shuffle=False, verbose=0)
+        for found, expected in zip(cohort.get_weights(), plain.get_weights()):
+            self.assertAllClose(found, expected, atol=1e-6)
+
+    def test_xla_and_the_graph_agree(self):
+        images, labels = _data()
+        weights = []
+        for compiled in (False, True):
+            cohort = KDCL(_students())
+            cohort.compile(keras.optimizers.SGD(_RATE), jit_compile=compiled)
+            cohort.fit(images, labels, batch_size=12, epochs=2, verbose=0)
+            weights.append(cohort.get_weights())
+        for found, expected in zip(*weights):
+            self.assertAllClose(found, expected, atol=1e-4)
+
+    def test_a_students_update_has_no_part_through_the_others(self):
+        cohort = KDCL(_students(), "min_logit")
+        images, labels = _data()
+        cohort.compile("sgd")
+        with tf.GradientTape(persistent=True) as tape:
+            logits = cohort.stacked_logits(cohort.views(images), training=True)
+            first, second = tf.unstack(cohort.distillation_losses(logits, labels, None))
+        for loss, other in ((first, "a"), (second, "z")):
+            for variable in cohort.students[other].trainable_variables:
+                gradient = tape.gradient(loss, variable)
+                self.assertAllEqual(tf.zeros([]) if gradient is None else gradient, 0.0 * variable)
+
+    def test_an_ensemble_of_ones_own(self):
+        class Uniform(ensembles.Ensemble):
+            def soft_target(self, logits, labels, temperature):
+                return tf.fill(tf.shape(logits)[1:], 0.25)
+
+        cohort = KDCL(_students(), Uniform(), temperature=1.0)
+        logits = tf.math.log(tf.constant([[[0.25, 0.25, 0.25, 0.25]], [[0.7, 0.1, 0.1, 0.1]]]))
+        found = cohort.distillation_losses(logits, [0], None)
+        expected = 0.25 * np.log(0.25 / np.array([0.7, 0.1, 0.1, 0.1])).sum()
+        self.assertAllClose(found, [[0.0], [expected]], atol=1e-6)
+
+
+class RenewTest(tf.test.TestCase, parameterized.TestCase):
+    def _matrix(self, cohort, images, labels, error):
+        """C of Eq. 10 from each student's own predictions, in float64."""
+        logits = [each.predict(images, verbose=0) for each in cohort.students.values()]
+        logits = np.stack(logits).astype(np.float64)
+        probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        errors = probabilities - np.eye(4)[labels]
+        if error == "target":
+            errors = errors[:, np.arange(len(labels)), labels]
+        flat = errors.reshape(len(errors), -1)
+        return flat @ flat.T / len(labels)
+
+    @parameterized.product(error=("vector", "target"), ridge=(0.0, 0.7))
+    def test_it_is_equation_11_of_the_students_predictions(self, error, ridge):
+        cohort = KDCL(_students(3), ensembles.General(error=error, constraint="none", ridge=ridge))
+        images, labels = _data(40)
+        matrix = self._matrix(cohort, images, labels, error)
+        matrix += ridge * np.trace(matrix) / 3 * np.eye(3)
+        inverse = np.linalg.inv(matrix).sum(1)
+        batches = [(images[:25], labels[:25]), (images[25:], labels[25:])]
+        found = cohort.renew_ensemble(batches)
+        self.assertEqual(list(found), ["z", "a", "y"])
+        self.assertAllClose(list(found.values()), inverse / inverse.sum(), rtol=1e-3, atol=1e-4)
+        self.assertAllClose(cohort.ensemble.student_weights, list(found.values()))
+
+    def test_the_simplex_bounds_the_weights(self):
+        cohort = KDCL(_students(3), ensembles.General(error="target"))
+        images, labels = _data(40)
+        found = np.array(list(cohort.renew_ensemble([(images, labels)]).values()))
+        matrix = self._matrix(cohort, images, labels, "target")
+        gradient = matrix @ found
+        self.assertAllClose(found.sum(), 1.0)
+        self.assertAllGreaterEqual(found, 0.0)
+        self.assertAllGreaterEqual(gradient, found @ gradient - 1e-6)
+
+    def test_batches_count_by_their_size_and_each_student_sees_its_view(self):
+        cohort = KDCL(_students(), ensembles.General(constraint="none"))
+        images, labels = _data(20)
+        views = {"a": 2.0 * images, "z": images}
+        whole = cohort.renew_ensemble([(views, labels)])
+        uneven = tf.data.Dataset.from_tensor_slices((views, labels)).batch(19)
+        self.assertAllClose(list(cohort.renew_ensemble(uneven).values()), list(whole.values()))
+        shared = cohort.renew_ensemble([(images, labels)])
+        self.assertNotAllClose(list(shared.values()), list(whole.values()))
+
+    def test_it_changes_no_student(self):
+        normalization = keras.Sequential(
+            [keras.Input((5,)), keras.layers.BatchNormalization(), keras.layers.Dense(4)]
+        )
+        cohort = KDCL({"a": normalization, "b": _student(4, 0)}, "general")
+        before = [each.get_weights() for each in cohort.students.values()]
+        cohort.renew_ensemble([_data(20)])
+        for student, weights in zip(cohort.students.values(), before):
+            for found, expected in zip(student.get_weights(), weights):
+                self.assertAllEqual(found, expected)
+
+    def test_no_images_and_no_weights(self):
+        with self.assertRaisesRegex(ValueError, "General's weights need held-out images; got none"):
+            KDCL(_students(), "general").renew_ensemble([])
+        with self.assertRaisesRegex(ValueError, "Linear has no weights to renew"):
+            KDCL(_students(), "linear").renew_ensemble([_data()])
+
+
+class SettingsTest(tf.test.TestCase):
+    def test_the_defaults_are_the_papers(self):
+        cohort = KDCL(_students())
+        self.assertIsInstance(cohort.ensemble, ensembles.MinLogit)
+        self.assertEqual((cohort.temperature, cohort.distillation_weight), (2.0, 1.0))
+
+    def test_the_ensemble_is_saved_with_its_settings(self):
+        general = ensembles.General(error="target", constraint="none", ridge=0.5)
+        copy = KDCL.from_config(KDCL(_students(), general, temperature=5.0).get_config())
+        self.assertEqual(copy.ensemble.get_config(), general.get_config())
+        self.assertEqual(copy.temperature, 5.0)
+
+    def test_an_unknown_ensemble_and_one_that_belongs_to_others(self):
+        with self.assertRaisesRegex(ValueError, "unknown ensemble 'best': wanted one of naive"):
+            KDCL(_students(), "best")
+        general = ensembles.General()
+        KDCL(_students(3), general)
+        with self.assertRaisesRegex(ValueError, "belongs to 3 students; give the cohort of 2 one"):
+            KDCL(_students(2), general)
 
 
 if __name__ == "__main__":
