@@ -9,7 +9,7 @@ import time
 
 import tensorflow as tf
 
-from kdcl_tf.training import schedules
+from kdcl_tf.training import schedules, strategies
 from kdcl_tf.training.interruption import Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
 
@@ -191,7 +191,8 @@ class Loop:
     def _evaluate(self):
         """Every test image counts once; the last partial batch included."""
         dataset = self._views.dataset
-        batches = dataset.batches(dataset.test, _EVALUATION_BATCH)
+        size = strategies.evaluation_batch(self._strategy, len(dataset.test), _EVALUATION_BATCH)
+        batches = dataset.batches(dataset.test, size)
         self._cohort.reset_metrics()
         for batch in self._strategy.experimental_distribute_dataset(batches):
             self._test(batch)

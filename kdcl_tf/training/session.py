@@ -40,6 +40,7 @@ class Session:
         )
         steps = self.views.steps_per_epoch(settings.batch_size)
         strategy = strategies.create(settings.strategy)
+        strategies.check_batches(strategy, len(self.dataset.train), settings.batch_size)
         with strategy.scope():
             self.cohort = factory.create_compiled(settings, self.dataset, steps)
         checkpoints = Checkpoints(workdir.path / "checkpoints", all_variables(self.cohort))

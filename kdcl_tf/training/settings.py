@@ -36,11 +36,11 @@ class Settings:
     cutout_size: int = 16
     holdout_per_class: int = 0
     train_per_class: int | None = None
-    epochs: int = 80
+    epochs: int = 60
     batch_size: int = 32
     learning_rate: float = 0.05
     schedule: str = "step"
-    milestones: tuple = (40, 60)
+    milestones: tuple = (30, 45)
     warmup_epochs: int = 0
     warmup_learning_rate: float = 0.0
     momentum: float = 0.9

@@ -49,7 +49,7 @@ _BAD = (
 _GOOD = (
     {"momentum": 0.0},
     {"weight_decay": 0.0, "distillation_weight": 0.0},
-    {"warmup_epochs": 79, "warmup_learning_rate": 0.0},
+    {"warmup_epochs": 59, "warmup_learning_rate": 0.0},
     {"milestones": ()},
     {"seed": 2**32 - 1},
     {"epochs": 1, "batch_size": 1, "evaluate_every": 1},

@@ -23,6 +23,23 @@ class StrategiesTest(tf.test.TestCase):
             strategy.extended._cross_device_ops, tf.distribute.ReductionToOneDevice
         )
 
+    def test_a_batch_with_fewer_images_than_cpus_is_refused(self):
+        if tf.config.list_logical_devices("GPU"):
+            self.skipTest("GPUs take an empty batch")
+        mirrored = strategies.create("mirrored")
+        with self.assertRaisesRegex(ValueError, "leaves 1 of 40 images .* the 2 devices"):
+            strategies.check_batches(mirrored, images=40, batch_size=13)
+        strategies.check_batches(mirrored, images=40, batch_size=12)
+        strategies.check_batches(mirrored, images=39, batch_size=13)
+        strategies.check_batches(strategies.create("one"), images=40, batch_size=13)
+
+    def test_evaluation_leaves_no_replica_without_images(self):
+        mirrored = strategies.create("mirrored")
+        self.assertEqual(strategies.evaluation_batch(mirrored, images=512), 256)
+        self.assertEqual(strategies.evaluation_batch(mirrored, images=10_000), 256)
+        self.assertEqual(strategies.evaluation_batch(mirrored, images=257), 255)
+        self.assertEqual(strategies.evaluation_batch(strategies.create("one"), images=257), 256)
+
 
 if __name__ == "__main__":
     tf.test.main()

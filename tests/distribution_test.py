@@ -1,0 +1,180 @@
+"""Tests that two replicas train as one device does, whatever the size of the batch."""
+
+import functools
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+import kdcl_tf
+from kdcl_tf.students.normalization import FusedBatchNormalization
+
+_SIZES = (32, 28, 17, 1)
+
+
+@functools.cache
+def _strategy():
+    # One for the whole run: a second one in a process can abort.
+    return tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+
+
+def _dense_student(units):
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            # Without bias: TensorFlow's fused gradient of it fails on an empty batch.
+            keras.layers.Conv2D(units, 3, strides=2, activation="tanh", use_bias=False),
+            keras.layers.Flatten(),
+            keras.layers.Dense(7, kernel_regularizer=keras.regularizers.L2(0.01)),
+        ]
+    )
+
+
+def _normalized_student(units):
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            keras.layers.Conv2D(units, 3, strides=2, use_bias=False),
+            FusedBatchNormalization(synchronized=True, momentum=0.9, epsilon=1e-3),
+            keras.layers.ReLU(),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(7),
+        ]
+    )
+
+
+def _cohort(make_student, method=kdcl_tf.KDCL, optimizer=None, **kwargs):
+    keras.utils.set_random_seed(4)
+    cohort = method({"z": make_student(4), "a": make_student(6)}, **kwargs)
+    cohort.compile(optimizer or keras.optimizers.SGD(0.1, momentum=0.9))
+    return cohort
+
+
+def _pair(*args, **kwargs):
+    """The same cohort on one device and on two."""
+    single = _cohort(*args, **kwargs)
+    with _strategy().scope():
+        return single, _cohort(*args, **kwargs)
+
+
+def _data(examples):
+    rng = np.random.default_rng(examples)
+    images = rng.normal(size=[examples, 6, 6, 3]).astype(np.float32)
+    return images, rng.integers(7, size=examples)
+
+
+class _ReplicasTestCase(tf.test.TestCase, parameterized.TestCase):
+    def assert_same_weights(self, found, expected, message=None):
+        for each, wanted in zip(found.variables, expected.variables, strict=True):
+            self.assertAllClose(each.numpy(), wanted.numpy(), atol=1e-5, msg=message)
+
+
+class FitTest(_ReplicasTestCase):
+    def _fit(self, cohort, examples, **kwargs):
+        options = {"batch_size": examples, "epochs": 3, "shuffle": False, "verbose": 0, **kwargs}
+        return cohort.fit(*_data(examples), **options).history
+
+    @parameterized.parameters(_dense_student, _normalized_student)
+    def test_three_steps_at_every_size(self, make_student):
+        single, double = _pair(make_student)
+        for examples in _SIZES:
+            expected, found = self._fit(single, examples), self._fit(double, examples)
+            self.assertCountEqual(found, expected)
+            self.assertAllClose(found, expected, atol=1e-5, msg=f"{examples} images")
+            self.assert_same_weights(double, single, f"{examples} images")
+
+    def test_a_short_last_batch_sample_weights_and_an_optimizer_for_each(self):
+        single = _cohort(_dense_student, optimizer=self._optimizers(), ensemble="linear")
+        with _strategy().scope():
+            double = _cohort(_dense_student, optimizer=self._optimizers(), ensemble="linear")
+        weights = np.linspace(0.0, 2.0, 19)
+        expected, found = (
+            self._fit(each, 19, batch_size=6, sample_weight=weights, epochs=1)
+            for each in (single, double)
+        )
+        self.assertAllClose(found, expected, atol=1e-4)
+
+    def _optimizers(self):
+        return {"z": keras.optimizers.SGD(0.1), "a": keras.optimizers.Adam(0.01)}
+
+    def test_evaluation_and_prediction_count_every_image(self):
+        single, double = _pair(_normalized_student, method=kdcl_tf.MutualLearning)
+        for examples in (17, 1):
+            images, labels = _data(examples)
+            options = {"batch_size": 16, "verbose": 0}
+            expected, found = (
+                each.evaluate(images, labels, return_dict=True, **options)
+                for each in (single, double)
+            )
+            self.assertAllClose(found, expected, atol=1e-5)
+            expected, found = (each.predict(images, **options) for each in (single, double))
+            for name in ("z", "a"):
+                self.assertAllClose(found[name], expected[name], atol=1e-5)
+
+
+class TrainStepTest(_ReplicasTestCase):
+    def _steps(self, cohort, examples):
+        """Three steps by the loop that `kdcl-train` has; the metrics."""
+        cohort.reset_metrics()
+        strategy = cohort.distribute_strategy
+        dataset = tf.data.Dataset.from_tensors(_data(examples)).repeat(3).unbatch()
+        batches = strategy.experimental_distribute_dataset(dataset.batch(examples))
+        for batch in batches:
+            self._step(cohort, batch)
+        return {each.name: float(each.result()) for each in cohort.metrics}
+
+    def _step(self, cohort, batch):
+        if cohort not in self._compiled:
+            self._compiled[cohort] = tf.function(
+                lambda batch: cohort.distribute_strategy.run(cohort.train_step, args=(batch,)),
+                reduce_retracing=True,
+            )
+        return self._compiled[cohort](batch)
+
+    @parameterized.parameters(_dense_student, _normalized_student)
+    def test_three_steps_at_every_size(self, make_student):
+        self._compiled = {}
+        single, double = _pair(make_student)
+        for examples in _SIZES:
+            expected, found = self._steps(single, examples), self._steps(double, examples)
+            self.assertAllClose(found, expected, atol=1e-5, msg=f"{examples} images")
+            self.assert_same_weights(double, single, f"{examples} images")
+
+
+class GeneralTest(_ReplicasTestCase):
+    def test_renewed_weights_are_alike_on_both_replicas_and_on_one_device(self):
+        single, double = self._general_pair()
+        for cohort in (single, double):
+            held_out = [_data(9), _data(4)]
+            options = {"batch_size": 17, "epochs": 2, "shuffle": False, "verbose": 0}
+            renew = kdcl_tf.callbacks.GeneralWeights(held_out)
+            cohort.fit(*_data(17), callbacks=[renew], **options)
+        replicas = _strategy().experimental_local_results(double.ensemble.student_weights.value)
+        self.assertNotAllClose(single.ensemble.student_weights, [0.5, 0.5], atol=1e-3)
+        for found in replicas:
+            self.assertAllClose(found, single.ensemble.student_weights, atol=1e-4)
+        self.assertAllEqual(replicas[0], replicas[-1])
+        self.assert_same_weights(double, single)
+
+    def _general_pair(self):
+        """General holds its weights, so that each cohort needs one made in its scope."""
+        single = _cohort(_normalized_student, ensemble=kdcl_tf.General(constraint="none"))
+        with _strategy().scope():
+            ensemble = kdcl_tf.General(constraint="none")
+            return single, _cohort(_normalized_student, ensemble=ensemble)
+
+
+class ScopeTest(_ReplicasTestCase):
+    def test_an_optimizer_from_outside_the_scope_is_refused(self):
+        with _strategy().scope():
+            cohort = kdcl_tf.KDCL({"z": _dense_student(4)})
+        cohort.compile(keras.optimizers.SGD(0.1))
+        with self.assertRaisesRegex(RuntimeError, "Mixing different tf.distribute.Strategy"):
+            cohort.fit(*_data(4), verbose=0)
+
+
+if __name__ == "__main__":
+    tf.test.main()
