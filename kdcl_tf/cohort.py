@@ -124,7 +124,8 @@ class Cohort(keras.Model):
             kernels for convolutions, and it does not work under `tf.distribute`.
 
         Raises:
-          ValueError: when the dict's keys are not the students' names.
+          ValueError: when the dict's keys are not the students' names, or an optimizer was
+            made outside the scope of the strategy that the cohort was made in.
         """
         per_student = isinstance(optimizer, dict)
         super().compile(
@@ -134,11 +135,10 @@ class Cohort(keras.Model):
             jit_compile=jit_compile,
         )
         self.student_optimizers = self._named_optimizers(optimizer) if per_student else None
-        # Slots that are made outside the strategy are one for all replicas, and each
-        # replica would add its gradient to the momentum of the other.
         with self.distribute_strategy.scope():
             self.cohort_metrics.add(metrics, weighted_metrics)
             for each, variables in self._optimizer_groups():
+                self._check_scope(each)
                 each.build(variables)
 
     def train_step(self, data):
@@ -267,6 +267,16 @@ class Cohort(keras.Model):
                 for name, student in self.students.items()
             ]
         return [(optimizer, variables) for optimizer, variables in groups if variables]
+
+    def _check_scope(self, optimizer):
+        # Variables from outside are one for all replicas: each would count every step, and
+        # a schedule would run as many times too fast.
+        count = optimizer.iterations.value
+        if not self.distribute_strategy.extended.variable_created_in_scope(count):
+            raise ValueError(
+                "the optimizer was made outside the scope of the cohort's strategy: make it, "
+                "and compile, inside `with strategy.scope():`"
+            )
 
     def _named_optimizers(self, optimizers):
         if set(optimizers) != set(self.students):

@@ -34,9 +34,9 @@ def _define_method_flags(fv):
     )
     flags.DEFINE_enum(
         "ensemble",
-        _DEFAULTS.ensemble,
+        None,
         settings_lib.ENSEMBLES,
-        "How KDCL makes its soft target.",
+        "How KDCL makes its soft target; by default general for digits, min_logit otherwise.",
         fv,
     )
     flags.DEFINE_float(
@@ -73,14 +73,15 @@ def _define_data_flags(fv):
     )
     flags.DEFINE_integer(
         "holdout_per_class",
-        _DEFAULTS.holdout_per_class,
-        "Training images a class kept apart for General's weights.",
+        None,
+        "Training images a class kept apart for General's weights; by default 5 of digits, none "
+        "of another data set.",
         flag_values=fv,
     )
     flags.DEFINE_integer(
         "train_per_class",
         None,
-        "Images a class to train on, 0 for all that are not held out; by default 20 of digits, "
+        "Images a class to train on, 0 for all that are not held out; by default 10 of digits, "
         "and all of another data set.",
         flag_values=fv,
     )

@@ -49,7 +49,7 @@ _BAD = (
 _GOOD = (
     {"momentum": 0.0},
     {"weight_decay": 0.0, "distillation_weight": 0.0},
-    {"warmup_epochs": 59, "warmup_learning_rate": 0.0},
+    {"warmup_epochs": 99, "warmup_learning_rate": 0.0},
     {"milestones": ()},
     {"seed": 2**32 - 1},
     {"epochs": 1, "batch_size": 1, "evaluate_every": 1},
@@ -74,6 +74,14 @@ class SettingsTest(parameterized.TestCase):
         for name, value in fields.items():
             self.assertEqual(getattr(settings, name), value)
 
+    def test_digits_have_defaults_of_their_own(self):
+        digits, other = Settings(), Settings(dataset="cifar10")
+        self.assertEqual((digits.ensemble, digits.holdout_per_class, digits.train_per_class),
+                         ("general", 5, 10))  # fmt: skip
+        self.assertEqual((other.ensemble, other.holdout_per_class, other.train_per_class),
+                         ("min_logit", 0, 0))  # fmt: skip
+        self.assertEqual(Settings(train_per_class=0).train_per_class, 0)
+
     @parameterized.parameters(("kdcl", 2.0), ("independent", 1.0), ("mutual_learning", 1.0))
     def test_temperature_is_by_default_that_of_the_method(self, method, temperature):
         self.assertEqual(Settings(method=method).temperature, temperature)
@@ -84,11 +92,6 @@ class SettingsTest(parameterized.TestCase):
             Settings(ensemble="general", holdout_per_class=0)
         self.assertFalse(Settings(method="independent", holdout_per_class=0).uses_general)
         self.assertTrue(Settings(ensemble="general", holdout_per_class=1).uses_general)
-
-    def test_a_few_digits_are_trained_on_and_all_of_another_data_set(self):
-        self.assertEqual(Settings().train_per_class, 20)
-        self.assertEqual(Settings(train_per_class=0).train_per_class, 0)
-        self.assertEqual(Settings(dataset="cifar100").train_per_class, 0)
 
     def test_students_of_one_architecture_have_distinct_names(self):
         settings = Settings(students=("resnet8", "wrn_10_1", "resnet8", "resnet8"))
