@@ -14,22 +14,31 @@ _CLASS_NAMES = "class_names.txt"
 
 
 class _ServedStudent(tf.Module):
-    """Normalisation, the student in inference mode, and the softmax, as one function."""
+    """Normalisation, the student in inference mode, and the softmax, as one function.
+
+    `serve` takes whole numbers, `serve_pixels` the same images as fractions: what was
+    distorted or made noisy is no longer whole.
+    """
 
     def __init__(self, student, image_shape, mean, deviation):
         super().__init__()
         self.student = student
         self._mean = tf.constant(mean, tf.float32)
         self._deviation = tf.constant(deviation, tf.float32)
-        signature = tf.TensorSpec([None, *image_shape], tf.uint8, name="images")
-        self.serve = tf.function(self._serve, input_signature=[signature])
+        shape = [None, *image_shape]
+        whole = tf.TensorSpec(shape, tf.uint8, name="images")
+        self.serve = tf.function(self._serve, input_signature=[whole])
+        fractions = tf.TensorSpec(shape, tf.float32, name="pixels")
+        self.serve_pixels = tf.function(self._serve_pixels, input_signature=[fractions])
 
     def _serve(self, images):
+        return self._serve_pixels(tf.cast(images, tf.float32) / 255.0)
+
+    def _serve_pixels(self, pixels):
         # TensorFlow's oneDNN convolution gives no images a wrong shape: it gets one then.
-        count = tf.shape(images)[0]
+        count = tf.shape(pixels)[0]
         empty = tf.cast(count == 0, tf.int32)
-        images = tf.pad(images, [[0, empty], [0, 0], [0, 0], [0, 0]])
-        pixels = tf.cast(images, tf.float32) / 255.0
+        pixels = tf.pad(pixels, [[0, empty], [0, 0], [0, 0], [0, 0]])
         logits = self.student((pixels - self._mean) / self._deviation, training=False)
         logits = tf.cast(logits, tf.float32)[:count]
         return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
@@ -39,7 +48,8 @@ def export_student(student, path, *, dataset, card=None):
     """Writes a student as a SavedModel that loads where `kdcl_tf` is not installed.
 
     Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` of any B, and gives
-    `logits` and `probabilities`, float32 `[B, num_classes]`.  Beside it are
+    `logits` and `probabilities`, float32 `[B, num_classes]`; the signature `pixels` takes
+    `pixels`, the same as float32 in 0..1, and gives the same.  Beside it are
     `class_names.txt`, a line a class, and `student.json`.
 
     Args:
@@ -61,7 +71,8 @@ def export_student(student, path, *, dataset, card=None):
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     served = _ServedStudent(student, dataset.image_shape, dataset.mean, dataset.deviation)
-    tf.saved_model.save(served, str(partial), signatures={"serving_default": served.serve})
+    signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
+    tf.saved_model.save(served, str(partial), signatures=signatures)
     (partial / _CLASS_NAMES).write_text("".join(f"{name}\n" for name in dataset.class_names))
     facts = {
         "student": student.name,
@@ -81,8 +92,8 @@ def load_student(path):
     """Loads an exported student.
 
     Returns:
-      `(predict, card)`: `predict(images)` takes uint8 `[B, H, W, C]` and gives
-      `{"logits", "probabilities"}`; `card` is `student.json`, with `class_names` added.
+      `(predict, card)`: `predict(images)` takes `[B, H, W, C]`, uint8 or floats in 0..1, and
+      gives `{"logits", "probabilities"}`; `card` is `student.json`, with `class_names` added.
 
     Raises:
       ValueError: when the folder is no student that `export_student` wrote.
@@ -96,11 +107,13 @@ def load_student(path):
     card = json.loads((path / _CARD).read_text())
     card["class_names"] = (path / _CLASS_NAMES).read_text().splitlines()
     loaded = tf.saved_model.load(str(path))
-    signature = loaded.signatures["serving_default"]
 
     def predict(images):
         # `loaded` is named here because a signature does not keep its variables alive.
-        return loaded and signature(images=tf.convert_to_tensor(images, tf.uint8))
+        if tf.as_dtype(getattr(images, "dtype", tf.uint8)).is_floating:
+            return loaded.signatures["pixels"](pixels=tf.cast(images, tf.float32))
+        images = tf.convert_to_tensor(images, tf.uint8)
+        return loaded.signatures["serving_default"](images=images)
 
     return predict, card
 

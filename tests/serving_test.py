@@ -64,6 +64,22 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         card = {"dataset": "digits"}
         return serving.export_student(student, self.folder / name, dataset=self.dataset, card=card)
 
+    def test_fractions_give_what_whole_numbers_give(self):
+        predict, _ = serving.load_student(self._export(_student()))
+        images = self.dataset.test.images[:3]
+        whole = predict(images)
+        for kind in (np.float64, np.float32):
+            fractions = predict(images.astype(kind) / 255.0)
+            for name in ("logits", "probabilities"):
+                self.assertAllClose(fractions[name], whole[name], atol=1e-5)
+
+    def test_fractions_need_not_be_whole_numbers_of_grey_levels(self):
+        student = _student()
+        predict, _ = serving.load_student(self._export(student))
+        pixels = self.dataset.test.images[:3].astype(np.float32) / 255.0 + 0.3 / 255.0
+        wanted = student(self.dataset.normalize(pixels * 255.0), training=False)
+        self.assertAllClose(predict(pixels)["logits"], wanted, atol=1e-5)
+
     @parameterized.parameters("float32", "mixed_bfloat16")
     def test_it_takes_any_number_of_uint8_images(self, dtype):
         student = _student(dtype)
