@@ -24,6 +24,9 @@ _HOMES = {
     "KDCL": "methods.kdcl",
     "Independent": "methods.independent",
     "MutualLearning": "methods.mutual_learning",
+    "OfflineDistillation": "methods.offline_distillation",
+    "ONE": "methods.one",
+    "CLNN": "methods.clnn",
     "Cohort": "cohort",
     "Ensemble": "ensembles",
     "Naive": "ensembles",
@@ -42,6 +45,7 @@ _MODULES = (
     "serving",
     "students",
     "targets",
+    "teachers",
     "training",
 )
 
@@ -64,6 +68,7 @@ if "keras" in sys.modules:
     for _module in (
         *_HOMES.values(),
         "students.normalization",
+        "teachers",
         "training.optimizers",
         "training.schedules",
     ):

@@ -41,12 +41,14 @@ class Cohort(keras.Model):
     replicas, so a short last batch and uneven replicas are exact.
     """
 
+    _may_share_layers = False
+
     def __init__(self, students, temperature=1.0, distillation_weight=1.0, **kwargs):
         # The students cast for themselves: a float32 student keeps float32 inputs beside a
         # bfloat16 one, whatever the global policy is.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        check_students(students)
+        check_students(students, self._may_share_layers)
         # `not >` refuses NaN too.
         if not temperature > 0:
             raise ValueError(f"temperature must be > 0; got {temperature}")
@@ -59,20 +61,25 @@ class Cohort(keras.Model):
         self.cohort_metrics = CohortMetrics(tuple(students), self.num_classes)
         self.built = True
 
-    def distillation_losses(self, logits, labels, views):
+    def distillation_losses(self, logits, labels, views, **extras):
         """What each student loses against its soft target: the one override of a method.
 
         Args:
           logits: `[M, B, C]` float32, in the order of `students`.
           labels: `[B]` classes or `[B, C]` probabilities.
           views: `{name: batch}`, what each student saw.
+          **extras: what else the method's `run` gave; nothing, unless it is overridden.
 
         Returns:
           `[M, B]` float32, before `distillation_weight`.
         """
         raise TypeError(f"{type(self).__name__} must override distillation_losses")
 
-    def average(self, logits):
+    def teacher_losses(self, labels, **extras):
+        """`[B]` losses of a teacher that trains along, or None where there is none."""
+        return None
+
+    def average(self, logits, **extras):
         """`[B, C]` probabilities of the ensemble whose accuracy is reported."""
         return tf.reduce_mean(tf.nn.softmax(logits), axis=0)
 
@@ -154,6 +161,10 @@ class Cohort(keras.Model):
         step = self._forward(views, labels, sample_weight, training=False)
         return self._report(step, labels, sample_weight)
 
+    def run(self, views, training=False):
+        """The forward passes: `[M, B, C]` logits, and a dict of what else losses need."""
+        return self.stacked_logits(views, training), {}
+
     def stacked_logits(self, views, training=False):
         """`[M, B, C]` float32 logits of all students, each on its own view."""
         return tf.stack(
@@ -209,35 +220,46 @@ class Cohort(keras.Model):
 
     def _forward(self, views, labels, sample_weight, training):
         """The step's tensors; losses are `[M, B]`, weighted by `sample_weight`."""
-        logits = self.stacked_logits(views, training)
+        logits, extras = self.run(views, training)
         cross_entropy = tf.stack(
             [losses.cross_entropy(labels, each) for each in tf.unstack(logits)]
         )
-        distillation = self.distillation_losses(logits, labels, views)
+        distillation = self.distillation_losses(logits, labels, views, **extras)
+        teacher = self.teacher_losses(labels, **extras)
+        if teacher is None:
+            teacher = tf.zeros(tf.shape(logits)[1])
         if sample_weight is not None:
             weights = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
-            cross_entropy, distillation = cross_entropy * weights, distillation * weights
+            cross_entropy, distillation, teacher = (
+                each * weights for each in (cross_entropy, distillation, teacher)
+            )
         return {
             "logits": logits,
+            "average": self.average(logits, **extras),
             "cross_entropy": cross_entropy,
             "distillation_loss": distillation,
             "loss": cross_entropy + self.distillation_weight * distillation,
+            "teacher_loss": teacher,
             "regularisation": [
-                tf.add_n([0.0, *[tf.cast(each, tf.float32) for each in student.losses]])
-                for student in self.students.values()
+                tf.add_n([0.0, *[tf.cast(each, tf.float32) for each in model.losses]])
+                for model in self._regularised()
             ],
         }
 
+    def _regularised(self):
+        """The models whose regularisation losses count, in the order of the objectives."""
+        return self.students.values()
+
     def _objectives(self, step):
-        """One scalar a student, whose sum over replicas is the loss of the whole batch."""
+        """One scalar a student, then one of the teacher; their sum over students and replicas
+        is the loss of the whole batch."""
         replica = tf.distribute.get_replica_context()
         local = tf.cast(tf.shape(step["loss"])[1], tf.float32)
         examples = replica.all_reduce(tf.distribute.ReduceOp.SUM, local)
-        sums = tf.unstack(tf.reduce_sum(step["loss"], axis=1) / examples)
-        return [
-            each + penalty / replica.num_replicas_in_sync
-            for each, penalty in zip(sums, step["regularisation"])
-        ]
+        objectives = tf.unstack(tf.reduce_sum(step["loss"], axis=1) / examples)
+        for index, penalty in enumerate(step["regularisation"]):
+            objectives[index] += penalty / replica.num_replicas_in_sync
+        return [*objectives, tf.reduce_sum(step["teacher_loss"]) / examples]
 
     def _scaled(self, objectives):
         """The objectives times the optimizers' loss scales, which are 1 but in float16."""
@@ -251,11 +273,14 @@ class Cohort(keras.Model):
         groups = self._optimizer_groups()
         gradients = tape.gradient(objectives, [variables for _, variables in groups])
         for (optimizer, variables), group in zip(groups, gradients):
-            optimizer.apply_gradients(zip(group, variables))
+            optimizer.apply_gradients(zip(self._rescaled(group, variables), variables))
+
+    def _rescaled(self, gradients, variables):
+        """The gradients as a method wants them applied."""
+        return gradients
 
     def _report(self, step, labels, sample_weight):
-        average = self.average(step["logits"])
-        self.cohort_metrics.update(step, average, labels, sample_weight)
+        self.cohort_metrics.update(step, step["average"], labels, sample_weight)
         return self.get_metrics_result()
 
     def _optimizer_groups(self):

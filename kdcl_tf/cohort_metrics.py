@@ -61,15 +61,17 @@ class CohortMetrics:
 
         Args:
           step: `logits` `[M, B, C]`, and the weighted `cross_entropy`,
-            `distillation_loss` and `loss`, `[M, B]`, and `regularisation`, M scalars.
+            `distillation_loss` and `loss`, `[M, B]`, `teacher_loss`, `[B]`, and
+            `regularisation`, scalars.
           average: `[B, C]` probabilities of the ensemble.
           labels: `[B]` classes or `[B, C]` probabilities.
           sample_weight: `[B]` or None, for the weighted metrics that were added.
         """
         dense = targets.dense_labels(labels, average.shape[-1])
         classes = tf.argmax(dense, axis=-1, output_type=tf.int32)
+        of_students = tf.reduce_sum(step["loss"], axis=0)
         self.loss.update_state(
-            tf.reduce_sum(step["loss"], axis=0) + tf.add_n(step["regularisation"])
+            of_students + step["teacher_loss"] + tf.add_n(step["regularisation"])
         )
         self.ensemble.update_state(_hits(average, classes))
         for row, kinds in enumerate(self.own.values()):

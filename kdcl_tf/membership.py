@@ -2,21 +2,24 @@
 
 import keras
 
-__all__ = ["check_students", "output_shape"]
+__all__ = ["check_classifier", "check_students", "output_shape"]
 
 
-def check_students(students):
+def check_students(students, may_share_layers=False):
     """Raises ValueError, with the fix, for students that cannot form a cohort."""
     if not isinstance(students, dict) or not students:
         raise ValueError(
             f"students must be a dict of at least one {{name: keras.Model}}; got {students!r}"
         )
     for name, student in students.items():
-        _check_student(name, student)
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"a student's name must be a non-empty string; got {name!r}")
+        check_classifier(f"student {name!r}", student)
     classes = {name: output_shape(student)[-1] for name, student in students.items()}
     if len(set(classes.values())) > 1:
         raise ValueError(f"students must have the same number of classes; got {classes}")
-    _check_nothing_shared(students)
+    if not may_share_layers:
+        _check_nothing_shared(students)
 
 
 def output_shape(student):
@@ -44,21 +47,18 @@ def _check_nothing_shared(students):
                 )
 
 
-def _check_student(name, student):
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"a student's name must be a non-empty string; got {name!r}")
-    if not isinstance(student, keras.Model):
-        raise ValueError(f"student {name!r} must be a keras.Model; got {type(student).__name__}")
-    if not student.built:
-        raise ValueError(
-            f"student {name!r} is not built: give it a keras.Input, or call it once on a batch"
-        )
-    shape = output_shape(student)
+def check_classifier(who, model):
+    """Raises ValueError unless the model is built and gives logits; `who` begins the message."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"{who} must be a keras.Model; got {type(model).__name__}")
+    if not model.built:
+        raise ValueError(f"{who} is not built: give it a keras.Input, or call it once on a batch")
+    shape = output_shape(model)
     if not isinstance(shape, tuple) or len(shape) != 2 or shape[-1] is None:
-        raise ValueError(f"student {name!r} must give logits [B, C]; got output shape {shape}")
-    if _is_softmax(_last_operation(student)):
+        raise ValueError(f"{who} must give logits [B, C]; got output shape {shape}")
+    if _is_softmax(_last_operation(model)):
         raise ValueError(
-            f"student {name!r} ends in a softmax; a cohort needs logits: build it with "
+            f"{who} ends in a softmax; a cohort needs logits: build it with "
             "classifier_activation=None, or without the last activation"
         )
 

@@ -42,7 +42,7 @@ def _define_method_flags(fv):
     flags.DEFINE_float(
         "temperature",
         None,
-        "T of the distillation loss; by default 2 for kdcl, 1 otherwise.",
+        "T of the distillation loss; by default 3 for one, 1 for mutual_learning, 2 otherwise.",
         flag_values=fv,
     )
     flags.DEFINE_float(
@@ -51,8 +51,31 @@ def _define_method_flags(fv):
         "Lambda, the weight of the distillation loss.",
         flag_values=fv,
     )
+    flags.DEFINE_string(
+        "teacher",
+        "",
+        "For --method=offline_distillation: an exported student, WORKDIR/students/NAME, or a "
+        "finished run of one.",
+        fv,
+    )
+    flags.DEFINE_integer(
+        "branches",
+        None,
+        "For --method=one and clnn: branches of the one network; by default 3 and 4.",
+        flag_values=fv,
+    )
+    flags.DEFINE_integer(
+        "ramp_up_epochs",
+        None,
+        "For --method=one: epochs over which the distillation loss comes in; by default 80 of 300.",
+        flag_values=fv,
+    )
     flags.DEFINE_bool(
-        "invariant", _DEFAULTS.invariant, "A distortion of its own for each student (ICL).", fv
+        "invariant",
+        None,
+        "A distortion of its own for each student (ICL); by default yes, except for branches, "
+        "which share their view.",
+        fv,
     )
 
 

@@ -16,7 +16,7 @@ import numbers
 
 from kdcl_tf.students.names import parse, validate
 
-__all__ = ["FusedBatchNormalization", "build", "parameter_count", "validate"]
+__all__ = ["FusedBatchNormalization", "build", "build_branches", "parameter_count", "validate"]
 
 # Halved twice it is a single pixel; below that the strides no longer do what they say.
 _SMALLEST_IMAGE = 4
@@ -70,6 +70,60 @@ def build(
     return keras.Model(images, x, name=model_name or name)
 
 
+def build_branches(
+    name: str,
+    num_classes: int,
+    input_shape=(32, 32, 3),
+    *,
+    copies: tuple,
+    synchronized: bool = False,
+    dtype=None,
+    model_names=None,
+):
+    """Builds students of one architecture that share their lower stages.
+
+    Args:
+        name, num_classes, input_shape, synchronized, dtype: as in `build`.
+        copies: how many copies there are of each of the last stages; what is below
+            them is shared by all. `(3,)` is three branches that have only the last
+            stage, and the head, to themselves; `(2, 4)` is a tree with two copies of
+            the stage before it, each shared by two of four heads.
+        model_names: a name for each student; by default `name`, `name_2`, ...
+
+    Returns:
+        `{model name: keras.Model}`, as many as the last of `copies`, on one
+        `keras.Input`. Each is the architecture that `build` makes: the weights of
+        one fit the other, in the same order.
+
+    Raises:
+        ValueError: as `build`, and for copies that do not make a tree.
+
+    Example:
+
+    >>> list(build_branches("resnet32", num_classes=100, copies=(3,)))
+    ['resnet32', 'resnet32_2', 'resnet32_3']
+    """
+    validate(name)
+    num_classes = _checked_num_classes(num_classes)
+    input_shape = _checked_input_shape(input_shape)
+
+    import keras  # Here: see the top of the file.
+
+    from kdcl_tf.students.layers import Layers
+
+    parts = _parts(name, num_classes, Layers(synchronized=synchronized, dtype=dtype))
+    _check_copies(copies, stages=len(parts) - 2)
+    shared = len(parts) - 1 - len(copies)
+    images = keras.Input(input_shape, name="images")
+    outputs = [images]
+    for part, count in zip(parts, [*[1] * shared, *copies, copies[-1]]):
+        ways = count // len(outputs)
+        inputs = [x for x in outputs for _ in range(ways)]
+        outputs = [part(x, _copy_prefix(number)) for number, x in enumerate(inputs, start=1)]
+    names = model_names or [_numbered(name, number) for number in range(1, len(outputs) + 1)]
+    return {each: keras.Model(images, output, name=each) for each, output in zip(names, outputs)}
+
+
 def parameter_count(model) -> int:
     """Number of trainable parameters; the moving statistics do not count."""
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
@@ -81,6 +135,28 @@ def __getattr__(name):
 
         return FusedBatchNormalization
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _check_copies(copies, stages: int) -> None:
+    counts = [1, *copies]
+    if (
+        not 1 <= len(copies) <= stages
+        or copies[-1] < 2
+        or any(below < 1 or above % below for below, above in zip(counts, counts[1:]))
+    ):
+        raise ValueError(
+            f"copies must be one to {stages} numbers, each a multiple of the one before and the "
+            f"last 2 or more; got {tuple(copies)!r}; (3,) for three branches, (2, 4) for a tree"
+        )
+
+
+def _copy_prefix(number: int) -> str:
+    # The first copy has the names of the plain architecture.
+    return "" if number == 1 else f"copy{number}_"
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}_{number}"
 
 
 def _parts(name: str, num_classes: int, layers) -> list:

@@ -2,7 +2,7 @@
 
 import keras
 
-from kdcl_tf import ensembles, methods, students
+from kdcl_tf import ensembles, methods, students, teachers
 from kdcl_tf.training import optimizers, schedules
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -10,20 +10,31 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 def create_students(settings, num_classes, image_shape):
     """`{name: keras.Model}`, fresh, in the order of the settings."""
-    return {
-        name: students.build(
-            architecture,
+    dtype = POLICIES[settings.precision]
+    if settings.is_branched:
+        return students.build_branches(
+            settings.students[0],
             num_classes,
             image_shape,
-            dtype=POLICIES[settings.precision],
-            model_name=name,
+            copies=settings.copies,
+            dtype=dtype,
+            model_names=settings.student_names,
         )
+    return {
+        name: students.build(architecture, num_classes, image_shape, dtype=dtype, model_name=name)
         for name, architecture in zip(settings.student_names, settings.students)
     }
 
 
-def create_cohort(settings, members):
-    """The cohort of the settings' method."""
+def create_cohort(settings, members, dataset, steps_per_epoch):
+    """The cohort of the settings' method.
+
+    Args:
+      settings: `Settings`.
+      members: what `create_students` gave.
+      dataset: `data.ImageDataset`, whose normalised images a teacher will see.
+      steps_per_epoch: counts what the settings count in epochs.
+    """
     common = {
         "temperature": settings.temperature,
         "distillation_weight": settings.distillation_weight,
@@ -33,15 +44,40 @@ def create_cohort(settings, members):
         # Keras would count the ensembles of a process, and checkpoints hold the name.
         ensemble.name = settings.ensemble
         return methods.KDCL(members, ensemble=ensemble, **common)
-    method = {"independent": methods.Independent, "mutual_learning": methods.MutualLearning}
+    if settings.method == "offline_distillation":
+        return methods.OfflineDistillation(members, create_teacher(settings, dataset), **common)
+    if settings.method == "one":
+        steps = settings.ramp_up_epochs * steps_per_epoch
+        return methods.ONE(members, ramp_up_steps=steps, **common)
+    method = {
+        "independent": methods.Independent,
+        "mutual_learning": methods.MutualLearning,
+        "clnn": methods.CLNN,
+    }
     return method[settings.method](members, **common)
+
+
+def create_teacher(settings, dataset):
+    """The frozen teacher of `--teacher`.
+
+    Raises:
+      ValueError: when there is none, or one for other images.
+    """
+    teacher = teachers.ServedTeacher(settings.teacher, dataset.mean, dataset.deviation)
+    shape = tuple(teacher.card["image_shape"])
+    if shape != tuple(dataset.image_shape):
+        raise ValueError(
+            f"--teacher={settings.teacher} takes images of {list(shape)}, {dataset.name} has "
+            f"{list(dataset.image_shape)}: pass one trained on the same data"
+        )
+    return teacher
 
 
 def create_compiled(settings, dataset, steps_per_epoch):
     """The cohort with its optimizer, initialised from the settings' seed alone."""
     keras.utils.set_random_seed(settings.seed)
     members = create_students(settings, dataset.num_classes, dataset.image_shape)
-    cohort = create_cohort(settings, members)
+    cohort = create_cohort(settings, members, dataset, steps_per_epoch)
     cohort.compile(
         optimizer=optimizers.CoupledSGD(
             schedules.create(settings, steps_per_epoch),

@@ -5,14 +5,18 @@ import math
 
 from kdcl_tf import data, students
 
-METHODS = ("kdcl", "independent", "mutual_learning")
+METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
+BRANCHED = ("one", "clnn")
 ENSEMBLES = ("naive", "linear", "min_logit", "general")
 SCHEDULES = ("step", "cosine", "constant")
 PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("one", "mirrored")
 
-# The paper's T for KDCL on CIFAR; deep mutual learning's own for the rest.
-_TEMPERATURES = {"kdcl": 2.0}
+# The paper's T on CIFAR for KDCL and its teachers, each method's own for the rest.
+_TEMPERATURES = {"kdcl": 2.0, "offline_distillation": 2.0, "one": 3.0, "clnn": 2.0}
+_BRANCHES = {"one": 3, "clnn": 4}
+# ONE's authors ramp up over 80 of 300 epochs.
+_RAMP_UP = {"one": 80 / 300}
 
 # All digits are learned to 99% by anyone; a few show what a cohort gains.
 _OF_DIGITS = {"ensemble": "general", "holdout_per_class": 5, "train_per_class": 10}
@@ -34,7 +38,10 @@ class Settings:
     ensemble: str | None = None
     temperature: float | None = None
     distillation_weight: float = 1.0
-    invariant: bool = True
+    teacher: str = ""
+    branches: int | None = None
+    ramp_up_epochs: int | None = None
+    invariant: bool | None = None
     dataset: str = "digits"
     image_size: int = 0
     cutout: bool = False
@@ -56,26 +63,19 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        if self.temperature is None:
-            temperature = _TEMPERATURES.get(self.method, 1.0)
-            object.__setattr__(self, "temperature", temperature)
-        for field, value in (_OF_DIGITS if self.dataset == "digits" else _OF_OTHERS).items():
+        for field, value in self._defaults().items():
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
         self._unify_types()
         self._check_choices()
         self._check_ranges()
         self._check_milestones()
+        self._check_method()
         data.validate_name(self.dataset)
         if not self.students:
             raise ValueError("--students got no names; wanted some, such as resnet32,wrn_16_2")
         for name in self.students:
             students.validate(name)
-        if self.uses_general and self.holdout_per_class < 1:
-            raise ValueError(
-                "--ensemble=general fits its weights to held-out images; got "
-                "--holdout_per_class=0: pass 1 or more (the paper: 50)"
-            )
 
     @property
     def uses_general(self):
@@ -83,10 +83,25 @@ class Settings:
         return self.method == "kdcl" and self.ensemble == "general"
 
     @property
+    def is_branched(self):
+        """Whether the students are branches of one network."""
+        return self.method in BRANCHED
+
+    @property
+    def copies(self):
+        """Copies of the last stages of a branched network, as `students.build_branches` asks.
+
+        ONE parts only before the last stage, CLNN in two before each of the last ones.
+        """
+        if self.method == "one":
+            return (self.branches,)
+        return tuple(2**level for level in range(1, self.branches.bit_length()))
+
+    @property
     def student_names(self):
         """A distinct name for each student: a second `resnet20` is `resnet20_2`."""
         seen, names = {}, []
-        for architecture in self.students:
+        for architecture in self.students * (self.branches or 1):
             seen[architecture] = seen.get(architecture, 0) + 1
             count = seen[architecture]
             names.append(architecture if count == 1 else f"{architecture}_{count}")
@@ -95,6 +110,54 @@ class Settings:
     def as_flags(self):
         """`{name: text}`, what `--name=text` on the command line would say."""
         return {name: _as_text(value) for name, value in dataclasses.asdict(self).items()}
+
+    def _defaults(self):
+        """What the method and the data set make of fields that are None."""
+        return {
+            "temperature": _TEMPERATURES.get(self.method, 1.0),
+            "branches": _BRANCHES.get(self.method, 0),
+            "ramp_up_epochs": round(_RAMP_UP.get(self.method, 0) * self.epochs),
+            "invariant": self.method not in BRANCHED,
+            **(_OF_DIGITS if self.dataset == "digits" else _OF_OTHERS),
+        }
+
+    def _check_method(self):
+        """Refuses settings that the method cannot use."""
+        if self.uses_general and self.holdout_per_class < 1:
+            raise ValueError(
+                "--ensemble=general fits its weights to held-out images; got "
+                "--holdout_per_class=0: pass 1 or more (the paper: 50)"
+            )
+        if bool(self.teacher) != (self.method == "offline_distillation"):
+            raise ValueError(
+                f"--method={self.method} with --teacher={self.teacher}: a teacher, an exported "
+                "student, goes with --method=offline_distillation, and only with it"
+            )
+        if self.ramp_up_epochs and self.method != "one":
+            raise ValueError(f"--ramp_up_epochs={self.ramp_up_epochs} is for --method=one")
+        if self.is_branched:
+            self._check_branches()
+        elif self.branches:
+            raise ValueError(
+                f"--branches={self.branches} is for --method={' and '.join(BRANCHED)}; got "
+                f"--method={self.method}"
+            )
+
+    def _check_branches(self):
+        if len(self.students) != 1:
+            raise ValueError(
+                f"--method={self.method} trains branches of one architecture; got "
+                f"--students={','.join(self.students)}: pass one, and --branches for how many"
+            )
+        if self.invariant:
+            raise ValueError(
+                f"--method={self.method}: branches share their lower layers, and so their view; "
+                "got --invariant: pass --noinvariant"
+            )
+        powers = (2, 4, 8) if self.method == "clnn" else None
+        if self.branches < 2 or powers and self.branches not in powers:
+            wanted = "2, 4 or 8, a binary tree" if powers else "2 or more"
+            raise ValueError(f"--branches={self.branches}: wanted {wanted}")
 
     def _unify_types(self):
         """Makes `Settings(learning_rate=1)` say the same as `--learning_rate=1`, which is 1.0."""
@@ -124,6 +187,8 @@ class Settings:
             "warmup_epochs",
             "seed",
             "image_size",
+            "branches",
+            "ramp_up_epochs",
             "distillation_weight",
             "weight_decay",
             "warmup_learning_rate",

@@ -1,0 +1,94 @@
+"""Runs of `kdcl-train` one after another, each in a process of its own."""
+
+import ctypes
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+
+class RunFailed(Exception):
+    """A run ended with an error; says which and why, in one line."""
+
+
+class Runner:
+    """Runs what is not complete yet, and says how far it is.
+
+    A process that is killed leaves its run to be continued: `kdcl-train` picks it up where
+    its last checkpoint is.
+
+    Args:
+      runs: `plan.Run`s, in the order to run.
+      arguments: further flags for every run, such as --data_dir.
+      say: a function of one line of text.
+    """
+
+    def __init__(self, runs, arguments=(), say=print):
+        self._runs, self._arguments, self._say = runs, tuple(arguments), say
+
+    def run(self):
+        """Completes every run.
+
+        Raises:
+          RunFailed: at the first that ends with an error.
+        """
+        for number, run in enumerate(self._runs, start=1):
+            head = f"[{number}/{len(self._runs)}] {run.row}, seed {run.seed}"
+            if (run.workdir / "result.json").exists():
+                self._say(f"{head}: complete already, {summary(run.workdir)}")
+                continue
+            self._say(f"{head}: begins")
+            began = time.monotonic()
+            self._train(run)
+            minutes = (time.monotonic() - began) / 60
+            self._say(f"{head}: {summary(run.workdir)} in {minutes:.1f} min")
+
+    def _train(self, run):
+        run.workdir.mkdir(parents=True, exist_ok=True)
+        output = run.workdir / "output.txt"
+        command = [sys.executable, "-m", "kdcl_tf.train", *run.arguments, *self._arguments]
+        with output.open("a") as file:
+            process = subprocess.Popen(
+                [*command, f"--workdir={run.workdir}"],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_end_with_parent,
+            )
+            status = _wait(process)
+        if status:
+            raise RunFailed(f"{run.row}, seed {run.seed}: {_last_line(output)} (see {output})")
+
+
+def summary(workdir):
+    """`resnet20 45.12%, wrn_16_2 47.80%` of a complete run."""
+    result = json.loads((pathlib.Path(workdir) / "result.json").read_text())
+    return ", ".join(
+        f"{name} {student['accuracy']:.2%}" for name, student in result["students"].items()
+    )
+
+
+def _wait(process):
+    """The exit status; what interrupts this process asks that one to save and end, too."""
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _end_with_parent():
+    """Linux sends the child SIGTERM when its parent dies, be it by SIGKILL.
+
+    An orphan would train on in a folder that the next reproduction wants to continue.
+    """
+    if sys.platform == "linux":
+        parent_death_signal = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)
+
+
+def _last_line(path):
+    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
