@@ -26,7 +26,7 @@ class ServedTeacher(keras.layers.Layer):
     """
 
     def __init__(self, path, mean=None, deviation=None, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{**kwargs, "trainable": False})
         self.folder = str(path)
         self._predict, self.card = serving.load_student(find(path))
         self.mean = tuple(self.card["mean"] if mean is None else mean)

@@ -204,6 +204,7 @@ def main(flag_values):
 
         workdir = Workdir(flag_values["workdir"].value or default_workdir(settings))
         workdir.check_flags(settings.as_flags())
+        workdir.claim()
     if workdir.result:
         print(report(workdir.result, workdir.path))
         return

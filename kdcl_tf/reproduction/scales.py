@@ -51,4 +51,20 @@ SCALES = {
             "evaluate_every": "5",
         },
     ),
+    "digits": Scale(
+        name="digits",
+        description="not an experiment but a trial of the machinery: ResNet-8 and WRN-10-1 on 10 "
+        "images a class of the embedded digits and 5 held out, 4 epochs",
+        students={"resnet32": "resnet8", "wrn_16_2": "wrn_10_1"},
+        columns={"ResNet-32": "ResNet-8", "WRN-16-2": "WRN-10-1"},
+        flags={
+            "dataset": "digits",
+            "train_per_class": "10",
+            "holdout_per_class": "5",
+            "epochs": "4",
+            "batch_size": "16",
+            "milestones": "2,3",
+            "evaluate_every": "2",
+        },
+    ),
 }

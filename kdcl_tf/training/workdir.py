@@ -12,6 +12,12 @@ students/<name>/    a SavedModel each
 import json
 import os
 import pathlib
+import time
+
+try:
+    import fcntl
+except ImportError:  # Windows has none, and gets no lock.
+    fcntl = None
 
 
 class Workdir:
@@ -35,6 +41,31 @@ class Workdir:
             raise OSError(
                 f"--workdir={path} cannot be written to ({error.strerror}): pass a folder that can"
             ) from error
+
+    def claim(self, patience=60.0):
+        """Keeps every other process out of the folder until this one ends, however it ends.
+
+        Args:
+          patience: seconds to wait for another, which may just be saving its last checkpoint.
+
+        Raises:
+          ValueError: when it is still there after that.
+        """
+        if fcntl is None:
+            return
+        self._lock = (self.path / ".lock").open("w")
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ValueError(
+                        f"another process trains in workdir {self.path}: wait for it, stop it, or "
+                        "pass another --workdir"
+                    ) from None
+                time.sleep(0.2)
 
     def check_flags(self, flags):
         """Refuses a folder that a run with other flags has made.

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf import losses
 from kdcl_tf.methods import MutualLearning
 
 _RATE, _MOMENTUM = 0.2, 0.9
@@ -66,6 +67,27 @@ class LossTest(tf.test.TestCase, parameterized.TestCase):
         gradient = tf.convert_to_tensor(tape.gradient(first, logits)).numpy()
         self.assertGreater(np.abs(gradient[0]).max(), 1e-3)
         self.assertAllEqual(gradient[1:], np.zeros([2, 6, 4]))
+
+
+class IdentityTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.product(students=(2, 3, 5), temperature=(1.0, 2.0))
+    def test_its_gradient_is_that_of_distilling_the_mean_peer(self, students, temperature):
+        logits = tf.Variable(3.0 * tf.random.stateless_normal([students, 6, 4], [students, 0]))
+        cohort = MutualLearning(_students(2), temperature=temperature)
+        with tf.GradientTape(persistent=True) as tape:
+            mutual = tf.reduce_sum(cohort.distillation_losses(logits, None, None))
+            p = tf.stop_gradient(tf.nn.softmax(logits / temperature))
+            means = (tf.reduce_sum(p, axis=0) - p) / (students - 1)
+            offline = tf.add_n(
+                [
+                    tf.reduce_sum(losses.distillation(means[i], logits[i], temperature))
+                    for i in range(students)
+                ]
+            )
+        found, wanted = tape.gradient(mutual, logits), tape.gradient(offline, logits)
+        self.assertAllClose(found, wanted, atol=1e-5)
+        # The losses differ by how much the peers disagree, which no student can change.
+        self.assertEqual(students > 2, float(mutual - offline) > 1e-2)
 
 
 class StepTest(tf.test.TestCase, parameterized.TestCase):

@@ -1,12 +1,15 @@
 """Tests of kdcl_tf.training.factory."""
 
+import dataclasses
+import pathlib
+
 import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
 import kdcl_tf
-from kdcl_tf import data
+from kdcl_tf import data, serving, students
 from kdcl_tf.training import factory, session
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.settings import Settings
@@ -42,6 +45,38 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
         self.assertIs(type(getattr(cohort, "ensemble", None)), kind or type(None))
         self.assertEqual(cohort.temperature, 2.0 if method == "kdcl" else 1.0)
         self.assertEqual(cohort.distillation_weight, 0.5)
+
+    @parameterized.parameters(("one", kdcl_tf.ONE, 3), ("clnn", kdcl_tf.CLNN, 4))
+    def test_branches_of_one_network(self, method, kind, branches):
+        cohort = _compiled(method=method, students=("resnet8",), ensemble="naive")
+        self.assertIs(type(cohort), kind)
+        self.assertLen(cohort.students, branches)
+        self.assertEqual(list(cohort.students)[:2], ["resnet8", "resnet8_2"])
+        if method == "one":
+            # 27 of 100 epochs, 3 steps each.
+            self.assertEqual(cohort.ramp_up_steps, 81)
+
+    def test_a_teacher_sees_the_pixels_that_it_learned_from(self):
+        dataset = data.load("digits", image_size=8)
+        darker = dataclasses.replace(dataset, mean=(0.1, 0.2, 0.3), deviation=(1.0, 0.9, 0.8))
+        path = pathlib.Path(self.create_tempdir().full_path) / "teacher"
+        model = students.build("resnet8", 10, dataset.image_shape)
+        serving.export_student(model, path, dataset=darker)
+        cohort = _compiled(
+            method="offline_distillation", teacher=str(path), ensemble="naive", image_size=8
+        )
+        images = dataset.test.images[:5]
+        self.assertAllClose(
+            cohort.teacher(dataset.normalize(images)), model(darker.normalize(images)), atol=1e-4
+        )
+
+    def test_a_teacher_for_other_images_is_refused(self):
+        dataset = data.load("digits", image_size=16)
+        path = pathlib.Path(self.create_tempdir().full_path) / "teacher"
+        model = students.build("resnet8", 10, dataset.image_shape)
+        serving.export_student(model, path, dataset=dataset)
+        with self.assertRaisesRegex(ValueError, "takes images of .16, 16, 3., digits has .8, 8, 3."):
+            _compiled(method="offline_distillation", teacher=str(path), ensemble="naive")
 
     def test_the_optimizer_is_that_of_the_settings(self):
         optimizer = _compiled(learning_rate=0.3, momentum=0.8, weight_decay=0.01).optimizer

@@ -44,6 +44,8 @@ _BAD = (
     ("students", ()),
     ("students", ("resnet8", "")),
     ("students", ("resnet9",)),
+    ("branches", -1),
+    ("ramp_up_epochs", -1),
 )
 
 _GOOD = (
@@ -82,10 +84,51 @@ class SettingsTest(parameterized.TestCase):
                          ("min_logit", 0, 0))  # fmt: skip
         self.assertEqual(Settings(train_per_class=0).train_per_class, 0)
 
-    @parameterized.parameters(("kdcl", 2.0), ("independent", 1.0), ("mutual_learning", 1.0))
+    @parameterized.parameters(
+        ("kdcl", 2.0),
+        ("independent", 1.0),
+        ("mutual_learning", 1.0),
+        ("offline_distillation", 2.0),
+        ("one", 3.0),
+        ("clnn", 2.0),
+    )
     def test_temperature_is_by_default_that_of_the_method(self, method, temperature):
-        self.assertEqual(Settings(method=method).temperature, temperature)
-        self.assertEqual(Settings(method=method, temperature=4.0).temperature, 4.0)
+        fields = {"method": method, "students": ("resnet8",)}
+        if method == "offline_distillation":
+            fields["teacher"] = "runs/teacher"
+        self.assertEqual(Settings(**fields).temperature, temperature)
+        self.assertEqual(Settings(**fields, temperature=4.0).temperature, 4.0)
+
+    def test_branches_are_those_of_the_method(self):
+        one, clnn = (Settings(method=each, students=("resnet8",)) for each in ("one", "clnn"))
+        self.assertEqual((one.branches, one.copies, one.invariant), (3, (3,), False))
+        self.assertEqual((clnn.branches, clnn.copies, clnn.invariant), (4, (2, 4), False))
+        self.assertEqual(one.student_names, ("resnet8", "resnet8_2", "resnet8_3"))
+        many = Settings(method="clnn", students=("resnet8",), branches=8)
+        self.assertEqual(many.copies, (2, 4, 8))
+        self.assertEqual((Settings().branches, Settings().invariant), (0, True))
+
+    def test_the_ramp_up_is_a_share_of_the_epochs(self):
+        for epochs, wanted in ((300, 80), (200, 53), (60, 16)):
+            settings = Settings(method="one", students=("resnet8",), epochs=epochs)
+            self.assertEqual(settings.ramp_up_epochs, wanted)
+        self.assertEqual(Settings().ramp_up_epochs, 0)
+        zero = Settings(method="one", students=("resnet8",), ramp_up_epochs=0)
+        self.assertEqual(zero.ramp_up_epochs, 0)
+
+    @parameterized.parameters(
+        ({"method": "offline_distillation"}, "--teacher=: a teacher, an exported student"),
+        ({"teacher": "runs/x"}, "--method=kdcl with --teacher=runs/x"),
+        ({"ramp_up_epochs": 3}, "--ramp_up_epochs=3 is for --method=one"),
+        ({"branches": 3}, "--branches=3 is for --method=one and clnn; got --method=kdcl"),
+        ({"method": "one"}, "got --students=resnet8,wrn_10_2: pass one, and --branches"),
+        ({"method": "one", "students": ("resnet8",), "invariant": True}, "pass --noinvariant"),
+        ({"method": "one", "students": ("resnet8",), "branches": 1}, "wanted 2 or more"),
+        ({"method": "clnn", "students": ("resnet8",), "branches": 3}, "wanted 2, 4 or 8"),
+    )
+    def test_what_the_method_cannot_use_is_refused(self, fields, message):
+        with self.assertRaisesRegex(ValueError, message):
+            Settings(**fields)
 
     def test_general_needs_held_out_images_and_nothing_else_does(self):
         with self.assertRaisesRegex(ValueError, "--holdout_per_class=0: pass 1 or more"):

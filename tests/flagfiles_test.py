@@ -1,0 +1,124 @@
+"""Tests of flags/: every row of the paper's CIFAR tables can be run from its flagfile."""
+
+import pathlib
+import re
+
+import keras
+from absl import flags
+from absl.testing import absltest, parameterized
+
+from kdcl_tf import data, methods, students, train
+from kdcl_tf.reproduction.tables import TABLES
+from kdcl_tf.students.cost import multiply_adds
+from kdcl_tf.training import factory, schedules
+from tests.cifar_like import cifar_like
+
+_FOLDER = pathlib.Path(__file__).parents[1] / "flags" / "cifar100"
+_ROWS = [(table, row) for table in TABLES.values() for row in table.rows]
+_CLASSES = {
+    "kdcl": methods.KDCL,
+    "independent": methods.Independent,
+    "mutual_learning": methods.MutualLearning,
+    "offline_distillation": methods.OfflineDistillation,
+    "one": methods.ONE,
+    "clnn": methods.CLNN,
+}
+
+
+def _settings(row, **more):
+    values = flags.FlagValues()
+    train.define_flags(values)
+    teacher = ["--teacher=elsewhere"] if row.teacher else []
+    values(["kdcl-train", f"--flagfile=flags/cifar100/{row.name}.flags", *teacher])
+    return train.settings_from_flags(values)
+
+
+def _head(row):
+    lines = (_FOLDER / f"{row.name}.flags").read_text().splitlines()
+    return " ".join(line[2:] for line in lines if line.startswith("# "))
+
+
+class FlagfilesTest(parameterized.TestCase):
+    def test_every_row_has_its_flagfile_and_every_flagfile_its_row(self):
+        names = {path.stem for path in _FOLDER.glob("*.flags")} - {"recipe"}
+        self.assertEqual(names, {row.name for _, row in _ROWS})
+        self.assertEqual({key: len(table.rows) for key, table in TABLES.items()},
+                         {"7": 14, "9": 7, "10": 3})  # fmt: skip
+
+    @parameterized.named_parameters((row.name, table, row) for table, row in _ROWS)
+    def test_it_says_table_row_number_and_cost(self, table, row):
+        head = _head(row)
+        place = f"Table {table.number}, "
+        place += "lambda" if table.number == "9" else f"row {table.rows.index(row) + 1}:"
+        self.assertStartsWith(head, place)
+        for position, number in zip(row.reports, row.paper):
+            if position is not None and number is not None:
+                self.assertIn(str(number), head)
+        self.assertRegex(head, r"Cost: \d+ million multiply-adds an image forward")
+        self.assertRegex(head, r"(9|10)\.0 million images a run")
+
+    @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
+    def test_it_is_the_papers_recipe(self, row):
+        settings = _settings(row)
+        found = {
+            name: getattr(settings, name)
+            for name in ("dataset", "epochs", "batch_size", "momentum", "weight_decay", "seed")
+        }
+        wanted = {"dataset": "cifar100", "epochs": 200, "batch_size": 128, "momentum": 0.9}
+        self.assertEqual(found, {**wanted, "weight_decay": 5e-4, "seed": 0})
+        rate = schedules.create(settings, 10)
+        epochs = (0, 99, 100, 149, 150, 199)
+        rates = [float(rate(10 * epoch)) for epoch in epochs]
+        for value, wanted in zip(rates, (0.1, 0.1, 0.01, 0.01, 0.001, 0.001)):
+            self.assertAlmostEqual(value, wanted, places=6)
+        if settings.method in ("kdcl", "offline_distillation"):
+            self.assertEqual(settings.temperature, 2.0)
+
+    @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
+    def test_its_images_are_those_its_comment_counts(self, row):
+        settings = _settings(row)
+        trained = 500 - settings.holdout_per_class
+        self.assertIn(f"{trained * 100 * settings.epochs / 1e6:.1f} million images", _head(row))
+        self.assertEqual(settings.uses_general, settings.holdout_per_class == 50)
+
+    @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
+    def test_icl_and_lambda_are_those_of_the_row(self, row):
+        settings = _settings(row)
+        self.assertEqual(settings.invariant, row.invariant)
+        weight = float(row.label.removeprefix("λ = ")) if "λ" in row.label else 1.0
+        self.assertEqual(settings.distillation_weight, weight)
+        self.assertEqual(settings.cutout, row.name.startswith("cutout"))
+
+    @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
+    def test_its_cohort_and_data_can_be_built(self, row):
+        keras.backend.clear_session()
+        settings = _settings(row)
+        dataset = cifar_like(holdout_per_class=min(settings.holdout_per_class, 1))
+        members = factory.create_students(settings, 100, (32, 32, 3))
+        if row.teacher:
+            cohort = methods.OfflineDistillation(members, students.build("resnet8", 100))
+        else:
+            cohort = factory.create_cohort(settings, members, dataset, 391)
+        self.assertIs(type(cohort), _CLASSES[settings.method])
+        views = data.Views(
+            dataset,
+            settings.student_names,
+            settings.seed,
+            invariant=settings.invariant,
+            cutout=settings.cutout_size if settings.cutout else 0,
+        )
+        images, labels = next(iter(views.epoch(0, 100)))
+        self.assertEqual(isinstance(images, dict), settings.invariant)
+        self.assertEqual(labels.shape, [100])
+        self._check_cost(row, settings, cohort)
+
+    def _check_cost(self, row, settings, cohort):
+        network = getattr(cohort, "network", None)
+        pair = sum(multiply_adds(students.build(each, 100)) for each in ("resnet32", "wrn_16_2"))
+        found = multiply_adds(network) if network else pair
+        said = int(re.search(r"Cost: (\d+) million", _head(row))[1])
+        self.assertEqual(said, round(found / 1e6))
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,124 @@
+"""Tests of kdcl_tf.methods.offline_distillation."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf import data, serving, students
+from kdcl_tf.methods import OfflineDistillation
+from tests import plain_step
+
+
+def _teacher(seed=9):
+    return plain_step.students(seed=seed)["large"]
+
+
+class StepTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters((2.0, 1.0), (1.0, 0.5), (4.0, 0.0))
+    def test_two_steps_equal_plain_tensorflow(self, temperature, weight):
+        members, twins = plain_step.students(), plain_step.students()
+        teacher = _teacher()
+        cohort = OfflineDistillation(members, teacher, temperature, weight)
+        cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+        batches = [plain_step.batch(seed) for seed in (1, 2)]
+        for views, labels in batches:
+            cohort.train_on_batch(views, labels)
+        remaining = iter(batches)
+
+        def soft_targets(_, labels):
+            views = next(remaining)[0]
+            return [[tf.nn.softmax(teacher(views[name]) / temperature)] for name in twins]
+
+        plain_step.train(twins, soft_targets, batches, weight, temperature)
+        for name in members:
+            for found, wanted in zip(members[name].get_weights(), twins[name].get_weights()):
+                self.assertAllClose(found, wanted, atol=2e-6)
+
+    def test_the_teacher_stays_as_it_was(self):
+        teacher = _teacher()
+        before = teacher.get_weights()
+        cohort = OfflineDistillation(plain_step.students(), teacher)
+        cohort.compile(keras.optimizers.SGD(0.5))
+        views, labels = plain_step.batch()
+        cohort.train_on_batch(views, labels)
+        for found, wanted in zip(teacher.get_weights(), before, strict=True):
+            self.assertAllEqual(found, wanted)
+        self.assertEmpty(teacher.trainable_variables)
+        counted = sum(len(each.trainable_variables) for each in cohort.students.values())
+        self.assertLen(cohort.trainable_variables, counted)
+
+    def test_views_are_matched_by_name_and_a_shared_one_is_looked_at_once(self):
+        calls = []
+
+        class Counting(keras.Model):
+            def call(self, x, training=False):
+                calls.append(x)
+                return tf.reduce_mean(x, axis=[1, 2]) @ tf.constant(np.eye(3, 5, 1), tf.float32)
+
+        teacher = Counting()
+        teacher(tf.zeros([1, 6, 6, 3]))
+        cohort = OfflineDistillation(plain_step.students(), teacher)
+        views, _ = plain_step.batch()
+        calls.clear()
+        logits = tf.zeros([2, 9, 5])
+        apart = cohort.distillation_losses(logits, None, dict(reversed(views.items())))
+        self.assertLen(calls, 2)
+        alone = cohort.distillation_losses(logits, None, cohort.views(views["large"]))
+        self.assertLen(calls, 3)
+        self.assertAllClose(apart[1], alone[1])
+        self.assertNotAllClose(apart[0], alone[0])
+
+    def test_a_teacher_like_the_student_costs_nothing(self):
+        student, teacher = (plain_step.students()["small"] for _ in range(2))
+        cohort = OfflineDistillation({"small": student}, teacher)
+        cohort.compile()
+        views, labels = plain_step.batch()
+        found = cohort.evaluate(views["small"], labels, return_dict=True, verbose=0)
+        self.assertAllClose(found["small_distillation_loss"], 0.0, atol=1e-6)
+
+
+class TeacherTest(tf.test.TestCase):
+    def test_an_exported_student_teaches_as_the_model_itself_does(self):
+        dataset = data.load("digits", image_size=8)
+        keras.utils.set_random_seed(0)
+        model = students.build("wrn_10_1", 10, dataset.image_shape)
+        path = pathlib.Path(self.create_tempdir().full_path) / "teacher"
+        serving.export_student(model, path, dataset=dataset)
+        images, labels = next(iter(dataset.batches(dataset.test, 16)))
+        found = []
+        for teacher in (model, str(path), path):
+            keras.utils.set_random_seed(1)
+            student = students.build("resnet8", 10, dataset.image_shape)
+            cohort = OfflineDistillation({"student": student}, teacher)
+            cohort.compile(keras.optimizers.SGD(0.1))
+            cohort.train_on_batch(images, labels)
+            found.append(student.get_weights())
+        for other in found[1:]:
+            for one, two in zip(found[0], other, strict=True):
+                self.assertAllClose(one, two, atol=1e-5)
+
+    def test_a_teacher_of_other_classes_is_refused(self):
+        teacher = plain_step.students(num_classes=7)["large"]
+        with self.assertRaisesRegex(ValueError, "the teacher knows 7 classes, the students 5"):
+            OfflineDistillation(plain_step.students(), teacher)
+
+    def test_a_keras_file_keeps_the_teacher(self):
+        teacher = _teacher()
+        cohort = OfflineDistillation(plain_step.students(), teacher, temperature=3.0)
+        cohort.compile(keras.optimizers.SGD(0.1))
+        path = pathlib.Path(self.create_tempdir().full_path) / "cohort.keras"
+        cohort.save(path)
+        loaded = keras.saving.load_model(path)
+        views, labels = plain_step.batch()
+        for found, wanted in zip(loaded.teacher.get_weights(), teacher.get_weights(), strict=True):
+            self.assertAllEqual(found, wanted)
+        self.assertAllClose(
+            loaded.evaluate(views, labels, verbose=0), cohort.evaluate(views, labels, verbose=0)
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,84 @@
+"""Tests of kdcl_tf.students.build_branches."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf import students
+
+_SHAPE = (8, 8, 3)
+_TREES = ((3,), (2,), (2, 4), (2, 4, 8), (1, 2, 2))
+
+
+def _images():
+    return np.random.default_rng(0).normal(size=[3, *_SHAPE]).astype(np.float32)
+
+
+class BranchesTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.product(name=("resnet14", "wrn_10_2"), copies=_TREES)
+    def test_each_is_the_plain_architecture(self, name, copies):
+        branches = students.build_branches(name, 10, _SHAPE, copies=copies)
+        self.assertLen(branches, copies[-1])
+        plain = students.build(name, 10, _SHAPE)
+        for branch in branches.values():
+            self.assertEqual(
+                [weight.shape for weight in branch.weights],
+                [weight.shape for weight in plain.weights],
+            )
+            plain.set_weights(branch.get_weights())
+            self.assertAllClose(plain(_images()), branch(_images()), atol=1e-5)
+
+    @parameterized.parameters("resnet8", "wrn_10_1")
+    def test_a_weights_file_of_a_branch_fits_the_plain_architecture(self, name):
+        branch = students.build_branches(name, 10, _SHAPE, copies=(3,))[f"{name}_2"]
+        path = pathlib.Path(self.create_tempdir().full_path) / "branch.weights.h5"
+        branch.save_weights(path)
+        plain = students.build(name, 10, _SHAPE)
+        plain.load_weights(path)
+        self.assertAllClose(plain(_images()), branch(_images()), atol=1e-5)
+
+    def test_a_tree_shares_what_it_says(self):
+        branches = list(students.build_branches("resnet8", 10, _SHAPE, copies=(2, 4)).values())
+
+        def kernel(branch, stage):
+            convolutions = [each for each in branch.layers if f"stage{stage}_block1_conv1" in each.name]
+            return convolutions[0].kernel
+
+        for stage, owner in ((1, (0, 0, 0, 0)), (2, (0, 0, 1, 1)), (3, (0, 1, 2, 3))):
+            kernels = [kernel(branch, stage) for branch in branches]
+            found = [[one is two for two in kernels] for one in kernels]
+            self.assertEqual(found, [[a == b for b in owner] for a in owner])
+
+    def test_copies_begin_with_weights_of_their_own(self):
+        first, second = students.build_branches("resnet8", 10, _SHAPE, copies=(2,)).values()
+        self.assertNotAllClose(first(_images()), second(_images()))
+
+    def test_names_are_numbered_or_given(self):
+        numbered = students.build_branches("resnet8", 10, _SHAPE, copies=(2,))
+        self.assertEqual(list(numbered), ["resnet8", "resnet8_2"])
+        given = students.build_branches("resnet8", 10, _SHAPE, copies=(2,), model_names="ab")
+        self.assertEqual([each.name for each in given.values()], ["a", "b"])
+
+    def test_the_dtype_policy_reaches_every_branch(self):
+        branches = students.build_branches(
+            "resnet8", 10, _SHAPE, copies=(2,), dtype="mixed_bfloat16"
+        )
+        for branch in branches.values():
+            self.assertEqual(branch.get_layer("stem_conv").compute_dtype, "bfloat16")
+            self.assertEqual(branch.output.dtype, "float32")
+
+    @parameterized.parameters((()), ((1,),), ((2, 3),), ((4, 2),), ((2, 4, 8, 16),), ((0, 2),))
+    def test_what_is_no_tree_is_refused(self, copies=()):
+        with self.assertRaisesRegex(ValueError, "copies must be one to 3 numbers"):
+            students.build_branches("resnet8", 10, _SHAPE, copies=copies)
+
+    def test_an_unknown_name_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "unknown student"):
+            students.build_branches("resnet9", 10, _SHAPE, copies=(2,))
+
+
+if __name__ == "__main__":
+    tf.test.main()

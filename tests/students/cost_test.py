@@ -1,0 +1,40 @@
+"""Tests of kdcl_tf.students.cost."""
+
+import keras
+from absl.testing import absltest, parameterized
+
+from kdcl_tf import methods, students
+from kdcl_tf.students.cost import multiply_adds
+
+
+class CostTest(parameterized.TestCase):
+    def test_a_network_counted_by_hand(self):
+        images = keras.Input((8, 8, 3))
+        x = keras.layers.Conv2D(4, 3, padding="same")(images)  # 8*8 * 3*3*3*4
+        x = keras.layers.Conv2D(6, 1, strides=2)(x)  # 4*4 * 4*6
+        x = keras.layers.BatchNormalization()(x)
+        x = keras.layers.Flatten()(x)
+        x = keras.layers.Dense(5)(x)  # 96 * 5
+        model = keras.Model(images, x)
+        self.assertEqual(multiply_adds(model), 64 * 108 + 16 * 24 + 480)
+        nested = keras.Sequential([keras.Input((8, 8, 3)), model])
+        self.assertEqual(multiply_adds(nested), multiply_adds(model))
+
+    @parameterized.parameters(("resnet32", 69.13), ("wrn_16_2", 101.12), ("resnet20", 40.82))
+    def test_students_of_the_paper(self, name, millions):
+        self.assertAlmostEqual(multiply_adds(students.build(name, 100)) / 1e6, millions, places=2)
+
+    def test_what_branches_share_counts_once(self):
+        branches = students.build_branches("resnet20", 100, copies=(3,))
+        whole = multiply_adds(methods.ONE(branches).network)
+        each = multiply_adds(branches["resnet20"])
+        self.assertBetween(whole, each, 3 * each)
+
+    def test_a_layer_it_does_not_know_is_refused(self):
+        model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.DepthwiseConv2D(3)])
+        with self.assertRaisesRegex(ValueError, "cannot count layer .*, a DepthwiseConv2D"):
+            multiply_adds(model)
+
+
+if __name__ == "__main__":
+    absltest.main()
