@@ -19,8 +19,6 @@ def tree(copies=(3,), seed=0, batch_norm=False):
             for index, x in enumerate(inputs)
         ]
     pooled = [keras.layers.GlobalAveragePooling2D()(x) for x in outputs]
-    logits = [
-        keras.layers.Dense(CLASSES, name=f"head{index}")(x) for index, x in enumerate(pooled)
-    ]
+    logits = [keras.layers.Dense(CLASSES, name=f"head{index}")(x) for index, x in enumerate(pooled)]
     names = [f"branch{index}" for index in range(len(logits))]
     return {name: keras.Model(images, x, name=name) for name, x in zip(names, logits)}

@@ -42,8 +42,8 @@ class Workdir:
                 f"--workdir={path} cannot be written to ({error.strerror}): pass a folder that can"
             ) from error
 
-    def claim(self, patience=60.0):
-        """Keeps every other process out of the folder until this one ends, however it ends.
+    def claim(self, patience=30.0):
+        """Keeps other processes out of the folder while this object, or its process, lives.
 
         Args:
           patience: seconds to wait for another, which may just be saving its last checkpoint.

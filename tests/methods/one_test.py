@@ -95,9 +95,9 @@ class GateTest(tf.test.TestCase):
     def test_weights_are_on_the_simplex_and_make_the_teacher(self):
         cohort = ONE(tree((3,)))
         images, _ = _batch()
-        gate = keras.Model(
-            cohort.network.input, cohort.network.get_layer("gate_softmax").output
-        )(images, training=True)
+        gate = keras.Model(cohort.network.input, cohort.network.get_layer("gate_softmax").output)(
+            images, training=True
+        )
         self.assertAllClose(tf.reduce_sum(gate, axis=1), tf.ones(7), atol=1e-6)
         self.assertGreaterEqual(np.min(gate), 0.0)
         logits, extras = cohort.run({"all": images}, training=True)

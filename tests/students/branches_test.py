@@ -44,7 +44,9 @@ class BranchesTest(tf.test.TestCase, parameterized.TestCase):
         branches = list(students.build_branches("resnet8", 10, _SHAPE, copies=(2, 4)).values())
 
         def kernel(branch, stage):
-            convolutions = [each for each in branch.layers if f"stage{stage}_block1_conv1" in each.name]
+            convolutions = [
+                each for each in branch.layers if f"stage{stage}_block1_conv1" in each.name
+            ]
             return convolutions[0].kernel
 
         for stage, owner in ((1, (0, 0, 0, 0)), (2, (0, 0, 1, 1)), (3, (0, 1, 2, 3))):

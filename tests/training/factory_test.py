@@ -75,7 +75,9 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
         path = pathlib.Path(self.create_tempdir().full_path) / "teacher"
         model = students.build("resnet8", 10, dataset.image_shape)
         serving.export_student(model, path, dataset=dataset)
-        with self.assertRaisesRegex(ValueError, "takes images of .16, 16, 3., digits has .8, 8, 3."):
+        with self.assertRaisesRegex(
+            ValueError, "takes images of .16, 16, 3., digits has .8, 8, 3."
+        ):
             _compiled(method="offline_distillation", teacher=str(path), ensemble="naive")
 
     def test_the_optimizer_is_that_of_the_settings(self):

@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+import subprocess
+import sys
 
 from absl.testing import absltest
 
@@ -28,6 +30,28 @@ class WorkdirTest(absltest.TestCase):
                 OSError, f"^--workdir={path} cannot be written to .*: pass a folder that can$"
             ):
                 Workdir(path)
+
+    def test_a_second_process_is_kept_out_until_the_first_ends(self):
+        program = (
+            "import sys, time\n"
+            "from kdcl_tf.training.workdir import Workdir\n"
+            "workdir = Workdir(sys.argv[1])\n"
+            "workdir.claim()\n"
+            "print('claimed', flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        other = subprocess.Popen(
+            [sys.executable, "-c", program, str(self.workdir.path)], stdout=subprocess.PIPE
+        )
+        other.stdout.readline()
+        with self.assertRaisesRegex(
+            ValueError, f"another process trains in workdir {self.workdir.path}: "
+        ):
+            self.workdir.claim(patience=0.1)
+        other.kill()
+        other.wait()
+        other.stdout.close()
+        self.workdir.claim(patience=5.0)
 
     def test_flags_are_a_flagfile_and_the_same_ones_pass(self):
         flags = {"method": "kdcl", "students": "a,b", "milestones": ""}

@@ -1,0 +1,89 @@
+"""Tests of kdcl_tf.reproduction.runner, with real runs of kdcl-train."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+from absl.testing import absltest
+
+from kdcl_tf.reproduction.plan import Run
+from kdcl_tf.reproduction.runner import Runner, RunFailed, summary
+
+_TINY = ("--students=resnet8", "--method=independent", "--train_per_class=2", "--epochs=1")
+
+
+class RunnerTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.said = []
+
+    def _run(self, *arguments, name="row"):
+        run = Run(name, 0, self.folder / name / "seed0", arguments)
+        Runner([run], say=self.said.append).run()
+        return run
+
+    def test_it_completes_a_run_and_does_not_run_it_again(self):
+        run = self._run(*_TINY, "--milestones=")
+        result = json.loads((run.workdir / "result.json").read_text())
+        accuracy = result["students"]["resnet8"]["accuracy"]
+        self.assertEqual(summary(run.workdir), f"resnet8 {accuracy:.2%}")
+        self.assertEqual(self.said[0], "[1/1] row, seed 0: begins")
+        self.assertStartsWith(self.said[1], f"[1/1] row, seed 0: resnet8 {accuracy:.2%} in ")
+        began = (run.workdir / "result.json").stat().st_mtime
+        self._run(*_TINY, "--milestones=")
+        self.assertIn("complete already", self.said[-1])
+        self.assertEqual((run.workdir / "result.json").stat().st_mtime, began)
+
+    def test_a_run_that_fails_says_why(self):
+        with self.assertRaisesRegex(RunFailed, "row, seed 0: .*unknown student 'resnet9'.*output"):
+            self._run("--students=resnet9")
+
+    def test_a_run_ends_with_the_runner(self):
+        program = (
+            "import pathlib, sys\n"
+            "from kdcl_tf.reproduction.plan import Run\n"
+            "from kdcl_tf.reproduction.runner import Runner\n"
+            "run = Run('row', 0, pathlib.Path(sys.argv[1]), ('--epochs=1000', '--milestones='))\n"
+            "Runner([run]).run()\n"
+        )
+        workdir = self.folder / "long"
+        runner = subprocess.Popen([sys.executable, "-c", program, str(workdir)])
+        child = _wait_for(lambda: _trainer(workdir))
+        _wait_for(lambda: (workdir / "log.jsonl").exists())
+        runner.send_signal(signal.SIGKILL)
+        runner.wait()
+        _wait_for(lambda: not _is_alive(child))
+        self.assertIn("stopped by SIGTERM", (workdir / "output.txt").read_text())
+
+
+def _wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.2)
+    raise AssertionError("waited in vain")
+
+
+def _trainer(workdir):
+    """The process that trains in a folder."""
+    found = subprocess.run(
+        ["pgrep", "-f", f"kdcl_tf.train .*--workdir={workdir}"], capture_output=True, text=True
+    ).stdout.split()
+    return int(found[0]) if found else None
+
+
+def _is_alive(process):
+    try:
+        state = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+if __name__ == "__main__":
+    absltest.main()
