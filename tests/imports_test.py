@@ -20,8 +20,11 @@ _ALLOWED = {
     "membership": (),
     "cohort_metrics": ("targets",),
     "cohort": ("cohort_metrics", "losses", "membership", "targets"),
+    "branched": ("cohort",),
+    "serving": (),
+    "teachers": ("membership", "serving"),
     "callbacks": ("ensembles",),
-    "methods": ("cohort", "ensembles", "losses", "targets"),
+    "methods": ("branched", "cohort", "ensembles", "losses", "targets", "teachers"),
     "students": (),
     "data": (),
 }
@@ -29,10 +32,10 @@ _ALLOWED = {
 _FORBIDDEN = {
     "training": _PROGRAMS,
     "evaluation": _PROGRAMS,
-    "serving": _PROGRAMS,
-    "train": ("evaluate", "export"),
-    "evaluate": ("train", "export"),
-    "export": ("evaluate",),
+    "train": ("evaluate", "export", "reproduction"),
+    "evaluate": ("train", "export", "reproduction"),
+    "export": ("evaluate", "reproduction"),
+    "reproduction": ("evaluate", "export"),
 }
 _VAGUE = ("utils", "util", "helpers", "common", "misc")
 

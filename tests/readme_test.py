@@ -28,6 +28,21 @@ class ReadmeTest(tf.test.TestCase):
         self.assertIn("val_small_accuracy", run.stdout)
         self.assertTrue((pathlib.Path(folder) / "small.keras").exists())
 
+    def test_the_example_of_other_methods_goes_on_from_the_first(self):
+        first, other = (
+            re.search(rf"```python\n({start}.*?)```", _README, re.DOTALL).group(1)
+            for start in ("import keras\n", "teacher = ")
+        )
+        setting = first.partition("cohort.fit")[0]
+        run = subprocess.run(
+            [sys.executable, "-c", setting + other + "print(list(one.students))"],
+            env={**os.environ, "PYTHONPATH": str(_ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("['resnet32', 'resnet32_2', 'resnet32_3']", run.stdout)
+
     def test_every_file_that_the_documents_name_is_there(self):
         text = _README + (_ROOT / "BUILD.md").read_text()
         named = re.findall(r"\b(?:tools|flags|results|tests|kdcl_tf)/[\w./-]*\w", text)

@@ -13,7 +13,7 @@ run() {
   name="$1"; shift
   echo "$name"
   kdcl-train --flagfile=flags/cifar100/recipe.flags --students=resnet20,wrn_16_2 --epochs=1 \
-    --data_dir="$data_dir" --workdir="$out/$name" "$@" > /dev/null
+    --holdout_per_class=50 --data_dir="$data_dir" --workdir="$out/$name" "$@" > /dev/null
 }
 
 run independent --method=independent

@@ -10,7 +10,7 @@ import time
 from absl.testing import absltest
 
 from kdcl_tf.reproduction.plan import Run
-from kdcl_tf.reproduction.runner import Runner, RunFailed, summary
+from kdcl_tf.reproduction.runner import RunFailed, Runner, summary
 
 _TINY = ("--students=resnet8", "--method=independent", "--train_per_class=2", "--epochs=1")
 
