@@ -28,7 +28,8 @@ _RESULT = {
 }
 
 _UNUSUAL = {
-    "method": "mutual_learning",
+    "method": "offline_distillation",
+    "teacher": "runs/a teacher/students=old",
     "students": ("resnet8", "resnet8", "wrn_10_1"),
     "ensemble": "linear",
     "temperature": 3.5,
@@ -54,6 +55,7 @@ _UNUSUAL = {
     "evaluate_every": 3,
     "seed": 4294967295,
 }
+_BRANCHED = {"method": "one", "students": ("resnet14",), "branches": 5, "ramp_up_epochs": 4}
 
 
 def _parsed(*arguments):
@@ -67,7 +69,7 @@ class FlagsTest(parameterized.TestCase):
     def test_without_flags_the_settings_are_the_defaults(self):
         self.assertEqual(train.settings_from_flags(_parsed()), Settings())
 
-    @parameterized.parameters({}, _UNUSUAL)
+    @parameterized.parameters({}, _UNUSUAL, _BRANCHED)
     def test_settings_to_flags_to_flags_txt_to_settings(self, **fields):
         settings = Settings(**fields)
         workdir = Workdir(self.create_tempdir().full_path)
@@ -79,7 +81,8 @@ class FlagsTest(parameterized.TestCase):
 
     def test_the_unusual_settings_are_all_unlike_the_defaults(self):
         for field in dataclasses.fields(Settings):
-            self.assertNotEqual(_UNUSUAL[field.name], field.default, field.name)
+            unusual = {**_BRANCHED, **_UNUSUAL}[field.name]
+            self.assertNotEqual(unusual, field.default, field.name)
 
     def test_spaces_in_lists_and_other_ways_to_write_a_number(self):
         values = _parsed("--students=resnet8, wrn_10_1", "--milestones= 3,5", "--learning_rate=1")
