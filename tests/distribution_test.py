@@ -121,6 +121,34 @@ class FitTest(_ReplicasTestCase):
         )
         self.assertAllClose(found, expected, atol=1e-4)
 
+    @parameterized.parameters("_heads", "_taught")
+    def test_three_steps_of_methods_with_more_than_students(self, make):
+        single = getattr(self, make)()
+        with _strategy().scope():
+            double = getattr(self, make)()
+        for examples in (32, 17, 1):
+            expected = self._fit_dataset(single, examples)
+            found = self._fit_dataset(double, examples)
+            self.assertAllClose(found, expected, atol=1e-5, msg=f"{examples} images")
+            self.assert_same_weights(double, single, f"{examples} images")
+
+    def _heads(self):
+        keras.utils.set_random_seed(4)
+        images = keras.Input((6, 6, 3))
+        x = keras.layers.Dense(5, "tanh")(keras.layers.Flatten()(images))
+        heads = {
+            name: keras.Model(images, keras.layers.Dense(7)(keras.layers.Dense(4, "tanh")(x)))
+            for name in "ab"
+        }
+        cohort = kdcl_tf.CLNN(heads)
+        cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9))
+        return cohort
+
+    def _taught(self):
+        keras.utils.set_random_seed(5)
+        teacher = _dense_student(8)
+        return _cohort(_dense_student, kdcl_tf.OfflineDistillation, teacher=teacher)
+
     def _optimizers(self):
         return {"z": keras.optimizers.SGD(0.1), "a": keras.optimizers.Adam(0.01)}
 
