@@ -70,8 +70,10 @@ class ONE(Branched):
 
 
 def _gate(features, branches):
-    """`[B, H, W, C]` -> `[B, branches]`, weights that sum to 1."""
-    x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="gate_pool")(features)
+    """`[B, H, W, C]` or `[B, C]` -> `[B, branches]`, weights that sum to 1."""
+    x = features
+    if len(x.shape) == 4:
+        x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="gate_pool")(x)
     x = keras.layers.Dense(branches, dtype="float32", name="gate_logits")(x)
     x = keras.layers.BatchNormalization(
         momentum=0.9, epsilon=1e-5, dtype="float32", name="gate_norm"
@@ -85,4 +87,13 @@ def _shared_features(students):
     first, *others = [student.operations for student in students.values()]
     known = [{id(operation) for operation in other} for other in others]
     shared = [each for each in first if all(id(each) in other for other in known)]
-    return shared[-1].output
+    # A layer that each branch calls by itself, such as one Flatten, gives many outputs.
+    outputs = [_only_output(each) for each in shared]
+    return [output for output in outputs if output is not None][-1]
+
+
+def _only_output(operation):
+    try:
+        return operation.output
+    except AttributeError:
+        return None

@@ -1,0 +1,148 @@
+"""Tests of kdcl_tf.cohort: saving and loading."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+import kdcl_tf
+from kdcl_tf import cohort as cohort_lib
+from kdcl_tf import methods
+from kdcl_tf.branched import Branched
+from tests.small_cohort import (
+    CohortTestCase,
+    Subclassed,
+    compiled,
+    compiled_graph,
+    fit,
+    make_branches,
+    make_data,
+    make_student,
+    make_students,
+)
+
+# What a copy of each method is made of; a subclass that is not here fails `SerializationTest`.
+_METHODS = {
+    methods.KDCL: (make_students, {"ensemble": "general", "temperature": 3.0}),
+    methods.Independent: (make_students, {}),
+    methods.MutualLearning: (make_students, {"temperature": 1.5, "distillation_weight": 0.5}),
+    methods.OfflineDistillation: (make_students, {"teacher": make_student(9)}),
+    methods.ONE: (make_branches, {"ramp_up_steps": 3}),
+    methods.CLNN: (make_branches, {"temperature": 1.5}),
+}
+
+
+class SavingTest(CohortTestCase):
+    def _path(self, name="cohort.keras"):
+        return os.path.join(self.get_temp_dir(), name)
+
+    def _trained(self, optimizer):
+        students = make_students()
+        settings = {"ensemble": kdcl_tf.General(error="target", ridge=0.1), "temperature": 3.0}
+        cohort = compiled_graph(students=students, settings=settings, optimizer=optimizer)
+        fit(cohort)
+        cohort.ensemble.student_weights.assign([0.25, 0.75])
+        return cohort
+
+    @parameterized.parameters(True, False)
+    def test_loading_and_going_on_is_never_having_stopped(self, per_student):
+        optimizer = keras.optimizers.SGD(0.2, momentum=0.9)
+        if per_student:
+            optimizer = {"z": optimizer, "a": keras.optimizers.Adam(0.01)}
+        cohort = self._trained(optimizer)
+        cohort.save(self._path())
+        loaded = keras.saving.load_model(self._path())
+        self.assertEqual(list(loaded.students), ["z", "a"])
+        self.assertAllEqual(loaded.ensemble.student_weights, [0.25, 0.75])
+        self.assertEqual(loaded.temperature, 3.0)
+        self.assert_same_weights(loaded, cohort, atol=0.0)
+        self.assertAllClose(fit(loaded), fit(cohort), atol=1e-6)
+        self.assert_same_weights(loaded, cohort)
+
+    def test_the_settings_of_compile_are_saved(self):
+        metric = keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="nats")
+        cohort = compiled_graph(
+            metrics=["accuracy", metric], weighted_metrics=["accuracy"], steps_per_execution=2
+        )
+        cohort.save(self._path())
+        loaded = keras.saving.load_model(self._path())
+        self.assertEqual(loaded.steps_per_execution, 2)
+        options = {"batch_size": 5, "verbose": 0, "return_dict": True}
+        found = loaded.evaluate(*make_data(), **options)
+        self.assertIn("a_nats", found)
+        self.assertAllClose(found, cohort.evaluate(*make_data(), **options))
+
+    def test_a_cohort_that_was_never_compiled(self):
+        cohort = methods.KDCL(make_students())
+        cohort.save(self._path())
+        loaded = keras.saving.load_model(self._path())
+        self.assertFalse(loaded.compiled)
+        self.assert_same_weights(loaded, cohort, atol=0.0)
+
+    def test_a_subclassed_student(self):
+        subclassed = Subclassed()
+        subclassed(np.zeros([1, 5], np.float32))
+        cohort = compiled(students={"z": subclassed, "a": make_student()})
+        fit(cohort)
+        cohort.save(self._path())
+        loaded = keras.saving.load_model(self._path())
+        images = make_data()[0]
+        self.assertAllClose(loaded(images), cohort(images))
+
+    def test_weights_alone(self):
+        cohort = self._trained("sgd")
+        cohort.save_weights(self._path("cohort.weights.h5"))
+        other = methods.KDCL(make_students(), "general")
+        other.load_weights(self._path("cohort.weights.h5"))
+        self.assert_same_weights(other, cohort, atol=0.0)
+        self.assertAllEqual(other.ensemble.student_weights, [0.25, 0.75])
+
+    def test_a_fresh_process_loads_it(self):
+        cohort = self._trained("sgd")
+        cohort.save(self._path())
+        images = make_data()[0]
+        np.save(self._path("images.npy"), images)
+        program = (
+            "import sys, keras, numpy, kdcl_tf.methods\n"
+            "cohort = keras.saving.load_model(sys.argv[1])\n"
+            "predicted = cohort.predict(numpy.load(sys.argv[2]), verbose=0)\n"
+            "numpy.savez(sys.argv[3], order=list(cohort.students), **predicted)\n"
+        )
+        paths = [self._path(name) for name in ("cohort.keras", "images.npy", "out.npz")]
+        subprocess.run([sys.executable, "-c", program, *paths], check=True, capture_output=True)
+        found = np.load(paths[2])
+        self.assertEqual(found["order"].tolist(), ["z", "a"])
+        for name, student in cohort.students.items():
+            self.assertAllClose(found[name], student.predict(images, verbose=0), atol=1e-6)
+
+
+def _subclasses(base):
+    found = [each for each in base.__subclasses__() if each.__module__.startswith("kdcl_tf")]
+    return [*found, *[deeper for each in found for deeper in _subclasses(each)]]
+
+
+class SerializationTest(CohortTestCase):
+    def test_every_method_is_here(self):
+        self.assertCountEqual(_subclasses(cohort_lib.Cohort), [*_METHODS, Branched])
+
+    @parameterized.parameters(*_METHODS)
+    def test_a_copy_has_the_same_settings_and_fits(self, method):
+        make, settings = _METHODS[method]
+        cohort = method(make(), **settings, name="named")
+        copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(cohort))
+        self.assertIs(type(copy), method)
+        for name in ("name", "temperature", "distillation_weight"):
+            self.assertEqual(getattr(copy, name), getattr(cohort, name))
+        self.assertEqual(copy.get_config().keys(), cohort.get_config().keys())
+        copy.set_weights(cohort.get_weights())
+        for each in (copy, cohort):
+            each.compile(keras.optimizers.SGD(0.2), run_eagerly=True)
+        self.assertAllClose(fit(copy), fit(cohort))
+
+
+if __name__ == "__main__":
+    tf.test.main()
