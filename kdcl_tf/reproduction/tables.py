@@ -25,6 +25,21 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
+class Sweep:
+    """A table whose rows are values of one setting, to be drawn as a curve.
+
+    Attributes:
+      label: of the setting.
+      values: a number a row.
+      logarithmic: the axis.
+    """
+
+    label: str
+    values: tuple
+    logarithmic: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Table:
     """A table of the paper.
 
@@ -34,6 +49,7 @@ class Table:
       columns: headings, one a student.
       rows: `Row`s, in the paper's order.
       baseline: name of the row that gains are counted from.
+      sweep: what its rows are values of, or None.
     """
 
     number: str
@@ -41,6 +57,7 @@ class Table:
     columns: tuple
     rows: tuple
     baseline: str
+    sweep: Sweep | None = None
 
     def row(self, name):
         """The row of that name."""
@@ -103,6 +120,7 @@ def _table_9():
         title="The weight of the distillation loss, KDCL-General on CIFAR-100",
         columns=_PAIR,
         baseline="lambda_1",
+        sweep=Sweep("λ, the weight of the distillation loss", tuple(map(float, numbers)), True),
         rows=tuple(
             Row(f"lambda_{weight}", f"λ = {weight}", paper, invariant=True)
             for weight, paper in numbers.items()
@@ -131,6 +149,7 @@ def _table_5_on_cifar():
         "on ImageNet), KDCL-MinLogit, the first student",
         columns=("ResNet-32",),
         baseline="students_1",
+        sweep=Sweep("number of students", (1, 2, 3, 4, 5)),
         rows=tuple(
             Row(f"students_{count}", f"M = {count}", (None,), invariant=count > 1, reports=(0,))
             for count in range(1, 6)

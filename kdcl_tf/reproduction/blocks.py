@@ -1,0 +1,120 @@
+"""The pieces of a report, each of which can be HTML and Markdown."""
+
+import dataclasses
+import html
+
+_HYPHEN = "\N{NON-BREAKING HYPHEN}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    """A section begins."""
+
+    text: str
+
+    def html(self):
+        """The piece as HTML."""
+        return f"<h2>{html.escape(self.text)}</h2>"
+
+    def markdown(self):
+        """The piece as Markdown."""
+        return f"## {self.text}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Paragraph:
+    """Text; with `code`, a command line."""
+
+    text: str
+    code: bool = False
+
+    def html(self):
+        """The piece as HTML."""
+        text = html.escape(self.text)
+        return f"<pre><code>{text}</code></pre>" if self.code else f"<p>{text}</p>"
+
+    def markdown(self):
+        """The piece as Markdown."""
+        return f"```\n{self.text}\n```" if self.code else self.text
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A table.
+
+    Attributes:
+      heads: column headings; the first is of the rows' names.
+      rows: texts, as many a row as heads.
+      caption: what it is and at which scale.
+      best: `{(row, column)}` that are printed bold.
+      quiet: rows that are printed in the background, such as the baseline.
+    """
+
+    heads: tuple
+    rows: tuple
+    caption: str
+    best: frozenset = frozenset()
+    quiet: frozenset = frozenset()
+
+    def html(self):
+        """The piece as HTML, in a box that scrolls sideways by itself."""
+        # Headings break between words, not inside ResNet-20.
+        heads = "".join(
+            f'<th scope="col">{html.escape(each.replace("-", _HYPHEN))}</th>' for each in self.heads
+        )
+        rows = "\n".join(self._row(index, row) for index, row in enumerate(self.rows))
+        return (
+            f'<figure><div class="scroll" tabindex="0"><table><thead><tr>{heads}</tr></thead>\n'
+            f"<tbody>\n{rows}\n</tbody></table></div>"
+            f"<figcaption>{html.escape(self.caption)}</figcaption></figure>"
+        )
+
+    def markdown(self):
+        """The piece as Markdown."""
+        lines = [self.heads, ["---", *["---:"] * (len(self.heads) - 1)]]
+        for index, row in enumerate(self.rows):
+            lines.append(
+                [
+                    f"**{text}**" if (index, column) in self.best else text
+                    for column, text in enumerate(row)
+                ]
+            )
+        table = "\n".join(
+            "| " + " | ".join(_escaped(each) for each in line) + " |" for line in lines
+        )
+        return f"{table}\n\n{self.caption}"
+
+    def _row(self, index, row):
+        cells = [f'<th scope="row">{html.escape(row[0])}</th>']
+        for column, text in enumerate(row[1:], start=1):
+            mark = ' class="best"' if (index, column) in self.best else ""
+            cells.append(f"<td{mark}>{html.escape(text)}</td>")
+        quiet = ' class="quiet"' if index in self.quiet else ""
+        return f"<tr{quiet}>{''.join(cells)}</tr>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A chart.
+
+    Attributes:
+      svg: HTML of it, see `charts`.
+      caption: what it is and at which scale.
+      picture: file name of a PNG of it for Markdown, or None for a chart of the page alone.
+    """
+
+    svg: str
+    caption: str
+    picture: str | None = None
+
+    def html(self):
+        """The piece as HTML."""
+        return f"<figure>{self.svg}<figcaption>{html.escape(self.caption)}</figcaption></figure>"
+
+    def markdown(self):
+        """The piece as Markdown; empty without a picture."""
+        return f"![{self.caption}]({self.picture})" if self.picture else ""
+
+
+def _escaped(text):
+    return text.replace("|", "\\|")

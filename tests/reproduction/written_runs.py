@@ -1,0 +1,55 @@
+"""Folders of runs with chosen numbers, in the form in which kdcl-train writes them."""
+
+from kdcl_tf.training.workdir import Workdir
+
+EPOCHS = (2, 4)
+
+
+def write_run(folder, row, seed, accuracies, general=False, complete=True, losses=(2.0, 1.0)):
+    """Writes `log.jsonl` and, of a complete run, `result.json`.
+
+    Args:
+      folder: of the table's runs.
+      row: its name.
+      seed: of the run.
+      accuracies: `{student: accuracy in 0..1 of the last epoch}`.
+      general: whether there are weights of General, 1/4 for the first student.
+      complete: whether it came to its end.
+      losses: test cross-entropy of every student in the two evaluated epochs.
+    """
+    workdir = Workdir(folder / row / f"seed{seed}")
+    for epoch in range(1, EPOCHS[-1] + 1):
+        workdir.log_epoch(_line(epoch, accuracies, general, losses))
+    if complete:
+        workdir.write_result(_result(accuracies))
+    return workdir
+
+
+def _line(epoch, accuracies, general, losses):
+    line = {"epoch": epoch, "step": 3 * epoch, "seconds": 1.0}
+    for name, accuracy in accuracies.items():
+        line[f"{name}_accuracy"] = accuracy
+        line[f"{name}_top_5_accuracy"] = 1.0
+    for position, name in enumerate(accuracies):
+        if general:
+            line[f"general_weight_{name}"] = (0.25, 0.75)[position]
+    if epoch in EPOCHS:
+        for name, accuracy in accuracies.items():
+            line[f"test_{name}_accuracy"] = accuracy * epoch / EPOCHS[-1]
+            line[f"test_{name}_top_5_accuracy"] = 1.0
+            line[f"test_{name}_cross_entropy"] = losses[EPOCHS.index(epoch)]
+    return line
+
+
+def _result(accuracies):
+    return {
+        "students": {
+            name: {"accuracy": accuracy, "train_accuracy": accuracy + 0.1}
+            for name, accuracy in accuracies.items()
+        },
+        "seconds": 90.0,
+        "images_per_second": 400.0,
+        "epochs": EPOCHS[-1],
+        "data": {"name": "cifar100", "num_train": 4500, "num_held_out": 500, "num_test": 10000},
+        "versions": {"kdcl_tf": "0.1.0", "tensorflow": "2.21.0"},
+    }
