@@ -1,21 +1,36 @@
-"""Scores exported students: top-1, top-5, negative log-likelihood and calibration.
+"""Scores exported students, and runs the paper's analyses on them.
 
 kdcl-evaluate --workdir=runs/my_run
 kdcl-evaluate --model=runs/my_run/students/resnet32 --dataset=folder:photos
+kdcl-evaluate --analysis=noise --workdir=runs/alone,runs/cohort --student=resnet32
 """
 
 import json
+import os
 import pathlib
 
 from absl import flags
 
 from kdcl_tf import command_line
 
+ANALYSES = ("scores", "categories", "noise", "spread", "overfitting", "loss_gap")
+
 
 def define_flags(flag_values):
-    """Defines what to score, on what."""
-    flags.DEFINE_string("workdir", None, "A run of kdcl-train: all its students.", flag_values)
-    flags.DEFINE_string("model", None, "One exported student, a SavedModel's folder.", flag_values)
+    """Defines what to score, on what, and which analysis."""
+    flags.DEFINE_enum(
+        "analysis",
+        "scores",
+        ANALYSES,
+        "scores: accuracy, likelihood, calibration. categories: accuracy by class of two "
+        "students. noise: loss under Gaussian noise. spread: deviation of predictions within "
+        "classes. overfitting: training against test accuracy. loss_gap: test loss by epoch of "
+        "runs against the first.",
+        flag_values,
+    )
+    flags.DEFINE_list("workdir", [], "Runs of kdcl-train: all their students.", flag_values)
+    flags.DEFINE_list("model", [], "Exported students, folders of SavedModels.", flag_values)
+    flags.DEFINE_string("student", None, "Of each run only the student of this name.", flag_values)
     flags.DEFINE_string(
         "dataset",
         None,
@@ -25,52 +40,124 @@ def define_flags(flag_values):
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
     flags.DEFINE_enum("split", "test", ("test", "train"), "Which images.", flag_values)
     flags.DEFINE_integer(
+        "images", 0, "Only so many of them, from the first; 0 for all.", 0, flag_values=flag_values
+    )
+    flags.DEFINE_integer(
         "batch_size", 256, "Images a step.", lower_bound=1, flag_values=flag_values
     )
-    flags.DEFINE_string("output", None, "Also write the scores to this JSON file.", flag_values)
+    flags.DEFINE_float("noise_step", 0.01, "Between deviations of noise.", flag_values=flag_values)
+    flags.DEFINE_float("noise_max", 0.15, "Greatest deviation of noise.", flag_values=flag_values)
+    flags.DEFINE_integer(
+        "noise_draws", 10, "Noises of each deviation.", lower_bound=1, flag_values=flag_values
+    )
+    flags.DEFINE_integer("seed", 0, "Of the noise.", lower_bound=0, flag_values=flag_values)
+    flags.DEFINE_string(
+        "output",
+        None,
+        "Write the numbers to this JSON file; by default only scores are not written, other "
+        "analyses are, to analyses/ beside the first run's students.",
+        flag_values,
+    )
+    flags.DEFINE_string("plot", None, "Draw to this PNG; by default beside --output.", flag_values)
 
 
 def main(flag_values):
-    """Loads students and data, scores, prints a table."""
+    """Loads students and data, analyses, prints, and writes."""
+    values = {name: flag_values[name].value for name in _names(flag_values)}
     with command_line.user_errors():
-        paths = student_paths(flag_values["workdir"].value, flag_values["model"].value)
-        output = checked_output(flag_values["output"].value)
+        paths = student_paths(values["workdir"], values["model"], values["student"])
+        check_analysis(values, paths)
+        output, plot = output_files(values, paths)
     command_line.import_tensorflow()
-    from kdcl_tf import serving
+    prepare = _prepare_logs if values["analysis"] == "loss_gap" else _prepare_students
+    with command_line.user_errors():
+        run = prepare(values, paths)
+    found = run()
+    print(found.text)
+    if output:
+        with command_line.user_errors():
+            _write(found, values["analysis"], paths, output, plot)
+
+
+def _names(flag_values):
+    """The flags that `define_flags` defines."""
+    mine = flags.FlagValues()
+    define_flags(mine)
+    return [name for name in mine if name in flag_values]
+
+
+def _prepare_students(values, paths):
+    """Loads what an analysis of students on images needs; returns the rest of the work."""
+    from kdcl_tf.evaluation import analyses, served
+
+    noise = analyses.Noise(
+        values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
+    )
+    students = served.load_students(paths)
+    name = values["dataset"] or students[0].card.get("dataset")
+    with command_line.quiet_reading(name):
+        dataset = served.load_dataset(students[0].card, name, values["data_dir"])
+    for each in students:
+        served.check_fits(each.name, each.card, dataset)
+    split = getattr(dataset, values["split"])
+    if values["images"]:
+        split = split.take(slice(values["images"]))
+    size = values["batch_size"]
+    if values["analysis"] == "overfitting":
+        datasets = _trained_on(students, name, values["data_dir"])
+        return lambda: analyses.overfitting(students, datasets, size)
+    return {
+        "scores": lambda: analyses.table_of_scores(students, split, size),
+        "categories": lambda: analyses.categories(students, split, size, dataset.class_names),
+        "noise": lambda: analyses.noise(students, split, size, noise),
+        "spread": lambda: analyses.spread(students, split, size),
+    }[values["analysis"]]
+
+
+def _trained_on(students, name, data_dir):
+    """`{student: data set}` with the subset of training images that its run had."""
     from kdcl_tf.evaluation import served
 
-    with command_line.user_errors():
-        loaded = {path.name: serving.load_student(path) for path in paths}
-        card = next(iter(loaded.values()))[1]
-        name = flag_values["dataset"].value or card.get("dataset")
-        with command_line.quiet_reading(name):
-            dataset = served.load_dataset(card, name, flag_values["data_dir"].value)
-        for name, (_, card) in loaded.items():
-            served.check_fits(name, card, dataset)
-    split = getattr(dataset, flag_values["split"].value)
-    results = {
-        name: served.score(predict, split, flag_values["batch_size"].value)
-        for name, (predict, _) in loaded.items()
-    }
-    print(table(results))
-    if output:
-        from kdcl_tf.training.workdir import write_atomically
-
-        with command_line.user_errors():
-            write_atomically(output, json.dumps(results, indent=2) + "\n")
+    loaded, found = {}, {}
+    for student in students:
+        run = student.flags
+        ours = run.get("dataset") == name
+        subset = {key: int(run[key]) for key in ("holdout_per_class", "train_per_class") if ours}
+        key = tuple(subset.items())
+        if key not in loaded:
+            loaded[key] = served.load_dataset(student.card, name, data_dir, **subset)
+        found[student.name] = loaded[key]
+    return found
 
 
-def student_paths(workdir, model):
+def _prepare_logs(values, _):
+    """The gap of losses in the logs of runs, which is no work at all."""
+    from kdcl_tf.evaluation import analyses
+    from kdcl_tf.training.workdir import Workdir
+
+    paths = [pathlib.Path(each).expanduser().resolve() for each in values["workdir"]]
+    # Named by where they differ, as far up as needed.
+    common = os.path.commonpath([path.parent for path in paths])
+    logs = {str(path.relative_to(common)): Workdir(path).log for path in paths}
+    found = analyses.loss_gap(logs, values["student"])
+    return lambda: found
+
+
+def student_paths(workdirs, models, student=None):
     """The folders of the students to score.
 
     Raises:
       ValueError: when not exactly one of the two is given, or there is nothing.
     """
-    if bool(workdir) == bool(model):
+    if bool(workdirs) == bool(models):
         raise ValueError("wanted exactly one of --workdir and --model")
-    if model:
-        return [pathlib.Path(model).expanduser().resolve()]
-    folder = pathlib.Path(workdir).expanduser() / "students"
+    if models:
+        return [pathlib.Path(model).expanduser().resolve() for model in models]
+    return [path for workdir in workdirs for path in _exported(workdir, student)]
+
+
+def _exported(workdir, student):
+    folder = pathlib.Path(workdir).expanduser().resolve() / "students"
     # A hidden folder is an export that was cut short.
     paths = sorted(path.parent for path in folder.glob("[!.]*/saved_model.pb"))
     if not paths:
@@ -78,10 +165,51 @@ def student_paths(workdir, model):
             f"--workdir={workdir} has no exported students: wanted a run of kdcl-train that is "
             "complete, or one that kdcl-export has exported"
         )
-    return paths
+    if student is None:
+        return paths
+    if student not in [path.name for path in paths]:
+        known = ", ".join(path.name for path in paths)
+        raise ValueError(f"unknown --student={student}: {workdir} has {known}")
+    return [folder / student]
 
 
-def checked_output(output):
+def check_analysis(values, paths):
+    """Raises ValueError for flags that the analysis cannot use, before TensorFlow is loaded."""
+    analysis = values["analysis"]
+    if analysis == "loss_gap" and not (values["student"] and len(values["workdir"]) > 1):
+        raise ValueError(
+            "--analysis=loss_gap compares the logs of runs with the first's: pass "
+            "--workdir=BASELINE,OTHER and --student=NAME"
+        )
+    if analysis == "categories" and len(paths) != 2:
+        raise ValueError(
+            f"--analysis=categories compares two students; got {len(paths)}: pass "
+            "--model=FIRST,SECOND, or a --workdir of two"
+        )
+
+
+def output_files(values, paths):
+    """`(JSON file or None, PNG or None)`, in folders that are there.
+
+    Raises:
+      ValueError: when a folder is not.
+    """
+    output, plot = (
+        checked_output(values["output"], "output"),
+        checked_output(values["plot"], "plot"),
+    )
+    if values["analysis"] == "scores":
+        return output, None
+    if output is None:
+        # Beside `students/`, or beside a model that stands alone.
+        beside = paths[0].parent.parent if paths[0].parent.name == "students" else paths[0].parent
+        folder = beside / "analyses"
+        folder.mkdir(exist_ok=True)
+        output = folder / f"{values['analysis']}.json"
+    return output, plot or output.with_suffix(".png")
+
+
+def checked_output(output, flag="output"):
     """The file to write to, or None.
 
     Raises:
@@ -91,20 +219,22 @@ def checked_output(output):
         return None
     path = pathlib.Path(output).expanduser()
     if not path.parent.is_dir():
-        raise ValueError(f"--output={output}: there is no folder {path.parent}")
+        raise ValueError(f"--{flag}={output}: there is no folder {path.parent}")
     return path
 
 
-def table(results):
-    """The scores as aligned text."""
-    width = max(len("student"), *map(len, results))
-    lines = [f"{'student':{width}}   top-1   top-5     NLL     ECE  images"]
-    lines += [
-        f"{name:{width}}  {each['top_1']:6.2%}  {each['top_5']:6.2%}  {each['nll']:6.4f}"
-        f"  {each['ece']:6.4f}  {each['examples']:6d}"
-        for name, each in results.items()
-    ]
-    return "\n".join(lines)
+def _write(found, analysis, paths, output, plot):
+    from kdcl_tf.training.workdir import write_atomically
+
+    numbers = found.numbers
+    # The scores alone were the whole file before there were other analyses.
+    if analysis != "scores":
+        students = [str(path) for path in paths]
+        numbers = {"analysis": analysis, "students": students, "numbers": numbers}
+    write_atomically(output, json.dumps(numbers, indent=2) + "\n")
+    if plot:
+        found.draw(plot)
+        print(f"numbers: {output}; plot: {plot}")
 
 
 def cli():

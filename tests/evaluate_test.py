@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pathlib
+import shutil
 import tempfile
 
 import keras
@@ -12,6 +13,7 @@ import tensorflow as tf
 from absl import flags
 
 from kdcl_tf import data, evaluate, serving, students
+from kdcl_tf.training.workdir import Workdir
 
 
 def _main(*arguments):
@@ -97,6 +99,63 @@ class EvaluateTest(tf.test.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(stderr, "student resnet8 knows 10 classes, .* has 2: pass the --dataset")
         self.assertEqual(stderr.count("\n"), 1)
+
+    def test_analyses_write_numbers_and_plot_beside_the_run(self):
+        run = self.folder / "run"
+        for analysis in ("categories", "spread", "noise", "overfitting"):
+            text, stderr, status = _main(
+                f"--workdir={run}",
+                f"--analysis={analysis}",
+                "--images=20",
+                "--noise_step=0.1",
+                "--noise_draws=1",
+            )
+            self.assertEqual((stderr, status), ("", 0))
+            output, plot = (run / "analyses" / f"{analysis}.{kind}" for kind in ("json", "png"))
+            self.assertEqual(text.splitlines()[-1], f"numbers: {output}; plot: {plot}")
+            written = json.loads(output.read_text())
+            self.assertEqual(written["analysis"], analysis)
+            self.assertLen(written["students"], 2)
+            self.assertGreater(plot.stat().st_size, 5_000)
+
+    def test_overfitting_is_on_the_images_that_the_run_trained_on(self):
+        flags_txt = self.folder / "run" / "flags.txt"
+        model = f"--model={self.folder / 'run' / 'students' / 'resnet8'}"
+        whole, _, _ = _main(model, "--analysis=overfitting")
+        self.assertRegex(whole.splitlines()[1], " 1437$")
+        flags_txt.write_text("--dataset=digits\n--holdout_per_class=5\n--train_per_class=10\n")
+        self.addCleanup(flags_txt.unlink)
+        subset, _, _ = _main(model, "--analysis=overfitting")
+        self.assertRegex(subset.splitlines()[1], " 100$")
+
+    def test_loss_gap_reads_the_logs_of_two_runs(self):
+        runs = []
+        for name, loss in (("alone", 2.0), ("cohort", 1.5)):
+            run = Workdir(self.folder / name)
+            run.log_epoch({"epoch": 1, "test_resnet8_cross_entropy": loss})
+            shutil.copytree(self.folder / "run" / "students", run.path / "students")
+            runs.append(str(run.path))
+        flag = f"--workdir={','.join(runs)}"
+        text, stderr, status = _main(flag, "--analysis=loss_gap", "--student=resnet8")
+        self.assertEqual((stderr, status), ("", 0))
+        self.assertRegex(text, r"1 +\+0.5000")
+        _, stderr, status = _main(flag, "--analysis=loss_gap", "--student=resnet9")
+        self.assertEqual(status, 1)
+        self.assertIn("unknown --student=resnet9", stderr)
+
+    def test_what_an_analysis_cannot_use_is_refused_in_one_line(self):
+        run, model = self.folder / "run", self.folder / "run" / "students" / "resnet8"
+        for arguments, message in (
+            ((f"--model={model}", "--analysis=categories"), "compares two students; got 1"),
+            ((f"--workdir={run}", "--analysis=loss_gap"), "--workdir=BASELINE,OTHER"),
+            ((f"--workdir={run}", f"--model={model}"), "exactly one of"),
+            ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "wanted a step above 0"),
+            ((f"--workdir={run}", "--plot=/nowhere/a.png"), "there is no folder /nowhere"),
+        ):
+            _, stderr, status = _main(*arguments)
+            self.assertEqual(status, 1)
+            self.assertIn(message, stderr)
+            self.assertEqual(stderr.count("\n"), 1)
 
     def test_what_is_no_student_is_refused_in_one_line(self):
         _, stderr, status = _main(f"--model={self.folder}")

@@ -27,6 +27,7 @@ _ALLOWED = {
     "methods": ("branched", "cohort", "ensembles", "losses", "targets", "teachers"),
     "students": (),
     "data": (),
+    "figures": (),
 }
 # What each of the upper parts may not import.
 _FORBIDDEN = {

@@ -13,12 +13,10 @@ def scores(logits, labels):
     Returns:
       `{"top_1", "top_5"}` in 0..1, `"nll"` in nats, `"ece"` in 0..1 (15 bins), `"examples"`.
     """
-    logits = np.asarray(logits, np.float64)
     labels = np.asarray(labels)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    log_probabilities = log_softmax(logits)
     of_label = log_probabilities[np.arange(len(labels)), labels]
-    predicted = logits.argmax(axis=1)
+    predicted = np.argmax(logits, axis=1)
     better = (log_probabilities > of_label[:, None]).sum(axis=1)
     confidence = np.exp(log_probabilities.max(axis=1))
     return {
@@ -28,6 +26,13 @@ def scores(logits, labels):
         "ece": expected_calibration_error(confidence, predicted == labels),
         "examples": len(labels),
     }
+
+
+def log_softmax(logits):
+    """`[N, C]` logits -> log probabilities, float64."""
+    logits = np.asarray(logits, np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def expected_calibration_error(confidence, correct, bins=15):

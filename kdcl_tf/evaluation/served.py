@@ -1,13 +1,57 @@
-"""Scoring students in the form they are served in."""
+"""Students in the form they are served in, and what they say of a data set."""
+
+import dataclasses
+import os
+import pathlib
 
 import numpy as np
 
-from kdcl_tf import data
+from kdcl_tf import data, serving
 from kdcl_tf.evaluation.scores import scores
+from kdcl_tf.training.workdir import read_flags
 
 
-def load_dataset(card, name=None, data_dir=None):
+@dataclasses.dataclass(frozen=True)
+class ServedStudent:
+    """An exported student.
+
+    Attributes:
+      name: distinct among those that were loaded together.
+      path: of the SavedModel.
+      predict, card: as `serving.load_student` gives them.
+    """
+
+    name: str
+    path: pathlib.Path
+    predict: object
+    card: dict
+
+    @property
+    def flags(self):
+        """The flags of the run that it was trained in, `{}` when that is not around it."""
+        return read_flags(self.path.parents[1] / "flags.txt")
+
+
+def load_students(paths):
+    """`ServedStudent`s, named by where their paths differ.
+
+    Raises:
+      ValueError: when a folder is no exported student.
+    """
+    found = []
+    for name, path in zip(_names(paths), paths):
+        predict, card = serving.load_student(path)
+        found.append(ServedStudent(name, pathlib.Path(path), predict, card))
+    return found
+
+
+def load_dataset(card, name=None, data_dir=None, **subset):
     """The named data set at the student's resolution, by default the one it learned.
+
+    Args:
+      card: of the student.
+      name, data_dir: as in `data.load`.
+      **subset: `holdout_per_class` and `train_per_class`, for the images it was trained on.
 
     Raises:
       ValueError, OSError: when there is none.
@@ -17,7 +61,8 @@ def load_dataset(card, name=None, data_dir=None):
         raise ValueError("the student does not say what it was trained on: pass --dataset")
     height, width, _ = card["image_shape"]
     # Only images in a data set's own size are not square.
-    return data.load(name, data_dir=data_dir, image_size=height if height == width else 0)
+    size = height if height == width else 0
+    return data.load(name, data_dir=data_dir, image_size=size, **subset)
 
 
 def check_fits(name, card, dataset):
@@ -34,8 +79,22 @@ def check_fits(name, card, dataset):
         )
 
 
+def logits(predict, split, batch_size=256):
+    """`[N, C]` float32 logits of every image of an `ImageSplit`."""
+    starts = range(0, len(split), batch_size)
+    parts = [predict(split.images[start : start + batch_size])["logits"] for start in starts]
+    return np.concatenate(parts)
+
+
 def score(predict, split, batch_size=256):
     """`scores` of a served student over every image of an `ImageSplit`."""
-    starts = range(0, len(split), batch_size)
-    logits = [predict(split.images[start : start + batch_size])["logits"] for start in starts]
-    return scores(np.concatenate(logits), split.labels)
+    return scores(logits(predict, split, batch_size), split.labels)
+
+
+def _names(paths):
+    """The part of each path that tells it from the others, without the folder `students`."""
+    paths = [pathlib.Path(path) for path in paths]
+    # The student's own name always belongs to it.
+    common = os.path.commonpath([path.parent for path in paths])
+    shortened = [path.relative_to(common).parts for path in paths]
+    return ["/".join(part for part in parts if part != "students") for parts in shortened]

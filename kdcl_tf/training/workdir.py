@@ -76,11 +76,9 @@ class Workdir:
         Raises:
           ValueError: naming each flag that differs, with both values.
         """
-        path = self.path / "flags.txt"
-        if not path.exists():
+        before = read_flags(self.path / "flags.txt")
+        if not before:
             return
-        lines = [line[2:].partition("=") for line in path.read_text().splitlines()]
-        before = {name: value for name, _, value in lines}
         differ = [
             f"--{name}={before.get(name, '(absent)')} (now {flags.get(name, '(absent)')})"
             for name in {**before, **flags}
@@ -122,6 +120,15 @@ class Workdir:
     def write_result(self, result):
         """Marks the run as complete."""
         write_atomically(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+
+
+def read_flags(path):
+    """`{name: text}` of a `flags.txt`, empty where there is none."""
+    path = pathlib.Path(path)
+    if not path.exists():
+        return {}
+    lines = [line[2:].partition("=") for line in path.read_text().splitlines()]
+    return {name: value for name, _, value in lines}
 
 
 def write_atomically(path, text):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from matplotlib import colors
 
+from kdcl_tf import figures
 from kdcl_tf.training import plots
 
 
@@ -35,8 +36,8 @@ class PlotAccuracyTest(tf.test.TestCase, parameterized.TestCase):
         plots.plot_accuracy(_log(students, 4, evaluate_every), students, path, "a title")
         image = tf.io.decode_png(path.read_bytes()).numpy().astype(np.int32)
         self.assertEqual(image.shape[:2], (600, 960))
-        drawn = [_pixels_of(image, colour) > 50 for colour in plots._COLOURS]
-        self.assertEqual(drawn, [number < count for number in range(len(plots._COLOURS))])
+        drawn = [_pixels_of(image, colour) > 50 for colour in figures.COLOURS[1:]]
+        self.assertEqual(drawn, [number < count for number in range(len(figures.COLOURS[1:]))])
         self.assertEqual([each.name for each in path.parent.iterdir()], ["accuracy.png"])
 
 

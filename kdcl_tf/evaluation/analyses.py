@@ -1,0 +1,211 @@
+"""The analyses that `kdcl-evaluate` offers: from served students to numbers, text and plot."""
+
+import dataclasses
+
+import numpy as np
+
+from kdcl_tf.evaluation import categories as categories_lib
+from kdcl_tf.evaluation import loss_gap as loss_gap_lib
+from kdcl_tf.evaluation import noise as noise_lib
+from kdcl_tf.evaluation import overfitting as overfitting_lib
+from kdcl_tf.evaluation import served
+from kdcl_tf.evaluation import spread as spread_lib
+from kdcl_tf.evaluation.scores import scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysis:
+    """What an analysis found.
+
+    Attributes:
+      numbers: for JSON.
+      text: for a person.
+      draw: a function of the path of a PNG, or None where there is nothing to draw.
+    """
+
+    numbers: dict
+    text: str
+    draw: object = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Noise:
+    """Which noise `noise` adds: deviations 0, step ... up to most; draws of each; seed."""
+
+    step: float = 0.01
+    most: float = 0.15
+    draws: int = 10
+    seed: int = 0
+
+    def __post_init__(self):
+        if not self.step > 0 or not self.most >= 0:
+            raise ValueError(
+                f"--noise_step={self.step} and --noise_max={self.most}: wanted a step above 0 and "
+                "a greatest deviation of 0 or more, in units of 0..1"
+            )
+
+    @property
+    def deviations(self):
+        """Numbers from 0 to `most`, the last within rounding."""
+        return [round(index * self.step, 10) for index in range(int(self.most / self.step + 1.5))]
+
+
+def table_of_scores(students, split, batch_size):
+    """Top-1, top-5, negative log-likelihood and calibration error of each student."""
+    results = {each.name: served.score(each.predict, split, batch_size) for each in students}
+    width = max(len("student"), *map(len, results))
+    lines = [f"{'student':{width}}   top-1   top-5     NLL     ECE  images"]
+    lines += [
+        f"{name:{width}}  {each['top_1']:6.2%}  {each['top_5']:6.2%}  {each['nll']:6.4f}"
+        f"  {each['ece']:6.4f}  {each['examples']:6d}"
+        for name, each in results.items()
+    ]
+    return Analysis(results, "\n".join(lines))
+
+
+def categories(students, split, batch_size, class_names):
+    """Accuracy by category of two students, see `categories.accuracy_by_category`."""
+    accuracies = {
+        each.name: categories_lib.accuracy_by_category(
+            served.logits(each.predict, split, batch_size), split.labels
+        )
+        for each in students
+    }
+    (first, one), (second, two) = accuracies.items()
+    compared = categories_lib.compare(one, two)
+    difference = compared.pop("difference")
+    order = np.argsort(np.nan_to_num(difference))
+    lines = [
+        f"{first} is better in {compared['first_better']} categories, {second} in "
+        f"{compared['second_better']}, equal in {compared['equal']}",
+        f"{'category':20}  {first:>12}  {second:>12}  difference",
+    ]
+    few = min(5, len(order) // 2)
+    for index in [*order[:few], *order[len(order) - few :]]:
+        lines.append(
+            f"{class_names[index]:20}  {one[index]:12.1%}  {two[index]:12.1%}  "
+            f"{100 * difference[index]:+10.1f}"
+        )
+    numbers = {
+        **compared,
+        "categories": list(class_names),
+        "accuracy": {name: _listed(values) for name, values in accuracies.items()},
+    }
+    return Analysis(
+        numbers,
+        "\n".join(lines),
+        lambda path: categories_lib.plot(accuracies, class_names, path),
+    )
+
+
+def noise(students, split, batch_size, options):
+    """Loss under noise, and the gap to the first student; see `noise.noise_curves`."""
+    predictors = {each.name: each.predict for each in students}
+    deviations = options.deviations
+    curves = noise_lib.noise_curves(
+        predictors, split, deviations, options.draws, options.seed, batch_size
+    )
+    width = max(8, *map(len, predictors))
+    lines = ["deviation  " + "  ".join(f"{name:>{width}}" for name in predictors)]
+    for level, deviation in enumerate(deviations):
+        means = [curves[name]["nll"][level].mean() for name in predictors]
+        lines.append(f"{deviation:9.2f}  " + "  ".join(f"{mean:{width}.4f}" for mean in means))
+    numbers = {
+        **dataclasses.asdict(options),
+        "deviations": deviations,
+        "students": {
+            name: {kind: values.tolist() for kind, values in curve.items()}
+            for name, curve in curves.items()
+        },
+    }
+    text = "\n".join(["Test loss (nats) by standard deviation of the noise", *lines])
+    return Analysis(numbers, text, lambda path: noise_lib.plot(curves, deviations, path))
+
+
+def spread(students, split, batch_size):
+    """Deviation of predictions within classes, see `spread.spread_by_category`."""
+    spreads = {
+        each.name: spread_lib.spread_by_category(
+            served.logits(each.predict, split, batch_size), split.labels
+        )
+        for each in students
+    }
+    width = max(len("student"), *map(len, spreads))
+    lines = [
+        "Standard deviation of predicted probabilities within a class, average over classes",
+        f"{'student':{width}}  true class  whole vector",
+    ]
+    lines += [
+        f"{name:{width}}  {np.nanmean(each['true']):10.4f}  {np.nanmean(each['vector']):12.4f}"
+        for name, each in spreads.items()
+    ]
+    numbers = {
+        name: {
+            **{kind: _listed(values) for kind, values in each.items()},
+            **{f"{kind}_average": float(np.nanmean(values)) for kind, values in each.items()},
+        }
+        for name, each in spreads.items()
+    }
+    return Analysis(numbers, "\n".join(lines), lambda path: spread_lib.plot(spreads, path))
+
+
+def overfitting(students, datasets, batch_size):
+    """Accuracy on the images trained on, without distortion, and on test images.
+
+    Args:
+      students: `ServedStudent`s.
+      datasets: `{name: data.ImageDataset}`, each student's own.
+      batch_size: images at a time.
+    """
+    results = {}
+    for each in students:
+        dataset = datasets[each.name]
+        accuracies = {
+            name: scores(served.logits(each.predict, split, batch_size), split.labels)["top_1"]
+            for name, split in (("train", dataset.train), ("test", dataset.test))
+        }
+        results[each.name] = {**accuracies, "train_images": len(dataset.train)}
+    width = max(len("student"), *map(len, results))
+    lines = [f"{'student':{width}}    train     test      gap  training images"]
+    lines += [
+        f"{name:{width}}  {each['train']:7.2%}  {each['test']:7.2%}  "
+        f"{100 * (each['train'] - each['test']):+7.2f}  {each['train_images']:15d}"
+        for name, each in results.items()
+    ]
+    return Analysis(results, "\n".join(lines), lambda path: overfitting_lib.plot(results, path))
+
+
+def loss_gap(logs, student):
+    """Gap of each run's test loss to the first run's, see `loss_gap.gaps`.
+
+    Args:
+      logs: `{name: list of dicts}`, the first is the baseline.
+      student: which student of theirs.
+
+    Raises:
+      ValueError: for runs that cannot be compared.
+    """
+    losses = {name: loss_gap_lib.loss_by_epoch(log, student) for name, log in logs.items()}
+    baseline, *others = losses
+    curves = {name: loss_gap_lib.gaps(losses[baseline], losses[name]) for name in others}
+    width = max(8, *map(len, others))
+    lines = [
+        f"Test loss of {baseline} minus that of each run (nats), student {student}",
+        "epoch  " + "  ".join(f"{name:>{width}}" for name in others),
+    ]
+    values = {name: dict(curve) for name, curve in curves.items()}
+    for epoch in sorted(set().union(*values.values())):
+        cells = [
+            f"{values[name][epoch]:+{width}.4f}" if epoch in values[name] else " " * width
+            for name in others
+        ]
+        lines.append(f"{epoch:5d}  " + "  ".join(cells))
+    numbers = {"baseline": baseline, "student": student, "gaps": curves}
+    return Analysis(
+        numbers, "\n".join(lines), lambda path: loss_gap_lib.plot(curves, baseline, path)
+    )
+
+
+def _listed(values):
+    """Floats for JSON, None for NaN."""
+    return [None if np.isnan(value) else float(value) for value in values]

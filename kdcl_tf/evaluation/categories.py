@@ -1,0 +1,66 @@
+"""Accuracy by category: where the weaker of two students is the better one (paper Fig. 3)."""
+
+import numpy as np
+
+from kdcl_tf import figures
+
+_SHOWN = 12
+
+
+def accuracy_by_category(logits, labels):
+    """Top-1 accuracy of the images of each class.
+
+    Args:
+      logits: `[N, C]`.
+      labels: `[N]` classes.
+
+    Returns:
+      `[C]` in 0..1, NaN for a class without an image.
+    """
+    logits, labels = np.asarray(logits), np.asarray(labels)
+    classes = logits.shape[1]
+    hits = np.bincount(labels, weights=logits.argmax(axis=1) == labels, minlength=classes)
+    images = np.bincount(labels, minlength=classes)
+    return np.divide(hits, images, out=np.full(classes, np.nan), where=images > 0)
+
+
+def compare(first, second):
+    """What two students' accuracies by category say of each other.
+
+    Args:
+      first, second: `[C]`, as `accuracy_by_category` gives.
+
+    Returns:
+      `{"first_better", "second_better", "equal"}`, numbers of classes, and `"difference"`,
+      `[C]` second minus first.
+    """
+    difference = second - first
+    return {
+        "first_better": int((difference < 0).sum()),
+        "second_better": int((difference > 0).sum()),
+        "equal": int((difference == 0).sum()),
+        "difference": difference,
+    }
+
+
+def plot(accuracies, class_names, path):
+    """Bars of the classes in which two students differ most, in either direction.
+
+    Args:
+      accuracies: `{name: [C]}` of two students.
+      class_names: C texts.
+      path: of the PNG.
+    """
+    (first, one), (second, two) = accuracies.items()
+    order = np.argsort(np.nan_to_num(two - one))
+    half = min(_SHOWN, len(order) // 2)
+    shown = np.concatenate([order[:half], order[len(order) - half :]])
+    figure, (axes,) = figures.new(11, 5)
+    places = np.arange(len(shown))
+    for offset, name, values, colour in ((-0.2, first, one, 1), (0.2, second, two, 2)):
+        colour = figures.COLOURS[colour]
+        axes.bar(places + offset, 100 * values[shown], 0.4, label=name, color=colour)
+    axes.set_xticks(places, [class_names[index] for index in shown], rotation=60, ha="right")
+    axes.set(ylabel="top-1 accuracy (%)", title="Categories in which the two differ most")
+    axes.legend()
+    figures.save(figure, path)

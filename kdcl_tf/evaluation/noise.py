@@ -1,0 +1,88 @@
+"""Robustness to noise: loss on test images with Gaussian noise (paper section 5, Fig. 4)."""
+
+import numpy as np
+
+from kdcl_tf import figures
+from kdcl_tf.evaluation.scores import log_softmax
+
+
+def noise_curves(predictors, split, deviations, draws=10, seed=0, batch_size=256):
+    """Loss and accuracy of students on images with independent noise in every pixel.
+
+    Noise is N(0, deviation^2) in units of 0..1, and is not clipped.  One draw is the same for
+    every student, every deviation (scaled) and every batch size: a pure function of seed,
+    draw and image.  At deviation 0 all draws are the clean images, which count once.
+
+    Args:
+      predictors: `{name: predict}`, `predict` as of `serving.load_student`.
+      split: `ImageSplit`.
+      deviations: numbers of 0 or more.
+      draws: independent noises of each deviation.
+      seed, batch_size: of the noise, and images at a time.
+
+    Returns:
+      `{name: {"nll": [D, draws], "accuracy": [D, draws]}}`, float64, in nats and 0..1.
+    """
+    found = {
+        name: {kind: np.zeros([len(deviations), draws]) for kind in ("nll", "accuracy")}
+        for name in predictors
+    }
+    for draw in range(draws):
+        generator = np.random.Generator(np.random.Philox(key=[seed, draw]))
+        for start in range(0, len(split), batch_size):
+            images = split.images[start : start + batch_size]
+            labels = split.labels[start : start + batch_size]
+            # One generator from batch to batch gives the same numbers however they are cut.
+            noise = generator.standard_normal(images.shape, np.float32)
+            for level, deviation in enumerate(deviations):
+                if deviation == 0 and draw > 0:
+                    continue
+                pixels = images / np.float32(255) + np.float32(deviation) * noise
+                for name, predict in predictors.items():
+                    _count(found[name], level, draw, predict(pixels)["logits"], labels)
+    for result in found.values():
+        for values in result.values():
+            values /= len(split)
+            # The clean images are the same in every draw.
+            clean = np.asarray(deviations) == 0
+            values[clean] = values[clean][:, :1]
+    return found
+
+
+def _count(result, level, draw, logits, labels):
+    log_probabilities = log_softmax(logits)
+    result["nll"][level, draw] -= log_probabilities[np.arange(len(labels)), labels].sum()
+    result["accuracy"][level, draw] += (log_probabilities.argmax(axis=1) == labels).sum()
+
+
+def plot(curves, deviations, path):
+    """Loss by deviation and, for more than one student, the gap to the first.
+
+    Args:
+      curves: as `noise_curves` gives; the first student is the baseline.
+      deviations: of the noise.
+      path: of the PNG.
+    """
+    names = list(curves)
+    figure, axes = figures.new(13 if len(names) > 1 else 7, 5, columns=min(2, len(names)))
+    losses = {name: curves[name]["nll"] for name in names}
+    for index, name in enumerate(names):
+        colour = figures.COLOURS[index % len(figures.COLOURS)]
+        _band(axes[0], deviations, losses[name], name, colour)
+        if index:
+            _band(axes[1], deviations, losses[names[0]] - losses[name], name, colour)
+    axes[0].set(xlabel="standard deviation of the noise", ylabel="test loss (nats)")
+    axes[0].legend()
+    if len(names) > 1:
+        axes[1].axhline(0, color=figures.COLOURS[0], linewidth=1)
+        axes[1].set(
+            xlabel="standard deviation of the noise", ylabel=f"loss of {names[0]} minus this (nats)"
+        )
+        axes[1].legend()
+    figures.save(figure, path)
+
+
+def _band(axes, x, values, label, colour):
+    """The mean over draws, and the draws' range around it."""
+    axes.plot(x, values.mean(axis=1), color=colour, label=label, marker=".")
+    axes.fill_between(x, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, lw=0)

@@ -1,0 +1,24 @@
+"""Training against test accuracy: how far a student over-fits (paper section 4.2)."""
+
+import numpy as np
+
+from kdcl_tf import figures
+
+
+def plot(results, path):
+    """Bars of the two accuracies of each student.
+
+    Args:
+      results: `{name: {"train": accuracy in 0..1, "test": the same}}`.
+      path: of the PNG.
+    """
+    figure, (axes,) = figures.new(max(6, 1.2 * len(results)), 5)
+    places = np.arange(len(results))
+    for offset, split, colour in ((-0.2, "train", 8), (0.2, "test", 1)):
+        heights = [100 * each[split] for each in results.values()]
+        bars = axes.bar(places + offset, heights, 0.4, label=split, color=figures.COLOURS[colour])
+        axes.bar_label(bars, fmt="%.1f", fontsize=8)
+    axes.set_xticks(places, list(results), rotation=30, ha="right")
+    axes.set(ylabel="top-1 accuracy (%)", title="Accuracy on training and on test images")
+    axes.legend()
+    figures.save(figure, path)

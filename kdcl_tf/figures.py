@@ -1,0 +1,43 @@
+"""Matplotlib figures, drawn without a screen and written whole or not at all."""
+
+import io
+import os
+import pathlib
+
+# Neutral first, for a baseline; then colours that keep apart for those too who see less red
+# or green.
+COLOURS = (
+    "#1d1f21", "#1f6fb2", "#c2541b", "#2a8a57", "#8a4fa8", "#9a7a0a", "#16879a", "#c03a66", "#6b7280",
+)  # fmt: skip
+
+
+def new(width, height, columns=1):
+    """`(figure, axes)`, `columns` axes side by side, in inches.
+
+    Matplotlib is imported here because only the end of a program draws.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(
+        1, columns, figsize=(width, height), layout="constrained", squeeze=False
+    )
+    for each in axes[0]:
+        each.grid(alpha=0.3)
+        each.set_axisbelow(True)
+    return figure, axes[0]
+
+
+def save(figure, path, dpi=120):
+    """Writes a PNG, replacing the file in one rename, and lets go of the figure."""
+    from matplotlib import pyplot
+
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=dpi)
+    pyplot.close(figure)
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(image.getvalue())
+    os.replace(partial, path)

@@ -1,0 +1,138 @@
+"""Tests of kdcl_tf.evaluation.analyses: every number again, in numpy, from the SavedModel."""
+
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf import data, serving, students
+from kdcl_tf.evaluation import analyses, served
+
+
+def _by_saved_model(path, images):
+    """Probabilities from nothing but TensorFlow's own loader."""
+    loaded = tf.saved_model.load(str(path))
+    name = "pixels" if images.dtype == np.float32 else "images"
+    signature = loaded.signatures["pixels" if name == "pixels" else "serving_default"]
+    return signature(**{name: tf.constant(images)})["probabilities"].numpy().astype(np.float64)
+
+
+class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = pathlib.Path(temporary.name)
+        cls.dataset = data.load("digits", image_size=8, holdout_per_class=5, train_per_class=10)
+        cls.paths = []
+        for seed, run in enumerate(("alone", "cohort")):
+            keras.utils.set_random_seed(seed)
+            student = students.build("resnet8", 10, (8, 8, 3))
+            student.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+            images, labels = (
+                cls.dataset.normalize(cls.dataset.train.images),
+                cls.dataset.train.labels,
+            )
+            student.fit(images, labels, batch_size=20, epochs=1 + seed, verbose=0)
+            path = cls.folder / run / "students" / "resnet8"
+            card = {"dataset": "digits"}
+            cls.paths.append(serving.export_student(student, path, dataset=cls.dataset, card=card))
+        cls.students = served.load_students(cls.paths)
+        cls.test = cls.dataset.test
+        cls.probabilities = [_by_saved_model(path, cls.test.images) for path in cls.paths]
+
+    def _drawn(self, analysis):
+        path = pathlib.Path(self.create_tempdir().full_path) / "plot.png"
+        analysis.draw(path)
+        return path.stat().st_size
+
+    def test_students_are_named_by_where_they_differ(self):
+        names = [each.name for each in self.students]
+        self.assertEqual(names, ["alone/resnet8", "cohort/resnet8"])
+        self.assertEqual(served.load_students(self.paths[:1])[0].name, "resnet8")
+
+    def test_scores(self):
+        found = analyses.table_of_scores(self.students, self.test, 100)
+        for name, probabilities in zip(found.numbers, self.probabilities):
+            of_label = probabilities[np.arange(360), self.test.labels]
+            self.assertAllClose(found.numbers[name]["nll"], -np.log(of_label).mean(), rtol=1e-4)
+            self.assertIn(name, found.text)
+
+    def test_categories(self):
+        found = analyses.categories(self.students, self.test, 100, self.dataset.class_names)
+        accuracies = []
+        for name, probabilities in zip(found.numbers["accuracy"], self.probabilities):
+            hits = probabilities.argmax(axis=1) == self.test.labels
+            wanted = [hits[self.test.labels == label].mean() for label in range(10)]
+            self.assertAllClose(found.numbers["accuracy"][name], wanted)
+            accuracies.append(np.array(wanted))
+        self.assertEqual(found.numbers["second_better"], np.sum(accuracies[1] > accuracies[0]))
+        self.assertGreater(self._drawn(found), 5_000)
+
+    def test_noise(self):
+        options = analyses.Noise(step=0.05, most=0.1, draws=2, seed=3)
+        split = self.test.take(slice(40))
+        found = analyses.noise(self.students, split, 16, options)
+        self.assertEqual(found.numbers["deviations"], [0.0, 0.05, 0.1])
+        for path, name in zip(self.paths, found.numbers["students"]):
+            losses = found.numbers["students"][name]["nll"]
+            for draw in range(2):
+                generator = np.random.Generator(np.random.Philox(key=[3, draw]))
+                noise = generator.standard_normal(split.images.shape, np.float32)
+                for level, deviation in enumerate((0.0, 0.05, 0.1)):
+                    pixels = split.images / np.float32(255) + np.float32(deviation) * noise
+                    of_label = _by_saved_model(path, pixels)[np.arange(40), split.labels]
+                    wanted = -np.log(of_label).mean()
+                    self.assertAllClose(losses[level][draw], wanted, rtol=1e-4)
+            clean = served.score(served.load_students([path])[0].predict, split)["nll"]
+            self.assertAllClose(losses[0], [clean, clean], rtol=1e-5)
+        self.assertGreater(self._drawn(found), 5_000)
+
+    def test_spread(self):
+        found = analyses.spread(self.students, self.test, 100)
+        for name, probabilities in zip(found.numbers, self.probabilities):
+            wanted = [probabilities[self.test.labels == label, label].std() for label in range(10)]
+            self.assertAllClose(found.numbers[name]["true"], wanted, rtol=1e-3, atol=1e-5)
+            self.assertAllClose(found.numbers[name]["true_average"], np.mean(wanted), rtol=1e-3)
+        self.assertGreater(self._drawn(found), 5_000)
+
+    def test_overfitting(self):
+        datasets = {each.name: self.dataset for each in self.students}
+        found = analyses.overfitting(self.students, datasets, 100)
+        train = self.dataset.train
+        for path, name, test in zip(self.paths, found.numbers, self.probabilities):
+            probabilities = _by_saved_model(path, train.images)
+            wanted = np.mean(probabilities.argmax(axis=1) == train.labels)
+            self.assertAllClose(found.numbers[name]["train"], wanted)
+            hits = test.argmax(axis=1) == self.test.labels
+            self.assertAllClose(found.numbers[name]["test"], hits.mean())
+            self.assertEqual(found.numbers[name]["train_images"], 100)
+        self.assertGreater(self._drawn(found), 5_000)
+
+    def test_loss_gap(self):
+        logs = {
+            name: [{"epoch": epoch, "test_a_cross_entropy": loss / epoch} for epoch in (1, 2)]
+            for name, loss in (("alone", 4.0), ("cohort", 3.0))
+        }
+        found = analyses.loss_gap(logs, "a")
+        self.assertEqual(found.numbers["gaps"], {"cohort": [(1, 1.0), (2, 0.5)]})
+        self.assertIn("+0.5000", found.text)
+        self.assertGreater(self._drawn(found), 5_000)
+
+    @parameterized.parameters((0.0, 0.1), (-0.01, 0.1), (0.01, -0.1), (float("nan"), 0.1))
+    def test_noise_below_zero_is_refused(self, step, most):
+        with self.assertRaisesRegex(ValueError, "wanted a step above 0"):
+            analyses.Noise(step=step, most=most)
+
+    def test_the_papers_deviations_are_the_default(self):
+        deviations = analyses.Noise().deviations
+        self.assertLen(deviations, 16)
+        self.assertAllClose(deviations, np.arange(16) / 100)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,42 @@
+"""Tests of kdcl_tf.evaluation.categories."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.evaluation import categories
+
+
+class CategoriesTest(tf.test.TestCase):
+    def test_by_hand(self):
+        logits = np.array([[2, 1, 0], [0, 3, 1], [5, 4, 0], [0, 1, 0]])
+        found = categories.accuracy_by_category(logits, [0, 0, 0, 1])
+        self.assertAllClose(found[:2], [2 / 3, 1.0])
+        self.assertTrue(np.isnan(found[2]))
+
+    def test_the_mean_over_images_is_the_accuracy(self):
+        random = np.random.default_rng(0)
+        logits, labels = random.normal(size=[200, 7]), random.integers(7, size=200)
+        by_class = categories.accuracy_by_category(logits, labels)
+        mean = np.average(by_class, weights=np.bincount(labels, minlength=7))
+        self.assertAllClose(mean, np.mean(logits.argmax(axis=1) == labels))
+
+    def test_who_is_better_where(self):
+        found = categories.compare(np.array([0.5, 0.2, 0.3, np.nan]), np.array([0.4, 0.6, 0.3, 1]))
+        self.assertEqual(
+            [found[key] for key in ("first_better", "second_better", "equal")], [1, 1, 1]
+        )
+        self.assertAllClose(found["difference"][:3], [-0.1, 0.4, 0.0])
+
+    def test_a_plot_of_few_and_of_many_classes(self):
+        random = np.random.default_rng(0)
+        for classes in (2, 3, 100):
+            path = pathlib.Path(self.create_tempdir().full_path) / "plot.png"
+            both = {"a": random.random(classes), "b/c": random.random(classes)}
+            categories.plot(both, [f"class {index}" for index in range(classes)], path)
+            self.assertGreater(path.stat().st_size, 5_000)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,116 @@
+"""Tests of tools/reproduce.py, run as a program."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+from absl.testing import absltest
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+_COMMAND = [sys.executable, "tools/reproduce.py", "--table=10", "--scale=digits", "--seeds=1"]
+
+
+def _start(folder, *more):
+    return subprocess.Popen(
+        [*_COMMAND, f"--folder={folder}", *more],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _finish(folder, *more):
+    process = _start(folder, *more)
+    output, _ = process.communicate(timeout=600)
+    return process.returncode, output
+
+
+def _kill_everything(process, seconds):
+    """SIGKILL for the program and the training it waits for, unless it is done by then."""
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def _numbers(folder):
+    """The students' results, run by run, without what the clock says."""
+    return {
+        path.parent.parent.name: json.loads(path.read_text())["students"]
+        for path in sorted(folder.glob("*/seed0/result.json"))
+    }
+
+
+def _table(folder):
+    text = (folder / "report.md").read_text()
+    return [line for line in text.splitlines() if line.startswith("|")][:5]
+
+
+class ReproduceTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def test_killed_at_three_moments_it_ends_with_the_same_table(self):
+        whole, broken = self.folder / "whole", self.folder / "broken"
+        status, output = _finish(whole)
+        self.assertEqual(status, 0, output)
+        self.assertIn("[3/3] cutout_general_icl, seed 0: resnet8 ", output)
+        moments = [random.Random(time.time_ns()).uniform(3.0, 20.0) for _ in range(3)]
+        for seconds in moments:
+            _kill_everything(_start(broken), seconds)
+        status, output = _finish(broken)
+        self.assertEqual(status, 0, f"killed after {moments} s\n{output}")
+        self.assertEqual(_numbers(broken), _numbers(whole), moments)
+        self.assertLen(_numbers(whole), 3)
+        self.assertEqual(_table(broken), _table(whole), moments)
+
+    def test_shards_make_one_report(self):
+        for index in (0, 1, 2):
+            rows = ("cutout_vanilla", "cutout_general", "cutout_general_icl")
+            workdir = self.folder / rows[index] / "seed0"
+            workdir.mkdir(parents=True)
+            students = {name: {"accuracy": 0.5, "train_accuracy": 0.5} for name in "ab"}
+            result = {
+                "students": students,
+                "seconds": 1.0,
+                "images_per_second": 1.0,
+                "epochs": 4,
+                "data": {"name": "x", "num_train": 1, "num_held_out": 1, "num_test": 1},
+                "versions": {},
+            }
+            if index != 1:
+                (workdir / "result.json").write_text(json.dumps(result))
+        status, output = _finish(self.folder, "--shard=2/3")
+        self.assertEqual(status, 0, output)
+        self.assertIn("[1/1] cutout_general_icl, seed 0: complete already, a 50.00%", output)
+        self.assertIn("2 of 3 runs complete", (self.folder / "report.md").read_text())
+
+    def test_bad_flags_are_refused_before_any_work(self):
+        for flag, message in (
+            ("--shard=3/3", "--shard=3/3: wanted i/n with i from 0 to n - 1"),
+            ("--table=8", "should be one of"),
+            ("--seeds=0", "lower bound"),
+        ):
+            status, output = _finish(self.folder / "none", flag)
+            self.assertEqual(status, 1)
+            self.assertRegex(output, f"(?i){message}|seeds")
+            self.assertLen(output.strip().splitlines(), 1)
+        self.assertFalse((self.folder / "none").exists())
+
+    def test_a_run_that_fails_is_named_with_its_reason(self):
+        status, output = _finish(self.folder, "--scale=small", "--data_dir=/nowhere")
+        self.assertEqual(status, 1)
+        self.assertIn("reproduce: cutout_vanilla, seed 0: ", output)
+        self.assertIn("/nowhere", output)
+
+
+if __name__ == "__main__":
+    absltest.main()
