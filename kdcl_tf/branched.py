@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from kdcl_tf import gate
 from kdcl_tf.cohort import Cohort
 
 __all__ = ["Branched"]
@@ -15,6 +16,12 @@ class Branched(Cohort):
       students: `{name: keras.Model}`, two or more functional models on one `keras.Input`,
         such as `kdcl_tf.students.build_branches` makes.
       temperature, distillation_weight: as `Cohort`.
+      gated: whether a gate on the shared features mixes the students into a teacher that
+        trains along, see `gate`.
+      rescaled: whether the gradient is divided by the number of ways where the network
+        splits, so that layers shared by many students move at the pace of those that are
+        not.  In a tree whose splits are even, that makes the gradient of a variable the mean
+        over the students that share it, which is how it is computed.
 
     What is shared runs once a step, so that all students see one view: inputs are one batch
     `[B, H, W, C]`.  Each student alone is the plain architecture.
@@ -22,27 +29,27 @@ class Branched(Cohort):
 
     _may_share_layers = True
 
-    def __init__(self, students, temperature=1.0, distillation_weight=1.0, **kwargs):
+    def __init__(
+        self,
+        students,
+        temperature=1.0,
+        distillation_weight=1.0,
+        gated=False,
+        rescaled=False,
+        **kwargs,
+    ):
         super().__init__(students, temperature, distillation_weight, **kwargs)
         _check_branches(self.students, type(self).__name__)
-        self.network = self.create_network(
-            next(iter(self.students.values())).input,
-            [student.output for student in self.students.values()],
-        )
-
-    def create_network(self, images, logits):
-        """The `keras.Model` that runs in training: `images` -> M logits `[B, C]`.
-
-        Args:
-          images: the `keras.Input` of all students.
-          logits: their outputs, M Keras tensors.
-        """
-        return keras.Model(images, logits, name="network")
+        self._gated, self._is_rescaled = gated, rescaled
+        teacher = [gate.teacher(self.students)] if gated else []
+        # One model of all their outputs, so that what is shared runs once.
+        self.network = keras.Model(_images(self.students), [*_logits(self.students), *teacher])
 
     def run(self, views, training=False):
         outputs = self.network(next(iter(views.values())), training=training)
-        logits = [tf.cast(each, tf.float32) for each in outputs[: len(self.students)]]
-        return tf.stack(logits), {}
+        outputs = [tf.cast(each, tf.float32) for each in outputs]
+        teacher = outputs.pop() if self._gated else None
+        return tf.stack(outputs), teacher
 
     def stacked_logits(self, views, training=False):
         return self.run(views, training)[0]
@@ -79,10 +86,7 @@ class Branched(Cohort):
 
     def get_config(self):
         # As one model: serialised one by one, the students would no longer share anything.
-        joined = keras.Model(
-            next(iter(self.students.values())).input,
-            [student.output for student in self.students.values()],
-        )
+        joined = keras.Model(_images(self.students), _logits(self.students))
         config = super().get_config()
         config["students"] = {
             "names": list(self.students),
@@ -103,9 +107,25 @@ class Branched(Cohort):
         }
         return cls(**{**config, "students": students})
 
+    def _rescaled(self, gradients, variables):
+        if not self._is_rescaled:
+            return gradients
+        return [
+            None if gradient is None else gradient / max(1, self.owners(variable))
+            for gradient, variable in zip(gradients, variables)
+        ]
+
     def _regularised(self):
         # Once: what is shared would count for each student.
         return [self.network]
+
+
+def _images(students):
+    return next(iter(students.values())).input
+
+
+def _logits(students):
+    return [student.output for student in students.values()]
 
 
 def _check_branches(students, method):

@@ -61,26 +61,24 @@ class Cohort(keras.Model):
         self.cohort_metrics = CohortMetrics(tuple(students), self.num_classes)
         self.built = True
 
-    def distillation_losses(self, logits, labels, views, **extras):
+    def distillation_losses(self, logits, labels, views, **taught):
         """What each student loses against its soft target: the one override of a method.
 
         Args:
           logits: `[M, B, C]` float32, in the order of `students`.
           labels: `[B]` classes or `[B, C]` probabilities.
           views: `{name: batch}`, what each student saw.
-          **extras: what else the method's `run` gave; nothing, unless it is overridden.
+          **taught: `teacher`, `[B, C]` logits, when `run` gives a teacher; else nothing.
 
         Returns:
           `[M, B]` float32, before `distillation_weight`.
         """
         raise TypeError(f"{type(self).__name__} must override distillation_losses")
 
-    def teacher_losses(self, labels, **extras):
-        """`[B]` losses of a teacher that trains along, or None where there is none."""
-        return None
-
-    def average(self, logits, **extras):
+    def average(self, logits, teacher=None):
         """`[B, C]` probabilities of the ensemble whose accuracy is reported."""
+        if teacher is not None:
+            return tf.nn.softmax(teacher)
         return tf.reduce_mean(tf.nn.softmax(logits), axis=0)
 
     @property
@@ -162,8 +160,13 @@ class Cohort(keras.Model):
         return self._report(step, labels, sample_weight)
 
     def run(self, views, training=False):
-        """The forward passes: `[M, B, C]` logits, and a dict of what else losses need."""
-        return self.stacked_logits(views, training), {}
+        """The forward passes.
+
+        Returns:
+          `(logits, teacher)`: `[M, B, C]`; and `[B, C]` logits of a teacher that trains
+          along, with the labels as its only aim, or None.
+        """
+        return self.stacked_logits(views, training), None
 
     def stacked_logits(self, views, training=False):
         """`[M, B, C]` float32 logits of all students, each on its own view."""
@@ -220,26 +223,27 @@ class Cohort(keras.Model):
 
     def _forward(self, views, labels, sample_weight, training):
         """The step's tensors; losses are `[M, B]`, weighted by `sample_weight`."""
-        logits, extras = self.run(views, training)
+        logits, teacher = self.run(views, training)
         cross_entropy = tf.stack(
             [losses.cross_entropy(labels, each) for each in tf.unstack(logits)]
         )
-        distillation = self.distillation_losses(logits, labels, views, **extras)
-        teacher = self.teacher_losses(labels, **extras)
-        if teacher is None:
-            teacher = tf.zeros(tf.shape(logits)[1])
+        taught = {} if teacher is None else {"teacher": teacher}
+        distillation = self.distillation_losses(logits, labels, views, **taught)
+        teacher_loss = tf.zeros(tf.shape(logits)[1])
+        if teacher is not None:
+            teacher_loss = losses.cross_entropy(labels, teacher)
         if sample_weight is not None:
             weights = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
-            cross_entropy, distillation, teacher = (
-                each * weights for each in (cross_entropy, distillation, teacher)
+            cross_entropy, distillation, teacher_loss = (
+                each * weights for each in (cross_entropy, distillation, teacher_loss)
             )
         return {
             "logits": logits,
-            "average": self.average(logits, **extras),
+            "average": self.average(logits, **taught),
             "cross_entropy": cross_entropy,
             "distillation_loss": distillation,
             "loss": cross_entropy + self.distillation_weight * distillation,
-            "teacher_loss": teacher,
+            "teacher_loss": teacher_loss,
             "regularisation": [
                 tf.add_n([0.0, *[tf.cast(each, tf.float32) for each in model.losses]])
                 for model in self._regularised()
@@ -276,7 +280,7 @@ class Cohort(keras.Model):
             optimizer.apply_gradients(zip(self._rescaled(group, variables), variables))
 
     def _rescaled(self, gradients, variables):
-        """The gradients as a method wants them applied."""
+        """The gradients as they are applied."""
         return gradients
 
     def _report(self, step, labels, sample_weight):

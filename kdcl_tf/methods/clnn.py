@@ -12,10 +12,8 @@ class CLNN(Branched):
     """Collaborative learning (Song and Chai, NeurIPS 2018, arXiv:1805.11761).
 
     Head i learns from softmax(mean of the other heads' logits / T), held constant.  Where
-    the network splits, the gradient that flows back is divided by the number of ways, so
-    that layers shared by many heads move at the pace of those that are not.  In a tree
-    whose splits are even that makes the gradient of a variable the mean over the heads that
-    share it, which is how it is computed here.
+    the network splits, the gradient that flows back is divided by the number of ways, see
+    `Branched`.
 
     The original weighs both losses with 1/2; here as in every method the cross-entropy has
     weight 1, which is the same up to a factor of the learning rate.
@@ -27,7 +25,7 @@ class CLNN(Branched):
     """
 
     def __init__(self, students, temperature=2.0, distillation_weight=1.0, **kwargs):
-        super().__init__(students, temperature, distillation_weight, **kwargs)
+        super().__init__(students, temperature, distillation_weight, rescaled=True, **kwargs)
 
     def distillation_losses(self, logits, labels, views):
         others = len(self.students) - 1
@@ -40,9 +38,3 @@ class CLNN(Branched):
                 for pair in zip(tf.unstack(soft), tf.unstack(logits))
             ]
         )
-
-    def _rescaled(self, gradients, variables):
-        return [
-            None if gradient is None else gradient / self.owners(variable)
-            for gradient, variable in zip(gradients, variables)
-        ]

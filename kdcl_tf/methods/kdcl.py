@@ -32,7 +32,7 @@ class KDCL(Cohort):
             [losses.distillation(soft, each, self.temperature) for each in tf.unstack(logits)]
         )
 
-    def average(self, logits, **extras):
+    def average(self, logits):
         return self.ensemble.average(logits)
 
     def renew_ensemble(self, held_out):

@@ -29,32 +29,16 @@ class ONE(Branched):
     def __init__(
         self, students, temperature=3.0, distillation_weight=1.0, ramp_up_steps=0, **kwargs
     ):
-        super().__init__(students, temperature, distillation_weight, **kwargs)
+        super().__init__(students, temperature, distillation_weight, gated=True, **kwargs)
         if not ramp_up_steps >= 0:
             raise ValueError(f"ramp_up_steps must be >= 0; got {ramp_up_steps}")
         self.ramp_up_steps = ramp_up_steps
-
-    def create_network(self, images, logits):
-        gate = _gate(_shared_features(self.students), len(logits))
-        stacked = keras.ops.stack([keras.ops.cast(each, "float32") for each in logits], axis=1)
-        teacher = keras.ops.sum(gate[:, :, None] * stacked, axis=1)
-        return keras.Model(images, [*logits, teacher], name="network")
-
-    def run(self, views, training=False):
-        *logits, teacher = self.network(next(iter(views.values())), training=training)
-        return tf.stack([tf.cast(each, tf.float32) for each in logits]), {"teacher": teacher}
 
     def distillation_losses(self, logits, labels, views, teacher):
         soft = tf.nn.softmax(tf.stop_gradient(teacher) / self.temperature)
         return self.ramp * tf.stack(
             [losses.distillation(soft, each, self.temperature) for each in tf.unstack(logits)]
         )
-
-    def teacher_losses(self, labels, teacher):
-        return losses.cross_entropy(labels, teacher)
-
-    def average(self, logits, teacher):
-        return tf.nn.softmax(teacher)
 
     @property
     def ramp(self):
@@ -67,33 +51,3 @@ class ONE(Branched):
 
     def get_config(self):
         return {**super().get_config(), "ramp_up_steps": self.ramp_up_steps}
-
-
-def _gate(features, branches):
-    """`[B, H, W, C]` or `[B, C]` -> `[B, branches]`, weights that sum to 1."""
-    x = features
-    if len(x.shape) == 4:
-        x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="gate_pool")(x)
-    x = keras.layers.Dense(branches, dtype="float32", name="gate_logits")(x)
-    x = keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, dtype="float32", name="gate_norm"
-    )(x)
-    x = keras.layers.ReLU(dtype="float32", name="gate_relu")(x)
-    return keras.layers.Softmax(dtype="float32", name="gate_softmax")(x)
-
-
-def _shared_features(students):
-    """What the branches part from: the output of the last operation that all of them have."""
-    first, *others = [student.operations for student in students.values()]
-    known = [{id(operation) for operation in other} for other in others]
-    shared = [each for each in first if all(id(each) in other for other in known)]
-    # A layer that each branch calls by itself, such as one Flatten, gives many outputs.
-    outputs = [_only_output(each) for each in shared]
-    return [output for output in outputs if output is not None][-1]
-
-
-def _only_output(operation):
-    try:
-        return operation.output
-    except AttributeError:
-        return None

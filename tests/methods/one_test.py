@@ -73,9 +73,9 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
         trunk = cohort.network.get_layer("trunk").kernel
         parts = []
         with tf.GradientTape(persistent=True) as tape:
-            logits, extras = cohort.run({"all": images}, training=True)
+            logits, teacher = cohort.run({"all": images}, training=True)
             parts = [_cross_entropy(labels, each) for each in tf.unstack(logits)]
-            parts.append(_cross_entropy(labels, extras["teacher"]))
+            parts.append(_cross_entropy(labels, teacher))
             loss = _loss_by_hand(cohort, images, labels, 3.0, 0.0)
         summed = sum(tape.gradient(part, trunk) for part in parts)
         self.assertAllClose(summed, tape.gradient(loss, trunk), atol=1e-6)
@@ -100,9 +100,9 @@ class GateTest(tf.test.TestCase):
         )
         self.assertAllClose(tf.reduce_sum(gate, axis=1), tf.ones(7), atol=1e-6)
         self.assertGreaterEqual(np.min(gate), 0.0)
-        logits, extras = cohort.run({"all": images}, training=True)
+        logits, teacher = cohort.run({"all": images}, training=True)
         mixed = np.einsum("bm,mbc->bc", gate, logits)
-        self.assertAllClose(extras["teacher"], mixed, atol=1e-5)
+        self.assertAllClose(teacher, mixed, atol=1e-5)
 
     def test_the_gate_sees_the_last_features_that_all_share(self):
         cohort = ONE(tree((3,), batch_norm=True))
@@ -113,8 +113,8 @@ class GateTest(tf.test.TestCase):
         cohort = ONE(tree((3,)))
         cohort.compile()
         images, labels = _batch(40)
-        _, extras = cohort.run({"all": images})
-        hits = np.argmax(extras["teacher"], axis=-1) == labels
+        _, teacher = cohort.run({"all": images})
+        hits = np.argmax(teacher, axis=-1) == labels
         found = cohort.evaluate(images, labels, batch_size=40, return_dict=True, verbose=0)
         self.assertAllClose(found["ensemble_accuracy"], hits.mean())
 
