@@ -53,7 +53,8 @@ class Workdir:
         """
         if fcntl is None:
             return
-        self._lock = (self.path / ".lock").open("w")
+        # The folder itself, so that a run that is refused leaves nothing in it.
+        self._lock = os.open(self.path, os.O_RDONLY)
         deadline = time.monotonic() + patience
         while True:
             try:
