@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import time
+import weakref
 
 try:
     import fcntl
@@ -54,11 +55,12 @@ class Workdir:
         if fcntl is None:
             return
         # The folder itself, so that a run that is refused leaves nothing in it.
-        self._lock = os.open(self.path, os.O_RDONLY)
+        folder = os.open(self.path, os.O_RDONLY)
+        weakref.finalize(self, os.close, folder)
         deadline = time.monotonic() + patience
         while True:
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
                 if time.monotonic() > deadline:

@@ -52,6 +52,15 @@ class WorkdirTest(absltest.TestCase):
         other.wait()
         other.stdout.close()
         self.workdir.claim(patience=5.0)
+        self.assertEmpty(self._names())
+
+    def test_it_is_let_go_of_with_the_object(self):
+        first, second = (Workdir(self.workdir.path) for _ in range(2))
+        first.claim()
+        with self.assertRaisesRegex(ValueError, "another process trains in"):
+            second.claim(patience=0.0)
+        del first
+        second.claim(patience=0.0)
 
     def test_flags_are_a_flagfile_and_the_same_ones_pass(self):
         flags = {"method": "kdcl", "students": "a,b", "milestones": ""}
