@@ -115,6 +115,19 @@ class ReproduceTest(absltest.TestCase):
             self.assertLen(output.strip().splitlines(), 1)
         self.assertFalse((self.folder / "none").exists())
 
+    def test_a_signal_stops_it_when_its_run_has_saved(self):
+        process = _start(self.folder)
+        log = self.folder / "cutout_vanilla" / "seed0" / "log.jsonl"
+        deadline = time.monotonic() + 300
+        while not log.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
+        self.assertIn("stopped by SIGTERM; the same command continues", output)
+        self.assertNotIn("Traceback", output)
+        self.assertTrue(list(log.parent.glob("checkpoints/step-*")))
+
     def test_a_run_that_fails_is_named_with_its_reason(self):
         status, output = _finish(self.folder, "--scale=small", "--data_dir=/nowhere")
         self.assertEqual(status, 1)

@@ -86,21 +86,37 @@ def main(flag_values):
     ).expanduser()
     with command_line.user_errors():
         index, count = parse_shard(flag_values["shard"].value)
-        folder, data_dir = _in_project(folder), data_dir and os.path.abspath(data_dir)
+        folder = _in_project(folder)
+        data_dir = data_dir and os.path.abspath(os.path.expanduser(data_dir))
         os.chdir(_ROOT)
         runs = plan.plan(table, scale, seeds, folder)
         mine = plan.shard(runs, index, count)
         folder.mkdir(parents=True, exist_ok=True)
     arguments = [f"--data_dir={data_dir}"] if data_dir else []
-    # A terminated reproduction passes it on to the run it waits for, which saves.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    failure = None
     if not flag_values["report_only"].value:
-        try:
-            runner.Runner(mine, arguments, say=lambda line: print(line, flush=True)).run()
-        except runner.RunFailed as failure:
-            command_line.fail(str(failure))
+        failure = _run(mine, arguments)
     report.write(folder, table, scale.headings(table), scale, command(flag_values), seeds)
     print(f"{folder / 'report.html'}\n{folder / 'report.md'}")
+    if failure:
+        command_line.fail(failure)
+
+
+def _run(runs, arguments):
+    """Completes the runs; what went wrong, or None."""
+    # Raised where the run is waited for, which asks it to save and end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        runner.Runner(runs, arguments, say=lambda line: print(line, flush=True)).run()
+    except runner.RunFailed as failure:
+        return str(failure)
+    return None
+
+
+def _stop(number, _):
+    name = signal.Signals(number).name
+    command_line.fail(f"stopped by {name}; the same command continues", 128 + number)
 
 
 if __name__ == "__main__":

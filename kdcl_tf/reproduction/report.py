@@ -48,7 +48,7 @@ class Report:
         self._at_scale = f"Scale: {scale.name}."
         self._of_seeds = "one seed"
         if records.seeds > 1:
-            self._of_seeds = f"median of {records.seeds} seeds, spread: least and greatest"
+            self._of_seeds = f"median of {records.seeds} seeds"
 
     @property
     def title(self):
@@ -106,8 +106,9 @@ class Report:
             rows=tuple(rows),
             best=_best(rows, ours),
             quiet=self._baseline_index(),
-            caption=f"{self._at_scale} Test accuracy in % after the last epoch, {self._of_seeds}. "
-            "Gain: points over the baseline (shaded) of the same seed; the last two gains are sums "
+            caption=f"{self._at_scale} Test accuracy in % after the last epoch, {self._of_seeds}"
+            + "".join(self._if_seeds("; spread: least and greatest"))
+            + ". Gain: points over the baseline (shaded) of the same seed; the last two gains are sums "
             "over all students. (T) is the teacher, from its own row. Bold: the greatest of a "
             "column.",
         )
@@ -280,7 +281,7 @@ class Report:
         yield Grid(
             heads=("Method", "Minutes a run", "Images a second", "Epochs"),
             rows=tuple(rows),
-            caption=f"{self._at_scale} Training without evaluation, median over seeds; "
+            caption=f"{self._at_scale} Training without evaluation, {self._of_seeds}; "
             f"{total / 3600:.1f} hours in all. Speeds of one machine, not of one quiet moment: "
             "they compare methods only roughly.",
         )

@@ -10,7 +10,7 @@ import time
 
 
 class RunFailed(Exception):
-    """A run ended with an error; says which and why, in one line."""
+    """Runs ended with an error; says which and why, in one line."""
 
 
 class Runner:
@@ -29,11 +29,13 @@ class Runner:
         self._runs, self._arguments, self._say = runs, tuple(arguments), say
 
     def run(self):
-        """Completes every run.
+        """Completes every run; those that fail after they began to train are passed over.
 
         Raises:
-          RunFailed: at the first that ends with an error.
+          RunFailed: at once for a run that cannot even begin, such as one without its data,
+            since the others would not either; after the last for those passed over.
         """
+        failures = []
         for number, run in enumerate(self._runs, start=1):
             head = f"[{number}/{len(self._runs)}] {run.row}, seed {run.seed}"
             if (run.workdir / "result.json").exists():
@@ -41,11 +43,20 @@ class Runner:
                 continue
             self._say(f"{head}: begins")
             began = time.monotonic()
-            self._train(run)
+            failure = self._train(run)
+            if failure and not (run.workdir / "log.jsonl").exists():
+                raise RunFailed(failure)
+            if failure:
+                failures.append(failure)
+                self._say(f"{head}: failed, {failure}")
+                continue
             minutes = (time.monotonic() - began) / 60
             self._say(f"{head}: {summary(run.workdir)} in {minutes:.1f} min")
+        if failures:
+            raise RunFailed("; ".join(failures))
 
     def _train(self, run):
+        """What went wrong, or None."""
         run.workdir.mkdir(parents=True, exist_ok=True)
         output = run.workdir / "output.txt"
         command = [sys.executable, "-m", "kdcl_tf.train", *run.arguments, *self._arguments]
@@ -58,7 +69,8 @@ class Runner:
             )
             status = _wait(process)
         if status:
-            raise RunFailed(f"{run.row}, seed {run.seed}: {_last_line(output)} (see {output})")
+            return f"{run.row}, seed {run.seed}: {_last_line(output)} (see {output})"
+        return None
 
 
 def summary(workdir):

@@ -11,6 +11,7 @@ from absl.testing import absltest
 
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.runner import RunFailed, Runner, summary
+from kdcl_tf.training.workdir import Workdir
 
 _TINY = ("--students=resnet8", "--method=independent", "--train_per_class=2", "--epochs=1")
 
@@ -42,11 +43,25 @@ class RunnerTest(absltest.TestCase):
         with self.assertRaisesRegex(RunFailed, "row, seed 0: .*unknown student 'resnet9'.*output"):
             self._run("--students=resnet9")
 
+    def test_a_run_that_diverges_is_passed_over_and_named_at_the_end(self):
+        wild = ("--learning_rate=1e30", "--epochs=3", "--batch_size=5")
+        runs = [
+            Run("wild", 0, self.folder / "wild", (*_TINY, "--milestones=", *wild)),
+            Run("calm", 0, self.folder / "calm", (*_TINY, "--milestones=")),
+        ]
+        # As if it had come through its first epoch.
+        Workdir(runs[0].workdir).log_epoch({"epoch": 1})
+        with self.assertRaisesRegex(RunFailed, "^wild, seed 0: .*is not finite"):
+            Runner(runs, say=self.said.append).run()
+        self.assertTrue((self.folder / "calm" / "result.json").exists())
+        self.assertIn("[1/2] wild, seed 0: failed, wild, seed 0: ", self.said[1])
+
     def test_a_run_ends_with_the_runner(self):
         program = (
             "import pathlib, sys\n"
             "from kdcl_tf.reproduction.plan import Run\n"
             "from kdcl_tf.reproduction.runner import Runner\n"
+from kdcl_tf.training.workdir import Workdir
             "run = Run('row', 0, pathlib.Path(sys.argv[1]), ('--epochs=1000', '--milestones='))\n"
             "Runner([run]).run()\n"
         )
