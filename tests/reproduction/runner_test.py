@@ -61,7 +61,6 @@ class RunnerTest(absltest.TestCase):
             "import pathlib, sys\n"
             "from kdcl_tf.reproduction.plan import Run\n"
             "from kdcl_tf.reproduction.runner import Runner\n"
-from kdcl_tf.training.workdir import Workdir
             "run = Run('row', 0, pathlib.Path(sys.argv[1]), ('--epochs=1000', '--milestones='))\n"
             "Runner([run]).run()\n"
         )
