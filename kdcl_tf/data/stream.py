@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+# Enough to hide a batch that takes longer than others.
+_READY_BATCHES = 4
 
 
 def on_host(array: np.ndarray) -> tf.Tensor:
@@ -44,10 +48,10 @@ def batches(
     stream = stream.batch(batch_size)
     stream = stream.map(
         tf.autograph.experimental.do_not_convert(examples),
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=os.cpu_count(),
         deterministic=True,
     )
-    return stream.prefetch(tf.data.AUTOTUNE).with_options(_options())
+    return stream.prefetch(_READY_BATCHES).with_options(_options())
 
 
 def _options() -> tf.data.Options:
@@ -55,7 +59,12 @@ def _options() -> tf.data.Options:
 
     There are no files to share out, and with sharding off each worker would
     train on all of the data.
+
+    Nothing is tuned while it runs: an iterator that is, waits at its end for the
+    tuner's next look, 0.01, 0.03, 0.07 ... 5.11, 10.23 seconds after it began, so
+    that an epoch of 6 seconds would take 10.
     """
     options = tf.data.Options()
+    options.autotune.enabled = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return options

@@ -58,8 +58,17 @@ def plan(table, scale, seeds, folder):
         of_seed = {}
         for row in sorted(table.rows, key=lambda row: row.teacher is not None):
             of_seed[row.name] = _run(table, row, scale, seed, pathlib.Path(folder), of_seed)
-        runs += [of_seed[row.name] for row in table.rows]
-    return sorted(runs, key=lambda run: (run.seed, run.teacher is not None))
+        runs += _teachers_first([of_seed[row.name] for row in table.rows])
+    return runs
+
+
+def _teachers_first(runs):
+    """In the table's order otherwise, so that what is compared is soon side by side."""
+    ordered = {}
+    for run in runs:
+        for each in filter(None, (run.teacher, run)):
+            ordered[each.workdir] = each
+    return list(ordered.values())
 
 
 def shard(runs, index, count):

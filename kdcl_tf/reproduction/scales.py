@@ -48,7 +48,7 @@ SCALES = {
             "epochs": "60",
             "milestones": "30,45",
             "precision": "bfloat16",
-            "evaluate_every": "5",
+            "evaluate_every": "10",
         },
     ),
     "digits": Scale(
