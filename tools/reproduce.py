@@ -17,8 +17,7 @@ import sys
 from absl import flags
 
 from kdcl_tf import command_line
-from kdcl_tf.reproduction import plan, report, runner
-from kdcl_tf.reproduction.scales import SCALES
+from kdcl_tf.reproduction import plan, report, runner, scales
 from kdcl_tf.reproduction.tables import TABLES
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -30,7 +29,7 @@ def define_flags(flag_values):
     flags.DEFINE_enum(
         "scale",
         "full",
-        list(SCALES),
+        list(scales.NAMES),
         "full is the paper's recipe; small is its shape on few images, some minutes a row.",
         flag_values,
     )
@@ -78,7 +77,7 @@ def _in_project(folder):
 def main(flag_values):
     """Plans, runs and reports."""
     table = TABLES[flag_values["table"].value]
-    scale = SCALES[flag_values["scale"].value]
+    scale = scales.scale(flag_values["scale"].value, table)
     seeds = flag_values["seeds"].value
     data_dir = flag_values["data_dir"].value
     folder = pathlib.Path(

@@ -7,7 +7,7 @@ from absl import flags
 
 from kdcl_tf import train
 
-FLAGFILES = pathlib.Path("flags/cifar100")
+FLAGFILES = pathlib.Path("flags")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ def plan(table, scale, seeds, folder):
     """Every run of a table, seed by seed, a teacher before those it teaches.
 
     Args:
-      table: `tables.Table`.
+      table: `table.Table`.
       scale: `scales.Scale`.
       seeds: how many; they are 0, 1, ...
       folder: runs are in `folder/<row>/seed<k>`.
@@ -56,9 +56,9 @@ def plan(table, scale, seeds, folder):
     runs = []
     for seed in range(seeds):
         of_seed = {}
-        for row in sorted(table.rows, key=lambda row: row.teacher is not None):
+        for row in sorted(table.runs, key=lambda row: row.teacher is not None):
             of_seed[row.name] = _run(table, row, scale, seed, pathlib.Path(folder), of_seed)
-        runs += _teachers_first([of_seed[row.name] for row in table.rows])
+        runs += _teachers_first([of_seed[row.name] for row in table.runs])
     return runs
 
 
@@ -84,13 +84,12 @@ def shard(runs, index, count):
 
 
 def _run(table, row, scale, seed, folder, others):
-    flagfile = FLAGFILES / f"{row.name}.flags"
+    flagfile = FLAGFILES / table.folder / f"{row.name}.flags"
     overrides = {**scale.flags, "seed": str(seed)}
     teacher = None
     if row.teacher:
-        name, column = row.teacher
+        name, position = row.teacher
         teacher = others[name]
-        position = table.row(name).reports[column]
         student = teacher.settings.student_names[position]
         overrides["teacher"] = str(teacher.workdir / "students" / student)
     overrides["students"] = ",".join(

@@ -13,14 +13,14 @@ class Records:
 
     Args:
       folder: `pathlib.Path`.
-      table: `tables.Table`.
+      table: `table.Table`.
       seeds: how many.
     """
 
     def __init__(self, folder, table, seeds):
         self.folder, self.table, self.seeds = folder, table, seeds
         self._results, self._logs = {}, {}
-        for row in table.rows:
+        for row in table.runs:
             for seed in range(seeds):
                 path = folder / row.name / f"seed{seed}"
                 if path.is_dir():
@@ -31,7 +31,7 @@ class Records:
     @property
     def planned(self):
         """How many runs there are to be."""
-        return len(self.table.rows) * self.seeds
+        return len(self.table.runs) * self.seeds
 
     @functools.cached_property
     def results(self):
@@ -42,17 +42,22 @@ class Records:
         """`{seed: result.json}` of a row's complete runs."""
         return {seed: value for (name, seed), value in self.results.items() if name == row.name}
 
-    def source(self, row, column):
-        """`(row, position)` of the student that fills a row's column, or None.
+    def complete(self, row):
+        """The seeds for which every run that a row reports is complete, rising."""
+        sources = [self.source(row, column) for column in range(len(row.reports))]
+        seeds = [set(self.of_row(source[0])) for source in sources if source]
+        return sorted(set.intersection(*seeds))
 
-        It is another row's where this row was taught by it.
-        """
-        if row.reports[column] is not None:
-            return row, row.reports[column]
-        if row.teacher and row.teacher[1] == column:
-            teacher = self.table.row(row.teacher[0])
-            return teacher, teacher.reports[column]
-        return None
+    def source(self, row, column):
+        """`(row, position)` of the student that fills a row's column, or None."""
+        reported = row.reports[column]
+        if isinstance(reported, tuple):
+            return self.table.run(reported[0]), reported[1]
+        return None if reported is None else (row, reported)
+
+    def is_teacher(self, row, column):
+        """Whether a row's column shows the student that taught the row."""
+        return row.teacher is not None and row.reports[column] == row.teacher
 
     def values(self, row, column, key):
         """`{seed: number}` of `result.json`'s students, such as "accuracy", in 0..1."""
@@ -66,29 +71,30 @@ class Records:
         }
 
     def accuracies(self, row, column):
-        """`{seed: test accuracy in %}` at the last epoch."""
-        return {seed: 100 * each for seed, each in self.values(row, column, "accuracy").items()}
+        """`{seed: the column's measure, a test accuracy in %}` at the last epoch."""
+        values = self.values(row, column, self.table.measure(column))
+        return {seed: 100 * each for seed, each in values.items()}
 
     def gains(self, row, column):
         """`{seed: points}` over the baseline of the same seed."""
-        baseline = self.table.row(self.table.baseline)
-        return statistics.paired(self.accuracies(row, column), self.accuracies(baseline, column))
+        baseline = self.accuracies(self.table.baseline_of(row), column)
+        return statistics.paired(self.accuracies(row, column), baseline)
 
     def total_gains(self, row):
         """`{seed: points}`, summed over the columns; empty for a row that leaves one out."""
         columns = range(len(self.table.columns))
-        if any(self.source(row, column) is None for column in columns):
+        if not self.table.adds_up or any(self.source(row, column) is None for column in columns):
             return {}
         return statistics.summed(self.gains(row, column) for column in columns)
 
     def curves(self, row, column, key):
         """`{seed: [(epoch, value)]}` of the log's `key`, where `{}` is the student's name.
 
-        Only of the row's own students: a teacher's curve is its own row's.
+        Not of a teacher, whose curve is its own row's.
         """
-        position = row.reports[column]
-        if position is None:
+        if self.source(row, column) is None or self.is_teacher(row, column):
             return {}
+        row, position = self.source(row, column)
         found = {}
         for seed in range(self.seeds):
             log = self._logs.get((row.name, seed)) or []
@@ -104,7 +110,7 @@ class Records:
     def loss_gaps(self, row, column):
         """The baseline's test cross-entropy minus the row's, by epoch, median of paired seeds."""
         key = "test_{}_cross_entropy"
-        baseline = self.curves(self.table.row(self.table.baseline), column, key)
+        baseline = self.curves(self.table.baseline_of(row), column, key)
         gaps = []
         for seed, curve in self.curves(row, column, key).items():
             loss = dict(baseline.get(seed, ()))

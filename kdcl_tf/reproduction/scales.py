@@ -26,8 +26,51 @@ class Scale:
         return tuple(self.columns.get(heading, heading) for heading in table.columns)
 
 
-SCALES = {
-    "full": Scale(
+def scale(name, table):
+    """The scale of that name for a `Table`.
+
+    Raises:
+      KeyError: for a name that is not in `NAMES`.
+    """
+    return _SCALES[table.folder][name]
+
+
+NAMES = ("full", "small", "digits")
+
+_DIGITS = {
+    "dataset": "digits",
+    "train_per_class": "10",
+    "holdout_per_class": "5",
+    "epochs": "4",
+    "batch_size": "16",
+    "milestones": "2,3",
+    "evaluate_every": "2",
+}
+_TRIAL = "not an experiment but a trial of the machinery"
+_FEW_DIGITS = "10 images a class of the embedded digits and 5 held out, 4 epochs"
+
+_SMALL = {
+    "train_per_class": "45",
+    "holdout_per_class": "5",
+    "epochs": "60",
+    "milestones": "30,45",
+    "precision": "bfloat16",
+    "evaluate_every": "10",
+}
+_FEW_CIFAR_IMAGES = (
+    "45 images a class of CIFAR-100 and 5 held out in every row, 60 epochs with drops at 30 and "
+    "45, bfloat16, tested on all 10,000 test images"
+)
+# What the ImageNet recipe says of images and of the warm-up, for sets of small images.
+_SMALL_IMAGES = {
+    "distortion": "padded_crop",
+    "image_size": "0",
+    "learning_rate": "0.1",
+    "warmup_epochs": "0",
+}
+
+_CIFAR_SCALES = (
+    Scale(
         name="full",
         description="the paper's recipe: ResNet-32 and WRN-16-2, all of CIFAR-100 (450 images a "
         "class where General holds 50 out), 200 epochs, float32",
@@ -35,36 +78,59 @@ SCALES = {
         columns={},
         flags={},
     ),
-    "small": Scale(
+    Scale(
         name="small",
-        description="the recipe's shape on few images: ResNet-20 and WRN-16-2, 45 images a class "
-        "of CIFAR-100 and 5 held out in every row, 60 epochs with drops at 30 and 45, bfloat16, "
-        "tested on all 10,000 test images",
+        description="the recipe's shape on few images: ResNet-20 and WRN-16-2, "
+        + _FEW_CIFAR_IMAGES,
         students={"resnet32": "resnet20"},
         columns={"ResNet-32": "ResNet-20"},
-        flags={
-            "train_per_class": "45",
-            "holdout_per_class": "5",
-            "epochs": "60",
-            "milestones": "30,45",
-            "precision": "bfloat16",
-            "evaluate_every": "10",
-        },
+        flags=_SMALL,
     ),
-    "digits": Scale(
+    Scale(
         name="digits",
-        description="not an experiment but a trial of the machinery: ResNet-8 and WRN-10-1 on 10 "
-        "images a class of the embedded digits and 5 held out, 4 epochs",
+        description=f"{_TRIAL}: ResNet-8 and WRN-10-1 on {_FEW_DIGITS}",
         students={"resnet32": "resnet8", "wrn_16_2": "wrn_10_1"},
         columns={"ResNet-32": "ResNet-8", "WRN-16-2": "WRN-10-1"},
-        flags={
-            "dataset": "digits",
-            "train_per_class": "10",
-            "holdout_per_class": "5",
-            "epochs": "4",
-            "batch_size": "16",
-            "milestones": "2,3",
-            "evaluate_every": "2",
-        },
+        flags=_DIGITS,
     ),
+)
+
+_IMAGENET_SCALES = (
+    Scale(
+        name="full",
+        description="the paper's recipe: ImageNet at 224 pixels, batches of 2048, 100 to 300 "
+        "epochs, float32",
+        students={},
+        columns={},
+        flags={},
+    ),
+    Scale(
+        name="small",
+        description="the paper's students on other and fewer images, 32 pixels wide: "
+        + _FEW_CIFAR_IMAGES,
+        students={},
+        columns={},
+        flags={**_SMALL_IMAGES, **_SMALL, "dataset": "cifar100", "batch_size": "128"},
+    ),
+    Scale(
+        name="digits",
+        description=f"{_TRIAL}: ResNet-8, ResNet-14, WRN-10-1 and WRN-10-2 in the place of the "
+        f"paper's students, on {_FEW_DIGITS}",
+        students={
+            "resnet18": "resnet8",
+            "resnet34": "resnet14",
+            "resnet50": "wrn_10_1",
+            "resnet101": "wrn_10_2",
+            "mobilenet_v2": "wrn_10_2",
+            "mobilenet_v2_0.5": "resnet14",
+            "mobilenet_v2_1.2": "wrn_10_1",
+        },
+        columns={},
+        flags={**_SMALL_IMAGES, **_DIGITS},
+    ),
+)
+
+_SCALES = {
+    "cifar100": {each.name: each for each in _CIFAR_SCALES},
+    "imagenet": {each.name: each for each in _IMAGENET_SCALES},
 }

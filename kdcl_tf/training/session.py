@@ -104,6 +104,8 @@ class Session:
         log = self.workdir.log
         return {
             "students": members,
+            # Of all students together, what they share once.
+            "parameters": students.parameter_count(self.cohort),
             "ensemble_accuracy": last["test_ensemble_accuracy"],
             "general_weights": {
                 name: last[f"general_weight_{name}"]

@@ -4,23 +4,23 @@ import pathlib
 
 from absl.testing import absltest, parameterized
 
+from kdcl_tf.reproduction import scales
 from kdcl_tf.reproduction.plan import plan, shard
-from kdcl_tf.reproduction.scales import SCALES
 from kdcl_tf.reproduction.tables import TABLES
 
 _OUT = pathlib.Path("out")
 
 
 def _plan(table="7", scale="small", seeds=2):
-    return plan(TABLES[table], SCALES[scale], seeds, _OUT)
+    return plan(TABLES[table], scales.scale(scale, TABLES[table]), seeds, _OUT)
 
 
 class PlanTest(parameterized.TestCase):
-    @parameterized.product(table=tuple(TABLES), scale=tuple(SCALES), seeds=(1, 3))
+    @parameterized.product(table=tuple(TABLES), scale=scales.NAMES, seeds=(1, 3))
     def test_a_run_for_every_row_and_seed_that_kdcl_train_accepts(self, table, scale, seeds):
         runs = _plan(table, scale, seeds)
         found = {(run.row, run.seed) for run in runs}
-        rows = [row.name for row in TABLES[table].rows]
+        rows = [row.name for row in TABLES[table].runs]
         self.assertEqual(found, {(row, seed) for row in rows for seed in range(seeds)})
         self.assertLen(runs, len(found))
         for run in runs:

@@ -5,12 +5,9 @@ import re
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.reproduction import report
-from kdcl_tf.reproduction.scales import SCALES
+from kdcl_tf.reproduction import report, scales
 from kdcl_tf.reproduction.tables import TABLES
 from tests.reproduction.written_runs import write_run
-
-_SMALL = SCALES["small"]
 
 
 class ReportTest(parameterized.TestCase):
@@ -20,7 +17,8 @@ class ReportTest(parameterized.TestCase):
 
     def _write(self, number="7", seeds=3):
         table = TABLES[number]
-        report.write(self.folder, table, _SMALL.headings(table), _SMALL, "the <command>", seeds)
+        small = scales.scale("small", table)
+        report.write(self.folder, table, small.headings(table), small, "the <command>", seeds)
         return ((self.folder / name).read_text() for name in ("report.md", "report.html"))
 
     def _row(self, markdown, start):

@@ -2,24 +2,29 @@
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.reproduction.scales import SCALES
+from kdcl_tf.reproduction import scales
 from kdcl_tf.reproduction.tables import TABLES
+
+_FOLDERS = parameterized.parameters("7", "2")
 
 
 class ScalesTest(parameterized.TestCase):
-    def test_full_changes_nothing(self):
-        full = SCALES["full"]
+    @_FOLDERS
+    def test_full_changes_nothing(self, number):
+        full = scales.scale("full", TABLES[number])
         self.assertEqual((full.students, full.columns, full.flags), ({}, {}, {}))
-        self.assertEqual(full.headings(TABLES["7"]), ("ResNet-32", "WRN-16-2"))
+        self.assertEqual(full.headings(TABLES[number]), TABLES[number].columns)
 
     def test_small_names_the_students_it_trains(self):
-        self.assertEqual(SCALES["small"].headings(TABLES["7"]), ("ResNet-20", "WRN-16-2"))
+        small = scales.scale("small", TABLES["7"])
+        self.assertEqual(small.headings(TABLES["7"]), ("ResNet-20", "WRN-16-2"))
 
-    @parameterized.parameters(*SCALES)
-    def test_each_says_what_it_is(self, name):
-        self.assertEqual(SCALES[name].name, name)
-        for heading in SCALES[name].columns.values():
-            self.assertIn(heading, SCALES[name].description)
+    @parameterized.product(name=scales.NAMES, number=tuple(TABLES))
+    def test_each_says_what_it_is(self, name, number):
+        scale = scales.scale(name, TABLES[number])
+        self.assertEqual(scale.name, name)
+        for heading in scale.columns.values():
+            self.assertIn(heading, scale.description)
 
 
 if __name__ == "__main__":

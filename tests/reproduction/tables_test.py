@@ -31,13 +31,15 @@ class TablesTest(parameterized.TestCase):
         names = [row.name for row in table.rows]
         self.assertLen(set(names), len(names))
         self.assertIn(table.baseline, names)
+        runs = [run.name for run in table.runs]
+        self.assertLen(set(runs), len(runs))
         for row in table.rows:
             self.assertLen(row.paper, len(table.columns))
             self.assertLen(row.reports, len(table.columns))
-            if row.teacher:
-                name, column = row.teacher
-                self.assertIsNone(row.reports[column])
-                self.assertIsNotNone(table.row(name).reports[column])
+            self.assertIn(table.baseline_of(row).name, names)
+            for reported in (*row.reports, row.teacher):
+                if isinstance(reported, tuple):
+                    self.assertIn(reported[1], table.run(reported[0]).reports)
 
     def test_lambda_1_is_the_last_row_of_table_7(self):
         self.assertEqual(TABLES["9"].row("lambda_1").paper, TABLES["7"].row("general_icl").paper)
