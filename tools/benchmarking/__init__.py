@@ -1,0 +1,1 @@
+"""What `tools/benchmark.py` can measure, a file a comparison."""

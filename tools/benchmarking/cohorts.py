@@ -1,0 +1,70 @@
+"""What it costs to train together: KDCL against Independent, M students against one by one."""
+
+import resource
+import subprocess
+import sys
+
+import kdcl_tf
+from benchmarking import steps, timing
+
+_ENSEMBLES = ("naive", "linear", "min_logit", "general")
+
+
+def compare_methods(options):
+    """KDCL's step over Independent's, an ensemble at a time."""
+    for ensemble in _ENSEMBLES:
+        kdcl = steps.step_of(kdcl_tf.KDCL(steps.students(options), ensemble=ensemble), options)
+        alone = steps.step_of(kdcl_tf.Independent(steps.students(options)), options)
+        timings = timing.in_pairs(kdcl, alone, options.pairs)
+        timing.show(f"KDCL {ensemble} over Independent", *timings, options.steps)
+
+
+def compare_with_one_by_one(options):
+    """A step of all students together over the sum of a step of each by itself."""
+    together = steps.step_of(kdcl_tf.KDCL(steps.students(options)), options)
+    single = [
+        steps.step_of(kdcl_tf.Independent({name: student}), options)
+        for name, student in steps.students(options).items()
+    ]
+
+    def one_by_one():
+        for run in single:
+            run()
+
+    timings = timing.in_pairs(together, one_by_one, options.pairs)
+    count = len(options.students)
+    timing.show(f"{count} students together over one by one", *timings, options.steps)
+
+
+def compare_batch_norm(options):
+    """The step of the same networks of stock Keras layers over ours."""
+    ours = steps.students(options)
+    stock = {name: steps.with_stock_batch_norm(student) for name, student in ours.items()}
+    timings = timing.in_pairs(
+        steps.step_of(kdcl_tf.KDCL(stock), options),
+        steps.step_of(kdcl_tf.KDCL(ours), options),
+        options.pairs,
+    )
+    timing.show("stock layers over ours", *timings, options.steps)
+
+
+def compare_memory(options):
+    """The peak memory of a step for 1, 2 ... M students, each in a process of its own."""
+    for count in range(1, len(options.students) + 1):
+        arguments = [
+            f"--students={','.join(options.students[:count])}",
+            f"--batch_size={options.batch_size}",
+            f"--num_classes={options.num_classes}",
+            f"--image_size={options.image_size}",
+            f"--precision={options.precision}",
+        ]
+        command = [sys.executable, sys.argv[0], "--what=memory_of_one", *arguments]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        print(f"{count} students: {found.strip()}", flush=True)
+
+
+def print_own_memory(options):
+    """The peak memory of this process after some steps."""
+    steps.step_of(kdcl_tf.KDCL(steps.students(options)), options)()
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{megabytes:,.0f} MB at most")

@@ -1,0 +1,52 @@
+"""How long a person waits: for the help, and for the first step."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+
+def time_start_up(options):
+    """Seconds of `kdcl-train --help`, and from its start to the end of the first step."""
+    _show("kdcl-train --help", [_seconds_of_help() for _ in range(options.pairs)])
+    _show("to the end of the first step", [_first_step(options) for _ in range(options.pairs)])
+
+
+def _show(what, seconds):
+    low, middle, high = min(seconds), float(np.median(seconds)), max(seconds)
+    print(f"{what}: {middle:.2f} s ({low:.2f} to {high:.2f})", flush=True)
+
+
+def _train(*arguments):
+    return [sys.executable, "-m", "kdcl_tf.train", *arguments]
+
+
+def _seconds_of_help():
+    began = time.perf_counter()
+    subprocess.run(_train("--help"), stdout=subprocess.DEVNULL, check=False)
+    return time.perf_counter() - began
+
+
+def _first_step(options):
+    """A run of one step: exporting and testing come after it, and are not counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [
+            f"--students={','.join(options.students)}", f"--batch_size={options.batch_size}",
+            "--epochs=1", "--milestones=", f"--workdir={folder}/run",
+            "--dataset=cifar100", f"--data_dir={options.data_dir}", "--checkpoint_seconds=0",
+        ]  # fmt: skip
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            _train(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        # The first checkpoint is written right after the first step.
+        checkpoints = pathlib.Path(folder, "run", "checkpoints")
+        while process.poll() is None and not list(checkpoints.glob("step-*")):
+            time.sleep(0.05)
+        seconds = time.perf_counter() - began
+        process.kill()
+        process.wait()
+    return seconds
