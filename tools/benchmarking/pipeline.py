@@ -1,0 +1,42 @@
+"""The input pipeline against the step that eats what it makes."""
+
+import numpy as np
+
+import kdcl_tf
+from benchmarking import steps, timing
+
+_BATCHES = 100
+
+
+def compare_input(options):
+    """Views of CIFAR-sized images in memory, one for each student."""
+    cohort = kdcl_tf.KDCL(steps.students(options))
+    views = kdcl_tf.data.Views(_random_dataset(options), tuple(cohort.students), seed=0)
+
+    def feed():
+        # A fresh epoch each time: one that goes on would have filled its buffer meanwhile.
+        for _ in views.epoch(0, options.batch_size).take(_BATCHES):
+            pass
+
+    step = steps.step_of(cohort, options)
+    of_step, feeding = timing.in_pairs(step, feed, options.pairs)
+    rate = _BATCHES * options.batch_size / np.median(feeding)
+    of_batches = feeding * options.steps / _BATCHES
+    timing.show("KDCL min_logit step over its input", of_step, of_batches, options.steps)
+    print(f"input pipeline: {rate:,.0f} images/s, {len(cohort.students)} views of each")
+
+
+def _random_dataset(options):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, [50_000, 32, 32, 3], np.uint8)
+    split = kdcl_tf.data.ImageSplit(images, rng.integers(0, options.num_classes, 50_000))
+    return kdcl_tf.data.ImageDataset(
+        name="random",
+        train=split,
+        held_out=split.take(np.arange(0)),
+        test=split,
+        class_names=tuple(map(str, range(options.num_classes))),
+        mean=(0.5,) * 3,
+        deviation=(0.25,) * 3,
+        flip=True,
+    )
