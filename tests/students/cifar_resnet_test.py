@@ -1,11 +1,11 @@
-"""Tests of kdcl_tf.students.resnet."""
+"""Tests of kdcl_tf.students.cifar_resnet."""
 
 import keras
 import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import students
-from kdcl_tf.students import resnet
+from kdcl_tf.students import cifar_resnet
 from kdcl_tf.students.layers import Layers
 
 
@@ -80,7 +80,7 @@ class ResNetTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(features(x), y, atol=1e-5)
 
     def test_branches_share_the_lower_stages(self):
-        *lower, stage3, head = resnet.parts(8, 10, Layers())
+        *lower, stage3, head = cifar_resnet.parts(8, 10, Layers())
         images = x = keras.Input((8, 8, 3))
         for part in lower:
             x = part(x)
