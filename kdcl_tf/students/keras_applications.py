@@ -45,8 +45,8 @@ def _original(classifier, num_classes, input_shape):
     arguments = inspect.signature(function).parameters if inspect.isfunction(function) else {}
     if not _NEEDED <= set(arguments):
         raise ValueError(
-            f"unknown student 'keras:{classifier}': keras.applications {keras.__version__} has "
-            "no classifier of this name; wanted one such as keras:ResNet50V2"
+            f"unknown student 'keras:{classifier}': wanted a classifier of keras.applications of "
+            f"Keras {keras.__version__}, such as keras:ResNet50V2"
         )
     preprocessing = arguments.keys() & {"include_preprocessing"}
     try:

@@ -151,7 +151,7 @@ def _parse_keras(name: str, classifier: str) -> StudentName:
     if known and classifier not in known.values():
         nearest = difflib.get_close_matches(classifier.lower(), known, n=2, cutoff=0.0)
         raise ValueError(
-            f"unknown student {name!r}: keras.applications has no classifier {classifier}; "
+            f"unknown student {name!r}: wanted a classifier of keras.applications; "
             + _suggest([f"keras:{known[each]}" for each in nearest])
         )
     return StudentName("keras", classifier=classifier)
