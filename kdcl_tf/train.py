@@ -30,7 +30,11 @@ def _define_method_flags(fv):
         "method", _DEFAULTS.method, settings_lib.METHODS, "How students learn from each other.", fv
     )
     flags.DEFINE_list(
-        "students", list(_DEFAULTS.students), "Architectures, such as resnet32,wrn_16_2.", fv
+        "students",
+        list(_DEFAULTS.students),
+        "Architectures, such as resnet32,wrn_16_2 for small images, or "
+        "resnet50,mobilenet_v2_0.5,keras:ResNet50V2 from 32 pixels on.",
+        fv,
     )
     flags.DEFINE_enum(
         "ensemble",

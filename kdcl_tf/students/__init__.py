@@ -12,14 +12,22 @@ An exported SavedModel needs neither this package nor Keras.
 """
 
 import math
-import numbers
 
-from kdcl_tf.students.names import parse, validate
+from kdcl_tf.students.levels import feature_levels
+from kdcl_tf.students.names import model_name as model_name_of
+from kdcl_tf.students.names import parse, validate, validate_branches
+from kdcl_tf.students.sizes import checked_input_shape, checked_num_classes
 
-__all__ = ["FusedBatchNormalization", "build", "build_branches", "parameter_count", "validate"]
-
-# Halved twice it is a single pixel; below that the strides no longer do what they say.
-_SMALLEST_IMAGE = 4
+__all__ = [
+    "FusedBatchNormalization",
+    "build",
+    "build_branches",
+    "feature_levels",
+    "model_name_of",
+    "parameter_count",
+    "validate",
+    "validate_branches",
+]
 
 
 def build(
@@ -34,15 +42,20 @@ def build(
     """Builds a student with fresh weights.
 
     Args:
-        name: `resnet{6n+2}` (`resnet32`) or `wrn_{6n+4}_{width}` (`wrn_16_2`).
+        name: for images as large as ImageNet's, `resnet18`, `resnet34`, `resnet50`,
+            `resnet101`, `resnet152`, `mobilenet_v2`, `mobilenet_v2_{width}`
+            (`mobilenet_v2_0.5`); for CIFAR's, `resnet{6n+2}` (`resnet32`; not 50
+            and 152) or `wrn_{6n+4}_{width}` (`wrn_16_2`); for either,
+            `keras:{classifier}` of `keras.applications` (`keras:ResNet50V2`).
         num_classes: number of classes, 2 or more.
-        input_shape: (height, width, channels); height and width 4 or more.
+        input_shape: (height, width, channels); height and width 4 or more, or 32 or
+            more for the networks for ImageNet; Keras's refuse images by themselves.
         synchronized: under `tf.distribute`, batch norm uses the statistics of all
             replicas together instead of each replica's own.
         dtype: dtype policy of the layers, e.g. "mixed_bfloat16"; None is the
             global policy. The logits are float32 under any.
-        model_name: name of the model; None is `name`. Two students of one
-            architecture need two names.
+        model_name: name of the model; None is `model_name_of(name)`. Two students of
+            one architecture need two names.
 
     Returns:
         A functional `keras.Model`, images `[B, height, width, channels]` ->
@@ -56,18 +69,25 @@ def build(
     >>> build("resnet32", num_classes=100).count_params()
     475220
     """
-    validate(name)
-    num_classes = _checked_num_classes(num_classes)
-    input_shape = _checked_input_shape(input_shape)
+    student = parse(name)
+    num_classes = checked_num_classes(num_classes)
+    input_shape = checked_input_shape(input_shape, student.family)
+    model_name = model_name or model_name_of(name)
+    settings = {"synchronized": synchronized, "dtype": dtype}
 
     import keras  # Here: see the top of the file.
 
+    from kdcl_tf.students import keras_applications
     from kdcl_tf.students.layers import Layers
 
+    if student.family == "keras":
+        return keras_applications.build(
+            student.classifier, num_classes, input_shape, name=model_name, **settings
+        )
     images = x = keras.Input(input_shape, name="images")
-    for part in _parts(name, num_classes, Layers(synchronized=synchronized, dtype=dtype)):
+    for part in _parts(student, num_classes, Layers(**settings)):
         x = part(x)
-    return keras.Model(images, x, name=model_name or name)
+    return keras.Model(images, x, name=model_name)
 
 
 def build_branches(
@@ -83,7 +103,8 @@ def build_branches(
     """Builds students of one architecture that share their lower stages.
 
     Args:
-        name, num_classes, input_shape, synchronized, dtype: as in `build`.
+        name, num_classes, input_shape, synchronized, dtype: as in `build`, but none of
+            `keras.applications`.
         copies: how many copies there are of each of the last stages; what is below
             them is shared by all. `(3,)` is three branches that have only the last
             stage, and the head, to themselves; `(2, 4)` is a tree with two copies of
@@ -103,15 +124,16 @@ def build_branches(
     >>> list(build_branches("resnet32", num_classes=100, copies=(3,)))
     ['resnet32', 'resnet32_2', 'resnet32_3']
     """
-    validate(name)
-    num_classes = _checked_num_classes(num_classes)
-    input_shape = _checked_input_shape(input_shape)
+    validate_branches(name)
+    student = parse(name)
+    num_classes = checked_num_classes(num_classes)
+    input_shape = checked_input_shape(input_shape, student.family)
 
     import keras  # Here: see the top of the file.
 
     from kdcl_tf.students.layers import Layers
 
-    parts = _parts(name, num_classes, Layers(synchronized=synchronized, dtype=dtype))
+    parts = _parts(student, num_classes, Layers(synchronized=synchronized, dtype=dtype))
     _check_copies(copies, stages=len(parts) - 2)
     shared = len(parts) - 1 - len(copies)
     images = keras.Input(input_shape, name="images")
@@ -159,40 +181,14 @@ def _numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}_{number}"
 
 
-def _parts(name: str, num_classes: int, layers) -> list:
+def _parts(student, num_classes: int, layers) -> list:
     """The functions that make the student's parts, from the stem to the head."""
-    from kdcl_tf.students import resnet, wide_resnet
+    from kdcl_tf.students import cifar_resnet, mobilenet_v2, resnet, wide_resnet
 
-    family, depth, width = parse(name)
-    if family == "resnet":
-        return resnet.parts(depth, num_classes, layers)
-    return wide_resnet.parts(depth, width, num_classes, layers)
-
-
-def _checked_num_classes(num_classes) -> int:
-    if not _is_integer(num_classes) or num_classes < 2:
-        raise ValueError(
-            f"num_classes must be an integer of 2 or more; got {num_classes!r}; "
-            "a yes-or-no task has 2 classes"
-        )
-    return int(num_classes)
-
-
-def _checked_input_shape(input_shape) -> tuple[int, int, int]:
-    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else ()
-    if len(shape) != 3 or not all(_is_integer(size) and size > 0 for size in shape):
-        raise ValueError(
-            "input_shape must be three positive integers (height, width, channels); "
-            f"got {input_shape!r}; CIFAR's is (32, 32, 3)"
-        )
-    if min(shape[:2]) < _SMALLEST_IMAGE:
-        raise ValueError(
-            f"input_shape must have a height and width of {_SMALLEST_IMAGE} or more, because "
-            f"students halve them twice; got {input_shape!r}; resize or pad the images"
-        )
-    return tuple(int(size) for size in shape)
-
-
-def _is_integer(value) -> bool:
-    # bool is an Integral too, and True is no number of classes.
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if student.family == "cifar_resnet":
+        return cifar_resnet.parts(student.depth, num_classes, layers)
+    if student.family == "wide_resnet":
+        return wide_resnet.parts(student.depth, student.width, num_classes, layers)
+    if student.family == "resnet":
+        return resnet.parts(student.depth, num_classes, layers)
+    return mobilenet_v2.parts(student.width, num_classes, layers)

@@ -2,6 +2,8 @@
 
 import math
 
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
+
 
 def multiply_adds(model) -> int:
     """Multiply-adds of one image's forward pass, the unit of most papers' "FLOPs".
@@ -26,8 +28,15 @@ def _of_layer(layer) -> int:
     kind = type(layer).__name__
     if kind == "Dense":
         return math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-    if kind == "Conv2D":
-        return math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:3])
-    if hasattr(layer, "kernel"):
-        raise ValueError(f"cannot count layer {layer.name!r}, a {kind}: wanted Conv2D or Dense")
+    if kind in _CONVOLUTIONS:
+        # Every weight of a kernel, a depthwise one too, is used once a pixel.
+        return sum(_kernel_sizes(layer)) * math.prod(layer.output.shape[1:3])
+    if _kernel_sizes(layer):
+        wanted = ", ".join((*_CONVOLUTIONS, "Dense"))
+        raise ValueError(f"cannot count layer {layer.name!r}, a {kind}: wanted one of {wanted}")
     return 0
+
+
+def _kernel_sizes(layer) -> list[int]:
+    """Numbers of weights of the layer's matrices; what scales or shifts a channel is no matrix."""
+    return [math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1]

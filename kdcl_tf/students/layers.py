@@ -1,6 +1,7 @@
 """The layers that the students are built of, with their shared settings."""
 
 import dataclasses
+import math
 
 import keras
 
@@ -32,21 +33,47 @@ class Layers:
 
         Initial weights are He's normal ones for the backward pass (fan-out).
         """
-        # A new initializer for every layer: one object without a seed gives the
-        # same numbers to every layer of one shape.
-        initializer = keras.initializers.VarianceScaling(
-            scale=2.0, mode="fan_out", distribution="untruncated_normal"
-        )
-        return keras.layers.Conv2D(
-            filters,
-            size,
+        return self._convolution(x, filters, size, strides, "same", name)
+
+    def centred_convolution(self, x, filters: int, size: int, strides: int, name: str):
+        """As `convolution`, with PyTorch's padding: size // 2 on every side.
+
+        Weights trained in PyTorch so fit, whatever the stride. With stride 1 and
+        an odd size, "same" is that padding already.
+        """
+        if strides == 1 or size == 1:
+            return self._convolution(x, filters, size, strides, "same", name)
+        x = self._surround(x, size // 2, name)
+        return self._convolution(x, filters, size, strides, "valid", name)
+
+    def depthwise(self, x, strides: int, name: str):
+        """`[B, H, W, C]` -> `[B, ⌈H / strides⌉, ⌈W / strides⌉, C]`, 3x3, padded by 1, no bias.
+
+        Initial weights have the variance 2 / (9 C), as PyTorch's fan-out counts and
+        as MobileNets are trained there; He's derivation would give 2 / 9. Under
+        batch norm the difference is one of the effective learning rate only.
+        """
+        if strides > 1:
+            x = self._surround(x, 1, name)
+        return keras.layers.DepthwiseConv2D(
+            3,
             strides=strides,
-            padding="same",
+            padding="same" if strides == 1 else "valid",
             use_bias=False,
-            kernel_initializer=initializer,
+            depthwise_initializer=keras.initializers.RandomNormal(
+                stddev=math.sqrt(2.0 / (9 * x.shape[-1]))
+            ),
             dtype=self.dtype,
             name=name,
         )(x)
+
+    def max_pool(self, x, name: str):
+        """`[B, H, W, C]` -> `[B, ⌈H / 2⌉, ⌈W / 2⌉, C]`: 3x3, stride 2, padded by 1.
+
+        Padding is zeros, which are no maximum's rival after a ReLU.
+        """
+        x = self._surround(x, 1, name)
+        return keras.layers.MaxPooling2D(3, strides=2, dtype=self.dtype, name=name)(x)
 
     def batch_norm(self, x, name: str):
         """Batch normalization over the last axis, momentum 0.9, epsilon 1e-5."""
@@ -62,6 +89,10 @@ class Layers:
         """max(x, 0)."""
         return keras.layers.ReLU(dtype=self.dtype, name=name)(x)
 
+    def relu6(self, x, name: str):
+        """min(max(x, 0), 6)."""
+        return keras.layers.ReLU(max_value=6.0, dtype=self.dtype, name=name)(x)
+
     def add(self, x, shortcut, name: str):
         """x + shortcut, two tensors of one shape."""
         return keras.layers.Add(dtype=self.dtype, name=name)([x, shortcut])
@@ -74,3 +105,23 @@ class Layers:
         """
         x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=f"{prefix}pool")(x)
         return keras.layers.Dense(num_classes, dtype="float32", name=f"{prefix}logits")(x)
+
+    def _convolution(self, x, filters, size, strides, padding, name):
+        # A new initializer for every layer: one object without a seed gives the
+        # same numbers to every layer of one shape.
+        initializer = keras.initializers.VarianceScaling(
+            scale=2.0, mode="fan_out", distribution="untruncated_normal"
+        )
+        return keras.layers.Conv2D(
+            filters,
+            size,
+            strides=strides,
+            padding=padding,
+            use_bias=False,
+            kernel_initializer=initializer,
+            dtype=self.dtype,
+            name=name,
+        )(x)
+
+    def _surround(self, x, border, name):
+        return keras.layers.ZeroPadding2D(border, dtype=self.dtype, name=f"{name}_pad")(x)

@@ -2,29 +2,46 @@
 
 A program can so refuse a misspelt flag at once, before the seconds that an
 import of TensorFlow takes.
+
+`resnet50` and `resnet152` are networks for ImageNet, although 50 and 152 are
+6n+2: there is no CIFAR ResNet of these two depths.
 """
 
+import difflib
+import functools
+import importlib.util
+import pathlib
 import re
 from typing import NamedTuple
 
 _RESNET = re.compile(r"resnet(0|[1-9][0-9]*)")
 _WIDE_RESNET = re.compile(r"wrn_(0|[1-9][0-9]*)_(0|[1-9][0-9]*)")
+_MOBILENET_V2 = re.compile(r"mobilenet_v2(?:_((?:0|[1-9][0-9]{0,2})(?:\.[0-9]+)?))?")
+_KERAS = re.compile(r"keras:([A-Za-z][A-Za-z0-9_]*)")
+
+_IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 
 
 class StudentName(NamedTuple):
     """What a name says: `wrn_16_2` is `("wide_resnet", depth=16, width=2)`."""
 
-    family: str  # "resnet" or "wide_resnet"
-    depth: int
-    width: int  # times the widths 16, 32, 64; 1 for every resnet
+    family: str  # "cifar_resnet", "wide_resnet", "resnet", "mobilenet_v2" or "keras"
+    depth: int = 0  # 0 where the name has none
+    width: float = 1  # multiplies the channels
+    classifier: str = ""  # of keras.applications
 
 
 def validate(name: str) -> None:
     """Returns nothing for the name of a student and raises ValueError for any other.
 
     Args:
-        name: `resnet{6n+2}` (`resnet8`, `resnet32`) or `wrn_{6n+4}_{width}`
-            (`wrn_16_2`), n and width at least 1.
+        name: for images as large as ImageNet's, `resnet18`, `resnet34`, `resnet50`,
+            `resnet101`, `resnet152`, `mobilenet_v2` or `mobilenet_v2_{width}`
+            (`mobilenet_v2_0.5`), width a decimal number above 0 and below 1000;
+            for those of CIFAR, `resnet{6n+2}` (`resnet8`, `resnet32`) or
+            `wrn_{6n+4}_{width}` (`wrn_16_2`), n and width at least 1; for either,
+            `keras:{name}` with the name of a classifier of `keras.applications`
+            (`keras:ResNet50V2`).
     """
     parse(name)
 
@@ -39,27 +56,72 @@ def parse(name: str) -> StudentName:
         ValueError: the name is of no family, or of a depth or width that its
             family cannot have. One line that names the nearest valid ones.
     """
-    if isinstance(name, str):
-        if match := _RESNET.fullmatch(name):
-            return _parse_resnet(name, int(match[1]))
-        if match := _WIDE_RESNET.fullmatch(name):
-            return _parse_wide_resnet(name, int(match[1]), int(match[2]))
+    for pattern, read in (
+        (_RESNET, _parse_resnet),
+        (_WIDE_RESNET, _parse_wide_resnet),
+        (_MOBILENET_V2, _parse_mobilenet_v2),
+        (_KERAS, _parse_keras),
+    ):
+        if isinstance(name, str) and (match := pattern.fullmatch(name)):
+            return read(name, *match.groups())
     raise ValueError(
-        f"unknown student {name!r}: wanted resnet<6n+2> (resnet32) or wrn_<6n+4>_<width> (wrn_16_2)"
+        f"unknown student {name!r}: wanted resnet<18, 34, 50, 101 or 152>, resnet<6n+2> "
+        "(resnet32), wrn_<6n+4>_<width> (wrn_16_2), mobilenet_v2, mobilenet_v2_<width> "
+        "(mobilenet_v2_0.5) or keras:<classifier> (keras:ResNet50V2)"
     )
 
 
-def _parse_resnet(name: str, depth: int) -> StudentName:
-    nearest = _nearest_depths(depth, remainder=2)
-    if depth not in nearest:
+def model_name(name: str) -> str:
+    """A student's name as Keras models and files can have it: without the colon of `keras:`."""
+    return name.replace(":", "_")
+
+
+def validate_branches(name: str) -> None:
+    """Raises ValueError for a student that cannot be built as branches."""
+    if parse(name).family == "keras":
         raise ValueError(
-            f"unknown student {name!r}: depth must be 6n+2 (8, 14, 20, 32, 44, 56, 110); "
-            + _suggest([f"resnet{d}" for d in nearest])
+            f"student {name!r} cannot have branches, since nothing says where the stages of a "
+            "classifier of keras.applications begin: wanted another, such as resnet18"
         )
-    return StudentName("resnet", depth, 1)
 
 
-def _parse_wide_resnet(name: str, depth: int, width: int) -> StudentName:
+@functools.cache
+def keras_classifiers() -> tuple[str, ...]:
+    """Names of the classifiers of the installed `keras.applications`.
+
+    They are read from the text of its file, since to import it takes seconds. Empty
+    when that is not to be found, and then only building tells.
+    """
+    spec = importlib.util.find_spec("keras")
+    if spec is None or not spec.origin:
+        return ()
+    path = pathlib.Path(spec.origin).parent / "applications" / "__init__.py"
+    try:
+        text = path.read_text()
+    except OSError:
+        return ()
+    return tuple(sorted(re.findall(r"\bimport \(?\s*([A-Z]\w*)", text)))
+
+
+def _parse_resnet(name: str, digits: str) -> StudentName:
+    depth = int(digits)
+    if depth in _IMAGENET_DEPTHS:
+        return StudentName("resnet", depth)
+    nearest = _nearest_depths(depth, remainder=2)
+    if depth in nearest:
+        return StudentName("cifar_resnet", depth)
+    known = {*nearest, *_IMAGENET_DEPTHS}
+    below = [known_depth for known_depth in known if known_depth < depth]
+    above = [known_depth for known_depth in known if known_depth > depth]
+    nearest = [*([max(below)] if below else []), *([min(above)] if above else [])]
+    raise ValueError(
+        f"unknown student {name!r}: depth must be 6n+2 (8, 14, 20, 32, 44, 56, 110) for CIFAR or "
+        f"18, 34, 50, 101 or 152 for ImageNet; {_suggest([f'resnet{d}' for d in nearest])}"
+    )
+
+
+def _parse_wide_resnet(name: str, depth_digits: str, width_digits: str) -> StudentName:
+    depth, width = int(depth_digits), int(width_digits)
     nearest = _nearest_depths(depth, remainder=4)
     if depth not in nearest:
         raise ValueError(
@@ -72,6 +134,27 @@ def _parse_wide_resnet(name: str, depth: int, width: int) -> StudentName:
             + _suggest([f"wrn_{depth}_1"])
         )
     return StudentName("wide_resnet", depth, width)
+
+
+def _parse_mobilenet_v2(name: str, width_text: str | None) -> StudentName:
+    width = 1.0 if width_text is None else float(width_text)
+    if not width > 0:
+        raise ValueError(
+            f"unknown student {name!r}: width must be more than 0 (0.5, 0.75, 1.2); "
+            + _suggest(["mobilenet_v2_0.35"])
+        )
+    return StudentName("mobilenet_v2", width=width)
+
+
+def _parse_keras(name: str, classifier: str) -> StudentName:
+    known = {each.lower(): each for each in keras_classifiers()}
+    if known and classifier not in known.values():
+        nearest = difflib.get_close_matches(classifier.lower(), known, n=2, cutoff=0.0)
+        raise ValueError(
+            f"unknown student {name!r}: wanted a classifier of keras.applications; "
+            + _suggest([f"keras:{known[each]}" for each in nearest])
+        )
+    return StudentName("keras", classifier=classifier)
 
 
 def _nearest_depths(depth: int, remainder: int) -> list[int]:

@@ -27,7 +27,7 @@ FILTERS = (16, 32, 64)  # of stages 1, 2, 3, before the widening
 def parts(depth: int, width: int, num_classes: int, layers: Layers) -> list:
     """The network in the order it runs: stem, stage 1, stage 2, stage 3, head.
 
-    Each part is a function `part(x, prefix="") -> x`, as in `resnet.parts`.
+    Each part is a function `part(x, prefix="") -> x`, as in `cifar_resnet.parts`.
 
     Args:
         depth: 6n + 4 with n >= 1; `kdcl_tf.students.names` checks it.

@@ -100,11 +100,14 @@ class Settings:
     @property
     def student_names(self):
         """A distinct name for each student: a second `resnet20` is `resnet20_2`."""
-        seen, names = {}, []
+        names = []
         for architecture in self.students * (self.branches or 1):
-            seen[architecture] = seen.get(architecture, 0) + 1
-            count = seen[architecture]
-            names.append(architecture if count == 1 else f"{architecture}_{count}")
+            name, count = students.model_name_of(architecture), 1
+            # Not `mobilenet_v2_2` for a second one, where that architecture trains too.
+            while name in names or (count > 1 and name in self.students):
+                count += 1
+                name = f"{students.model_name_of(architecture)}_{count}"
+            names.append(name)
         return tuple(names)
 
     def as_flags(self):
@@ -149,6 +152,7 @@ class Settings:
                 f"--method={self.method} trains branches of one architecture; got "
                 f"--students={','.join(self.students)}: pass one, and --branches for how many"
             )
+        students.validate_branches(self.students[0])
         if self.invariant:
             raise ValueError(
                 f"--method={self.method}: branches share their lower layers, and so their view; "

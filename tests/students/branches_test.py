@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import students
+from kdcl_tf import methods, students
 
 _SHAPE = (8, 8, 3)
 _TREES = ((3,), (2,), (2, 4), (2, 4, 8), (1, 2, 2))
@@ -29,6 +29,35 @@ class BranchesTest(tf.test.TestCase, parameterized.TestCase):
             )
             plain.set_weights(branch.get_weights())
             self.assertAllClose(plain(_images()), branch(_images()), atol=1e-5)
+
+    @parameterized.product(
+        name=("resnet18", "mobilenet_v2_0.35"), copies=((3,), (2, 4), (1, 1, 2, 2))
+    )
+    def test_those_for_imagenet_too(self, name, copies):
+        shape = (32, 32, 3)
+        plain = students.build(name, 10, shape)
+        branches = students.build_branches(name, 10, shape, copies=copies)
+        self.assertLen(branches, copies[-1])
+        images = np.random.default_rng(0).normal(size=[2, *shape]).astype(np.float32)
+        for branch in list(branches.values())[-2:]:
+            plain.set_weights(branch.get_weights())
+            self.assertAllClose(plain(images), branch(images), atol=1e-5)
+
+    @parameterized.parameters(
+        # A branch is stage 4 and the head, 8,393,728 + 513,000; a copy of stage 3 is 2,099,712;
+        # the gate is a dense layer on 256 features and a batch norm.
+        (methods.ONE, (3,), 11_689_512 + 2 * 8_906_728 + 256 * 3 + 3 + 2 * 3, 29.5),
+        (methods.CLNN, (2, 4), 11_689_512 + 3 * 8_906_728 + 2_099_712, 40.5),
+    )
+    def test_whole_networks_of_table_3(self, method, copies, count, millions):
+        branches = students.build_branches("resnet18", 1000, (32, 32, 3), copies=copies)
+        whole = students.parameter_count(method(branches).network)
+        self.assertEqual(whole, count)
+        self.assertEqual(round(whole / 1e6, 1), millions)
+
+    def test_classifiers_of_keras_have_none(self):
+        with self.assertRaisesRegex(ValueError, "'keras:VGG16' cannot have branches"):
+            students.build_branches("keras:VGG16", 10, (32, 32, 3), copies=(2,))
 
     @parameterized.parameters("resnet8", "wrn_10_1")
     def test_a_weights_file_of_a_branch_fits_the_plain_architecture(self, name):

@@ -24,6 +24,26 @@ class CostTest(parameterized.TestCase):
     def test_students_of_the_paper(self, name, millions):
         self.assertAlmostEqual(multiply_adds(students.build(name, 100)) / 1e6, millions, places=2)
 
+    def test_depthwise_and_separable_layers_counted_by_hand(self):
+        images = keras.Input((8, 8, 3))
+        x = keras.layers.DepthwiseConv2D(3, strides=2, padding="same")(images)  # 4*4 * 3*3*3
+        x = keras.layers.MaxPooling2D(2)(x)
+        x = keras.layers.SeparableConv2D(5, 3, padding="same")(x)  # 2*2 * (3*3*3 + 3*5)
+        x = keras.layers.Conv2D(10, 1, groups=5)(x)  # 2*2 * 10
+        model = keras.Model(images, x)
+        self.assertEqual(multiply_adds(model), 16 * 27 + 4 * (27 + 15) + 40)
+
+    @parameterized.parameters(
+        ("resnet18", 1.814),
+        ("resnet50", 4.089),
+        ("mobilenet_v2", 0.301),
+        ("mobilenet_v2_0.5", 0.097),
+        ("keras:MobileNetV2", 0.301),
+    )
+    def test_students_for_imagenet(self, name, billions):
+        model = students.build(name, 1000, (224, 224, 3))
+        self.assertAlmostEqual(multiply_adds(model) / 1e9, billions, places=3)
+
     def test_what_branches_share_counts_once(self):
         branches = students.build_branches("resnet20", 100, copies=(3,))
         whole = multiply_adds(methods.ONE(branches).network)
@@ -31,9 +51,13 @@ class CostTest(parameterized.TestCase):
         self.assertBetween(whole, each, 3 * each)
 
     def test_a_layer_it_does_not_know_is_refused(self):
-        model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.DepthwiseConv2D(3)])
-        with self.assertRaisesRegex(ValueError, "cannot count layer .*, a DepthwiseConv2D"):
-            multiply_adds(model)
+        for layer in (
+            keras.layers.Conv2DTranspose(2, 3),
+            keras.layers.EinsumDense("bhwc,cd->bhwd", (8, 8, 2)),
+        ):
+            model = keras.Sequential([keras.Input((8, 8, 3)), layer])
+            with self.assertRaisesRegex(ValueError, "cannot count layer .*: wanted one of Conv2D"):
+                multiply_adds(model)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,54 @@ class LayersTest(tf.test.TestCase, parameterized.TestCase):
         image = np.arange(16.0).reshape([1, 4, 4, 1])
         self.assertAllEqual(model(image)[0, :, :, 0], [[0, 2], [8, 10]])
 
+    @parameterized.product(size=(1, 3, 7), strides=(1, 2), before=(8, 9))
+    def test_centred_convolution_pads_half_the_size_on_every_side(self, size, strides, before):
+        x = keras.Input((before, before, 2))
+        model = keras.Model(x, Layers().centred_convolution(x, 3, size, strides, "conv"))
+        layer = model.get_layer("conv")
+        self.assertIsNone(layer.bias)
+        images = np.random.default_rng(0).normal(size=[2, before, before, 2]).astype("float32")
+        border = [size // 2, size // 2]
+        padded = np.pad(images, [[0, 0], border, border, [0, 0]])
+        wanted = tf.nn.conv2d(padded, layer.kernel.value, strides, "VALID")
+        self.assertAllClose(model(images), wanted, atol=1e-5)
+
+    @parameterized.product(strides=(1, 2), before=(8, 9))
+    def test_depthwise_filters_every_channel_by_itself(self, strides, before):
+        x = keras.Input((before, before, 2))
+        model = keras.Model(x, Layers().depthwise(x, strides, "depthwise"))
+        kernel = model.get_layer("depthwise").kernel
+        self.assertEqual(kernel.shape, (3, 3, 2, 1))
+        images = np.random.default_rng(0).normal(size=[2, before, before, 2]).astype("float32")
+        padded = np.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        for channel in range(2):
+            wanted = tf.nn.conv2d(
+                padded[..., channel : channel + 1], kernel[:, :, channel, None], strides, "VALID"
+            )
+            found = model(images)[..., channel : channel + 1]
+            self.assertAllClose(found, wanted, atol=1e-5)
+
+    def test_initial_depthwise_kernels_have_pytorchs_fan_out_and_differ(self):
+        x = keras.Input((8, 8, 512))
+        first, second = (_layer(Layers().depthwise(x, 1, name)).kernel.numpy() for name in "ab")
+        self.assertAllClose(first.std(), (2 / (9 * 512)) ** 0.5, rtol=0.05)
+        self.assertGreater(abs(first - second).max(), first.std())
+
+    def test_max_pool_is_centred(self):
+        x = keras.Input((4, 4, 1))
+        model = keras.Model(x, Layers().max_pool(x, "pool"))
+        image = np.arange(16.0).reshape([1, 4, 4, 1])
+        self.assertAllEqual(model(image)[0, :, :, 0], [[5, 7], [13, 15]])
+        odd = keras.Input((7, 7, 1))
+        self.assertEqual(Layers().max_pool(odd, "pool").shape, (None, 4, 4, 1))
+
+    @parameterized.parameters("float32", "mixed_bfloat16")
+    def test_relu6(self, policy):
+        x = keras.Input((1, 1, 4))
+        model = keras.Model(x, Layers(dtype=policy).relu6(x, "relu"))
+        values = np.array([-1.0, 0.5, 6.0, 7.0]).reshape([1, 1, 1, 4])
+        self.assertAllEqual(tf.reshape(model(values), [4]), [0.0, 0.5, 6.0, 6.0])
+
     def test_initial_kernels_are_he_normal_by_fan_out_and_differ(self):
         x = keras.Input((8, 8, 64))
         first, second = (

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.students.names."""
 
+import inspect
 import pathlib
 import subprocess
 import sys
@@ -13,28 +14,71 @@ _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 class NamesTest(parameterized.TestCase):
     @parameterized.parameters(
-        ("resnet8", "resnet", 8, 1),
-        ("resnet32", "resnet", 32, 1),
-        ("resnet110", "resnet", 110, 1),
-        ("resnet1202", "resnet", 1202, 1),
+        ("resnet8", "cifar_resnet", 8, 1),
+        ("resnet32", "cifar_resnet", 32, 1),
+        ("resnet110", "cifar_resnet", 110, 1),
+        ("resnet1202", "cifar_resnet", 1202, 1),
+        ("resnet18", "resnet", 18, 1),
+        ("resnet34", "resnet", 34, 1),
+        ("resnet101", "resnet", 101, 1),
+        # 6n+2 too, but these two names are known from ImageNet.
+        ("resnet50", "resnet", 50, 1),
+        ("resnet152", "resnet", 152, 1),
+        ("mobilenet_v2", "mobilenet_v2", 0, 1.0),
+        ("mobilenet_v2_0.5", "mobilenet_v2", 0, 0.5),
+        ("mobilenet_v2_1.2", "mobilenet_v2", 0, 1.2),
+        ("mobilenet_v2_2", "mobilenet_v2", 0, 2.0),
         ("wrn_10_1", "wide_resnet", 10, 1),
         ("wrn_16_2", "wide_resnet", 16, 2),
         ("wrn_28_10", "wide_resnet", 28, 10),
     )
     def test_parse(self, name, family, depth, width):
-        self.assertEqual(names.parse(name), (family, depth, width))
+        self.assertEqual(names.parse(name), (family, depth, width, ""))
         self.assertIsNone(names.validate(name))
+        self.assertIsNone(names.validate_branches(name))
+        self.assertEqual(names.model_name(name), name)
+
+    def test_a_classifier_of_keras(self):
+        found = names.parse("keras:ResNet50V2")
+        self.assertEqual((found.family, found.classifier), ("keras", "ResNet50V2"))
+        self.assertEqual(names.model_name("keras:ResNet50V2"), "keras_ResNet50V2")
+        with self.assertRaisesRegex(ValueError, "'keras:VGG16' cannot have branches.*resnet18"):
+            names.validate_branches("keras:VGG16")
+
+    def test_the_classifiers_of_keras_are_read_without_it(self):
+        found = names.keras_classifiers()
+        self.assertContainsSubset(["MobileNetV2", "EfficientNetV2B0", "Xception"], found)
+        import keras
+
+        self.assertEqual(
+            set(found),
+            {
+                name
+                for name in dir(keras.applications)
+                if inspect.isfunction(getattr(keras.applications, name))
+            },
+        )
 
     @parameterized.parameters(
         (
             "resnet33",
-            "unknown student 'resnet33': depth must be 6n+2 (8, 14, 20, 32, 44, 56, 110); "
-            "the nearest are resnet32 and resnet38",
+            "unknown student 'resnet33': depth must be 6n+2 (8, 14, 20, 32, 44, 56, 110) for "
+            "CIFAR or 18, 34, 50, 101 or 152 for ImageNet; the nearest are resnet32 and resnet34",
         ),
         (
             "resnet2",
-            "unknown student 'resnet2': depth must be 6n+2 (8, 14, 20, 32, 44, 56, 110); "
-            "the nearest is resnet8",
+            "unknown student 'resnet2': depth must be 6n+2 (8, 14, 20, 32, 44, 56, 110) for "
+            "CIFAR or 18, 34, 50, 101 or 152 for ImageNet; the nearest is resnet8",
+        ),
+        (
+            "mobilenet_v2_0.0",
+            "unknown student 'mobilenet_v2_0.0': width must be more than 0 (0.5, 0.75, 1.2); "
+            "the nearest is mobilenet_v2_0.35",
+        ),
+        (
+            "keras:resnet50v3",
+            "unknown student 'keras:resnet50v3': wanted a classifier of keras.applications; "
+            "the nearest are keras:ResNet50V2 and keras:ResNet50",
         ),
         (
             "wrn_17_2",
@@ -53,8 +97,9 @@ class NamesTest(parameterized.TestCase):
         ),
         (
             "foo",
-            "unknown student 'foo': wanted resnet<6n+2> (resnet32) "
-            "or wrn_<6n+4>_<width> (wrn_16_2)",
+            "unknown student 'foo': wanted resnet<18, 34, 50, 101 or 152>, resnet<6n+2> "
+            "(resnet32), wrn_<6n+4>_<width> (wrn_16_2), mobilenet_v2, mobilenet_v2_<width> "
+            "(mobilenet_v2_0.5) or keras:<classifier> (keras:ResNet50V2)",
         ),
     )
     def test_message_says_what_came_and_what_would_do(self, name, message):
@@ -62,7 +107,7 @@ class NamesTest(parameterized.TestCase):
             names.validate(name)
         self.assertEqual(str(caught.exception), message)
 
-    @parameterized.parameters(0, 3, 9, 13, 33, 100)
+    @parameterized.parameters(0, 3, 9, 13, 17, 33, 49, 100, 151)
     def test_the_names_it_suggests_are_valid(self, depth):
         for name in (f"resnet{depth}", f"wrn_{depth + 2}_0"):
             with self.assertRaises(ValueError) as caught:
@@ -74,6 +119,9 @@ class NamesTest(parameterized.TestCase):
     @parameterized.parameters(
         "", "resnet", "ResNet32", "resnet-32", "resnet_32", "resnet032", "resnet32 ", "resnet32\n",
         "resnet-2", "resnet٣٢", "wrn_16", "wrn-16-2", "wrn_16_2_1", "wrn_16_02", "wrn_16_1.5",
+        "mobilenet_v2_", "mobilenet_v2_.5", "mobilenet_v2_1.", "mobilenet_v2_-1", "mobilenet_v2_1e9",
+        "mobilenet_v2_00.5", "mobilenet_v2_1000", "mobilenet_v2_nan", "mobilenet", "mobilenetv2_0.5",
+        "keras:", "keras:a b", "keras:vgg16.VGG16", "keras:_x", "keras:VGG16\n", "VGG16",
         None, 32, b"resnet32",
     )  # fmt: skip
     def test_one_spelling_only(self, name):
@@ -83,7 +131,7 @@ class NamesTest(parameterized.TestCase):
 
     def test_needs_no_tensorflow(self):
         program = (
-            "import sys; from kdcl_tf import students; students.validate('wrn_16_2'); "
+            "import sys; from kdcl_tf import students; students.validate('keras:VGG16'); "
             "print([m for m in ('tensorflow', 'keras', 'numpy') if m in sys.modules])"
         )
         result = subprocess.run(

@@ -44,6 +44,8 @@ _BAD = (
     ("students", ()),
     ("students", ("resnet8", "")),
     ("students", ("resnet9",)),
+    ("students", ("mobilenet_v2_0",)),
+    ("students", ("keras:vgg61",)),
     ("branches", -1),
     ("ramp_up_epochs", -1),
 )
@@ -125,6 +127,7 @@ class SettingsTest(parameterized.TestCase):
         ({"method": "one", "students": ("resnet8",), "invariant": True}, "pass --noinvariant"),
         ({"method": "one", "students": ("resnet8",), "branches": 1}, "wanted 2 or more"),
         ({"method": "clnn", "students": ("resnet8",), "branches": 3}, "wanted 2, 4 or 8"),
+        ({"method": "one", "students": ("keras:VGG16",)}, "'keras:VGG16' cannot have branches"),
     )
     def test_what_the_method_cannot_use_is_refused(self, fields, message):
         with self.assertRaisesRegex(ValueError, message):
@@ -139,6 +142,20 @@ class SettingsTest(parameterized.TestCase):
     def test_students_of_one_architecture_have_distinct_names(self):
         settings = Settings(students=("resnet8", "wrn_10_1", "resnet8", "resnet8"))
         self.assertEqual(settings.student_names, ("resnet8", "wrn_10_1", "resnet8_2", "resnet8_3"))
+
+    def test_names_of_students_can_name_folders_and_layers(self):
+        settings = Settings(students=("keras:VGG16", "resnet18", "keras:VGG16"))
+        self.assertEqual(settings.student_names, ("keras_VGG16", "resnet18", "keras_VGG16_2"))
+        self.assertEqual(settings.as_flags()["students"], "keras:VGG16,resnet18,keras:VGG16")
+
+    @parameterized.parameters(
+        (("mobilenet_v2", "mobilenet_v2", "mobilenet_v2_2"), "mobilenet_v2_3", 1),
+        (("mobilenet_v2_2", "mobilenet_v2", "mobilenet_v2"), "mobilenet_v2_3", 2),
+    )
+    def test_a_number_is_not_taken_for_a_width(self, architectures, name, index):
+        names = Settings(students=architectures).student_names
+        self.assertEqual(names[index], name)
+        self.assertLen(set(names), 3)
 
     def test_numbers_and_sequences_say_the_same_in_every_type(self):
         plain = Settings(students=["resnet8"], learning_rate=1, temperature=3, milestones=[5])

@@ -1,0 +1,52 @@
+"""Sizes that a student can have, checked before anything is built."""
+
+import numbers
+
+# Below, a net's last strides see one pixel and padding, and no longer do what they say.
+SMALLEST_IMAGE = {"cifar_resnet": 4, "wide_resnet": 4, "resnet": 32, "mobilenet_v2": 32}
+
+
+def checked_num_classes(num_classes) -> int:
+    """The number of classes as an int.
+
+    Raises:
+        ValueError: unless it is an integer of 2 or more.
+    """
+    if not _is_integer(num_classes) or num_classes < 2:
+        raise ValueError(
+            f"num_classes must be an integer of 2 or more; got {num_classes!r}; "
+            "a yes-or-no task has 2 classes"
+        )
+    return int(num_classes)
+
+
+def checked_input_shape(input_shape, family: str) -> tuple[int, int, int]:
+    """(height, width, channels) as ints.
+
+    Args:
+        input_shape: what the caller gave.
+        family: as `kdcl_tf.students.names` tells it; decides the smallest image.
+            Classifiers of `keras.applications` say themselves what they refuse.
+
+    Raises:
+        ValueError: unless it is three positive integers, large enough for the family.
+    """
+    shape = tuple(input_shape) if isinstance(input_shape, (tuple, list)) else ()
+    if len(shape) != 3 or not all(_is_integer(size) and size > 0 for size in shape):
+        raise ValueError(
+            "input_shape must be three positive integers (height, width, channels); "
+            f"got {input_shape!r}; CIFAR's is (32, 32, 3), ImageNet's (224, 224, 3)"
+        )
+    smallest = SMALLEST_IMAGE.get(family, 1)
+    if min(shape[:2]) < smallest:
+        times = {4: "twice", 32: "five times"}[smallest]
+        raise ValueError(
+            f"input_shape must have a height and width of {smallest} or more, because students "
+            f"of this family halve them {times}; got {input_shape!r}; resize or pad the images"
+        )
+    return tuple(int(size) for size in shape)
+
+
+def _is_integer(value) -> bool:
+    # bool is an Integral too, and True is no number of classes.
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
