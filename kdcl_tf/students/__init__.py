@@ -14,8 +14,7 @@ An exported SavedModel needs neither this package nor Keras.
 import math
 
 from kdcl_tf.students.levels import feature_levels
-from kdcl_tf.students.names import model_name as model_name_of
-from kdcl_tf.students.names import parse, validate, validate_branches
+from kdcl_tf.students.names import model_name_of, parse, validate, validate_branches
 from kdcl_tf.students.sizes import checked_input_shape, checked_num_classes
 
 __all__ = [

@@ -47,7 +47,7 @@ class Layers:
         return self._convolution(x, filters, size, strides, "valid", name)
 
     def depthwise(self, x, strides: int, name: str):
-        """`[B, H, W, C]` -> `[B, ⌈H / strides⌉, ⌈W / strides⌉, C]`, 3x3, padded by 1, no bias.
+        """3x3, padded by 1: `[B, H, W, C]` -> `[B, ⌈H / strides⌉, ⌈W / strides⌉, C]`.
 
         Initial weights have the variance 2 / (9 C), as PyTorch's fan-out counts and
         as MobileNets are trained there; He's derivation would give 2 / 9. Under

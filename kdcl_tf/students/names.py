@@ -71,7 +71,7 @@ def parse(name: str) -> StudentName:
     )
 
 
-def model_name(name: str) -> str:
+def model_name_of(name: str) -> str:
     """A student's name as Keras models and files can have it: without the colon of `keras:`."""
     return name.replace(":", "_")
 

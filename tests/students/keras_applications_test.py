@@ -31,7 +31,11 @@ class KerasApplicationsTest(tf.test.TestCase, parameterized.TestCase):
         model = students.build(f"keras:{name}", 7, (64, 64, 3))
         arguments = {"include_preprocessing": False} if "V3" in name else {}
         stock = getattr(keras.applications, name)(
-            weights=None, classes=7, input_shape=(64, 64, 3), classifier_activation=None, **arguments
+            weights=None,
+            classes=7,
+            input_shape=(64, 64, 3),
+            classifier_activation=None,
+            **arguments,
         )
         move_statistics(stock)
         model.set_weights(stock.get_weights())

@@ -36,12 +36,12 @@ class NamesTest(parameterized.TestCase):
         self.assertEqual(names.parse(name), (family, depth, width, ""))
         self.assertIsNone(names.validate(name))
         self.assertIsNone(names.validate_branches(name))
-        self.assertEqual(names.model_name(name), name)
+        self.assertEqual(names.model_name_of(name), name)
 
     def test_a_classifier_of_keras(self):
         found = names.parse("keras:ResNet50V2")
         self.assertEqual((found.family, found.classifier), ("keras", "ResNet50V2"))
-        self.assertEqual(names.model_name("keras:ResNet50V2"), "keras_ResNet50V2")
+        self.assertEqual(names.model_name_of("keras:ResNet50V2"), "keras_ResNet50V2")
         with self.assertRaisesRegex(ValueError, "'keras:VGG16' cannot have branches.*resnet18"):
             names.validate_branches("keras:VGG16")
 
@@ -119,8 +119,8 @@ class NamesTest(parameterized.TestCase):
     @parameterized.parameters(
         "", "resnet", "ResNet32", "resnet-32", "resnet_32", "resnet032", "resnet32 ", "resnet32\n",
         "resnet-2", "resnet٣٢", "wrn_16", "wrn-16-2", "wrn_16_2_1", "wrn_16_02", "wrn_16_1.5",
-        "mobilenet_v2_", "mobilenet_v2_.5", "mobilenet_v2_1.", "mobilenet_v2_-1", "mobilenet_v2_1e9",
-        "mobilenet_v2_00.5", "mobilenet_v2_1000", "mobilenet_v2_nan", "mobilenet", "mobilenetv2_0.5",
+        "mobilenet_v2_", "mobilenet_v2_.5", "mobilenet_v2_1.", "mobilenet_v2_-1", "mobilenet",
+        "mobilenet_v2_00.5", "mobilenet_v2_1000", "mobilenet_v2_nan", "mobilenet_v2_1e9",
         "keras:", "keras:a b", "keras:vgg16.VGG16", "keras:_x", "keras:VGG16\n", "VGG16",
         None, 32, b"resnet32",
     )  # fmt: skip
