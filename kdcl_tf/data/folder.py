@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import errors, resize
+from kdcl_tf.data import decoding, errors, resize
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 TEST_NAMES = ("test", "validation", "val")
 DEFAULT_SIZE = 32
 
@@ -140,32 +140,10 @@ def _decode_files(
 def _decode(file: pathlib.Path, size: int) -> np.ndarray:
     """One image, `[size, size, 3]` uint8."""
     try:
+        content = file.read_bytes()
+        if not content:
+            raise ValueError("the file is empty")
         with tf.device("CPU:0"):
-            image = _decode_rgb(file.read_bytes())
-            return resize.square(image, size).numpy()
+            return resize.square(decoding.rgb(content), size).numpy()
     except (tf.errors.OpError, ValueError, OSError) as error:
         raise ValueError(f"image '{file}' cannot be read: {errors.one_line(error)}") from error
-
-
-def _decode_rgb(content: bytes) -> tf.Tensor:
-    """`[H, W, 3]` uint8 from the content of a file of any of the types."""
-    if not content:
-        raise ValueError("the file is empty")
-    if content.startswith(b"BM"):
-        return _decode_bmp(content)
-    return tf.io.decode_image(content, channels=3, expand_animations=False)
-
-
-def _decode_bmp(content: bytes) -> tf.Tensor:
-    """`[H, W, 3]` uint8 from a BMP file, of 8, 24 or 32 bits a pixel.
-
-    TensorFlow's decoder does not convert between numbers of channels, and of 8
-    bits a pixel it gives the positions in the palette, not the colours.
-    """
-    image = tf.io.decode_bmp(content)
-    if image.shape[-1] > 1:
-        return image[..., :3]
-    start = 14 + int.from_bytes(content[14:18], "little")
-    end = int.from_bytes(content[10:14], "little")
-    palette = np.frombuffer(content[start:end], np.uint8).reshape(-1, 4)
-    return tf.gather(palette[:, 2::-1], tf.cast(image[..., 0], tf.int32))
