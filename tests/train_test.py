@@ -37,6 +37,8 @@ _UNUSUAL = {
     "invariant": False,
     "dataset": "folder:my photos/of=2020",
     "image_size": 24,
+    "distortion": "padded_crop",
+    "skip_bad_images": False,
     "cutout": True,
     "cutout_size": 4,
     "holdout_per_class": 2,
@@ -55,6 +57,11 @@ _UNUSUAL = {
     "evaluate_every": 3,
     "seed": 4294967295,
 }
+_ON_DISK = {
+    "dataset": "tfrecord:some/train-*",
+    "distortion": "resized_crop",
+    "skip_bad_images": True,
+}
 _BRANCHED = {"method": "one", "students": ("resnet14",), "branches": 5, "ramp_up_epochs": 4}
 
 
@@ -69,7 +76,7 @@ class FlagsTest(parameterized.TestCase):
     def test_without_flags_the_settings_are_the_defaults(self):
         self.assertEqual(train.settings_from_flags(_parsed()), Settings())
 
-    @parameterized.parameters({}, _UNUSUAL, _BRANCHED)
+    @parameterized.parameters({}, _UNUSUAL, _BRANCHED, _ON_DISK)
     def test_settings_to_flags_to_flags_txt_to_settings(self, **fields):
         settings = Settings(**fields)
         workdir = Workdir(self.create_tempdir().full_path)

@@ -168,6 +168,10 @@ class ImageDataset:
 
         return stream.batches(np.arange(len(split)), batch_size, examples)
 
+    def problems(self) -> dict[str, int]:
+        """Counts of what went wrong with images so far, for a run's log."""
+        return {}
+
     def summary(self) -> dict[str, Any]:
         """What a run should record of its data; `json.dumps` accepts it."""
         return {

@@ -171,8 +171,11 @@ class EncodedDataset(dataset_lib.ImageDataset):
         batches = split.central(batch_size)
         return batches.map(lambda images, labels: (self.normalize(images), labels))
 
+    def problems(self) -> dict[str, int]:
+        return {"bad_images": len(self.bad_images)} if self.bad_images.skip else {}
+
     def summary(self) -> dict[str, Any]:
-        return {**super().summary(), "num_bad_images": len(self.bad_images)}
+        return {**super().summary(), **self.problems()}
 
 
 def _zeros(spec):
