@@ -74,7 +74,7 @@ def main(flag_values):
         paths = student_paths(values["workdir"], values["model"], values["student"])
         check_analysis(values, paths)
         output, plot = output_files(values, paths)
-    command_line.import_tensorflow()
+    command_line.import_tensorflow(decodes=True)
     prepare = _prepare_logs if values["analysis"] == "loss_gap" else _prepare_students
     from kdcl_tf.data.bad_images import BadImageError
 

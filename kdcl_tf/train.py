@@ -226,7 +226,7 @@ def main(flag_values):
     if workdir.result:
         print(report(workdir.result, workdir.path))
         return
-    command_line.import_tensorflow()
+    command_line.import_tensorflow(settings.distortion == "resized_crop")
     from kdcl_tf.data.bad_images import BadImageError
     from kdcl_tf.training.interruption import Interrupted
     from kdcl_tf.training.loop import Divergence

@@ -37,8 +37,6 @@ _UNUSUAL = {
     "invariant": False,
     "dataset": "folder:my photos/of=2020",
     "image_size": 24,
-    "distortion": "padded_crop",
-    "skip_bad_images": False,
     "cutout": True,
     "cutout_size": 4,
     "holdout_per_class": 2,
@@ -88,7 +86,7 @@ class FlagsTest(parameterized.TestCase):
 
     def test_the_unusual_settings_are_all_unlike_the_defaults(self):
         for field in dataclasses.fields(Settings):
-            unusual = {**_BRANCHED, **_UNUSUAL}[field.name]
+            unusual = {**_BRANCHED, **_ON_DISK, **_UNUSUAL}[field.name]
             self.assertNotEqual(unusual, field.default, field.name)
 
     def test_spaces_in_lists_and_other_ways_to_write_a_number(self):

@@ -74,7 +74,11 @@ class EncodedSplit:
         size = self.image_size
         spec = tf.TensorSpec([size, size, 3], tf.uint8)
         decode = functools.partial(_central, size=size)
-        return self.stream(np.arange(len(self)), batch_size, lambda content, _: decode(content), spec)
+        batches = self.stream(
+            np.arange(len(self)), batch_size, lambda content, _: decode(content), spec, False
+        )
+        # A batch of which nothing is left says nothing, and CPUs' convolutions fail on it.
+        return batches.filter(lambda _, labels: tf.size(labels) > 0)
 
     def stream(
         self,
@@ -82,6 +86,7 @@ class EncodedSplit:
         batch_size: int,
         decode: Callable[[tf.Tensor, tf.Tensor], Any],
         spec: Any,
+        refuse_empty: bool = True,
     ) -> tf.data.Dataset:
         """Decodes the images at `order`, in that order.
 
@@ -93,6 +98,8 @@ class EncodedSplit:
           batch_size: images a batch.
           decode: maps the bytes of an image and its index to tensors.
           spec: nest of `tf.TensorSpec` that `decode` gives.
+          refuse_empty: whether it is an error when all images of a batch are bad, as a
+            step of training cannot be made of them, and none may be left out.
 
         Returns:
           `tf.data.Dataset` of (what `decode` gives, batched; labels `[B]` int64).
@@ -101,7 +108,8 @@ class EncodedSplit:
         def example(index):
             return *self._decoded(index, decode, spec), self._labels[index], index
 
-        return stream.decoded(order, batch_size, example, self._finish)
+        finish = functools.partial(self._finish, refuse_empty)
+        return stream.decoded(order, batch_size, example, finish)
 
     @functools.cached_property
     def _labels(self):
@@ -118,24 +126,25 @@ class EncodedSplit:
         bad = one.map(lambda _: (tf.nest.map_structure(_zeros, spec), False))
         return good.ignore_errors().concatenate(bad).take(1).get_single_element()
 
-    def _finish(self, images, good, labels, indices):
+    def _finish(self, refuse_empty, images, good, labels, indices):
+        """Leaves out what is not good, and tells of it."""
         def without_bad_ones():
-            told = tf.numpy_function(self._report, [indices, good], tf.bool)
+            told = tf.numpy_function(self._report, [indices, good, refuse_empty], tf.bool)
             with tf.control_dependencies([told]):
                 kept = tf.nest.map_structure(lambda each: tf.boolean_mask(each, good), images)
                 return kept, tf.boolean_mask(labels, good)
 
         return tf.cond(tf.reduce_all(good), lambda: (images, labels), without_bad_ones)
 
-    def _report(self, indices, good):
+    def _report(self, indices, good, refuse_empty):
         """Tells of the images that are not good, by number in this split."""
         for index in indices[~good]:
             name, label = self.images.name(index), self.labels[index]
             self.bad_images.report(name, self.class_names[label], self._reason(index))
-        if not good.any():
+        if refuse_empty and not good.any():
             raise bad_images_lib.BadImageError(
                 f"all {len(good)} images of a batch cannot be decoded, among them '{name}': wanted"
-                " one that can; mend or remove them, or pass a larger batch_size"
+                " one that can; mend or remove them, or pass another batch_size"
             )
         return True
 
