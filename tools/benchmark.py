@@ -3,12 +3,15 @@
     python tools/benchmark.py --what=step         KDCL's step over Independent's
     python tools/benchmark.py --what=batch_norm   stock batch norm's step over ours
     python tools/benchmark.py --what=input        input pipeline over the step
+    python tools/benchmark.py --what=imagenet_input --images=DIR
+                                                  photographs: M = 2 and 4 views over one
 
 Two programs are timed in turn, A B A B ..., so that a machine whose speed drifts slows both.
 A ratio is the median over the pairs, with the quartiles beside it.
 """
 
 import os
+import pathlib
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -24,7 +27,8 @@ from kdcl_tf.training.optimizers import CoupledSGD
 
 _ENSEMBLES = ("naive", "linear", "min_logit", "general")
 
-flags.DEFINE_enum("what", "step", ("step", "batch_norm", "input"), "Which comparison.")
+flags.DEFINE_enum("what", "step", ("step", "batch_norm", "input", "imagenet_input"), "Which comparison.")
+flags.DEFINE_string("images", None, "For imagenet_input: a folder of folders of JPEGs.")
 flags.DEFINE_list("students", ["resnet32", "wrn_16_2"], "Architectures.")
 flags.DEFINE_enum("precision", "float32", list(POLICIES), "Of the students' activations.")
 flags.DEFINE_integer("batch_size", 128, "Images a step.", lower_bound=1)
@@ -140,10 +144,75 @@ def compare_input():
     print(f"input pipeline: {rate:,.0f} images/s, {len(cohort.students)} views of each")
 
 
+def photographs(times):
+    """The JPEGs of `--images` as a streamed data set, each so many times."""
+    from kdcl_tf.data import bad_images, encoded, storage
+
+    root = pathlib.Path(FLAGS.images or "").expanduser()
+    names = sorted(bytes(file.relative_to(root)) for file in root.glob("*/*.JPEG"))
+    if not FLAGS.images or not names:
+        raise app.UsageError(f"--images={FLAGS.images}: wanted a folder of folders of *.JPEG")
+    files = storage.Files(str(root), np.tile(names, times))
+    labels = np.tile(np.arange(len(names)), times)
+    classes = tuple(map(str, range(len(names))))
+    split = encoded.EncodedSplit(
+        files, labels, classes, encoded.DEFAULT_SIZE, bad_images.BadImages()
+    )
+    return encoded.EncodedDataset(
+        name="photographs",
+        train=split,
+        held_out=split.take([]),
+        test=split.take(slice(len(names))),
+        class_names=classes,
+        mean=encoded.MEAN,
+        deviation=encoded.DEVIATION,
+        flip=True,
+    )
+
+
+def compare_imagenet_input():
+    """Images a second with M views of each from one decode; without the start of an epoch."""
+    dataset = photographs(times=4)
+    images = 2 * len(dataset.test)
+
+    def feed(count):
+        names = tuple(map(str, range(count)))
+        views = kdcl_tf.data.EncodedViews(dataset, names, seed=0)
+
+        def run():
+            batches = iter(views.epoch(0, 32))
+            next(batches)
+            began, seen = time.perf_counter(), 0
+            while seen < images:
+                seen += len(next(batches)[1])
+            return (time.perf_counter() - began) / seen
+
+        return run
+
+    feeds = {count: feed(count) for count in (1, 2, 4)}
+    seconds = {count: [] for count in feeds}
+    for _ in range(FLAGS.pairs):
+        for count, run in feeds.items():
+            seconds[count].append(run())
+    cores = len(os.sched_getaffinity(0))
+    for count, each in seconds.items():
+        low, middle, high = np.quantile(np.divide(each, seconds[1]), [0.25, 0.5, 0.75])
+        rate = 1 / np.median(each)
+        print(
+            f"M = {count}: {rate:.0f} images/s, {rate / cores:.0f} a core of {cores}, "
+            f"{rate * count:.0f} views/s; time of an image over M = 1: {middle:.2f} "
+            f"(quartiles {low:.2f}, {high:.2f})",
+            flush=True,
+        )
+
+
 def main(_):
-    {"step": compare_methods, "batch_norm": compare_batch_norm, "input": compare_input}[
-        FLAGS.what
-    ]()
+    {
+        "step": compare_methods,
+        "batch_norm": compare_batch_norm,
+        "input": compare_input,
+        "imagenet_input": compare_imagenet_input,
+    }[FLAGS.what]()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -81,16 +82,28 @@ class EncodedViews(order_lib.Epochs):
         return self.policy.draw(order_lib.fold_in(self._key(epoch), index), len(self._viewers()))
 
     def _batches(self, order: np.ndarray, batch_size: int, epoch: int) -> tf.data.Dataset:
-        names, key = self._viewers(), self._key(epoch)
-        view = tf.TensorSpec(self.dataset.image_shape, tf.float32)
-        spec = {name: view for name in names} if self._invariant else view
+        view, key = tf.TensorSpec(self.dataset.image_shape, tf.float32), self._key(epoch)
+        spec = {name: view for name in self._viewers()} if self._invariant else view
 
         def decode(content, index):
+            return self._decode(content, index, key)
+
+        return self.dataset.train.stream(order, batch_size, decode, spec)
+
+    @functools.cached_property
+    def _decode(self):
+        """A graph that every epoch uses, since tracing it takes longer than some epochs."""
+        names = self._viewers()
+
+        def decode(content, index, key):
             draws = self.policy.draw(order_lib.fold_in(key, index), len(names))
             views = tf.unstack(self._views(content, draws), num=len(names))
             return dict(zip(names, views)) if self._invariant else views[0]
 
-        return self.dataset.train.stream(order, batch_size, decode, spec)
+        inputs = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64)]
+        return tf.function(
+            decode, input_signature=[*inputs, tf.TensorSpec([2], tf.int64)], autograph=False
+        )
 
     def _views(self, content: tf.Tensor, draws: Draws) -> tf.Tensor:
         """`[M, S, S, 3]` float32, normalised: the views of one image."""

@@ -103,13 +103,15 @@ def check_distortion(name: str, distortion: str, skip_bad_images: bool) -> None:
     if distortion not in DISTORTIONS:
         raise ValueError(f"distortion: got {distortion!r}, wanted {' or '.join(DISTORTIONS)}")
     if distortion == "resized_crop" and name == "digits":
-        raise ValueError("digits have no files: wanted distortion padded_crop, got resized_crop")
+        raise ValueError("data set 'digits' has no files: wanted --distortion=padded_crop")
     if distortion != "resized_crop" and name.startswith("tfrecord:"):
-        raise ValueError(f"{name} is not held in memory: wanted distortion resized_crop")
+        raise ValueError(
+            f"data set {name!r} stays on disk: wanted --distortion=resized_crop, got {distortion}"
+        )
     if distortion != "resized_crop" and skip_bad_images:
         raise ValueError(
-            "skip_bad_images is for distortion resized_crop: a set that is held in memory is"
-            " checked while it is read"
+            f"--skip_bad_images: wanted --distortion=resized_crop with it, got {distortion}; a data"
+            " set that is held in memory is checked while it is read"
         )
 
 

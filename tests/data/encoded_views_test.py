@@ -38,11 +38,9 @@ class ViewsTestCase(tf.test.TestCase, parameterized.TestCase):
 
     def by_index(self, views, epoch=0, batch_size=4, student="first"):
         """`[COUNT, S, S, 3]`: one student's views, in the order of the images."""
-        found = {}
-        for images, labels in views.epoch(epoch, batch_size):
-            mine = images[student] if isinstance(images, dict) else images
-            found.update(zip(labels.numpy(), mine.numpy()))
-        return np.stack([found[index] for index in range(COUNT)])
+        images, labels = zip(*views.epoch(epoch, batch_size))
+        mine = [each[student] if isinstance(each, dict) else each for each in images]
+        return np.concatenate(mine)[np.argsort(np.concatenate(labels))]
 
 
 class ViewsTest(ViewsTestCase):
@@ -55,19 +53,21 @@ class ViewsTest(ViewsTestCase):
         self.assertEqual(self.views().epoch(0, 4).cardinality(), 3)
 
     def test_same_seed_repeats_and_others_differ(self):
-        found = {
-            (seed, epoch, student): self.by_index(self.views(seed), epoch, student=student)
-            for seed in (0, 1)
-            for epoch in (0, 1)
+        whole = [
+            next(iter(self.views(seed).epoch(epoch, COUNT)))
+            for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0))
+        ]
+        tf.nest.map_structure(self.assertAllEqual, whole[0], whole[3])
+        values = [
+            images[student].numpy()[np.argsort(labels)]
+            for images, labels in whole[:3]
             for student in STUDENTS
-        }
-        self.assertAllEqual(self.by_index(self.views(1), 1, student="second"), found[1, 1, "second"])
-        values = list(found.values())
+        ]
         for number, one in enumerate(values):
             for other in values[:number]:
                 self.assertFalse(np.any(np.all(one == other, axis=(1, 2, 3))))
 
-    @parameterized.parameters(1, 3, COUNT)
+    @parameterized.parameters(1, COUNT)
     def test_views_do_not_depend_on_the_batch_they_land_in(self, batch_size):
         found = self.by_index(self.views(), batch_size=batch_size)
         self.assertAllEqual(found, self.by_index(self.views()))
@@ -80,11 +80,10 @@ class ViewsTest(ViewsTestCase):
         shared = self.by_index(self.views(invariant=False))
         self.assertAllEqual(shared, self.by_index(self.views()))
 
-    @parameterized.parameters(True, False)
-    def test_skip_gives_the_tail(self, invariant):
-        views = self.views(invariant=invariant)
+    def test_skip_gives_the_tail(self):
+        views = self.views()
         whole = list(views.epoch(1, 4))
-        for skip in range(4):
+        for skip in (1, 2, 3):
             tail = list(views.epoch(1, 4, skip=skip))
             self.assertLen(tail, 3 - skip)
             for found, wanted in zip(tail, whole[skip:]):
@@ -112,7 +111,8 @@ class ViewsTest(ViewsTestCase):
 
     def test_mirrored_half_of_the_time_and_never_where_the_data_set_forbids(self):
         views = self.views(students=tuple(map(str, range(8))))
-        mirrored = [views.draws(epoch, index).mirror for epoch in range(8) for index in range(40)]
+        draw = tf.function(lambda index: views.draws(0, index))
+        mirrored = [draw(tf.constant(index)).mirror for index in range(300)]
         self.assertAllInRange(np.mean(mirrored), 0.47, 0.53)
         never = image_files.dataset(self.dataset.train, flip=False)
         views = encoded_views.EncodedViews(never, ("a",), 0)
@@ -120,7 +120,8 @@ class ViewsTest(ViewsTestCase):
 
     def test_draws_are_even_and_normal_and_independent(self):
         views = self.views()
-        draws = [views.draws(epoch, index) for epoch in range(12) for index in range(40)]
+        draw = tf.function(lambda index: views.draws(0, index))
+        draws = [draw(tf.constant(index)) for index in range(500)]
         uniform = np.stack([np.concatenate([d.window, d.colour], axis=1) for d in draws])
         self.assertAllInRange(uniform.mean(axis=0), 0.42, 0.58)
         light = np.stack([d.light for d in draws])
