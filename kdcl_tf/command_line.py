@@ -62,13 +62,17 @@ def user_errors():
         fail(str(error))
 
 
-def import_tensorflow():
+def import_tensorflow(decodes=False):
     """Imports TensorFlow without the notices its C++ prints before logging can be set.
 
     They would bury the one line that matters.  What was written is shown if the import
     fails.
+
+    Args:
+      decodes: whether images are decoded while the program runs, whose decoders print of a
+        damaged one before our line does.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if decodes else "2")
     with without_notices():
         import tensorflow
 

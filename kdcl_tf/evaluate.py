@@ -34,7 +34,13 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "dataset",
         None,
-        "digits, folder:PATH or a TFDS name; by default the one trained on.",
+        "digits, folder:PATH, tfrecord:PATH or a TFDS name; by default the one trained on.",
+        flag_values,
+    )
+    flags.DEFINE_bool(
+        "skip_bad_images",
+        False,
+        "Of images that stay on disk: pass over those that cannot be decoded.",
         flag_values,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
@@ -68,11 +74,16 @@ def main(flag_values):
         paths = student_paths(values["workdir"], values["model"], values["student"])
         check_analysis(values, paths)
         output, plot = output_files(values, paths)
-    command_line.import_tensorflow()
+    command_line.import_tensorflow(decodes=True)
     prepare = _prepare_logs if values["analysis"] == "loss_gap" else _prepare_students
+    from kdcl_tf.data.bad_images import BadImageError
+
     with command_line.user_errors():
         run = prepare(values, paths)
-    found = run()
+    try:
+        found = run()
+    except BadImageError as error:
+        command_line.fail(str(error))
     print(found.text)
     if output:
         with command_line.user_errors():
@@ -96,7 +107,9 @@ def _prepare_students(values, paths):
     students = served.load_students(paths)
     name = values["dataset"] or students[0].card.get("dataset")
     with command_line.quiet_reading(name):
-        dataset = served.load_dataset(students[0].card, name, values["data_dir"])
+        dataset = served.load_dataset(
+            students[0].card, name, values["data_dir"], values["skip_bad_images"]
+        )
     for each in students:
         served.check_fits(each.name, each.card, dataset)
     split = getattr(dataset, values["split"])
@@ -104,7 +117,7 @@ def _prepare_students(values, paths):
         split = split.take(slice(values["images"]))
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        datasets = _trained_on(students, name, values["data_dir"])
+        datasets = _trained_on(students, name, values["data_dir"], values["skip_bad_images"])
         return lambda: analyses.overfitting(students, datasets, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
@@ -114,7 +127,7 @@ def _prepare_students(values, paths):
     }[values["analysis"]]
 
 
-def _trained_on(students, name, data_dir):
+def _trained_on(students, name, data_dir, skip_bad_images):
     """`{student: data set}` with the subset of training images that its run had."""
     from kdcl_tf.evaluation import served
 
@@ -125,7 +138,9 @@ def _trained_on(students, name, data_dir):
         subset = {key: int(run[key]) for key in ("holdout_per_class", "train_per_class") if ours}
         key = tuple(subset.items())
         if key not in loaded:
-            loaded[key] = served.load_dataset(student.card, name, data_dir, **subset)
+            loaded[key] = served.load_dataset(
+                student.card, name, data_dir, skip_bad_images, **subset
+            )
         found[student.name] = loaded[key]
     return found
 

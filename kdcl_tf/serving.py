@@ -80,6 +80,7 @@ def export_student(student, path, *, dataset, card=None):
         "num_classes": dataset.num_classes,
         "mean": list(dataset.mean),
         "deviation": list(dataset.deviation),
+        "distortion": dataset.distortion,
         **(card or {}),
     }
     (partial / _CARD).write_text(json.dumps(facts, indent=2) + "\n")

@@ -11,7 +11,7 @@ import hashlib
 
 from absl import flags
 
-from kdcl_tf import command_line
+from kdcl_tf import command_line, data
 from kdcl_tf.training import settings as settings_lib
 
 _DEFAULTS = settings_lib.Settings()
@@ -85,14 +85,32 @@ def _define_method_flags(fv):
 
 def _define_data_flags(fv):
     flags.DEFINE_string(
-        "dataset", _DEFAULTS.dataset, "digits, folder:PATH, or a TFDS name such as cifar100.", fv
+        "dataset",
+        _DEFAULTS.dataset,
+        "digits, folder:PATH, tfrecord:PATH, or a TFDS name such as cifar100.",
+        fv,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)
     flags.DEFINE_integer(
         "image_size",
         _DEFAULTS.image_size,
-        "Pixels a side to resize to; 0 for the data set's own.",
+        "Pixels a side to resize to; 0 for the data set's own, and 224 for resized_crop.",
         flag_values=fv,
+    )
+    flags.DEFINE_enum(
+        "distortion",
+        _DEFAULTS.distortion,
+        data.DISTORTIONS,
+        "padded_crop: pad, crop, flip, of images in memory. resized_crop: ImageNet's scale, "
+        "aspect ratio, flip and colours, of images that stay on disk.",
+        fv,
+    )
+    flags.DEFINE_bool(
+        "skip_bad_images",
+        _DEFAULTS.skip_bad_images,
+        "For resized_crop: count images that cannot be decoded and list them in bad_images.txt, "
+        "instead of stopping at the first.",
+        fv,
     )
     flags.DEFINE_bool("cutout", _DEFAULTS.cutout, "Also cut a square out of each view.", fv)
     flags.DEFINE_integer(
@@ -212,7 +230,8 @@ def main(flag_values):
     if workdir.result:
         print(report(workdir.result, workdir.path))
         return
-    command_line.import_tensorflow()
+    command_line.import_tensorflow(settings.distortion == "resized_crop")
+    from kdcl_tf.data.bad_images import BadImageError
     from kdcl_tf.training.interruption import Interrupted
     from kdcl_tf.training.loop import Divergence
     from kdcl_tf.training.session import Session
@@ -228,8 +247,8 @@ def main(flag_values):
         result = session.train()
     except Interrupted as stop:
         command_line.fail(str(stop), stop.exit_status)
-    except Divergence as divergence:
-        command_line.fail(str(divergence))
+    except (Divergence, BadImageError) as error:
+        command_line.fail(str(error))
     print(report(result, workdir.path))
 
 
@@ -242,6 +261,9 @@ def report(result, path):
         for name, student in result["students"].items()
     ]
     lines.append(f"ensemble: test accuracy {result['ensemble_accuracy']:.2%}")
+    bad = result.get("data", {}).get("bad_images")
+    if bad:
+        lines.append(f"{bad} images could not be decoded: {path / 'bad_images.txt'}")
     lines.append(f"plot: {path / 'accuracy.png'}; numbers: {path / 'result.json'}")
     return "\n".join(lines)
 

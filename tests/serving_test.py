@@ -123,6 +123,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "num_classes": 10,
             "mean": list(self.dataset.mean),
             "deviation": list(self.dataset.deviation),
+            "distortion": "padded_crop",
             "dataset": "digits",
         }
         self.assertEqual(card, wanted)

@@ -55,6 +55,11 @@ _UNUSUAL = {
     "evaluate_every": 3,
     "seed": 4294967295,
 }
+_ON_DISK = {
+    "dataset": "tfrecord:some/train-*",
+    "distortion": "resized_crop",
+    "skip_bad_images": True,
+}
 _BRANCHED = {"method": "one", "students": ("resnet14",), "branches": 5, "ramp_up_epochs": 4}
 
 
@@ -69,7 +74,7 @@ class FlagsTest(parameterized.TestCase):
     def test_without_flags_the_settings_are_the_defaults(self):
         self.assertEqual(train.settings_from_flags(_parsed()), Settings())
 
-    @parameterized.parameters({}, _UNUSUAL, _BRANCHED)
+    @parameterized.parameters({}, _UNUSUAL, _BRANCHED, _ON_DISK)
     def test_settings_to_flags_to_flags_txt_to_settings(self, **fields):
         settings = Settings(**fields)
         workdir = Workdir(self.create_tempdir().full_path)
@@ -81,7 +86,7 @@ class FlagsTest(parameterized.TestCase):
 
     def test_the_unusual_settings_are_all_unlike_the_defaults(self):
         for field in dataclasses.fields(Settings):
-            unusual = {**_BRANCHED, **_UNUSUAL}[field.name]
+            unusual = {**_BRANCHED, **_ON_DISK, **_UNUSUAL}[field.name]
             self.assertNotEqual(unusual, field.default, field.name)
 
     def test_spaces_in_lists_and_other_ways_to_write_a_number(self):

@@ -7,6 +7,9 @@
     python tools/benchmark.py --what=peak         the step's FLOP/s over a matrix product's
     python tools/benchmark.py --what=memory       the most memory for 1, 2 ... students
     python tools/benchmark.py --what=input        input pipeline over the step
+    python tools/benchmark.py --what=photographs --images=DIR   2 and 4 views over 1, of JPEGs
+    python tools/benchmark.py --what=placement    both placements, against their cost model
+    python tools/benchmark.py --what=accumulation memory and time of a step in parts
     python tools/benchmark.py --what=start_up --data_dir=DIR   until help, until the first step
 
 Two programs are timed in turn, A B A B ..., so that a machine whose speed drifts slows both.
@@ -33,6 +36,9 @@ _WHAT = {
     "torch": "torch_race:race",
     "peak": "peak:share",
     "input": "pipeline:compare_input",
+    "photographs": "photographs:compare_views",
+    "placement": "devices:compare_placement",
+    "accumulation": "devices:compare_accumulation",
     "start_up": "start_up:time_start_up",
 }
 
@@ -49,6 +55,7 @@ class Options:
     pairs: int
     steps: int
     data_dir: str
+    images: str
 
 
 flags.DEFINE_enum("what", "step", list(_WHAT), "Which comparison.")
@@ -60,6 +67,7 @@ flags.DEFINE_integer("image_size", 32, "Pixels a side.", lower_bound=4)
 flags.DEFINE_integer("pairs", 15, "How often the two are timed in turn.", lower_bound=1)
 flags.DEFINE_integer("steps", 2, "Steps a timing.", lower_bound=1)
 flags.DEFINE_string("data_dir", "", "Where TFDS keeps CIFAR-100, for start_up.")
+flags.DEFINE_string("images", "", "A folder of folders of JPEGs, for photographs.")
 FLAGS = flags.FLAGS
 
 

@@ -1,24 +1,38 @@
-"""Labelled images in memory, and the distorted views that students train on.
+"""Labelled images, in memory or on disk, and the distorted views that students train on.
 
     dataset = kdcl_tf.data.load("cifar100", data_dir="~/tensorflow_datasets")
     views = kdcl_tf.data.Views(dataset, ("resnet32", "wrn_16_2"), seed=0)
     for images, labels in views.epoch(0, batch_size=128): ...
     for images, labels in dataset.batches(dataset.test, batch_size=256): ...
 
+    dataset = kdcl_tf.data.load("imagenet2012", distortion="resized_crop")
+    views = kdcl_tf.data.EncodedViews(dataset, ("resnet18", "resnet50"), seed=0)
+
 Importing this package imports neither TensorFlow nor TFDS: a program can
 check its `--dataset` flag with `validate_name` before it pays for them.
 """
 
-from kdcl_tf.data.dataset import ImageDataset, ImageSplit
-from kdcl_tf.data.loading import load, validate_name
+import importlib
 
-__all__ = ["ImageDataset", "ImageSplit", "Views", "load", "validate_name"]
+from kdcl_tf.data.dataset import ImageDataset, ImageSplit
+from kdcl_tf.data.loading import DISTORTIONS, check_distortion, load, validate_name
+
+__all__ = [
+    "DISTORTIONS",
+    "EncodedViews",
+    "ImageDataset",
+    "ImageSplit",
+    "Views",
+    "check_distortion",
+    "load",
+    "validate_name",
+]
+
+# On first use, because these modules import TensorFlow.
+_LAZY = {"EncodedViews": "encoded_views", "Views": "views"}
 
 
 def __getattr__(name: str):
-    """Gives `Views` on first use, because its module imports TensorFlow."""
-    if name != "Views":
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from kdcl_tf.data import views
-
-    return views.Views
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -59,6 +59,16 @@ class ImageSplit:
         """The examples at `indices` (`[n]` integers), copied, in that order."""
         return ImageSplit(self.images[indices], self.labels[indices])
 
+    def pixels(self, batch_size: int):
+        """Every image once, in order, as a student in service would be given it.
+
+        Yields:
+          (`[B, H, W, C]` uint8, `[B]` int64 labels).
+        """
+        for start in range(0, len(self), batch_size):
+            part = slice(start, start + batch_size)
+            yield self.images[part], self.labels[part]
+
 
 class Source(NamedTuple):
     """What a source file gives: everything it has, nothing held out yet.
@@ -100,6 +110,11 @@ class ImageDataset:
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     flip: bool
+
+    @property
+    def distortion(self) -> str:
+        """The distortion that views of these images have, as `data.load` names it."""
+        return "padded_crop"
 
     @property
     def num_classes(self) -> int:
@@ -153,10 +168,15 @@ class ImageDataset:
 
         return stream.batches(np.arange(len(split)), batch_size, examples)
 
+    def problems(self) -> dict[str, int]:
+        """Counts of what went wrong with images so far, for a run's log."""
+        return {}
+
     def summary(self) -> dict[str, Any]:
         """What a run should record of its data; `json.dumps` accepts it."""
         return {
             "name": self.name,
+            "distortion": self.distortion,
             "num_train": len(self.train),
             "num_held_out": len(self.held_out),
             "num_test": len(self.test),

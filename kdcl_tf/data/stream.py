@@ -1,4 +1,4 @@
-"""Batches of indices turned into batches of examples by tf.data."""
+"""Indices turned into batches of examples by tf.data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ import tensorflow as tf
 # Enough to hide a batch that takes longer than others.
 _READY_BATCHES = 4
 
+# The views of 2048 photographs for two students fill 2.5 GB.
+_READY_LARGE_BATCHES = 1
+
 
 def on_host(array: np.ndarray) -> tf.Tensor:
     """A tensor in the host's memory, where tf.data can use it without a copy."""
-    with tf.device("CPU:0"):
+    # Out of any graph that is being traced: a tensor of that graph could not be kept.
+    with tf.init_scope(), tf.device("CPU:0"):
         return tf.convert_to_tensor(array)
 
 
@@ -52,6 +56,38 @@ def batches(
         deterministic=True,
     )
     return stream.prefetch(_READY_BATCHES).with_options(_options())
+
+
+def decoded(
+    indices: np.ndarray,
+    batch_size: int,
+    example: Callable[[tf.Tensor], Any],
+    finish: Callable[..., Any],
+) -> tf.data.Dataset:
+    """Streams examples that take long to make: one at a time, on all processors.
+
+    Args:
+      indices: `[n]` integers, in the order wanted; n may be 0.
+      batch_size: examples a batch, before `finish`; the last may be smaller.
+      example: maps a scalar int64 index to a tuple of tensors of known shape.
+      finish: maps that tuple with a leading dimension `B` to a batch.
+
+    Returns:
+      A dataset of known cardinality.
+
+    Raises:
+      ValueError: when `batch_size` is not positive.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size: got {batch_size}, wanted 1 or more")
+    stream = tf.data.Dataset.from_tensor_slices(on_host(indices.astype(np.int64)))
+    stream = stream.map(
+        tf.autograph.experimental.do_not_convert(example),
+        num_parallel_calls=os.cpu_count(),
+        deterministic=True,
+    )
+    stream = stream.batch(batch_size).map(tf.autograph.experimental.do_not_convert(finish))
+    return stream.prefetch(_READY_LARGE_BATCHES).with_options(_options())
 
 
 def _options() -> tf.data.Options:

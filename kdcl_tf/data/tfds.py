@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets
 
+from kdcl_tf.data import bad_images as bad_images_lib
 from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import errors, network, resize
+from kdcl_tf.data import encoded, errors, network, resize, tfrecord
 
 DEFAULT_SIZE = 32
 TEST_NAMES = ("test", "validation")
@@ -57,6 +59,54 @@ def read(name: str, data_dir: str | None = None, image_size: int = 0) -> dataset
         class_names=tuple(label.names if label.num_classes else ()),
         flip=builder.name not in NEVER_FLIPPED,
     )
+
+
+def index(
+    name: str, data_dir: str | None, image_size: int, bad_images: bad_images_lib.BadImages
+) -> dataset_lib.Source:
+    """Indexes a TFDS set, whose images stay encoded in its files.
+
+    A test split without labels, as ImageNet's, is passed over.
+
+    Args:
+      name, data_dir: as in `read`.
+      image_size: height and width that images will have.
+      bad_images: what to do about those that turn out to be unreadable.
+
+    Returns:
+      All of `train` and of `test` (`validation` in sets without it) as `EncodedSplit`s,
+      in the order of the files.
+
+    Raises:
+      ValueError, FileNotFoundError: as `read`; and for a set that was prepared in other
+        files than TFRecords.
+    """
+    builder = _builder(name, data_dir)
+    image_key, label_key = _keys(name, builder.info)
+    _prepare(name, builder)
+    _check_format(name, builder.info)
+    label = builder.info.features[label_key]
+    classes = tuple(label.names if label.num_classes else ())
+
+    def split(wanted):
+        files = builder.info.splits[wanted].filepaths
+        images, labels, _ = tfrecord.read([os.fspath(f) for f in files], image_key, label_key)
+        return encoded.EncodedSplit(images, labels, classes, image_size, bad_images)
+
+    train = split(_split_name(name, builder.info, ("train",)))
+    test = split(_split_name(name, builder.info, TEST_NAMES))
+    if len(test) and test.labels.max() < 0:
+        test = split(_split_name(name, builder.info, TEST_NAMES[1:]))
+    return dataset_lib.Source(train, test, classes, flip=builder.name not in NEVER_FLIPPED)
+
+
+def _check_format(name: str, info: Any) -> None:
+    got = getattr(info.file_format, "value", info.file_format)
+    if got != "tfrecord":
+        raise ValueError(
+            f"data set {name!r} is prepared as {got}, wanted tfrecord: prepare it again with TFDS's"
+            " file_format='tfrecord'"
+        )
 
 
 def _builder(name: str, data_dir: str | None) -> Any:

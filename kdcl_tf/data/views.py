@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,10 +9,11 @@ import tensorflow as tf
 
 from kdcl_tf.data import dataset as dataset_lib
 from kdcl_tf.data import distortion as distortion_lib
+from kdcl_tf.data import order as order_lib
 from kdcl_tf.data import stream
 
 
-class Views:
+class Views(order_lib.Epochs):
     """Streams training epochs in which every student sees its own view.
 
     Invariant collaborative learning (KDCL paper, section 3.4) asks that students
@@ -59,52 +59,18 @@ class Views:
           ValueError: for no students or two of one name, a negative seed, a
             negative size, or a Cutout square larger than the image.
         """
-        self.dataset = dataset
-        self.students = tuple(students)
-        self._seed = seed
-        self._invariant = invariant
-        _check(self.students, seed, cutout, dataset.image_shape)
+        super().__init__(dataset, students, seed, invariant)
+        side = min(dataset.image_shape[:2])
+        if cutout > side:
+            raise ValueError(
+                f"cutout: got {cutout}, wanted at most {side}, the side of the image"
+            )
         policy = distortion_lib.Distortion(padding, dataset.flip, cutout)
         self.distortions = {student: policy for student in self.students}
         self._images, self._labels = dataset.train.tensors
 
-    def steps_per_epoch(self, batch_size: int) -> int:
-        """Number of batches in an epoch, the last partial one included.
-
-        Raises:
-          ValueError: when `batch_size` is not in 1..number of training images.
-        """
-        count = len(self.dataset.train)
-        if not 1 <= batch_size <= count:
-            raise ValueError(
-                f"batch_size: got {batch_size}, wanted 1..{count}, the number of"
-                " training images; pass a smaller batch_size"
-            )
-        return math.ceil(count / batch_size)
-
-    def epoch(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
-        """Every training image once, in the order of this epoch.
-
-        Args:
-          epoch: number of the epoch, 0 or more.
-          batch_size: images a batch, over all replicas.
-          skip: batches of this epoch already trained on; they are not produced.
-
-        Returns:
-          `tf.data.Dataset` of (images, labels `[B]` int64). With `invariant`,
-          images is `{student: [B, H, W, C] float32}`, otherwise one such tensor.
-          B is None in the element spec; the last batch may be smaller. Give a
-          `tf.function` this spec as its input signature: it would otherwise look
-          at the tensors, and be traced again for the last batch.
-
-        Raises:
-          ValueError: when `batch_size` or `skip` does not fit the training set.
-        """
-        steps = self.steps_per_epoch(batch_size)
-        if not 0 <= skip <= steps:
-            raise ValueError(f"skip: got {skip}, wanted 0..{steps} batches")
+    def _batches(self, order: np.ndarray, batch_size: int, epoch: int) -> tf.data.Dataset:
         draws = self.draws(epoch)
-        order = self.order(epoch)[skip * batch_size :]
 
         def examples(indices):
             labels = tf.gather(self._labels, indices)
@@ -112,36 +78,18 @@ class Views:
 
         return stream.batches(order, batch_size, examples)
 
-    def order(self, epoch: int) -> np.ndarray:
-        """The order of an epoch: a permutation of the training images' indices.
-
-        Sorts raw bits of a generator that is keyed by NumPy's hash of (seed,
-        epoch): both are promised never to change between versions of NumPy.
-        """
-        sequence = np.random.SeedSequence((self._seed, epoch))
-        bits = np.random.Philox(sequence).random_raw(len(self.dataset.train))
-        return np.argsort(bits, kind="stable")
-
     def draws(self, epoch: int) -> dict[str, distortion_lib.Draws]:
-        """What chance decides for every image, and every student that has a view.
-
-        Keys are made by `fold_in`, which hashes the key before it adds a number:
-        so student 1 of seed 0 shares nothing with student 0 of seed 1, as it would
-        if the numbers were added up.
-        """
+        """What chance decides for every image, and every student that has a view."""
         count = len(self.dataset.train)
         height, width, _ = self.dataset.image_shape
         table = {}
         with tf.device("CPU:0"):
-            key = _fold_in(tf.constant([self._seed, 0], tf.int64), epoch)
+            key = self._key(epoch)
             for number, student in enumerate(self._viewers()):
                 table[student] = self.distortions[student].draw(
-                    _fold_in(key, number), count, height, width
+                    order_lib.fold_in(key, number), count, height, width
                 )
         return table
-
-    def _viewers(self) -> tuple[str, ...]:
-        return self.students if self._invariant else self.students[:1]
 
     def _views(self, indices: tf.Tensor, draws: dict[str, distortion_lib.Draws]):
         """The views of the images at `indices` `[B]`."""
@@ -151,22 +99,3 @@ class Views:
             mine = [tf.gather(field, indices) for field in draws[student]]
             views[student] = self.distortions[student].apply(images, distortion_lib.Draws(*mine))
         return views if self._invariant else views[self.students[0]]
-
-
-def _fold_in(key: tf.Tensor, number: int) -> tf.Tensor:
-    return tf.random.fold_in(key, tf.constant(number, tf.int64), alg="philox")
-
-
-def _check(
-    students: tuple[str, ...],
-    seed: int,
-    cutout: int,
-    image_shape: tuple[int, int, int],
-) -> None:
-    if not students or len(set(students)) != len(students):
-        raise ValueError(f"students: got {students}, wanted one or more names, each once")
-    if seed < 0:
-        raise ValueError(f"seed: got {seed}, wanted 0 or more")
-    side = min(image_shape[:2])
-    if cutout > side:
-        raise ValueError(f"cutout: got {cutout}, wanted at most {side}, the side of the image")

@@ -10,7 +10,6 @@ from kdcl_tf.evaluation import noise as noise_lib
 from kdcl_tf.evaluation import overfitting as overfitting_lib
 from kdcl_tf.evaluation import served
 from kdcl_tf.evaluation import spread as spread_lib
-from kdcl_tf.evaluation.scores import scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +66,7 @@ def categories(students, split, batch_size, class_names):
     """Accuracy by category of two students, see `categories.accuracy_by_category`."""
     accuracies = {
         each.name: categories_lib.accuracy_by_category(
-            served.logits(each.predict, split, batch_size), split.labels
+            *served.predictions(each.predict, split, batch_size)
         )
         for each in students
     }
@@ -126,7 +125,7 @@ def spread(students, split, batch_size):
     """Deviation of predictions within classes, see `spread.spread_by_category`."""
     spreads = {
         each.name: spread_lib.spread_by_category(
-            served.logits(each.predict, split, batch_size), split.labels
+            *served.predictions(each.predict, split, batch_size)
         )
         for each in students
     }
@@ -161,7 +160,7 @@ def overfitting(students, datasets, batch_size):
     for each in students:
         dataset = datasets[each.name]
         accuracies = {
-            name: scores(served.logits(each.predict, split, batch_size), split.labels)["top_1"]
+            name: served.score(each.predict, split, batch_size)["top_1"]
             for name, split in (("train", dataset.train), ("test", dataset.test))
         }
         results[each.name] = {**accuracies, "train_images": len(dataset.train)}

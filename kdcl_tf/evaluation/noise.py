@@ -29,9 +29,9 @@ def noise_curves(predictors, split, deviations, draws=10, seed=0, batch_size=256
     }
     for draw in range(draws):
         generator = np.random.Generator(np.random.Philox(key=[seed, draw]))
-        for start in range(0, len(split), batch_size):
-            images = split.images[start : start + batch_size]
-            labels = split.labels[start : start + batch_size]
+        count = 0
+        for images, labels in split.pixels(batch_size):
+            count += len(labels)
             # One generator from batch to batch gives the same numbers however they are cut.
             noise = generator.standard_normal(images.shape, np.float32)
             for level, deviation in enumerate(deviations):
@@ -42,7 +42,7 @@ def noise_curves(predictors, split, deviations, draws=10, seed=0, batch_size=256
                     _count(found[name], level, draw, predict(pixels)["logits"], labels)
     for result in found.values():
         for values in result.values():
-            values /= len(split)
+            values /= count
             # The clean images are the same in every draw.
             clean = np.asarray(deviations) == 0
             values[clean] = values[clean][:, :1]

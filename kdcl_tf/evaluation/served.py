@@ -45,12 +45,13 @@ def load_students(paths):
     return found
 
 
-def load_dataset(card, name=None, data_dir=None, **subset):
+def load_dataset(card, name=None, data_dir=None, skip_bad_images=False, **subset):
     """The named data set at the student's resolution, by default the one it learned.
 
     Args:
       card: of the student.
-      name, data_dir: as in `data.load`.
+      name, data_dir, skip_bad_images: as in `data.load`.  Whether images stay on disk, and so
+        how they are scaled, is as it was when the student learned.
       **subset: `holdout_per_class` and `train_per_class`, for the images it was trained on.
 
     Raises:
@@ -62,7 +63,17 @@ def load_dataset(card, name=None, data_dir=None, **subset):
     height, width, _ = card["image_shape"]
     # Only images in a data set's own size are not square.
     size = height if height == width else 0
-    return data.load(name, data_dir=data_dir, image_size=size, **subset)
+    distortion = card.get("distortion", "padded_crop")
+    if name == "digits" or name.startswith("tfrecord:"):
+        distortion = "padded_crop" if name == "digits" else "resized_crop"
+    return data.load(
+        name,
+        data_dir=data_dir,
+        image_size=size,
+        distortion=distortion,
+        skip_bad_images=skip_bad_images,
+        **subset,
+    )
 
 
 def check_fits(name, card, dataset):
@@ -79,16 +90,22 @@ def check_fits(name, card, dataset):
         )
 
 
-def logits(predict, split, batch_size=256):
-    """`[N, C]` float32 logits of every image of an `ImageSplit`."""
-    starts = range(0, len(split), batch_size)
-    parts = [predict(split.images[start : start + batch_size])["logits"] for start in starts]
-    return np.concatenate(parts)
+def predictions(predict, split, batch_size=256):
+    """What a student says of every image of a split that can be decoded.
+
+    Returns:
+      (`[N, C]` float32 logits, `[N]` labels).
+
+    Raises:
+      BadImageError: at the first image that cannot be, unless they are skipped.
+    """
+    parts = [(predict(images)["logits"], labels) for images, labels in split.pixels(batch_size)]
+    return tuple(np.concatenate(each) for each in zip(*parts))
 
 
 def score(predict, split, batch_size=256):
-    """`scores` of a served student over every image of an `ImageSplit`."""
-    return scores(logits(predict, split, batch_size), split.labels)
+    """`scores` of a served student over every image of a split."""
+    return scores(*predictions(predict, split, batch_size))
 
 
 def _names(paths):

@@ -102,6 +102,7 @@ class Loop:
         }
         if (epoch + 1) % self._settings.evaluate_every == 0 or epoch + 1 == self._settings.epochs:
             record.update(self._evaluate())
+        record.update(self._views.dataset.problems())
         # Once more, for the metrics: JSON has no word for infinity.
         self._check_variables(epoch, self._steps_per_epoch)
         self._log(record)

@@ -8,9 +8,11 @@ import tensorflow as tf
 
 import kdcl_tf
 from kdcl_tf import data, serving, students
+from kdcl_tf.data import bad_images
 from kdcl_tf.training import factory, plots, strategies
 from kdcl_tf.training.checkpoint import Checkpoints
 from kdcl_tf.training.loop import Loop
+from kdcl_tf.training.workdir import write_atomically
 
 
 class Session:
@@ -31,13 +33,7 @@ class Session:
         workdir.check_flags(settings.as_flags())
         self.settings, self.workdir = settings, workdir
         self.dataset = load_dataset(settings, data_dir)
-        self.views = data.Views(
-            self.dataset,
-            settings.student_names,
-            settings.seed,
-            invariant=settings.invariant,
-            cutout=settings.cutout_size if settings.cutout else 0,
-        )
+        self.views = create_views(settings, self.dataset)
         steps = self.views.steps_per_epoch(settings.batch_size)
         strategy = strategies.create(settings.strategy)
         strategies.check_batches(strategy, len(self.dataset.train), settings.batch_size)
@@ -55,11 +51,15 @@ class Session:
 
         Raises:
           Interrupted, Divergence: as `Loop.run`.
+          BadImageError: at an image that cannot be decoded.
         """
         if self.workdir.result:
             return self.workdir.result
         self.workdir.record_flags(self.settings.as_flags())
-        self.loop.run()
+        if self.dataset.distortion == "resized_crop":
+            self._record_images()
+        with bad_images.told_in_one_line():
+            self.loop.run()
         last = self.workdir.log[-1]
         models = self._export(last)
         method = self.settings.method
@@ -72,6 +72,13 @@ class Session:
         result = self._result(last, models)
         self.workdir.write_result(result)
         return result
+
+    def _record_images(self):
+        """Lists the images held out, and from now on those that cannot be decoded."""
+        if len(self.dataset.held_out):
+            listing = self.dataset.held_out.listing()
+            write_atomically(self.workdir.path / "held_out.txt", listing)
+        self.dataset.bad_images.keep_list(self.workdir.path / "bad_images.txt")
 
     def _export(self, last):
         return {
@@ -135,7 +142,17 @@ def load_dataset(settings, data_dir):
         holdout_per_class=settings.holdout_per_class,
         train_per_class=settings.train_per_class,
         image_size=settings.image_size,
+        distortion=settings.distortion,
+        skip_bad_images=settings.skip_bad_images,
     )
+
+
+def create_views(settings, dataset):
+    """The students' views of the data set, under the settings' distortion."""
+    common = (dataset, settings.student_names, settings.seed, settings.invariant)
+    if settings.distortion == "resized_crop":
+        return data.EncodedViews(*common)
+    return data.Views(*common, cutout=settings.cutout_size if settings.cutout else 0)
 
 
 def all_variables(cohort):

@@ -44,6 +44,8 @@ class Settings:
     invariant: bool | None = None
     dataset: str = "digits"
     image_size: int = 0
+    distortion: str = "padded_crop"
+    skip_bad_images: bool = False
     cutout: bool = False
     cutout_size: int = 16
     holdout_per_class: int | None = None
@@ -72,6 +74,7 @@ class Settings:
         self._check_milestones()
         self._check_method()
         data.validate_name(self.dataset)
+        self._check_distortion()
         if not self.students:
             raise ValueError("--students got no names; wanted some, such as resnet32,wrn_16_2")
         for name in self.students:
@@ -163,6 +166,11 @@ class Settings:
             wanted = "2, 4 or 8, a binary tree" if powers else "2 or more"
             raise ValueError(f"--branches={self.branches}: wanted {wanted}")
 
+    def _check_distortion(self):
+        data.check_distortion(self.dataset, self.distortion, self.skip_bad_images)
+        if self.cutout and self.distortion != "padded_crop":
+            raise ValueError(f"--cutout goes with --distortion=padded_crop; got {self.distortion}")
+
     def _unify_types(self):
         """Makes `Settings(learning_rate=1)` say the same as `--learning_rate=1`, which is 1.0."""
         for field in dataclasses.fields(self):
@@ -175,6 +183,7 @@ class Settings:
             ("method", METHODS),
             ("ensemble", ENSEMBLES),
             ("schedule", SCHEDULES),
+            ("distortion", data.DISTORTIONS),
             ("precision", PRECISIONS),
             ("strategy", STRATEGIES),
         ):

@@ -131,6 +131,30 @@ class ReadTest(FolderTestCase):
         self.assertAllEqual(image, plain(colour, 32, 32))
 
 
+class IndexTest(FolderTestCase):
+    def test_the_same_images_labels_and_order_as_in_memory(self):
+        self.write_pair()
+        self.write("train/red/0.bmp", bmp(24, b"", bytes(RED[::-1]) * 4))
+        read, index = self.load(), self.load(distortion="resized_crop", image_size=8)
+        self.assertAllEqual(index.train.labels, read.train.labels)
+        self.assertEqual(index.class_names, read.class_names)
+        names = [index.train.images.name(number) for number in range(5)]
+        wanted = ["blue/1.jpg", "blue/2.png", "red/0.bmp", "red/1.jpg", "red/2.png"]
+        self.assertEqual(names, [f"train/{name}" for name in wanted])
+        images = np.concatenate([images for images, _ in index.train.pixels(3)])
+        self.assertAllClose(images[:, 0, 0], read.train.images[:, 0, 0], atol=1)
+        self.assertEqual(index.test.images.name(1), "test/red/1.JPEG")
+
+    def test_no_image_is_opened(self):
+        self.write_pair()
+        self.write("train/red/3.jpg", b"no image")
+        self.assertLen(self.load(distortion="resized_crop").train, 5)
+
+    def test_what_is_not_there(self):
+        with self.assertRaisesRegex(FileNotFoundError, "is not there"):
+            self.load(distortion="resized_crop")
+
+
 class RefusedTest(FolderTestCase):
     def test_no_such_folder(self):
         self.assert_refused(FileNotFoundError, str(self.root), "is not there")

@@ -20,12 +20,13 @@ class ValidateNameTest(parameterized.TestCase, tf.test.TestCase):
         "cifar10_corrupted/fog_1:1.0.0",
         "folder:/tmp/my images",
         "folder:~/images",
+        "tfrecord:/data/imagenet/*-of-*",
     )
     def test_good(self, name):
         data.validate_name(name)
 
     @parameterized.parameters(
-        "", "folder:", "folder: ", "no such", "/tmp", "huggingface:x", "a/b/c"
+        "", "folder:", "folder: ", "tfrecord:", "no such", "/tmp", "huggingface:x", "a/b/c"
     )
     def test_bad(self, name):
         with self.assertRaisesRegex(ValueError, "data set: got .*wanted"):
@@ -40,7 +41,7 @@ class ValidateNameTest(parameterized.TestCase, tf.test.TestCase):
         subprocess.run([sys.executable, "-c", program], check=True)
 
 
-class LoadTest(tf.test.TestCase):
+class LoadTest(parameterized.TestCase, tf.test.TestCase):
     def test_held_out_and_train_are_parts_of_the_same(self):
         whole = data.load("digits", image_size=8)
         parts = data.load("digits", image_size=8, holdout_per_class=5, train_per_class=20)
@@ -67,8 +68,19 @@ class LoadTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "image_size: got -1"):
             data.load("digits", image_size=-1)
 
+    @parameterized.parameters(
+        ("digits", "resized_crop", False, "'digits' has no files: wanted"),
+        ("tfrecord:x", "padded_crop", False, "'tfrecord:x' stays on disk: wanted"),
+        ("folder:x", "padded_crop", True, "--skip_bad_images: wanted --distortion=resized_crop"),
+        ("folder:x", "crop", False, "distortion: got 'crop', wanted padded_crop or resized_crop"),
+    )
+    def test_distortions_that_do_not_go(self, name, distortion, skip, message):
+        with self.assertRaisesRegex(ValueError, message):
+            data.load(name, distortion=distortion, skip_bad_images=skip)
+
     def test_views_are_reached_through_the_package(self):
         self.assertEqual(data.Views.__name__, "Views")
+        self.assertEqual(data.EncodedViews.__name__, "EncodedViews")
         with self.assertRaisesRegex(AttributeError, "no attribute 'View'"):
             _ = data.View
 

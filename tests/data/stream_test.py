@@ -34,6 +34,19 @@ class StreamTest(parameterized.TestCase, tf.test.TestCase):
         graph = function.function.graph.as_graph_def()
         self.assertLess(graph.ByteSize(), 10_000)
 
+    @parameterized.parameters((10, 4), (3, 100), (0, 2))
+    def test_examples_one_by_one_in_the_order_given(self, count, batch_size):
+        indices = np.arange(count)[::-1]
+        batches = stream.decoded(
+            indices, batch_size, lambda i: (2 * i, tf.zeros([3])), lambda i, zeros: (i + 1, zeros)
+        )
+        found = [value for numbers, _ in batches for value in numbers.numpy()]
+        self.assertAllEqual(found, 2 * indices + 1)
+        self.assertEqual(batches.cardinality(), -(-count // batch_size))
+        self.assertEqual(batches.element_spec[1], tf.TensorSpec([None, 3]))
+        with self.assertRaisesRegex(ValueError, "batch_size: got 0, wanted 1"):
+            stream.decoded(indices, 0, lambda i: (i,), lambda i: i)
+
     def test_batch_size(self):
         with self.assertRaisesRegex(ValueError, "batch_size: got 0, wanted 1"):
             stream.batches(np.arange(8), 0, lambda i: i)

@@ -1,5 +1,6 @@
 """Tests of TFDS sets: real small builders, prepared on the spot."""
 
+import io
 import os
 import time
 from unittest import mock
@@ -11,7 +12,8 @@ from absl.testing import parameterized
 
 from kdcl_tf import data
 from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import network
+from kdcl_tf.data import decoding, network
+from tests import image_files
 
 _BUILDER = tfds.core.GeneratorBasedBuilder
 
@@ -79,6 +81,34 @@ class KdclNoKeys(_Levels, _BUILDER):
 
 class KdclReversedKeys(_Levels, _BUILDER):
     KEYS = ("label", "image")
+
+
+class KdclPhotos(_BUILDER):
+    """JPEGs as they are, as in imagenet2012, and a test split without labels."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    COUNTS = {"train": 6, "validation": 4, "test": 3}
+
+    def _info(self):
+        features = tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(encoding_format="jpeg"),
+                "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+                "file_name": tfds.features.Text(),
+            }
+        )
+        keys = ("image", "label")
+        return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=keys)
+
+    def _split_generators(self, _):
+        return {split: self._generate_examples(split) for split in self.COUNTS}
+
+    def _generate_examples(self, split):
+        for number in range(self.COUNTS[split]):
+            photo = image_files.photo(number, 30 + number, 60 - number)
+            label = -1 if split == "test" else number % 2
+            content = io.BytesIO(image_files.encode(photo))
+            yield number, {"image": content, "label": label, "file_name": f"{split} {number}"}
 
 
 class TfdsTestCase(parameterized.TestCase, tf.test.TestCase):
@@ -185,6 +215,57 @@ class RefusedTest(TfdsTestCase):
             record.write(b"damaged")
         message = f"test in '{folder}' cannot be read past example 0"
         self.assert_refused(ValueError, message, "kdcl_levels")
+
+
+class IndexTest(TfdsTestCase):
+    def setUp(self):
+        super().setUp()
+        cache = mock.patch.dict(os.environ, KDCL_CACHE_DIR=os.path.join(self.get_temp_dir(), "c"))
+        cache.start()
+        self.addCleanup(cache.stop)
+
+    def test_images_are_those_of_tfds_and_the_unlabelled_split_is_passed_over(self):
+        dataset = self.load("kdcl_photos", distortion="resized_crop", image_size=16)
+        self.assertEqual((len(dataset.train), len(dataset.test)), (6, 4))
+        self.assertEqual(dataset.class_names, ("cat", "dog"))
+        read_config = tfds.ReadConfig(interleave_cycle_length=1)
+        wanted = tfds.load(
+            "kdcl_photos", split="train", data_dir=self.data_dir, read_config=read_config
+        )
+        for index, example in enumerate(wanted):
+            image = decoding.rgb(dataset.train.images.read(index))
+            self.assertAllEqual(image, example["image"])
+            self.assertEqual(dataset.train.labels[index], example["label"])
+        self.assertRegex(dataset.train.images.name(2), r"^kdcl_photos-train.tfrecord-0.*-of-.*#2$")
+
+    def test_sets_of_grey_images_of_one_size(self):
+        dataset = self.load("kdcl_grey_levels", distortion="resized_crop")
+        self.assertEqual(dataset.image_shape, (224, 224, 3))
+        images = np.concatenate([images for images, _ in dataset.train.pixels(4)])
+        self.assertAllEqual(np.sort(images[:, 0, 0, 1]), [0, 2, 4, 101, 103, 105])
+
+    def test_views_of_a_prepared_set(self):
+        dataset = self.load("kdcl_photos", distortion="resized_crop", image_size=16)
+        views = data.EncodedViews(dataset, ("a", "b"), seed=0)
+        ((images, labels),) = views.epoch(0, 6)
+        self.assertEqual((images["a"].shape, images["b"].shape), ((6, 16, 16, 3),) * 2)
+        self.assertAllEqual(labels, dataset.train.labels[views.order(0)])
+
+    def test_other_files_than_tfrecords_are_refused(self):
+        self.data_dir += "_arrays"
+        builder = KdclPhotos(data_dir=self.data_dir, file_format="array_record")
+        builder.download_and_prepare()
+        message = "'kdcl_photos' is prepared as array_record, wanted tfrecord"
+        self.assert_refused(ValueError, message, "kdcl_photos", distortion="resized_crop")
+
+    def test_damaged_file(self):
+        self.data_dir += "_damaged_photos"
+        self.load("kdcl_photos", distortion="resized_crop")
+        folder = os.path.join(self.data_dir, "kdcl_photos", "1.0.0")
+        (file,) = tf.io.gfile.glob(f"{folder}/*-train.tfrecord*")
+        os.truncate(file, os.path.getsize(file) - 10)
+        message = f"'{file}' cannot be read past record 0"
+        self.assert_refused(ValueError, message, "kdcl_photos", distortion="resized_crop")
 
 
 class Cifar100Test(tf.test.TestCase):

@@ -13,6 +13,10 @@ _BAD = (
     ("precision", "float16"),
     ("strategy", "tpu"),
     ("dataset", "folder:"),
+    ("distortion", "crop"),
+    ("distortion", "resized_crop"),
+    ("dataset", "tfrecord:shards"),
+    ("skip_bad_images", True),
     ("epochs", 0),
     ("batch_size", 0),
     ("evaluate_every", 0),
@@ -59,6 +63,7 @@ _GOOD = (
     {"epochs": 1, "batch_size": 1, "evaluate_every": 1},
     {"ensemble": "min_logit", "holdout_per_class": 0},
     {"students": ("resnet8",)},
+    {"dataset": "tfrecord:shards", "distortion": "resized_crop", "skip_bad_images": True},
 )
 
 

@@ -1,0 +1,127 @@
+"""Encoded images to pixels: whole, or only the part that is needed.
+
+Everything here works eagerly and in a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from kdcl_tf.data import errors
+
+# A JPEG's colours have half its resolution, and its decoder smooths between them:
+# so far from its border a part is decoded bit for bit as the whole is.
+_MARGIN = 2
+
+_END_OF_JPEG = b"\xff\xd9"
+
+
+def rgb(content: tf.Tensor) -> tf.Tensor:
+    """The pixels of a JPEG, PNG, GIF, BMP or WebP image, whatever its file is called.
+
+    Grey, palette and CMYK images become RGB, 16 bits become 8, alpha is dropped,
+    of an animation the first frame counts, EXIF orientation is ignored.
+
+    Args:
+      content: scalar string, the bytes of the file.
+
+    Returns:
+      `[H, W, 3]` uint8.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when it is no such image, or a damaged one.
+    """
+    content = tf.convert_to_tensor(content, tf.string)
+    pixels = tf.cond(
+        tf.strings.substr(content, 0, 2) == b"BM",
+        lambda: _bmp(content),
+        lambda: tf.io.decode_image(content, channels=3, expand_animations=False),
+    )
+    return tf.ensure_shape(pixels, [None, None, 3])
+
+
+def parts(
+    content: tf.Tensor, windows: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes once what several windows show of an image.
+
+    Of a JPEG only the smallest rectangle around all windows is decoded, with the
+    pixels that a decoded whole would have there. Images of other types are decoded
+    whole, and so are JPEGs that do not end as they should: a damaged one is then
+    refused whatever the windows are.
+
+    Args:
+      content: scalar string, the bytes of the file.
+      windows: maps scalar int32 height and width to `[M, 4]` int32 rows (top,
+        left, height, width) inside the image.
+
+    Returns:
+      (`[H, W, 3]` uint8, the same windows counted from its corner).
+
+    Raises:
+      tf.errors.InvalidArgumentError: as `rgb`.
+    """
+    ends = tf.strings.substr(content, -2, 2) == _END_OF_JPEG
+    pixels, moved = tf.cond(
+        tf.io.is_jpeg(content) & ends,
+        lambda: _jpeg_part(content, windows),
+        lambda: _whole(content, windows),
+    )
+    return tf.ensure_shape(pixels, [None, None, 3]), moved
+
+
+def fault(content: bytes) -> str | None:
+    """What is wrong with an image, in a few words, or None when it can be decoded."""
+    if not content:
+        return "the file is empty"
+    try:
+        with tf.device("CPU:0"):
+            rgb(tf.constant(content))
+    except tf.errors.OpError as error:
+        reason = errors.one_line(error)
+        if tf.io.is_jpeg(content) and not content.rstrip(b"\0").endswith(_END_OF_JPEG):
+            return f"the JPEG is cut short ({reason})"
+        return reason
+    return None
+
+
+def _whole(content, windows):
+    pixels = rgb(content)
+    shape = tf.shape(pixels)
+    return pixels, windows(shape[0], shape[1])
+
+
+def _jpeg_part(content, windows):
+    shape = tf.io.extract_jpeg_shape(content)
+    wanted = windows(shape[0], shape[1])
+    corner = tf.maximum(tf.reduce_min(wanted[:, :2], axis=0) - _MARGIN, 0)
+    end = tf.reduce_max(wanted[:, :2] + wanted[:, 2:], axis=0) + _MARGIN
+    end = tf.minimum(end, shape[:2])
+    box = tf.concat([corner, end - corner], axis=0)
+    pixels = tf.io.decode_and_crop_jpeg(content, box, channels=3)
+    return pixels, wanted - tf.concat([corner, [0, 0]], axis=0)
+
+
+def _bmp(content):
+    """TensorFlow's decoder does not convert between numbers of channels, and of 8
+    bits a pixel it gives the positions in the palette, not the colours.
+    """
+    image = tf.io.decode_bmp(content)
+    return tf.cond(
+        tf.shape(image)[-1] > 1, lambda: image[..., :3], lambda: _coloured(content, image[..., 0])
+    )
+
+
+def _coloured(content, positions):
+    """The colours of a BMP's palette, which are stored as blue, green, red, unused."""
+    start = 14 + _number(content, 14)
+    colours = (_number(content, 10) - start) // 4
+    palette = tf.io.decode_raw(tf.strings.substr(content, start, 4 * colours), tf.uint8)
+    return tf.gather(tf.reshape(palette, [-1, 4])[:, 2::-1], tf.cast(positions, tf.int32))
+
+
+def _number(content, start):
+    """The 32-bit number at a position of a file, least byte first."""
+    return tf.io.decode_raw(tf.strings.substr(content, start, 4), tf.int32)[0]

@@ -1,0 +1,111 @@
+"""Epochs: the order in which images are trained on, and the keys of their distortions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.data import dataset as dataset_lib
+
+
+class Epochs:
+    """What all streams of training views share: students, order, steps, keys.
+
+    Nothing here has a state. The order of the images is a function of (seed,
+    epoch), and a view of (seed, epoch, number of the student, index of the image):
+    neither depends on the batch size, on `skip` or on what was read before.
+
+    A subclass overrides `_batches(order, batch_size, epoch)`, which gives the
+    views of the images in `order`.
+
+    Attributes:
+      dataset: its `train` split is streamed.
+      students: names of the students, in order.
+    """
+
+    def __init__(
+        self,
+        dataset: dataset_lib.ImageDataset,
+        students: Sequence[str],
+        seed: int,
+        invariant: bool = True,
+    ):
+        self.dataset = dataset
+        self.students = tuple(students)
+        self._seed = seed
+        self._invariant = invariant
+        if not self.students or len(set(self.students)) != len(self.students):
+            raise ValueError(f"students: got {self.students}, wanted one or more names, each once")
+        if seed < 0:
+            raise ValueError(f"seed: got {seed}, wanted 0 or more")
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Number of batches in an epoch, the last partial one included.
+
+        Raises:
+          ValueError: when `batch_size` is not in 1..number of training images.
+        """
+        count = len(self.dataset.train)
+        if not 1 <= batch_size <= count:
+            raise ValueError(
+                f"batch_size: got {batch_size}, wanted 1..{count}, the number of"
+                " training images; pass a smaller batch_size"
+            )
+        return math.ceil(count / batch_size)
+
+    def epoch(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
+        """Every training image once, in the order of this epoch.
+
+        Args:
+          epoch: number of the epoch, 0 or more.
+          batch_size: images a batch, over all replicas.
+          skip: batches of this epoch already trained on; they are not produced.
+
+        Returns:
+          `tf.data.Dataset` of (images, labels `[B]` int64). With `invariant`,
+          images is `{student: [B, H, W, C] float32}`, otherwise one such tensor.
+          B is None in the element spec; the last batch may be smaller. Give a
+          `tf.function` this spec as its input signature: it would otherwise look
+          at the tensors, and be traced again for the last batch.
+
+        Raises:
+          ValueError: when `batch_size` or `skip` does not fit the training set.
+        """
+        steps = self.steps_per_epoch(batch_size)
+        if not 0 <= skip <= steps:
+            raise ValueError(f"skip: got {skip}, wanted 0..{steps} batches")
+        return self._batches(self.order(epoch)[skip * batch_size :], batch_size, epoch)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The order of an epoch: a permutation of the training images' indices.
+
+        Sorts raw bits of a generator that is keyed by NumPy's hash of (seed,
+        epoch): both are promised never to change between versions of NumPy.
+        """
+        sequence = np.random.SeedSequence((self._seed, epoch))
+        bits = np.random.Philox(sequence).random_raw(len(self.dataset.train))
+        return np.argsort(bits, kind="stable")
+
+    def _batches(self, order: np.ndarray, batch_size: int, epoch: int) -> tf.data.Dataset:
+        raise TypeError(f"{type(self).__name__} must override _batches")
+
+    def _viewers(self) -> tuple[str, ...]:
+        """The students that a view is drawn for."""
+        return self.students if self._invariant else self.students[:1]
+
+    def _key(self, epoch: int) -> tf.Tensor:
+        """`[2]` int64: the key of all that chance decides in an epoch."""
+        with tf.device("CPU:0"):
+            return fold_in(tf.constant([self._seed, 0], tf.int64), epoch)
+
+
+def fold_in(key: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
+    """A key for one number of many.
+
+    The key is hashed before the number is added: so student 1 of seed 0 shares
+    nothing with student 0 of seed 1, as it would if the numbers were added up.
+    """
+    return tf.random.fold_in(key, tf.cast(number, tf.int64), alg="philox")

@@ -1,0 +1,62 @@
+"""Tests of kdcl_tf.data.bad_images."""
+
+import contextlib
+import io
+import pathlib
+
+import tensorflow as tf
+
+from kdcl_tf.data import bad_images
+
+LINE = "image 'a/1.jpg' of class 'a' cannot be decoded: torn; --skip_bad_images passes over"
+
+
+class BadImagesTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(self.create_tempdir().full_path) / "bad_images.txt"
+        silence = contextlib.redirect_stderr(io.StringIO())
+        self.told = self.enter_context(silence)
+
+    def test_the_first_is_an_error(self):
+        images = bad_images.BadImages()
+        with self.assertRaisesRegex(bad_images.BadImageError, LINE):
+            images.report("a/1.jpg", "a", "torn")
+
+    def test_skipped_ones_are_told_counted_and_listed_once(self):
+        images = bad_images.BadImages(skip=True)
+        images.report("a/1.jpg", "a", "torn")
+        images.keep_list(self.path)
+        for _ in range(2):
+            images.report("b/2.jpg", "b", "empty")
+        self.assertLen(images, 2)
+        self.assertEqual(self.path.read_text(), "a/1.jpg\ta\ttorn\nb/2.jpg\tb\tempty\n")
+        self.assertEqual(self.told.getvalue().count("b/2.jpg"), 1)
+
+    def test_a_list_goes_on(self):
+        first, second = bad_images.BadImages(skip=True), bad_images.BadImages(skip=True)
+        first.keep_list(self.path)
+        self.assertFalse(self.path.exists())
+        first.report("a/1.jpg", "a", "torn")
+        second.keep_list(self.path)
+        second.report("a/1.jpg", "a", "torn")
+        second.report("b/2.jpg", "b", "empty")
+        self.assertLen(self.path.read_text().splitlines(), 2)
+
+    def test_found_in_the_error_of_a_stream(self):
+        def report(_):
+            bad_images.BadImages().report("a/1.jpg", "a", "torn")
+
+        stream = tf.data.Dataset.range(3).map(lambda n: tf.numpy_function(report, [n], tf.int64))
+        with self.assertRaisesRegex(bad_images.BadImageError, f"^{LINE}[^\n]*$"):
+            with bad_images.told_in_one_line():
+                list(stream.prefetch(1))
+
+    def test_other_errors_stay_what_they_are(self):
+        with self.assertRaises(tf.errors.InvalidArgumentError):
+            with bad_images.told_in_one_line():
+                tf.io.decode_png(b"no image")
+
+
+if __name__ == "__main__":
+    tf.test.main()

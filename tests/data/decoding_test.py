@@ -1,0 +1,117 @@
+"""Tests of kdcl_tf.data.decoding."""
+
+import struct
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.data import decoding
+from tests import image_files
+
+PHOTO = image_files.photo(height=60, width=90)
+
+
+def _gradient_bmp():
+    """Two pixels of a palette of two colours, in the form that TensorFlow reads."""
+    palette = bytes((1, 2, 3, 0, 201, 202, 203, 0))
+    header = struct.pack("<2sIHHI", b"BM", 54 + 8 + 4, 0, 0, 54 + 8)
+    info = struct.pack("<IiiHHIIiiII", 40, 4, 1, 1, 8, 0, 4, 0, 0, 2, 0)
+    return header + info + palette + bytes((0, 1, 1, 0))
+
+
+class RgbTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(
+        ("PNG", None, 0),
+        ("BMP", None, 0),
+        ("WEBP", None, 0),
+        ("JPEG", None, 6),
+        ("JPEG", "CMYK", 9),
+    )
+    def test_kinds_of_files_in_a_graph(self, kind, mode, tolerance):
+        options = {"lossless": True} if kind == "WEBP" else {}
+        content = image_files.encode(PHOTO, kind, mode, quality=95, **options)
+        found = tf.function(decoding.rgb)(tf.constant(content)).numpy()
+        self.assertEqual((found.shape, found.dtype), (PHOTO.shape, np.uint8))
+        self.assertLessEqual(np.abs(found.astype(int) - PHOTO).mean(), tolerance)
+
+    @parameterized.parameters(("JPEG", "L"), ("PNG", "L"), ("PNG", "LA"), ("GIF", "L"))
+    def test_grey_becomes_rgb(self, kind, mode):
+        found = decoding.rgb(image_files.encode(PHOTO, kind, mode)).numpy()
+        self.assertAllEqual(found[..., 0], found[..., 2])
+        wanted = PHOTO @ np.array([0.299, 0.587, 0.114])
+        self.assertAllClose(found[..., 0], wanted, atol=12)
+
+    def test_the_colours_of_a_palette(self):
+        found = decoding.rgb(_gradient_bmp())
+        self.assertAllEqual(found[0], [[3, 2, 1], [203, 202, 201], [203, 202, 201], [3, 2, 1]])
+
+
+class PartsTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.product(subsampling=(0, 1, 2), mode=(None, "L", "CMYK"))
+    def test_parts_of_a_jpeg_are_those_of_the_whole_bit_for_bit(self, subsampling, mode):
+        options = {} if mode == "L" else {"subsampling": subsampling}
+        content = image_files.encode(PHOTO, "JPEG", mode, **options)
+        self._assert_parts_are_those_of_the_whole(content, 60)
+
+    def test_also_of_real_photographs(self):
+        for number, file in enumerate(image_files.imagenet_samples()[:40]):
+            self._assert_parts_are_those_of_the_whole(file.read_bytes(), 3, number)
+
+    def _assert_parts_are_those_of_the_whole(self, content, times, seed=0):
+        whole, rng = decoding.rgb(content).numpy(), np.random.default_rng(seed)
+        for _ in range(times):
+            sides = rng.integers(1, np.array([whole.shape[:2]] * 2) + 1)
+            corners = rng.integers(0, np.array(whole.shape[:2]) - sides + 1)
+            windows = np.concatenate([corners, sides], axis=1).astype(np.int32)
+            pixels, moved = decoding.parts(tf.constant(content), lambda *_: windows)
+            for (top, left, high, wide), (row, column, *same) in zip(windows, moved.numpy()):
+                self.assertEqual(same, [high, wide])
+                wanted = whole[top : top + high, left : left + wide]
+                found = pixels[row : row + high, column : column + wide]
+                self.assertAllEqual(found, wanted)
+
+    def test_only_the_rectangle_around_the_windows_is_decoded(self):
+        content = tf.constant(image_files.encode(PHOTO))
+        windows = np.array([[10, 20, 5, 6], [12, 50, 9, 7]], np.int32)
+        pixels, _ = decoding.parts(content, lambda *_: windows)
+        self.assertEqual(pixels.shape, (21 - 10 + 4, 57 - 20 + 4, 3))
+
+    def test_windows_are_asked_for_the_size_of_the_image(self):
+        for kind in ("JPEG", "PNG"):
+            content = tf.constant(image_files.encode(PHOTO, kind))
+            pixels, windows = decoding.parts(content, lambda h, w: tf.stack([[0, 0, h, w]]))
+            self.assertEqual(pixels.shape, PHOTO.shape)
+            self.assertAllEqual(windows, [[0, 0, 60, 90]])
+
+    def test_a_jpeg_that_is_cut_short_is_refused_whatever_is_asked_of_it(self):
+        content = tf.constant(image_files.encode(PHOTO)[:-50])
+        with self.assertRaises(tf.errors.InvalidArgumentError):
+            decoding.parts(content, lambda *_: tf.constant([[0, 0, 4, 4]]))
+
+    def test_bytes_after_the_end_of_a_jpeg_do_no_harm(self):
+        content = image_files.encode(PHOTO)
+        pixels, _ = decoding.parts(tf.constant(content + b"more"), lambda *_: [[0, 0, 60, 90]])
+        self.assertAllEqual(pixels, decoding.rgb(content))
+
+
+class FaultTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.named_parameters(
+        ("empty", lambda: b"", "the file is empty"),
+        ("one_byte", lambda: b"x", "."),
+        ("page", lambda: b"<html>404 not found</html>", "Unknown image file format"),
+        ("tiff", lambda: image_files.encode(PHOTO, "TIFF"), "Unknown image file format"),
+        ("jpeg", lambda: image_files.encode(PHOTO)[:-50], "the JPEG is cut short"),
+        ("png", lambda: image_files.encode(PHOTO, "PNG")[:-500], "PNG"),
+    )
+    def test_what_is_wrong_in_one_line(self, content, wanted):
+        found = decoding.fault(content())
+        self.assertRegex(found, wanted)
+        self.assertNotIn("\n", found)
+
+    def test_nothing_is_wrong(self):
+        self.assertIsNone(decoding.fault(image_files.encode(PHOTO)))
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,169 @@
+"""Tests of whole runs on images that stay on disk: real photographs, where there are any."""
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf import data
+from kdcl_tf.evaluation import served
+from kdcl_tf.training import session
+from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.session import Session
+from kdcl_tf.training.settings import Settings
+from kdcl_tf.training.workdir import Workdir
+from tests import image_files
+
+CLASSES, TRAINED, TESTED = 3, 24, 6
+_SMALL = {
+    "distortion": "resized_crop",
+    "image_size": 32,
+    "students": ("resnet8", "resnet8"),
+    "ensemble": "general",
+    "holdout_per_class": 1,
+    "epochs": 1,
+    "batch_size": 8,
+    "milestones": (),
+    "learning_rate": 0.01,
+}
+
+
+def _write_photographs(folder):
+    """24 photographs in three classes to train on, six to test; returns the training files."""
+    files = image_files.imagenet_samples()[: TRAINED + TESTED]
+    contents = {}
+    for number, file in enumerate(files):
+        split = "train" if number < TRAINED else "test"
+        contents[f"{split}/{number % CLASSES}/{file.name}"] = file.read_bytes()
+    image_files.write(folder, contents)
+    return [name for name in contents if name.startswith("train")]
+
+
+class _StoppingViews(data.EncodedViews):
+    """Views whose run is stopped after the first step."""
+
+    def epoch(self, epoch, batch_size, skip=0):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return super().epoch(epoch, batch_size, skip)
+
+
+def _run(settings, workdir, views=None):
+    run = Session(settings, Workdir(workdir))
+    if views:
+        run.loop._views = views(run.dataset, settings.student_names, settings.seed)
+    return run, run.train()
+
+
+def _values(run):
+    return [np.array(variable) for variable in session.all_variables(run.cohort)]
+
+
+class StreamedRunTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = pathlib.Path(temporary.name)
+        cls.names = _write_photographs(cls.folder / "images")
+        cls.settings = Settings(dataset=f"folder:{cls.folder / 'images'}", **_SMALL)
+        cls.run_, cls.result = _run(cls.settings, cls.folder / "whole")
+
+    def test_stopped_inside_the_epoch_it_ends_with_the_same_bits(self):
+        workdir = self.folder / "parts"
+        with self.assertRaisesRegex(Interrupted, "at epoch 1, step 1 of 3"):
+            _run(self.settings, workdir, _StoppingViews)
+        resumed, _ = _run(self.settings, workdir)
+        wanted = _values(self.run_)
+        self.assertGreater(len(wanted), 100)
+        for found, value in zip(_values(resumed), wanted, strict=True):
+            self.assertAllEqual(found, value)
+
+    def test_the_folder_lists_what_was_held_out(self):
+        lines = (self.folder / "whole" / "held_out.txt").read_text().splitlines()
+        self.assertLen(lines, CLASSES)
+        for label, line in enumerate(lines):
+            name, class_name = line.split("\t")
+            self.assertIn(name, self.names)
+            self.assertEqual((class_name, name.split("/")[1]), (str(label), str(label)))
+        self.assertFalse((self.folder / "whole" / "bad_images.txt").exists())
+        self.assertEqual(self.result["data"]["num_train"], TRAINED - CLASSES)
+
+    def test_served_students_score_as_the_log_says(self):
+        for student in self.result["students"].values():
+            (loaded,) = served.load_students([self.folder / "whole" / student["saved_model"]])
+            dataset = served.load_dataset(loaded.card)
+            self.assertEqual(dataset.distortion, "resized_crop")
+            scores = served.score(loaded.predict, dataset.test, 4)
+            self.assertEqual(scores["examples"], TESTED)
+            self.assertAllClose(scores["top_1"], student["accuracy"])
+            self.assertAllClose(scores["nll"], student["cross_entropy"], rtol=1e-4)
+
+
+class BadImagesTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        contents = {
+            f"{split}/{label}/{number}.jpg": image_files.encode(image_files.photo(number))
+            for split in ("train", "test")
+            for label in "ab"
+            for number in range(6)
+        }
+        contents["train/a/4.jpg"] = contents["train/a/4.jpg"][:-50]
+        contents["test/b/2.jpg"] = b"<html>"
+        image_files.write(self.folder / "images", contents)
+        self.flags = {
+            "dataset": f"folder:{self.folder / 'images'}",
+            **_SMALL,
+            "students": ("resnet8",),
+            "ensemble": "min_logit",
+            "holdout_per_class": 0,
+        }
+
+    def test_the_program_stops_with_one_line(self):
+        arguments = [
+            f"--{name}={','.join(value) if isinstance(value, tuple) else value}"
+            for name, value in self.flags.items()
+        ]
+        command = [sys.executable, "-m", "kdcl_tf.train", *arguments]
+        done = subprocess.run(
+            [*command, f"--workdir={self.folder / 'run'}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=pathlib.Path(__file__).parents[1],
+            # The tests' own setting would show what the program itself holds back.
+            env={key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"},
+        )
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(
+            done.stderr,
+            r"^\S+: image 'train/a/4.jpg' of class 'a' cannot be decoded: the JPEG is cut short.*; "
+            "--skip_bad_images passes over such images\n$",
+        )
+
+    def test_skipped_they_are_counted_and_listed(self):
+        settings = Settings(**self.flags, skip_bad_images=True)
+        with contextlib.redirect_stderr(io.StringIO()):
+            run, result = _run(settings, self.folder / "run")
+        self.assertEqual(result["data"]["bad_images"], 2)
+        log = (self.folder / "run" / "log.jsonl").read_text()
+        self.assertEqual(json.loads(log)["bad_images"], 2)
+        lines = (self.folder / "run" / "bad_images.txt").read_text().splitlines()
+        names = [line.split("\t")[0] for line in lines]
+        self.assertEqual(names, ["train/a/4.jpg", "test/b/2.jpg"])
+        # The metrics hold the evaluation: of the twelve test images one is bad.
+        self.assertEqual(float(run.cohort.cohort_metrics.ensemble.count), 11)
+
+
+if __name__ == "__main__":
+    tf.test.main()

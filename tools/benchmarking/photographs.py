@@ -1,0 +1,76 @@
+"""What it costs to make M views of a photograph that is a JPEG on disk."""
+
+import pathlib
+import time
+
+import numpy as np
+from absl import app
+
+import kdcl_tf
+from kdcl_tf.data import bad_images, encoded, storage
+
+_BATCH = 32
+_VIEWS = (1, 2, 4)
+
+
+def compare_views(options):
+    """Work of M views of an image from one decode, without the start of an epoch.
+
+    Counted in seconds of processor time, which others on the machine do not take away.
+    """
+    dataset = _dataset(options.images, times=4)
+    feeds = {count: _feed(dataset, count) for count in _VIEWS}
+    seconds = {count: [] for count in feeds}
+    for _ in range(options.pairs):
+        for count, run in feeds.items():
+            seconds[count].append(run())
+    for count, each in seconds.items():
+        low, middle, high = np.quantile(np.divide(each, seconds[1]), [0.25, 0.5, 0.75])
+        rate = 1 / np.median(each)
+        print(
+            f"M = {count}: {rate:.0f} images/s a core, {rate * count:.0f} views/s a core; an image "
+            f"over one of M = 1: {middle:.2f} (quartiles {low:.2f}, {high:.2f})",
+            flush=True,
+        )
+
+
+def _feed(dataset, count):
+    """A function that gives the seconds of work an image, over twice the test images."""
+    names = tuple(map(str, range(count)))
+    views = kdcl_tf.data.EncodedViews(dataset, names, seed=0)
+
+    def run():
+        batches = iter(views.epoch(0, _BATCH))
+        next(batches)
+        began, seen = time.process_time(), 0
+        while seen < 2 * len(dataset.test):
+            seen += len(next(batches)[1])
+        return (time.process_time() - began) / seen
+
+    return run
+
+
+def _dataset(folder, times):
+    """The JPEGs of a folder of folders as a streamed data set, each so many times."""
+    root = pathlib.Path(folder).expanduser()
+    names = sorted(bytes(file.relative_to(root)) for file in root.glob("*/*.JPEG"))
+    if not folder or not names:
+        raise app.UsageError(f"--images={folder}: wanted a folder of folders of *.JPEG")
+    classes = tuple(map(str, range(len(names))))
+    split = encoded.EncodedSplit(
+        storage.Files(str(root), np.tile(names, times)),
+        np.tile(np.arange(len(names)), times),
+        classes,
+        encoded.DEFAULT_SIZE,
+        bad_images.BadImages(),
+    )
+    return encoded.EncodedDataset(
+        name="photographs",
+        train=split,
+        held_out=split.take([]),
+        test=split.take(slice(len(names))),
+        class_names=classes,
+        mean=encoded.MEAN,
+        deviation=encoded.DEVIATION,
+        flip=True,
+    )
