@@ -36,8 +36,9 @@ def part(batch, index, count, after=None):
     size = tf.shape(next(iter(tensors.values())))[0]
     begin, end = size * index // count, size * (index + 1) // count
     earlier = [each for each in tf.nest.flatten(after) if each is not None]
+    slices = {key: each[begin:end] for key, each in tensors.items()}
     with tf.control_dependencies(earlier):
-        slices = {key: tf.identity(each[begin:end]) for key, each in tensors.items()}
+        slices = {key: tf.identity(each) for key, each in slices.items()}
     return tf.nest.map_structure(lambda each: slices.get(id(each)), batch)
 
 

@@ -329,8 +329,12 @@ class Cohort(keras.Model):
 
     def _descend(self, gradients):
         """Updates all students at once: each gradient is taken before any variable moves."""
-        for (optimizer, variables), group in zip(self._optimizer_groups(), gradients):
-            optimizer.apply_gradients(zip(self._rescaled(group, variables), variables))
+
+        def apply():
+            for (optimizer, variables), group in zip(self._optimizer_groups(), gradients):
+                optimizer.apply_gradients(zip(self._rescaled(group, variables), variables))
+
+        self._placement.update(apply)
 
     def _rescaled(self, gradients, variables):
         """The gradients as they are applied."""

@@ -8,6 +8,7 @@ a student learns from is in it, whatever the method.
 
 import contextlib
 
+import keras
 import tensorflow as tf
 
 __all__ = ["Forward", "Placement", "penalty", "update_in_place"]
@@ -39,6 +40,17 @@ class Placement:
     def centre(self):
         """A context for what belongs to all students: the device of the first."""
         return self.scope(next(iter(self._devices), None))
+
+    def update(self, apply):
+        """Calls `apply`, which applies gradients, so that none goes to another device.
+
+        In a replica's context Keras reduces all gradients over replicas by one op, even over
+        one replica, and an op has one device.
+        """
+        if self._devices:
+            tf.distribute.get_replica_context().merge_call(lambda _: apply())
+        else:
+            apply()
 
     def check(self, cohort, jit_compile=False):
         """Raises ValueError for a cohort whose students cannot be, or are not, on these devices."""
@@ -117,7 +129,8 @@ def update_in_place(optimizer):
     update = optimizer.update_step
 
     def update_step(gradient, variable, learning_rate):
-        with tf.device(variable.value.device):
+        own = variable.value if isinstance(variable, keras.Variable) else variable
+        with tf.device(own.device):
             update(gradient, variable, learning_rate)
 
     optimizer.update_step = update_step

@@ -15,6 +15,8 @@ _BAD = (
     ("dataset", "folder:"),
     ("epochs", 0),
     ("batch_size", 0),
+    ("accumulation_steps", 0),
+    ("accumulation_steps", 17),
     ("evaluate_every", 0),
     ("cutout_size", 0),
     ("holdout_per_class", -1),
@@ -55,6 +57,7 @@ _GOOD = (
     {"milestones": ()},
     {"seed": 2**32 - 1},
     {"epochs": 1, "batch_size": 1, "evaluate_every": 1},
+    {"batch_size": 4, "accumulation_steps": 4},
     {"ensemble": "min_logit", "holdout_per_class": 0},
     {"students": ("resnet8",)},
 )
