@@ -3,6 +3,8 @@
     python tools/benchmark.py --what=step         KDCL's step over Independent's
     python tools/benchmark.py --what=batch_norm   stock batch norm's step over ours
     python tools/benchmark.py --what=input        input pipeline over the step
+    python tools/benchmark.py --what=placement    both placements, against their cost model
+    python tools/benchmark.py --what=accumulation memory and time of a step in parts
 
 Two programs are timed in turn, A B A B ..., so that a machine whose speed drifts slows both.
 A ratio is the median over the pairs, with the quartiles beside it.
@@ -24,7 +26,12 @@ from kdcl_tf.training.optimizers import CoupledSGD
 
 _ENSEMBLES = ("naive", "linear", "min_logit", "general")
 
-flags.DEFINE_enum("what", "step", ("step", "batch_norm", "input"), "Which comparison.")
+flags.DEFINE_enum(
+    "what",
+    "step",
+    ("step", "batch_norm", "input", "placement", "accumulation"),
+    "Which comparison.",
+)
 flags.DEFINE_list("students", ["resnet32", "wrn_16_2"], "Architectures.")
 flags.DEFINE_enum("precision", "float32", list(POLICIES), "Of the students' activations.")
 flags.DEFINE_integer("batch_size", 128, "Images a step.", lower_bound=1)
@@ -141,6 +148,11 @@ def compare_input():
 
 
 def main(_):
+    if FLAGS.what in ("placement", "accumulation"):
+        import device_benchmark
+
+        getattr(device_benchmark, f"compare_{FLAGS.what}")(FLAGS)
+        return
     {"step": compare_methods, "batch_norm": compare_batch_norm, "input": compare_input}[
         FLAGS.what
     ]()

@@ -5,11 +5,7 @@ import math
 import tensorflow as tf
 
 from kdcl_tf import students
-from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training import traffic
-
-# A multiply-add is two operations, and a backward pass costs two forward ones.
-_OPERATIONS = 6
 
 
 def split_cpu(count):
@@ -65,10 +61,9 @@ def of_students(settings, placement):
 
 
 def workload(settings, cohort, dataset):
-    """The `traffic.Workload` of a run."""
+    """The `traffic.Workload` of a run, as far as what travels goes."""
     members = cohort.students.values()
     return traffic.Workload(
-        flops=tuple(_OPERATIONS * multiply_adds(each) for each in members),
         parameters=tuple(students.parameter_count(each) for each in members),
         num_classes=dataset.num_classes,
         batch_size=settings.batch_size,
@@ -77,11 +72,18 @@ def workload(settings, cohort, dataset):
         synchronized_channels=tuple(
             layer.moving_mean.shape[0]
             for each in members
-            for layer in each.layers
+            for layer in _layers(each)
             if getattr(layer, "synchronized", False)
         ),
         accumulation_steps=cohort.accumulation_steps,
     )
+
+
+def _layers(model):
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
 
 
 def _names():

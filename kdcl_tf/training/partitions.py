@@ -18,12 +18,14 @@ class Transfer:
       tensor: the name of the op that makes it.
       source, target: short names of devices, such as "CPU:1".
       size: bytes; None where the graph does not tell the shape.
+      is_input: whether it is an argument of the step, such as images.
     """
 
     tensor: str
     source: str
     target: str
     size: int | None
+    is_input: bool = False
 
 
 def transfers(function, *args):
@@ -40,7 +42,7 @@ def transfers(function, *args):
     shapes = {}
     for op in concrete.graph.get_operations():
         for output in op.outputs:
-            shapes[output.name] = (output.shape, output.dtype)
+            shapes[output.name] = (output.shape, output.dtype, op.type == "Placeholder")
     found = []
     for graph in _partition_graphs(function, args):
         nodes = {node.name: node for node in graph.node}
@@ -75,7 +77,7 @@ def _is_signal(send, nodes):
 
 def _transfer(send, shapes):
     name = send.input[0] if ":" in send.input[0] else f"{send.input[0]}:0"
-    shape, dtype = shapes.get(name, (tf.TensorShape(None), tf.float32))
+    shape, dtype, is_input = shapes.get(name, (tf.TensorShape(None), tf.float32, False))
     size = shape.num_elements() * dtype.size if shape.is_fully_defined() else None
     ends = (send.attr["send_device"].s, send.attr["recv_device"].s)
-    return Transfer(name, *[end.decode().split("device:")[-1] for end in ends], size)
+    return Transfer(name, *[end.decode().split("device:")[-1] for end in ends], size, is_input)

@@ -25,21 +25,21 @@ class Workload:
     """What is trained.
 
     Attributes:
-      flops: of each student, operations an image of forward and backward pass: about
-        6 times its multiply-adds forward.
       parameters: of each student, trainable.
       num_classes: C.
       batch_size: B, over all devices.
+      flops: of each student, operations an image of forward and backward pass: about
+        6 times its multiply-adds forward.  Only the times need them.
       view_bytes: of one student's view of one image.
       is_shared: whether all students see one view.
       synchronized_channels: C_l of each synchronised batch norm layer.
       accumulation_steps: parts a batch is run in.
     """
 
-    flops: tuple
     parameters: tuple
     num_classes: int
     batch_size: int
+    flops: tuple = ()
     view_bytes: int = 0
     is_shared: bool = False
     synchronized_channels: tuple = ()
@@ -74,7 +74,7 @@ def reduced_numbers(workload):
 
 def away(workload, devices):
     """How many students are not on device 0."""
-    students = len(workload.flops)
+    students = len(workload.parameters)
     return students - len(range(0, students, devices))
 
 
@@ -91,13 +91,13 @@ def student_bytes(workload, devices):
 
 def data_image_bytes(workload):
     """Bytes of images that all devices together are given in a data parallel step."""
-    views = 1 if workload.is_shared else len(workload.flops)
+    views = 1 if workload.is_shared else len(workload.parameters)
     return workload.batch_size * workload.view_bytes * views
 
 
 def student_image_bytes(workload, devices):
     """The same with a student a device; a shared view goes to each device once."""
-    students = len(workload.flops)
+    students = len(workload.parameters)
     views = min(devices, students) if workload.is_shared else students
     return workload.batch_size * workload.view_bytes * views
 

@@ -1,0 +1,224 @@
+"""Placements and accumulation, for `tools/benchmark.py`, which has the flags.
+
+Two logical devices of the CPU stand for two devices.  They share a pool of threads: with
+one thread an op and two ops at once, two busy devices have about a core each, but a device
+that is alone may run two ops side by side.  What a core does alone is measured with all
+threads on one core, and the cost model (`kdcl_tf/training/traffic.py`) is fed with that.
+Nothing is copied between logical CPUs: bytes are counted in the graphs, and their time
+cannot be measured here.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import time
+
+import numpy as np
+import tensorflow as tf
+
+import kdcl_tf
+from kdcl_tf.students.cost import multiply_adds
+from kdcl_tf.training import devices, partitions, traffic
+from kdcl_tf.training.factory import POLICIES
+from kdcl_tf.training.optimizers import CoupledSGD
+
+_DEVICES = ("CPU:0", "CPU:1")
+# A multiply-add is two operations, and a backward pass costs two forward ones.
+_OPERATIONS = 6
+
+
+def compare_placement(flags):
+    """Bytes from the graphs and seconds from steps in turn, each beside the model's."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(len(_DEVICES))
+    devices.split_cpu(len(_DEVICES))
+    steps = {"data": _data_step(flags), "student": _student_step(flags)}
+    workload = _workload(flags)
+    for name, (function, args) in steps.items():
+        _show_bytes(name, partitions.transfers(function, *args), workload)
+    alone = [_alone_step(flags, index) for index in range(len(flags.students))]
+    _show_seconds(flags, workload, alone, list(steps.values()))
+
+
+def compare_accumulation(flags):
+    """Peak memory and seconds a step, each number of parts in a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    for parts in (1, 2, 4, 8):
+        with spawn.Pool(1) as pool:
+            before, peak, seconds = pool.apply(
+                _accumulate,
+                (parts, flags.students, flags.batch_size, flags.num_classes, flags.steps),
+            )
+        print(
+            f"accumulation_steps={parts}: peak {peak:,.0f} MB, {peak - before:,.0f} MB above the "
+            f"process before its first step; {1000 * seconds:.1f} ms a step",
+            flush=True,
+        )
+
+
+def _accumulate(parts, names, batch_size, classes, steps):
+    cohort = kdcl_tf.KDCL(_build(names, classes, [None] * len(names)))
+    _compile(cohort, accumulation_steps=parts)
+    step, batch = tf.function(cohort.train_step), _batch(cohort, batch_size, classes)
+    before = _peak_megabytes()
+    step(batch)
+    began = time.perf_counter()
+    for _ in range(steps):
+        step(batch)["loss"].numpy()
+    return before, _peak_megabytes(), (time.perf_counter() - began) / steps
+
+
+def _peak_megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _build(names, classes, places, dtype="float32"):
+    made = {}
+    for index, (name, place) in enumerate(zip(names, places)):
+        with tf.device(place) if place else contextlib.nullcontext():
+            made[f"{index}_{name}"] = kdcl_tf.students.build(
+                name, classes, dtype=dtype, model_name=f"{name}_{index}"
+            )
+    return made
+
+
+def _compile(cohort, **kwargs):
+    cohort.compile(CoupledSGD(0.01, momentum=0.9, coupled_weight_decay=5e-4), **kwargs)
+
+
+def _batch(cohort, size, classes):
+    shape = (size, *next(iter(cohort.students.values())).input_shape[1:])
+    views = {name: tf.random.normal(shape) for name in cohort.students}
+    return views, tf.random.uniform([size], maxval=classes, dtype=tf.int64)
+
+
+def _data_step(flags):
+    strategy = tf.distribute.MirroredStrategy(
+        list(_DEVICES), cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    with strategy.scope():
+        members = _build(flags.students, flags.num_classes, [None] * len(flags.students),
+                         POLICIES[flags.precision])  # fmt: skip
+        cohort = kdcl_tf.KDCL(members)
+        _compile(cohort)
+
+    def of_replica(context):
+        with tf.device(_DEVICES[context.replica_id_in_sync_group]):
+            return _batch(cohort, flags.batch_size // len(_DEVICES), flags.num_classes)
+
+    batch = strategy.experimental_distribute_values_from_function(of_replica)
+
+    @tf.function
+    def step(batch):
+        return strategy.reduce(
+            "MEAN", strategy.run(cohort.train_step, args=(batch,))["loss"], axis=None
+        )
+
+    return step, (batch,)
+
+
+def _student_step(flags):
+    places = [_DEVICES[index % len(_DEVICES)] for index in range(len(flags.students))]
+    members = _build(flags.students, flags.num_classes, places, POLICIES[flags.precision])
+    cohort = kdcl_tf.KDCL(members)
+    _compile(cohort, devices=dict(zip(members, places)))
+
+    @tf.function
+    def step(batch):
+        return cohort.train_step(batch)["loss"]
+
+    return step, (_batch(cohort, flags.batch_size, flags.num_classes),)
+
+
+def _alone_step(flags, index):
+    members = _build([flags.students[index]], flags.num_classes, [None], POLICIES[flags.precision])
+    cohort = kdcl_tf.Independent(members)
+    _compile(cohort)
+
+    @tf.function
+    def step(batch):
+        return cohort.train_step(batch)["loss"]
+
+    return step, (_batch(cohort, flags.batch_size, flags.num_classes),)
+
+
+def _workload(flags):
+    members = _build(flags.students, flags.num_classes, [None] * len(flags.students)).values()
+    return traffic.Workload(
+        parameters=tuple(kdcl_tf.students.parameter_count(each) for each in members),
+        num_classes=flags.num_classes,
+        batch_size=flags.batch_size,
+        flops=tuple(_OPERATIONS * multiply_adds(each) for each in members),
+        view_bytes=32 * 32 * 3 * 4,
+    )
+
+
+def _show_bytes(name, found, workload):
+    unknown = [each.tensor for each in found if each.size is None]
+    inputs = sum(each.size or 0 for each in found if each.is_input)
+    small = sum(each.size or 0 for each in found if each.size == 4)
+    rest = sum(each.size or 0 for each in found if not each.is_input) - small
+    model = {"data": traffic.data_bytes, "student": traffic.student_bytes}[name]
+    print(
+        f"--placement={name}: {rest:,} bytes cross between devices a step, the model says "
+        f"{model(workload, len(_DEVICES)):,.0f}; besides {inputs:,} of images and {small:,} in "
+        f"single numbers" + (f"; of unknown size: {', '.join(unknown)}" if unknown else ""),
+        flush=True,
+    )
+
+
+def _show_seconds(flags, workload, alone, placed):
+    cores = sorted(os.sched_getaffinity(0))
+    seconds = np.array([_round(flags, cores, alone, placed) for _ in range(flags.pairs + 1)])[1:]
+    *each, data, student = seconds.T
+    # The model's rates are those of a core; students need not reach the same one.
+    predicted = {"data": sum(each) / len(_DEVICES)}
+    predicted["student"] = np.max(
+        [sum(each[first :: len(_DEVICES)]) for first in range(len(_DEVICES))], axis=0
+    )
+    for name, time_alone, flops in zip(flags.students, each, workload.flops):
+        rate = flops * flags.batch_size / np.median(time_alone)
+        print(f"{name} alone on a core: {_milliseconds(time_alone)}, {rate / 1e9:.1f} GFLOP/s")
+    for name, measured in (("data", data), ("student", student)):
+        print(
+            f"--placement={name}: {_milliseconds(measured)}, model "
+            f"{_milliseconds(predicted[name])}, measured over model "
+            f"{_quartiles(measured / predicted[name])}"
+        )
+    print(
+        f"student over data: measured {_quartiles(student / data)}, model "
+        f"{_quartiles(predicted['student'] / predicted['data'])}"
+    )
+    print(f"equal bytes at a batch of {traffic.crossover_bytes(workload, len(_DEVICES)):,.0f}")
+
+
+def _round(flags, cores, alone, placed):
+    """Seconds a step: each student on one core, then both placements on all."""
+    _pin(cores[:1])
+    found = [_seconds(flags, *each) for each in alone]
+    _pin(cores)
+    return [*found, *[_seconds(flags, *each) for each in placed]]
+
+
+def _pin(cores):
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread), cores)
+
+
+def _seconds(flags, step, args):
+    began = time.perf_counter()
+    for _ in range(flags.steps):
+        loss = step(*args)
+    loss.numpy()
+    return (time.perf_counter() - began) / flags.steps
+
+
+def _milliseconds(seconds):
+    return f"{1000 * np.median(seconds):.1f} ms"
+
+
+def _quartiles(ratio):
+    low, middle, high = np.quantile(ratio, [0.25, 0.5, 0.75])
+    return f"{middle:.3f} (quartiles {low:.3f}, {high:.3f})"
