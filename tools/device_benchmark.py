@@ -16,6 +16,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 import kdcl_tf
 from kdcl_tf.students.cost import multiply_adds
@@ -30,6 +31,7 @@ _OPERATIONS = 6
 
 def compare_placement(flags):
     """Bytes from the graphs and seconds from steps in turn, each beside the model's."""
+    logging.set_verbosity(logging.WARNING)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(len(_DEVICES))
     devices.split_cpu(len(_DEVICES))
@@ -170,25 +172,26 @@ def _show_bytes(name, found, workload):
 
 def _show_seconds(flags, workload, alone, placed):
     cores = sorted(os.sched_getaffinity(0))
+    # [rounds, programs, 2]: by the clock, and of all cores together.
     seconds = np.array([_round(flags, cores, alone, placed) for _ in range(flags.pairs + 1)])[1:]
-    *each, data, student = seconds.T
-    # The model's rates are those of a core; students need not reach the same one.
-    predicted = {"data": sum(each) / len(_DEVICES)}
-    predicted["student"] = np.max(
-        [sum(each[first :: len(_DEVICES)]) for first in range(len(_DEVICES))], axis=0
-    )
-    for name, time_alone, flops in zip(flags.students, each, workload.flops):
-        rate = flops * flags.batch_size / np.median(time_alone)
-        print(f"{name} alone on a core: {_milliseconds(time_alone)}, {rate / 1e9:.1f} GFLOP/s")
-    for name, measured in (("data", data), ("student", student)):
+    # Another program on the machine only adds time, so the fastest round is the nearest.
+    clock, work = seconds.min(axis=0).T
+    alone_by_device = [clock[: len(alone)][first :: len(_DEVICES)] for first in range(2)]
+    model = (sum(clock[: len(alone)]) / len(_DEVICES), max(map(sum, alone_by_device)))
+    for name, own, flops in zip(flags.students, clock, workload.flops):
+        rate = flops * flags.batch_size / own
+        print(f"{name} alone on a core: {1000 * own:.1f} ms, {rate / 1e9:.1f} GFLOP/s")
+    alone_work = sum(work[: len(alone)])
+    for name, own, spent, wanted in zip(("data", "student"), clock[-2:], work[-2:], model):
         print(
-            f"--placement={name}: {_milliseconds(measured)}, model "
-            f"{_milliseconds(predicted[name])}, measured over model "
-            f"{_quartiles(measured / predicted[name])}"
+            f"--placement={name}: {1000 * own:.1f} ms, model {1000 * wanted:.1f} ms, measured over "
+            f"model {own / wanted:.3f}; work of all cores {spent / alone_work:.3f} of the students' "
+            "alone"
         )
+    ratio = seconds[:, -1, 0] / seconds[:, -2, 0]
     print(
-        f"student over data: measured {_quartiles(student / data)}, model "
-        f"{_quartiles(predicted['student'] / predicted['data'])}"
+        f"student over data: fastest rounds {clock[-1] / clock[-2]:.3f}, model "
+        f"{model[1] / model[0]:.3f}, pairs {_quartiles(ratio)}"
     )
     print(f"equal bytes at a batch of {traffic.crossover_bytes(workload, len(_DEVICES)):,.0f}")
 
@@ -208,15 +211,13 @@ def _pin(cores):
 
 
 def _seconds(flags, step, args):
-    began = time.perf_counter()
+    """By the clock, and of work on all cores."""
+    began, worked = time.perf_counter(), time.process_time()
     for _ in range(flags.steps):
         loss = step(*args)
     loss.numpy()
-    return (time.perf_counter() - began) / flags.steps
-
-
-def _milliseconds(seconds):
-    return f"{1000 * np.median(seconds):.1f} ms"
+    spent = time.perf_counter() - began, time.process_time() - worked
+    return [each / flags.steps for each in spent]
 
 
 def _quartiles(ratio):
