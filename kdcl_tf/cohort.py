@@ -145,12 +145,14 @@ class Cohort(keras.Model):
             outside the scope of the strategy that the cohort was made in, or the students
             cannot be placed.
         """
-        if not accumulation_steps >= 1:
-            raise ValueError(f"accumulation_steps must be >= 1; got {accumulation_steps}")
-        self.accumulation_steps = accumulation_steps
-        self._placement = Placement(devices)
-        if devices:
-            self._placement.check(self, jit_compile)
+        if not (isinstance(accumulation_steps, int) and accumulation_steps >= 1):
+            raise ValueError(
+                f"accumulation_steps must be a whole number >= 1; got {accumulation_steps}"
+            )
+        placement = Placement(devices)
+        if placement:
+            placement.check(self, jit_compile)
+        self.accumulation_steps, self._placement = accumulation_steps, placement
         per_student = isinstance(optimizer, dict)
         super().compile(
             optimizer=None if per_student else optimizer,

@@ -140,8 +140,8 @@ def _check_variables(name, student, device):
     for variable in student.trainable_variables:
         if not variable.value.device.endswith(device):
             raise ValueError(
-                f"student {name!r} has {variable.path} on {variable.value.device}, wanted {device}: "
-                f"build it inside `with tf.device({device!r}):`"
+                f"student {name!r} has {variable.path} on {variable.value.device}, wanted "
+                f"{device}: build it inside `with tf.device({device!r}):`"
             )
 
 

@@ -189,11 +189,15 @@ class StepTest(CohortTestCase):
         self.assertAllClose(cohort.students["only"].layers[0].moving_mean, moving, atol=1e-6)
 
     def test_it_is_saved_with_the_cohort(self):
-        self.assertEqual(compiled(accumulation_steps=3).get_compile_config()["accumulation_steps"], 3)
+        config = compiled(accumulation_steps=3).get_compile_config()
+        again = methods.KDCL(make_students())
+        again.compile_from_config(config)
+        self.assertEqual(again.accumulation_steps, 3)
 
-    def test_no_part_is_refused(self):
-        with self.assertRaisesRegex(ValueError, "accumulation_steps must be >= 1; got 0"):
-            compiled(accumulation_steps=0)
+    @parameterized.parameters(0, 1.5)
+    def test_what_is_no_number_of_parts_is_refused(self, parts):
+        with self.assertRaisesRegex(ValueError, f"must be a whole number >= 1; got {parts}"):
+            compiled(accumulation_steps=parts)
 
 
 if __name__ == "__main__":

@@ -132,7 +132,8 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(*[each.ensemble.student_weights for each in (single, placed)])
         options = {"verbose": 0, "batch_size": 5}
         self.assertAllClose(
-            *[each.evaluate(views, labels, return_dict=True, **options) for each in (single, placed)]
+            placed.evaluate(views, labels, return_dict=True, **options),
+            single.evaluate(views, labels, return_dict=True, **options),
         )
         found, wanted = placed.predict(views, **options), single.predict(views, **options)
         for name in "za":

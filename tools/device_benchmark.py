@@ -184,9 +184,9 @@ def _show_seconds(flags, workload, alone, placed):
     alone_work = sum(work[: len(alone)])
     for name, own, spent, wanted in zip(("data", "student"), clock[-2:], work[-2:], model):
         print(
-            f"--placement={name}: {1000 * own:.1f} ms, model {1000 * wanted:.1f} ms, measured over "
-            f"model {own / wanted:.3f}; work of all cores {spent / alone_work:.3f} of the students' "
-            "alone"
+            f"--placement={name}: {1000 * own:.1f} ms, model {1000 * wanted:.1f} ms, measured "
+            f"over model {own / wanted:.3f}; work of all cores {spent / alone_work:.3f} of the "
+            "students' alone"
         )
     ratio = seconds[:, -1, 0] / seconds[:, -2, 0]
     print(

@@ -181,7 +181,7 @@ class Settings:
                 raise ValueError(f"unknown --{field}={value}: wanted one of {', '.join(choices)}")
 
     def _check_ranges(self):
-        for field in ("epochs", "batch_size", "evaluate_every", "cutout_size", "accumulation_steps"):
+        for field in ("epochs", "batch_size", "evaluate_every", "cutout_size"):
             self._require(field, getattr(self, field) >= 1, "at least 1")
         for field in (
             "holdout_per_class",
@@ -198,8 +198,8 @@ class Settings:
             self._require(field, getattr(self, field) >= 0, "0 or more")
         self._require(
             "accumulation_steps",
-            self.accumulation_steps <= self.batch_size,
-            f"at most --batch_size={self.batch_size}",
+            1 <= self.accumulation_steps <= self.batch_size,
+            f"1 or more, at most --batch_size={self.batch_size}",
         )
         for field in ("temperature", "learning_rate"):
             self._require(field, getattr(self, field) > 0, "more than 0")

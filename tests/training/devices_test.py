@@ -83,7 +83,8 @@ class ProgramTest(tf.test.TestCase):
         done = self._run()
         self.assertEqual(done.returncode, 1)
         self.assertRegex(
-            done.stderr, r"^\S+: --placement=student wants 2 devices or more, this machine has 1: .*\n$"
+            done.stderr,
+            r"^\S+: --placement=student wants 2 devices or more, this machine has 1: .*\n$",
         )
 
     def test_two_logical_devices(self):
