@@ -9,6 +9,7 @@ from absl.testing import parameterized
 
 import kdcl_tf
 from kdcl_tf.students.normalization import FusedBatchNormalization
+from kdcl_tf.training import partitions
 
 
 @functools.cache
@@ -218,6 +219,19 @@ class AccumulationTest(_ReplicasTestCase):
             expected, found = (self._train(each, _data(examples)) for each in (single, double))
             self.assertAllClose(found, expected, atol=1e-5, msg=f"{examples} images")
             self.assert_same_weights(double, single, f"{examples} images")
+
+    def test_gradients_are_reduced_once(self):
+        strategy, crossing = _strategy(), {}
+        for parts in (1, 4):
+            _, cohort = self._pair(_dense_student, parts=(1, parts))
+            batch = strategy.experimental_distribute_values_from_function(lambda _: _data(8))
+            step = tf.function(functools.partial(strategy.run, cohort.train_step))
+            found = partitions.transfers(step, (batch,))
+            # Counts and metrics are single numbers.
+            sizes = [each.size for each in found if each.source == "CPU:1" and each.size != 4]
+            crossing[parts] = sum(sizes)
+        parameters = sum(each.numpy().size for each in cohort.trainable_variables)
+        self.assertEqual(crossing, {1: 4 * parameters, 4: 4 * parameters})
 
     def test_synchronised_statistics_are_of_a_part_on_all_replicas(self):
         single, double = self._pair(_normalized_student, parts=(2, 2))

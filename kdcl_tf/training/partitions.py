@@ -77,7 +77,9 @@ def _is_signal(send, nodes):
 
 def _transfer(send, shapes):
     name = send.input[0] if ":" in send.input[0] else f"{send.input[0]}:0"
-    shape, dtype, is_input = shapes.get(name, (tf.TensorShape(None), tf.float32, False))
+    # A sum that TensorFlow has joined of others has the name of the last one.
+    traced = name.replace("ArithmeticOptimizer/AddOpsRewrite_", "")
+    shape, dtype, is_input = shapes.get(traced, (tf.TensorShape(None), tf.float32, False))
     size = shape.num_elements() * dtype.size if shape.is_fully_defined() else None
     ends = (send.attr["send_device"].s, send.attr["recv_device"].s)
     return Transfer(name, *[end.decode().split("device:")[-1] for end in ends], size, is_input)
