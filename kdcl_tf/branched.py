@@ -27,7 +27,7 @@ class Branched(Cohort):
     `[B, H, W, C]`.  Each student alone is the plain architecture.
     """
 
-    _may_share_layers = True
+    may_share_layers = True
 
     def __init__(
         self,

@@ -8,9 +8,10 @@ students learn from each other.
 import keras
 import tensorflow as tf
 
-from kdcl_tf import losses
+from kdcl_tf import accumulation, losses
 from kdcl_tf.cohort_metrics import CohortMetrics
 from kdcl_tf.membership import check_students, output_shape
+from kdcl_tf.placement import Forward, Placement, penalty, update_in_place
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -41,14 +42,14 @@ class Cohort(keras.Model):
     replicas, so a short last batch and uneven replicas are exact.
     """
 
-    _may_share_layers = False
+    may_share_layers = False
 
     def __init__(self, students, temperature=1.0, distillation_weight=1.0, **kwargs):
         # The students cast for themselves: a float32 student keeps float32 inputs beside a
         # bfloat16 one, whatever the global policy is.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        check_students(students, self._may_share_layers)
+        check_students(students, self.may_share_layers)
         # `not >` refuses NaN too.
         if not temperature > 0:
             raise ValueError(f"temperature must be > 0; got {temperature}")
@@ -58,6 +59,8 @@ class Cohort(keras.Model):
         self.temperature = float(temperature)
         self.distillation_weight = float(distillation_weight)
         self.student_optimizers = None
+        self.accumulation_steps = 1
+        self._placement = Placement()
         self.cohort_metrics = CohortMetrics(tuple(students), self.num_classes)
         self.built = True
 
@@ -92,9 +95,11 @@ class Cohort(keras.Model):
 
     def call(self, inputs, training=False):
         views = self.views(inputs)
-        return {
-            name: student(views[name], training=training) for name, student in self.students.items()
-        }
+        logits = {}
+        for name, student in self.students.items():
+            with self._placement.scope(name):
+                logits[name] = student(views[name], training=training)
+        return logits
 
     def views(self, inputs):
         """`{name: batch}` from one shared batch or from a dict of views."""
@@ -115,6 +120,8 @@ class Cohort(keras.Model):
         run_eagerly=False,
         steps_per_execution=1,
         jit_compile=False,
+        accumulation_steps=1,
+        devices=None,
     ):
         """Configures training.
 
@@ -127,11 +134,25 @@ class Cohort(keras.Model):
           run_eagerly, steps_per_execution: as in `keras.Model.compile`.
           jit_compile: off by default: on CPUs XLA is slower than TensorFlow's own
             kernels for convolutions, and it does not work under `tf.distribute`.
+          accumulation_steps: parts that each step's batch is run in, one after the other, to
+            need less memory.  The update is that of the whole batch; only what layers make
+            of the batch itself, batch norm's statistics and dropout's masks, is of the part.
+          devices: `{name: device}`, where each student runs; it must have been built
+            inside `with tf.device(device):`.  See `kdcl_tf.placement`.
 
         Raises:
-          ValueError: when the dict's keys are not the students' names, or an optimizer was
-            made outside the scope of the strategy that the cohort was made in.
+          ValueError: when a dict's keys are not the students' names, an optimizer was made
+            outside the scope of the strategy that the cohort was made in, or the students
+            cannot be placed.
         """
+        if not (isinstance(accumulation_steps, int) and accumulation_steps >= 1):
+            raise ValueError(
+                f"accumulation_steps must be a whole number >= 1; got {accumulation_steps}"
+            )
+        placement = Placement(devices)
+        if placement:
+            placement.check(self, jit_compile)
+        self.accumulation_steps, self._placement = accumulation_steps, placement
         per_student = isinstance(optimizer, dict)
         super().compile(
             optimizer=None if per_student else optimizer,
@@ -145,14 +166,21 @@ class Cohort(keras.Model):
             for each, variables in self._optimizer_groups():
                 self._check_scope(each)
                 each.build(variables)
+                if self._placement:
+                    update_in_place(each)
 
     def train_step(self, data):
-        views, labels, sample_weight = self._unpack(data)
-        with tf.GradientTape() as tape:
-            step = self._forward(views, labels, sample_weight, training=True)
-            objectives = self._scaled(self._objectives(step))
-        self._descend(tape, objectives)
-        return self._report(step, labels, sample_weight)
+        batch = views, labels, sample_weight = self._unpack(data)
+        examples = self._count(labels)
+        steps, gradients = [], None
+        # Not tf.while_loop, in which replicas cannot reduce: synchronised batch norm must.
+        for index in range(self.accumulation_steps):
+            part = accumulation.part(batch, index, self.accumulation_steps, after=gradients)
+            step, found = self._differentiate(*part, examples)
+            gradients = accumulation.add(gradients, found)
+            steps.append(step)
+        self._descend(gradients)
+        return self._report(accumulation.join(steps), labels, sample_weight)
 
     def test_step(self, data):
         views, labels, sample_weight = self._unpack(data)
@@ -170,12 +198,11 @@ class Cohort(keras.Model):
 
     def stacked_logits(self, views, training=False):
         """`[M, B, C]` float32 logits of all students, each on its own view."""
-        return tf.stack(
-            [
-                tf.cast(student(views[name], training=training), tf.float32)
-                for name, student in self.students.items()
-            ]
-        )
+        logits = []
+        for name, student in self.students.items():
+            with self._placement.scope(name):
+                logits.append(tf.cast(student(views[name], training=training), tf.float32))
+        return tf.stack(logits)
 
     def get_config(self):
         return {
@@ -198,6 +225,7 @@ class Cohort(keras.Model):
             "run_eagerly": self.run_eagerly,
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
+            "accumulation_steps": self.accumulation_steps,
         }
         return {
             **config,
@@ -221,9 +249,43 @@ class Cohort(keras.Model):
             raise ValueError("a cohort learns from (images, labels); got no labels")
         return self.views(inputs), labels, sample_weight
 
+    def _count(self, labels):
+        """Examples of the batch, over all replicas."""
+        local = tf.cast(tf.shape(labels)[0], tf.float32)
+        replica = tf.distribute.get_replica_context()
+        return replica.all_reduce(tf.distribute.ReduceOp.SUM, local)
+
+    def _differentiate(self, views, labels, sample_weight, examples):
+        """The tensors of a part of the batch, and its gradients as `_descend` wants them."""
+        if self._placement:
+            return self._differentiate_apart(views, labels, sample_weight, examples)
+        with tf.GradientTape() as tape:
+            step = self._forward(views, labels, sample_weight, training=True)
+            objectives = self._scaled(self._objectives(step, examples))
+        groups = [variables for _, variables in self._optimizer_groups()]
+        return step, tape.gradient(objectives, groups)
+
+    def _differentiate_apart(self, views, labels, sample_weight, examples):
+        """The same by the chain rule, cut at the logits, each student on its device."""
+        forward = Forward(self.students, views, self._placement)
+        sources = [forward.logits, forward.penalties]
+        with self._placement.centre(), tf.GradientTape() as tape:
+            tape.watch(sources)
+            logits = tf.stack(forward.logits)
+            step = self._exchange(logits, None, forward.penalties, views, labels, sample_weight)
+            objectives = self._scaled(self._objectives(step, examples))
+            arriving = tape.gradient(objectives, sources)
+        found = forward.gradients(*arriving)
+        groups = self._optimizer_groups()
+        return step, [[found[id(each)] for each in variables] for _, variables in groups]
+
     def _forward(self, views, labels, sample_weight, training):
-        """The step's tensors; losses are `[M, B]`, weighted by `sample_weight`."""
         logits, teacher = self.run(views, training)
+        penalties = [penalty(model) for model in self._regularised()]
+        return self._exchange(logits, teacher, penalties, views, labels, sample_weight)
+
+    def _exchange(self, logits, teacher, penalties, views, labels, sample_weight):
+        """The step's tensors; losses are `[M, B]`, weighted by `sample_weight`."""
         cross_entropy = tf.stack(
             [losses.cross_entropy(labels, each) for each in tf.unstack(logits)]
         )
@@ -244,25 +306,20 @@ class Cohort(keras.Model):
             "distillation_loss": distillation,
             "loss": cross_entropy + self.distillation_weight * distillation,
             "teacher_loss": teacher_loss,
-            "regularisation": [
-                tf.add_n([0.0, *[tf.cast(each, tf.float32) for each in model.losses]])
-                for model in self._regularised()
-            ],
+            "regularisation": penalties,
         }
 
     def _regularised(self):
         """The models whose regularisation losses count, in the order of the objectives."""
         return self.students.values()
 
-    def _objectives(self, step):
-        """One scalar a student, then one of the teacher; their sum over students and replicas
-        is the loss of the whole batch."""
-        replica = tf.distribute.get_replica_context()
-        local = tf.cast(tf.shape(step["loss"])[1], tf.float32)
-        examples = replica.all_reduce(tf.distribute.ReduceOp.SUM, local)
+    def _objectives(self, step, examples):
+        """One scalar a student, then one of the teacher; their sum over students, parts and
+        replicas is the loss of the whole batch."""
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         objectives = tf.unstack(tf.reduce_sum(step["loss"], axis=1) / examples)
-        for index, penalty in enumerate(step["regularisation"]):
-            objectives[index] += penalty / replica.num_replicas_in_sync
+        for index, each in enumerate(step["regularisation"]):
+            objectives[index] += each / (replicas * self.accumulation_steps)
         return [*objectives, tf.reduce_sum(step["teacher_loss"]) / examples]
 
     def _scaled(self, objectives):
@@ -272,12 +329,14 @@ class Cohort(keras.Model):
             return [each.scale_loss(value) for each, value in zip(optimizers, objectives)]
         return [self.optimizer.scale_loss(tf.add_n(objectives))]
 
-    def _descend(self, tape, objectives):
+    def _descend(self, gradients):
         """Updates all students at once: each gradient is taken before any variable moves."""
-        groups = self._optimizer_groups()
-        gradients = tape.gradient(objectives, [variables for _, variables in groups])
-        for (optimizer, variables), group in zip(groups, gradients):
-            optimizer.apply_gradients(zip(self._rescaled(group, variables), variables))
+
+        def apply():
+            for (optimizer, variables), group in zip(self._optimizer_groups(), gradients):
+                optimizer.apply_gradients(zip(self._rescaled(group, variables), variables))
+
+        self._placement.update(apply)
 
     def _rescaled(self, gradients, variables):
         """The gradients as they are applied."""

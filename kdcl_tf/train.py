@@ -136,6 +136,11 @@ def _define_optimisation_flags(fv):
     for name, text in (
         ("epochs", "Times through the training images."),
         ("batch_size", "Images a step, over all replicas."),
+        (
+            "accumulation_steps",
+            "Parts that each step's images are run in, one after the other, to need less memory; "
+            "the step is still one of all of them.",
+        ),
         ("warmup_epochs", "Epochs over which the learning rate rises."),
         ("seed", "Decides weights, order of images and distortions."),
     ):
@@ -172,6 +177,21 @@ def _define_run_flags(fv):
         settings_lib.STRATEGIES,
         "One device, or all of this machine.",
         fv,
+    )
+    flags.DEFINE_enum(
+        "placement",
+        "data",
+        settings_lib.PLACEMENTS,
+        "data: every device has all students and a part of the images; student: every device has "
+        "its own students and all images.  A run can go on with the other.",
+        fv,
+    )
+    flags.DEFINE_integer(
+        "logical_devices",
+        None,
+        "Divides the CPU into so many devices, and uses no GPU: to try out many devices.",
+        lower_bound=1,
+        flag_values=fv,
     )
     flags.DEFINE_integer(
         "evaluate_every",
@@ -232,16 +252,20 @@ def main(flag_values):
         return
     command_line.import_tensorflow(settings.distortion == "resized_crop")
     from kdcl_tf.data.bad_images import BadImageError
+    from kdcl_tf.training import devices
     from kdcl_tf.training.interruption import Interrupted
     from kdcl_tf.training.loop import Divergence
     from kdcl_tf.training.session import Session
 
     with command_line.user_errors(), command_line.quiet_reading(settings.dataset):
+        if flag_values["logical_devices"].value:
+            devices.split_cpu(flag_values["logical_devices"].value)
         session = Session(
             settings,
             workdir,
             flag_values["data_dir"].value,
             flag_values["checkpoint_seconds"].value,
+            flag_values["placement"].value,
         )
     try:
         result = session.train()

@@ -9,6 +9,7 @@ from absl.testing import parameterized
 
 import kdcl_tf
 from kdcl_tf.students.normalization import FusedBatchNormalization
+from kdcl_tf.training import partitions
 
 
 @functools.cache
@@ -195,6 +196,59 @@ class TrainStepTest(_ReplicasTestCase):
             expected, found = train_single(examples), train_double(examples)
             self.assertAllClose(found, expected, atol=1e-5, msg=f"{examples} images")
             self.assert_same_weights(double, single, f"{examples} images")
+
+
+class AccumulationTest(_ReplicasTestCase):
+    """Each replica runs its part of the batch in parts; gradients are reduced once."""
+
+    def _train(self, cohort, data, **kwargs):
+        dataset = tf.data.Dataset.from_tensors(data).repeat(3).unbatch().batch(len(data[1]))
+        return cohort.fit(dataset, shuffle=False, verbose=0, **kwargs).history
+
+    def _pair(self, make_student, parts):
+        pair = _pair(make_student)
+        for cohort, steps in zip(pair, parts):
+            with cohort.distribute_strategy.scope():
+                optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+                cohort.compile(optimizer, accumulation_steps=steps)
+        return pair
+
+    def test_three_steps_at_every_size(self):
+        single, double = self._pair(_dense_student, parts=(1, 4))
+        for examples in (32, 17, 1):
+            expected, found = (self._train(each, _data(examples)) for each in (single, double))
+            self.assertAllClose(found, expected, atol=1e-5, msg=f"{examples} images")
+            self.assert_same_weights(double, single, f"{examples} images")
+
+    def test_gradients_are_reduced_once(self):
+        strategy, crossing = _strategy(), {}
+        for parts in (1, 4):
+            _, cohort = self._pair(_dense_student, parts=(1, parts))
+            batch = strategy.experimental_distribute_values_from_function(lambda _: _data(8))
+            step = tf.function(functools.partial(strategy.run, cohort.train_step))
+            found = partitions.transfers(step, (batch,))
+            # Counts and metrics are single numbers.
+            sizes = [each.size for each in found if each.source == "CPU:1" and each.size != 4]
+            crossing[parts] = sum(sizes)
+        parameters = sum(each.numpy().size for each in cohort.trainable_variables)
+        self.assertEqual(crossing, {1: 4 * parameters, 4: 4 * parameters})
+
+    def test_synchronised_statistics_are_of_a_part_on_all_replicas(self):
+        single, double = self._pair(_normalized_student, parts=(2, 2))
+        images, labels = _data(4)
+        # Replicas hold images 0, 1 and 2, 3: the first part is 0 and 2.
+        order = [0, 2, 1, 3]
+        expected = self._train(single, (images[order], labels[order]))
+        self.assertAllClose(self._train(double, (images, labels)), expected, atol=1e-5)
+        self.assert_same_weights(double, single)
+
+
+class PlacementTest(_ReplicasTestCase):
+    def test_students_on_their_devices_are_not_replicated_too(self):
+        with _strategy().scope():
+            cohort = kdcl_tf.KDCL({"z": _dense_student(4)})
+            with self.assertRaisesRegex(ValueError, "cannot be replicated too: leave out devices"):
+                cohort.compile("sgd", devices={"z": "CPU:0"})
 
 
 class GeneralTest(_ReplicasTestCase):

@@ -43,6 +43,7 @@ _UNUSUAL = {
     "train_per_class": 0,
     "epochs": 7,
     "batch_size": 5,
+    "accumulation_steps": 2,
     "learning_rate": 1e-7,
     "schedule": "cosine",
     "milestones": (),

@@ -1,6 +1,9 @@
 """From settings to a compiled cohort."""
 
+import contextlib
+
 import keras
+import tensorflow as tf
 
 from kdcl_tf import ensembles, methods, students, teachers
 from kdcl_tf.training import optimizers, schedules
@@ -8,8 +11,11 @@ from kdcl_tf.training import optimizers, schedules
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
-def create_students(settings, num_classes, image_shape):
-    """`{name: keras.Model}`, fresh, in the order of the settings."""
+def create_students(settings, num_classes, image_shape, devices=None):
+    """`{name: keras.Model}`, fresh, in the order of the settings.
+
+    `devices` is a `{name: device}`, where each student's variables are made, or empty.
+    """
     dtype = POLICIES[settings.precision]
     if settings.is_branched:
         return students.build_branches(
@@ -20,10 +26,13 @@ def create_students(settings, num_classes, image_shape):
             dtype=dtype,
             model_names=settings.student_names,
         )
-    return {
-        name: students.build(architecture, num_classes, image_shape, dtype=dtype, model_name=name)
-        for name, architecture in zip(settings.student_names, settings.students)
-    }
+    made = {}
+    for name, architecture in zip(settings.student_names, settings.students):
+        with tf.device(devices[name]) if devices else contextlib.nullcontext():
+            made[name] = students.build(
+                architecture, num_classes, image_shape, dtype=dtype, model_name=name
+            )
+    return made
 
 
 def create_cohort(settings, members, dataset, steps_per_epoch):
@@ -73,10 +82,10 @@ def create_teacher(settings, dataset):
     return teacher
 
 
-def create_compiled(settings, dataset, steps_per_epoch):
+def create_compiled(settings, dataset, steps_per_epoch, devices=None):
     """The cohort with its optimizer, initialised from the settings' seed alone."""
     keras.utils.set_random_seed(settings.seed)
-    members = create_students(settings, dataset.num_classes, dataset.image_shape)
+    members = create_students(settings, dataset.num_classes, dataset.image_shape, devices)
     cohort = create_cohort(settings, members, dataset, steps_per_epoch)
     cohort.compile(
         optimizer=optimizers.CoupledSGD(
@@ -84,6 +93,8 @@ def create_compiled(settings, dataset, steps_per_epoch):
             momentum=settings.momentum,
             coupled_weight_decay=settings.weight_decay,
             name="optimizer",
-        )
+        ),
+        accumulation_steps=settings.accumulation_steps,
+        devices=devices,
     )
     return cohort

@@ -9,7 +9,7 @@ import tensorflow as tf
 import kdcl_tf
 from kdcl_tf import data, serving, students
 from kdcl_tf.data import bad_images
-from kdcl_tf.training import factory, plots, strategies
+from kdcl_tf.training import devices, factory, plots, strategies, traffic
 from kdcl_tf.training.checkpoint import Checkpoints
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.workdir import write_atomically
@@ -23,22 +23,30 @@ class Session:
       workdir: `Workdir`.
       data_dir: where TFDS keeps its data, or None.
       checkpoint_seconds: the most time between checkpoints inside an epoch.
+      placement: "data", or "student" for each student on a device of its own.  It decides no
+        number, and a run can go on with the other.
 
     Raises:
       ValueError, OSError: for data, flags, a workdir or a checkpoint that do not fit, in
         one line.
     """
 
-    def __init__(self, settings, workdir, data_dir=None, checkpoint_seconds=600.0):
+    def __init__(
+        self, settings, workdir, data_dir=None, checkpoint_seconds=600.0, placement="data"
+    ):
         workdir.check_flags(settings.as_flags())
         self.settings, self.workdir = settings, workdir
+        placed = devices.of_students(settings, placement)
         self.dataset = load_dataset(settings, data_dir)
         self.views = create_views(settings, self.dataset)
         steps = self.views.steps_per_epoch(settings.batch_size)
         strategy = strategies.create(settings.strategy)
-        strategies.check_batches(strategy, len(self.dataset.train), settings.batch_size)
+        strategies.check_batches(
+            strategy, len(self.dataset.train), settings.batch_size, settings.accumulation_steps
+        )
         with strategy.scope():
-            self.cohort = factory.create_compiled(settings, self.dataset, steps)
+            self.cohort = factory.create_compiled(settings, self.dataset, steps, placed)
+        self._devices = max(strategy.num_replicas_in_sync, len(set(placed.values())))
         checkpoints = Checkpoints(workdir.path / "checkpoints", all_variables(self.cohort))
         self.loop = Loop(
             self.cohort, self.views, settings, strategy, workdir, checkpoints, checkpoint_seconds
@@ -56,6 +64,9 @@ class Session:
         if self.workdir.result:
             return self.workdir.result
         self.workdir.record_flags(self.settings.as_flags())
+        if self._devices > 1:
+            workload = devices.workload(self.settings, self.cohort, self.dataset)
+            print(traffic.describe(workload, self._devices), flush=True)
         if self.dataset.distortion == "resized_crop":
             self._record_images()
         with bad_images.told_in_one_line():

@@ -11,6 +11,7 @@ ENSEMBLES = ("naive", "linear", "min_logit", "general")
 SCHEDULES = ("step", "cosine", "constant")
 PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("one", "mirrored")
+PLACEMENTS = ("data", "student")
 
 # The paper's T on CIFAR for KDCL and its teachers, each method's own for the rest.
 _TEMPERATURES = {"kdcl": 2.0, "offline_distillation": 2.0, "one": 3.0, "clnn": 2.0}
@@ -52,6 +53,7 @@ class Settings:
     train_per_class: int | None = None
     epochs: int = 100
     batch_size: int = 16
+    accumulation_steps: int = 1
     learning_rate: float = 0.05
     schedule: str = "step"
     milestones: tuple = (50, 75)
@@ -207,6 +209,11 @@ class Settings:
             "warmup_learning_rate",
         ):
             self._require(field, getattr(self, field) >= 0, "0 or more")
+        self._require(
+            "accumulation_steps",
+            1 <= self.accumulation_steps <= self.batch_size,
+            f"1 or more, at most --batch_size={self.batch_size}",
+        )
         for field in ("temperature", "learning_rate"):
             self._require(field, getattr(self, field) > 0, "more than 0")
         self._require("momentum", 0 <= self.momentum < 1, "from 0 to below 1")

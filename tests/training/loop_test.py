@@ -127,6 +127,16 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
         resumed.loop.run()
         self._assert_same(resumed, whole)
 
+    def test_stopped_between_two_steps_of_two_parts_each(self):
+        settings = {"students": ("resnet8",), "epochs": 1, "accumulation_steps": 2}
+        whole = self._whole(**settings)
+        self._part("epoch 1, step 1 of 3", stop_in=0, **settings)
+        resumed = _Run(self.folder / "parts", **settings)
+        self.assertEqual(int(resumed.cohort.optimizer.iterations), 1)
+        resumed.loop.run()
+        self.assertEqual(int(resumed.cohort.optimizer.iterations), 3)
+        self._assert_same(resumed, whole)
+
     def test_evaluates_every_so_many_epochs_and_at_the_end_where_a_stop_is_none(self):
         run = _Run(self.folder, ensemble="naive", evaluate_every=2, stop_after=3)
         run.loop.run()

@@ -12,7 +12,7 @@ from absl.testing import parameterized
 
 from kdcl_tf import serving
 from kdcl_tf.training.interruption import Interrupted
-from kdcl_tf.training.session import Session
+from kdcl_tf.training.session import Session, all_variables
 from kdcl_tf.training.settings import Settings
 from kdcl_tf.training.workdir import Workdir
 
@@ -175,6 +175,32 @@ class MirroredTest(tf.test.TestCase):
         """The metrics hold the last evaluation."""
         count = session.cohort.cohort_metrics.ensemble.count
         self.assertEqual(float(tf.convert_to_tensor(count.value)), len(session.dataset.test))
+
+
+class PlacementTest(tf.test.TestCase):
+    def test_a_run_goes_on_with_each_student_on_its_device(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        settings = _settings(epochs=2)
+        whole = Session(settings, Workdir(folder / "whole"))
+        whole.loop.run()
+        first = Session(settings, _StoppingWorkdir(folder / "run"))
+        with self.assertRaisesRegex(Interrupted, "at epoch 2, step 0 of 3"):
+            first.train()
+        resumed = Session(settings, Workdir(folder / "run"), placement="student")
+        self._assert_restored(resumed.cohort, first.cohort)
+        result = resumed.train()
+        self.assertEqual([record["epoch"] for record in resumed.workdir.log], [1, 2])
+        for each, value in zip(resumed.cohort.variables, whole.cohort.variables, strict=True):
+            self.assertAllClose(each.numpy(), value.numpy(), rtol=1e-4, atol=1e-4)
+        for student in result["students"].values():
+            accuracy = _accuracy(folder / "run" / student["saved_model"], resumed.dataset.test)
+            self.assertAllClose(accuracy, student["accuracy"])
+
+    def _assert_restored(self, cohort, before):
+        devices = [each.variables[0].value.device for each in cohort.students.values()]
+        self.assertLen(set(devices), 2)
+        for each, value in zip(all_variables(cohort), all_variables(before), strict=True):
+            self.assertAllEqual(each.numpy(), value.numpy())
 
 
 if __name__ == "__main__":

@@ -33,6 +33,17 @@ class StrategiesTest(tf.test.TestCase):
         strategies.check_batches(mirrored, images=39, batch_size=13)
         strategies.check_batches(strategies.create("one"), images=40, batch_size=13)
 
+    def test_a_batch_with_fewer_images_than_parts_is_refused(self):
+        if tf.config.list_logical_devices("GPU"):
+            self.skipTest("GPUs take an empty batch")
+        one, mirrored = strategies.create("one"), strategies.create("mirrored")
+        strategies.check_batches(one, images=40, batch_size=18, accumulation_steps=4)
+        strategies.check_batches(mirrored, images=40, batch_size=16, accumulation_steps=4)
+        with self.assertRaisesRegex(ValueError, "leaves 1 of 40 .* than the 2 parts of --acc"):
+            strategies.check_batches(one, images=40, batch_size=13, accumulation_steps=2)
+        with self.assertRaisesRegex(ValueError, "the 4 parts .* on each of 2 devices: pass"):
+            strategies.check_batches(mirrored, images=40, batch_size=18, accumulation_steps=4)
+
     def test_evaluation_leaves_no_replica_without_images(self):
         mirrored = strategies.create("mirrored")
         self.assertEqual(strategies.evaluation_batch(mirrored, images=512), 256)

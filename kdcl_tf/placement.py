@@ -1,0 +1,153 @@
+"""Students on devices of their own: only logits and their gradients travel.
+
+Variables, forward pass, backward pass and optimizer slots of a student live on its device.
+Logits `[B, C]` go to the device of the first student, where the soft target and all losses
+are made, and the gradient of the loss for those logits comes back, which is as large: what
+a student learns from is in it, whatever the method.
+"""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+__all__ = ["Forward", "Placement", "penalty", "update_in_place"]
+
+
+class Placement:
+    """The device of each student.
+
+    Args:
+      devices: `{name: device}`, such as `"GPU:1"`, in the order of the students; empty
+        where TensorFlow decides.
+
+    Raises:
+      ValueError: for a device that this process does not have.
+    """
+
+    def __init__(self, devices=None):
+        self._devices = {name: _resolve(device) for name, device in (devices or {}).items()}
+
+    def __bool__(self):
+        return bool(self._devices)
+
+    def scope(self, name):
+        """A context in which ops and variables are made on the student's device."""
+        if not self._devices:
+            return contextlib.nullcontext()
+        return tf.device(self._devices[name])
+
+    def centre(self):
+        """A context for what belongs to all students: the device of the first."""
+        return self.scope(next(iter(self._devices), None))
+
+    def update(self, apply):
+        """Calls `apply`, which applies gradients, so that none goes to another device.
+
+        In a replica's context Keras reduces all gradients over replicas by one op, even over
+        one replica, and an op has one device.
+        """
+        if self._devices:
+            tf.distribute.get_replica_context().merge_call(lambda _: apply())
+        else:
+            apply()
+
+    def check(self, cohort, jit_compile=False):
+        """Raises ValueError for a cohort whose students cannot be, or are not, on these devices."""
+        method = type(cohort).__name__
+        if cohort.may_share_layers:
+            raise ValueError(
+                f"the students of {method} share layers, and cannot live on devices of their own: "
+                "leave out devices"
+            )
+        if cohort.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "students on devices of their own cannot be replicated too: leave out devices, or "
+                "make the cohort outside the strategy's scope"
+            )
+        if jit_compile:
+            raise ValueError("jit_compile=True is for one device: leave out it or devices")
+        if set(self._devices) != set(cohort.students):
+            raise ValueError(
+                f"devices must be a dict with one for each of {sorted(cohort.students)}; got keys "
+                f"{sorted(self._devices)}"
+            )
+        for name, student in cohort.students.items():
+            _check_variables(name, student, self._devices[name])
+
+
+class Forward:
+    """The forward passes of all students, each on its device, kept for its backward pass.
+
+    Args:
+      students: `{name: keras.Model}`.
+      views: `{name: batch}`.
+      placement: `Placement`.
+
+    Attributes:
+      logits: a list of `[B, C]` float32.
+      penalties: a list of scalars, the students' regularisation losses.
+    """
+
+    def __init__(self, students, views, placement):
+        self._students, self._placement = students, placement
+        self.logits, self.penalties, self._tapes = [], [], []
+        for name, student in students.items():
+            with placement.scope(name), tf.GradientTape() as tape:
+                self.logits.append(tf.cast(student(views[name], training=True), tf.float32))
+                self.penalties.append(penalty(student))
+            self._tapes.append(tape)
+
+    def gradients(self, of_logits, of_penalties):
+        """`{id(variable): gradient}` from the objective's gradients for the attributes.
+
+        Each student's is taken inside its scope: ops of a backward pass are made where they
+        are asked for, not where the forward pass was.
+        """
+        found = {}
+        rows = zip(self._students.items(), self._tapes, self.logits, self.penalties)
+        for ((name, student), tape, *outputs), *arriving in zip(rows, of_logits, of_penalties):
+            variables = student.trainable_variables
+            with self._placement.scope(name):
+                gradients = tape.gradient(outputs, variables, output_gradients=arriving)
+            found.update(zip(map(id, variables), gradients))
+        return found
+
+
+def penalty(model):
+    """The sum of a model's regularisation losses, a float32 scalar."""
+    return tf.add_n([0.0, *[tf.cast(each, tf.float32) for each in model.losses]])
+
+
+def update_in_place(optimizer):
+    """Makes a Keras optimizer update each variable on the variable's device.
+
+    By itself it does the arithmetic wherever `apply_gradients` is called, and weights,
+    slots and gradients of all students would travel there and back.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    update = optimizer.update_step
+
+    def update_step(gradient, variable, learning_rate):
+        own = variable.value if isinstance(variable, keras.Variable) else variable
+        with tf.device(own.device):
+            update(gradient, variable, learning_rate)
+
+    optimizer.update_step = update_step
+
+
+def _check_variables(name, student, device):
+    for variable in student.trainable_variables:
+        if not variable.value.device.endswith(device):
+            raise ValueError(
+                f"student {name!r} has {variable.path} on {variable.value.device}, wanted "
+                f"{device}: build it inside `with tf.device({device!r}):`"
+            )
+
+
+def _resolve(device):
+    names = [each.name for each in tf.config.list_logical_devices()]
+    found = [name for name in names if name.endswith(f":{device}") or name == device]
+    if not found:
+        raise ValueError(f"no device {device!r}: wanted one of {', '.join(names)}")
+    return found[0]

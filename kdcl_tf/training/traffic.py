@@ -1,0 +1,163 @@
+"""What a step costs on several devices, for students on one each and for replicas of them all.
+
+Formulas of plain numbers.  Below, P is the parameters of all students, M the students, D the
+devices, B the images of a step, C the classes, F_i the floating-point operations that
+student i spends on an image, forward and backward, R the operations a device does a second,
+and W the bytes a link moves a second in each direction.
+
+* Data parallel: every device trains all students on B / D images, then gradients are
+  summed by a ring all-reduce, in which each device sends 2 (D - 1) / D * 4 P bytes and
+  receives as many at the same time.  Batch norm that is synchronised reduces besides, in
+  every part of the batch, C_l + 1 and C_l numbers of a layer of C_l channels, forward and
+  again backward.
+* A student a device: student i trains on device i mod D on all B images.  Logits go to
+  device 0, and their gradients back: 4 B C bytes each way for every student that is not on
+  device 0, whose link carries them all, one direction after the other.
+"""
+
+import dataclasses
+
+_BYTES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """What is trained.
+
+    Attributes:
+      parameters: of each student, trainable.
+      num_classes: C.
+      batch_size: B, over all devices.
+      flops: of each student, operations an image of forward and backward pass: about
+        6 times its multiply-adds forward.  Only the times need them.
+      view_bytes: of one student's view of one image.
+      is_shared: whether all students see one view.
+      synchronized_channels: C_l of each synchronised batch norm layer.
+      accumulation_steps: parts a batch is run in.
+    """
+
+    parameters: tuple
+    num_classes: int
+    batch_size: int
+    flops: tuple = ()
+    view_bytes: int = 0
+    is_shared: bool = False
+    synchronized_channels: tuple = ()
+    accumulation_steps: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What it is trained on.
+
+    Attributes:
+      devices: D.
+      flops_per_second: R, that a device reaches on these students.
+      bytes_per_second: W, of a link, in each direction.
+    """
+
+    devices: int
+    flops_per_second: float
+    bytes_per_second: float
+
+
+def ring_all_reduce_bytes(numbers, devices):
+    """What each device sends to sum that many float32 numbers; it receives as much."""
+    return 2 * (devices - 1) / devices * _BYTES * numbers
+
+
+def reduced_numbers(workload):
+    """float32 numbers that data parallel training sums over its devices in a step."""
+    statistics = sum(2 * (2 * channels + 1) for channels in workload.synchronized_channels)
+    return sum(workload.parameters) + workload.accumulation_steps * statistics
+
+
+def away(workload, devices):
+    """How many students are not on device 0."""
+    students = len(workload.parameters)
+    return students - len(range(0, students, devices))
+
+
+def data_bytes(workload, devices):
+    """Bytes that travel between devices in a data parallel step, all of them together."""
+    return devices * ring_all_reduce_bytes(reduced_numbers(workload), devices)
+
+
+def student_bytes(workload, devices):
+    """Bytes that travel between devices in a step with a student a device."""
+    logits = _BYTES * workload.batch_size * workload.num_classes
+    return 2 * logits * away(workload, devices)
+
+
+def data_image_bytes(workload):
+    """Bytes of images that all devices together are given in a data parallel step."""
+    views = 1 if workload.is_shared else len(workload.parameters)
+    return workload.batch_size * workload.view_bytes * views
+
+
+def student_image_bytes(workload, devices):
+    """The same with a student a device; a shared view goes to each device once."""
+    students = len(workload.parameters)
+    views = min(devices, students) if workload.is_shared else students
+    return workload.batch_size * workload.view_bytes * views
+
+
+def data_seconds(workload, machine):
+    """The time of a data parallel step: computing, then reducing."""
+    computing = sum(workload.flops) * workload.batch_size / machine.devices
+    sent = ring_all_reduce_bytes(reduced_numbers(workload), machine.devices)
+    return computing / machine.flops_per_second + sent / machine.bytes_per_second
+
+
+def student_seconds(workload, machine):
+    """The time of a step with a student a device: the busiest device, then logits."""
+    computing = busiest_flops(workload, machine.devices) * workload.batch_size
+    sent = student_bytes(workload, machine.devices)
+    return computing / machine.flops_per_second + sent / machine.bytes_per_second
+
+
+def busiest_flops(workload, devices):
+    """Operations an image of the device whose students need most."""
+    return max(sum(workload.flops[first::devices]) for first in range(devices))
+
+
+def crossover_bytes(workload, devices):
+    """The batch at which both exchange as many bytes: below, a student a device is less.
+
+    (D - 1) P / (C * students away), for D = M so P / C; infinite where nothing is away.
+    """
+    apart = away(workload, devices)
+    if not apart:
+        return float("inf")
+    return (devices - 1) * reduced_numbers(workload) / (workload.num_classes * apart)
+
+
+def crossover_seconds(workload, machine):
+    """The batch at which both take as long: below, a student a device is faster.
+
+    Where students are unlike, the lead of data parallel grows with the batch, by what the
+    busiest device has more than its share, and its all-reduce does not.
+    """
+    devices, rate = machine.devices, machine.flops_per_second
+    uneven = busiest_flops(workload, devices) - sum(workload.flops) / devices
+    logits = 2 * _BYTES * workload.num_classes * away(workload, devices)
+    of_an_image = uneven / rate + logits / machine.bytes_per_second
+    if not of_an_image:
+        return float("inf")
+    reducing = ring_all_reduce_bytes(reduced_numbers(workload), devices)
+    return reducing / machine.bytes_per_second / of_an_image
+
+
+def describe(workload, devices):
+    """One line: what both placements exchange a step on that many devices."""
+    return (
+        f"{devices} devices exchange a step: --placement=data "
+        f"{_megabytes(data_bytes(workload, devices))} of gradients, --placement=student "
+        f"{_megabytes(student_bytes(workload, devices))} of logits; images to devices: "
+        f"{_megabytes(data_image_bytes(workload))} and "
+        f"{_megabytes(student_image_bytes(workload, devices))}"
+    )
+
+
+def _megabytes(count):
+    return f"{count / 1e6:,.3f} MB"

@@ -1,0 +1,225 @@
+"""Placements and accumulation, for `tools/benchmark.py`, which has the options.
+
+Two logical devices of the CPU stand for two devices.  They share a pool of threads: with
+one thread an op and two ops at once, two busy devices have about a core each, but a device
+that is alone may run two ops side by side.  What a core does alone is measured with all
+threads on one core, and the cost model (`kdcl_tf/training/traffic.py`) is fed with that.
+Nothing is copied between logical CPUs: bytes are counted in the graphs, and their time
+cannot be measured here.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import time
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+import kdcl_tf
+from kdcl_tf.students.cost import multiply_adds
+from kdcl_tf.training import devices, partitions, traffic
+from kdcl_tf.training.factory import POLICIES
+from kdcl_tf.training.optimizers import CoupledSGD
+
+_DEVICES = ("CPU:0", "CPU:1")
+# A multiply-add is two operations, and a backward pass costs two forward ones.
+_OPERATIONS = 6
+
+
+def compare_placement(options):
+    """Bytes from the graphs and seconds from steps in turn, each beside the model's."""
+    logging.set_verbosity(logging.WARNING)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(len(_DEVICES))
+    devices.split_cpu(len(_DEVICES))
+    steps = {"data": _data_step(options), "student": _student_step(options)}
+    workload = _workload(options)
+    for name, (function, args) in steps.items():
+        _show_bytes(name, partitions.transfers(function, *args), workload)
+    alone = [_alone_step(options, index) for index in range(len(options.students))]
+    _show_seconds(options, workload, alone, list(steps.values()))
+
+
+def compare_accumulation(options):
+    """Peak memory and seconds a step, each number of parts in a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    for parts in (1, 2, 4, 8):
+        with spawn.Pool(1) as pool:
+            before, peak, seconds = pool.apply(
+                _accumulate,
+                (parts, options.students, options.batch_size, options.num_classes, options.steps),
+            )
+        print(
+            f"accumulation_steps={parts}: peak {peak:,.0f} MB, {peak - before:,.0f} MB above the "
+            f"process before its first step; {1000 * seconds:.1f} ms a step",
+            flush=True,
+        )
+
+
+def _accumulate(parts, names, batch_size, classes, steps):
+    cohort = kdcl_tf.KDCL(_build(names, classes, [None] * len(names)))
+    _compile(cohort, accumulation_steps=parts)
+    step, batch = tf.function(cohort.train_step), _batch(cohort, batch_size, classes)
+    before = _peak_megabytes()
+    step(batch)
+    began = time.perf_counter()
+    for _ in range(steps):
+        step(batch)["loss"].numpy()
+    return before, _peak_megabytes(), (time.perf_counter() - began) / steps
+
+
+def _peak_megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _build(names, classes, places, dtype="float32"):
+    made = {}
+    for index, (name, place) in enumerate(zip(names, places)):
+        with tf.device(place) if place else contextlib.nullcontext():
+            made[f"{index}_{name}"] = kdcl_tf.students.build(
+                name, classes, dtype=dtype, model_name=f"{name}_{index}"
+            )
+    return made
+
+
+def _compile(cohort, **kwargs):
+    cohort.compile(CoupledSGD(0.01, momentum=0.9, coupled_weight_decay=5e-4), **kwargs)
+
+
+def _batch(cohort, size, classes):
+    shape = (size, *next(iter(cohort.students.values())).input_shape[1:])
+    views = {name: tf.random.normal(shape) for name in cohort.students}
+    return views, tf.random.uniform([size], maxval=classes, dtype=tf.int64)
+
+
+def _data_step(options):
+    strategy = tf.distribute.MirroredStrategy(
+        list(_DEVICES), cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    with strategy.scope():
+        members = _build(options.students, options.num_classes, [None] * len(options.students),
+                         POLICIES[options.precision])  # fmt: skip
+        cohort = kdcl_tf.KDCL(members)
+        _compile(cohort)
+
+    def of_replica(context):
+        with tf.device(_DEVICES[context.replica_id_in_sync_group]):
+            return _batch(cohort, options.batch_size // len(_DEVICES), options.num_classes)
+
+    batch = strategy.experimental_distribute_values_from_function(of_replica)
+
+    @tf.function
+    def step(batch):
+        return strategy.reduce(
+            "MEAN", strategy.run(cohort.train_step, args=(batch,))["loss"], axis=None
+        )
+
+    return step, (batch,)
+
+
+def _student_step(options):
+    places = [_DEVICES[index % len(_DEVICES)] for index in range(len(options.students))]
+    members = _build(options.students, options.num_classes, places, POLICIES[options.precision])
+    cohort = kdcl_tf.KDCL(members)
+    _compile(cohort, devices=dict(zip(members, places)))
+
+    @tf.function
+    def step(batch):
+        return cohort.train_step(batch)["loss"]
+
+    return step, (_batch(cohort, options.batch_size, options.num_classes),)
+
+
+def _alone_step(options, index):
+    members = _build([options.students[index]], options.num_classes, [None], POLICIES[options.precision])
+    cohort = kdcl_tf.Independent(members)
+    _compile(cohort)
+
+    @tf.function
+    def step(batch):
+        return cohort.train_step(batch)["loss"]
+
+    return step, (_batch(cohort, options.batch_size, options.num_classes),)
+
+
+def _workload(options):
+    members = _build(options.students, options.num_classes, [None] * len(options.students)).values()
+    return traffic.Workload(
+        parameters=tuple(kdcl_tf.students.parameter_count(each) for each in members),
+        num_classes=options.num_classes,
+        batch_size=options.batch_size,
+        flops=tuple(_OPERATIONS * multiply_adds(each) for each in members),
+        view_bytes=32 * 32 * 3 * 4,
+    )
+
+
+def _show_bytes(name, found, workload):
+    unknown = [each.tensor for each in found if each.size is None]
+    inputs = sum(each.size or 0 for each in found if each.is_input)
+    small = sum(each.size or 0 for each in found if each.size == 4)
+    rest = sum(each.size or 0 for each in found if not each.is_input) - small
+    model = {"data": traffic.data_bytes, "student": traffic.student_bytes}[name]
+    print(
+        f"--placement={name}: {rest:,} bytes cross between devices a step, the model says "
+        f"{model(workload, len(_DEVICES)):,.0f}; besides {inputs:,} of images and {small:,} in "
+        f"single numbers" + (f"; of unknown size: {', '.join(unknown)}" if unknown else ""),
+        flush=True,
+    )
+
+
+def _show_seconds(options, workload, alone, placed):
+    cores = sorted(os.sched_getaffinity(0))
+    # [rounds, programs, 2]: by the clock, and of all cores together.
+    seconds = np.array([_round(options, cores, alone, placed) for _ in range(options.pairs + 1)])[1:]
+    # Another program on the machine only adds time, so the fastest round is the nearest.
+    clock, work = seconds.min(axis=0).T
+    alone_by_device = [clock[: len(alone)][first :: len(_DEVICES)] for first in range(2)]
+    model = (sum(clock[: len(alone)]) / len(_DEVICES), max(map(sum, alone_by_device)))
+    for name, own, flops in zip(options.students, clock, workload.flops):
+        rate = flops * options.batch_size / own
+        print(f"{name} alone on a core: {1000 * own:.1f} ms, {rate / 1e9:.1f} GFLOP/s")
+    alone_work = sum(work[: len(alone)])
+    for name, own, spent, wanted in zip(("data", "student"), clock[-2:], work[-2:], model):
+        print(
+            f"--placement={name}: {1000 * own:.1f} ms, model {1000 * wanted:.1f} ms, measured "
+            f"over model {own / wanted:.3f}; work of all cores {spent / alone_work:.3f} of the "
+            "students' alone"
+        )
+    ratio = seconds[:, -1, 0] / seconds[:, -2, 0]
+    print(
+        f"student over data: fastest rounds {clock[-1] / clock[-2]:.3f}, model "
+        f"{model[1] / model[0]:.3f}, pairs {_quartiles(ratio)}"
+    )
+    print(f"equal bytes at a batch of {traffic.crossover_bytes(workload, len(_DEVICES)):,.0f}")
+
+
+def _round(options, cores, alone, placed):
+    """Seconds a step: each student on one core, then both placements on all."""
+    _pin(cores[:1])
+    found = [_seconds(options, *each) for each in alone]
+    _pin(cores)
+    return [*found, *[_seconds(options, *each) for each in placed]]
+
+
+def _pin(cores):
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread), cores)
+
+
+def _seconds(options, step, args):
+    """By the clock, and of work on all cores."""
+    began, worked = time.perf_counter(), time.process_time()
+    for _ in range(options.steps):
+        loss = step(*args)
+    loss.numpy()
+    spent = time.perf_counter() - began, time.process_time() - worked
+    return [each / options.steps for each in spent]
+
+
+def _quartiles(ratio):
+    low, middle, high = np.quantile(ratio, [0.25, 0.5, 0.75])
+    return f"{middle:.3f} (quartiles {low:.3f}, {high:.3f})"
