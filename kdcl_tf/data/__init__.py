@@ -12,13 +12,13 @@ check its `--dataset` flag with `validate_name` before it pays for them.
 from kdcl_tf.data.dataset import ImageDataset, ImageSplit
 from kdcl_tf.data.loading import load, validate_name
 
-__all__ = ["ImageDataset", "ImageSplit", "Views", "load", "validate_name"]
+__all__ = ["ImageDataset", "ImageSplit", "Share", "Views", "load", "validate_name"]
 
 
 def __getattr__(name: str):
-    """Gives `Views` on first use, because its module imports TensorFlow."""
-    if name != "Views":
+    """Gives `Share` and `Views` on first use, because their modules import TensorFlow."""
+    if name not in ("Share", "Views"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from kdcl_tf.data import views
+    from kdcl_tf.data import stream, views
 
-    return views.Views
+    return {"Share": stream.Share, "Views": views.Views}[name]

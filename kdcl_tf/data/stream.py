@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any
@@ -19,10 +20,38 @@ def on_host(array: np.ndarray) -> tf.Tensor:
         return tf.convert_to_tensor(array)
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What one process reads of every batch when each is split over replicas.
+
+    A batch of B examples is split by position into R parts whose sizes differ by one at
+    most: 17 over 2 is 8 and 9. So all replicas together see the batches that one device
+    would see, and nobody is left without an example while B >= R.
+
+    Attributes:
+      replicas: R, in all processes.
+      first: the first replica of this process.
+      count: how many replicas this process has; its parts follow each other.
+    """
+
+    replicas: int = 1
+    first: int = 0
+    count: int = 1
+
+    def bounds(self, examples: int, batch_size: int) -> np.ndarray:
+        """`[n, 2]` positions, from and up to, of this process's parts of every batch."""
+        starts = np.arange(0, examples, batch_size)[:, None]
+        sizes = np.minimum(batch_size, examples - starts)
+        edges = np.arange(self.first, self.first + self.count + 1)
+        edges = starts + sizes * edges // self.replicas
+        return np.stack([edges[:, :-1], edges[:, 1:]], axis=-1).reshape(-1, 2)
+
+
 def batches(
     indices: np.ndarray,
     batch_size: int,
     examples: Callable[[tf.Tensor], Any],
+    share: Share = Share(),
 ) -> tf.data.Dataset:
     """Streams the examples at `indices`, in that order.
 
@@ -33,8 +62,10 @@ def batches(
 
     Args:
       indices: `[n]` integers; n may be 0.
-      batch_size: examples a batch; the last batch may be smaller.
+      batch_size: examples a batch, over all replicas; the last batch may be smaller.
       examples: maps indices `[B]` int64 to a batch.
+      share: the parts of every batch that are produced, an element each, in the order of
+        the replicas; by default one part, the whole batch.
 
     Returns:
       A dataset of known cardinality, with B None in its element spec.
@@ -44,10 +75,14 @@ def batches(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size: got {batch_size}, wanted 1 or more")
-    stream = tf.data.Dataset.from_tensor_slices(on_host(indices.astype(np.int64)))
-    stream = stream.batch(batch_size)
+    order = on_host(indices.astype(np.int64))
+
+    def part(bounds):
+        return examples(order[bounds[0] : bounds[1]])
+
+    stream = tf.data.Dataset.from_tensor_slices(on_host(share.bounds(len(indices), batch_size)))
     stream = stream.map(
-        tf.autograph.experimental.do_not_convert(examples),
+        tf.autograph.experimental.do_not_convert(part),
         num_parallel_calls=os.cpu_count(),
         deterministic=True,
     )

@@ -82,13 +82,20 @@ class Views:
             )
         return math.ceil(count / batch_size)
 
-    def epoch(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
+    def epoch(
+        self,
+        epoch: int,
+        batch_size: int,
+        skip: int = 0,
+        share: stream.Share = stream.Share(),
+    ) -> tf.data.Dataset:
         """Every training image once, in the order of this epoch.
 
         Args:
           epoch: number of the epoch, 0 or more.
           batch_size: images a batch, over all replicas.
           skip: batches of this epoch already trained on; they are not produced.
+          share: which part of every batch this process reads; by default all of it.
 
         Returns:
           `tf.data.Dataset` of (images, labels `[B]` int64). With `invariant`,
@@ -110,7 +117,7 @@ class Views:
             labels = tf.gather(self._labels, indices)
             return self._views(indices, draws), labels
 
-        return stream.batches(order, batch_size, examples)
+        return stream.batches(order, batch_size, examples, share)
 
     def order(self, epoch: int) -> np.ndarray:
         """The order of an epoch: a permutation of the training images' indices.
