@@ -85,20 +85,20 @@ def _from_slurm(environ):
         nodes = expand_hosts(_variable(environ, "NODELIST"))
         tasks = expand_counts(_variable(environ, "TASKS_PER_NODE"))
         rank = int(environ["SLURM_PROCID"])
-        job = int(_variable(environ, "JOB_ID", "JOBID"))
+        job = int(environ["SLURM_JOB_ID"])
     except (ValueError, LookupError) as error:
-        raise ValueError(f"SLURM's variables cannot be read ({error}): {_HOW}") from error
+        raise ValueError(f"SLURM's variables are not whole ({error}): {_HOW}") from error
     if len(nodes) != len(tasks):
         raise ValueError(
             f"SLURM names {len(nodes)} nodes and tasks for {len(tasks)} of them: start the "
             "workers with srun, or set TF_CONFIG"
         )
-    if environ.get("SLURM_DISTRIBUTION", "block").split(",")[0] not in ("block", "block:block"):
-        if max(tasks) > 1:
-            raise ValueError(
-                f"SLURM_DISTRIBUTION={environ['SLURM_DISTRIBUTION']}: wanted ranks node by node; "
-                "pass --distribution=block to srun, or set TF_CONFIG"
-            )
+    order = environ.get("SLURM_DISTRIBUTION", "block")
+    if re.split("[:,]", order)[0] != "block" and max(tasks) > 1:
+        raise ValueError(
+            f"SLURM_DISTRIBUTION={order}: wanted ranks node by node; pass --distribution=block to "
+            "srun, or set TF_CONFIG"
+        )
     step = int(environ.get("SLURM_STEP_ID", "0"))
     port = _FIRST_PORT + (job * 64 + step * 16) % _PORTS
     workers = [
@@ -107,13 +107,12 @@ def _from_slurm(environ):
     return _checked(tuple(workers), rank, f"SLURM_PROCID={rank}")
 
 
-def _variable(environ, *names):
+def _variable(environ, name):
     """A variable of the step, or else of the job."""
-    names = [f"SLURM_{kind}{name}" for name in names for kind in ("STEP_", "JOB_", "")]
-    for name in names:
-        if environ.get(name):
-            return environ[name]
-    raise LookupError(f"none of {', '.join(names)} is set")
+    for prefix in ("SLURM_STEP_", "SLURM_JOB_", "SLURM_"):
+        if environ.get(prefix + name):
+            return environ[prefix + name]
+    raise LookupError(f"SLURM_STEP_{name}")
 
 
 def _checked(workers, index, what):

@@ -17,11 +17,19 @@ def create_students(settings, num_classes, image_shape):
             num_classes,
             image_shape,
             copies=settings.copies,
+            synchronized=settings.synchronized_batch_norm,
             dtype=dtype,
             model_names=settings.student_names,
         )
     return {
-        name: students.build(architecture, num_classes, image_shape, dtype=dtype, model_name=name)
+        name: students.build(
+            architecture,
+            num_classes,
+            image_shape,
+            synchronized=settings.synchronized_batch_norm,
+            dtype=dtype,
+            model_name=name,
+        )
         for name, architecture in zip(settings.student_names, settings.students)
     }
 

@@ -11,6 +11,8 @@ from kdcl_tf import data, serving, students
 from kdcl_tf.training import factory, plots, strategies
 from kdcl_tf.training.checkpoint import Checkpoints
 from kdcl_tf.training.loop import Loop
+from kdcl_tf.training.settings import DEFAULTS, PLACES
+from kdcl_tf.training.workers import Workers
 
 
 class Session:
@@ -21,15 +23,23 @@ class Session:
       workdir: `Workdir`.
       data_dir: where TFDS keeps its data, or None.
       checkpoint_seconds: the most time between checkpoints inside an epoch.
+      cluster: `cluster.Cluster`, for `multi_worker`.  A worker that is not the chief leaves
+        nothing in its workdir.
+      tpu: name of the TPU, for `tpu`.
 
     Raises:
       ValueError, OSError: for data, flags, a workdir or a checkpoint that do not fit, in
         one line.
     """
 
-    def __init__(self, settings, workdir, data_dir=None, checkpoint_seconds=600.0):
-        workdir.check_flags(settings.as_flags())
+    def __init__(
+        self, settings, workdir, data_dir=None, checkpoint_seconds=600.0, cluster=None, tpu=""
+    ):
+        workdir.check_flags(settings.as_flags(), PLACES, DEFAULTS)
         self.settings, self.workdir = settings, workdir
+        # First, as no TensorFlow op may come before workers know each other.
+        strategy = strategies.create(settings.strategy, cluster, tpu)
+        self.workers = Workers(strategy)
         self.dataset = load_dataset(settings, data_dir)
         self.views = data.Views(
             self.dataset,
@@ -39,17 +49,23 @@ class Session:
             cutout=settings.cutout_size if settings.cutout else 0,
         )
         steps = self.views.steps_per_epoch(settings.batch_size)
-        strategy = strategies.create(settings.strategy)
         strategies.check_batches(strategy, len(self.dataset.train), settings.batch_size)
         with strategy.scope():
             self.cohort = factory.create_compiled(settings, self.dataset, steps)
-        checkpoints = Checkpoints(workdir.path / "checkpoints", all_variables(self.cohort))
+        checkpoints = Checkpoints(
+            workdir.path / "checkpoints",
+            all_variables(self.cohort),
+            keep=2 if self.workers.is_chief else 0,
+            strategy=strategy,
+        )
         self.loop = Loop(
             self.cohort, self.views, settings, strategy, workdir, checkpoints, checkpoint_seconds
         )
 
     def train(self):
         """Trains, exports and draws; returns what `result.json` holds.
+
+        Of several workers only the chief does more than train; the others return None.
 
         A run that is complete is not run again.
 
@@ -58,6 +74,8 @@ class Session:
         """
         if self.workdir.result:
             return self.workdir.result
+        if not self.workers.is_chief:
+            return self.loop.run()
         self.workdir.record_flags(self.settings.as_flags())
         self.loop.run()
         last = self.workdir.log[-1]

@@ -11,7 +11,7 @@ _BAD = (
     ("ensemble", "mean"),
     ("schedule", "linear"),
     ("precision", "float16"),
-    ("strategy", "tpu"),
+    ("strategy", "two"),
     ("dataset", "folder:"),
     ("epochs", 0),
     ("batch_size", 0),
