@@ -154,7 +154,9 @@ def _define_run_flags(fv):
         "TF_CONFIG or SLURM, or tpu.  A run may go on with another.",
         fv,
     )
-    flags.DEFINE_string("tpu", "", "For --strategy=tpu: its name or address.", fv)
+    flags.DEFINE_string(
+        "tpu", "local", "For --strategy=tpu: its name; local on a TPU machine itself.", fv
+    )
     flags.DEFINE_bool(
         "synchronized_batch_norm",
         _DEFAULTS.synchronized_batch_norm,

@@ -33,7 +33,7 @@ class Session:
     """
 
     def __init__(
-        self, settings, workdir, data_dir=None, checkpoint_seconds=600.0, cluster=None, tpu=""
+        self, settings, workdir, data_dir=None, checkpoint_seconds=600.0, cluster=None, tpu="local"
     ):
         workdir.check_flags(settings.as_flags(), PLACES, DEFAULTS)
         self.settings, self.workdir = settings, workdir

@@ -10,7 +10,7 @@ from kdcl_tf import data
 _START_SECONDS = 120.0
 
 
-def create(name, cluster=None, tpu=""):
+def create(name, cluster=None, tpu="local"):
     """A `tf.distribute.Strategy` by its flag.  It must come before the first TensorFlow op.
 
     `mirrored` takes all GPUs, or the logical CPUs where there is none.  Over CPUs it
@@ -21,7 +21,7 @@ def create(name, cluster=None, tpu=""):
       name: `one` device, `mirrored` over this machine, `multi_worker` or `tpu`.
       cluster: `cluster.Cluster`, for `multi_worker`; all its workers must be about to call
         this, see `rendezvous.meet`.
-      tpu: name or address of the TPU; empty for the one of this machine.
+      tpu: name of the TPU; `local` on the machine that has it.
 
     Raises:
       ValueError: when there is no such TPU, or this worker's server does not start.
