@@ -6,8 +6,11 @@
 Run again with the same flags, it continues where it was stopped.
 """
 
+import contextlib
 import dataclasses
 import hashlib
+import os
+import tempfile
 
 from absl import flags
 
@@ -171,11 +174,20 @@ def _define_run_flags(fv):
         "Of the students' activations; variables stay float32.",
         fv,
     )
-    flags.DEFINE_enum(
+    flags.DEFINE_string(
         "strategy",
         _DEFAULTS.strategy,
-        settings_lib.STRATEGIES,
-        "One device, or all of this machine.",
+        "one device, mirrored over all of this machine, multi_worker over the machines of "
+        "TF_CONFIG or SLURM, or tpu.  A run may go on with another.",
+        fv,
+    )
+    flags.DEFINE_string(
+        "tpu", "local", "For --strategy=tpu: its name; local on a TPU machine itself.", fv
+    )
+    flags.DEFINE_bool(
+        "synchronized_batch_norm",
+        _DEFAULTS.synchronized_batch_norm,
+        "Normalise with the statistics of all replicas together, not each with its own.",
         fv,
     )
     flags.DEFINE_enum(
@@ -230,8 +242,12 @@ def settings_from_flags(flag_values):
 
 
 def default_workdir(settings):
-    """`runs/<data>_<method>_<hash>`: the same flags find the same folder."""
-    text = "".join(f"{name}={value}\n" for name, value in settings.as_flags().items())
+    """`runs/<data>_<method>_<hash>`: the same flags find the same folder, wherever it runs."""
+    text = "".join(
+        f"{name}={value}\n"
+        for name, value in settings.as_flags().items()
+        if name not in settings_lib.PLACES
+    )
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     dataset = "".join(each if each.isalnum() else "-" for each in settings.dataset)
     method = settings.ensemble if settings.method == "kdcl" else settings.method
@@ -242,38 +258,90 @@ def main(flag_values):
     """Sets up, trains and reports; see the module's docstring."""
     with command_line.user_errors():
         settings = settings_from_flags(flag_values)
-        from kdcl_tf.training.workdir import Workdir
+        cluster = _cluster(settings)
+    path = flag_values["workdir"].value or default_workdir(settings)
+    if cluster and cluster.index:
+        _main_of_worker(settings, cluster, flag_values)
+    else:
+        _main_of_chief(settings, cluster, path, flag_values)
 
-        workdir = Workdir(flag_values["workdir"].value or default_workdir(settings))
-        workdir.check_flags(settings.as_flags())
+
+def _cluster(settings):
+    """Who else trains, or None."""
+    if settings.strategy != "multi_worker":
+        return None
+    from kdcl_tf.training import cluster
+
+    return cluster.from_environment(os.environ)
+
+
+def _main_of_chief(settings, cluster, path, flag_values):
+    """The whole run; of several workers, the first one's part."""
+    from kdcl_tf.training.workdir import Workdir
+
+    with command_line.user_errors():
+        workdir = Workdir(path)
+        workdir.check_flags(settings.as_flags(), settings_lib.PLACES, settings_lib.DEFAULTS)
         workdir.claim()
-    if workdir.result:
-        print(report(workdir.result, workdir.path))
-        return
+    result = workdir.result
+    if cluster:
+        _meet(cluster, settings, result is not None)
+    print(report(result or _train(settings, workdir, cluster, flag_values), workdir.path))
+
+
+def _main_of_worker(settings, cluster, flag_values):
+    """The part of a worker that is not the chief: it needs no folder of the chief's."""
+    from kdcl_tf.training.workdir import Workdir
+
+    complete = _meet(cluster, settings, False)
+    if not complete:
+        with tempfile.TemporaryDirectory(prefix="kdcl_worker_") as folder:
+            _train(settings, Workdir(folder), cluster, flag_values)
+    print(f"worker {cluster.index}: the run is complete; results are at worker 0")
+
+
+def _meet(cluster, settings, complete):
+    from kdcl_tf.training import rendezvous
+
+    with command_line.user_errors():
+        if not complete:
+            return rendezvous.meet(cluster, settings.as_flags())
+    # Whoever waits is told; whoever does not come has nothing to do.
+    with contextlib.suppress(OSError, ValueError):
+        rendezvous.meet(cluster, settings.as_flags(), complete=True, patience=10.0)
+    return True
+
+
+def _train(settings, workdir, cluster, flag_values):
+    """What `Session.train` gives, with all that may end it told in one line."""
     command_line.import_tensorflow(settings.distortion == "resized_crop")
     from kdcl_tf.data.bad_images import BadImageError
     from kdcl_tf.training import devices
     from kdcl_tf.training.interruption import Interrupted
     from kdcl_tf.training.loop import Divergence
     from kdcl_tf.training.session import Session
+    from kdcl_tf.training.workers import WorkerLost, lost_workers
 
-    with command_line.user_errors(), command_line.quiet_reading(settings.dataset):
-        if flag_values["logical_devices"].value:
-            devices.split_cpu(flag_values["logical_devices"].value)
-        session = Session(
-            settings,
-            workdir,
-            flag_values["data_dir"].value,
-            flag_values["checkpoint_seconds"].value,
-            flag_values["placement"].value,
-        )
     try:
-        result = session.train()
+        with command_line.user_errors(), command_line.quiet_reading(settings.dataset):
+            if flag_values["logical_devices"].value:
+                devices.split_cpu(flag_values["logical_devices"].value)
+            with lost_workers(cluster):
+                session = Session(
+                    settings,
+                    workdir,
+                    flag_values["data_dir"].value,
+                    flag_values["checkpoint_seconds"].value,
+                    flag_values["placement"].value,
+                    cluster,
+                    flag_values["tpu"].value,
+                )
+        with lost_workers(cluster):
+            return session.train()
     except Interrupted as stop:
         command_line.fail(str(stop), stop.exit_status)
-    except (Divergence, BadImageError) as error:
-        command_line.fail(str(error))
-    print(report(result, workdir.path))
+    except (Divergence, WorkerLost, BadImageError) as end:
+        command_line.fail(str(end))
 
 
 def report(result, path):

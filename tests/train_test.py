@@ -53,6 +53,7 @@ _UNUSUAL = {
     "weight_decay": 0.0,
     "precision": "bfloat16",
     "strategy": "mirrored",
+    "synchronized_batch_norm": True,
     "evaluate_every": 3,
     "seed": 4294967295,
 }

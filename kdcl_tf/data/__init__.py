@@ -22,6 +22,7 @@ __all__ = [
     "EncodedViews",
     "ImageDataset",
     "ImageSplit",
+    "Share",
     "Views",
     "check_distortion",
     "load",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 # On first use, because these modules import TensorFlow.
-_LAZY = {"EncodedViews": "encoded_views", "Views": "views"}
+_LAZY = {"EncodedViews": "encoded_views", "Share": "stream", "Views": "views"}
 
 
 def __getattr__(name: str):

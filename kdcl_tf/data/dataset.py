@@ -140,7 +140,7 @@ class ImageDataset:
         deviation = tf.constant(self.deviation, tf.float32)
         return (tf.cast(images, tf.float32) / 255.0 - mean) / deviation
 
-    def batches(self, split: ImageSplit, batch_size: int):
+    def batches(self, split: ImageSplit, batch_size: int, share=None):
         """Every example of a split once, in order, without distortion.
 
         Iterate the result as often as wanted.
@@ -148,6 +148,7 @@ class ImageDataset:
         Args:
           split: `dataset.test`, `.held_out` or `.train`; may be empty.
           batch_size: examples a batch; the last batch may be smaller.
+          share: `data.Share`, the part of every batch that this process reads; None is all.
 
         Returns:
           `tf.data.Dataset` of (normalised images `[B, H, W, C]` float32, labels
@@ -166,7 +167,8 @@ class ImageDataset:
             rows = tf.gather(images, indices)
             return self.normalize(rows), tf.gather(labels, indices)
 
-        return stream.batches(np.arange(len(split)), batch_size, examples)
+        share = share or stream.Share()
+        return stream.batches(np.arange(len(split)), batch_size, examples, share)
 
     def problems(self) -> dict[str, int]:
         """Counts of what went wrong with images so far, for a run's log."""

@@ -69,14 +69,23 @@ class EncodedSplit:
         with bad_images_lib.told_in_one_line():
             yield from self.central(batch_size).as_numpy_iterator()
 
-    def central(self, batch_size: int) -> tf.data.Dataset:
-        """`pixels`, as a `tf.data.Dataset`."""
+    def central(self, batch_size: int, share: stream.Share | None = None) -> tf.data.Dataset:
+        """`pixels`, as a `tf.data.Dataset`; of every batch the `share` of this process."""
+        share = share or stream.Share()
         size = self.image_size
         spec = tf.TensorSpec([size, size, 3], tf.uint8)
         decode = functools.partial(_central, size=size)
+        alone = share.replicas == 1
         batches = self.stream(
-            np.arange(len(self)), batch_size, lambda content, _: decode(content), spec, False
+            np.arange(len(self)),
+            batch_size,
+            lambda content, _: decode(content),
+            spec,
+            share,
+            refuse_empty=not alone,
         )
+        if not alone:
+            return batches
         # A batch of which nothing is left says nothing, and CPUs' convolutions fail on it.
         return batches.filter(lambda _, labels: tf.size(labels) > 0)
 
@@ -86,6 +95,7 @@ class EncodedSplit:
         batch_size: int,
         decode: Callable[[tf.Tensor, tf.Tensor], Any],
         spec: Any,
+        share: stream.Share = stream.Share(),
         refuse_empty: bool = True,
     ) -> tf.data.Dataset:
         """Decodes the images at `order`, in that order.
@@ -95,9 +105,10 @@ class EncodedSplit:
 
         Args:
           order: `[n]` integers.
-          batch_size: images a batch.
+          batch_size: images a batch, over all replicas.
           decode: maps the bytes of an image and its index to tensors.
           spec: nest of `tf.TensorSpec` that `decode` gives.
+          share: the parts of every batch that are produced, see `stream.batches`.
           refuse_empty: whether it is an error when all images of a batch are bad, as a
             step of training cannot be made of them, and none may be left out.
 
@@ -109,7 +120,7 @@ class EncodedSplit:
             return *self._decoded(index, decode, spec), self._labels[index], index
 
         finish = functools.partial(self._finish, refuse_empty)
-        return stream.decoded(order, batch_size, example, finish)
+        return stream.decoded(order, batch_size, example, finish, share)
 
     @functools.cached_property
     def _labels(self):
@@ -176,8 +187,8 @@ class EncodedDataset(dataset_lib.ImageDataset):
     def image_shape(self) -> tuple[int, int, int]:
         return (self.train.image_size, self.train.image_size, 3)
 
-    def batches(self, split: EncodedSplit, batch_size: int) -> tf.data.Dataset:
-        batches = split.central(batch_size)
+    def batches(self, split: EncodedSplit, batch_size: int, share=None) -> tf.data.Dataset:
+        batches = split.central(batch_size, share)
         return batches.map(lambda images, labels: (self.normalize(images), labels))
 
     def problems(self) -> dict[str, int]:

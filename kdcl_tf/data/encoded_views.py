@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import decoding, encoded, photometric, resized_crop
+from kdcl_tf.data import decoding, encoded, photometric, resized_crop, stream
 from kdcl_tf.data import order as order_lib
 
 
@@ -81,14 +81,16 @@ class EncodedViews(order_lib.Epochs):
         """What chance decides for the views of one image in one epoch."""
         return self.policy.draw(order_lib.fold_in(self._key(epoch), index), len(self._viewers()))
 
-    def _batches(self, order: np.ndarray, batch_size: int, epoch: int) -> tf.data.Dataset:
+    def _batches(
+        self, order: np.ndarray, batch_size: int, epoch: int, share: stream.Share
+    ) -> tf.data.Dataset:
         view, key = tf.TensorSpec(self.dataset.image_shape, tf.float32), self._key(epoch)
         spec = {name: view for name in self._viewers()} if self._invariant else view
 
         def decode(content, index):
             return self._decode(content, index, key)
 
-        return self.dataset.train.stream(order, batch_size, decode, spec)
+        return self.dataset.train.stream(order, batch_size, decode, spec, share)
 
     @functools.cached_property
     def _decode(self):

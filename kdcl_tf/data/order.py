@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import dataset as dataset_lib
+from kdcl_tf.data import stream
 
 
 class Epochs:
@@ -18,7 +19,7 @@ class Epochs:
     epoch), and a view of (seed, epoch, number of the student, index of the image):
     neither depends on the batch size, on `skip` or on what was read before.
 
-    A subclass overrides `_batches(order, batch_size, epoch)`, which gives the
+    A subclass overrides `_batches(order, batch_size, epoch, share)`, which gives the
     views of the images in `order`.
 
     Attributes:
@@ -56,13 +57,20 @@ class Epochs:
             )
         return math.ceil(count / batch_size)
 
-    def epoch(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
+    def epoch(
+        self,
+        epoch: int,
+        batch_size: int,
+        skip: int = 0,
+        share: stream.Share = stream.Share(),
+    ) -> tf.data.Dataset:
         """Every training image once, in the order of this epoch.
 
         Args:
           epoch: number of the epoch, 0 or more.
           batch_size: images a batch, over all replicas.
           skip: batches of this epoch already trained on; they are not produced.
+          share: which part of every batch this process reads; by default all of it.
 
         Returns:
           `tf.data.Dataset` of (images, labels `[B]` int64). With `invariant`,
@@ -77,7 +85,7 @@ class Epochs:
         steps = self.steps_per_epoch(batch_size)
         if not 0 <= skip <= steps:
             raise ValueError(f"skip: got {skip}, wanted 0..{steps} batches")
-        return self._batches(self.order(epoch)[skip * batch_size :], batch_size, epoch)
+        return self._batches(self.order(epoch)[skip * batch_size :], batch_size, epoch, share)
 
     def order(self, epoch: int) -> np.ndarray:
         """The order of an epoch: a permutation of the training images' indices.
@@ -89,7 +97,9 @@ class Epochs:
         bits = np.random.Philox(sequence).random_raw(len(self.dataset.train))
         return np.argsort(bits, kind="stable")
 
-    def _batches(self, order: np.ndarray, batch_size: int, epoch: int) -> tf.data.Dataset:
+    def _batches(
+        self, order: np.ndarray, batch_size: int, epoch: int, share: stream.Share
+    ) -> tf.data.Dataset:
         raise TypeError(f"{type(self).__name__} must override _batches")
 
     def _viewers(self) -> tuple[str, ...]:

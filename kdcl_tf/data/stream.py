@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any
@@ -23,10 +24,38 @@ def on_host(array: np.ndarray) -> tf.Tensor:
         return tf.convert_to_tensor(array)
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What one process reads of every batch when each is split over replicas.
+
+    A batch of B examples is split by position into R parts whose sizes differ by one at
+    most: 17 over 2 is 8 and 9. So all replicas together see the batches that one device
+    would see, and nobody is left without an example while B >= R.
+
+    Attributes:
+      replicas: R, in all processes.
+      first: the first replica of this process.
+      count: how many replicas this process has; its parts follow each other.
+    """
+
+    replicas: int = 1
+    first: int = 0
+    count: int = 1
+
+    def bounds(self, examples: int, batch_size: int) -> np.ndarray:
+        """`[n, 2]` positions, from and up to, of this process's parts of every batch."""
+        starts = np.arange(0, examples, batch_size)[:, None]
+        sizes = np.minimum(batch_size, examples - starts)
+        edges = np.arange(self.first, self.first + self.count + 1)
+        edges = starts + sizes * edges // self.replicas
+        return np.stack([edges[:, :-1], edges[:, 1:]], axis=-1).reshape(-1, 2)
+
+
 def batches(
     indices: np.ndarray,
     batch_size: int,
     examples: Callable[[tf.Tensor], Any],
+    share: Share = Share(),
 ) -> tf.data.Dataset:
     """Streams the examples at `indices`, in that order.
 
@@ -37,8 +66,10 @@ def batches(
 
     Args:
       indices: `[n]` integers; n may be 0.
-      batch_size: examples a batch; the last batch may be smaller.
+      batch_size: examples a batch, over all replicas; the last batch may be smaller.
       examples: maps indices `[B]` int64 to a batch.
+      share: the parts of every batch that are produced, an element each, in the order of
+        the replicas; by default one part, the whole batch.
 
     Returns:
       A dataset of known cardinality, with B None in its element spec.
@@ -48,10 +79,14 @@ def batches(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size: got {batch_size}, wanted 1 or more")
-    stream = tf.data.Dataset.from_tensor_slices(on_host(indices.astype(np.int64)))
-    stream = stream.batch(batch_size)
+    order = on_host(indices.astype(np.int64))
+
+    def part(bounds):
+        return examples(order[bounds[0] : bounds[1]])
+
+    stream = tf.data.Dataset.from_tensor_slices(on_host(share.bounds(len(indices), batch_size)))
     stream = stream.map(
-        tf.autograph.experimental.do_not_convert(examples),
+        tf.autograph.experimental.do_not_convert(part),
         num_parallel_calls=os.cpu_count(),
         deterministic=True,
     )
@@ -63,31 +98,55 @@ def decoded(
     batch_size: int,
     example: Callable[[tf.Tensor], Any],
     finish: Callable[..., Any],
+    share: Share = Share(),
 ) -> tf.data.Dataset:
     """Streams examples that take long to make: one at a time, on all processors.
 
     Args:
       indices: `[n]` integers, in the order wanted; n may be 0.
-      batch_size: examples a batch, before `finish`; the last may be smaller.
+      batch_size: examples a batch, over all replicas, before `finish`; the last may be smaller.
       example: maps a scalar int64 index to a tuple of tensors of known shape.
       finish: maps that tuple with a leading dimension `B` to a batch.
+      share: as in `batches`.
 
     Returns:
-      A dataset of known cardinality.
+      A dataset of known cardinality; of unknown, when it is a share of several.
 
     Raises:
-      ValueError: when `batch_size` is not positive.
+      ValueError: when `batch_size` is not positive, or leaves a replica without an image.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size: got {batch_size}, wanted 1 or more")
-    stream = tf.data.Dataset.from_tensor_slices(on_host(indices.astype(np.int64)))
+    bounds = share.bounds(len(indices), batch_size)
+    if (bounds[:, 0] == bounds[:, 1]).any():
+        raise ValueError(
+            f"batch_size: {batch_size} leaves one of {share.replicas} replicas without an image "
+            f"in a batch of {len(indices)} images; pass another batch_size"
+        )
+    mine = np.concatenate([indices[start:end] for start, end in bounds] or [indices])
+    stream = tf.data.Dataset.from_tensor_slices(on_host(mine.astype(np.int64)))
     stream = stream.map(
         tf.autograph.experimental.do_not_convert(example),
         num_parallel_calls=os.cpu_count(),
         deterministic=True,
     )
-    stream = stream.batch(batch_size).map(tf.autograph.experimental.do_not_convert(finish))
+    if share.replicas == 1:
+        stream = stream.batch(batch_size)
+    else:
+        stream = _in_parts(stream, bounds[:, 1] - bounds[:, 0])
+    stream = stream.map(tf.autograph.experimental.do_not_convert(finish))
     return stream.prefetch(_READY_LARGE_BATCHES).with_options(_options())
+
+
+def _in_parts(stream: tf.data.Dataset, sizes: np.ndarray) -> tf.data.Dataset:
+    """Batches of the sizes given, which `batch` cannot make as it knows only one."""
+    part_of = on_host(np.repeat(np.arange(len(sizes)), sizes))
+    sizes = on_host(sizes.astype(np.int64))
+    return stream.enumerate().group_by_window(
+        key_func=lambda number, _: part_of[number],
+        reduce_func=lambda part, examples: examples.map(lambda _, each: each).batch(sizes[part]),
+        window_size_func=lambda part: sizes[part],
+    )
 
 
 def _options() -> tf.data.Options:

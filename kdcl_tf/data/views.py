@@ -69,14 +69,16 @@ class Views(order_lib.Epochs):
         self.distortions = {student: policy for student in self.students}
         self._images, self._labels = dataset.train.tensors
 
-    def _batches(self, order: np.ndarray, batch_size: int, epoch: int) -> tf.data.Dataset:
+    def _batches(
+        self, order: np.ndarray, batch_size: int, epoch: int, share: stream.Share
+    ) -> tf.data.Dataset:
         draws = self.draws(epoch)
 
         def examples(indices):
             labels = tf.gather(self._labels, indices)
             return self._views(indices, draws), labels
 
-        return stream.batches(order, batch_size, examples)
+        return stream.batches(order, batch_size, examples, share)
 
     def draws(self, epoch: int) -> dict[str, distortion_lib.Draws]:
         """What chance decides for every image, and every student that has a view."""

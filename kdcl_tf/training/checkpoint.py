@@ -25,13 +25,19 @@ class Checkpoints:
     Args:
       folder: made on the first save.
       variables: Keras variables, in a fixed order.
-      keep: how many of the newest stay.
+      keep: how many of the newest stay.  With 0 none does: under several workers all must
+        write, as a sum over replicas is read by all at once, but one is restored from.
+      strategy: what the variables were made under; by default the one in scope.
+
+    Attributes:
+      variables: as given.
     """
 
-    def __init__(self, folder, variables, keep=2):
+    def __init__(self, folder, variables, keep=2, strategy=None):
         self._folder = pathlib.Path(folder)
         self._keep = keep
-        self._variables = variables
+        self.variables = variables
+        self._strategy = strategy or tf.distribute.get_strategy()
         self._manifest = [
             [
                 _NUMBERED.sub("seed_generator/", variable.path),
@@ -55,7 +61,8 @@ class Checkpoints:
         (partial / _MANIFEST).write_text(json.dumps(manifest))
         shutil.rmtree(final, ignore_errors=True)
         partial.rename(final)
-        for old in self._saved()[: -self._keep]:
+        saved = self._saved()
+        for old in saved[: len(saved) - self._keep]:
             shutil.rmtree(old, ignore_errors=True)
 
     def restore(self):
@@ -81,11 +88,16 @@ class Checkpoints:
         return manifest["progress"]
 
     def first_not_finite(self):
-        """The first variable that has a NaN or an infinity, or None."""
-        for variable in self._variables:
-            value = tf.convert_to_tensor(variable.value)
-            if value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(value)):
-                return variable
+        """The first variable that has a NaN or an infinity, or None.
+
+        Looks at the copies of this process, one by one: their sum would be a question to all
+        workers, and a worker that has found one asks no more.
+        """
+        for variable in self.variables:
+            for copy in self._strategy.experimental_local_results(variable.value):
+                value = tf.convert_to_tensor(copy)
+                if value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(value)):
+                    return variable
         return None
 
     def _saved(self):

@@ -23,6 +23,7 @@ def create_students(settings, num_classes, image_shape, devices=None):
             num_classes,
             image_shape,
             copies=settings.copies,
+            synchronized=settings.synchronized_batch_norm,
             dtype=dtype,
             model_names=settings.student_names,
         )
@@ -30,7 +31,12 @@ def create_students(settings, num_classes, image_shape, devices=None):
     for name, architecture in zip(settings.student_names, settings.students):
         with tf.device(devices[name]) if devices else contextlib.nullcontext():
             made[name] = students.build(
-                architecture, num_classes, image_shape, dtype=dtype, model_name=name
+                architecture,
+                num_classes,
+                image_shape,
+                synchronized=settings.synchronized_batch_norm,
+                dtype=dtype,
+                model_name=name,
             )
     return made
 

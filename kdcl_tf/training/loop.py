@@ -4,16 +4,22 @@ It is not `cohort.fit` because Keras's loop cannot start inside an epoch, and fa
 multi-worker strategies; the step it runs is the same.
 """
 
+import json
 import math
+import signal
 import time
 
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.training import schedules, strategies
 from kdcl_tf.training.interruption import Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
+from kdcl_tf.training.workers import Workers
 
 _EVALUATION_BATCH = 256
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_WISHES = tf.TensorSpec([len(_SIGNALS) + 1], tf.int64)
 
 
 class Divergence(Exception):
@@ -44,12 +50,12 @@ class Loop:
         self._checkpoint_seconds = checkpoint_seconds
         self._steps_per_epoch = views.steps_per_epoch(settings.batch_size)
         self._schedule = schedules.create(settings, self._steps_per_epoch)
-        self._train = tf.function(self._train_batch, reduce_retracing=True)
-        self._test = tf.function(self._test_batch, reduce_retracing=True)
+        self._workers = Workers(strategy)
+        self._functions = {}
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
         # The variables of the newest checkpoint, metrics of a begun epoch included.
-        self._progress = checkpoints.restore() or {"epoch": 0, "step": 0, "seconds": 0.0}
+        self._progress = self._restore() or {"epoch": 0, "step": 0, "seconds": 0.0}
 
     def run(self):
         """Trains to the last epoch.
@@ -62,13 +68,16 @@ class Loop:
         # 1. The data order is a function of the epoch, so the rest of it is a slice.
         images = len(self._views.dataset.train.labels)
         done = begun * images + min(step * self._settings.batch_size, images)
-        self._bar = Progress(self._settings.epochs * images, done)
+        self._bar = Progress(self._settings.epochs * images, done, self._workers.is_chief)
         if 0 < done < self._settings.epochs * images:
             self._bar.say(
                 f"continuing at epoch {begun + 1}, step {step} of {self._steps_per_epoch}"
             )
         # 2. Epoch by epoch; the log drops what it had of an epoch that is run again.
-        self._writer = tf.summary.create_file_writer(str(self._workdir.path / "tensorboard"))
+        self._writer = tf.summary.create_noop_writer()
+        if self._workers.is_chief:
+            folder = self._workdir.path / "tensorboard"
+            self._writer = tf.summary.create_file_writer(str(folder))
         try:
             with self._interruption:
                 for epoch in range(begun, self._settings.epochs):
@@ -77,6 +86,23 @@ class Loop:
         finally:
             self._bar.close()
             self._writer.close()
+        # Nobody leaves while another is still at work with all.
+        self._workers.total([0])
+
+    def _restore(self):
+        """The chief's newest checkpoint, in all workers: folders need not be shared."""
+        answer = {"progress": None, "error": None}
+        if self._workers.is_chief:
+            try:
+                answer["progress"] = self._checkpoints.restore()
+            except ValueError as error:
+                answer["error"] = str(error)
+        answer = json.loads(self._workers.from_chief(json.dumps(answer).encode()))
+        if answer["error"]:
+            raise ValueError(answer["error"])
+        if answer["progress"]:
+            self._workers.copy_from_chief(self._checkpoints.variables)
+        return answer["progress"]
 
     def _run_epoch(self, epoch, first_step, seconds):
         """`seconds` were spent on this epoch before the run was stopped inside it."""
@@ -107,35 +133,85 @@ class Loop:
         self._check_variables(epoch, self._steps_per_epoch)
         self._log(record)
         self._save(epoch + 1, 0, 0.0)
-        self._stop_if_asked(epoch + 1, 0)
+        self._stop_if_asked(epoch + 1, 0, self._workers.total(self._wishes()))
 
     def _train_epoch(self, epoch, first_step, watch):
-        batches = self._views.epoch(epoch, self._settings.batch_size, skip=first_step)
-        batches = self._strategy.experimental_distribute_dataset(batches)
+        size = self._settings.batch_size
+        batches = strategies.distribute(
+            self._strategy, lambda share: self._views.epoch(epoch, size, first_step, share)
+        )
+        train = self._function(self._train_batch, batches.element_spec, _WISHES)
         images = len(self._views.dataset.train.labels)
         began = time.perf_counter() - watch.seconds
         for step, batch in enumerate(batches, start=first_step + 1):
-            totals = self._train(batch).numpy()
+            totals, wishes = (each.numpy() for each in train(batch, self._wishes()))
+            if self._workers.count == 1:
+                # Nobody to agree with: also what was wished during the step.
+                wishes = self._wishes()
             self._check_finite(totals, epoch, step)
-            size = min(self._settings.batch_size, images - (step - 1) * self._settings.batch_size)
-            self._bar.advance(size, totals[0])
+            self._bar.advance(min(size, images - (step - 1) * size), totals[0])
             if step < self._steps_per_epoch:
-                late = time.monotonic() - self._saved_at > self._checkpoint_seconds
-                if late or self._interruption.signal:
+                if any(wishes):
+                    self._align_replicas()
                     self._check_variables(epoch, step)
                     self._save(epoch, step, time.perf_counter() - began)
-                self._stop_if_asked(epoch, step)
+                self._stop_if_asked(epoch, step, wishes)
 
-    def _train_batch(self, batch):
-        """One step on all replicas; `[1 + 2M]` means so far: the loss, then each student's two."""
-        self._strategy.run(self._cohort.train_step, args=(batch,))
+    def _function(self, function, *signature):
+        """The function as a graph, made once and for parts of any size.
+
+        Traced again for a part of another size, it would number its sums over replicas anew,
+        and workers whose parts differ would wait for each other's numbers for ever.
+        """
+        name = function.__name__
+        if name not in self._functions:
+            self._functions[name] = tf.function(function, input_signature=signature)
+        return self._functions[name]
+
+    def _wishes(self):
+        """Whether each signal has come, and whether the chief finds a checkpoint due."""
+        late = time.monotonic() - self._saved_at > self._checkpoint_seconds
+        signals = [self._interruption.signal == each for each in _SIGNALS]
+        return np.array([*signals, late and self._workers.is_chief], np.int64)
+
+    def _on_replicas(self, function, *args):
+        """The first of the replicas' results, for functions whose results are all alike."""
+        results = self._strategy.run(function, args=args)
+        return tf.nest.map_structure(
+            lambda each: self._strategy.experimental_local_results(each)[0], results
+        )
+
+    def _train_batch(self, batch, wishes):
+        """One step on all replicas.
+
+        Returns:
+          `[1 + 2M]` means so far, the loss and each student's two; and the sum of `wishes`.
+        """
+        return self._on_replicas(self._train_part, batch, wishes)
+
+    def _train_part(self, batch, wishes):
+        """One replica's part of a step."""
+        self._cohort.train_step(batch)
         own = self._cohort.cohort_metrics.own.values()
         watched = [each[kind] for each in own for kind in ("cross_entropy", "distillation_loss")]
-        means = [each.result() for each in [self._cohort.cohort_metrics.loss, *watched]]
-        return tf.stack(means)
+        watched = [self._cohort.cohort_metrics.loss, *watched]
+        parts = [
+            tf.stack([tf.convert_to_tensor(each.total.value) for each in watched]),
+            tf.stack([tf.convert_to_tensor(each.count.value) for each in watched]),
+            tf.cast(wishes, tf.float32),
+        ]
+        # One message for all of it, so that to agree on stopping costs nothing.
+        sums = tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.SUM, tf.concat(parts, axis=0)
+        )
+        totals, counts, wishes = tf.split(sums, [len(watched), len(watched), len(_SIGNALS) + 1])
+        return tf.math.divide_no_nan(totals, counts), wishes
 
     def _test_batch(self, batch):
         self._strategy.run(self._cohort.test_step, args=(batch,))
+
+    def _measure_batch(self, batch):
+        return self._on_replicas(self._cohort.error_sums, batch)
 
     def _check_finite(self, totals, epoch, step):
         """A mean stays NaN once it is, so the first step that shows it is the step."""
@@ -151,8 +227,10 @@ class Loop:
     def _check_variables(self, epoch, step):
         """A step can spoil what only the next one's loss would show; nothing such is saved."""
         variable = self._checkpoints.first_not_finite()
-        if variable is None:
+        if not any(self._workers.total([variable is not None])):
             return
+        if variable is None:
+            raise self._divergence("a variable of another worker", epoch, step)
         owners = [
             f" of student {name}"
             for name, student in self._cohort.students.items()
@@ -168,38 +246,71 @@ class Loop:
         )
 
     def _align_replicas(self):
-        """Gives every replica the first one's moving statistics, which are those saved.
+        """Gives every replica the mean of all replicas' moving statistics.
 
-        Each moved its own; left so, a part of the test images would be judged by
-        statistics that no exported student has.
+        Each moved its own, from its part of the batches.  Means of moving averages are moving
+        averages of means, so that it changes nothing but rounding when this is done, and a
+        run that is stopped inside an epoch is the run that was not.
         """
         if self._strategy.num_replicas_in_sync > 1:
-            for variable in self._cohort.non_trainable_variables:
-                variable.assign(tf.convert_to_tensor(variable.value))
+            self._function(self._average_statistics)()
+
+    def _average_statistics(self):
+        self._strategy.run(self._average_own_statistics)
+
+    def _average_own_statistics(self):
+        variables = [
+            each
+            for each in self._cohort.non_trainable_variables
+            # Counters and seeds are alike already.
+            if tf.as_dtype(each.dtype).is_floating
+        ]
+        if not variables:
+            return
+        means = tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.MEAN,
+            # The sum goes where a value is: a variable's own has no place yet.
+            [tf.identity(tf.convert_to_tensor(each.value)) for each in variables],
+        )
+        for variable, mean in zip(variables, means):
+            variable.assign(mean)
 
     def _results(self):
         """The metrics so far as plain numbers, read from all replicas."""
-        return {metric.name: float(metric.result()) for metric in self._cohort.metrics}
+        metrics = self._cohort.metrics
+        values = self._function(self._read_metrics)().numpy()
+        return {metric.name: float(value) for metric, value in zip(metrics, values)}
+
+    def _read_metrics(self):
+        return tf.stack([metric.result() for metric in self._cohort.metrics])
 
     def _renew_ensemble(self):
         if not self._settings.uses_general:
             return {}
-        dataset = self._views.dataset
-        held_out = dataset.batches(dataset.held_out, _EVALUATION_BATCH)
-        weights = self._cohort.renew_ensemble(held_out)
+        batches = self._batches(self._views.dataset.held_out)
+        measure = self._function(self._measure_batch, batches.element_spec)
+        weights = self._cohort.renew_ensemble(batches, measure)
         return {f"general_weight_{name}": value for name, value in weights.items()}
 
     def _evaluate(self):
         """Every test image counts once; the last partial batch included."""
-        dataset = self._views.dataset
-        size = strategies.evaluation_batch(self._strategy, len(dataset.test), _EVALUATION_BATCH)
-        batches = dataset.batches(dataset.test, size)
+        batches = self._batches(self._views.dataset.test)
+        test = self._function(self._test_batch, batches.element_spec)
         self._cohort.reset_metrics()
-        for batch in self._strategy.experimental_distribute_dataset(batches):
-            self._test(batch)
+        for batch in batches:
+            test(batch)
         return {f"test_{name}": value for name, value in self._results().items()}
 
+    def _batches(self, split):
+        """Every image of a split once, each replica its part."""
+        size = strategies.evaluation_batch(self._strategy, len(split), _EVALUATION_BATCH)
+        return strategies.distribute(
+            self._strategy, lambda share: self._views.dataset.batches(split, size, share)
+        )
+
     def _log(self, record):
+        if not self._workers.is_chief:
+            return
         self._workdir.log_epoch(record)
         with self._writer.as_default(step=record["step"]):
             for name, value in record.items():
@@ -218,13 +329,12 @@ class Loop:
         self._checkpoints.save(epoch * self._steps_per_epoch + step, progress)
         self._saved_at = time.monotonic()
 
-    def _stop_if_asked(self, epoch, step):
-        number = self._interruption.signal
-        finished = epoch == self._settings.epochs
-        if number and not finished:
+    def _stop_if_asked(self, epoch, step, wishes):
+        asked = [each for each, wish in zip(_SIGNALS, wishes) if wish]
+        if asked and epoch < self._settings.epochs:
+            where = self._workdir.path if self._workers.is_chief else "the workdir of worker 0"
             raise Interrupted(
-                number,
-                f"stopped by {number.name} at epoch {epoch + 1}, step {step} of "
-                f"{self._steps_per_epoch}; all is saved in {self._workdir.path}: the same "
-                "command continues",
+                asked[0],
+                f"stopped by {asked[0].name} at epoch {epoch + 1}, step {step} of "
+                f"{self._steps_per_epoch}; all is saved in {where}: the same command continues",
             )

@@ -16,9 +16,11 @@ class Progress:
     Args:
       total: images in the whole run.
       done: images trained on before this session.
+      shown: whether anything is printed; one of several workers is enough.
     """
 
-    def __init__(self, total, done=0):
+    def __init__(self, total, done=0, shown=True):
+        self._shown = shown
         self._is_terminal = sys.stderr.isatty()
         # A file or a log collector gets a line now and then instead of a moving bar.
         style = (
@@ -26,7 +28,7 @@ class Progress:
             if self._is_terminal
             else {"mininterval": 10.0, "delay": 10.0, "file": _Lines(), "bar_format": _LINE}
         )
-        self._bar = tqdm.tqdm(total=total, initial=done, unit="img", **style)
+        self._bar = tqdm.tqdm(total=total, initial=done, unit="img", disable=not shown, **style)
 
     def start_epoch(self, epoch, epochs):
         """Names the epoch, counted from 1."""
@@ -39,6 +41,8 @@ class Progress:
 
     def say(self, text):
         """Prints a line above the bar."""
+        if not self._shown:
+            return
         if self._is_terminal:
             self._bar.write(text)
         else:

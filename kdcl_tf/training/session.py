@@ -13,6 +13,8 @@ from kdcl_tf.training import devices, factory, plots, strategies, traffic
 from kdcl_tf.training.checkpoint import Checkpoints
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.workdir import write_atomically
+from kdcl_tf.training.settings import DEFAULTS, PLACES
+from kdcl_tf.training.workers import Workers
 
 
 class Session:
@@ -25,6 +27,9 @@ class Session:
       checkpoint_seconds: the most time between checkpoints inside an epoch.
       placement: "data", or "student" for each student on a device of its own.  It decides no
         number, and a run can go on with the other.
+      cluster: `cluster.Cluster`, for `multi_worker`.  A worker that is not the chief leaves
+        nothing in its workdir.
+      tpu: name of the TPU, for `tpu`.
 
     Raises:
       ValueError, OSError: for data, flags, a workdir or a checkpoint that do not fit, in
@@ -32,28 +37,44 @@ class Session:
     """
 
     def __init__(
-        self, settings, workdir, data_dir=None, checkpoint_seconds=600.0, placement="data"
+        self,
+        settings,
+        workdir,
+        data_dir=None,
+        checkpoint_seconds=600.0,
+        placement="data",
+        cluster=None,
+        tpu="local",
     ):
-        workdir.check_flags(settings.as_flags())
+        workdir.check_flags(settings.as_flags(), PLACES, DEFAULTS)
         self.settings, self.workdir = settings, workdir
+        # First, as no TensorFlow op may come before workers know each other.
+        strategy = strategies.create(settings.strategy, cluster, tpu)
+        self.workers = Workers(strategy)
         placed = devices.of_students(settings, placement)
         self.dataset = load_dataset(settings, data_dir)
         self.views = create_views(settings, self.dataset)
         steps = self.views.steps_per_epoch(settings.batch_size)
-        strategy = strategies.create(settings.strategy)
         strategies.check_batches(
             strategy, len(self.dataset.train), settings.batch_size, settings.accumulation_steps
         )
         with strategy.scope():
             self.cohort = factory.create_compiled(settings, self.dataset, steps, placed)
         self._devices = max(strategy.num_replicas_in_sync, len(set(placed.values())))
-        checkpoints = Checkpoints(workdir.path / "checkpoints", all_variables(self.cohort))
+        checkpoints = Checkpoints(
+            workdir.path / "checkpoints",
+            all_variables(self.cohort),
+            keep=2 if self.workers.is_chief else 0,
+            strategy=strategy,
+        )
         self.loop = Loop(
             self.cohort, self.views, settings, strategy, workdir, checkpoints, checkpoint_seconds
         )
 
     def train(self):
         """Trains, exports and draws; returns what `result.json` holds.
+
+        Of several workers only the chief does more than train; the others return None.
 
         A run that is complete is not run again.
 
@@ -63,6 +84,9 @@ class Session:
         """
         if self.workdir.result:
             return self.workdir.result
+        if not self.workers.is_chief:
+            with bad_images.told_in_one_line():
+                return self.loop.run()
         self.workdir.record_flags(self.settings.as_flags())
         if self._devices > 1:
             workload = devices.workload(self.settings, self.cohort, self.dataset)

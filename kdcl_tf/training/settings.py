@@ -10,8 +10,10 @@ BRANCHED = ("one", "clnn")
 ENSEMBLES = ("naive", "linear", "min_logit", "general")
 SCHEDULES = ("step", "cosine", "constant")
 PRECISIONS = ("float32", "bfloat16")
-STRATEGIES = ("one", "mirrored")
+STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
 PLACEMENTS = ("data", "student")
+# These say where a run runs, not what it is: it may go on with others.
+PLACES = ("strategy",)
 
 # The paper's T on CIFAR for KDCL and its teachers, each method's own for the rest.
 _TEMPERATURES = {"kdcl": 2.0, "offline_distillation": 2.0, "one": 3.0, "clnn": 2.0}
@@ -63,6 +65,7 @@ class Settings:
     weight_decay: float = 5e-4
     precision: str = "float32"
     strategy: str = "one"
+    synchronized_batch_norm: bool = False
     evaluate_every: int = 1
     seed: int = 0
 
@@ -181,6 +184,11 @@ class Settings:
                 object.__setattr__(self, field.name, kind(getattr(self, field.name)))
 
     def _check_choices(self):
+        if self.strategy == "parameter_server":
+            raise ValueError(
+                "--strategy=parameter_server: Keras 3 does not support parameter servers; pass "
+                "--strategy=multi_worker for many machines"
+            )
         for field, choices in (
             ("method", METHODS),
             ("ensemble", ENSEMBLES),
@@ -242,3 +250,11 @@ def _as_text(value):
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# What a run of a version before a flag had: the defaults, where they depend on nothing.
+DEFAULTS = {
+    field.name: _as_text(field.default)
+    for field in dataclasses.fields(Settings)
+    if field.default is not None
+}

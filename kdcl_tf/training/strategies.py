@@ -1,22 +1,107 @@
-"""Where a run's replicas live."""
+"""Where a run's replicas live, and how a batch is split over them."""
+
+import faulthandler
 
 import tensorflow as tf
 
+from kdcl_tf import data
 
-def create(name):
-    """A `tf.distribute.Strategy` by its flag: `one` device, or `mirrored` over all.
+# All workers have met by then: a server starts in moments.
+_START_SECONDS = 120.0
+
+
+def create(name, cluster=None, tpu="local"):
+    """A `tf.distribute.Strategy` by its flag.  It must come before the first TensorFlow op.
 
     `mirrored` takes all GPUs, or the logical CPUs where there is none.  Over CPUs it
     reduces to one device, as a second collective in one process can abort there.
+    `multi_worker` takes all GPUs of each worker, or its CPU.  `tpu` was never run on one.
+
+    Args:
+      name: `one` device, `mirrored` over this machine, `multi_worker` or `tpu`.
+      cluster: `cluster.Cluster`, for `multi_worker`; all its workers must be about to call
+        this, see `rendezvous.meet`.
+      tpu: name of the TPU; `local` on the machine that has it.
+
+    Raises:
+      ValueError: when there is no such TPU, or this worker's server does not start.
     """
-    if name == "one":
-        return tf.distribute.get_strategy()
+    if name == "multi_worker":
+        return _create_multi_worker(cluster)
+    if name == "tpu":
+        return _create_tpu(tpu)
+    return tf.distribute.get_strategy() if name == "one" else _create_mirrored()
+
+
+def _create_mirrored():
     gpus = tf.config.list_logical_devices("GPU")
     devices = gpus or tf.config.list_logical_devices("CPU")
     reduction = None if gpus else tf.distribute.ReductionToOneDevice()
     return tf.distribute.MirroredStrategy(
         [device.name for device in devices], cross_device_ops=reduction
     )
+
+
+def _create_multi_worker(cluster):
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(cluster.workers)}),
+        task_type="worker",
+        task_id=cluster.index,
+        num_accelerators={"GPU": gpus} if gpus else {},
+        rpc_layer="grpc",
+    )
+    kinds = tf.distribute.experimental.CommunicationImplementation
+    options = tf.distribute.experimental.CommunicationOptions(
+        implementation=kinds.AUTO if gpus else kinds.RING
+    )
+    # While it waits, TensorFlow holds Python's lock and is deaf to SIGTERM, for an hour: only
+    # a timer outside Python ends it, should a worker die now.
+    faulthandler.dump_traceback_later(_START_SECONDS, exit=True)
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise ValueError(
+            f"worker {cluster.index} cannot start at {cluster.workers[cluster.index]}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    # Off, as all workers know how many batches there are: on, they would ask each other
+    # before every step.
+    strategy.extended.experimental_enable_get_next_as_optional = False
+    return strategy
+
+
+def _create_tpu(name):
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"--strategy=tpu finds no TPU at --tpu={name}: {str(error).splitlines()[0]}"
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def distribute(strategy, batches):
+    """A distributed data set whose batches are split evenly over all replicas.
+
+    Args:
+      strategy: what `create` gave.
+      batches: a function of a `data.Share`, the part that this process reads.
+
+    Returns:
+      An iterable with `element_spec`; on one device what `batches` gave.
+    """
+
+    def of_process(context):
+        replicas = context.num_replicas_in_sync
+        own = replicas // context.num_input_pipelines
+        return batches(data.Share(replicas, context.input_pipeline_id * own, own))
+
+    return strategy.distribute_datasets_from_function(of_process)
 
 
 def check_batches(strategy, images, batch_size, accumulation_steps=1):

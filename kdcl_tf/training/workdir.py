@@ -72,11 +72,14 @@ class Workdir:
                     ) from None
                 time.sleep(0.2)
 
-    def check_flags(self, flags):
+    def check_flags(self, flags, free=(), defaults=None):
         """Refuses a folder that a run with other flags has made.
 
         Args:
-          flags: `{name: text}` of the flags that decide the run's numbers.
+          flags: `{name: text}` of the run's flags.
+          free: names of those that may differ, as they do not decide the run's numbers.
+          defaults: `{name: text}` of flags that an older version, which had none of that
+            name, is taken to have had.
 
         Raises:
           ValueError: naming each flag that differs, with both values.
@@ -84,10 +87,12 @@ class Workdir:
         before = read_flags(self.path / "flags.txt")
         if not before:
             return
+        for name, text in (defaults or {}).items():
+            before.setdefault(name, text)
         differ = [
             f"--{name}={before.get(name, '(absent)')} (now {flags.get(name, '(absent)')})"
             for name in {**before, **flags}
-            if before.get(name) != flags.get(name)
+            if name not in free and before.get(name) != flags.get(name)
         ]
         if differ:
             raise ValueError(

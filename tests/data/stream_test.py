@@ -51,6 +51,26 @@ class StreamTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "batch_size: got 0, wanted 1"):
             stream.batches(np.arange(8), 0, lambda i: i)
 
+    def test_captured_order_is_cut_by_position(self):
+        self.assertAllEqual(stream.Share().bounds(10, 4), [[0, 4], [4, 8], [8, 10]])
+        self.assertAllEqual(stream.Share(2, 0, 1).bounds(17, 17), [[0, 8]])
+        self.assertAllEqual(stream.Share(2, 1, 1).bounds(17, 17), [[8, 17]])
+
+    @parameterized.parameters((1, 1), (2, 1), (3, 1), (4, 2), (6, 3))
+    def test_all_shares_together_are_the_batches_of_one_device(self, replicas, own):
+        order = np.random.default_rng(0).permutation(59)
+        parts = []
+        for first in range(0, replicas, own):
+            share = stream.Share(replicas, first, own)
+            elements = list(stream.batches(order, 13, lambda i: i, share))
+            self.assertLen(elements, 5 * own)
+            parts.append(elements)
+        for step in range(5):
+            batch = [each for one in parts for each in one[step * own : (step + 1) * own]]
+            sizes = [len(each) for each in batch]
+            self.assertLessEqual(max(sizes) - min(sizes), 1)
+            self.assertAllEqual(tf.concat(batch, axis=0), order[step * 13 : (step + 1) * 13])
+
 
 if __name__ == "__main__":
     tf.test.main()

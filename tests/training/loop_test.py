@@ -39,10 +39,10 @@ class _StoppingViews(data.Views):
 
     stop_in = None
 
-    def epoch(self, epoch, batch_size, skip=0):
+    def epoch(self, epoch, *args):
         if epoch == self.stop_in:
             _stop()
-        return super().epoch(epoch, batch_size, skip)
+        return super().epoch(epoch, *args)
 
 
 class _StoppingWorkdir(Workdir):

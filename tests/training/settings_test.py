@@ -11,7 +11,7 @@ _BAD = (
     ("ensemble", "mean"),
     ("schedule", "linear"),
     ("precision", "float16"),
-    ("strategy", "tpu"),
+    ("strategy", "two"),
     ("dataset", "folder:"),
     ("distortion", "crop"),
     ("distortion", "resized_crop"),

@@ -1,7 +1,9 @@
 """Tests of kdcl_tf.training.strategies."""
 
+import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.data import stream
 from kdcl_tf.training import strategies
 
 
@@ -22,6 +24,24 @@ class StrategiesTest(tf.test.TestCase):
         self.assertIsInstance(
             strategy.extended._cross_device_ops, tf.distribute.ReductionToOneDevice
         )
+
+    def test_every_replica_gets_its_part_of_every_batch(self):
+        mirrored = strategies.create("mirrored")
+        order = np.arange(20, dtype=np.int64)
+
+        def batches(share):
+            return stream.batches(order, 7, lambda i: i, share)
+
+        distributed = strategies.distribute(mirrored, batches)
+        found = [mirrored.experimental_local_results(batch) for batch in distributed]
+        self.assertAllEqual([[len(part) for part in batch] for batch in found], [[3, 4]] * 2 + [[3, 3]])
+        self.assertAllEqual([i for batch in found for part in batch for i in part], order)
+        one = strategies.distribute(strategies.create("one"), batches)
+        self.assertAllEqual([len(batch) for batch in one], [7, 7, 6])
+
+    def test_no_tpu_is_one_line(self):
+        with self.assertRaisesRegex(ValueError, "^--strategy=tpu finds no TPU at --tpu=nowhere: .+$"):
+            strategies.create("tpu", tpu="nowhere")
 
     def test_a_batch_with_fewer_images_than_cpus_is_refused(self):
         if tf.config.list_logical_devices("GPU"):

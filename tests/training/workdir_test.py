@@ -85,6 +85,13 @@ class WorkdirTest(absltest.TestCase):
             self.assertIn(part, message)
         self.assertNotIn("--same", message)
 
+    def test_flags_that_are_free_may_differ_and_new_ones_had_their_defaults(self):
+        self.workdir.record_flags({"seed": "0", "strategy": "one"})
+        now = {"seed": "0", "strategy": "mirrored", "new": "x"}
+        self.workdir.check_flags(now, free=("strategy",), defaults={"new": "x", "seed": "9"})
+        with self.assertRaisesRegex(ValueError, r"--new=y \(now x\); pass"):
+            self.workdir.check_flags(now, free=("strategy",), defaults={"new": "y"})
+
     def test_the_log_drops_epochs_that_are_run_again(self):
         for epoch in (1, 2, 3):
             self.workdir.log_epoch({"epoch": epoch, "try": 1})

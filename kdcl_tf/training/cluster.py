@@ -1,0 +1,170 @@
+"""Who else trains: the workers of a run, as TF_CONFIG or SLURM tells them.
+
+Read without TensorFlow, so that what is wrong is said before anything starts.
+"""
+
+import dataclasses
+import json
+import re
+
+# Below the range from which systems take ports for outgoing connections.
+_FIRST_PORT, _PORTS = 12_000, 20_000
+
+_HOW = (
+    "set TF_CONFIG in every process, or start them with srun (one task a worker); "
+    "--strategy=mirrored is for one machine"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """The workers of a run.
+
+    Attributes:
+      workers: `host:port` of each; the first is the chief.
+      index: which of them this process is.
+    """
+
+    workers: tuple
+    index: int
+
+
+def from_environment(environ):
+    """The cluster that the environment describes; TF_CONFIG goes before SLURM.
+
+    Args:
+      environ: such as `os.environ`.
+
+    Raises:
+      ValueError: when neither describes one, or not in a way that can be.
+    """
+    if environ.get("TF_CONFIG", "").strip():
+        return _from_tf_config(environ["TF_CONFIG"])
+    if "SLURM_PROCID" in environ:
+        return _from_slurm(environ)
+    raise ValueError(f"--strategy=multi_worker got neither TF_CONFIG nor SLURM's variables: {_HOW}")
+
+
+def _from_tf_config(text):
+    try:
+        config = json.loads(text)
+        cluster, task = config["cluster"], config["task"]
+        kind, index = task["type"], int(task["index"])
+        addresses = {job: list(hosts) for job, hosts in cluster.items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"TF_CONFIG={_short(text)} cannot be read ({type(error).__name__}: {error}): wanted "
+            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+        ) from error
+    _check_jobs(addresses, kind)
+    # A chief is the worker before the first.
+    workers = tuple(addresses.get("chief", [])) + tuple(addresses.get("worker", []))
+    if kind == "worker" and index >= 0:
+        index += len(addresses.get("chief", []))
+    return _checked(workers, index, f"TF_CONFIG's task {kind} {task['index']}")
+
+
+def _check_jobs(addresses, kind):
+    if "ps" in addresses:
+        raise ValueError(
+            "TF_CONFIG has parameter servers (job 'ps'), which Keras 3 does not support: "
+            "list all machines under 'worker'"
+        )
+    for job in (kind, *addresses):
+        if job not in ("worker", "chief"):
+            raise ValueError(f"TF_CONFIG has a job {job!r}: wanted 'worker', and perhaps 'chief'")
+
+
+def _from_slurm(environ):
+    """Ranks go node by node, as srun's own (block) distribution gives them.
+
+    Not TensorFlow's resolver: that imports it, wants nvidia-smi on machines without GPUs,
+    hides GPUs that SLURM has already assigned, and gives all jobs of a node one port.
+    """
+    try:
+        nodes = expand_hosts(_variable(environ, "NODELIST"))
+        tasks = expand_counts(_variable(environ, "TASKS_PER_NODE"))
+        rank = int(environ["SLURM_PROCID"])
+        job = int(environ["SLURM_JOB_ID"])
+    except (ValueError, LookupError) as error:
+        raise ValueError(f"SLURM's variables are not whole ({error}): {_HOW}") from error
+    if len(nodes) != len(tasks):
+        raise ValueError(
+            f"SLURM names {len(nodes)} nodes and tasks for {len(tasks)} of them: start the "
+            "workers with srun, or set TF_CONFIG"
+        )
+    order = environ.get("SLURM_DISTRIBUTION", "block")
+    if re.split("[:,]", order)[0] != "block" and max(tasks) > 1:
+        raise ValueError(
+            f"SLURM_DISTRIBUTION={order}: wanted ranks node by node; pass --distribution=block to "
+            "srun, or set TF_CONFIG"
+        )
+    step = int(environ.get("SLURM_STEP_ID", "0"))
+    port = _FIRST_PORT + (job * 64 + step * 16) % _PORTS
+    workers = [
+        f"{node}:{port + local}" for node, count in zip(nodes, tasks) for local in range(count)
+    ]
+    return _checked(tuple(workers), rank, f"SLURM_PROCID={rank}")
+
+
+def _variable(environ, name):
+    """A variable of the step, or else of the job."""
+    for prefix in ("SLURM_STEP_", "SLURM_JOB_", "SLURM_"):
+        if environ.get(prefix + name):
+            return environ[prefix + name]
+    raise LookupError(f"SLURM_STEP_{name}")
+
+
+def _checked(workers, index, what):
+    for address in workers:
+        if not re.fullmatch(r"\S+:\d{1,5}", str(address)):
+            raise ValueError(f"the worker {address!r} has no address: wanted host:port")
+    twice = sorted({each for each in workers if workers.count(each) > 1})
+    if twice:
+        raise ValueError(f"two workers have one address, {twice[0]}: wanted a port for each")
+    if not 0 <= index < len(workers):
+        raise ValueError(
+            f"{what} is not one of the {len(workers)} workers: wanted an index from 0 to "
+            f"{len(workers) - 1}"
+        )
+    return Cluster(workers, index)
+
+
+def expand_hosts(text):
+    """`"a[1-2,07],b"` as `["a1", "a2", "a07", "b"]`, the way SLURM shortens lists of nodes."""
+    hosts = []
+    for part in re.findall(r"(?:[^,\[\]]|\[[^\]]*\])+", text):
+        hosts.extend(_expand_host(part))
+    if not hosts:
+        raise ValueError(f"{text!r} names no node")
+    return hosts
+
+
+def _expand_host(part):
+    """One name; several groups of brackets multiply."""
+    found = re.search(r"\[([^\]]*)\]", part)
+    if not found:
+        return [part]
+    tails = _expand_host(part[found.end() :])
+    numbers = []
+    for bounds in found[1].split(","):
+        low, _, high = bounds.partition("-")
+        span = range(int(low), int(high or low) + 1)
+        # SLURM keeps leading zeros: 08-10 is 08, 09, 10.
+        numbers.extend(str(number).zfill(len(low)) for number in span)
+    return [f"{part[: found.start()]}{number}{tail}" for number in numbers for tail in tails]
+
+
+def expand_counts(text):
+    """`"2(x3),1"` as `[2, 2, 2, 1]`, the way SLURM shortens tasks per node."""
+    counts = []
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part.strip())
+        if not found:
+            raise ValueError(f"{text!r} is no list of tasks per node")
+        counts.extend([int(found[1])] * int(found[2] or 1))
+    return counts
+
+
+def _short(text):
+    return text if len(text) <= 60 else f"{text[:57]}..."

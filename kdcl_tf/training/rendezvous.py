@@ -1,0 +1,155 @@
+"""Workers meet before TensorFlow starts: all there, all with the same flags.
+
+TensorFlow itself waits an hour for a worker that does not come, with Python's lock held
+and deaf to SIGTERM, and cannot see that two workers were started with different flags.
+So the chief listens at its own address first, hears from each worker, and answers all of
+them at once; then the same address becomes TensorFlow's.
+"""
+
+import contextlib
+import json
+import socket
+import sys
+import time
+
+_PATIENCE = 600.0
+_TELL_AFTER = 15.0
+_RETRY = 0.2
+_LONGEST = 1 << 20
+
+
+def meet(cluster, flags, complete=False, patience=_PATIENCE):
+    """Waits for all workers.
+
+    Args:
+      cluster: `cluster.Cluster`.
+      flags: `{name: text}`, which must be the chief's in every worker.
+      complete: the chief's answer: whether there is nothing left to do.
+      patience: seconds to wait.
+
+    Returns:
+      The chief's `complete`.
+
+    Raises:
+      ValueError: when flags differ, or this worker's address is taken.
+      TimeoutError: when somebody does not come, naming who.
+    """
+    deadline = time.monotonic() + patience
+    if len(cluster.workers) == 1:
+        return complete
+    if cluster.index == 0:
+        return _receive(cluster, flags, complete, deadline)
+    _own_address(cluster, deadline).close()
+    return _call(cluster, flags, deadline)
+
+
+def _receive(cluster, flags, complete, deadline):
+    """The chief's side."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(_own_address(cluster, deadline))
+        callers = _hear(server, cluster, deadline, stack)
+        wrong = _differences(flags, {index: call["flags"] for index, (_, call) in callers.items()})
+        answer = json.dumps({"complete": complete, "error": wrong}) + "\n"
+        for connection, _ in callers.values():
+            with contextlib.suppress(OSError):
+                connection.sendall(answer.encode())
+        # Closed by the callers first: the address is then free for TensorFlow at once.
+        for connection, _ in callers.values():
+            with contextlib.suppress(OSError):
+                connection.recv(1)
+    if wrong:
+        raise ValueError(wrong)
+    return complete
+
+
+def _hear(server, cluster, deadline, stack):
+    """`{index: (connection, what it said)}` of every other worker."""
+    callers, tell_at = {}, time.monotonic() + _TELL_AFTER
+    while len(callers) < len(cluster.workers) - 1:
+        missing = [index for index in range(1, len(cluster.workers)) if index not in callers]
+        names = ", ".join(f"{index} at {cluster.workers[index]}" for index in missing)
+        now = time.monotonic()
+        if now > deadline:
+            raise TimeoutError(f"no word from worker {names}: start it, or run without it")
+        if now > tell_at:
+            print(f"waiting for worker {names}", file=sys.stderr, flush=True)
+            tell_at = deadline
+        server.settimeout(min(1.0, max(deadline - now, 0.01)))
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            connection = stack.enter_context(server.accept()[0])
+            # Whoever else knocks must not keep the workers waiting.
+            connection.settimeout(5.0)
+            call = json.loads(_line(connection))
+            if call["index"] in missing or call["index"] in callers:
+                callers[call["index"]] = (connection, call)
+    return callers
+
+
+def _call(cluster, flags, deadline):
+    """The side of a worker that is not the chief."""
+    host, _, port = cluster.workers[0].rpartition(":")
+    word = json.dumps({"index": cluster.index, "flags": flags}) + "\n"
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, ValueError):
+            with socket.create_connection((host, int(port)), timeout=5.0) as connection:
+                connection.sendall(word.encode())
+                connection.settimeout(max(deadline - time.monotonic(), 0.01))
+                answer = json.loads(_line(connection))
+            break
+        time.sleep(_RETRY)
+    else:
+        raise TimeoutError(
+            f"no answer from worker 0 at {cluster.workers[0]}: start it; if the run is complete, "
+            "its results are there"
+        )
+    if answer["error"]:
+        raise ValueError(answer["error"])
+    return answer["complete"]
+
+
+def _line(connection):
+    """What the other side says up to the end of a line."""
+    heard = b""
+    while not heard.endswith(b"\n"):
+        more = connection.recv(65536)
+        if not more or len(heard) > _LONGEST:
+            raise ValueError("no whole line")
+        heard += more
+    return heard
+
+
+def _own_address(cluster, deadline):
+    """A listening socket at this worker's port; the run before may still be leaving it."""
+    address = cluster.workers[cluster.index]
+    port = int(address.rpartition(":")[2])
+    deadline = min(deadline, time.monotonic() + 30.0)
+    while True:
+        try:
+            both = socket.has_dualstack_ipv6()
+            family = socket.AF_INET6 if both else socket.AF_INET
+            return socket.create_server(
+                ("", port), family=family, dualstack_ipv6=both, backlog=len(cluster.workers)
+            )
+        except (OSError, OverflowError) as error:
+            if time.monotonic() > deadline:
+                raise ValueError(
+                    f"worker {cluster.index} cannot listen at {address} ({error}): wanted a port "
+                    "that is free on its machine"
+                ) from error
+            time.sleep(_RETRY)
+
+
+def _differences(flags, of_workers):
+    """One line on the first worker whose flags are not the chief's, or an empty one."""
+    for index, theirs in sorted(of_workers.items()):
+        differ = [
+            f"--{name}={theirs.get(name, '(absent)')} (worker 0: {flags.get(name, '(absent)')})"
+            for name in {**flags, **theirs}
+            if flags.get(name) != theirs.get(name)
+        ]
+        if differ:
+            return (
+                f"worker {index} was started with other flags: {', '.join(differ)}; "
+                "pass the same to all"
+            )
+    return ""

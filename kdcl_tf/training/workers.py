@@ -1,0 +1,129 @@
+"""What the workers of a run tell each other beside gradients."""
+
+import contextlib
+import re
+
+import numpy as np
+import tensorflow as tf
+
+# What collectives end with.  Nothing else in a run speaks with another machine.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+)
+
+
+class WorkerLost(Exception):
+    """Another worker, or the way to it, is gone."""
+
+
+@contextlib.contextmanager
+def lost_workers(cluster):
+    """Tells TensorFlow's many ways to say that a worker is gone in one line.
+
+    It notices within about ten seconds, by their heartbeats, or at once by a connection that
+    breaks, and ends what waits for that worker.
+
+    Args:
+      cluster: `cluster.Cluster`, or None, when nothing is to be told.
+
+    Raises:
+      WorkerLost: with the workers that are gone, as far as that is known.
+    """
+    try:
+        yield
+    except _LOST as error:
+        if cluster is None or len(cluster.workers) == 1:
+            raise
+        raise WorkerLost(
+            f"worker {cluster.index} stops, as {_gone(cluster, str(error))} cannot be reached; "
+            "the same command, given to all, continues from the last checkpoint"
+        ) from error
+
+
+def _gone(cluster, text):
+    """Names the other workers of whom an error of TensorFlow speaks."""
+    named = sorted({int(index) for index in re.findall(r"/task:(\d+)", text)} - {cluster.index})
+    named = [each for each in named if each < len(cluster.workers)]
+    if not named:
+        return "another worker"
+    return " or ".join(f"worker {each} at {cluster.workers[each]}" for each in named)
+
+
+class Workers:
+    """The processes that train under one strategy; without a cluster, this one alone.
+
+    Every method but the properties must be called by all workers, in the same order.
+
+    Attributes:
+      index: of this worker; 0 is the chief, which writes and restores.
+      count: of workers.
+
+    Args:
+      strategy: what `strategies.create` gave.
+    """
+
+    def __init__(self, strategy):
+        self._strategy = strategy
+        self.index, self.count = 0, 1
+        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            resolver = strategy.cluster_resolver
+            self.index = resolver.task_id
+            self.count = resolver.cluster_spec().num_tasks("worker")
+        # Any length: a trace of its own for each would be one more thing to agree on.
+        self._sum = tf.function(
+            self._sum_of_firsts, input_signature=[tf.TensorSpec([None], tf.int64)]
+        )
+
+    @property
+    def is_chief(self):
+        """Whether this worker writes the log, the checkpoints and the results."""
+        return self.index == 0
+
+    def total(self, numbers):
+        """The sum over workers of a list of whole numbers."""
+        numbers = np.asarray(numbers, np.int64)
+        return numbers if self.count == 1 else self._sum(numbers).numpy()
+
+    def from_chief(self, data=None):
+        """The chief's bytes; what the others pass does not count."""
+        if self.count == 1:
+            return data
+        data = data if self.is_chief else b""
+        (size,) = self.total([len(data)])
+        words = np.zeros(-(-size // 8), np.int64)
+        if self.is_chief:
+            words = np.frombuffer(data.ljust(8 * len(words), b"\0"), np.int64)
+        # Bits, so that no number is rounded on its way.
+        return self.total(words).tobytes()[:size]
+
+    def copy_from_chief(self, variables):
+        """Gives every worker's copies of Keras variables the chief's values, bit for bit."""
+        if self.count == 1:
+            return
+        copies = [self._strategy.experimental_local_results(each.value) for each in variables]
+        values = [each[0].numpy() for each in copies]
+        received = self.from_chief(b"".join(each.tobytes() for each in values))
+        start = 0
+        for own, value in zip(copies, values):
+            theirs = np.frombuffer(received, value.dtype, value.size, start).reshape(value.shape)
+            start += value.nbytes
+            for copy in own:
+                copy.assign(theirs)
+
+    def _sum_of_firsts(self, numbers):
+        """Over the first replica of each worker: the others would count twice."""
+        own = self._strategy.num_replicas_in_sync // self.count
+
+        def of_replica(values):
+            replica = tf.distribute.get_replica_context()
+            is_first = tf.equal(replica.replica_id_in_sync_group % own, 0)
+            return replica.all_reduce(
+                tf.distribute.ReduceOp.SUM, values * tf.cast(is_first, tf.int64)
+            )
+
+        sums = self._strategy.run(of_replica, args=(numbers,))
+        return self._strategy.experimental_local_results(sums)[0]

@@ -1,0 +1,264 @@
+"""Tests of runs over two worker processes on this machine.
+
+Each worker takes seconds to start, so that a pair of them serves several questions.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf import train
+from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.session import Session
+from kdcl_tf.training.settings import Settings
+from kdcl_tf.training.workdir import Workdir
+
+# 40 images make 4 steps an epoch: 11, 11, 11 and 7, of which no two workers have as many.
+_SMALL = {
+    "students": ("resnet8", "wrn_10_1"),
+    "ensemble": "general",
+    "image_size": 8,
+    "train_per_class": 4,
+    "holdout_per_class": 2,
+    "batch_size": 11,
+    "milestones": (),
+    "learning_rate": 0.02,
+}
+_PATIENCE = 240
+
+
+class _StoppingWorkdir(Workdir):
+    """A workdir whose run is stopped when it has logged an epoch."""
+
+    def log_epoch(self, record):
+        super().log_epoch(record)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _tf_config(ports, index):
+    workers = [f"localhost:{port}" for port in ports]
+    task = {"type": "worker", "index": index}
+    return json.dumps({"cluster": {"worker": workers}, "task": task})
+
+
+class _Pair:
+    """Two workers of one run."""
+
+    def __init__(self, settings, workdir):
+        ports = _free_ports(2)
+        given = {**settings, "strategy": "multi_worker", "workdir": workdir}
+        flags = [f"--{name}={_text(value)}" for name, value in given.items()]
+        # No second device for a worker, and no test's own settings.
+        command = [sys.executable, "-m", "kdcl_tf.train", *flags]
+        self.workers = [
+            subprocess.Popen(
+                command,
+                env={**os.environ, "TF_CONFIG": _tf_config(ports, index)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for index in range(2)
+        ]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for worker in self.workers:
+            worker.kill()
+            worker.communicate()
+
+    def wait(self):
+        """`[(status, stdout, stderr)]`."""
+        told = [worker.communicate(timeout=_PATIENCE) for worker in self.workers]
+        return [(worker.returncode, *each) for worker, each in zip(self.workers, told)]
+
+    def wait_for_epochs(self, folder, count):
+        """Until the run's log has that many epochs."""
+        deadline = time.monotonic() + _PATIENCE
+        log = folder / "log.jsonl"
+        while not log.exists() or log.read_text().count("\n") < count:
+            if time.monotonic() > deadline or any(each.poll() for each in self.workers):
+                raise AssertionError(f"no epoch {count}: {[each[1:] for each in self.wait()]}")
+            time.sleep(0.05)
+
+
+def _text(value):
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
+
+
+def _session(folder, kind=Workdir, **settings):
+    return Session(Settings(**settings), kind(folder))
+
+
+def _variables(folder):
+    """`{path: value}` of the newest checkpoint."""
+    newest = sorted((folder / "checkpoints").glob("step-*"))[-1]
+    manifest = json.loads((newest / "manifest.json").read_text())
+    reader = tf.train.load_checkpoint(str(newest / "variables"))
+    return {
+        f"{index} {path}": reader.get_tensor(f"{index:05d}/.ATTRIBUTES/VARIABLE_VALUE")
+        for index, (path, *_) in enumerate(manifest["variables"])
+    }
+
+
+class MultiWorkerTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _assert_same_variables(self, found, wanted):
+        self.assertEqual(list(found), list(wanted))
+        for path, value in wanted.items():
+            self.assertAllClose(found[path], value, atol=1e-5, rtol=1e-5, msg=path)
+
+    def _assert_same_record(self, found, wanted):
+        times = ("seconds", "images_per_second")
+        self.assertEqual(list(found), list(wanted))
+        for name, value in wanted.items():
+            if name not in times:
+                self.assertAllClose(found[name], value, atol=1e-5, rtol=1e-5, msg=name)
+
+    def test_two_workers_go_on_for_one_device_and_end_where_it_would_have_ended(self):
+        """Three steps with a short last one, synchronised statistics, General's weights."""
+        settings = {**_SMALL, "epochs": 1, "synchronized_batch_norm": True}
+        whole, parts = self.folder / "whole", self.folder / "parts"
+        _session(whole, **settings).train()
+        one = _session(parts, **settings)
+        one.loop._views.epoch = _stopping(one.loop._views.epoch)
+        with self.assertRaisesRegex(Interrupted, "epoch 1, step 1 of 4"):
+            one.train()
+        with _Pair(settings, parts) as pair:
+            (chief, out, err), (other, told, wrong) = pair.wait()
+        self.assertEqual((chief, other), (0, 0), err + wrong)
+        self.assertIn("continuing at epoch 1, step 1 of 4", out)
+        self.assertRegex(told, "^worker 1: the run is complete; results are at worker 0\n$")
+        self._assert_same_variables(_variables(parts), _variables(whole))
+        (found,), (wanted,) = Workdir(parts).log, Workdir(whole).log
+        self._assert_same_record(found, wanted)
+        self.assertNotAllClose(wanted["general_weight_resnet8"], 0.5, atol=1e-3)
+        self.assertEqual(
+            {path.name for path in parts.iterdir()}, {path.name for path in whole.iterdir()}
+        )
+
+    def test_stopped_killed_and_gone_on_with_alone(self):
+        """Statistics of each replica's own, against two devices in one process."""
+        settings = {**_SMALL, "epochs": 1000}
+        wanted = self._first_epoch_of_two_devices(settings)
+        folder = self.folder / "run"
+        with _Pair(settings, folder) as pair:
+            pair.wait_for_epochs(folder, 1)
+            pair.workers[1].send_signal(signal.SIGTERM)
+            told = pair.wait()
+        self._assert_same_record(Workdir(folder).log[0], wanted)
+        self._assert_stopped_alike(told, folder)
+        epochs = len(Workdir(folder).log)
+        with _Pair(settings, folder) as pair:
+            pair.wait_for_epochs(folder, epochs + 2)
+            pair.workers[1].kill()
+            killed = time.monotonic()
+            (status, _, error), _ = pair.wait()
+        self.assertLess(time.monotonic() - killed, 60)
+        self.assertEqual(status, 1)
+        self.assertRegex(
+            error.splitlines()[-1],
+            r"worker 0 stops, as (worker 1 at localhost:\d+|another worker) cannot be reached; "
+            "the same command, given to all, continues from the last checkpoint$",
+        )
+        self._assert_goes_on_alone(settings, folder)
+
+    def _first_epoch_of_two_devices(self, settings):
+        folder = self.folder / "mirrored"
+        with self.assertRaisesRegex(Interrupted, "epoch 2, step 0 of 4"):
+            _session(folder, _StoppingWorkdir, **settings, strategy="mirrored").train()
+        return Workdir(folder).log[0]
+
+    def _assert_stopped_alike(self, told, folder):
+        pattern = r"stopped by SIGTERM at (epoch \d+, step \d of 4); all is saved in (.*): the"
+        where = [re.search(pattern, error) for _, _, error in told]
+        self.assertEqual([status for status, _, _ in told], [143, 143], told)
+        self.assertEqual(where[0][1], where[1][1])
+        self.assertEqual([each[2] for each in where], [str(folder), "the workdir of worker 0"])
+
+    def _assert_goes_on_alone(self, settings, folder):
+        before = Workdir(folder).log
+        session = _session(folder, _StoppingWorkdir, **settings)
+        with self.assertRaisesRegex(Interrupted, f"epoch {len(before) + 2}, step 0 of 4"):
+            session.train()
+        log = Workdir(folder).log
+        self.assertEqual([record["epoch"] for record in log], list(range(1, len(before) + 2)))
+        self.assertEqual(log[:-1], before)
+        self.assertEqual(log[-1]["step"], 4 * len(log))
+
+
+def _stopping(epoch):
+    """Views' `epoch` whose run is stopped after the first step it takes."""
+
+    def stopped(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return epoch(*args)
+
+    return stopped
+
+
+class StartTest(tf.test.TestCase):
+    """What is told before TensorFlow starts."""
+
+    def _main(self, tf_config, *arguments):
+        from absl import flags
+
+        values = flags.FlagValues()
+        train.define_flags(values)
+        folder = self.create_tempdir().full_path
+        values(["kdcl-train", "--strategy=multi_worker", f"--workdir={folder}", *arguments])
+        kept = dict(os.environ)
+        os.environ["TF_CONFIG"] = tf_config
+        try:
+            with self.assertRaises(SystemExit) as caught:
+                train.main(values)
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
+        self.assertEqual(caught.exception.code, 1)
+        self.assertEmpty(os.listdir(folder))
+
+    def _assert_one_line(self, pattern, tf_config, *arguments):
+        import io
+
+        stderr = io.StringIO()
+        with contextlib.redirect_stderr(stderr):
+            self._main(tf_config, *arguments)
+        self.assertRegex(stderr.getvalue(), f"^[^\n]*{pattern}[^\n]*\n$")
+
+    def test_a_wrong_tf_config_is_one_line(self):
+        self._assert_one_line("got neither TF_CONFIG nor SLURM", "")
+        self._assert_one_line("cannot be read .* wanted", '{"cluster": {}')
+        self._assert_one_line("which Keras 3 does not support", json.dumps(_WITH_SERVERS))
+        self._assert_one_line("pass --strategy=multi_worker", "", "--strategy=parameter_server")
+
+
+_WITH_SERVERS = {
+    "cluster": {"worker": ["a:1"], "ps": ["b:1"]},
+    "task": {"type": "worker", "index": 0},
+}
+
+
+if __name__ == "__main__":
+    tf.test.main()
