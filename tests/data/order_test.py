@@ -10,7 +10,7 @@ from tests import cifar_like
 class Indices(order_lib.Epochs):
     """Views that are the images' indices."""
 
-    def _batches(self, order, batch_size, epoch):
+    def _batches(self, order, batch_size, epoch, share):
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
 

@@ -59,10 +59,27 @@ class StreamTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((1, 1), (2, 1), (3, 1), (4, 2), (6, 3))
     def test_all_shares_together_are_the_batches_of_one_device(self, replicas, own):
         order = np.random.default_rng(0).permutation(59)
+        self._check_shares(
+            order, replicas, own, lambda share: stream.batches(order, 13, lambda i: i, share)
+        )
+
+    @parameterized.parameters((1, 1), (2, 1), (3, 1), (4, 2), (6, 3))
+    def test_so_are_those_of_examples_decoded_one_by_one(self, replicas, own):
+        order = np.random.default_rng(1).permutation(59)
+
+        def batches(share):
+            return stream.decoded(order, 13, lambda i: (i, i), lambda i, _: i, share)
+
+        self._check_shares(order, replicas, own, batches)
+
+    def test_decoded_parts_may_not_be_empty(self):
+        with self.assertRaisesRegex(ValueError, "leaves one of 2 replicas without an image"):
+            stream.decoded(np.arange(5), 4, lambda i: (i,), lambda i: i, stream.Share(2, 0, 1))
+
+    def _check_shares(self, order, replicas, own, batches):
         parts = []
         for first in range(0, replicas, own):
-            share = stream.Share(replicas, first, own)
-            elements = list(stream.batches(order, 13, lambda i: i, share))
+            elements = list(batches(stream.Share(replicas, first, own)))
             self.assertLen(elements, 5 * own)
             parts.append(elements)
         for step in range(5):

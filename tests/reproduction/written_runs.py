@@ -44,9 +44,14 @@ def _line(epoch, accuracies, general, losses):
 def _result(accuracies):
     return {
         "students": {
-            name: {"accuracy": accuracy, "train_accuracy": accuracy + 0.1}
+            name: {
+                "accuracy": accuracy,
+                "train_accuracy": accuracy + 0.1,
+                "top_5_accuracy": 1.0,
+            }
             for name, accuracy in accuracies.items()
         },
+        "parameters": 500_000,
         "seconds": 90.0,
         "images_per_second": 400.0,
         "epochs": EPOCHS[-1],
