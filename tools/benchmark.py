@@ -27,7 +27,8 @@ from kdcl_tf.training.optimizers import CoupledSGD
 
 _ENSEMBLES = ("naive", "linear", "min_logit", "general")
 
-flags.DEFINE_enum("what", "step", ("step", "batch_norm", "input", "imagenet_input"), "Which comparison.")
+_COMPARISONS = ("step", "batch_norm", "input", "imagenet_input")
+flags.DEFINE_enum("what", "step", _COMPARISONS, "Which comparison.")
 flags.DEFINE_string("images", None, "For imagenet_input: a folder of folders of JPEGs.")
 flags.DEFINE_list("students", ["resnet32", "wrn_16_2"], "Architectures.")
 flags.DEFINE_enum("precision", "float32", list(POLICIES), "Of the students' activations.")

@@ -56,13 +56,18 @@ class Epochs:
             )
         return math.ceil(count / batch_size)
 
-    def epoch(self, epoch: int, batch_size: int, skip: int = 0) -> tf.data.Dataset:
+    def epoch(
+        self, epoch: int, batch_size: int, skip: int = 0, share: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
         """Every training image once, in the order of this epoch.
 
         Args:
           epoch: number of the epoch, 0 or more.
           batch_size: images a batch, over all replicas.
           skip: batches of this epoch already trained on; they are not produced.
+          share: (number of this worker, number of workers): it gets its part of every
+            batch, and the parts of all workers in turn are the batch. So what an epoch
+            is does not depend on how many there are, and no image is decoded twice.
 
         Returns:
           `tf.data.Dataset` of (images, labels `[B]` int64). With `invariant`,
@@ -72,12 +77,14 @@ class Epochs:
           at the tensors, and be traced again for the last batch.
 
         Raises:
-          ValueError: when `batch_size` or `skip` does not fit the training set.
+          ValueError: when `batch_size` or `skip` does not fit the training set, or a
+            batch is too small to be shared out.
         """
         steps = self.steps_per_epoch(batch_size)
         if not 0 <= skip <= steps:
             raise ValueError(f"skip: got {skip}, wanted 0..{steps} batches")
-        return self._batches(self.order(epoch)[skip * batch_size :], batch_size, epoch)
+        order = self.order(epoch)[skip * batch_size :]
+        return self._batches(*_part(order, batch_size, *share), epoch)
 
     def order(self, epoch: int) -> np.ndarray:
         """The order of an epoch: a permutation of the training images' indices.
@@ -100,6 +107,23 @@ class Epochs:
         """`[2]` int64: the key of all that chance decides in an epoch."""
         with tf.device("CPU:0"):
             return fold_in(tf.constant([self._seed, 0], tf.int64), epoch)
+
+
+def _part(order, batch_size, worker, workers):
+    """(the images of one worker, how many it has of a whole batch)."""
+    if workers == 1:
+        return order, batch_size
+    starts = range(0, len(order), batch_size)
+    batches = [order[start : start + batch_size] for start in starts]
+    parts = [each[len(each) * worker // workers : len(each) * (worker + 1) // workers]
+             for each in batches]  # fmt: skip
+    smallest = min(map(len, batches), default=workers)
+    if smallest < workers:
+        raise ValueError(
+            f"batch_size: got {batch_size}, which leaves {smallest} images for the last step, wanted"
+            f" one or more for each of {workers} workers"
+        )
+    return np.concatenate([order[:0], *parts]), len(parts[0]) if parts else 1
 
 
 def fold_in(key: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:

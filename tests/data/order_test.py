@@ -25,6 +25,23 @@ class EpochsTest(tf.test.TestCase):
         self.assertAllEqual(np.concatenate(list(self.epochs.epoch(1, 64))), order)
         self.assertAllEqual(np.concatenate(list(self.epochs.epoch(1, 64, skip=2))), order[128:])
 
+    def test_the_parts_of_all_workers_are_the_batches(self):
+        for workers, batch_size, skip in ((2, 64, 0), (3, 64, 1), (4, 50, 2), (3, 200, 0)):
+            whole = list(self.epochs.epoch(1, batch_size, skip))
+            parts = [
+                list(self.epochs.epoch(1, batch_size, skip, share=(worker, workers)))
+                for worker in range(workers)
+            ]
+            self.assertEqual({len(each) for each in parts}, {len(whole)})
+            for batch, shared in zip(whole, zip(*parts)):
+                self.assertAllEqual(np.concatenate(shared), batch)
+
+    def test_a_step_that_a_worker_has_no_image_of(self):
+        self.assertEmpty(list(self.epochs.epoch(1, 64, 4, share=(1, 2))))
+        message = "batch_size: got 66, which leaves 2 images for the last step.*each of 3 workers"
+        with self.assertRaisesRegex(ValueError, message):
+            self.epochs.epoch(1, 66, share=(0, 3))
+
     def test_the_order_of_a_seed_is_forever(self):
         """Checkpoints of older versions continue with it."""
         self.assertAllEqual(self.epochs.order(1)[:8], [16, 49, 167, 25, 176, 79, 114, 121])
