@@ -39,16 +39,14 @@ def read(path: str, image_size: int = 0) -> dataset_lib.Source:
       ValueError: for fewer than two classes, a class without images, a class
         that only test has, an unreadable image, too many images for memory.
     """
-    classes, train_files, test_files = _layout(path)
+    root, classes, *splits = _layout(path)
     size = image_size or DEFAULT_SIZE
-    count = len(train_files) + len(test_files)
-    dataset_lib.check_size(f"folder:{path}", count, size, size)
-    return dataset_lib.Source(
-        train=_decode_files(train_files, classes, size),
-        test=_decode_files(test_files, classes, size),
-        class_names=classes,
-        flip=True,
-    )
+    dataset_lib.check_size(f"folder:{path}", sum(map(len, splits)), size, size)
+    images = [
+        dataset_lib.ImageSplit(_decode_files(root, names, size), _labels(names, classes))
+        for names in splits
+    ]
+    return dataset_lib.Source(*images, class_names=classes, flip=True)
 
 
 def index(path: str, image_size: int, bad_images: bad_images_lib.BadImages) -> dataset_lib.Source:
@@ -65,24 +63,22 @@ def index(path: str, image_size: int, bad_images: bad_images_lib.BadImages) -> d
     Raises:
       FileNotFoundError, ValueError: as `read`, except for the images' contents.
     """
-    classes, *files = _layout(path)
-    root = pathlib.Path(path).expanduser()
-    numbers = {name: number for number, name in enumerate(classes)}
-    splits = [
+    root, classes, *splits = _layout(path)
+    images = [
         encoded.EncodedSplit(
-            storage.Files(str(root), np.array([os.fsencode(f.relative_to(root)) for f in each])),
-            np.array([numbers[file.parent.name] for file in each], np.int64),
+            storage.Files(str(root), np.array([os.fsencode(name) for name in names])),
+            _labels(names, classes),
             classes,
             image_size,
             bad_images,
         )
-        for each in files
+        for names in splits
     ]
-    return dataset_lib.Source(*splits, class_names=classes, flip=True)
+    return dataset_lib.Source(*images, class_names=classes, flip=True)
 
 
-def _layout(path: str) -> tuple[tuple[str, ...], list[pathlib.Path], list[pathlib.Path]]:
-    """(classes, training files, test files) of a folder."""
+def _layout(path: str) -> tuple[pathlib.Path, tuple[str, ...], list[str], list[str]]:
+    """(folder, classes, training files, test files): files as `<split>/<class>/<file>`."""
     root = pathlib.Path(path).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f"folder '{root}' is not there")
@@ -90,7 +86,7 @@ def _layout(path: str) -> tuple[tuple[str, ...], list[pathlib.Path], list[pathli
     test_root = _split_root(root, TEST_NAMES)
     classes = _class_names(train_root)
     train_files = _files(train_root, classes)
-    return classes, train_files, _files(test_root, _known_classes(test_root, classes))
+    return root, classes, train_files, _files(test_root, _known_classes(test_root, classes))
 
 
 def _split_root(root: pathlib.Path, names: Sequence[str]) -> pathlib.Path:
@@ -134,8 +130,11 @@ def _known_classes(test_root: pathlib.Path, classes: tuple[str, ...]) -> tuple[s
     return names
 
 
-def _files(split_root: pathlib.Path, classes: Sequence[str]) -> list[pathlib.Path]:
-    """All image files of a split, class after class, each class sorted."""
+def _files(split_root: pathlib.Path, classes: Sequence[str]) -> list[str]:
+    """All image files of a split, class after class, each class sorted.
+
+    As strings, since a million paths would take minutes to make and half a gigabyte.
+    """
     files = []
     for name in classes:
         # A listing knows which entries are files: to ask of 1.28 million takes minutes.
@@ -143,7 +142,7 @@ def _files(split_root: pathlib.Path, classes: Sequence[str]) -> list[pathlib.Pat
             found = sorted(
                 entry.name
                 for entry in entries
-                if pathlib.PurePath(entry.name).suffix.lower() in SUFFIXES
+                if os.path.splitext(entry.name)[1].lower() in SUFFIXES
                 and not entry.name.startswith(".")
                 and entry.is_file()
             )
@@ -152,19 +151,20 @@ def _files(split_root: pathlib.Path, classes: Sequence[str]) -> list[pathlib.Pat
                 f"folder '{split_root / name}': got no images, wanted at least 1"
                 f" file with suffix {', '.join(SUFFIXES)}"
             )
-        files.extend(split_root / name / file for file in found)
+        files.extend(f"{split_root.name}/{name}/{file}" for file in found)
     return files
 
 
-def _decode_files(
-    files: Sequence[pathlib.Path], classes: tuple[str, ...], size: int
-) -> dataset_lib.ImageSplit:
-    """Decodes in threads, into one array; TensorFlow lets go of the GIL."""
-    images = np.empty([len(files), size, size, 3], np.uint8)
+def _labels(names: Sequence[str], classes: tuple[str, ...]) -> np.ndarray:
     numbers = {name: number for number, name in enumerate(classes)}
-    labels = np.array([numbers[file.parent.name] for file in files], np.int64)
+    return np.array([numbers[name.split("/")[1]] for name in names], np.int64)
+
+
+def _decode_files(root: pathlib.Path, names: Sequence[str], size: int) -> np.ndarray:
+    """`[N, size, size, 3]`, decoded in threads: TensorFlow lets go of the GIL."""
+    images = np.empty([len(names), size, size, 3], np.uint8)
     with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded = pool.map(lambda file: _decode(file, size), files)
+        decoded = pool.map(lambda name: _decode(root / name, size), names)
         try:
             for index, image in enumerate(decoded):
                 images[index] = image
@@ -172,7 +172,7 @@ def _decode_files(
             # Without this the pool would decode all that is left before it raises.
             pool.shutdown(cancel_futures=True)
             raise
-    return dataset_lib.ImageSplit(images, labels)
+    return images
 
 
 def _decode(file: pathlib.Path, size: int) -> np.ndarray:

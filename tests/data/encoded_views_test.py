@@ -167,8 +167,8 @@ class WorkTest(ViewsTestCase):
 
     def test_one_read_for_each_image_and_none_for_those_skipped(self):
         path = os.path.join(self.create_tempdir().full_path, "train")
-        records = [image_files.example(content, n) for n, content in enumerate(_contents().values())]
-        image_files.write_records(path, records)
+        contents = enumerate(_contents().values())
+        image_files.write_records(path, [image_files.example(c, n) for n, c in contents])
         images, labels, _ = tfrecord.read([path], "image/encoded", "image/class/label")
         read = []
 
@@ -189,8 +189,8 @@ class WorkTest(ViewsTestCase):
 
     def test_views_of_records_are_those_of_files(self):
         path = os.path.join(self.create_tempdir().full_path, "train")
-        records = [image_files.example(content, n) for n, content in enumerate(_contents().values())]
-        image_files.write_records(path, records)
+        contents = enumerate(_contents().values())
+        image_files.write_records(path, [image_files.example(c, n) for n, c in contents])
         images, labels, _ = tfrecord.read([path], "image/encoded", "image/class/label")
         train = type(self.dataset.train)(
             images, labels, self.dataset.class_names, SIZE, bad_images.BadImages()
