@@ -39,8 +39,10 @@ def compare_placement(flags):
     workload = _workload(flags)
     for name, (function, args) in steps.items():
         _show_bytes(name, partitions.transfers(function, *args), workload)
-    alone = [_alone_step(flags, index) for index in range(len(flags.students))]
-    _show_seconds(flags, workload, alone, list(steps.values()))
+    alone = [_alone_step(flags, [name], flags.batch_size) for name in flags.students]
+    # What one device has to do in data parallel training.
+    share = _alone_step(flags, flags.students, flags.batch_size // len(_DEVICES))
+    _show_seconds(flags, workload, [*alone, share], list(steps.values()))
 
 
 def compare_accumulation(flags):
@@ -133,16 +135,16 @@ def _student_step(flags):
     return step, (_batch(cohort, flags.batch_size, flags.num_classes),)
 
 
-def _alone_step(flags, index):
-    members = _build([flags.students[index]], flags.num_classes, [None], POLICIES[flags.precision])
-    cohort = kdcl_tf.Independent(members)
+def _alone_step(flags, names, batch_size):
+    members = _build(names, flags.num_classes, [None] * len(names), POLICIES[flags.precision])
+    cohort = kdcl_tf.KDCL(members)
     _compile(cohort)
 
     @tf.function
     def step(batch):
         return cohort.train_step(batch)["loss"]
 
-    return step, (_batch(cohort, flags.batch_size, flags.num_classes),)
+    return step, (_batch(cohort, batch_size, flags.num_classes),)
 
 
 def _workload(flags):
@@ -176,18 +178,25 @@ def _show_seconds(flags, workload, alone, placed):
     seconds = np.array([_round(flags, cores, alone, placed) for _ in range(flags.pairs + 1)])[1:]
     # Another program on the machine only adds time, so the fastest round is the nearest.
     clock, work = seconds.min(axis=0).T
-    alone_by_device = [clock[: len(alone)][first :: len(_DEVICES)] for first in range(2)]
-    model = (sum(clock[: len(alone)]) / len(_DEVICES), max(map(sum, alone_by_device)))
-    for name, own, flops in zip(flags.students, clock, workload.flops):
+    own_clock = clock[: len(flags.students)]
+    by_device = [sum(own_clock[first :: len(_DEVICES)]) for first in range(len(_DEVICES))]
+    model = (sum(own_clock) / len(_DEVICES), max(by_device))
+    for name, own, flops in zip(flags.students, own_clock, workload.flops):
         rate = flops * flags.batch_size / own
         print(f"{name} alone on a core: {1000 * own:.1f} ms, {rate / 1e9:.1f} GFLOP/s")
-    alone_work = sum(work[: len(alone)])
+    share = clock[len(flags.students)]
+    print(
+        f"all students on a device's share of the batch, alone on a core: {1000 * share:.1f} ms, "
+        f"model {1000 * model[0]:.1f} ms, measured over model {share / model[0]:.3f}"
+    )
+    alone_work = sum(work[: len(flags.students)])
     for name, own, spent, wanted in zip(("data", "student"), clock[-2:], work[-2:], model):
         print(
             f"--placement={name}: {1000 * own:.1f} ms, model {1000 * wanted:.1f} ms, measured "
             f"over model {own / wanted:.3f}; work of all cores {spent / alone_work:.3f} of the "
             "students' alone"
         )
+    print(f"cores kept busy at best: {(seconds[..., 1] / seconds[..., 0])[:, -2:].max():.2f}")
     ratio = seconds[:, -1, 0] / seconds[:, -2, 0]
     print(
         f"student over data: fastest rounds {clock[-1] / clock[-2]:.3f}, model "
@@ -197,7 +206,7 @@ def _show_seconds(flags, workload, alone, placed):
 
 
 def _round(flags, cores, alone, placed):
-    """Seconds a step: each student on one core, then both placements on all."""
+    """Seconds a step: what runs alone on one core, then both placements on all."""
     _pin(cores[:1])
     found = [_seconds(flags, *each) for each in alone]
     _pin(cores)
