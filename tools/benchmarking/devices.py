@@ -39,8 +39,10 @@ def compare_placement(options):
     workload = _workload(options)
     for name, (function, args) in steps.items():
         _show_bytes(name, partitions.transfers(function, *args), workload)
-    alone = [_alone_step(options, index) for index in range(len(options.students))]
-    _show_seconds(options, workload, alone, list(steps.values()))
+    alone = [_alone_step(options, [name], options.batch_size) for name in options.students]
+    # What one device has to do in data parallel training.
+    share = _alone_step(options, options.students, options.batch_size // len(_DEVICES))
+    _show_seconds(options, workload, [*alone, share], list(steps.values()))
 
 
 def compare_accumulation(options):
@@ -133,16 +135,16 @@ def _student_step(options):
     return step, (_batch(cohort, options.batch_size, options.num_classes),)
 
 
-def _alone_step(options, index):
-    members = _build([options.students[index]], options.num_classes, [None], POLICIES[options.precision])
-    cohort = kdcl_tf.Independent(members)
+def _alone_step(options, names, batch_size):
+    members = _build(names, options.num_classes, [None] * len(names), POLICIES[options.precision])
+    cohort = kdcl_tf.KDCL(members)
     _compile(cohort)
 
     @tf.function
     def step(batch):
         return cohort.train_step(batch)["loss"]
 
-    return step, (_batch(cohort, options.batch_size, options.num_classes),)
+    return step, (_batch(cohort, batch_size, options.num_classes),)
 
 
 def _workload(options):
@@ -176,18 +178,25 @@ def _show_seconds(options, workload, alone, placed):
     seconds = np.array([_round(options, cores, alone, placed) for _ in range(options.pairs + 1)])[1:]
     # Another program on the machine only adds time, so the fastest round is the nearest.
     clock, work = seconds.min(axis=0).T
-    alone_by_device = [clock[: len(alone)][first :: len(_DEVICES)] for first in range(2)]
-    model = (sum(clock[: len(alone)]) / len(_DEVICES), max(map(sum, alone_by_device)))
-    for name, own, flops in zip(options.students, clock, workload.flops):
+    own_clock = clock[: len(options.students)]
+    by_device = [sum(own_clock[first :: len(_DEVICES)]) for first in range(len(_DEVICES))]
+    model = (sum(own_clock) / len(_DEVICES), max(by_device))
+    for name, own, flops in zip(options.students, own_clock, workload.flops):
         rate = flops * options.batch_size / own
         print(f"{name} alone on a core: {1000 * own:.1f} ms, {rate / 1e9:.1f} GFLOP/s")
-    alone_work = sum(work[: len(alone)])
+    share = clock[len(options.students)]
+    print(
+        f"all students on a device's share of the batch, alone on a core: {1000 * share:.1f} ms, "
+        f"model {1000 * model[0]:.1f} ms, measured over model {share / model[0]:.3f}"
+    )
+    alone_work = sum(work[: len(options.students)])
     for name, own, spent, wanted in zip(("data", "student"), clock[-2:], work[-2:], model):
         print(
             f"--placement={name}: {1000 * own:.1f} ms, model {1000 * wanted:.1f} ms, measured "
             f"over model {own / wanted:.3f}; work of all cores {spent / alone_work:.3f} of the "
             "students' alone"
         )
+    print(f"cores kept busy at best: {(seconds[..., 1] / seconds[..., 0])[:, -2:].max():.2f}")
     ratio = seconds[:, -1, 0] / seconds[:, -2, 0]
     print(
         f"student over data: fastest rounds {clock[-1] / clock[-2]:.3f}, model "
@@ -197,7 +206,7 @@ def _show_seconds(options, workload, alone, placed):
 
 
 def _round(options, cores, alone, placed):
-    """Seconds a step: each student on one core, then both placements on all."""
+    """Seconds a step: what runs alone on one core, then both placements on all."""
     _pin(cores[:1])
     found = [_seconds(options, *each) for each in alone]
     _pin(cores)
