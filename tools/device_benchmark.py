@@ -38,7 +38,7 @@ def compare_placement(flags):
     steps = {"data": _data_step(flags), "student": _student_step(flags)}
     workload = _workload(flags)
     for name, (function, args) in steps.items():
-        _show_bytes(name, partitions.transfers(function, *args), workload)
+        _show_bytes(name, partitions.transfers(function.python_function, *args), workload)
     alone = [_alone_step(flags, [name], flags.batch_size) for name in flags.students]
     # What one device has to do in data parallel training.
     share = _alone_step(flags, flags.students, flags.batch_size // len(_DEVICES))
