@@ -225,7 +225,7 @@ class AccumulationTest(_ReplicasTestCase):
         for parts in (1, 4):
             _, cohort = self._pair(_dense_student, parts=(1, parts))
             batch = strategy.experimental_distribute_values_from_function(lambda _: _data(8))
-            step = tf.function(functools.partial(strategy.run, cohort.train_step))
+            step = functools.partial(strategy.run, cohort.train_step)
             found = partitions.transfers(step, (batch,))
             # Counts and metrics are single numbers.
             sizes = [each.size for each in found if each.source == "CPU:1" and each.size != 4]

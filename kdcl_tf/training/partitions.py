@@ -1,9 +1,11 @@
 """What crosses between devices in a step, read from the graphs that TensorFlow makes of it.
 
 TensorFlow cuts a function into one graph a device, with a `_Send` where a tensor leaves;
-those graphs, and not the one that was traced, say what travels.
+those graphs, and not the one that was traced, say what travels.  Here they are made
+without its optimisations, whose new names would hide the shapes.
 """
 
+import contextlib
 import dataclasses
 import tempfile
 
@@ -28,23 +30,26 @@ class Transfer:
     is_input: bool = False
 
 
-def transfers(function, *args):
+def transfers(step, *args):
     """The transfers of a step.
 
     Args:
-      function: a `tf.function` that was not called yet, as its graphs are told only once.
-      *args: tensors of known shapes; the function is run on them once.
+      step: a function of tensors, traced afresh.
+      *args: tensors of known shapes; the step is run on them once.
 
     Returns:
       A list of `Transfer`, without the empty tensors that only say that an op is done.
     """
-    concrete = function.get_concrete_function(*args)
+    function = tf.function(step)
+    operations = function.get_concrete_function(*args).graph.get_operations()
     shapes = {}
-    for op in concrete.graph.get_operations():
+    for op in operations:
         for output in op.outputs:
             shapes[output.name] = (output.shape, output.dtype, op.type == "Placeholder")
-    found = []
-    for graph in _partition_graphs(function, args):
+    # TensorFlow tells of other functions too that ran meanwhile.
+    names, found = {op.name for op in operations}, []
+    told = max(_function_graphs(function, args), key=lambda each: _in_common(each, names))
+    for graph in told.partition_graphs:
         nodes = {node.name: node for node in graph.node}
         for node in graph.node:
             if node.op in ("_Send", "_HostSend") and not _is_signal(node, nodes):
@@ -52,11 +57,16 @@ def transfers(function, *args):
     return found
 
 
-def _partition_graphs(function, args):
+def _in_common(told, names):
+    return sum(node.name in names for node in told.pre_optimization_graph.node)
+
+
+def _function_graphs(function, args):
     with tempfile.TemporaryDirectory() as folder:
         writer = tf.summary.create_file_writer(folder)
         tf.summary.trace_on(graph=True, profiler=False)
-        function(*args)
+        with _ops_as_written():
+            function(*args)
         with writer.as_default():
             tf.summary.trace_export("step", step=0)
         writer.close()
@@ -64,8 +74,18 @@ def _partition_graphs(function, args):
         for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
             for value in tf.compat.v1.Event.FromString(record).summary.value:
                 metadata = tf.compat.v1.RunMetadata.FromString(value.tensor.string_val[0])
-                for each in metadata.function_graphs:
-                    yield from each.partition_graphs
+                yield from metadata.function_graphs
+
+
+@contextlib.contextmanager
+def _ops_as_written():
+    """Keeps TensorFlow from rewriting ops, whose new names would hide their shapes."""
+    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
 
 
 def _is_signal(send, nodes):
@@ -77,9 +97,7 @@ def _is_signal(send, nodes):
 
 def _transfer(send, shapes):
     name = send.input[0] if ":" in send.input[0] else f"{send.input[0]}:0"
-    # A sum that TensorFlow has joined of others has the name of the last one.
-    traced = name.replace("ArithmeticOptimizer/AddOpsRewrite_", "")
-    shape, dtype, is_input = shapes.get(traced, (tf.TensorShape(None), tf.float32, False))
+    shape, dtype, is_input = shapes.get(name, (tf.TensorShape(None), tf.float32, False))
     size = shape.num_elements() * dtype.size if shape.is_fully_defined() else None
     ends = (send.attr["send_device"].s, send.attr["recv_device"].s)
     return Transfer(name, *[end.decode().split("device:")[-1] for end in ends], size, is_input)

@@ -8,7 +8,6 @@ from kdcl_tf.training.partitions import Transfer
 
 class TransfersTest(tf.test.TestCase):
     def test_what_crosses_is_listed_with_its_bytes(self):
-        @tf.function
         def step(numbers):
             with tf.device("CPU:0"):
                 doubled = tf.multiply(numbers, 2.0, name="doubled")
@@ -26,7 +25,6 @@ class TransfersTest(tf.test.TestCase):
         )
 
     def test_arguments_are_told_apart(self):
-        @tf.function
         def step(numbers):
             with tf.device("CPU:1"):
                 return tf.matmul(numbers, numbers)
@@ -37,10 +35,9 @@ class TransfersTest(tf.test.TestCase):
         self.assertEqual([(each.target, each.size) for each in inputs], [("CPU:1", 64)])
 
     def test_what_stays_is_not(self):
-        self.assertEmpty(partitions.transfers(tf.function(tf.square), tf.ones([3])))
+        self.assertEmpty(partitions.transfers(tf.square, tf.ones([3])))
 
     def test_a_shape_that_the_graph_does_not_tell(self):
-        @tf.function
         def step(numbers):
             with tf.device("CPU:0"):
                 positive = tf.boolean_mask(numbers, numbers > 0)

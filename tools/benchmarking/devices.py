@@ -38,7 +38,7 @@ def compare_placement(options):
     steps = {"data": _data_step(options), "student": _student_step(options)}
     workload = _workload(options)
     for name, (function, args) in steps.items():
-        _show_bytes(name, partitions.transfers(function, *args), workload)
+        _show_bytes(name, partitions.transfers(function.python_function, *args), workload)
     alone = [_alone_step(options, [name], options.batch_size) for name in options.students]
     # What one device has to do in data parallel training.
     share = _alone_step(options, options.students, options.batch_size // len(_DEVICES))
