@@ -3,7 +3,9 @@
 import io
 import os
 import pathlib
+import tempfile
 import unittest
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -75,6 +77,15 @@ def write_records(path, records):
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in records:
             writer.write(record)
+
+
+def use_own_cache(test):
+    """Keeps what a test indexes out of the user's cache."""
+    folder = tempfile.TemporaryDirectory()
+    test.addCleanup(folder.cleanup)
+    environment = mock.patch.dict(os.environ, KDCL_CACHE_DIR=folder.name)
+    environment.start()
+    test.addCleanup(environment.stop)
 
 
 def imagenet_samples():

@@ -139,6 +139,7 @@ class EncodedSplit:
 
     def _finish(self, refuse_empty, images, good, labels, indices):
         """Leaves out what is not good, and tells of it."""
+
         def without_bad_ones():
             told = tf.numpy_function(self._report, [indices, good, refuse_empty], tf.bool)
             with tf.control_dependencies([told]):

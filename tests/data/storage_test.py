@@ -40,6 +40,7 @@ class FilesTest(tf.test.TestCase):
 class RecordsTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
+        image_files.use_own_cache(self)
         self.contents = [bytes([65 + n]) * (1 + 1000 * n) for n in range(5)]
         self.paths = [os.path.join(self.get_temp_dir(), name) for name in ("first", "second")]
         records = [image_files.example(each, 0) for each in self.contents]

@@ -220,9 +220,7 @@ class RefusedTest(TfdsTestCase):
 class IndexTest(TfdsTestCase):
     def setUp(self):
         super().setUp()
-        cache = mock.patch.dict(os.environ, KDCL_CACHE_DIR=os.path.join(self.get_temp_dir(), "c"))
-        cache.start()
-        self.addCleanup(cache.stop)
+        image_files.use_own_cache(self)
 
     def test_images_are_those_of_tfds_and_the_unlabelled_split_is_passed_over(self):
         dataset = self.load("kdcl_photos", distortion="resized_crop", image_size=16)

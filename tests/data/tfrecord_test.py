@@ -1,6 +1,5 @@
 """Tests of kdcl_tf.data.tfrecord, on files written here."""
 
-import os
 import pathlib
 import shutil
 from unittest import mock
@@ -20,9 +19,7 @@ class TfrecordTestCase(tf.test.TestCase, parameterized.TestCase):
         self.root = pathlib.Path(self.get_temp_dir())
         shutil.rmtree(self.root)
         self.folder = self.root / "shards"
-        cache = mock.patch.dict(os.environ, KDCL_CACHE_DIR=str(self.root / "cache"))
-        cache.start()
-        self.addCleanup(cache.stop)
+        image_files.use_own_cache(self)
 
     def write(self, split, labels, shards=2, name="{split}-{shard:05d}-of-{shards:05d}", **others):
         """Images of one grey level each, ten times their label; every other one a PNG."""
