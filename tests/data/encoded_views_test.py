@@ -132,38 +132,18 @@ class ViewsTest(ViewsTestCase):
 
 
 class DistributedTest(ViewsTestCase):
-<<<<<<< HEAD
-    def test_replicas_share_out_every_batch(self):
-        views = self.views()
-        shares = [views.epoch(0, 6, share=stream.Share(2, replica, 1)) for replica in range(2)]
-        for *parts, whole in zip(*shares, views.epoch(0, 6), strict=True):
-            labels = np.concatenate([part[1] for part in parts])
-            images = np.concatenate([part[0]["second"] for part in parts])
-            self.assertAllEqual(labels, whole[1])
-            self.assertAllEqual(images, whole[0]["second"])
-=======
-    def setUp(self):
-        super().setUp()
-        if len(tf.config.list_logical_devices("CPU")) < 2:
-            self.skipTest("needs two logical CPU devices, as tests/conftest.py sets")
-        self.strategy = tf.distribute.MirroredStrategy(
-            ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-        )
-
     def _assert_shared_out(self, batches):
-        """Replicas get the parts of every batch, and of nothing but it."""
-        whole = list(batches)
-        shared = list(self.strategy.experimental_distribute_dataset(batches))
-        self.assertLen(shared, len(whole))
-        for found, wanted in zip(shared, whole):
-            for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(wanted)):
-                parts = self.strategy.experimental_local_results(one)
-                self.assertLen(parts, 2)
-                self.assertAllEqual(np.concatenate([part.numpy() for part in parts]), other)
+        """Two replicas get the parts of every batch, and of nothing but it."""
+        parts = [batches(stream.Share(2, replica, 1)) for replica in range(2)]
+        for *found, wanted in zip(*parts, batches(stream.Share()), strict=True):
+            flat = [tf.nest.flatten(each) for each in (*found, wanted)]
+            for one, two, whole in zip(*flat):
+                self.assertAllEqual(np.concatenate([one, two]), whole)
 
     def test_replicas_share_out_every_batch(self):
-        self._assert_shared_out(self.views().epoch(0, 6))
-        self._assert_shared_out(self.dataset.batches(self.dataset.test, 4))
+        views, dataset = self.views(), self.dataset
+        self._assert_shared_out(lambda share: views.epoch(0, 6, share=share))
+        self._assert_shared_out(lambda share: dataset.batches(dataset.test, 4, share))
 
     def test_also_batches_that_bad_images_have_made_smaller(self):
         contents = _contents()
@@ -171,9 +151,9 @@ class DistributedTest(ViewsTestCase):
             contents[name] = contents[name][:-40]
         train = image_files.split(self.create_tempdir().full_path, contents, SIZE, skip=True)
         dataset = image_files.dataset(train)
-        self._assert_shared_out(encoded_views.EncodedViews(dataset, STUDENTS, 0).epoch(0, 4))
-        self._assert_shared_out(dataset.batches(dataset.test, 4))
->>>>>>> stream
+        views = encoded_views.EncodedViews(dataset, STUDENTS, 0)
+        self._assert_shared_out(lambda share: views.epoch(0, 4, share=share))
+        self._assert_shared_out(lambda share: dataset.batches(dataset.test, 4, share))
 
 
 class WorkTest(ViewsTestCase):
