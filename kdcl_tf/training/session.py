@@ -1,6 +1,7 @@
 """One run from settings to exported students: what `kdcl-train` does after its flags."""
 
 import dataclasses
+import json
 import platform
 
 import keras
@@ -49,7 +50,10 @@ class Session:
             cutout=settings.cutout_size if settings.cutout else 0,
         )
         steps = self.views.steps_per_epoch(settings.batch_size)
+        self.workers.check_same("data", json.dumps(self.dataset.summary()))
         strategies.check_batches(strategy, len(self.dataset.train), settings.batch_size)
+        strategies.check_split(strategy, "test", len(self.dataset.test))
+        strategies.check_split(strategy, "held-out", len(self.dataset.held_out))
         with strategy.scope():
             self.cohort = factory.create_compiled(settings, self.dataset, steps)
         checkpoints = Checkpoints(

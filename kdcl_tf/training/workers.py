@@ -100,6 +100,21 @@ class Workers:
         # Bits, so that no number is rounded on its way.
         return self.total(words).tobytes()[:size]
 
+    def check_same(self, what, text):
+        """Makes sure that all workers have the chief's text.
+
+        Raises:
+          ValueError: in all of them, naming those that do not.
+        """
+        chiefs = self.from_chief(text.encode()).decode()
+        differ = self.total([self.index == each and text != chiefs for each in range(self.count)])
+        if any(differ):
+            others = ", ".join(str(each) for each in range(self.count) if differ[each])
+            raise ValueError(
+                f"worker {others} has other {what} than worker 0 ({_short(chiefs)}): give all the "
+                f"same; here: {_short(text)}"
+            )
+
     def copy_from_chief(self, variables):
         """Gives every worker's copies of Keras variables the chief's values, bit for bit."""
         if self.count == 1:
@@ -127,3 +142,7 @@ class Workers:
 
         sums = self._strategy.run(of_replica, args=(numbers,))
         return self._strategy.experimental_local_results(sums)[0]
+
+
+def _short(text):
+    return text if len(text) <= 300 else f"{text[:297]}..."
