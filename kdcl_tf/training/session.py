@@ -1,7 +1,6 @@
 """One run from settings to exported students: what `kdcl-train` does after its flags."""
 
 import dataclasses
-import json
 import platform
 
 import keras
@@ -50,7 +49,7 @@ class Session:
             cutout=settings.cutout_size if settings.cutout else 0,
         )
         steps = self.views.steps_per_epoch(settings.batch_size)
-        self.workers.check_same("data", json.dumps(self.dataset.summary()))
+        self.workers.check_same("data", self.dataset.summary())
         strategies.check_batches(strategy, len(self.dataset.train), settings.batch_size)
         strategies.check_split(strategy, "test", len(self.dataset.test))
         strategies.check_split(strategy, "held-out", len(self.dataset.held_out))

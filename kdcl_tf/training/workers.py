@@ -1,6 +1,7 @@
 """What the workers of a run tell each other beside gradients."""
 
 import contextlib
+import json
 import re
 
 import numpy as np
@@ -100,19 +101,21 @@ class Workers:
         # Bits, so that no number is rounded on its way.
         return self.total(words).tobytes()[:size]
 
-    def check_same(self, what, text):
-        """Makes sure that all workers have the chief's text.
+    def check_same(self, what, facts):
+        """Makes sure that all workers have the chief's facts, a JSON-able dict.
 
         Raises:
-          ValueError: in all of them, naming those that do not.
+          ValueError: in all of them when one has not.
         """
-        chiefs = self.from_chief(text.encode()).decode()
-        differ = self.total([self.index == each and text != chiefs for each in range(self.count)])
+        own = json.loads(json.dumps(facts))
+        chiefs = json.loads(self.from_chief(json.dumps(facts).encode()))
+        differ = self.total([self.index == each and own != chiefs for each in range(self.count)])
         if any(differ):
             others = ", ".join(str(each) for each in range(self.count) if differ[each])
+            names = [name for name in own if own[name] != chiefs.get(name)]
+            here = "".join(f"; {name}={own[name]} (worker 0: {chiefs[name]})" for name in names)
             raise ValueError(
-                f"worker {others} has other {what} than worker 0 ({_short(chiefs)}): give all the "
-                f"same; here: {_short(text)}"
+                f"worker {others} has other {what} than worker 0, give all the same{here}"
             )
 
     def copy_from_chief(self, variables):
@@ -142,7 +145,3 @@ class Workers:
 
         sums = self._strategy.run(of_replica, args=(numbers,))
         return self._strategy.experimental_local_results(sums)[0]
-
-
-def _short(text):
-    return text if len(text) <= 300 else f"{text[:297]}..."
