@@ -184,8 +184,8 @@ class MultiWorkerTest(tf.test.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(
             error.splitlines()[-1],
-            r"^train: worker 0 stops, as (worker 1 at localhost:\d+|another worker) cannot be reached; "
-            "the same command, given to all, continues from the last checkpoint$",
+            r"^train: worker 0 stops, as (worker 1 at localhost:\d+|another worker) cannot be "
+            "reached; the same command, given to all, continues from the last checkpoint$",
         )
         self._assert_goes_on_alone(settings, folder)
 
