@@ -31,9 +31,9 @@ _SETTINGS = Settings(
 
 
 class _StoppingViews(data.Views):
-    def epoch(self, epoch, batch_size, skip=0):
+    def epoch(self, epoch, *args):
         os.kill(os.getpid(), signal.SIGTERM)
-        return super().epoch(epoch, batch_size, skip)
+        return super().epoch(epoch, *args)
 
 
 def _main(*arguments):

@@ -66,10 +66,13 @@ class _Pair:
         given = Settings(**settings, strategy="multi_worker").as_flags()
         given = [f"--{name}={value}" for name, value in given.items()]
         command = [sys.executable, "-m", "kdcl_tf.train", *given, f"--workdir={workdir}"]
+        # As a user has it: the tests' own level lets TensorFlow's errors through.
+        environment = {**os.environ}
+        environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
         self.workers = [
             subprocess.Popen(
                 command,
-                env={**os.environ, "TF_CONFIG": _tf_config(ports, index)},
+                env={**environment, "TF_CONFIG": _tf_config(ports, index)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -181,8 +184,8 @@ class MultiWorkerTest(tf.test.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(
             error.splitlines()[-1],
-            r"worker 0 stops, as (worker 1 at localhost:\d+|another worker) cannot be reached; "
-            "the same command, given to all, continues from the last checkpoint$",
+            r"^train: worker 0 stops, as (worker 1 at localhost:\d+|another worker) cannot be "
+            "reached; the same command, given to all, continues from the last checkpoint$",
         )
         self._assert_goes_on_alone(settings, folder)
 

@@ -31,8 +31,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
       same way but takes the variance as E[x²] - E[x]², which loses all digits
       when the mean is large beside the deviation; here it is E[(x - E[x])²].
     * Without `synchronized`, each replica of a `tf.distribute` strategy moves its
-      own copy of the statistics, as in the parent class, and the first replica's
-      copy is the one that is saved.
+      own copy of the statistics, as in the parent class. After `fit` the first
+      replica's copy is the one that is saved; `kdcl-train` saves their mean.
 
     Args:
         *args, **kwargs: those of `keras.layers.BatchNormalization`.

@@ -1,6 +1,7 @@
 """Where a run's replicas live, and how a batch is split over them."""
 
 import faulthandler
+import signal
 
 import tensorflow as tf
 
@@ -58,6 +59,7 @@ def _create_multi_worker(cluster):
     # While it waits, TensorFlow holds Python's lock and is deaf to SIGTERM, for an hour: only
     # a timer outside Python ends it, should a worker die now.
     faulthandler.dump_traceback_later(_START_SECONDS, exit=True)
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver, options)
     except (tf.errors.OpError, RuntimeError) as error:
@@ -67,6 +69,8 @@ def _create_multi_worker(cluster):
         ) from error
     finally:
         faulthandler.cancel_dump_traceback_later()
+        # TensorFlow has put a handler of its own there, which ends nothing.
+        signal.signal(signal.SIGTERM, on_terminate)
     # Off, as all workers know how many batches there are: on, they would ask each other
     # before every step.
     strategy.extended.experimental_enable_get_next_as_optional = False
@@ -129,6 +133,7 @@ def check_batches(strategy, images, batch_size, accumulation_steps=1):
         )
 
 
+<<<<<<< HEAD
 def _wanted(replicas, accumulation_steps):
     """What there are fewer images than, and what to do about it."""
     if accumulation_steps == 1:
@@ -136,6 +141,20 @@ def _wanted(replicas, accumulation_steps):
     parts = f"the {accumulation_steps} parts of --accumulation_steps"
     devices = f" on each of {replicas} devices" if replicas > 1 else ""
     return f"{parts}{devices}: pass another --batch_size, or fewer steps"
+=======
+def check_split(strategy, name, images):
+    """Refuses a set of images that is too small for every replica to have one.
+
+    Raises:
+      ValueError: as `check_batches`.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if 0 < images < replicas and not tf.config.list_logical_devices("GPU"):
+        raise ValueError(
+            f"{images} {name} images are fewer than the {replicas} devices: take fewer devices, or "
+            "--strategy=one"
+        )
+>>>>>>> workers
 
 
 def evaluation_batch(strategy, images, largest=256):

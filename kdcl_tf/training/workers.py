@@ -1,6 +1,7 @@
 """What the workers of a run tell each other beside gradients."""
 
 import contextlib
+import json
 import re
 
 import numpy as np
@@ -99,6 +100,23 @@ class Workers:
             words = np.frombuffer(data.ljust(8 * len(words), b"\0"), np.int64)
         # Bits, so that no number is rounded on its way.
         return self.total(words).tobytes()[:size]
+
+    def check_same(self, what, facts):
+        """Makes sure that all workers have the chief's facts, a JSON-able dict.
+
+        Raises:
+          ValueError: in all of them when one has not.
+        """
+        own = json.loads(json.dumps(facts))
+        chiefs = json.loads(self.from_chief(json.dumps(facts).encode()))
+        differ = self.total([self.index == each and own != chiefs for each in range(self.count)])
+        if any(differ):
+            others = ", ".join(str(each) for each in range(self.count) if differ[each])
+            names = [name for name in own if own[name] != chiefs.get(name)]
+            here = "".join(f"; {name}={own[name]} (worker 0: {chiefs[name]})" for name in names)
+            raise ValueError(
+                f"worker {others} has other {what} than worker 0, give all the same{here}"
+            )
 
     def copy_from_chief(self, variables):
         """Gives every worker's copies of Keras variables the chief's values, bit for bit."""

@@ -17,6 +17,7 @@ class AloneTest(tf.test.TestCase):
         self.assertEqual((alone.index, alone.count, alone.is_chief), (0, 1, True))
         self.assertAllEqual(alone.total([3, 0]), [3, 0])
         self.assertEqual(alone.from_chief(b"abc"), b"abc")
+        alone.check_same("data", {"images": (1, 2)})
         variable = keras.Variable(np.float32([1, 2]))
         alone.copy_from_chief([variable])
         self.assertAllEqual(variable, [1, 2])
