@@ -314,16 +314,12 @@ def _meet(cluster, settings, complete):
 
 def _train(settings, workdir, cluster, flag_values):
     """What `Session.train` gives, with all that may end it told in one line."""
-<<<<<<< HEAD
-    command_line.import_tensorflow(settings.distortion == "resized_crop")
-    from kdcl_tf.data.bad_images import BadImageError
-    from kdcl_tf.training import devices
-=======
     if cluster:
         # It writes pages when a worker is lost; one line of ours says it.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    command_line.import_tensorflow()
->>>>>>> workers
+    command_line.import_tensorflow(settings.distortion == "resized_crop")
+    from kdcl_tf.data.bad_images import BadImageError
+    from kdcl_tf.training import devices
     from kdcl_tf.training.interruption import Interrupted
     from kdcl_tf.training.loop import Divergence
     from kdcl_tf.training.session import Session

@@ -55,16 +55,12 @@ class Session:
         self.dataset = load_dataset(settings, data_dir)
         self.views = create_views(settings, self.dataset)
         steps = self.views.steps_per_epoch(settings.batch_size)
-<<<<<<< HEAD
+        self.workers.check_same("data", self.dataset.summary())
         strategies.check_batches(
             strategy, len(self.dataset.train), settings.batch_size, settings.accumulation_steps
         )
-=======
-        self.workers.check_same("data", self.dataset.summary())
-        strategies.check_batches(strategy, len(self.dataset.train), settings.batch_size)
         strategies.check_split(strategy, "test", len(self.dataset.test))
         strategies.check_split(strategy, "held-out", len(self.dataset.held_out))
->>>>>>> workers
         with strategy.scope():
             self.cohort = factory.create_compiled(settings, self.dataset, steps, placed)
         self._devices = max(strategy.num_replicas_in_sync, len(set(placed.values())))

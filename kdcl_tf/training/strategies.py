@@ -133,7 +133,6 @@ def check_batches(strategy, images, batch_size, accumulation_steps=1):
         )
 
 
-<<<<<<< HEAD
 def _wanted(replicas, accumulation_steps):
     """What there are fewer images than, and what to do about it."""
     if accumulation_steps == 1:
@@ -141,7 +140,8 @@ def _wanted(replicas, accumulation_steps):
     parts = f"the {accumulation_steps} parts of --accumulation_steps"
     devices = f" on each of {replicas} devices" if replicas > 1 else ""
     return f"{parts}{devices}: pass another --batch_size, or fewer steps"
-=======
+
+
 def check_split(strategy, name, images):
     """Refuses a set of images that is too small for every replica to have one.
 
@@ -154,7 +154,6 @@ def check_split(strategy, name, images):
             f"{images} {name} images are fewer than the {replicas} devices: take fewer devices, or "
             "--strategy=one"
         )
->>>>>>> workers
 
 
 def evaluation_batch(strategy, images, largest=256):
