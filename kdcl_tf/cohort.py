@@ -12,6 +12,7 @@ from kdcl_tf import accumulation, losses
 from kdcl_tf.cohort_metrics import CohortMetrics
 from kdcl_tf.membership import check_students, output_shape
 from kdcl_tf.placement import Forward, Placement, penalty, update_in_place
+from kdcl_tf.student_optimizers import by_student, check_scope
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -160,11 +161,11 @@ class Cohort(keras.Model):
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
         )
-        self.student_optimizers = self._named_optimizers(optimizer) if per_student else None
+        self.student_optimizers = by_student(optimizer, self.students) if per_student else None
         with self.distribute_strategy.scope():
             self.cohort_metrics.add(metrics, weighted_metrics)
             for each, variables in self._optimizer_groups():
-                self._check_scope(each)
+                check_scope(each, self.distribute_strategy)
                 each.build(variables)
                 if self._placement:
                     update_in_place(each)
@@ -355,27 +356,3 @@ class Cohort(keras.Model):
                 for name, student in self.students.items()
             ]
         return [(optimizer, variables) for optimizer, variables in groups if variables]
-
-    def _check_scope(self, optimizer):
-        # Variables from outside are one for all replicas: each would count every step, and
-        # a schedule would run as many times too fast.
-        count = optimizer.iterations.value
-        if not self.distribute_strategy.extended.variable_created_in_scope(count):
-            raise ValueError(
-                "the optimizer was made outside the scope of the cohort's strategy: make it, "
-                "and compile, inside `with strategy.scope():`"
-            )
-
-    def _named_optimizers(self, optimizers):
-        if set(optimizers) != set(self.students):
-            raise ValueError(
-                f"optimizer must be one for all, or a dict with one for each of "
-                f"{sorted(self.students)}; got keys {sorted(optimizers)}"
-            )
-        optimizers = {name: keras.optimizers.get(optimizers[name]) for name in self.students}
-        if len({id(each) for each in optimizers.values()}) < len(optimizers):
-            raise ValueError(
-                "two students share one optimizer object, which can be built only once: "
-                "give each its own, or pass the optimizer itself instead of a dict"
-            )
-        return optimizers
