@@ -33,7 +33,7 @@ setup(
         "tensorflow-datasets>=4.9.9,<5",
         "tqdm>=4.66,<5",
     ],
-    extras_require={"test": ["pytest>=8,<10"]},
+    extras_require={"test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4"]},
     entry_points={
         "console_scripts": [
             "kdcl-train=kdcl_tf.train:cli",

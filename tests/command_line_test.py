@@ -35,7 +35,7 @@ class FlagErrorsTest(parameterized.TestCase):
         (_TRAIN, ["--students="], "--students got no names"),
         (_TRAIN, ["--ensemble=mean"], "value should be one of <naive|linear|min_logit|general>"),
         (_TRAIN, ["--dataset=folder:"], "wanted folder:PATH"),
-        (_TRAIN, ["--dataset=two words"], "wanted digits, folder:PATH or a TFDS name"),
+        (_TRAIN, ["--dataset=two words"], "wanted digits, folder:PATH, tfrecord:PATH or a TFDS name"),
         (_TRAIN, ["--epoch=3"], "Unknown command line flag 'epoch'. Did you mean: epochs"),
         (_TRAIN, ["--epochs=many"], "--epochs=many"),
         (_TRAIN, ["--epochs=0"], "--epochs=0: wanted at least 1"),
