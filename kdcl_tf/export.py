@@ -53,18 +53,18 @@ def settings_of(workdir):
     Raises:
       ValueError: when the folder is no run, or one of another version.
     """
-    from kdcl_tf import train
+    from kdcl_tf.training import run_flags
 
     path = workdir / "flags.txt"
     if not path.exists():
         raise ValueError(f"{workdir} is no run of kdcl-train: it has no flags.txt")
     values = flags.FlagValues()
-    train.define_flags(values)
+    run_flags.define_flags(values)
     try:
         values(["kdcl-train", f"--flagfile={path}"])
     except flags.Error as error:
         raise ValueError(f"{path} is not of this version of kdcl-train: {error}") from error
-    return train.settings_from_flags(values)
+    return run_flags.settings_from_flags(values)
 
 
 def restore(workdir, settings, data_dir):

@@ -19,6 +19,7 @@ import tensorflow as tf
 from absl import flags
 
 from kdcl_tf import train
+from kdcl_tf.training import run_flags
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.settings import Settings
@@ -230,7 +231,7 @@ class StartTest(tf.test.TestCase):
 
     def _main(self, tf_config, *arguments):
         values = flags.FlagValues()
-        train.define_flags(values)
+        run_flags.define_flags(values)
         folder = self.create_tempdir().full_path
         values(["kdcl-train", "--strategy=multi_worker", f"--workdir={folder}", *arguments])
         kept = dict(os.environ)
