@@ -15,6 +15,7 @@ import tensorflow as tf
 from kdcl_tf.training import schedules, strategies
 from kdcl_tf.training.interruption import Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
+from kdcl_tf.training.replicas import Replicas
 from kdcl_tf.training.workers import Workers
 
 _EVALUATION_BATCH = 256
@@ -51,7 +52,7 @@ class Loop:
         self._steps_per_epoch = views.steps_per_epoch(settings.batch_size)
         self._schedule = schedules.create(settings, self._steps_per_epoch)
         self._workers = Workers(strategy)
-        self._functions = {}
+        self._replicas = Replicas(strategy, cohort)
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
         # The variables of the newest checkpoint, metrics of a begun epoch included.
@@ -113,7 +114,7 @@ class Loop:
             self._cohort.reset_metrics()
         with watch:
             self._train_epoch(epoch, first_step, watch)
-        self._align_replicas()
+        self._replicas.align()
         self._check_variables(epoch, self._steps_per_epoch)
         steps = (epoch + 1) * self._steps_per_epoch
         record = {
@@ -123,7 +124,7 @@ class Loop:
             "learning_rate": float(self._schedule(steps - 1)),
             "seconds": round(watch.seconds, 3),
             "images_per_second": round(len(self._views.dataset.train.labels) / watch.seconds, 1),
-            **self._results(),
+            **self._replicas.metrics(),
             **self._renew_ensemble(),
         }
         if (epoch + 1) % self._settings.evaluate_every == 0 or epoch + 1 == self._settings.epochs:
@@ -140,7 +141,7 @@ class Loop:
         batches = strategies.distribute(
             self._strategy, lambda share: self._views.epoch(epoch, size, first_step, share)
         )
-        train = self._function(self._train_batch, batches.element_spec, _WISHES)
+        train = self._replicas.train_function(batches.element_spec, _WISHES)
         images = len(self._views.dataset.train.labels)
         began = time.perf_counter() - watch.seconds
         for step, batch in enumerate(batches, start=first_step + 1):
@@ -152,66 +153,16 @@ class Loop:
             self._bar.advance(min(size, images - (step - 1) * size), totals[0])
             if step < self._steps_per_epoch:
                 if any(wishes):
-                    self._align_replicas()
+                    self._replicas.align()
                     self._check_variables(epoch, step)
                     self._save(epoch, step, time.perf_counter() - began)
                 self._stop_if_asked(epoch, step, wishes)
-
-    def _function(self, function, *signature):
-        """The function as a graph, made once and for parts of any size.
-
-        Traced again for a part of another size, it would number its sums over replicas anew,
-        and workers whose parts differ would wait for each other's numbers for ever.
-        """
-        name = function.__name__
-        if name not in self._functions:
-            self._functions[name] = tf.function(function, input_signature=signature)
-        return self._functions[name]
 
     def _wishes(self):
         """Whether each signal has come, and whether the chief finds a checkpoint due."""
         late = time.monotonic() - self._saved_at > self._checkpoint_seconds
         signals = [self._interruption.signal == each for each in _SIGNALS]
         return np.array([*signals, late and self._workers.is_chief], np.int64)
-
-    def _on_replicas(self, function, *args):
-        """The first of the replicas' results, for functions whose results are all alike."""
-        results = self._strategy.run(function, args=args)
-        return tf.nest.map_structure(
-            lambda each: self._strategy.experimental_local_results(each)[0], results
-        )
-
-    def _train_batch(self, batch, wishes):
-        """One step on all replicas.
-
-        Returns:
-          `[1 + 2M]` means so far, the loss and each student's two; and the sum of `wishes`.
-        """
-        return self._on_replicas(self._train_part, batch, wishes)
-
-    def _train_part(self, batch, wishes):
-        """One replica's part of a step."""
-        self._cohort.train_step(batch)
-        own = self._cohort.cohort_metrics.own.values()
-        watched = [each[kind] for each in own for kind in ("cross_entropy", "distillation_loss")]
-        watched = [self._cohort.cohort_metrics.loss, *watched]
-        parts = [
-            tf.stack([tf.convert_to_tensor(each.total.value) for each in watched]),
-            tf.stack([tf.convert_to_tensor(each.count.value) for each in watched]),
-            tf.cast(wishes, tf.float32),
-        ]
-        # One message for all of it, so that to agree on stopping costs nothing.
-        sums = tf.distribute.get_replica_context().all_reduce(
-            tf.distribute.ReduceOp.SUM, tf.concat(parts, axis=0)
-        )
-        totals, counts, wishes = tf.split(sums, [len(watched), len(watched), len(_SIGNALS) + 1])
-        return tf.math.divide_no_nan(totals, counts), wishes
-
-    def _test_batch(self, batch):
-        self._strategy.run(self._cohort.test_step, args=(batch,))
-
-    def _measure_batch(self, batch):
-        return self._on_replicas(self._cohort.error_sums, batch)
 
     def _check_finite(self, totals, epoch, step):
         """A mean stays NaN once it is, so the first step that shows it is the step."""
@@ -245,61 +196,22 @@ class Loop:
             "--warmup_epochs; checkpoints from before it stay"
         )
 
-    def _align_replicas(self):
-        """Gives every replica the mean of all replicas' moving statistics.
-
-        Each moved its own, from its part of the batches.  Means of moving averages are moving
-        averages of means, so that it changes nothing but rounding when this is done, and a
-        run that is stopped inside an epoch is the run that was not.
-        """
-        if self._strategy.num_replicas_in_sync > 1:
-            self._function(self._average_statistics)()
-
-    def _average_statistics(self):
-        self._strategy.run(self._average_own_statistics)
-
-    def _average_own_statistics(self):
-        variables = [
-            each
-            for each in self._cohort.non_trainable_variables
-            # Counters and seeds are alike already.
-            if tf.as_dtype(each.dtype).is_floating
-        ]
-        if not variables:
-            return
-        means = tf.distribute.get_replica_context().all_reduce(
-            tf.distribute.ReduceOp.MEAN,
-            # The sum goes where a value is: a variable's own has no place yet.
-            [tf.identity(tf.convert_to_tensor(each.value)) for each in variables],
-        )
-        for variable, mean in zip(variables, means):
-            variable.assign(mean)
-
-    def _results(self):
-        """The metrics so far as plain numbers, read from all replicas."""
-        metrics = self._cohort.metrics
-        values = self._function(self._read_metrics)().numpy()
-        return {metric.name: float(value) for metric, value in zip(metrics, values)}
-
-    def _read_metrics(self):
-        return tf.stack([metric.result() for metric in self._cohort.metrics])
-
     def _renew_ensemble(self):
         if not self._settings.uses_general:
             return {}
         batches = self._batches(self._views.dataset.held_out)
-        measure = self._function(self._measure_batch, batches.element_spec)
+        measure = self._replicas.measure_function(batches.element_spec)
         weights = self._cohort.renew_ensemble(batches, measure)
         return {f"general_weight_{name}": value for name, value in weights.items()}
 
     def _evaluate(self):
         """Every test image counts once; the last partial batch included."""
         batches = self._batches(self._views.dataset.test)
-        test = self._function(self._test_batch, batches.element_spec)
+        test = self._replicas.test_function(batches.element_spec)
         self._cohort.reset_metrics()
         for batch in batches:
             test(batch)
-        return {f"test_{name}": value for name, value in self._results().items()}
+        return {f"test_{name}": value for name, value in self._replicas.metrics().items()}
 
     def _batches(self, split):
         """Every image of a split once, each replica its part."""

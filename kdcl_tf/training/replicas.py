@@ -1,0 +1,117 @@
+"""What the loop asks of all replicas at once, as graphs."""
+
+import tensorflow as tf
+
+
+class Replicas:
+    """A cohort's steps on every replica of a strategy, in step with the other workers.
+
+    Each `..._function` takes the `element_spec` of the batches and gives a function of a
+    batch, which is made once.  Traced again for a part of another size, it would number its
+    sums over replicas anew, and workers whose parts differ would wait for each other's
+    numbers for ever.
+
+    Args:
+      strategy: `tf.distribute.Strategy`.
+      cohort: compiled, made under it.
+    """
+
+    def __init__(self, strategy, cohort):
+        self._strategy, self._cohort = strategy, cohort
+        self._functions = {}
+
+    def train_function(self, spec, wishes):
+        """A function of a batch and of this worker's `[n]` wishes, a `TensorSpec`.
+
+        It takes one step, and gives `[1 + 2M]` means so far, the loss and each student's two;
+        and the sum of all replicas' wishes.
+        """
+        return self._graph(self._train_batch, spec, wishes)
+
+    def test_function(self, spec):
+        """A function of a batch, which counts it in the metrics."""
+        return self._graph(self._test_batch, spec)
+
+    def measure_function(self, spec):
+        """A function of a batch, which gives `KDCL.error_sums`."""
+        return self._graph(self._measure_batch, spec)
+
+    def metrics(self):
+        """`{name: value}` of the cohort's metrics, over all replicas."""
+        values = self._graph(self._read_metrics)().numpy()
+        return {
+            metric.name: float(value) for metric, value in zip(self._cohort.metrics, values)
+        }
+
+    def align(self):
+        """Gives every replica the mean of all replicas' moving statistics.
+
+        Each moved its own, from its part of the batches.  Means of moving averages are moving
+        averages of means, so that it changes nothing but rounding when this is done, and a
+        run that is stopped inside an epoch is the run that was not.
+        """
+        if self._strategy.num_replicas_in_sync > 1:
+            self._graph(self._average_statistics)()
+
+    def _graph(self, function, *signature):
+        name = function.__name__
+        if name not in self._functions:
+            self._functions[name] = tf.function(function, input_signature=signature)
+        return self._functions[name]
+
+    def _first(self, function, *args):
+        """The first of the replicas' results, for functions whose results are all alike."""
+        results = self._strategy.run(function, args=args)
+        return tf.nest.map_structure(
+            lambda each: self._strategy.experimental_local_results(each)[0], results
+        )
+
+    def _train_batch(self, batch, wishes):
+        return self._first(self._train_part, batch, wishes)
+
+    def _train_part(self, batch, wishes):
+        """One replica's part of a step."""
+        self._cohort.train_step(batch)
+        own = self._cohort.cohort_metrics.own.values()
+        watched = [each[kind] for each in own for kind in ("cross_entropy", "distillation_loss")]
+        watched = [self._cohort.cohort_metrics.loss, *watched]
+        parts = [
+            tf.stack([tf.convert_to_tensor(each.total.value) for each in watched]),
+            tf.stack([tf.convert_to_tensor(each.count.value) for each in watched]),
+            tf.cast(wishes, tf.float32),
+        ]
+        # One message for all of it, so that to agree on stopping costs nothing.
+        sums = tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.SUM, tf.concat(parts, axis=0)
+        )
+        totals, counts, wishes = tf.split(sums, [len(watched), len(watched), wishes.shape[0]])
+        return tf.math.divide_no_nan(totals, counts), wishes
+
+    def _test_batch(self, batch):
+        self._strategy.run(self._cohort.test_step, args=(batch,))
+
+    def _measure_batch(self, batch):
+        return self._first(self._cohort.error_sums, batch)
+
+    def _read_metrics(self):
+        return tf.stack([metric.result() for metric in self._cohort.metrics])
+
+    def _average_statistics(self):
+        self._strategy.run(self._average_own_statistics)
+
+    def _average_own_statistics(self):
+        variables = [
+            each
+            for each in self._cohort.non_trainable_variables
+            # Counters and seeds are alike already.
+            if tf.as_dtype(each.dtype).is_floating
+        ]
+        if not variables:
+            return
+        means = tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.MEAN,
+            # The sum goes where a value is: a variable's own has no place yet.
+            [tf.identity(tf.convert_to_tensor(each.value)) for each in variables],
+        )
+        for variable, mean in zip(variables, means):
+            variable.assign(mean)
