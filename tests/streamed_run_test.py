@@ -1,6 +1,7 @@
 """Tests of whole runs on images that stay on disk: real photographs, where there are any."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -33,6 +34,7 @@ _SMALL = {
     "batch_size": 8,
     "milestones": (),
     "learning_rate": 0.01,
+    "synchronized_batch_norm": True,
 }
 
 
@@ -86,6 +88,14 @@ class StreamedRunTest(tf.test.TestCase):
         self.assertGreater(len(wanted), 100)
         for found, value in zip(_values(resumed), wanted, strict=True):
             self.assertAllEqual(found, value)
+
+    def test_two_devices_train_as_one_does(self):
+        workdir = self.folder / "mirrored"
+        _run(dataclasses.replace(self.settings, strategy="mirrored"), workdir)
+        (found,), (wanted,) = Workdir(workdir).log, Workdir(self.folder / "whole").log
+        for name in set(wanted) - {"seconds", "images_per_second"}:
+            # The statistics of so few images magnify the order in which sums are rounded.
+            self.assertAllClose(found[name], wanted[name], rtol=1e-4, atol=1e-4, msg=name)
 
     def test_the_folder_lists_what_was_held_out(self):
         lines = (self.folder / "whole" / "held_out.txt").read_text().splitlines()
