@@ -150,10 +150,9 @@ def _in_parts(stream: tf.data.Dataset, sizes: np.ndarray) -> tf.data.Dataset:
 
 
 def _options() -> tf.data.Options:
-    """Under several workers each keeps its share of every global batch.
+    """Where a caller lets `tf.distribute` share a stream out, by element: there are no files.
 
-    There are no files to share out, and with sharding off each worker would
-    train on all of the data.
+    The loop asks for its `Share` instead, and decodes nothing that others train on.
 
     Nothing is tuned while it runs: an iterator that is, waits at its end for the
     tuner's next look, 0.01, 0.03, 0.07 ... 5.11, 10.23 seconds after it began, so

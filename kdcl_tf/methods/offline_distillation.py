@@ -17,7 +17,7 @@ class OfflineDistillation(Cohort):
       students: `{name: keras.Model}`, see `Cohort`; one is enough.
       teacher: a built Keras classifier that gives logits, for inputs like the students'
         (its `trainable` is set to False); or the path of a student that was exported, or
-        of a run that has exported one, see `kdcl_tf.teachers.load`.
+        of a run that has exported one, see `kdcl_tf.teachers.find`.
       temperature: T.
       distillation_weight: lambda.
 
