@@ -94,6 +94,11 @@ class Cohort(keras.Model):
     def metrics(self):
         return self.cohort_metrics.all
 
+    @property
+    def watched(self):
+        """The metrics that tell whether training goes wrong: the loss, each student's two."""
+        return self.cohort_metrics.losses
+
     def call(self, inputs, training=False):
         views = self.views(inputs)
         logits = {}

@@ -56,6 +56,12 @@ class CohortMetrics:
         own = [metric for kinds in self.own.values() for metric in kinds.values()]
         return [self.loss, *own, self.ensemble, *[metric for _, metric, _ in self._copies]]
 
+    @property
+    def losses(self):
+        """The loss, then cross-entropy and distillation loss of each student, in order."""
+        kinds = ("cross_entropy", "distillation_loss")
+        return [self.loss, *[own[kind] for own in self.own.values() for kind in kinds]]
+
     def update(self, step, average, labels, sample_weight):
         """Counts one batch.
 

@@ -11,7 +11,7 @@ import os
 import tempfile
 
 from kdcl_tf import command_line
-from kdcl_tf.training import settings as settings_lib
+from kdcl_tf.training import recipe, settings as settings_lib
 from kdcl_tf.training.run_flags import default_workdir, define_flags, settings_from_flags
 
 
@@ -42,7 +42,7 @@ def _main_of_chief(settings, cluster, path, flag_values):
 
     with command_line.user_errors():
         workdir = Workdir(path)
-        workdir.check_flags(settings.as_flags(), settings_lib.PLACES, settings_lib.DEFAULTS)
+        workdir.check_flags(settings.as_flags(), recipe.PLACES, settings_lib.DEFAULTS)
         workdir.claim()
     result = workdir.result
     if cluster:

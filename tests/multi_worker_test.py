@@ -148,7 +148,7 @@ class MultiWorkerTest(tf.test.TestCase):
         whole, parts = self.folder / "whole", self.folder / "parts"
         _session(whole, **settings).train()
         one = _session(parts, **settings)
-        one.loop._views.epoch = _stopping(one.loop._views.epoch)
+        one.loop._task.epoch = _stopping(one.loop._task.epoch)
         with self.assertRaisesRegex(Interrupted, "epoch 1, step 1 of 4"):
             one.train()
         with _Pair(settings, parts) as pair:

@@ -60,7 +60,8 @@ class _StoppingViews(data.EncodedViews):
 def _run(settings, workdir, views=None):
     run = Session(settings, Workdir(workdir))
     if views:
-        run.loop._views = views(run.dataset, settings.student_names, settings.seed)
+        views = views(run.dataset, settings.student_names, settings.seed)
+        run.loop._task.epoch = views.epoch
     return run, run.train()
 
 

@@ -1,6 +1,6 @@
-"""The loop of `kdcl-train`: the cohort's own `train_step`, driven so that it can resume.
+"""The loop of every program that trains: a model's own `train_step`, driven so that it can resume.
 
-It is not `cohort.fit` because Keras's loop cannot start inside an epoch, and fails under
+It is not `fit` because Keras's loop cannot start inside an epoch, and fails under
 multi-worker strategies; the step it runs is the same.
 """
 
@@ -18,41 +18,38 @@ from kdcl_tf.training.progress import Progress, Stopwatch
 from kdcl_tf.training.replicas import Replicas
 from kdcl_tf.training.workers import Workers
 
-_EVALUATION_BATCH = 256
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _WISHES = tf.TensorSpec([len(_SIGNALS) + 1], tf.int64)
 
 
 class Divergence(Exception):
-    """A student's loss or one of its variables is no longer a number."""
+    """A loss or a variable is no longer a number."""
 
 
 class Loop:
-    """Trains a compiled cohort on views of a data set, from wherever its workdir stands.
+    """Trains the model of a task, from wherever its workdir stands.
 
     Args:
-      cohort: compiled, made under `strategy`.
-      views: `data.Views`, the distorted training images.
-      settings: `Settings`.
+      task: what is trained on what, such as `classification.Classification`; its model is
+        compiled, made under `strategy`, and has `watched`, the losses that must stay finite.
+      settings: with the fields of `Settings` that say how long and how fast.
       strategy: `tf.distribute.Strategy`.
       workdir: `Workdir`, for the log.
-      checkpoints: `Checkpoints` of all the cohort's variables.
+      checkpoints: `Checkpoints` of all the model's variables.
       checkpoint_seconds: the most time between two checkpoints inside an epoch.
 
     Raises:
       ValueError: when the newest checkpoint does not fit.
     """
 
-    def __init__(
-        self, cohort, views, settings, strategy, workdir, checkpoints, checkpoint_seconds=600.0
-    ):
-        self._cohort, self._views, self._settings = cohort, views, settings
+    def __init__(self, task, settings, strategy, workdir, checkpoints, checkpoint_seconds=600.0):
+        self._task, self._settings = task, settings
         self._strategy, self._workdir, self._checkpoints = strategy, workdir, checkpoints
         self._checkpoint_seconds = checkpoint_seconds
-        self._steps_per_epoch = views.steps_per_epoch(settings.batch_size)
+        self._steps_per_epoch = task.steps_per_epoch(settings.batch_size)
         self._schedule = schedules.create(settings, self._steps_per_epoch)
         self._workers = Workers(strategy)
-        self._replicas = Replicas(strategy, cohort)
+        self._replicas = Replicas(strategy, task.model)
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
         # The variables of the newest checkpoint, metrics of a begun epoch included.
@@ -67,7 +64,7 @@ class Loop:
         """
         begun, step, seconds = (self._progress[key] for key in ("epoch", "step", "seconds"))
         # 1. The data order is a function of the epoch, so the rest of it is a slice.
-        images = len(self._views.dataset.train.labels)
+        images = self._task.images
         done = begun * images + min(step * self._settings.batch_size, images)
         self._bar = Progress(self._settings.epochs * images, done, self._workers.is_chief)
         if 0 < done < self._settings.epochs * images:
@@ -111,7 +108,7 @@ class Loop:
         watch = Stopwatch()
         watch.seconds = seconds
         if first_step == 0:
-            self._cohort.reset_metrics()
+            self._task.model.reset_metrics()
         with watch:
             self._train_epoch(epoch, first_step, watch)
         self._replicas.align()
@@ -123,13 +120,13 @@ class Loop:
             # Of the epoch's last step: the optimizer already stands at the next.
             "learning_rate": float(self._schedule(steps - 1)),
             "seconds": round(watch.seconds, 3),
-            "images_per_second": round(len(self._views.dataset.train.labels) / watch.seconds, 1),
+            "images_per_second": round(self._task.images / watch.seconds, 1),
             **self._replicas.metrics(),
-            **self._renew_ensemble(),
+            **self._task.renew(self._replicas),
         }
         if (epoch + 1) % self._settings.evaluate_every == 0 or epoch + 1 == self._settings.epochs:
-            record.update(self._evaluate())
-        record.update(self._views.dataset.problems())
+            record.update(self._task.evaluate(self._replicas))
+        record.update(self._task.problems())
         # Once more, for the metrics: JSON has no word for infinity.
         self._check_variables(epoch, self._steps_per_epoch)
         self._log(record)
@@ -139,10 +136,10 @@ class Loop:
     def _train_epoch(self, epoch, first_step, watch):
         size = self._settings.batch_size
         batches = strategies.distribute(
-            self._strategy, lambda share: self._views.epoch(epoch, size, first_step, share)
+            self._strategy, lambda share: self._task.epoch(epoch, size, first_step, share)
         )
         train = self._replicas.train_function(batches.element_spec, _WISHES)
-        images = len(self._views.dataset.train.labels)
+        images = self._task.images
         began = time.perf_counter() - watch.seconds
         for step, batch in enumerate(batches, start=first_step + 1):
             totals, wishes = (each.numpy() for each in train(batch, self._wishes()))
@@ -166,14 +163,8 @@ class Loop:
 
     def _check_finite(self, totals, epoch, step):
         """A mean stays NaN once it is, so the first step that shows it is the step."""
-        if all(map(math.isfinite, totals)):
-            return
-        pairs = list(zip(self._cohort.students, totals[1::2], totals[2::2]))
-        # A soft target that is NaN spoils everyone; the cross-entropy tells whose it was.
-        guilty = [name for name, entropy, _ in pairs if not math.isfinite(entropy)]
-        guilty = guilty or [name for name, _, other in pairs if not math.isfinite(other)]
-        what = f"the loss of student {', '.join(guilty) or '(regularisation)'}"
-        raise self._divergence(what, epoch, step)
+        if not all(map(math.isfinite, totals)):
+            raise self._divergence(self._task.guilty(totals[1:]), epoch, step)
 
     def _check_variables(self, epoch, step):
         """A step can spoil what only the next one's loss would show; nothing such is saved."""
@@ -182,12 +173,8 @@ class Loop:
             return
         if variable is None:
             raise self._divergence("a variable of another worker", epoch, step)
-        owners = [
-            f" of student {name}"
-            for name, student in self._cohort.students.items()
-            if any(variable is each for each in student.variables)
-        ]
-        raise self._divergence(f"variable {variable.path}{''.join(owners)}", epoch, step)
+        what = f"variable {variable.path}{self._task.owner(variable)}"
+        raise self._divergence(what, epoch, step)
 
     def _divergence(self, what, epoch, step):
         return Divergence(
@@ -196,45 +183,18 @@ class Loop:
             "--warmup_epochs; checkpoints from before it stay"
         )
 
-    def _renew_ensemble(self):
-        if not self._settings.uses_general:
-            return {}
-        batches = self._batches(self._views.dataset.held_out)
-        measure = self._replicas.measure_function(batches.element_spec)
-        weights = self._cohort.renew_ensemble(batches, measure)
-        return {f"general_weight_{name}": value for name, value in weights.items()}
-
-    def _evaluate(self):
-        """Every test image counts once; the last partial batch included."""
-        batches = self._batches(self._views.dataset.test)
-        test = self._replicas.test_function(batches.element_spec)
-        self._cohort.reset_metrics()
-        for batch in batches:
-            test(batch)
-        return {f"test_{name}": value for name, value in self._replicas.metrics().items()}
-
-    def _batches(self, split):
-        """Every image of a split once, each replica its part."""
-        size = strategies.evaluation_batch(self._strategy, len(split), _EVALUATION_BATCH)
-        return strategies.distribute(
-            self._strategy, lambda share: self._views.dataset.batches(split, size, share)
-        )
-
     def _log(self, record):
         if not self._workers.is_chief:
             return
         self._workdir.log_epoch(record)
         with self._writer.as_default(step=record["step"]):
             for name, value in record.items():
-                if name not in ("epoch", "step"):
+                # What could not be measured is None.
+                if name not in ("epoch", "step") and value is not None:
                     tf.summary.scalar(name, value)
-        accuracies = [
-            f"{name} {record[f'test_{name}_accuracy']:.1%}"
-            for name in self._cohort.students
-            if f"test_{name}_accuracy" in record
-        ]
-        if accuracies:
-            self._bar.say(f"epoch {record['epoch']}: test accuracy {', '.join(accuracies)}")
+        summary = self._task.summary(record)
+        if summary:
+            self._bar.say(f"epoch {record['epoch']}: {summary}")
 
     def _save(self, epoch, step, seconds):
         progress = {"epoch": epoch, "step": step, "seconds": seconds}

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 class Replicas:
-    """A cohort's steps on every replica of a strategy, in step with the other workers.
+    """A model's steps on every replica of a strategy, in step with the other workers.
 
     Each `..._function` takes the `element_spec` of the batches and gives a function of a
     batch, which is made once.  Traced again for a part of another size, it would number its
@@ -13,18 +13,18 @@ class Replicas:
 
     Args:
       strategy: `tf.distribute.Strategy`.
-      cohort: compiled, made under it.
+      model: compiled, made under it, with `watched`, metrics that are means.
     """
 
-    def __init__(self, strategy, cohort):
-        self._strategy, self._cohort = strategy, cohort
+    def __init__(self, strategy, model):
+        self._strategy, self._model = strategy, model
         self._functions = {}
 
     def train_function(self, spec, wishes):
         """A function of a batch and of this worker's `[n]` wishes, a `TensorSpec`.
 
-        It takes one step, and gives `[1 + 2M]` means so far, the loss and each student's two;
-        and the sum of all replicas' wishes.
+        It takes one step, and gives the `watched` means so far, and the sum of all replicas'
+        wishes.
         """
         return self._graph(self._train_batch, spec, wishes)
 
@@ -33,14 +33,14 @@ class Replicas:
         return self._graph(self._test_batch, spec)
 
     def measure_function(self, spec):
-        """A function of a batch, which gives `KDCL.error_sums`."""
+        """A function of a batch, which gives a cohort's `KDCL.error_sums`."""
         return self._graph(self._measure_batch, spec)
 
     def metrics(self):
-        """`{name: value}` of the cohort's metrics, over all replicas."""
+        """`{name: value}` of the model's metrics, over all replicas."""
         values = self._graph(self._read_metrics)().numpy()
         return {
-            metric.name: float(value) for metric, value in zip(self._cohort.metrics, values)
+            metric.name: float(value) for metric, value in zip(self._model.metrics, values)
         }
 
     def align(self):
@@ -71,10 +71,8 @@ class Replicas:
 
     def _train_part(self, batch, wishes):
         """One replica's part of a step."""
-        self._cohort.train_step(batch)
-        own = self._cohort.cohort_metrics.own.values()
-        watched = [each[kind] for each in own for kind in ("cross_entropy", "distillation_loss")]
-        watched = [self._cohort.cohort_metrics.loss, *watched]
+        self._model.train_step(batch)
+        watched = self._model.watched
         parts = [
             tf.stack([tf.convert_to_tensor(each.total.value) for each in watched]),
             tf.stack([tf.convert_to_tensor(each.count.value) for each in watched]),
@@ -88,13 +86,13 @@ class Replicas:
         return tf.math.divide_no_nan(totals, counts), wishes
 
     def _test_batch(self, batch):
-        self._strategy.run(self._cohort.test_step, args=(batch,))
+        self._strategy.run(self._model.test_step, args=(batch,))
 
     def _measure_batch(self, batch):
-        return self._first(self._cohort.error_sums, batch)
+        return self._first(self._model.error_sums, batch)
 
     def _read_metrics(self):
-        return tf.stack([metric.result() for metric in self._cohort.metrics])
+        return tf.stack([metric.result() for metric in self._model.metrics])
 
     def _average_statistics(self):
         self._strategy.run(self._average_own_statistics)
@@ -102,7 +100,7 @@ class Replicas:
     def _average_own_statistics(self):
         variables = [
             each
-            for each in self._cohort.non_trainable_variables
+            for each in self._model.non_trainable_variables
             # Counters and seeds are alike already.
             if tf.as_dtype(each.dtype).is_floating
         ]

@@ -3,13 +3,10 @@
 They are read into `Settings` here and nowhere else.
 """
 
-import dataclasses
-import hashlib
-
 from absl import flags
 
 from kdcl_tf import data
-from kdcl_tf.training import settings as settings_lib
+from kdcl_tf.training import recipe_flags, settings as settings_lib
 
 _DEFAULTS = settings_lib.Settings()
 
@@ -18,8 +15,9 @@ def define_flags(flag_values):
     """Defines a flag for each field of `Settings`, and where the run reads and writes."""
     _define_method_flags(flag_values)
     _define_data_flags(flag_values)
-    _define_optimisation_flags(flag_values)
-    _define_run_flags(flag_values)
+    _define_step_flags(flag_values)
+    recipe_flags.define_optimisation_flags(flag_values, _DEFAULTS)
+    recipe_flags.define_place_flags(flag_values, _DEFAULTS)
 
 
 def _define_method_flags(fv):
@@ -129,60 +127,19 @@ def _define_data_flags(fv):
     )
 
 
-def _define_optimisation_flags(fv):
-    for name, text in (
-        ("epochs", "Times through the training images."),
-        ("batch_size", "Images a step, over all replicas."),
-        (
-            "accumulation_steps",
-            "Parts that each step's images are run in, one after the other, to need less memory; "
-            "the step is still one of all of them.",
-        ),
-        ("warmup_epochs", "Epochs over which the learning rate rises."),
-        ("seed", "Decides weights, order of images and distortions."),
-    ):
-        flags.DEFINE_integer(name, getattr(_DEFAULTS, name), text, flag_values=fv)
-    for name, text in (
-        ("learning_rate", "Peak learning rate."),
-        ("warmup_learning_rate", "Learning rate at the first step of the warm-up."),
-        ("momentum", "Of SGD."),
-        ("weight_decay", "Coupled: added to the gradient, as wd * w, before momentum."),
-    ):
-        flags.DEFINE_float(name, getattr(_DEFAULTS, name), text, flag_values=fv)
-    flags.DEFINE_enum(
-        "schedule", _DEFAULTS.schedule, settings_lib.SCHEDULES, "How the learning rate falls.", fv
+def _define_step_flags(fv):
+    flags.DEFINE_integer(
+        "accumulation_steps",
+        _DEFAULTS.accumulation_steps,
+        "Parts that each step's images are run in, one after the other, to need less memory; "
+        "the step is still one of all of them.",
+        flag_values=fv,
     )
-    flags.DEFINE_list(
-        "milestones",
-        [str(each) for each in _DEFAULTS.milestones],
-        "Epochs after which --schedule=step divides the rate by 10.",
-        fv,
-    )
-
-
-def _define_run_flags(fv):
-    flags.DEFINE_enum(
-        "precision",
-        _DEFAULTS.precision,
-        settings_lib.PRECISIONS,
-        "Of the students' activations; variables stay float32.",
-        fv,
-    )
-    flags.DEFINE_string(
-        "strategy",
-        _DEFAULTS.strategy,
-        "one device, mirrored over all of this machine, multi_worker over the machines of "
-        "TF_CONFIG or SLURM, or tpu.  A run may go on with another.",
-        fv,
-    )
-    flags.DEFINE_string(
-        "tpu", "local", "For --strategy=tpu: its name; local on a TPU machine itself.", fv
-    )
-    flags.DEFINE_bool(
-        "synchronized_batch_norm",
-        _DEFAULTS.synchronized_batch_norm,
-        "Normalise with the statistics of all replicas together, not each with its own.",
-        fv,
+    flags.DEFINE_integer(
+        "warmup_epochs",
+        _DEFAULTS.warmup_epochs,
+        "Epochs over which the learning rate rises.",
+        flag_values=fv,
     )
     flags.DEFINE_enum(
         "placement",
@@ -192,29 +149,6 @@ def _define_run_flags(fv):
         "its own students and all images.  A run can go on with the other.",
         fv,
     )
-    flags.DEFINE_integer(
-        "logical_devices",
-        None,
-        "Divides the CPU into so many devices, and uses no GPU: to try out many devices.",
-        lower_bound=1,
-        flag_values=fv,
-    )
-    flags.DEFINE_integer(
-        "evaluate_every",
-        _DEFAULTS.evaluate_every,
-        "Epochs between evaluations; the last is always evaluated.",
-        flag_values=fv,
-    )
-    flags.DEFINE_string(
-        "workdir", None, "Folder of the run; by default one in runs/ named for the flags.", fv
-    )
-    flags.DEFINE_float(
-        "checkpoint_seconds",
-        600.0,
-        "The most time between two checkpoints inside an epoch.",
-        lower_bound=0.0,
-        flag_values=fv,
-    )
 
 
 def settings_from_flags(flag_values):
@@ -223,26 +157,12 @@ def settings_from_flags(flag_values):
     Raises:
       ValueError: for a value out of range, in one line.
     """
-    fields = {
-        field.name: flag_values[field.name].value
-        for field in dataclasses.fields(settings_lib.Settings)
-    }
-    milestones = fields["milestones"] or []
-    if not all(each.strip().isdigit() for each in milestones):
-        raise ValueError(f"--milestones={','.join(milestones)}: wanted whole numbers of epochs")
-    fields["milestones"] = tuple(int(each) for each in milestones)
+    fields = recipe_flags.fields_of(settings_lib.Settings, flag_values)
     fields["students"] = tuple(each.strip() for each in fields["students"] or [])
     return settings_lib.Settings(**fields)
 
 
 def default_workdir(settings):
-    """`runs/<data>_<method>_<hash>`: the same flags find the same folder, wherever it runs."""
-    text = "".join(
-        f"{name}={value}\n"
-        for name, value in settings.as_flags().items()
-        if name not in settings_lib.PLACES
-    )
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    dataset = "".join(each if each.isalnum() else "-" for each in settings.dataset)
+    """`recipe_flags.default_workdir` of the settings' data set and method."""
     method = settings.ensemble if settings.method == "kdcl" else settings.method
-    return f"runs/{dataset}_{method}_{digest}"
+    return recipe_flags.default_workdir(settings, settings.dataset, method)

@@ -39,7 +39,7 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def create(settings, steps_per_epoch):
-    """The schedule that the settings ask for.
+    """The schedule that the settings, a `Recipe`, ask for.
 
     `step` divides the rate by 10 after each milestone's epoch; `cosine` falls to 0 at the
     end; `constant` stays.
@@ -58,7 +58,7 @@ def create(settings, steps_per_epoch):
             if boundaries
             else keras.optimizers.schedules.PiecewiseConstantDecay([total], [peak, peak])
         )
-    if not settings.warmup_epochs:
+    steps = settings.warmup_steps_of(steps_per_epoch)
+    if not steps:
         return schedule
-    steps = settings.warmup_epochs * steps_per_epoch
     return LinearWarmup(schedule, steps, settings.warmup_learning_rate)

@@ -11,9 +11,11 @@ from kdcl_tf import data, serving, students
 from kdcl_tf.data import bad_images
 from kdcl_tf.training import devices, factory, plots, strategies, traffic
 from kdcl_tf.training.checkpoint import Checkpoints
+from kdcl_tf.training.classification import Classification
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.workdir import write_atomically
-from kdcl_tf.training.settings import DEFAULTS, PLACES
+from kdcl_tf.training.recipe import PLACES
+from kdcl_tf.training.settings import DEFAULTS
 from kdcl_tf.training.workers import Workers
 
 
@@ -70,9 +72,8 @@ class Session:
             keep=2 if self.workers.is_chief else 0,
             strategy=strategy,
         )
-        self.loop = Loop(
-            self.cohort, self.views, settings, strategy, workdir, checkpoints, checkpoint_seconds
-        )
+        task = Classification(self.cohort, self.views, settings, strategy)
+        self.loop = Loop(task, settings, strategy, workdir, checkpoints, checkpoint_seconds)
 
     def train(self):
         """Trains, exports and draws; returns what `result.json` holds.

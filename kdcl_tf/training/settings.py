@@ -1,19 +1,14 @@
 """The settings of one run, checked before TensorFlow is even imported."""
 
 import dataclasses
-import math
 
 from kdcl_tf import data, students
+from kdcl_tf.training.recipe import Recipe, as_text
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 BRANCHED = ("one", "clnn")
 ENSEMBLES = ("naive", "linear", "min_logit", "general")
-SCHEDULES = ("step", "cosine", "constant")
-PRECISIONS = ("float32", "bfloat16")
-STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
 PLACEMENTS = ("data", "student")
-# These say where a run runs, not what it is: it may go on with others.
-PLACES = ("strategy",)
 
 # The paper's T on CIFAR for KDCL and its teachers, each method's own for the rest.
 _TEMPERATURES = {"kdcl": 2.0, "offline_distillation": 2.0, "one": 3.0, "clnn": 2.0}
@@ -27,7 +22,7 @@ _OF_OTHERS = {"ensemble": "min_logit", "holdout_per_class": 0, "train_per_class"
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(Recipe):
     """Everything that decides a run's numbers.  A flag of `kdcl-train` for each field.
 
     Epochs count from 1 in what a person reads; `milestones` are the numbers of epochs
@@ -73,10 +68,10 @@ class Settings:
         for field, value in self._defaults().items():
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
-        self._unify_types()
-        self._check_choices()
+        self._unify_types("temperature")
+        self._check_among(method=METHODS, ensemble=ENSEMBLES, distortion=data.DISTORTIONS)
+        self._check_training()
         self._check_ranges()
-        self._check_milestones()
         self._check_method()
         data.validate_name(self.dataset)
         self._check_distortion()
@@ -118,9 +113,8 @@ class Settings:
             names.append(name)
         return tuple(names)
 
-    def as_flags(self):
-        """`{name: text}`, what `--name=text` on the command line would say."""
-        return {name: _as_text(value) for name, value in dataclasses.asdict(self).items()}
+    def warmup_steps_of(self, steps_per_epoch):
+        return self.warmup_epochs * steps_per_epoch
 
     def _defaults(self):
         """What the method and the data set make of fields that are None."""
@@ -176,85 +170,33 @@ class Settings:
         if self.cutout and self.distortion != "padded_crop":
             raise ValueError(f"--cutout goes with --distortion=padded_crop; got {self.distortion}")
 
-    def _unify_types(self):
-        """Makes `Settings(learning_rate=1)` say the same as `--learning_rate=1`, which is 1.0."""
-        for field in dataclasses.fields(self):
-            kind = float if field.name == "temperature" else type(field.default)
-            if kind in (float, tuple):
-                object.__setattr__(self, field.name, kind(getattr(self, field.name)))
-
-    def _check_choices(self):
-        if self.strategy == "parameter_server":
-            raise ValueError(
-                "--strategy=parameter_server: Keras 3 does not support parameter servers; pass "
-                "--strategy=multi_worker for many machines"
-            )
-        for field, choices in (
-            ("method", METHODS),
-            ("ensemble", ENSEMBLES),
-            ("schedule", SCHEDULES),
-            ("distortion", data.DISTORTIONS),
-            ("precision", PRECISIONS),
-            ("strategy", STRATEGIES),
-        ):
-            value = getattr(self, field)
-            if value not in choices:
-                raise ValueError(f"unknown --{field}={value}: wanted one of {', '.join(choices)}")
-
     def _check_ranges(self):
-        for field in ("epochs", "batch_size", "evaluate_every", "cutout_size"):
-            self._require(field, getattr(self, field) >= 1, "at least 1")
-        for field in (
+        self._check_at_least(1, "cutout_size")
+        self._check_at_least(
+            0,
             "holdout_per_class",
             "train_per_class",
             "warmup_epochs",
-            "seed",
             "image_size",
             "branches",
             "ramp_up_epochs",
             "distillation_weight",
-            "weight_decay",
-            "warmup_learning_rate",
-        ):
-            self._require(field, getattr(self, field) >= 0, "0 or more")
+        )
         self._require(
             "accumulation_steps",
             1 <= self.accumulation_steps <= self.batch_size,
             f"1 or more, at most --batch_size={self.batch_size}",
         )
-        for field in ("temperature", "learning_rate"):
-            self._require(field, getattr(self, field) > 0, "more than 0")
-        self._require("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
-        self._require("seed", self.seed < 2**32, "less than 2**32")
-        for field, value in dataclasses.asdict(self).items():
-            if isinstance(value, float):
-                self._require(field, math.isfinite(value), "a finite number")
-
-    def _check_milestones(self):
-        if list(self.milestones) != sorted(set(self.milestones)) or any(
-            milestone < 1 for milestone in self.milestones
-        ):
-            given = ",".join(map(str, self.milestones))
-            raise ValueError(f"--milestones={given}: wanted rising numbers of epochs, from 1")
+        self._require("temperature", self.temperature > 0, "more than 0")
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
             raise ValueError(
                 f"--warmup_epochs={self.warmup_epochs}: wanted fewer than --epochs={self.epochs}"
             )
 
-    def _require(self, field, holds, wanted):
-        if not holds:
-            raise ValueError(f"--{field}={getattr(self, field)}: wanted {wanted}")
-
-
-def _as_text(value):
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
 
 # What a run of a version before a flag had: the defaults, where they depend on nothing.
 DEFAULTS = {
-    field.name: _as_text(field.default)
+    field.name: as_text(field.default)
     for field in dataclasses.fields(Settings)
     if field.default is not None
 }

@@ -12,6 +12,7 @@ from absl.testing import parameterized
 from kdcl_tf import data
 from kdcl_tf.training import factory, session
 from kdcl_tf.training.checkpoint import Checkpoints
+from kdcl_tf.training.classification import Classification
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.loop import Divergence, Loop
 from kdcl_tf.training.settings import Settings
@@ -70,7 +71,8 @@ class _Run:
         variables = session.all_variables(self.cohort)
         self.checkpoints = Checkpoints(self.workdir.path / "checkpoints", variables)
         strategy = tf.distribute.get_strategy()
-        parts = (self.cohort, views, settings, strategy, self.workdir, self.checkpoints)
+        task = Classification(self.cohort, views, settings, strategy)
+        parts = (task, settings, strategy, self.workdir, self.checkpoints)
         self.loop = Loop(*parts, checkpoint_seconds)
 
     def values(self):

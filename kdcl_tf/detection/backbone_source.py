@@ -1,0 +1,109 @@
+"""Where a backbone comes from: fresh, or a student that was trained; told without TensorFlow."""
+
+import dataclasses
+import json
+import pathlib
+import re
+
+from kdcl_tf import students
+
+# Of ImageNet's images in 0..1, for backbones that do not say what they were trained on.
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+_CARD = "student.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneSource:
+    """What `--backbone` means.
+
+    Attributes:
+      kind: "fresh", "saved_model", "keras" or "weights".
+      path: the file or folder; None for fresh weights.
+      architecture: name of a student; "" for a `.keras` file, which says it all.
+      mean, deviation: per channel in 0..1, with which its images are normalised.
+    """
+
+    kind: str
+    path: pathlib.Path | None
+    architecture: str
+    mean: tuple = MEAN
+    deviation: tuple = DEVIATION
+
+
+def find(backbone, architecture=""):
+    """The source of a backbone.
+
+    Args:
+      backbone: name of a student, such as resnet18, for fresh weights; a folder that
+        `kdcl-train` or `kdcl-export` wrote, or a `.keras` or `.weights.h5` file.
+      architecture: name of the student that a file holds, where no card beside it tells.
+
+    Raises:
+      ValueError: when there is no such thing, or nothing tells its architecture.
+    """
+    path = pathlib.Path(backbone).expanduser()
+    if not path.exists():
+        return _fresh(backbone, architecture)
+    if (path / "saved_model.pb").exists():
+        return _with_card("saved_model", path, path / _CARD, architecture)
+    if path.name.endswith(".weights.h5"):
+        return _with_card("weights", path, card_path(path), architecture)
+    if path.suffix == ".keras":
+        return _with_card("keras", path, card_path(path), architecture)
+    found = sorted(path.glob("students/[!.]*/saved_model.pb")) if path.is_dir() else []
+    if found:
+        names = ", ".join(str(each.parent) for each in found)
+        raise ValueError(f"--backbone={backbone} is a run, not a student: pass one of {names}")
+    raise ValueError(
+        f"--backbone={backbone} is no student: wanted a name such as resnet18, a folder that "
+        "kdcl-train or kdcl-export wrote, or a .keras or .weights.h5 file"
+    )
+
+
+def card_path(path):
+    """The card beside a `.keras` or `.weights.h5` file of `kdcl-export`."""
+    path = pathlib.Path(path)
+    return path.with_name(re.sub(r"(\.weights\.h5|\.keras)$", ".json", path.name))
+
+
+def _fresh(backbone, architecture):
+    if architecture:
+        raise ValueError(
+            f"--architecture={architecture} is for a --backbone that is a file; there is none at "
+            f"{backbone}"
+        )
+    try:
+        students.validate(backbone)
+    except ValueError as error:
+        raise ValueError(f"--backbone={backbone} is neither a path nor a student: {error}") from None
+    return BackboneSource("fresh", None, backbone)
+
+
+def _with_card(kind, path, card, architecture):
+    facts = json.loads(card.read_text()) if card.exists() else {}
+    known = facts.get("architecture") or _architecture_of(facts.get("student", ""))
+    if architecture and known and architecture != known:
+        raise ValueError(f"--backbone={path} is a {known}; got --architecture={architecture}")
+    name = architecture or known
+    if not name and kind != "keras":
+        raise ValueError(
+            f"--backbone={path} does not say which student it is: pass --architecture, such as "
+            "--architecture=resnet18"
+        )
+    if name:
+        students.validate(name)
+    normalisation = {key: tuple(facts[key]) for key in ("mean", "deviation") if key in facts}
+    return BackboneSource(kind, path, name, **normalisation)
+
+
+def _architecture_of(student):
+    """What the name of a student tells of it: `resnet18_2` is a second `resnet18`."""
+    for name in (student, re.sub(r"_\d+$", "", student), student.replace("keras_", "keras:", 1)):
+        try:
+            students.validate(name)
+            return name
+        except ValueError:
+            continue
+    return ""

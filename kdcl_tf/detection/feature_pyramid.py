@@ -1,0 +1,68 @@
+"""The feature pyramid: a backbone's levels, each with the meaning of those above it."""
+
+import keras
+import keras_cv
+
+CHANNELS = 256
+
+
+def build(backbone, channels=CHANNELS, dtype=None):
+    """Builds a feature pyramid on a backbone.
+
+    Args:
+      backbone: a functional `keras.Model`, images `[B, H, W, 3]` -> `{stride: [B, H / stride,
+        W / stride, C]}`, strides powers of two that follow each other.
+      channels: of every level of the pyramid.
+      dtype: dtype policy of its layers.
+
+    Returns:
+      A functional `keras.Model`, images `[B, H, W, 3]`, H and W multiples of the last stride
+      s -> `{stride: [B, H / stride, W / stride, channels]}` with one level more, of stride 2s.
+
+    Raises:
+      ValueError: for strides that do not follow each other.
+
+    Source: Lin et al., "Feature Pyramid Networks", CVPR 2017, section 3; the last level is a
+    subsampled one below it, as in section 4.1.
+    """
+    strides = strides_of(backbone)
+    levels = {stride.bit_length() - 1: backbone.output[str(stride)] for stride in strides}
+    pyramid = keras_cv.layers.FeaturePyramid(
+        min(levels),
+        max(levels),
+        lateral_layers={level: _convolution(f"lateral_{level}", 1, channels, dtype) for level in levels},
+        output_layers={level: _convolution(f"output_{level}", 3, channels, dtype) for level in levels},
+        dtype=dtype,
+        name="feature_pyramid",
+    )(levels)
+    outputs = {str(2**level): features for level, features in pyramid.items()}
+    last = keras.layers.MaxPooling2D(1, strides=2, padding="same", dtype=dtype, name="subsampled")
+    outputs[str(2 * strides[-1])] = last(outputs[str(strides[-1])])
+    return keras.Model(backbone.input, outputs, name="pyramid")
+
+
+def strides_of(backbone):
+    """The strides of a backbone's levels, in rising order.
+
+    Raises:
+      ValueError: as `build`.
+    """
+    strides = sorted(int(stride) for stride in backbone.output)
+    if strides != [strides[0] << number for number in range(len(strides))]:
+        raise ValueError(
+            f"backbone {backbone.name!r} has levels at strides {strides}: wanted powers of two "
+            "that follow each other, such as 4, 8, 16, 32"
+        )
+    return strides
+
+
+def _convolution(name, size, channels, dtype):
+    return keras.layers.Conv2D(
+        channels,
+        size,
+        padding="same",
+        # As the authors' code: uniform, with the variance of one over the fan-in.
+        kernel_initializer=keras.initializers.VarianceScaling(1.0, "fan_in", "uniform"),
+        dtype=dtype,
+        name=name,
+    )

@@ -1,0 +1,83 @@
+"""What the settings of every program that trains have in common: checks, and their text."""
+
+import dataclasses
+import math
+
+SCHEDULES = ("step", "cosine", "constant")
+PRECISIONS = ("float32", "bfloat16")
+STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
+# These say where a run runs, not what it is: it may go on with others.
+PLACES = ("strategy",)
+
+
+class Recipe:
+    """The base of a frozen dataclass of settings, each of which is a flag of its name.
+
+    A subclass has the fields `epochs`, `batch_size`, `learning_rate`, `schedule`,
+    `milestones`, `warmup_learning_rate`, `momentum`, `weight_decay`, `precision`,
+    `strategy`, `evaluate_every` and `seed`, calls `_check_training` when it is made, and
+    says in `warmup_steps_of` how long the learning rate rises.
+    """
+
+    def as_flags(self):
+        """`{name: text}`, what `--name=text` on the command line would say."""
+        return {name: as_text(value) for name, value in dataclasses.asdict(self).items()}
+
+    def warmup_steps_of(self, steps_per_epoch):
+        """Steps over which the learning rate rises."""
+        raise TypeError(f"{type(self).__name__} must override warmup_steps_of")
+
+    def _check_training(self):
+        """Refuses values that no training can have."""
+        if self.strategy == "parameter_server":
+            raise ValueError(
+                "--strategy=parameter_server: Keras 3 does not support parameter servers; pass "
+                "--strategy=multi_worker for many machines"
+            )
+        self._check_among(schedule=SCHEDULES, precision=PRECISIONS, strategy=STRATEGIES)
+        self._check_at_least(1, "epochs", "batch_size", "evaluate_every")
+        self._check_at_least(0, "seed", "weight_decay", "warmup_learning_rate")
+        self._require("learning_rate", self.learning_rate > 0, "more than 0")
+        self._require("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
+        self._require("seed", self.seed < 2**32, "less than 2**32")
+        for field, value in dataclasses.asdict(self).items():
+            if isinstance(value, float):
+                self._require(field, math.isfinite(value), "a finite number")
+        if list(self.milestones) != sorted(set(self.milestones)) or any(
+            milestone < 1 for milestone in self.milestones
+        ):
+            given = ",".join(map(str, self.milestones))
+            raise ValueError(f"--milestones={given}: wanted rising numbers of epochs, from 1")
+
+    def _check_among(self, **choices):
+        for field, known in choices.items():
+            value = getattr(self, field)
+            if value not in known:
+                raise ValueError(f"unknown --{field}={value}: wanted one of {', '.join(known)}")
+
+    def _check_at_least(self, least, *fields):
+        for field in fields:
+            wanted = f"{least} or more" if least == 0 else f"at least {least}"
+            self._require(field, getattr(self, field) >= least, wanted)
+
+    def _require(self, field, holds, wanted):
+        if not holds:
+            raise ValueError(f"--{field}={getattr(self, field)}: wanted {wanted}")
+
+    def _unify_types(self, *floats):
+        """Makes `Settings(learning_rate=1)` say the same as `--learning_rate=1`, which is 1.0.
+
+        Args:
+          *floats: fields whose default, None, does not tell that they are floats.
+        """
+        for field in dataclasses.fields(self):
+            kind = float if field.name in floats else type(field.default)
+            if kind in (float, tuple):
+                object.__setattr__(self, field.name, kind(getattr(self, field.name)))
+
+
+def as_text(value):
+    """A setting as a flag has it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,109 @@
+"""The flags that every program that trains has: those of a `Recipe`, and where a run runs."""
+
+import dataclasses
+import hashlib
+
+from absl import flags
+
+from kdcl_tf.training import recipe
+
+
+def define_optimisation_flags(fv, defaults):
+    """Defines how long and how fast to train; `defaults` is a `Recipe`."""
+    for name, text in (
+        ("epochs", "Times through the training images."),
+        ("batch_size", "Images a step, over all replicas."),
+        ("seed", "Decides weights, order of images and distortions."),
+    ):
+        flags.DEFINE_integer(name, getattr(defaults, name), text, flag_values=fv)
+    for name, text in (
+        ("learning_rate", "Peak learning rate."),
+        ("warmup_learning_rate", "Learning rate at the first step of the warm-up."),
+        ("momentum", "Of SGD."),
+        ("weight_decay", "Coupled: added to the gradient, as wd * w, before momentum."),
+    ):
+        flags.DEFINE_float(name, getattr(defaults, name), text, flag_values=fv)
+    flags.DEFINE_enum(
+        "schedule", defaults.schedule, recipe.SCHEDULES, "How the learning rate falls.", fv
+    )
+    flags.DEFINE_list(
+        "milestones",
+        [str(each) for each in defaults.milestones],
+        "Epochs after which --schedule=step divides the rate by 10.",
+        fv,
+    )
+    flags.DEFINE_integer(
+        "evaluate_every",
+        defaults.evaluate_every,
+        "Epochs between evaluations; the last is always evaluated.",
+        flag_values=fv,
+    )
+
+
+def define_place_flags(fv, defaults):
+    """Defines what a run computes with, and where it writes."""
+    flags.DEFINE_enum(
+        "precision",
+        defaults.precision,
+        recipe.PRECISIONS,
+        "Of activations; variables stay float32.",
+        fv,
+    )
+    flags.DEFINE_string(
+        "strategy",
+        defaults.strategy,
+        "one device, mirrored over all of this machine, multi_worker over the machines of "
+        "TF_CONFIG or SLURM, or tpu.  A run may go on with another.",
+        fv,
+    )
+    flags.DEFINE_string(
+        "tpu", "local", "For --strategy=tpu: its name; local on a TPU machine itself.", fv
+    )
+    flags.DEFINE_bool(
+        "synchronized_batch_norm",
+        defaults.synchronized_batch_norm,
+        "Normalise with the statistics of all replicas together, not each with its own.",
+        fv,
+    )
+    flags.DEFINE_integer(
+        "logical_devices",
+        None,
+        "Divides the CPU into so many devices, and uses no GPU: to try out many devices.",
+        lower_bound=1,
+        flag_values=fv,
+    )
+    flags.DEFINE_string(
+        "workdir", None, "Folder of the run; by default one in runs/ named for the flags.", fv
+    )
+    flags.DEFINE_float(
+        "checkpoint_seconds",
+        600.0,
+        "The most time between two checkpoints inside an epoch.",
+        lower_bound=0.0,
+        flag_values=fv,
+    )
+
+
+def fields_of(kind, flag_values):
+    """`{field: value}` of a `Recipe`'s fields, for its constructor.
+
+    Raises:
+      ValueError: for milestones that are no numbers.
+    """
+    fields = {field.name: flag_values[field.name].value for field in dataclasses.fields(kind)}
+    milestones = fields["milestones"] or []
+    if not all(each.strip().isdigit() for each in milestones):
+        raise ValueError(f"--milestones={','.join(milestones)}: wanted whole numbers of epochs")
+    return {**fields, "milestones": tuple(int(each) for each in milestones)}
+
+
+def default_workdir(settings, dataset, method):
+    """`runs/<data>_<method>_<hash>`: the same flags find the same folder, wherever it runs."""
+    text = "".join(
+        f"{name}={value}\n"
+        for name, value in settings.as_flags().items()
+        if name not in recipe.PLACES
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    dataset = "".join(each if each.isalnum() else "-" for each in dataset)
+    return f"runs/{dataset}_{method}_{digest}"
