@@ -70,12 +70,12 @@ def settings_of(workdir):
 def restore(workdir, settings, data_dir):
     """`(cohort, dataset)` with the variables of the newest checkpoint."""
     from kdcl_tf.training import factory, session
-    from kdcl_tf.training.checkpoint import Checkpoints
+    from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 
     dataset = session.load_dataset(settings, data_dir)
     steps = -(-len(dataset.train) // settings.batch_size)
     cohort = factory.create_compiled(settings, dataset, steps)
-    checkpoints = Checkpoints(workdir / "checkpoints", session.all_variables(cohort))
+    checkpoints = Checkpoints(workdir / "checkpoints", all_variables(cohort))
     if checkpoints.restore() is None:
         raise ValueError(f"{workdir} has no checkpoint yet")
     return cohort, dataset

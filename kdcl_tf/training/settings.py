@@ -86,6 +86,11 @@ class Settings(Recipe):
         return self.method == "kdcl" and self.ensemble == "general"
 
     @property
+    def decodes(self):
+        """Whether images are decoded while the run trains."""
+        return self.distortion == "resized_crop"
+
+    @property
     def is_branched(self):
         """Whether the students are branches of one network."""
         return self.method in BRANCHED
