@@ -1,0 +1,1 @@
+"""Detection and instance segmentation with a student as the backbone."""
