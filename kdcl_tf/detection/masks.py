@@ -1,7 +1,8 @@
 """Masks of objects: of the whole image, or of their box in a fixed number of bins.
 
 Bin (i, j) of S x S is the point ((j + 0.5) / S, (i + 0.5) / S) of the box, and pixel
-(y, x) the point (x + 0.5, y + 0.5) of the image, as in RoIAlign.
+(y, x) the point (x + 0.5, y + 0.5) of the image, as in RoIAlign. Between them values are
+interpolated bilinearly, which rounds corners: by half a pixel, or half a bin.
 """
 
 from __future__ import annotations
