@@ -103,14 +103,15 @@ class CocoScorer:
         lengths = [len(boxes), len(scores), len(classes)]
         lengths += [] if masks is None else [len(masks)]
         if len(set(lengths)) > 1:
-            raise ValueError(f"boxes, scores, classes, masks: got {lengths}, wanted as many of each")
+            raise ValueError(f"boxes, scores, classes, masks: got {lengths}, wanted as many each")
         if (masks is not None) != self.masks:
             raise ValueError(f"masks: got {masks is not None}, wanted {self.masks} as in __init__")
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise ValueError("boxes, scores: got values that are not finite")
         count = len(self.scenes.category_ids)
         if len(classes) and not (0 <= classes.min() and classes.max() < count):
-            raise ValueError(f"classes: got {classes.min()}..{classes.max()}, wanted 0..{count - 1}")
+            got = f"{classes.min()}..{classes.max()}"
+            raise ValueError(f"classes: got {got}, wanted 0..{count - 1}")
 
     def _results(self, image_id):
         boxes, scores, classes, masks = self._found[image_id]

@@ -143,8 +143,7 @@ class SceneViews(order_lib.Epochs):
         def example(row, key):
             index, canvas, count = row[0], row[1:3], row[3]
             key = order_lib.fold_in(key, index)
-            draw = tf.random.stateless_uniform([], order_lib.fold_in(key, _MIRROR), alg="philox")
-            mirror = (draw < 0.5) & self._flip
+            mirror = self._mirror(key)
             seen = self._seen(pixels, index, canvas, mirror)
             return {
                 **seen,
@@ -154,6 +153,10 @@ class SceneViews(order_lib.Epochs):
 
         inputs = [tf.TensorSpec([4], tf.int64), tf.TensorSpec([2], tf.int64)]
         return tf.function(example, input_signature=inputs, autograph=False)
+
+    def _mirror(self, key):
+        draw = tf.random.stateless_uniform([], order_lib.fold_in(key, _MIRROR), alg="philox")
+        return (draw < 0.5) & self._flip
 
     def _seen(
         self,
