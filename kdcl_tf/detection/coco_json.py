@@ -1,0 +1,216 @@
+"""One annotation file of COCO, `instances_*.json`, read and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kdcl_tf.data import errors
+from kdcl_tf.detection import segmentations as segmentations_lib
+
+_PARTS = ("images", "annotations", "categories")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Instances:
+    """What a file says of N images and A annotations.
+
+    Attributes:
+      file: its path.
+      ids: `[N]` int64, of the images.
+      names: `[N]`, their files.
+      sizes: `[N, 2]` int32, (height, width).
+      owners: `[A]` int64, the image of each annotation, a position in `ids`.
+      boxes: `[A, 4]` float64, `[x1, y1, x2, y2]`, finite; perhaps without area.
+      classes: `[A]` int32.
+      crowds: `[A]` bool.
+      areas: `[A]` float64.
+      annotation_ids: `[A]` int64.
+      segmentations: `[A]`, or None when they were not asked for.
+      category_ids: `[C]`, rising; a class is a position in it.
+      class_names: `[C]`.
+    """
+
+    file: pathlib.Path
+    ids: np.ndarray
+    names: Sequence[str]
+    sizes: np.ndarray
+    owners: np.ndarray
+    boxes: np.ndarray
+    classes: np.ndarray
+    crowds: np.ndarray
+    areas: np.ndarray
+    annotation_ids: np.ndarray
+    segmentations: Sequence[Any] | None
+    category_ids: tuple[int, ...]
+    class_names: tuple[str, ...]
+
+
+def read(file: pathlib.Path, masks: bool) -> Instances:
+    """Reads a file, and looks at every value that is used.
+
+    Refused are: a category, an image or an annotation of an id that another has, an
+    annotation of an unknown image or category, a file that is listed twice, a missing
+    or malformed value. An annotation without `iscrowd` is no crowd. Images without
+    annotations, and boxes without area, are not refused.
+
+    Args:
+      file: path.
+      masks: whether segmentations are wanted; then every annotation whose box has a
+        width and a height must have one that can be used.
+
+    Raises:
+      FileNotFoundError: when it is not there.
+      ValueError: in one line that names the file and the id.
+    """
+    content = _content(file)
+    category_ids, class_names = _categories(file, content["categories"])
+    images = _Rows(file, "image", content["images"])
+    ids = images.distinct("id", _is_whole, "a whole number")
+    names = images.distinct("file_name", _is_name, "the path of a file")
+    sizes = [images.column(key, _is_size, "pixels, 1 or more") for key in ("height", "width")]
+    sizes = np.array(sizes, np.int32).T.reshape([-1, 2])
+    rows = _Rows(file, "annotation", content["annotations"])
+    annotation_ids = rows.distinct("id", _is_whole, "a whole number")
+    owner_of = {number: position for position, number in enumerate(ids)}
+    class_of = {number: position for position, number in enumerate(category_ids)}
+    owners = rows.mapped("image_id", owner_of, f"one of the {len(ids)} images")
+    classes = rows.mapped("category_id", class_of, f"one of the {len(class_of)} categories")
+    boxes = rows.column("bbox", _is_box, "4 finite numbers [x, y, width, height]")
+    boxes = np.array(boxes, np.float64).reshape([-1, 4])
+    areas = rows.column("area", _is_area, "square pixels, 0 or more")
+    crowds = rows.column("iscrowd", lambda value: value in (0, 1), "0 or 1", 0)
+    owners = np.array(owners, np.int64)
+    return Instances(
+        file=file,
+        ids=np.array(ids, np.int64),
+        names=names,
+        sizes=sizes,
+        owners=owners,
+        boxes=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
+        classes=np.array(classes, np.int32),
+        crowds=np.array(crowds, bool),
+        areas=np.array(areas, np.float64),
+        annotation_ids=np.array(annotation_ids, np.int64),
+        segmentations=_segmentations(rows, sizes[owners], boxes) if masks else None,
+        category_ids=category_ids,
+        class_names=class_names,
+    )
+
+
+def _content(file):
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"'{file}' is not there: wanted COCO's annotations") from error
+    except ValueError as error:
+        told = errors.one_line(error)
+        raise ValueError(f"'{file}' is damaged, or no JSON: {told}; fetch it again") from error
+    got = content if isinstance(content, dict) else {}
+    if not all(isinstance(got.get(part), list) for part in _PARTS):
+        raise ValueError(
+            f"'{file}' is no file of instances: got {', '.join(got) or type(content).__name__},"
+            f" wanted lists named {', '.join(_PARTS)}"
+        )
+    return content
+
+
+def _categories(file, content):
+    """(ids, names), in the order of the ids: a file in another order has the same classes."""
+    rows = _Rows(file, "category", content)
+    ids = rows.distinct("id", _is_whole, "a whole number")
+    names = rows.distinct("name", _is_name, "a name")
+    if not ids:
+        raise ValueError(f"'{file}': got no categories, wanted at least 1")
+    return tuple(zip(*sorted(zip(ids, names))))
+
+
+def _segmentations(rows, sizes, boxes):
+    """Those of boxes without area are not looked at, as these are left out."""
+    found = []
+    for number, row in enumerate(rows.rows):
+        segmentation = row.get("segmentation")
+        if boxes[number, 2] > 0 and boxes[number, 3] > 0:
+            height, width = (int(side) for side in sizes[number])
+            fault = segmentations_lib.fault(segmentation, height, width)
+            if fault:
+                raise rows.refusal(number, fault, "polygons of 6 numbers or more, or an RLE")
+            segmentation = segmentations_lib.compact(segmentation)
+        found.append(segmentation)
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """A list of the file, whose rows are looked at key by key."""
+
+    file: pathlib.Path
+    kind: str
+    rows: list[Any]
+
+    def column(
+        self, key: str, is_good: Callable[[Any], bool], wanted: str, default: Any = None
+    ) -> list[Any]:
+        """The values of one key, all of them good."""
+        values = []
+        for number, row in enumerate(self.rows):
+            if not isinstance(row, dict):
+                raise self.refusal(number, f"{row!r:.60}", f"an object with {key}")
+            value = row.get(key, default)
+            if not is_good(value):
+                got = f"{key} {value!r:.60}" if key in row else f"no {key}"
+                raise self.refusal(number, got, wanted)
+            values.append(value)
+        return values
+
+    def distinct(self, key: str, is_good: Callable[[Any], bool], wanted: str) -> list[Any]:
+        """`column`, of values that differ."""
+        values, seen = self.column(key, is_good, wanted), set()
+        for number, value in enumerate(values):
+            if value in seen:
+                raise self.refusal(number, f"{key} {value!r} a second time", "each once")
+            seen.add(value)
+        return values
+
+    def mapped(self, key: str, positions: dict[int, int], wanted: str) -> list[int]:
+        """The positions that the values of one key stand for."""
+        values = self.column(key, lambda value: _is_whole(value) and value in positions, wanted)
+        return [positions[value] for value in values]
+
+    def refusal(self, number: int, got: str, wanted: str) -> ValueError:
+        """The error that names a row by its id, or by its position where it has none."""
+        row = self.rows[number]
+        name = row["id"] if isinstance(row, dict) and "id" in row else f"number {number}"
+        return ValueError(
+            f"'{self.file}': {self.kind} {name}: got {got}, wanted {wanted}; mend or remove it"
+        )
+
+
+def _is_whole(value):
+    return type(value) is int and abs(value) < 2**63
+
+
+def _is_name(value):
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_size(value):
+    return type(value) is int and 0 < value < 2**31
+
+
+def _is_number(value):
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_area(value):
+    return _is_number(value) and value >= 0
+
+
+def _is_box(value):
+    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))

@@ -1,0 +1,99 @@
+"""Segmentations as COCO writes them: polygons, or an RLE of the whole image."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+
+def fault(segmentation: Any, height: int, width: int) -> str | None:
+    """What makes a segmentation unusable; None when nothing does.
+
+    Args:
+      segmentation: a list of polygons `[x1, y1, x2, y2, ...]` of three corners or more,
+        or an RLE `{"size": [height, width], "counts": ...}` whose counts are a list, or
+        a text that pycocotools compressed.
+      height, width: of the image, in pixels.
+
+    Returns:
+      A phrase that follows "got".
+    """
+    if isinstance(segmentation, list):
+        return _polygons_fault(segmentation)
+    if isinstance(segmentation, dict):
+        return _rle_fault(segmentation, height, width)
+    return "no segmentation" if segmentation is None else f"{segmentation!r:.60}"
+
+
+def compact(segmentation: Any) -> Any:
+    """The same in a quarter of the memory: a polygon as an array of float64.
+
+    Python's numbers would fill gigabytes for all of COCO.
+    """
+    if isinstance(segmentation, list):
+        return [np.array(polygon, np.float64) for polygon in segmentation]
+    return segmentation
+
+
+def rle(segmentation: Any, height: int, width: int) -> dict[str, Any]:
+    """The one compressed RLE of a segmentation, `{"size": ..., "counts": bytes}`."""
+    if isinstance(segmentation, list):
+        return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+    if isinstance(segmentation["counts"], list):
+        return coco_mask.frPyObjects(segmentation, height, width)
+    counts = segmentation["counts"]
+    counts = counts.encode() if isinstance(counts, str) else counts
+    return {"size": segmentation["size"], "counts": counts}
+
+
+def _polygons_fault(polygons):
+    if not polygons:
+        return "no polygons"
+    for polygon in polygons:
+        if not isinstance(polygon, list) or not all(map(_is_number, polygon)):
+            return f"a polygon {polygon!r:.60}"
+        if len(polygon) < 6 or len(polygon) % 2:
+            return f"a polygon of {len(polygon)} numbers"
+    return None
+
+
+def _rle_fault(coded, height, width):
+    counts = coded.get("counts")
+    if coded.get("size") != [height, width]:
+        return f"an RLE of size {coded.get('size')} in an image of {[height, width]}"
+    if isinstance(counts, (str, bytes)):
+        counts = _runs(counts)
+    if not isinstance(counts, list):
+        return f"an RLE with counts {counts!r:.60}"
+    # pycocotools would read past the end of its memory, or leave some of it as it was.
+    if not all(type(count) is int and count >= 0 for count in counts):
+        return "an RLE whose counts are not whole numbers from 0"
+    if sum(counts) != height * width:
+        return f"an RLE of {sum(counts)} pixels in an image of {height * width}"
+    return None
+
+
+def _runs(text):
+    """The counts that pycocotools compressed.
+
+    A character holds 5 bits of a number, lowest first, and whether more follow; the last
+    has the sign. From the fourth on, numbers are differences from the last but one.
+    A last number of which the end is missing becomes -1.
+    """
+    counts, number, shift = [], 0, 0
+    for character in text.encode() if isinstance(text, str) else text:
+        bits = character - 48
+        number |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            number -= (bits & 16) << (shift - 4)
+            counts.append(number + (counts[-2] if len(counts) > 2 else 0))
+            number, shift = 0, 0
+    return [*counts, -1] if shift else counts
+
+
+def _is_number(value):
+    return type(value) in (int, float) and math.isfinite(value)
