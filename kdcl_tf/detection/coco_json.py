@@ -47,7 +47,7 @@ class Instances:
     crowds: np.ndarray
     areas: np.ndarray
     annotation_ids: np.ndarray
-    segmentations: Sequence[Any] | None
+    segmentations: segmentations_lib.Packed | None
     category_ids: tuple[int, ...]
     class_names: tuple[str, ...]
 
@@ -87,6 +87,9 @@ def read(file: pathlib.Path, masks: bool) -> Instances:
     areas = rows.column("area", _is_area, "square pixels, 0 or more")
     crowds = rows.column("iscrowd", lambda value: value in (0, 1), "0 or 1", 0)
     owners = np.array(owners, np.int64)
+    segmentations = None
+    if masks:
+        segmentations = segmentations_lib.pack(_segmentations(rows, sizes[owners], boxes))
     return Instances(
         file=file,
         ids=np.array(ids, np.int64),
@@ -98,7 +101,7 @@ def read(file: pathlib.Path, masks: bool) -> Instances:
         crowds=np.array(crowds, bool),
         areas=np.array(areas, np.float64),
         annotation_ids=np.array(annotation_ids, np.int64),
-        segmentations=_segmentations(rows, sizes[owners], boxes) if masks else None,
+        segmentations=segmentations,
         category_ids=category_ids,
         class_names=class_names,
     )
@@ -132,18 +135,16 @@ def _categories(file, content):
 
 
 def _segmentations(rows, sizes, boxes):
-    """Those of boxes without area are not looked at, as these are left out."""
-    found = []
-    for number, row in enumerate(rows.rows):
+    """Yields them; None for boxes without area, as these are left out."""
+    for number, (row, size, box) in enumerate(zip(rows.rows, sizes.tolist(), boxes.tolist())):
+        if not (box[2] > 0 and box[3] > 0):
+            yield None
+            continue
         segmentation = row.get("segmentation")
-        if boxes[number, 2] > 0 and boxes[number, 3] > 0:
-            height, width = (int(side) for side in sizes[number])
-            fault = segmentations_lib.fault(segmentation, height, width)
-            if fault:
-                raise rows.refusal(number, fault, "polygons of 6 numbers or more, or an RLE")
-            segmentation = segmentations_lib.compact(segmentation)
-        found.append(segmentation)
-    return found
+        fault = segmentations_lib.fault(segmentation, *size)
+        if fault:
+            raise rows.refusal(number, fault, "polygons of 6 numbers or more, or an RLE")
+        yield segmentation
 
 
 @dataclasses.dataclass(frozen=True)
