@@ -47,7 +47,7 @@ class Instances:
     crowds: np.ndarray
     areas: np.ndarray
     annotation_ids: np.ndarray
-    segmentations: Sequence[Any] | None
+    segmentations: segmentations_lib.Packed | None
     category_ids: tuple[int, ...]
     class_names: tuple[str, ...]
 
@@ -71,36 +71,22 @@ def read(file: pathlib.Path, masks: bool) -> Instances:
     """
     content = _content(file)
     category_ids, class_names = _categories(file, content["categories"])
-    images = _Rows(file, "image", content["images"])
-    ids = images.distinct("id", _is_whole, "a whole number")
-    names = images.distinct("file_name", _is_name, "the path of a file")
-    sizes = [images.column(key, _is_size, "pixels, 1 or more") for key in ("height", "width")]
-    sizes = np.array(sizes, np.int32).T.reshape([-1, 2])
+    ids, names, sizes = _images(file, content["images"])
     rows = _Rows(file, "annotation", content["annotations"])
-    annotation_ids = rows.distinct("id", _is_whole, "a whole number")
-    owner_of = {number: position for position, number in enumerate(ids)}
-    class_of = {number: position for position, number in enumerate(category_ids)}
-    owners = rows.mapped("image_id", owner_of, f"one of the {len(ids)} images")
-    classes = rows.mapped("category_id", class_of, f"one of the {len(class_of)} categories")
-    boxes = rows.column("bbox", _is_box, "4 finite numbers [x, y, width, height]")
-    boxes = np.array(boxes, np.float64).reshape([-1, 4])
-    areas = rows.column("area", _is_area, "square pixels, 0 or more")
-    crowds = rows.column("iscrowd", lambda value: value in (0, 1), "0 or 1", 0)
-    owners = np.array(owners, np.int64)
+    columns = _annotations(rows, ids, category_ids)
+    segmentations = None
+    if masks:
+        found = _segmentations(rows, sizes[columns["owners"]], columns["boxes"])
+        segmentations = segmentations_lib.pack(found)
     return Instances(
         file=file,
         ids=np.array(ids, np.int64),
         names=names,
         sizes=sizes,
-        owners=owners,
-        boxes=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
-        classes=np.array(classes, np.int32),
-        crowds=np.array(crowds, bool),
-        areas=np.array(areas, np.float64),
-        annotation_ids=np.array(annotation_ids, np.int64),
-        segmentations=_segmentations(rows, sizes[owners], boxes) if masks else None,
+        segmentations=segmentations,
         category_ids=category_ids,
         class_names=class_names,
+        **columns,
     )
 
 
@@ -131,19 +117,45 @@ def _categories(file, content):
     return tuple(zip(*sorted(zip(ids, names))))
 
 
+def _images(file, content):
+    """(ids, names, sizes `[N, 2]`)."""
+    rows = _Rows(file, "image", content)
+    ids = rows.distinct("id", _is_whole, "a whole number")
+    names = rows.distinct("file_name", _is_name, "the path of a file")
+    sides = [rows.column(key, _is_size, "pixels, 1 or more") for key in ("height", "width")]
+    return ids, names, np.array(sides, np.int32).T.reshape([-1, 2])
+
+
+def _annotations(rows, ids, category_ids):
+    """All of `Instances` that annotations say, but their segmentations."""
+    numbers = rows.distinct("id", _is_whole, "a whole number")
+    owners = rows.mapped("image_id", ids, f"one of the {len(ids)} images")
+    classes = rows.mapped("category_id", category_ids, f"one of the {len(category_ids)} categories")
+    boxes = rows.column("bbox", _is_box, "4 finite numbers [x, y, width, height]")
+    boxes = np.array(boxes, np.float64).reshape([-1, 4])
+    areas = rows.column("area", _is_area, "square pixels, 0 or more")
+    crowds = rows.column("iscrowd", lambda value: value in (0, 1), "0 or 1", 0)
+    return {
+        "annotation_ids": np.array(numbers, np.int64),
+        "owners": np.array(owners, np.int64),
+        "classes": np.array(classes, np.int32),
+        "boxes": np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
+        "areas": np.array(areas, np.float64),
+        "crowds": np.array(crowds, bool),
+    }
+
+
 def _segmentations(rows, sizes, boxes):
-    """Those of boxes without area are not looked at, as these are left out."""
-    found = []
-    for number, row in enumerate(rows.rows):
+    """Yields them; None for boxes without area, as these are left out."""
+    for number, (row, size, box) in enumerate(zip(rows.rows, sizes.tolist(), boxes.tolist())):
+        if not (box[2] > box[0] and box[3] > box[1]):
+            yield None
+            continue
         segmentation = row.get("segmentation")
-        if boxes[number, 2] > 0 and boxes[number, 3] > 0:
-            height, width = (int(side) for side in sizes[number])
-            fault = segmentations_lib.fault(segmentation, height, width)
-            if fault:
-                raise rows.refusal(number, fault, "polygons of 6 numbers or more, or an RLE")
-            segmentation = segmentations_lib.compact(segmentation)
-        found.append(segmentation)
-    return found
+        fault = segmentations_lib.fault(segmentation, *size)
+        if fault:
+            raise rows.refusal(number, fault, "polygons of 6 numbers or more, or an RLE")
+        yield segmentation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,8 +190,9 @@ class _Rows:
             seen.add(value)
         return values
 
-    def mapped(self, key: str, positions: dict[int, int], wanted: str) -> list[int]:
-        """The positions that the values of one key stand for."""
+    def mapped(self, key: str, known: Sequence[int], wanted: str) -> list[int]:
+        """The positions, among the known ones, of the values of one key."""
+        positions = {number: position for position, number in enumerate(known)}
         values = self.column(key, lambda value: _is_whole(value) and value in positions, wanted)
         return [positions[value] for value in values]
 

@@ -51,7 +51,7 @@ def draw(
     # After all boxes, whose lines would cross the words.
     for each in order:
         text = f"{names[each]} {scores[each]:.2f}"
-        _label(pen, boxes[each][:2], text, font, colours[each])
+        _label(pen, boxes[each], picture.width, text, font, colours[each])
     return np.array(picture)
 
 
@@ -81,12 +81,12 @@ def _tinted(image, masks, colours):
     return np.round(tinted).astype(np.uint8)
 
 
-def _label(pen, corner, text, font, background):
+def _label(pen, box, limit, text, font, background):
     """Above the box, or inside its top where the picture has no room above."""
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     width, height = right - left + 4, bottom - top + 4
-    x = max(0, min(float(corner[0]), pen.im.size[0] - width))
-    y = max(0, float(corner[1]))
+    x = max(0, min(float(box[0]), limit - width))
+    y = max(0, float(box[1]))
     y = y - height if y >= height else y
     pen.rectangle([x, y, x + width, y + height], fill=background)
     light = np.dot(background, [0.299, 0.587, 0.114]) > 140

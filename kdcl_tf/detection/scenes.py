@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kdcl_tf.data import storage
+from kdcl_tf.detection import segmentations as segmentations_lib
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,8 +30,8 @@ class Scenes:
       crowds: `[A]` bool, whether a box is around many objects that nobody counted.
       areas: `[A]` float32, square pixels of the objects, not of their boxes.
       annotation_ids: `[A]` int64.
-      segmentations: `[A]` polygons or RLEs as `masks` reads them; None where the scenes
-        have none or they were not asked for.
+      segmentations: `[A]` polygons or RLEs; None where the scenes have none or they were
+        not asked for.
       category_ids: `[C]`, COCO's number of each class.
       class_names: `[C]`.
       dropped_ids: `[D]` int64, annotations without area inside their image, which are in
@@ -46,7 +47,7 @@ class Scenes:
     crowds: np.ndarray
     areas: np.ndarray
     annotation_ids: np.ndarray
-    segmentations: Sequence[Any] | None
+    segmentations: segmentations_lib.Packed | None
     category_ids: tuple[int, ...]
     class_names: tuple[str, ...]
     dropped_ids: np.ndarray
@@ -78,7 +79,7 @@ class Scenes:
             ids=self.ids[indices],
             sizes=self.sizes[indices],
             offsets=np.concatenate([[0], ends]).astype(np.int64),
-            segmentations=None if masks is None else [masks[each] for each in kept],
+            segmentations=None if masks is None else masks.take(kept),
             **flat,
         )
 
@@ -103,7 +104,7 @@ def arranged(
     crowds: np.ndarray,
     areas: np.ndarray,
     annotation_ids: np.ndarray,
-    segmentations: Sequence[Any] | None,
+    segmentations: segmentations_lib.Packed | None,
     category_ids: Sequence[int],
     class_names: Sequence[str],
 ) -> Scenes:
@@ -136,7 +137,7 @@ def arranged(
         crowds=crowds[order].astype(bool),
         areas=areas[order].astype(np.float32),
         annotation_ids=annotation_ids[order].astype(np.int64),
-        segmentations=None if segmentations is None else [segmentations[each] for each in order],
+        segmentations=None if segmentations is None else segmentations.take(order),
         category_ids=tuple(int(number) for number in category_ids),
         class_names=tuple(class_names),
         dropped_ids=annotation_ids[~whole].astype(np.int64),

@@ -50,6 +50,7 @@ class ReadTest(CocoJsonTestCase):
         found = self.read(coco_files.instances()).segmentations
         self.assertAllEqual(found[1][0], [10, 8, 40, 8, 40, 28, 10, 28])
         self.assertEqual(found[3]["size"], [40, 60])
+        self.assertLen(found, 4)
 
     def test_classes_are_in_the_order_of_their_ids(self):
         content = coco_files.instances()

@@ -59,6 +59,12 @@ class ResultTest(CocoScorerTestCase):
         wanted = {f"{k}_{n}": None if n in nothing else 1.0 for k in kinds for n in NAMES}
         self.assertEqual(scorer.result(), wanted)
 
+    def test_perfect_detections_in_real_scenes(self):
+        scenes = coco_folder.read(coco_files.mini(), masks=True).train
+        scorer = coco_scorer.CocoScorer(scenes, masks=True)
+        add_truth(scorer, scenes, True)
+        self.assertEqual(set(scorer.result().values()), {1.0})
+
     def test_a_hand_made_case(self):
         """The only person: 10..40 x 8..28. Boxes moved by 5 overlap in 25 / 35 = 0.714."""
         scorer = coco_scorer.CocoScorer(self.scenes)

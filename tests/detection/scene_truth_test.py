@@ -1,9 +1,11 @@
 """Tests of kdcl_tf.detection.scene_truth."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.detection import coco_folder, masks, scene_truth
+from kdcl_tf.detection import coco_folder, masks, scene_truth, segmentations
 from tests import coco_files
 
 
@@ -51,8 +53,8 @@ class SceneTruthTest(tf.test.TestCase):
         self.assertAllEqual(found["masks"], np.zeros([1, masks.SIZE, masks.SIZE]))
 
     def test_mirrored(self):
-        triangle = [[5.0, 6.0, 25.0, 6.0, 5.0, 18.0]]
-        self.scenes.segmentations[3] = triangle
+        triangle = segmentations.pack([[], [], [], [[5.0, 6.0, 25.0, 6.0, 5.0, 18.0]]])
+        self.scenes = dataclasses.replace(self.scenes, segmentations=triangle)
         plain, mirrored = (self.padded(2, [60, 100], each, 1) for each in (False, True))
         self.assertAllClose(plain["boxes"], [[10, 12, 51, 36.5]])
         self.assertAllClose(mirrored["boxes"], [[49, 12, 90, 36.5]])

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kdcl_tf.data import storage
 from kdcl_tf.detection import scenes as scenes_lib
+from kdcl_tf.detection import segmentations
 
 
 def scenes(**changes):
@@ -21,7 +22,7 @@ def scenes(**changes):
         "crowds": np.array([False, False, False, True]),
         "areas": np.array([50.0, 25.0, 1.0, 99.0]),
         "annotation_ids": np.array([40, 10, 20, 30]),
-        "segmentations": ["forty", "ten", "twenty", "thirty"],
+        "segmentations": segmentations.pack([[[n] * 6] for n in (40, 10, 20, 30)]),
         "category_ids": (4, 9),
         "class_names": ("cat", "dog"),
     }
@@ -38,7 +39,7 @@ class ArrangedTest(tf.test.TestCase):
         self.assertAllEqual(found.crowds, [False, True, False])
         self.assertAllEqual(found.areas, [25, 99, 50])
         self.assertAllEqual(found.annotation_ids, [10, 30, 40])
-        self.assertEqual(found.segmentations, ["ten", "thirty", "forty"])
+        self.assertAllEqual([each[0][0] for each in found.segmentations], [10, 30, 40])
         self.assertEqual(found.annotations(0), slice(0, 2))
 
     def test_kinds_of_numbers(self):
@@ -61,7 +62,7 @@ class ArrangedTest(tf.test.TestCase):
         nothing = np.zeros([0])
         found = scenes(
             owners=nothing.astype(int), boxes=nothing, classes=nothing, crowds=nothing,
-            areas=nothing, annotation_ids=nothing, segmentations=[],
+            areas=nothing, annotation_ids=nothing, segmentations=segmentations.pack([]),
         )  # fmt: skip
         self.assertAllEqual(found.offsets, [0, 0, 0, 0])
         self.assertEqual(found.boxes.shape, (0, 4))
@@ -79,7 +80,9 @@ class ScenesTest(tf.test.TestCase):
                 one, other = found.annotations(number), whole.annotations(position)
                 self.assertAllEqual(found.boxes[one], whole.boxes[other])
                 self.assertAllEqual(found.annotation_ids[one], whole.annotation_ids[other])
-                self.assertEqual(found.segmentations[one], whole.segmentations[other])
+                masks = [found.segmentations[each] for each in range(one.start, one.stop)]
+                wanted = [whole.segmentations[each] for each in range(other.start, other.stop)]
+                self.assertAllEqual(masks, wanted)
             self.assertLen(found.boxes, found.offsets[-1])
 
     def test_take_without_segmentations(self):

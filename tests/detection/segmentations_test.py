@@ -79,12 +79,32 @@ class RleTest(tf.test.TestCase):
         wanted[:2, :2] = 1
         self.assertAllEqual(found, wanted)
 
-    def test_compact_means_the_same(self):
-        polygons = [SQUARE, [0.25, 0.5, 3.1, 0, 2, 2.7]]
-        compact = segmentations.compact(polygons)
-        self.assertEqual({each.dtype for each in compact}, {np.dtype(np.float64)})
-        self.assertEqual(segmentations.rle(compact, 4, 5), segmentations.rle(polygons, 4, 5))
-        self.assertIs(segmentations.compact(COUNTS), COUNTS)
+
+class PackedTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.two = [SQUARE, [0.25, 0.5, 3.1, 0, 2, 2.7]]
+        self.all = [self.two, COUNTS, None, [SQUARE], _compressed()]
+
+    def test_means_the_same(self):
+        packed = segmentations.pack(self.all)
+        self.assertLen(packed, 5)
+        self.assertEqual(packed[2], [])
+        for number in (0, 1, 3, 4):
+            found = segmentations.rle(packed[number], 4, 5)
+            self.assertEqual(found, segmentations.rle(self.all[number], 4, 5))
+        self.assertAllEqual(packed[0][1], self.two[1])
+        self.assertEqual(packed[0][1].dtype, np.float64)
+
+    def test_take(self):
+        taken = segmentations.pack(self.all).take(np.array([4, 0, 3])).take(np.array([1, 0]))
+        self.assertLen(taken, 2)
+        self.assertAllEqual(taken[0][1], self.two[1])
+        self.assertEqual(taken[1], _compressed())
+        self.assertLen(list(taken), 2)
+
+    def test_none(self):
+        self.assertEmpty(segmentations.pack([]).take(np.array([], int)))
 
 
 if __name__ == "__main__":
