@@ -17,7 +17,11 @@ class _ServedDetector(tf.Module):
 
     def __init__(self, detector, card):
         super().__init__()
-        self.detector = detector
+        # Not the detector itself: TensorFlow cannot save a dict whose keys are numbers, and
+        # keras-cv's feature pyramid has such.
+        self.weights = [variable.value for variable in detector.variables]
+        self._detect = lambda images, sizes: detector.detect(images, sizes)
+        self._multiple = detector.multiple
         self._short, self._long = card["short_side"], card["long_side"]
         self._mean, self._deviation = card["mean"], card["deviation"]
         image = tf.TensorSpec([None, None, 3], tf.uint8, name="image")
@@ -28,10 +32,9 @@ class _ServedDetector(tf.Module):
         size = self._scaled(original)
         pixels = tf.image.resize(tf.cast(image, tf.float32), size, antialias=True)
         pixels = (pixels / 255.0 - self._mean) / self._deviation
-        multiple = self.detector.multiple
-        after = -size % multiple
+        after = -size % self._multiple
         pixels = tf.pad(pixels, [[0, after[0]], [0, after[1]], [0, 0]])
-        found = self.detector.detect(pixels[None], size[None])
+        found = self._detect(pixels[None], size[None])
         found = {name: value[0] for name, value in found.items()}
         valid = found.pop("valid")
         found = {name: tf.boolean_mask(value, valid) for name, value in found.items()}

@@ -1,7 +1,6 @@
 """One run of a detector, from settings to an exported model: `kdcl-detect --mode=train`."""
 
 import dataclasses
-import json
 import platform
 import resource
 
@@ -20,7 +19,6 @@ from kdcl_tf.training.factory import POLICIES
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.recipe import PLACES
-from kdcl_tf.training.workdir import write_atomically
 from kdcl_tf.training.workers import Workers
 
 
@@ -56,7 +54,8 @@ class DetectionSession:
             steps = -(-len(self.dataset.train) // size)
             compile_detector(self.detector, settings, steps)
         views = create_views(settings, self.dataset, self.source, self.detector.multiple)
-        self.task = Detection(self.detector, views, self._scenes, strategy)
+        detections = workdir.path / "detections.json" if self.workers.is_chief else None
+        self.task = Detection(self.detector, views, self._scenes, strategy, detections)
         checkpoints = Checkpoints(
             workdir.path / "checkpoints",
             all_variables(self.detector),
@@ -88,9 +87,6 @@ class DetectionSession:
             self.loop.run()
         if not self.workers.is_chief:
             return None
-        if self.task.scorer:
-            found = json.dumps(self.task.scorer.detections())
-            write_atomically(self.workdir.path / "detections.json", found)
         served.export(
             self.detector,
             self.workdir.path / "detector",

@@ -1,5 +1,6 @@
 """What `training.loop.Loop` is told of a detector."""
 
+import json
 import math
 
 import tensorflow as tf
@@ -7,6 +8,7 @@ import tensorflow as tf
 from kdcl_tf.detection import found as found_lib
 from kdcl_tf.detection.coco_scorer import CocoScorer
 from kdcl_tf.training import strategies
+from kdcl_tf.training.workdir import write_atomically
 
 # Images of 800 x 1333 pixels fill memory.
 _EVALUATION_BATCH = 2
@@ -20,16 +22,16 @@ class Detection:
       views: `SceneViews`.
       scenes: `Scenes` that are evaluated on.
       strategy: `tf.distribute.Strategy`.
+      detections: JSON file that gets COCO's list of what the last evaluation found, or None.
 
     Attributes:
       model: the detector.
       images: in an epoch.
-      scorer: `CocoScorer` of the last evaluation, or None.
     """
 
-    def __init__(self, detector, views, scenes, strategy):
+    def __init__(self, detector, views, scenes, strategy, detections=None):
         self.model, self._views, self._scenes = detector, views, scenes
-        self._strategy, self.scorer = strategy, None
+        self._strategy, self._detections = strategy, detections
         self.images = len(views.dataset.train)
 
     def steps_per_epoch(self, batch_size):
@@ -66,11 +68,13 @@ class Detection:
             self._strategy, lambda share: self._views.evaluation(self._scenes, size, share)
         )
         detect = replicas.gather_function(self._detect, batches.element_spec)
-        self.scorer = CocoScorer(self._scenes, bool(self.model.mask_head))
+        scorer = CocoScorer(self._scenes, bool(self.model.mask_head))
         for batch in batches:
             for image_id, detections in found_lib.split(detect(batch)):
-                detections.add_to(self.scorer, image_id)
-        return {f"test_{name}": value for name, value in self.scorer.result().items()}
+                detections.add_to(scorer, image_id)
+        if self._detections:
+            write_atomically(self._detections, json.dumps(scorer.detections()))
+        return {f"test_{name}": value for name, value in scorer.result().items()}
 
     def problems(self):
         """A bad image ends a run, so that there are none to tell of."""
