@@ -39,7 +39,7 @@ class _ServedDetector(tf.Module):
         valid = found.pop("valid")
         found = {name: tf.boolean_mask(value, valid) for name, value in found.items()}
         scale = tf.cast(original / size, tf.float32)
-        found["boxes"] *= tf.tile(scale[::-1], [2])
+        found["boxes"] *= tf.gather(scale, [1, 0, 1, 0])
         return found
 
     def _scaled(self, original):

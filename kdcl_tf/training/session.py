@@ -127,6 +127,7 @@ class Session:
                     self.workdir.path / "students" / name,
                     dataset=self.dataset,
                     card={
+                        "architecture": self.settings.architectures[name],
                         "dataset": self.dataset.name,
                         "test_accuracy": last[f"test_{name}_accuracy"],
                     },

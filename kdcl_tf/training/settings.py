@@ -118,6 +118,11 @@ class Settings(Recipe):
             names.append(name)
         return tuple(names)
 
+    @property
+    def architectures(self):
+        """`{student: architecture}`, as `--students` has them."""
+        return dict(zip(self.student_names, self.students * (self.branches or 1)))
+
     def warmup_steps_of(self, steps_per_epoch):
         return self.warmup_epochs * steps_per_epoch
 
