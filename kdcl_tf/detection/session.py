@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import kdcl_tf
 from kdcl_tf import students
+from kdcl_tf.data import bad_images
 from kdcl_tf.detection import backbone, backbone_source, curves, scene_data, served
 from kdcl_tf.detection.detector import Detector
 from kdcl_tf.detection.scene_views import SceneViews
@@ -83,7 +84,7 @@ class DetectionSession:
             self.workdir.record_flags(self.settings.as_flags())
             for line in self.dataset.warnings():
                 print(line, flush=True)
-        with kdcl_tf.data.bad_images.told_in_one_line():
+        with bad_images.told_in_one_line():
             self.loop.run()
         if not self.workers.is_chief:
             return None

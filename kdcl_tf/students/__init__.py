@@ -15,7 +15,7 @@ import math
 
 from kdcl_tf.students.levels import feature_levels
 from kdcl_tf.students.names import model_name_of, parse, validate, validate_branches
-from kdcl_tf.students.sizes import checked_input_shape, checked_num_classes
+from kdcl_tf.students.sizes import checked_input_shape, checked_num_classes, validate_size
 
 __all__ = [
     "FusedBatchNormalization",
@@ -26,6 +26,7 @@ __all__ = [
     "parameter_count",
     "validate",
     "validate_branches",
+    "validate_size",
 ]
 
 

@@ -2,8 +2,12 @@
 
 import numbers
 
+from kdcl_tf.students.names import parse
+
 # Below, a net's last strides see one pixel and padding, and no longer do what they say.
 SMALLEST_IMAGE = {"cifar_resnet": 4, "wide_resnet": 4, "resnet": 32, "mobilenet_v2": 32}
+
+_HALVINGS = {4: "twice", 32: "five times"}
 
 
 def checked_num_classes(num_classes) -> int:
@@ -39,12 +43,27 @@ def checked_input_shape(input_shape, family: str) -> tuple[int, int, int]:
         )
     smallest = SMALLEST_IMAGE.get(family, 1)
     if min(shape[:2]) < smallest:
-        times = {4: "twice", 32: "five times"}[smallest]
         raise ValueError(
             f"input_shape must have a height and width of {smallest} or more, because students "
-            f"of this family halve them {times}; got {input_shape!r}; resize or pad the images"
+            f"of this family halve them {_HALVINGS[smallest]}; got {input_shape!r}; resize or pad "
+            "the images"
         )
     return tuple(int(size) for size in shape)
+
+
+def validate_size(name: str, side: int) -> None:
+    """Raises ValueError for images of so many pixels a side that a student cannot have.
+
+    Args:
+        name: of a student, a valid one.
+        side: 1 or more.
+    """
+    smallest = SMALLEST_IMAGE.get(parse(name).family, 1)
+    if side < smallest:
+        raise ValueError(
+            f"image size: got {side} pixels a side, wanted {smallest} or more for student "
+            f"{name!r}, which halves images {_HALVINGS[smallest]}"
+        )
 
 
 def _is_integer(value) -> bool:

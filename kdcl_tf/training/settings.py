@@ -79,6 +79,8 @@ class Settings(Recipe):
             raise ValueError("--students got no names; wanted some, such as resnet32,wrn_16_2")
         for name in self.students:
             students.validate(name)
+            if self.image_size:
+                students.validate_size(name, self.image_size)
 
     @property
     def uses_general(self):

@@ -12,6 +12,15 @@ class SizesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "num_classes must be an integer of 2 or more; got"):
             sizes.checked_num_classes(num_classes)
 
+    def test_a_students_smallest_side_is_its_familys(self):
+        for name, smallest in (("resnet8", 4), ("wrn_10_1", 4), ("resnet18", 32)):
+            sizes.validate_size(name, smallest)
+            message = f"got {smallest - 1} pixels a side, wanted {smallest} or more for .*{name}"
+            with self.assertRaisesRegex(ValueError, message):
+                sizes.validate_size(name, smallest - 1)
+        # Keras's classifiers say themselves what they refuse.
+        sizes.validate_size("keras:VGG16", 1)
+
     def test_numpy_integers_become_ints(self):
         self.assertIs(type(sizes.checked_num_classes(np.int64(5))), int)
         shape = sizes.checked_input_shape([np.int32(32), np.int64(40), 3], "resnet")
