@@ -89,10 +89,55 @@ def _samples(features, boxes, images, stride, size, sampling_ratio, aligned):
     # `crop_and_resize` is 0 outside of its image: one more row around lets samples up to one
     # feature outside find the border's value.
     features = tf.pad(tf.cast(features, tf.float32), [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-    limits = tf.cast(tf.shape(features)[1:3][::-1] - 1, tf.float32)
-    windows = tf.concat([(first + 1.0) / limits, (last + 1.0) / limits], axis=-1)
-    windows = tf.gather(windows, [1, 0, 3, 2], axis=-1)
-    return tf.image.crop_and_resize(features, windows, images, [count, count])
+    return _crop(features, first + 1.0, last + 1.0, images, count)
+
+
+def _crop(features, first, last, images, count):
+    """`crop_and_resize` between the places of the first and of the last sample, `[N, 2]` x, y.
+
+    Its own gradient for CPUs loses some of what two threads add to a feature at once, another
+    part in every run.
+    """
+
+    @tf.custom_gradient
+    def crop(features):
+        shape = tf.shape(features)
+        limits = tf.cast(shape[1:3] - 1, tf.float32)
+        windows = tf.concat([first[:, ::-1] / limits, last[:, ::-1] / limits], axis=-1)
+        samples = tf.image.crop_and_resize(features, windows, images, [count, count])
+        places = tf.linspace(first, last, count, axis=1)
+        return samples, lambda gradient: _spread(gradient, places, images, shape)
+
+    return crop(features)
+
+
+def _spread(gradient, places, images, shape):
+    """The gradient of features from that of samples: each adds to the four features around it.
+
+    Args:
+      gradient: `[N, S, S, C]`.
+      places: `[N, S, 2]`, x of the columns and y of the rows of a box's samples.
+      images: `[N]`.
+      shape: of the features.
+    """
+    batch, height, width, channels = tf.unstack(shape)
+    total = tf.zeros([batch * height * width, channels])
+    for row, row_weight in _neighbours(places[:, :, None, 1], height):
+        for column, column_weight in _neighbours(places[:, None, :, 0], width):
+            positions = (images[:, None, None] * height + row) * width + column
+            part = gradient * (row_weight * column_weight)[..., None]
+            total += tf.math.unsorted_segment_sum(part, positions, batch * height * width)
+    return tf.reshape(total, shape)
+
+
+def _neighbours(places, length):
+    """The two features beside each place of an axis, and the weights of a sample there."""
+    end = tf.cast(length - 1, tf.float32)
+    below = tf.floor(tf.clip_by_value(places, 0.0, end))
+    part = places - below
+    inside = tf.cast((places >= 0.0) & (places <= end), tf.float32)
+    below = tf.cast(below, tf.int32)
+    return (below, inside * (1.0 - part)), (tf.minimum(below + 1, length - 1), inside * part)
 
 
 def _average(samples, size, sampling_ratio):

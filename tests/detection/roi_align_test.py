@@ -112,6 +112,21 @@ class RoiAlignTest(tf.test.TestCase, parameterized.TestCase):
         wanted = _plain_align(features, _BOXES, _IMAGES, 4, size, ratio, aligned, upstream)
         self.assertAllClose(tape.gradient(total, features), wanted, atol=1e-4)
 
+    def test_no_gradient_is_lost_where_many_boxes_meet(self):
+        # Threads that share the boxes out all add to the same few features.
+        boxes = tf.tile(tf.constant([[8.0, 8.0, 40.0, 40.0]]), [2000, 1])
+        images = tf.zeros([2000], tf.int32)
+        gradients = []
+        for _ in range(3):
+            features = tf.ones([1, 12, 12, 8])
+            with tf.GradientTape() as tape:
+                tape.watch(features)
+                total = tf.reduce_sum(roi_align.roi_align(features, boxes, images, 4, 7))
+            gradients.append(tape.gradient(total, features).numpy())
+            self.assertAllClose(np.float64(gradients[-1]).sum(), 2000 * 49 * 8, rtol=2e-5)
+        self.assertAllEqual(gradients[0], gradients[1])
+        self.assertAllEqual(gradients[0], gradients[2])
+
     def test_a_single_feature_serves_every_sample(self):
         features = tf.constant([[[[3.0, -2.0]]]])
         box = tf.constant([[0.0, 0.0, 32.0, 32.0]])
