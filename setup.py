@@ -27,6 +27,7 @@ setup(
         "keras-cv>=0.9,<0.10",
         "matplotlib>=3.8,<4",
         "numpy>=1.26,<3",
+        "pycocotools>=2.0.8,<3",
         "scikit-learn>=1.4,<2",
         "tensorflow>=2.20,<2.22",
         "tensorboard>=2.20,<3",
@@ -39,6 +40,7 @@ setup(
             "kdcl-train=kdcl_tf.train:cli",
             "kdcl-evaluate=kdcl_tf.evaluate:cli",
             "kdcl-export=kdcl_tf.export:cli",
+            "kdcl-detect=kdcl_tf.detect:cli",
         ]
     },
 )

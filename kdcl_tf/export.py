@@ -40,11 +40,14 @@ def main(flag_values):
     with command_line.user_errors():
         with command_line.quiet_reading(settings.dataset):
             cohort, dataset = restore(workdir, settings, flag_values["data_dir"].value)
+        architectures = settings.architectures
         names = chosen(flag_values["student"].value, cohort.students)
         output = pathlib.Path(flag_values["output"].value or workdir / "students").expanduser()
         output.mkdir(parents=True, exist_ok=True)
         for name in names:
-            print(write(cohort.students[name], name, flag_values["format"].value, output, dataset))
+            card = {"architecture": architectures[name], "dataset": dataset.name}
+            student = cohort.students[name]
+            print(write(student, name, flag_values["format"].value, output, dataset, card))
 
 
 def settings_of(workdir):
@@ -70,12 +73,12 @@ def settings_of(workdir):
 def restore(workdir, settings, data_dir):
     """`(cohort, dataset)` with the variables of the newest checkpoint."""
     from kdcl_tf.training import factory, session
-    from kdcl_tf.training.checkpoint import Checkpoints
+    from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 
     dataset = session.load_dataset(settings, data_dir)
     steps = -(-len(dataset.train) // settings.batch_size)
     cohort = factory.create_compiled(settings, dataset, steps)
-    checkpoints = Checkpoints(workdir / "checkpoints", session.all_variables(cohort))
+    checkpoints = Checkpoints(workdir / "checkpoints", all_variables(cohort))
     if checkpoints.restore() is None:
         raise ValueError(f"{workdir} has no checkpoint yet")
     return cohort, dataset
@@ -92,13 +95,16 @@ def chosen(student, students):
     return [student] if student else list(students)
 
 
-def write(student, name, form, output, dataset):
-    """Writes one student in one of `FORMATS`; returns its path."""
+def write(student, name, form, output, dataset, card):
+    """Writes one student in one of `FORMATS`; returns its path.
+
+    A file gets a neighbour, `<name>.json`, with what a SavedModel has in its `student.json`.
+    """
     from kdcl_tf import serving
 
     if form == "saved_model":
-        card = {"dataset": dataset.name}
         return serving.export_student(student, output / name, dataset=dataset, card=card)
+    serving.write_card(student, output / f"{name}.json", dataset, card)
     if form == "keras":
         return serving.save_keras(student, output / f"{name}.keras")
     return serving.save_weights(student, output / f"{name}.weights.h5")

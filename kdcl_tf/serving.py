@@ -74,6 +74,19 @@ def export_student(student, path, *, dataset, card=None):
     signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
     tf.saved_model.save(served, str(partial), signatures=signatures)
     (partial / _CLASS_NAMES).write_text("".join(f"{name}\n" for name in dataset.class_names))
+    write_card(student, partial / _CARD, dataset, card)
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)
+    return path
+
+
+def write_card(student, path, dataset, card=None):
+    """Writes what must be known of a student to use it: `student.json`, or beside a file.
+
+    Args:
+      student, dataset, card: as in `export_student`.
+      path: of the JSON file.
+    """
     facts = {
         "student": student.name,
         "image_shape": list(dataset.image_shape),
@@ -83,10 +96,9 @@ def export_student(student, path, *, dataset, card=None):
         "distortion": dataset.distortion,
         **(card or {}),
     }
-    (partial / _CARD).write_text(json.dumps(facts, indent=2) + "\n")
-    shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
-    return path
+    partial = path.with_name(f".partial-{path.name}")
+    partial.write_text(json.dumps(facts, indent=2) + "\n")
+    partial.replace(path)
 
 
 def load_student(path):

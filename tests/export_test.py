@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import signal
@@ -70,7 +71,8 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         stdout, stderr, status = _main(flag, f"--output={output}", *arguments)
         self.assertEqual((stderr, status), ("", 0))
         paths = [pathlib.Path(line) for line in stdout.splitlines()]
-        self.assertEqual(sorted(output.iterdir()), sorted(paths))
+        cards = {output / f"{path.name.split('.')[0]}.json" for path in paths if path.is_file()}
+        self.assertEqual(set(output.iterdir()), {*paths, *cards})
         return paths
 
     def _assert_same(self, logits, name, tolerance=1e-5):
@@ -82,10 +84,13 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
             predict, card = serving.load_student(path)
             self._assert_same(predict(self.images)["logits"], path.name)
             self.assertEqual(card["dataset"], "digits")
+            self.assertEqual(card["architecture"], path.name)
 
     def test_keras_files_equal_the_checkpointed_students(self):
         (path,) = self._export("--format=keras", "--student=wrn_10_1")
         self.assertEqual(path.name, "wrn_10_1.keras")
+        card = json.loads(path.with_suffix(".json").read_text())
+        self.assertEqual((card["architecture"], card["num_classes"]), ("wrn_10_1", 10))
         student = keras.saving.load_model(path)
         self._assert_same(student(self.dataset.normalize(self.images)), "wrn_10_1")
 

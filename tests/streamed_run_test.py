@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from kdcl_tf import data
 from kdcl_tf.evaluation import served
-from kdcl_tf.training import session
+from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.settings import Settings
@@ -66,7 +66,7 @@ def _run(settings, workdir, views=None):
 
 
 def _values(run):
-    return [np.array(variable) for variable in session.all_variables(run.cohort)]
+    return [np.array(variable) for variable in all_variables(run.cohort)]
 
 
 class StreamedRunTest(tf.test.TestCase):

@@ -58,7 +58,7 @@ class Policy:
         return Draws(uniform[:, :crop], mirror, uniform[:, crop + 1 :], normal)
 
 
-class EncodedViews(order_lib.Epochs):
+class EncodedViews(order_lib.StudentEpochs):
     """Streams training epochs of an `EncodedDataset`, with the manners of `data.Views`.
 
     The views of an image come from one read of its file, and one decode of the part of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,33 +14,22 @@ from kdcl_tf.data import stream
 
 
 class Epochs:
-    """What all streams of training views share: students, order, steps, keys.
+    """What all streams of training data share: order, steps, keys.
 
     Nothing here has a state. The order of the images is a function of (seed,
-    epoch), and a view of (seed, epoch, number of the student, index of the image):
+    epoch), and what chance decides for an image of (seed, epoch, index of the image):
     neither depends on the batch size, on `skip` or on what was read before.
 
     A subclass overrides `_batches(order, batch_size, epoch, share)`, which gives the
-    views of the images in `order`.
+    images in `order`.
 
     Attributes:
       dataset: its `train` split is streamed.
-      students: names of the students, in order.
     """
 
-    def __init__(
-        self,
-        dataset: dataset_lib.ImageDataset,
-        students: Sequence[str],
-        seed: int,
-        invariant: bool = True,
-    ):
+    def __init__(self, dataset: Any, seed: int):
         self.dataset = dataset
-        self.students = tuple(students)
         self._seed = seed
-        self._invariant = invariant
-        if not self.students or len(set(self.students)) != len(self.students):
-            raise ValueError(f"students: got {self.students}, wanted one or more names, each once")
         if seed < 0:
             raise ValueError(f"seed: got {seed}, wanted 0 or more")
 
@@ -73,11 +63,10 @@ class Epochs:
           share: which part of every batch this process reads; by default all of it.
 
         Returns:
-          `tf.data.Dataset` of (images, labels `[B]` int64). With `invariant`,
-          images is `{student: [B, H, W, C] float32}`, otherwise one such tensor.
-          B is None in the element spec; the last batch may be smaller. Give a
-          `tf.function` this spec as its input signature: it would otherwise look
-          at the tensors, and be traced again for the last batch.
+          `tf.data.Dataset` of the batches that the class describes. B is None in the
+          element spec; the last batch may be smaller. Give a `tf.function` this spec
+          as its input signature: it would otherwise look at the tensors, and be
+          traced again for the last batch.
 
         Raises:
           ValueError: when `batch_size` or `skip` does not fit the training set.
@@ -102,14 +91,40 @@ class Epochs:
     ) -> tf.data.Dataset:
         raise TypeError(f"{type(self).__name__} must override _batches")
 
-    def _viewers(self) -> tuple[str, ...]:
-        """The students that a view is drawn for."""
-        return self.students if self._invariant else self.students[:1]
-
     def _key(self, epoch: int) -> tf.Tensor:
         """`[2]` int64: the key of all that chance decides in an epoch."""
         with tf.device("CPU:0"):
             return fold_in(tf.constant([self._seed, 0], tf.int64), epoch)
+
+
+class StudentEpochs(Epochs):
+    """Epochs of labelled images, of which every student sees a view of its own.
+
+    A batch is (images, labels `[B]` int64). With `invariant`, images is
+    `{student: [B, H, W, C] float32}`, otherwise one such tensor. A view is a function
+    of (seed, epoch, number of the student, index of the image).
+
+    Attributes:
+      dataset: its `train` split is streamed.
+      students: names of the students, in order.
+    """
+
+    def __init__(
+        self,
+        dataset: dataset_lib.ImageDataset,
+        students: Sequence[str],
+        seed: int,
+        invariant: bool = True,
+    ):
+        super().__init__(dataset, seed)
+        self.students = tuple(students)
+        self._invariant = invariant
+        if not self.students or len(set(self.students)) != len(self.students):
+            raise ValueError(f"students: got {self.students}, wanted one or more names, each once")
+
+    def _viewers(self) -> tuple[str, ...]:
+        """The students that a view is drawn for."""
+        return self.students if self._invariant else self.students[:1]
 
 
 def fold_in(key: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:

@@ -103,10 +103,12 @@ def decoded(
     """Streams examples that take long to make: one at a time, on all processors.
 
     Args:
-      indices: `[n]` integers, in the order wanted; n may be 0.
+      indices: `[n]` integers, in the order wanted, or `[n, k]`, k facts an example; n may
+        be 0.
       batch_size: examples a batch, over all replicas, before `finish`; the last may be smaller.
-      example: maps a scalar int64 index to a tuple of tensors of known shape.
-      finish: maps that tuple with a leading dimension `B` to a batch.
+      example: maps a scalar int64 index, or `[k]`, to tensors that have the same shape in
+        all examples of a batch.
+      finish: maps them with a leading dimension `B` to a batch.
       share: as in `batches`.
 
     Returns:

@@ -44,9 +44,9 @@ def read(name: str, data_dir: str | None = None, image_size: int = 0) -> dataset
         large for memory.
       FileNotFoundError: not prepared, and it cannot be downloaded.
     """
-    builder = _builder(name, data_dir)
+    builder = builder_of(name, data_dir)
     image_key, label_key = _keys(name, builder.info)
-    _prepare(name, builder)
+    prepare(name, builder)
     train_name = _split_name(name, builder.info, ("train",))
     test_name = _split_name(name, builder.info, TEST_NAMES)
     height, width = _size(builder.info.features[image_key], image_size)
@@ -81,10 +81,10 @@ def index(
       ValueError, FileNotFoundError: as `read`; and for a set that was prepared in other
         files than TFRecords.
     """
-    builder = _builder(name, data_dir)
+    builder = builder_of(name, data_dir)
     image_key, label_key = _keys(name, builder.info)
-    _prepare(name, builder)
-    _check_format(name, builder.info)
+    prepare(name, builder)
+    check_format(name, builder.info)
     label = builder.info.features[label_key]
     classes = tuple(label.names if label.num_classes else ())
 
@@ -100,7 +100,8 @@ def index(
     return dataset_lib.Source(train, test, classes, flip=builder.name not in NEVER_FLIPPED)
 
 
-def _check_format(name: str, info: Any) -> None:
+def check_format(name: str, info: Any) -> None:
+    """Raises ValueError when the set was prepared in other files than TFRecords."""
     got = getattr(info.file_format, "value", info.file_format)
     if got != "tfrecord":
         raise ValueError(
@@ -109,8 +110,12 @@ def _check_format(name: str, info: Any) -> None:
         )
 
 
-def _builder(name: str, data_dir: str | None) -> Any:
-    """The set's builder; reads local files only."""
+def builder_of(name: str, data_dir: str | None) -> Any:
+    """The set's builder; reads local files only.
+
+    Raises:
+      ValueError: for an unknown name.
+    """
     try:
         return tensorflow_datasets.builder(name, data_dir=data_dir, try_gcs=False)
     except tensorflow_datasets.core.registered.DatasetNotFoundError as error:
@@ -171,11 +176,14 @@ def _check_image(name: str, feature: Any) -> None:
         )
 
 
-def _prepare(name: str, builder: Any) -> None:
+def prepare(name: str, builder: Any) -> None:
     """Downloads and prepares the set unless that was done before.
 
     Looks for a network first: without one TFDS tries for minutes before it says
     so. A set whose archive is fetched by hand may need none.
+
+    Raises:
+      FileNotFoundError: when it is not prepared and cannot be.
     """
     if builder.is_prepared():
         return

@@ -5,17 +5,14 @@ from __future__ import annotations
 import glob
 import os
 import re
-import sys
-import time
 from collections.abc import Sequence
-from concurrent import futures
 
 import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import bad_images as bad_images_lib
 from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import encoded, errors, index_cache, storage
+from kdcl_tf.data import encoded, errors, record_index, storage
 
 TEST_NAMES = ("test", "validation", "val")
 
@@ -26,7 +23,6 @@ FEATURES = (
 )
 
 _SHARD = re.compile(r"-(\d{5,})-of-(\d{5,})$")
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 def index(
@@ -90,15 +86,19 @@ def read(
       ValueError: for a damaged file or a record without these features.
     """
     keys = (image_key, label_key, name_key)
-    found = index_cache.cached(files, keys, lambda: _pass(files, *keys))
-    counts, lengths = found["counts"], found["lengths"]
-    numbers = np.repeat(np.arange(len(files), dtype=np.int32), counts)
-    firsts = np.cumsum(counts) - counts
-    whole = lengths + storage.RECORD_HEADER + storage.RECORD_FOOTER
-    before = np.concatenate([[0], np.cumsum(whole)])
-    starts = before[:-1] - before[firsts][numbers] + storage.RECORD_HEADER
-    positions = (np.arange(len(lengths)) - firsts[numbers]).astype(np.int32)
-    images = storage.Records(tuple(files), image_key, numbers, positions, starts, lengths)
+
+    def facts(records):
+        features = {
+            image_key: tf.io.FixedLenFeature([], tf.string),
+            label_key: tf.io.FixedLenFeature([], tf.int64),
+        }
+        if name_key:
+            features[name_key] = tf.io.FixedLenFeature([], tf.string, "")
+        examples = tf.io.parse_example(records, features)
+        names = examples.get(name_key, tf.zeros_like(records))
+        return {"labels": examples[label_key], "names": names}
+
+    images, found = record_index.locate(files, image_key, facts, keys)
     return images, found["labels"], found["names"]
 
 
@@ -160,57 +160,6 @@ def _keys(file: str) -> tuple[str, str, str]:
             f" {wanted}"
         ) from error
     raise ValueError(f"'{file}' has no records")
-
-
-def _pass(files, *keys):
-    """Arrays of all files: records in each, and length, label and name of each record."""
-    began, told, found = time.monotonic(), time.monotonic(), []
-    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(_read_file, file, *keys) for file in files]
-        try:
-            for job in jobs:
-                found.append(job.result())
-                if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
-                    told = time.monotonic()
-                    print(
-                        f"indexing TFRecord files: {len(found)} of {len(files)} after"
-                        f" {told - began:.0f} s; this is done once",
-                        file=sys.stderr,
-                    )
-        except ValueError:
-            pool.shutdown(cancel_futures=True)
-            raise
-    lengths, labels, names = (np.concatenate(each) for each in zip(*found))
-    counts = np.array([len(each[0]) for each in found])
-    return {"counts": counts, "lengths": lengths, "labels": labels, "names": names}
-
-
-def _read_file(file, image_key, label_key, name_key):
-    """(lengths, labels, names) of the records of a file, their checksums checked."""
-    features = {
-        image_key: tf.io.FixedLenFeature([], tf.string),
-        label_key: tf.io.FixedLenFeature([], tf.int64),
-    }
-    if name_key:
-        features[name_key] = tf.io.FixedLenFeature([], tf.string, "")
-
-    def facts(records):
-        examples = tf.io.parse_example(records, features)
-        names = examples.get(name_key, tf.zeros_like(records))
-        return tf.strings.length(records), examples[label_key], names
-
-    parts = [(np.zeros([0], np.int32), np.zeros([0], np.int64), np.zeros([0], "S1"))]
-    try:
-        for part in tf.data.TFRecordDataset(file).batch(16).map(facts).as_numpy_iterator():
-            parts.append((*part[:2], part[2].astype(bytes)))
-    except tf.errors.OpError as error:
-        count = sum(len(part[0]) for part in parts)
-        raise ValueError(
-            f"TFRecord file '{file}' cannot be read past record {count}:"
-            f" {errors.one_line(error)}; wanted an uncompressed and undamaged file"
-        ) from error
-    lengths, labels, names = (np.concatenate(each) for each in zip(*parts))
-    return lengths.astype(np.int64), labels, names
 
 
 def _classes(labels: np.ndarray) -> tuple[int, int]:

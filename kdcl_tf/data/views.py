@@ -13,7 +13,7 @@ from kdcl_tf.data import order as order_lib
 from kdcl_tf.data import stream
 
 
-class Views(order_lib.Epochs):
+class Views(order_lib.StudentEpochs):
     """Streams training epochs in which every student sees its own view.
 
     Invariant collaborative learning (KDCL paper, section 3.4) asks that students

@@ -1,1 +1,1 @@
-"""Two-stage detectors, Faster R-CNN and Mask R-CNN, with students as their backbones."""
+"""Detection and instance segmentation with a student as the backbone."""

@@ -104,6 +104,11 @@ class Detector(keras.Model):
     def metrics(self):
         return [self._loss, *self._parts.values()]
 
+    @property
+    def watched(self):
+        """The metrics that tell whether training goes wrong: the loss, then its parts."""
+        return self.metrics
+
     def train_step(self, batch):
         with tf.GradientTape() as tape:
             sums, counts = self.losses_of(batch, training=True)

@@ -111,7 +111,7 @@ def mask_targets(masks, regions, size):
     last = first + (size - 1) * step
     # A row of zeros around, so that masks end softly where `crop_and_resize` would cut.
     padded = tf.pad(tf.cast(own, tf.float32), [[0, 0], [1, 1], [1, 1]])[..., None]
-    windows = tf.concat([first[:, ::-1], last[:, ::-1]], axis=-1)
+    windows = tf.gather(tf.concat([first, last], axis=-1), [1, 0, 3, 2], axis=-1)
     windows = (windows + 1.0) / (resolution + 1.0)
     drawn = tf.image.crop_and_resize(padded, windows, tf.range(tf.shape(own)[0]), [size, size])
     return tf.cast(drawn[..., 0] >= 0.5, tf.float32)

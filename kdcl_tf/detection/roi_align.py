@@ -29,8 +29,8 @@ def roi_align(features, boxes, images, stride, size, sampling_ratio=SAMPLING_RAT
 
     Source: He et al., "Mask R-CNN", ICCV 2017, section 3.
     """
-    samples = _samples(features, boxes, images, stride, size, sampling_ratio, aligned)
-    return _average(samples, size, sampling_ratio)
+    first = tf.zeros_like(images)
+    return _align([features], [stride], first, boxes, images, size, sampling_ratio, aligned)
 
 
 def pyramid_align(pyramid, boxes, images, size):
@@ -43,16 +43,10 @@ def pyramid_align(pyramid, boxes, images, size):
     Returns:
       `[N, size, size, C]` float32, in the order of the boxes.
     """
-    strides = strides_of(boxes, sorted(pyramid))
-    order, parts = [], []
-    for stride, features in pyramid.items():
-        chosen = tf.where(strides == stride)[:, 0]
-        own = tf.gather(boxes, chosen), tf.gather(images, chosen)
-        parts.append(_samples(features, *own, stride, size, SAMPLING_RATIO, aligned=True))
-        order.append(chosen)
-    back = tf.math.invert_permutation(tf.concat(order, axis=0))
-    # One average of all levels: pooling kernels for CPUs fail on a level without boxes.
-    return tf.gather(_average(tf.concat(parts, axis=0), size, SAMPLING_RATIO), back)
+    strides = sorted(pyramid)
+    numbers = tf.searchsorted(strides, strides_of(boxes, strides))
+    levels = [pyramid[stride] for stride in strides]
+    return _align(levels, strides, numbers, boxes, images, size, SAMPLING_RATIO, aligned=True)
 
 
 def strides_of(boxes, strides):
@@ -75,71 +69,78 @@ def strides_of(boxes, strides):
     return tf.cast(tf.clip_by_value(wanted, strides[0], strides[-1]), tf.int32)
 
 
-def _samples(features, boxes, images, stride, size, sampling_ratio, aligned):
-    """`[N, size * ratio, size * ratio, C]` bilinear samples."""
-    corners, ends = tf.split(boxes / tf.cast(stride, boxes.dtype), 2, axis=-1)
-    if aligned:
-        corners, ends = corners - 0.5, ends - 0.5
-    else:
-        ends = corners + tf.maximum(ends - corners, 1.0)
-    count = size * sampling_ratio
-    step = (ends - corners) / count
-    first = corners + 0.5 * step
-    last = first + (count - 1) * step
-    # `crop_and_resize` is 0 outside of its image: one more row around lets samples up to one
-    # feature outside find the border's value.
-    features = tf.pad(tf.cast(features, tf.float32), [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-    return _crop(features, first + 1.0, last + 1.0, images, count)
+def _align(levels, strides, numbers, boxes, images, size, sampling_ratio, aligned):
+    """`roi_align` of boxes on the levels of their `numbers`.
 
-
-def _crop(features, first, last, images, count):
-    """`crop_and_resize` between the places of the first and of the last sample, `[N, 2]` x, y.
-
-    Its own gradient for CPUs loses some of what two threads add to a feature at once, another
-    part in every run.
+    Each bin is a weighted sum of some features: a sparse matrix, times all features of all
+    levels.  Nothing is so gathered of which there would be sixteen times as much, and the
+    gradient is the transpose, added up in a fixed order.  The one of
+    `tf.image.crop_and_resize` is not: on CPUs its threads overwrite each other's sums.
     """
+    channels = levels[0].shape[-1]
+    shapes = tf.stack([tf.shape(level)[1:3] for level in levels])
+    areas = tf.reduce_prod(shapes, axis=1)
+    starts = tf.cumsum(tf.shape(levels[0])[0] * areas, exclusive=True)
+    height, width = tf.unstack(tf.gather(shapes, numbers), axis=-1)
+    corners, ends = _in_features(boxes, tf.gather(strides, numbers), aligned)
+    rows, of_rows = _samples(corners[:, 1], ends[:, 1], height, size, sampling_ratio)
+    columns, of_columns = _samples(corners[:, 0], ends[:, 0], width, size, sampling_ratio)
+    origin = tf.gather(starts, numbers) + images * tf.gather(areas, numbers)
+    # By box, row and column of the bin, row and column of the feature.
+    cells = rows[:, :, None, :, None] * width[:, None, None, None, None]
+    cells += columns[:, None, :, None, :] + origin[:, None, None, None, None]
+    weights = of_rows[:, :, None, :, None] * of_columns[:, None, :, None, :]
+    flat = [tf.reshape(tf.cast(level, tf.float32), [-1, channels]) for level in levels]
+    bins = _weighted_sums(cells, weights, tf.concat(flat, axis=0))
+    return tf.reshape(bins, [-1, size, size, channels])
 
-    @tf.custom_gradient
-    def crop(features):
-        shape = tf.shape(features)
-        limits = tf.cast(shape[1:3] - 1, tf.float32)
-        windows = tf.concat([first[:, ::-1] / limits, last[:, ::-1] / limits], axis=-1)
-        samples = tf.image.crop_and_resize(features, windows, images, [count, count])
-        places = tf.linspace(first, last, count, axis=1)
-        return samples, lambda gradient: _spread(gradient, places, images, shape)
 
-    return crop(features)
+def _in_features(boxes, strides, aligned):
+    """Corners and ends `[N, 2]` of boxes, counted in features of their level."""
+    corners, ends = tf.split(boxes / tf.cast(strides, boxes.dtype)[:, None], 2, axis=-1)
+    if aligned:
+        return corners - 0.5, ends - 0.5
+    return corners, corners + tf.maximum(ends - corners, 1.0)
 
 
-def _spread(gradient, places, images, shape):
-    """The gradient of features from that of samples: each adds to the four features around it.
+def _samples(start, end, length, size, sampling_ratio):
+    """The features that the bins of an axis are made of.
 
     Args:
-      gradient: `[N, S, S, C]`.
-      places: `[N, S, 2]`, x of the columns and y of the rows of a box's samples.
-      images: `[N]`.
-      shape: of the features.
+      start, end: `[N]`, of the boxes, in features.
+      length: `[N]` int32, features there are.
+
+    Returns:
+      `(positions, weights)`, both `[N, size, 2 * sampling_ratio]`, int32 and float32.
     """
-    batch, height, width, channels = tf.unstack(shape)
-    total = tf.zeros([batch * height * width, channels])
-    for row, row_weight in _neighbours(places[:, :, None, 1], height):
-        for column, column_weight in _neighbours(places[:, None, :, 0], width):
-            positions = (images[:, None, None] * height + row) * width + column
-            part = gradient * (row_weight * column_weight)[..., None]
-            total += tf.math.unsorted_segment_sum(part, positions, batch * height * width)
-    return tf.reshape(total, shape)
+    count = size * sampling_ratio
+    steps = (tf.range(count, dtype=tf.float32) + 0.5) / count
+    places = start[:, None] + (end - start)[:, None] * steps
+    last = tf.cast(length, tf.float32)[:, None] - 1.0
+    is_inside = (places >= -1.0) & (places <= last + 1.0)
+    places = tf.clip_by_value(places, 0.0, last)
+    low = tf.floor(places)
+    positions = tf.stack([low, tf.minimum(low + 1.0, last)], axis=-1)
+    weights = tf.stack([1.0 - (places - low), places - low], axis=-1)
+    weights = tf.where(is_inside[..., None], weights / sampling_ratio, 0.0)
+    shape = [-1, size, 2 * sampling_ratio]
+    return tf.reshape(tf.cast(positions, tf.int32), shape), tf.reshape(weights, shape)
 
 
-def _neighbours(places, length):
-    """The two features beside each place of an axis, and the weights of a sample there."""
-    end = tf.cast(length - 1, tf.float32)
-    below = tf.floor(tf.clip_by_value(places, 0.0, end))
-    part = places - below
-    inside = tf.cast((places >= 0.0) & (places <= end), tf.float32)
-    below = tf.cast(below, tf.int32)
-    return (below, inside * (1.0 - part)), (tf.minimum(below + 1, length - 1), inside * part)
+def _weighted_sums(cells, weights, features):
+    """`[bins, C]` sums of features.
 
-
-def _average(samples, size, sampling_ratio):
-    pooled = tf.nn.avg_pool2d(samples, sampling_ratio, sampling_ratio, "VALID")
-    return tf.ensure_shape(pooled, [None, size, size, samples.shape[-1]])
+    Args:
+      cells: `[N, size, size, ...]` int32, positions in `features`.
+      weights: of the same shape.
+      features: `[cells, C]` float32.
+    """
+    bins = tf.reduce_prod(tf.shape(cells)[:3])
+    each = tf.size(cells) // tf.maximum(bins, 1)
+    rows = tf.repeat(tf.range(bins), each)
+    places = tf.stack([rows, tf.reshape(cells, [-1])], axis=-1)
+    shape = tf.stack([bins, tf.shape(features)[0]])
+    matrix = tf.SparseTensor(
+        tf.cast(places, tf.int64), tf.reshape(weights, [-1]), tf.cast(shape, tf.int64)
+    )
+    return tf.sparse.sparse_dense_matmul(matrix, features)

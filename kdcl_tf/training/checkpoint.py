@@ -115,3 +115,14 @@ class Checkpoints:
                 f"checkpoint {folder} does not fit: it has {len(found)} variables, "
                 f"wanted {len(wanted)}"
             )
+
+
+def all_variables(model):
+    """Every variable that a run of a compiled model must save, each once.
+
+    Weights, moving statistics, seeds, the optimizer's, and the metrics of an epoch that has
+    begun.
+    """
+    metrics = [variable for metric in model.metrics for variable in metric.variables]
+    variables = [*model.variables, *model.optimizer.variables, *metrics]
+    return list({id(variable): variable for variable in variables}.values())

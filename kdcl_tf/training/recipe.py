@@ -15,8 +15,9 @@ class Recipe:
 
     A subclass has the fields `epochs`, `batch_size`, `learning_rate`, `schedule`,
     `milestones`, `warmup_learning_rate`, `momentum`, `weight_decay`, `precision`,
-    `strategy`, `evaluate_every` and `seed`, calls `_check_training` when it is made, and
-    says in `warmup_steps_of` how long the learning rate rises.
+    `strategy`, `evaluate_every`, `seed` and `dataset`, calls `_check_training` when it is
+    made, and says in `warmup_steps_of` how long the learning rate rises and in `decodes`
+    whether images are decoded while it trains.
     """
 
     def as_flags(self):

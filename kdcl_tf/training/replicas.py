@@ -36,6 +36,26 @@ class Replicas:
         """A function of a batch, which gives a cohort's `KDCL.error_sums`."""
         return self._graph(self._measure_batch, spec)
 
+    def gather_function(self, function, spec):
+        """A function of a batch, which gives what all replicas make of their parts of it.
+
+        Args:
+          function: maps a replica's part, of B images, to a dict of tensors `[B, ...]`.
+          spec: `element_spec` of the batches.
+
+        Returns:
+          A function of a batch that gives that dict of the whole batch, in its order, in
+          every worker.
+        """
+
+        def of_batch(batch):
+            parts = self._strategy.run(function, args=(batch,))
+            if self._strategy.num_replicas_in_sync == 1:
+                return tf.nest.map_structure(self._first_of, parts)
+            return {name: self._strategy.gather(part, axis=0) for name, part in parts.items()}
+
+        return tf.function(of_batch, input_signature=[spec])
+
     def metrics(self):
         """`{name: value}` of the model's metrics, over all replicas."""
         values = self._graph(self._read_metrics)().numpy()
@@ -62,9 +82,10 @@ class Replicas:
     def _first(self, function, *args):
         """The first of the replicas' results, for functions whose results are all alike."""
         results = self._strategy.run(function, args=args)
-        return tf.nest.map_structure(
-            lambda each: self._strategy.experimental_local_results(each)[0], results
-        )
+        return tf.nest.map_structure(self._first_of, results)
+
+    def _first_of(self, results):
+        return self._strategy.experimental_local_results(results)[0]
 
     def _train_batch(self, batch, wishes):
         return self._first(self._train_part, batch, wishes)

@@ -10,7 +10,7 @@ import kdcl_tf
 from kdcl_tf import data, serving, students
 from kdcl_tf.data import bad_images
 from kdcl_tf.training import devices, factory, plots, strategies, traffic
-from kdcl_tf.training.checkpoint import Checkpoints
+from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.classification import Classification
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.workdir import write_atomically
@@ -127,6 +127,7 @@ class Session:
                     self.workdir.path / "students" / name,
                     dataset=self.dataset,
                     card={
+                        "architecture": self.settings.architectures[name],
                         "dataset": self.dataset.name,
                         "test_accuracy": last[f"test_{name}_accuracy"],
                     },
@@ -193,9 +194,3 @@ def create_views(settings, dataset):
         return data.EncodedViews(*common)
     return data.Views(*common, cutout=settings.cutout_size if settings.cutout else 0)
 
-
-def all_variables(cohort):
-    """Every variable a run must save: weights, statistics, seeds, optimizer, metrics."""
-    metrics = [variable for metric in cohort.metrics for variable in metric.variables]
-    variables = [*cohort.variables, *cohort.optimizer.variables, *metrics]
-    return list({id(variable): variable for variable in variables}.values())

@@ -86,6 +86,11 @@ class Settings(Recipe):
         return self.method == "kdcl" and self.ensemble == "general"
 
     @property
+    def decodes(self):
+        """Whether images are decoded while the run trains."""
+        return self.distortion == "resized_crop"
+
+    @property
     def is_branched(self):
         """Whether the students are branches of one network."""
         return self.method in BRANCHED
@@ -112,6 +117,11 @@ class Settings(Recipe):
                 name = f"{students.model_name_of(architecture)}_{count}"
             names.append(name)
         return tuple(names)
+
+    @property
+    def architectures(self):
+        """`{student: architecture}`, as `--students` has them."""
+        return dict(zip(self.student_names, self.students * (self.branches or 1)))
 
     def warmup_steps_of(self, steps_per_epoch):
         return self.warmup_epochs * steps_per_epoch

@@ -9,6 +9,9 @@ bad_images.txt      of images on disk: those that could not be decoded, if any
 result.json         the last epoch's numbers, when the run is complete
 accuracy.png        accuracy of each student by epoch
 students/<name>/    a SavedModel each
+
+Of a detector the last two are curves.png and detector/, a SavedModel, and detections.json
+has what it found in the last evaluation, as COCO lists it.
 """
 
 import json

@@ -17,7 +17,7 @@ class Indices(order_lib.Epochs):
 class EpochsTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
-        self.epochs = Indices(cifar_like.cifar_like(), ("a", "b"), seed=3)
+        self.epochs = Indices(cifar_like.cifar_like(), seed=3)
 
     def test_an_epoch_is_its_order_and_a_skip_its_tail(self):
         order = self.epochs.order(1)
@@ -31,7 +31,13 @@ class EpochsTest(tf.test.TestCase):
 
     def test_the_base_has_no_views(self):
         with self.assertRaisesRegex(TypeError, "Epochs must override _batches"):
-            order_lib.Epochs(cifar_like.cifar_like(), ("a",), 0).epoch(0, 10)
+            order_lib.Epochs(cifar_like.cifar_like(), 0).epoch(0, 10)
+
+    def test_refused(self):
+        with self.assertRaisesRegex(ValueError, "seed: got -1, wanted 0 or more"):
+            Indices(cifar_like.cifar_like(), -1)
+        with self.assertRaisesRegex(ValueError, "batch_size: got 201, wanted 1..200"):
+            self.epochs.steps_per_epoch(201)
 
     def test_fold_in_tells_numbers_and_keys_apart(self):
         keys = [tf.constant([seed, 0], tf.int64) for seed in range(3)]

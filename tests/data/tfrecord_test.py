@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data
-from kdcl_tf.data import tfrecord
+from kdcl_tf.data import record_index
 from tests import image_files
 
 
@@ -101,7 +101,7 @@ class IndexTest(TfrecordTestCase):
         self.write("train", [0, 1])
         self.write("test", [0, 1])
         first = self.load()
-        with mock.patch.object(tfrecord, "_read_file", side_effect=AssertionError):
+        with mock.patch.object(record_index, "_read_file", side_effect=AssertionError):
             self.assertAllEqual(self.levels(self.load().train), self.levels(first.train))
 
 

@@ -9,8 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import kdcl_tf
-from kdcl_tf.training import session
-from kdcl_tf.training.checkpoint import Checkpoints
+from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.optimizers import CoupledSGD
 
 
@@ -49,7 +48,7 @@ def _train(cohort, steps):
 
 
 def _values(cohort):
-    return [np.array(variable) for variable in session.all_variables(cohort)]
+    return [np.array(variable) for variable in all_variables(cohort)]
 
 
 class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
@@ -58,7 +57,7 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
         self.folder = pathlib.Path(self.create_tempdir().full_path) / "checkpoints"
 
     def _checkpoints(self, cohort, **kwargs):
-        return Checkpoints(self.folder, session.all_variables(cohort), **kwargs)
+        return Checkpoints(self.folder, all_variables(cohort), **kwargs)
 
     @parameterized.parameters("float32", "mixed_bfloat16")
     def test_a_restored_cohort_goes_on_bit_by_bit(self, dtype):
@@ -78,7 +77,7 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_every_kind_of_variable_is_in_it(self):
         cohort = _cohort(0)
-        paths = " ".join(variable.path for variable in session.all_variables(cohort))
+        paths = " ".join(variable.path for variable in all_variables(cohort))
         for kind in (
             "conv/kernel",
             "norm/moving_mean",
@@ -99,7 +98,7 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
         _train(cohort, 1)
         same = [
             variable.path
-            for variable, old in zip(session.all_variables(cohort), before)
+            for variable, old in zip(all_variables(cohort), before)
             if np.array_equal(np.array(variable), old)
         ]
         # The rate is a plain number here; an accuracy may well be 0.
@@ -149,7 +148,7 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
             checkpoints.restore()
 
     def test_a_missing_variable_is_refused(self):
-        variables = session.all_variables(_cohort(0))
+        variables = all_variables(_cohort(0))
         Checkpoints(self.folder, variables[:-1]).save(1, {})
         with self.assertRaisesRegex(ValueError, f"has {len(variables) - 1} variables, wanted"):
             Checkpoints(self.folder, variables).restore()

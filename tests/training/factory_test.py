@@ -10,7 +10,8 @@ from absl.testing import parameterized
 
 import kdcl_tf
 from kdcl_tf import data, serving, students
-from kdcl_tf.training import factory, session
+from kdcl_tf.training import factory
+from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.settings import Settings
 
@@ -22,7 +23,7 @@ def _compiled(**settings):
 
 
 def _values(cohort):
-    return [np.array(variable) for variable in session.all_variables(cohort)]
+    return [np.array(variable) for variable in all_variables(cohort)]
 
 
 class FactoryTest(tf.test.TestCase, parameterized.TestCase):
@@ -102,7 +103,7 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_second_cohort_of_a_process_has_the_same_variables(self):
         """Keras counts unnamed things up, and a checkpoint is refused for another name."""
         first, second = (
-            [variable.path for variable in session.all_variables(_compiled())] for _ in range(2)
+            [variable.path for variable in all_variables(_compiled())] for _ in range(2)
         )
         self.assertEqual(first, second)
 

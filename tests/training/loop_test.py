@@ -11,7 +11,7 @@ from absl.testing import parameterized
 
 from kdcl_tf import data
 from kdcl_tf.training import factory, session
-from kdcl_tf.training.checkpoint import Checkpoints
+from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.classification import Classification
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.loop import Divergence, Loop
@@ -68,7 +68,7 @@ class _Run:
         views.stop_in, self.workdir.stop_after = stop_in, stop_after
         steps = views.steps_per_epoch(settings.batch_size)
         self.cohort = factory.create_compiled(settings, dataset, steps)
-        variables = session.all_variables(self.cohort)
+        variables = all_variables(self.cohort)
         self.checkpoints = Checkpoints(self.workdir.path / "checkpoints", variables)
         strategy = tf.distribute.get_strategy()
         task = Classification(self.cohort, views, settings, strategy)
@@ -76,7 +76,7 @@ class _Run:
         self.loop = Loop(*parts, checkpoint_seconds)
 
     def values(self):
-        variables = session.all_variables(self.cohort)
+        variables = all_variables(self.cohort)
         return {
             f"{index} {variable.path}": np.array(variable)
             for index, variable in enumerate(variables)

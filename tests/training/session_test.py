@@ -11,8 +11,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import serving
+from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
-from kdcl_tf.training.session import Session, all_variables
+from kdcl_tf.training.session import Session
 from kdcl_tf.training.settings import Settings
 from kdcl_tf.training.workdir import Workdir
 

@@ -1,0 +1,190 @@
+"""Trains a detector on a student, scores it as COCO does, and draws what it sees.
+
+kdcl-detect --flagfile=flags/coco/mask_resnet18.flags --dataset=coco:PATH --backbone=STUDENT
+kdcl-detect --mode=evaluate --model=runs/my_run --dataset=coco:PATH
+kdcl-detect --mode=predict --model=runs/my_run --image=street.jpg,park.jpg --output=seen
+"""
+
+import json
+import pathlib
+
+from absl import flags
+
+from kdcl_tf import command_line
+from kdcl_tf.detection import detection_flags
+
+MODES = ("train", "evaluate", "predict")
+
+
+def define_flags(flag_values):
+    """Defines what to do, and the flags of a run."""
+    flags.DEFINE_enum(
+        "mode",
+        "train",
+        MODES,
+        "train a detector; evaluate one by COCO's figures; predict what is in images.",
+        flag_values,
+    )
+    flags.DEFINE_string(
+        "model", None, "For evaluate and predict: WORKDIR/detector, or its run.", flag_values
+    )
+    flags.DEFINE_list("image", [], "For predict: files of images.", flag_values)
+    flags.DEFINE_string(
+        "output",
+        None,
+        "For predict: folder of a picture and a JSON file an image; for evaluate: JSON file of "
+        "the figures, beside which the detections are written.",
+        flag_values,
+    )
+    flags.DEFINE_float(
+        "least_score", 0.5, "For predict: what is less sure is not drawn.", flag_values=flag_values
+    )
+    detection_flags.define_flags(flag_values)
+
+
+def main(flag_values):
+    """Trains, evaluates or predicts; see the module's docstring."""
+    {"train": _train, "evaluate": _evaluate, "predict": _predict}[flag_values["mode"].value](
+        flag_values
+    )
+
+
+def _train(flag_values):
+    from kdcl_tf.training import launch
+
+    with command_line.user_errors():
+        settings = detection_flags.settings_from_flags(flag_values)
+
+    def create_session(workdir, cluster):
+        from kdcl_tf.detection.session import DetectionSession
+
+        return DetectionSession(
+            settings,
+            workdir,
+            flag_values["data_dir"].value,
+            flag_values["checkpoint_seconds"].value,
+            cluster,
+        )
+
+    launch.run(
+        settings,
+        flag_values["workdir"].value or detection_flags.default_workdir(settings),
+        create_session,
+        report,
+        logical_devices=flag_values["logical_devices"].value,
+    )
+
+
+def report(result, path):
+    """The end of a run for a person: COCO's figures, and where everything is."""
+    return "\n".join(
+        [
+            *figures(result, "test_"),
+            f"{result['parameters']:,} parameters, {path / result['detector']}",
+            f"plot: {path / 'curves.png'}; numbers: {path / 'result.json'}",
+        ]
+    )
+
+
+def figures(result, prefix=""):
+    """A line for boxes and one for masks, if there are any.
+
+    Args:
+      result: COCO's figures by name, see `CocoScorer.result`.
+      prefix: of the names.
+    """
+    lines = []
+    for kind in ("box", "mask"):
+        values = {
+            name: result.get(f"{prefix}{kind}_{name}") for name in ("ap", "ap50", "ap75", "ar100")
+        }
+        if f"{prefix}{kind}_ap" in result:
+            told = [
+                f"{name.upper()} {'none' if value is None else f'{value:.1%}'}"
+                for name, value in values.items()
+            ]
+            lines.append(f"{kind}: {', '.join(told)}")
+    return lines
+
+
+def _evaluate(flag_values):
+    with command_line.user_errors():
+        output = _output_file(flag_values)
+    model = _model(flag_values)
+    from kdcl_tf.data.bad_images import BadImageError
+    from kdcl_tf.detection import evaluation
+
+    with command_line.user_errors():
+        dataset = flag_values["dataset"]
+        name = dataset.value if dataset.present else model.card["dataset"]
+        scenes = evaluation.load_scenes(
+            model, name, flag_values["evaluate_on"].value, flag_values["data_dir"].value
+        )
+    try:
+        scorer = evaluation.score(model, scenes)
+    except BadImageError as error:
+        command_line.fail(str(error))
+    result = scorer.result()
+    print("\n".join(figures(result)))
+    if output:
+        evaluation.write(scorer, result, output)
+        print(f"numbers: {output}")
+
+
+def _predict(flag_values):
+    with command_line.user_errors():
+        images = _images(flag_values)
+        if not flag_values["output"].value:
+            raise ValueError("--mode=predict draws to a folder: pass --output")
+        output = pathlib.Path(flag_values["output"].value).expanduser()
+        output.mkdir(parents=True, exist_ok=True)
+    model = _model(flag_values)
+    from kdcl_tf.detection import prediction
+
+    least_score = flag_values["least_score"].value
+    for image in images:
+        with command_line.user_errors():
+            print(prediction.draw(model, image, output, least_score))
+
+
+def _model(flag_values):
+    with command_line.user_errors():
+        if not flag_values["model"].value:
+            raise ValueError(f"--mode={flag_values['mode'].value} wants --model, a detector's run")
+    command_line.import_tensorflow(decodes=True)
+    from kdcl_tf.detection.served import ServedDetector
+
+    with command_line.user_errors():
+        return ServedDetector(flag_values["model"].value)
+
+
+def _images(flag_values):
+    paths = [pathlib.Path(each).expanduser() for each in flag_values["image"].value]
+    if not paths:
+        raise ValueError("--mode=predict wants --image, one or more files between commas")
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise ValueError(f"--image: there is no file {', '.join(missing)}")
+    twice = {path.stem for path in paths if [each.stem for each in paths].count(path.stem) > 1}
+    if twice:
+        raise ValueError(f"--image: two files are called {', '.join(sorted(twice))}")
+    return paths
+
+
+def _output_file(flag_values):
+    """Where the figures go, or None; its folder is there."""
+    if not flag_values["output"].value:
+        return None
+    path = pathlib.Path(flag_values["output"].value).expanduser()
+    if not path.parent.is_dir() or path.is_dir():
+        raise ValueError(f"--output={path}: wanted a file in a folder that is there")
+    return path
+
+
+def cli():
+    """Entry point of `kdcl-detect`."""
+    command_line.run(define_flags, main)
+
+
+if __name__ == "__main__":
+    cli()

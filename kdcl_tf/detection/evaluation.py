@@ -1,0 +1,59 @@
+"""COCO's figures of an exported detector."""
+
+import json
+import pathlib
+
+import tensorflow as tf
+
+from kdcl_tf.data import bad_images
+from kdcl_tf.detection import scene_data
+from kdcl_tf.detection.coco_scorer import CocoScorer
+from kdcl_tf.detection.scene_pixels import ScenePixels
+from kdcl_tf.training.workdir import write_atomically
+
+
+def load_scenes(model, name, split, data_dir=None):
+    """The scenes to score a detector on.
+
+    Args:
+      model: `served.ServedDetector`.
+      name: of the data set, see `scene_data.load`.
+      split: "test" or "train".
+      data_dir: where TFDS keeps its data, or None.
+
+    Raises:
+      ValueError: when they have other classes than the detector.
+    """
+    dataset = scene_data.load(name, data_dir, model.has_masks)
+    if list(dataset.class_names) != model.card["class_names"]:
+        raise ValueError(
+            f"the detector knows {len(model.card['class_names'])} classes, and {name} has "
+            f"{dataset.num_classes}, or others: pass the data set it was trained on, or one of its "
+            "classes in their order"
+        )
+    return getattr(dataset, split)
+
+
+def score(model, scenes):
+    """A `CocoScorer` that has what the detector finds in each scene.
+
+    Raises:
+      BadImageError: at an image that cannot be decoded.
+    """
+    scorer, pixels = CocoScorer(scenes, model.has_masks), ScenePixels(scenes)
+    images = tf.data.Dataset.range(len(scenes)).map(pixels.decoded).prefetch(2)
+    with bad_images.told_in_one_line():
+        for image_id, image in zip(scenes.ids, images.as_numpy_iterator()):
+            model(image).add_to(scorer, int(image_id))
+    return scorer
+
+
+def write(scorer, result, path):
+    """Writes the figures, and beside them COCO's list of detections.
+
+    `figures.json` gets a neighbour `figures.detections.json`, which COCO's server accepts.
+    """
+    path = pathlib.Path(path)
+    detections = json.dumps(scorer.detections())
+    write_atomically(path.with_name(f"{path.stem}.detections.json"), detections)
+    write_atomically(path, json.dumps(result, indent=2) + "\n")

@@ -1,0 +1,51 @@
+"""What an exported detector sees in image files, drawn and listed."""
+
+import json
+
+import tensorflow as tf
+
+from kdcl_tf.data import decoding
+from kdcl_tf.detection import drawing, masks
+from kdcl_tf.training.workdir import write_atomically
+
+
+def draw(model, path, folder, least_score):
+    """Writes a picture and a list of what is seen in one image.
+
+    Args:
+      model: `served.ServedDetector`.
+      path: of the image.
+      folder: gets `<name>.png` and `<name>.json`.
+      least_score: what is less sure is left out.
+
+    Returns:
+      A line for a person.
+
+    Raises:
+      ValueError: when the image cannot be decoded.
+    """
+    content = path.read_bytes()
+    fault = decoding.fault(content)
+    if fault:
+        raise ValueError(f"--image={path} cannot be decoded: {fault}")
+    image = decoding.rgb(tf.constant(content)).numpy()
+    found = model(image).surer_than(least_score)
+    names = [model.card["class_names"][each] for each in found.classes]
+    outlines = found.pasted()
+    picture = folder / f"{path.stem}.png"
+    drawing.write(picture, drawing.draw(image, found.boxes, found.scores, names, outlines))
+    listing = _listed(found, names, outlines)
+    write_atomically(folder / f"{path.stem}.json", json.dumps(listing, indent=2) + "\n")
+    seen = ", ".join(f"{name} {score:.2f}" for name, score in zip(names, found.scores))
+    return f"{path.name}: {seen or f'nothing surer than {least_score}'}; {picture}"
+
+
+def _listed(found, names, outlines):
+    listing = [
+        {"name": name, "score": round(float(score), 4), "box": [round(float(x), 1) for x in box]}
+        for name, score, box in zip(names, found.scores, found.boxes)
+    ]
+    if outlines is not None:
+        for each, outline in zip(listing, outlines):
+            each["mask"] = masks.encode(outline)
+    return listing

@@ -1,0 +1,148 @@
+"""Segmentations as COCO writes them: polygons, or an RLE of the whole image."""
+
+from __future__ import annotations
+
+import array
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+
+def fault(segmentation: Any, height: int, width: int) -> str | None:
+    """What makes a segmentation unusable; None when nothing does.
+
+    Args:
+      segmentation: a list of polygons `[x1, y1, x2, y2, ...]` of three corners or more,
+        or an RLE `{"size": [height, width], "counts": ...}` whose counts are a list, or
+        a text that pycocotools compressed.
+      height, width: of the image, in pixels.
+
+    Returns:
+      A phrase that follows "got".
+    """
+    if isinstance(segmentation, list):
+        return _polygons_fault(segmentation)
+    if isinstance(segmentation, dict):
+        return _rle_fault(segmentation, height, width)
+    return "no segmentation" if segmentation is None else f"{segmentation!r:.60}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Packed(Sequence):
+    """Many segmentations in one array: a quarter of the memory of Python's numbers.
+
+    `[i]` gives a list of polygons, `[n]` float64 each, or an RLE with compressed counts;
+    an empty list for what was no segmentation.
+
+    Attributes:
+      numbers: `[P]` float64, of all polygons.
+      starts: `[Q + 1]`, where each of the Q polygons begins in `numbers`.
+      firsts: `[S + 1]`, the first polygon of each of S segmentations.
+      rles: those that are no polygons, by their number of the S.
+      members: `[A]`, numbers of the segmentations that this sequence is of.
+    """
+
+    numbers: np.ndarray
+    starts: np.ndarray
+    firsts: np.ndarray
+    rles: dict[int, dict[str, Any]]
+    members: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, index: int) -> Any:
+        member = int(self.members[index])
+        if member in self.rles:
+            return self.rles[member]
+        edges = self.starts[self.firsts[member] : self.firsts[member + 1] + 1]
+        return [self.numbers[start:end] for start, end in zip(edges[:-1], edges[1:])]
+
+    def take(self, indices: np.ndarray) -> Packed:
+        """The segmentations at `indices`, which shares the numbers."""
+        return dataclasses.replace(self, members=self.members[indices])
+
+
+def pack(segmentations: Iterable[Any]) -> Packed:
+    """Packs segmentations without `fault`; anything else becomes an empty list."""
+    numbers, lengths, counts, rles = array.array("d"), [0], [0], {}
+    for member, each in enumerate(segmentations):
+        polygons = each if isinstance(each, list) else []
+        for polygon in polygons:
+            numbers.extend(polygon)
+            lengths.append(len(polygon))
+        counts.append(len(polygons))
+        if isinstance(each, dict):
+            rles[member] = rle(each, *each["size"])
+    return Packed(
+        numbers=np.array(numbers, np.float64),
+        starts=np.cumsum(lengths),
+        firsts=np.cumsum(counts),
+        rles=rles,
+        members=np.arange(len(counts) - 1),
+    )
+
+
+def rle(segmentation: Any, height: int, width: int) -> dict[str, Any]:
+    """The one compressed RLE of a segmentation, `{"size": ..., "counts": bytes}`."""
+    if isinstance(segmentation, list):
+        return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+    if isinstance(segmentation["counts"], list):
+        return coco_mask.frPyObjects(segmentation, height, width)
+    counts = segmentation["counts"]
+    counts = counts.encode() if isinstance(counts, str) else counts
+    return {"size": segmentation["size"], "counts": counts}
+
+
+def _polygons_fault(polygons):
+    if not polygons:
+        return "no polygons"
+    for polygon in polygons:
+        if not isinstance(polygon, list) or not all(map(_is_number, polygon)):
+            return f"a polygon {polygon!r:.60}"
+        if len(polygon) < 6 or len(polygon) % 2:
+            return f"a polygon of {len(polygon)} numbers"
+    return None
+
+
+def _rle_fault(coded, height, width):
+    counts = coded.get("counts")
+    if coded.get("size") != [height, width]:
+        return f"an RLE of size {coded.get('size')} in an image of {[height, width]}"
+    if isinstance(counts, (str, bytes)):
+        counts = _runs(counts)
+    if not isinstance(counts, list):
+        return f"an RLE with counts {counts!r:.60}"
+    # pycocotools would read past the end of its memory, or leave some of it as it was.
+    if not all(type(count) is int and count >= 0 for count in counts):
+        return "an RLE whose counts are not whole numbers from 0"
+    if sum(counts) != height * width:
+        return f"an RLE of {sum(counts)} pixels in an image of {height * width}"
+    return None
+
+
+def _runs(text):
+    """The counts that pycocotools compressed.
+
+    A character holds 5 bits of a number, lowest first, and whether more follow; the last
+    has the sign. From the fourth on, numbers are differences from the last but one.
+    A last number of which the end is missing becomes -1.
+    """
+    counts, number, shift = [], 0, 0
+    for character in text.encode() if isinstance(text, str) else text:
+        bits = character - 48
+        number |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            number -= (bits & 16) << (shift - 4)
+            counts.append(number + (counts[-2] if len(counts) > 2 else 0))
+            number, shift = 0, 0
+    return [*counts, -1] if shift else counts
+
+
+def _is_number(value):
+    return type(value) in (int, float) and math.isfinite(value)

@@ -1,0 +1,132 @@
+"""Detectors as they are served: a SavedModel that takes a uint8 image and needs only TensorFlow."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.detection.found import Found
+
+_CARD = "detector.json"
+
+
+class _ServedDetector(tf.Module):
+    """Scaling, normalisation, padding, the detector, and boxes in pixels of the image."""
+
+    def __init__(self, detector, card):
+        super().__init__()
+        # Not the detector itself: TensorFlow cannot save a dict whose keys are numbers, and
+        # keras-cv's feature pyramid has such.
+        self.weights = [variable.value for variable in detector.variables]
+        self._detect = lambda images, sizes: detector.detect(images, sizes)
+        self._multiple = detector.multiple
+        self._short, self._long = card["short_side"], card["long_side"]
+        self._mean, self._deviation = card["mean"], card["deviation"]
+        image = tf.TensorSpec([None, None, 3], tf.uint8, name="image")
+        self.serve = tf.function(self._serve, input_signature=[image])
+
+    def _serve(self, image):
+        original = tf.shape(image)[:2]
+        size = self._scaled(original)
+        pixels = tf.image.resize(tf.cast(image, tf.float32), size, antialias=True)
+        pixels = (pixels / 255.0 - self._mean) / self._deviation
+        after = -size % self._multiple
+        pixels = tf.pad(pixels, [[0, after[0]], [0, after[1]], [0, 0]])
+        found = self._detect(pixels[None], size[None])
+        found = {name: value[0] for name, value in found.items()}
+        valid = found.pop("valid")
+        found = {name: tf.boolean_mask(value, valid) for name, value in found.items()}
+        scale = tf.cast(original / size, tf.float32)
+        found["boxes"] *= tf.gather(scale, [1, 0, 1, 0])
+        return found
+
+    def _scaled(self, original):
+        """As `scene_views.scaled_sizes`."""
+        sides = tf.cast(original, tf.float64)
+        scale = tf.minimum(
+            self._short / tf.reduce_min(sides), self._long / tf.reduce_max(sides)
+        )
+        return tf.cast(tf.maximum(tf.floor(sides * scale + 0.5), 1.0), tf.int32)
+
+
+def card_of(settings, source, dataset):
+    """The facts of a detector for `export`: what it knows, and how it wants its images."""
+    return {
+        "detector": settings.detector,
+        "architecture": source.architecture,
+        "dataset": dataset.name,
+        "class_names": list(dataset.class_names),
+        "category_ids": list(dataset.train.category_ids),
+        "short_side": settings.short_side,
+        "long_side": settings.long_side,
+        "mean": list(source.mean),
+        "deviation": list(source.deviation),
+    }
+
+
+def export(detector, path, card):
+    """Writes a detector as a SavedModel that loads where `kdcl_tf` is not installed.
+
+    Its signature `serving_default` takes `image`, uint8 `[H, W, 3]` of any size, and gives
+    what it finds in it, surest first: `boxes` `[n, 4]`, `[x1, y1, x2, y2]` in its pixels,
+    `scores` `[n]`, `classes` `[n]` int32, a position in the `class_names` of `detector.json`,
+    and of Mask R-CNN `masks` `[n, 28, 28]`, probabilities within each box.
+
+    Args:
+      detector: `Detector`.
+      path: the folder; it appears in one rename, and replaces an older one.
+      card: of `card_of`.
+
+    Returns:
+      The path.
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    served = _ServedDetector(detector, card)
+    tf.saved_model.save(served, str(partial), signatures={"serving_default": served.serve})
+    (partial / _CARD).write_text(json.dumps(card, indent=2) + "\n")
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)
+    return path
+
+
+class ServedDetector:
+    """An exported detector.
+
+    Args:
+      path: the folder of `export`, or a run that is complete.
+
+    Attributes:
+      card: of `detector.json`.
+
+    Raises:
+      ValueError: when there is none.
+    """
+
+    def __init__(self, path):
+        path = pathlib.Path(path).expanduser()
+        if (path / "detector" / _CARD).exists():
+            path = path / "detector"
+        if not (path / _CARD).exists():
+            raise ValueError(
+                f"--model={path} is no exported detector: wanted a folder with {_CARD}, such as "
+                "WORKDIR/detector, or a run of kdcl-detect that is complete"
+            )
+        self.card = json.loads((path / _CARD).read_text())
+        self._model = tf.saved_model.load(str(path))
+
+    @property
+    def has_masks(self):
+        """Whether it outlines objects, too."""
+        return self.card["detector"] == "mask"
+
+    def __call__(self, image):
+        """`Found` in a uint8 image `[H, W, 3]`."""
+        found = self._model.signatures["serving_default"](image=tf.convert_to_tensor(image))
+        found = {name: np.asarray(value) for name, value in found.items()}
+        height, width = image.shape[:2]
+        return Found(masks=found.pop("masks", None), height=height, width=width, **found)

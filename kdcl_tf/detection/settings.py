@@ -1,0 +1,90 @@
+"""The settings of a detector's run, checked before TensorFlow is even imported."""
+
+import dataclasses
+
+from kdcl_tf import students
+from kdcl_tf.detection import backbone_source
+from kdcl_tf.training.recipe import Recipe
+
+DETECTORS = ("faster", "mask")
+SPLITS = ("test", "train")
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectionSettings(Recipe):
+    """Everything that decides a run's numbers.  A flag of `kdcl-detect` for each field.
+
+    The defaults are the paper's, section 4.3: 14 epochs, 32 images a step, a rate of 0.04
+    that drops after 9 and 12, every layer trained, batch normalisation synchronised.
+    """
+
+    detector: str = "faster"
+    backbone: str = "resnet18"
+    architecture: str = ""
+    feature_layers: tuple = ()
+    dataset: str = "coco/2017"
+    train_images: int = 0
+    evaluate_on: str = "test"
+    short_side: int = 800
+    long_side: int = 1333
+    flip: bool = True
+    regions_per_image: int = 512
+    epochs: int = 14
+    batch_size: int = 32
+    learning_rate: float = 0.04
+    schedule: str = "step"
+    milestones: tuple = (9, 12)
+    warmup_steps: int = 0
+    warmup_learning_rate: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    precision: str = "float32"
+    strategy: str = "one"
+    synchronized_batch_norm: bool = True
+    evaluate_every: int = 1
+    seed: int = 0
+
+    def __post_init__(self):
+        self._unify_types()
+        self._check_among(detector=DETECTORS, evaluate_on=SPLITS)
+        self._check_training()
+        self._check_at_least(0, "train_images", "warmup_steps")
+        self._check_at_least(1, "short_side", "regions_per_image")
+        self._require(
+            "long_side", self.long_side >= self.short_side, f"at least {self.short_side}"
+        )
+        if self.strategy == "tpu":
+            raise ValueError(
+                "--strategy=tpu: a detector has as many boxes as an image has, and TPUs want "
+                "numbers that are fixed; pass one, mirrored or multi_worker"
+            )
+        self._check_data()
+        source = backbone_source.find(self.backbone, self.architecture)
+        if source.architecture and not self.feature_layers:
+            _check_levels(source.architecture)
+
+    @property
+    def decodes(self):
+        """Whether images are decoded while the run trains: always."""
+        return True
+
+    @property
+    def has_masks(self):
+        """Whether objects are outlined, too."""
+        return self.detector == "mask"
+
+    def warmup_steps_of(self, steps_per_epoch):
+        return self.warmup_steps
+
+    def _check_data(self):
+        from kdcl_tf.detection import scene_data
+
+        scene_data.validate_name(self.dataset)
+
+
+def _check_levels(architecture):
+    if students.parse(architecture).family == "keras":
+        raise ValueError(
+            f"--backbone of {architecture}: nothing says where its levels end; pass "
+            "--feature_layers with the names of the layers that do"
+        )

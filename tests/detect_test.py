@@ -1,0 +1,105 @@
+"""Tests of kdcl_tf.detect: what it refuses and tells, and its three modes as processes."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf import detect
+from tests import coco_files, image_files
+
+_DETECT = [sys.executable, "-m", "kdcl_tf.detect"]
+_SMALL = [
+    "--backbone=mobilenet_v2_0.35",
+    "--short_side=32",
+    "--long_side=48",
+    "--regions_per_image=8",
+    "--epochs=1",
+    "--batch_size=2",
+    "--learning_rate=0.01",
+    "--milestones=",
+]
+
+
+def _run(*arguments):
+    command = [*_DETECT, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+class ReportTest(absltest.TestCase):
+    def test_a_line_of_boxes_one_of_masks_and_where_everything_is(self):
+        result = {"test_box_ap": 0.5, "test_box_ap50": 0.75, "test_box_ap75": None}
+        result |= {"test_box_ar100": 0.6, "parameters": 1234, "detector": "detector"}
+        lines = detect.report(result, pathlib.Path("runs/one")).splitlines()
+        self.assertEqual(lines[0], "box: AP 50.0%, AP50 75.0%, AP75 none, AR100 60.0%")
+        self.assertEqual(lines[1], "1,234 parameters, runs/one/detector")
+        self.assertEqual(lines[2], "plot: runs/one/curves.png; numbers: runs/one/result.json")
+
+
+class RefusedTest(parameterized.TestCase):
+    """All before TensorFlow is imported."""
+
+    @parameterized.parameters(
+        (["--dataset=cifar100"], "data set: got 'cifar100', wanted coco:PATH"),
+        (["--backbone=resnet19"], "--backbone=resnet19 is neither a path nor a student"),
+        (["--detector=yolo"], "flag --detector=yolo: value should be one of"),
+        (["--mode=predict", "--image=/nowhere.jpg"], "--image: there is no file /nowhere.jpg"),
+        (["--mode=predict"], "--mode=predict wants --image"),
+        (["--mode=evaluate"], "--mode=evaluate wants --model"),
+        (["--mode=evaluate", "--model=/", "--output=/nowhere/x.json"], "--output=/nowhere/x.json"),
+    )
+    def test_one_line(self, arguments, message):
+        process = _run(*arguments)
+        self.assertEqual((process.returncode, process.stdout), (1, ""))
+        self.assertIn(message, process.stderr)
+        self.assertEqual(process.stderr.count("\n"), 1)
+
+    def test_a_folder_that_is_no_coco(self):
+        process = _run(f"--dataset=coco:{self.create_tempdir().full_path}")
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(process.stderr, r"^\S+: [^\n]*instances_train2017.json' is not there[^\n]*\n$")
+
+
+class ModesTest(absltest.TestCase):
+    def test_train_then_evaluate_then_predict(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        coco_files.write(folder / "coco")
+        data, run = f"--dataset=coco:{folder / 'coco'}", folder / "run"
+        trained = _run(*_SMALL, "--detector=mask", data, f"--workdir={run}")
+        self.assertEqual(trained.returncode, 0, trained.stderr)
+        self.assertRegex(trained.stdout, r"box: AP [\d.]+%, .*\nmask: AP [\d.]+%")
+        again = _run(*_SMALL, "--detector=mask", data, f"--workdir={run}")
+        self.assertEqual(again.stdout.splitlines()[-4:], trained.stdout.splitlines()[-4:])
+        self._evaluate(run, data, folder / "figures.json")
+        self._predict(run, folder)
+
+    def _evaluate(self, run, data, output):
+        scored = _run("--mode=evaluate", f"--model={run}", data, f"--output={output}")
+        self.assertEqual(scored.returncode, 0, scored.stderr)
+        result = json.loads((run / "result.json").read_text())
+        for name, value in json.loads(output.read_text()).items():
+            wanted = result[f"test_{name}"]
+            if wanted is None:
+                self.assertIsNone(value)
+            else:
+                self.assertAlmostEqual(value, wanted, places=2, msg=name)
+
+    def _predict(self, run, folder):
+        photo = folder / "photo.jpg"
+        photo.write_bytes(image_files.encode(image_files.photo(1, 40, 60)))
+        output = folder / "seen"
+        seen = _run(
+            "--mode=predict",
+            f"--model={run / 'detector'}",
+            f"--image={photo}",
+            f"--output={output}",
+            "--least_score=0.1",
+        )
+        self.assertEqual(seen.returncode, 0, seen.stderr)
+        self.assertEqual({path.name for path in output.iterdir()}, {"photo.png", "photo.json"})
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,52 @@
+"""Tests of kdcl_tf.detection.evaluation."""
+
+import json
+import pathlib
+
+import tensorflow as tf
+
+from kdcl_tf.data import bad_images
+from kdcl_tf.detection import evaluation, served
+from tests import coco_files, tiny_detector
+
+
+class EvaluationTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        coco_files.write(self.folder / "coco")
+        self.model = served.ServedDetector(tiny_detector.exported())
+
+    def scenes(self, split="test"):
+        return evaluation.load_scenes(self.model, f"coco:{self.folder / 'coco'}", split)
+
+    def test_figures_and_detections_are_written(self):
+        scorer = evaluation.score(self.model, self.scenes())
+        result = scorer.result()
+        self.assertEqual(len(result), 14)
+        evaluation.write(scorer, result, self.folder / "figures.json")
+        self.assertEqual(json.loads((self.folder / "figures.json").read_text()), result)
+        found = json.loads((self.folder / "figures.detections.json").read_text())
+        self.assertEqual({each["image_id"] for each in found}, {101, 102, 103})
+        self.assertEqual({each["category_id"] for each in found}, {90})
+        self.assertEqual(set(found[0]), {"image_id", "category_id", "bbox", "score", "segmentation"})
+
+    def test_the_training_images_can_be_scored(self):
+        self.assertAllEqual(self.scenes("train").ids, [1, 2, 3])
+
+    def test_other_classes_are_refused(self):
+        categories = [{"id": 1, "name": "person"}, {"id": 2, "name": "cat"}, {"id": 3, "name": "x"}]
+        content = coco_files.instances(categories=categories)
+        coco_files.write(self.folder / "coco", content, content)
+        with self.assertRaisesRegex(ValueError, "the detector knows 3 classes, and coco:.* has 3"):
+            self.scenes()
+
+    def test_a_damaged_image_is_named(self):
+        path = self.folder / "coco" / "val2017" / "000000000102.jpg"
+        path.write_bytes(path.read_bytes()[:100])
+        with self.assertRaisesRegex(bad_images.BadImageError, "000000000102.jpg' of id 102"):
+            evaluation.score(self.model, self.scenes())
+
+
+if __name__ == "__main__":
+    tf.test.main()

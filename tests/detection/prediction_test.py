@@ -1,0 +1,46 @@
+"""Tests of kdcl_tf.detection.prediction."""
+
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.detection import prediction, served
+from tests import image_files, tiny_detector
+
+
+class PredictionTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.image = self.folder / "photo.jpg"
+        self.image.write_bytes(image_files.encode(image_files.photo(1, 40, 60)))
+        self.model = served.ServedDetector(tiny_detector.exported())
+
+    def test_a_picture_and_a_list(self):
+        line = prediction.draw(self.model, self.image, self.folder, 0.5)
+        self.assertStartsWith(line, "photo.jpg: brush 0.9")
+        picture = tf.io.decode_png((self.folder / "photo.png").read_bytes())
+        self.assertEqual(picture.shape, (40, 60, 3))
+        listing = json.loads((self.folder / "photo.json").read_text())
+        self.assertEqual({each["name"] for each in listing}, {"brush"})
+        self.assertEqual(set(listing[0]), {"name", "score", "box", "mask"})
+        self.assertEqual(listing[0]["mask"]["size"], [40, 60])
+        scores = [each["score"] for each in listing]
+        self.assertAllEqual(np.sort(scores)[::-1], scores)
+
+    def test_nothing_sure_is_said_so(self):
+        line = prediction.draw(self.model, self.image, self.folder, 1.0)
+        self.assertIn("nothing surer than 1.0", line)
+        self.assertEqual(json.loads((self.folder / "photo.json").read_text()), [])
+
+    def test_a_damaged_image_is_refused_and_nothing_is_written(self):
+        self.image.write_bytes(self.image.read_bytes()[:200])
+        with self.assertRaisesRegex(ValueError, r"photo.jpg cannot be decoded: the JPEG is cut"):
+            prediction.draw(self.model, self.image, self.folder, 0.5)
+        self.assertLen(list(self.folder.iterdir()), 1)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,90 @@
+"""Tests of kdcl_tf.detection.served."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.detection import found as found_lib
+from kdcl_tf.detection import scene_data, served
+from kdcl_tf.detection.scene_views import SceneViews
+from tests import coco_files, tiny_detector
+
+# What a server runs: neither Keras nor this package can be imported there.
+_ELSEWHERE = """
+import json, sys
+sys.modules.update(keras=None, kdcl_tf=None, keras_cv=None)
+import numpy as np, tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+image = np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)
+found = model.signatures["serving_default"](image=tf.constant(image))
+print(json.dumps({name: value.numpy().tolist() for name, value in found.items()}))
+"""
+
+
+class ServedDetectorTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.path = tiny_detector.exported()
+        cls.served = served.ServedDetector(cls.path)
+        cls.image = np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)
+
+    def test_it_finds_as_elsewhere(self):
+        command = [sys.executable, "-c", _ELSEWHERE, str(self.path)]
+        process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        there = json.loads(process.stdout.splitlines()[-1])
+        here = self.served(self.image)
+        self.assertNotEmpty(here.scores)
+        for name in ("boxes", "scores", "classes", "masks"):
+            self.assertAllClose(there[name], getattr(here, name), atol=1e-5)
+
+    def test_it_finds_what_a_batch_of_views_finds(self):
+        """In images scaled, normalised and padded by the stream of the training program."""
+        root = self.create_tempdir().full_path
+        coco_files.write(root)
+        dataset = scene_data.load(f"coco:{root}")
+        detector, card = tiny_detector.detector(), tiny_detector.card()
+        detector.box_head.get_layer("classes").bias.assign([0.0, 0.0, 4.0, 0.0])
+        views = SceneViews(
+            dataset, 0, 32, 48, mean=card["mean"], deviation=card["deviation"], multiple=8
+        )
+        (batch,) = views.evaluation(dataset.test.take([0]), 1)
+        detections = detector.detect(batch["images"], batch["sizes"])
+        ((_, wanted),) = found_lib.split({**batch, **detections})
+        pixels = tf.io.decode_image(dataset.test.images.read(0)).numpy()
+        found = self.served(pixels)
+        self.assertAllClose(found.boxes, wanted.boxes, atol=1e-3)
+        self.assertAllClose(found.scores, wanted.scores, atol=1e-5)
+        self.assertAllClose(found.masks, wanted.masks, atol=1e-4)
+
+    def test_boxes_are_inside_and_sorted_by_score(self):
+        found = self.served(self.image)
+        self.assertTrue((found.boxes >= 0).all())
+        self.assertTrue((found.boxes <= [60, 40, 60, 40]).all())
+        self.assertAllEqual(np.sort(found.scores)[::-1], found.scores)
+        self.assertEqual(set(found.classes), {2})
+
+    def test_an_image_of_one_pixel(self):
+        found = self.served(np.zeros([1, 1, 3], np.uint8))
+        self.assertTrue((found.boxes <= 1).all())
+
+    def test_faster_has_no_masks(self):
+        model = served.ServedDetector(tiny_detector.exported(masks=False))
+        self.assertFalse(model.has_masks)
+        self.assertIsNone(model(self.image).masks)
+
+    def test_a_run_leads_to_its_detector(self):
+        run = pathlib.Path(self.path).parent
+        self.assertEqual(served.ServedDetector(run).card, self.served.card)
+
+    def test_refused(self):
+        with self.assertRaisesRegex(ValueError, "is no exported detector: wanted a folder"):
+            served.ServedDetector(self.create_tempdir().full_path)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,109 @@
+"""Tests of kdcl_tf.detection.session: whole runs on small real folders."""
+
+import os
+import pathlib
+import signal
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.data import bad_images
+from kdcl_tf.detection.session import DetectionSession, load_dataset
+from kdcl_tf.detection.settings import DetectionSettings
+from kdcl_tf.detection.served import ServedDetector
+from kdcl_tf.training.checkpoint import all_variables
+from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.workdir import Workdir
+from tests import coco_files
+
+_SMALL = {
+    "detector": "mask",
+    "backbone": "mobilenet_v2_0.35",
+    "short_side": 32,
+    "long_side": 48,
+    "regions_per_image": 8,
+    "epochs": 2,
+    "batch_size": 2,
+    "evaluate_every": 2,
+    "learning_rate": 0.01,
+    "milestones": (1,),
+}
+
+
+def _stop_in_the_first_step(run):
+    """As if the process were told to end; the step is taken and saved."""
+    epoch = run.task.epoch
+
+    def stopped(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return epoch(*args)
+
+    run.task.epoch = stopped
+
+
+class DetectionSessionTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        coco_files.write(self.folder / "coco")
+
+    def settings(self, **fields):
+        return DetectionSettings(dataset=f"coco:{self.folder / 'coco'}", **{**_SMALL, **fields})
+
+    def run_of(self, name="run", **fields):
+        return DetectionSession(self.settings(**fields), Workdir(self.folder / name))
+
+    def test_a_run_that_is_stopped_ends_as_one_that_is_not(self):
+        whole = self.run_of("whole")
+        result = whole.train()
+        first = self.run_of("parts")
+        _stop_in_the_first_step(first)
+        with self.assertRaisesRegex(Interrupted, "at epoch 1, step 1 of 2; all is saved"):
+            first.train()
+        resumed = self.run_of("parts")
+        resumed.train()
+        for each, wanted in zip(all_variables(resumed.detector), all_variables(whole.detector)):
+            self.assertAllClose(each, wanted, rtol=1e-5, atol=1e-6, msg=each.path)
+        self._assert_complete(whole, result)
+
+    def _assert_complete(self, run, result):
+        path = run.workdir.path
+        log = run.workdir.log
+        self.assertEqual([record["epoch"] for record in log], [1, 2])
+        self.assertNotIn("test_box_ap", log[0])
+        self.assertEqual(result["test_box_ap50"], log[1]["test_box_ap50"])
+        self.assertLess(log[1]["learning_rate"], log[0]["learning_rate"])
+        for name in ("flags.txt", "curves.png", "detections.json", "detector/saved_model.pb"):
+            self.assertTrue((path / name).exists(), name)
+        self.assertGreater(result["peak_memory_gib"], 0.1)
+        self.assertEqual(result["data"]["num_train"], 3)
+        served = ServedDetector(path)
+        self.assertEqual(served.card["class_names"], ["person", "car", "brush"])
+        served(np.zeros([40, 60, 3], np.uint8))
+
+    def test_a_complete_run_is_not_run_again(self):
+        run = self.run_of()
+        run.workdir.write_result({"kept": True})
+        self.assertEqual(run.train(), {"kept": True})
+
+    def test_a_damaged_image_ends_it_in_one_line(self):
+        path = self.folder / "coco" / "train2017" / "000000000002.jpg"
+        path.write_bytes(path.read_bytes()[:99])
+        run = self.run_of(detector="faster")
+        with self.assertRaisesRegex(bad_images.BadImageError, "000000000002.jpg' of id 2 cannot"):
+            run.train()
+
+    def test_the_first_images_only(self):
+        dataset = load_dataset(self.settings(train_images=2), None)
+        self.assertAllEqual(dataset.train.ids, [1, 2])
+        self.assertLen(dataset.test, 3)
+
+    def test_other_flags_are_refused(self):
+        workdir = Workdir(self.folder / "run")
+        workdir.record_flags(self.settings(seed=1).as_flags())
+        with self.assertRaisesRegex(ValueError, "was made with other flags: --seed=1"):
+            self.run_of()
+
+
+if __name__ == "__main__":
+    tf.test.main()

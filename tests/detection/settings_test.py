@@ -1,0 +1,47 @@
+"""Tests of kdcl_tf.detection.settings."""
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.detection.settings import DetectionSettings
+
+
+class DetectionSettingsTest(parameterized.TestCase):
+    def test_the_defaults_are_the_papers(self):
+        settings = DetectionSettings()
+        self.assertEqual((settings.epochs, settings.milestones), (14, (9, 12)))
+        self.assertEqual((settings.learning_rate, settings.weight_decay), (0.04, 1e-4))
+        self.assertEqual((settings.batch_size, settings.momentum), (4 * 8, 0.9))
+        self.assertTrue(settings.synchronized_batch_norm)
+        self.assertEqual((settings.short_side, settings.long_side), (800, 1333))
+
+    def test_masks(self):
+        self.assertFalse(DetectionSettings(detector="faster").has_masks)
+        self.assertTrue(DetectionSettings(detector="mask").has_masks)
+
+    def test_flags_are_text(self):
+        flags = DetectionSettings(learning_rate=1, milestones=(3, 5)).as_flags()
+        self.assertEqual(flags["learning_rate"], "1.0")
+        self.assertEqual(flags["milestones"], "3,5")
+        self.assertEqual(flags["flip"], "true")
+
+    @parameterized.parameters(
+        ({"detector": "yolo"}, "unknown --detector=yolo: wanted one of faster, mask"),
+        ({"long_side": 700}, "--long_side=700: wanted at least 800"),
+        ({"short_side": 0}, "--short_side=0: wanted at least 1"),
+        ({"strategy": "tpu"}, "--strategy=tpu: a detector has as many boxes"),
+        ({"strategy": "parameter_server"}, "Keras 3 does not support parameter servers"),
+        ({"backbone": "resnet19"}, "--backbone=resnet19 is neither a path nor a student"),
+        ({"backbone": "keras:ResNet50V2"}, "pass --feature_layers"),
+        ({"architecture": "resnet18"}, "--architecture=resnet18 is for a --backbone that is a file"),
+        ({"dataset": "cifar100"}, "data set: got 'cifar100', wanted coco:PATH"),
+        ({"epochs": 0}, "--epochs=0: wanted at least 1"),
+        ({"train_images": -1}, "--train_images=-1: wanted 0 or more"),
+        ({"evaluate_on": "val"}, "unknown --evaluate_on=val"),
+    )
+    def test_refused(self, fields, message):
+        with self.assertRaisesRegex(ValueError, message):
+            DetectionSettings(**fields)
+
+
+if __name__ == "__main__":
+    absltest.main()

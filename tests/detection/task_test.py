@@ -1,0 +1,59 @@
+"""Tests of kdcl_tf.detection.task."""
+
+import json
+import pathlib
+
+import tensorflow as tf
+
+from kdcl_tf.data import stream
+from kdcl_tf.detection import scene_data
+from kdcl_tf.detection.scene_views import SceneViews
+from kdcl_tf.detection.task import Detection
+from kdcl_tf.training.replicas import Replicas
+from tests import coco_files, tiny_detector
+
+
+class DetectionTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.detector = tiny_detector.detector()
+        cls.strategy = tf.distribute.get_strategy()
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        coco_files.write(self.folder)
+        dataset = scene_data.load(f"coco:{self.folder}", masks=True)
+        views = SceneViews(dataset, 0, 32, 48, masks=True, multiple=8)
+        self.found = self.folder / "detections.json"
+        self.task = Detection(self.detector, views, dataset.test, self.strategy, self.found)
+
+    def test_an_epoch_is_that_of_the_views(self):
+        self.assertEqual((self.task.images, self.task.steps_per_epoch(2)), (3, 2))
+        (batch,) = self.task.epoch(0, 2, 1, stream.Share())
+        self.assertEqual(batch["images"].shape[0], 1)
+
+    def test_the_bad_loss_is_named(self):
+        nan, fine = float("nan"), [0.0] * 3
+        self.assertEqual(
+            self.task.guilty([*fine, nan, nan]), "the boxes_loss and masks_loss of the detector"
+        )
+        self.assertEqual(self.task.guilty([*fine, 0.0, 0.0]), "the loss of the detector")
+
+    def test_every_image_is_judged_and_what_was_found_is_written(self):
+        record = self.task.evaluate(Replicas(self.strategy, self.detector))
+        self.assertEqual(len(record), 14)
+        self.assertEqual(record["test_box_ap"], 0.0)
+        found = json.loads(self.found.read_text())
+        self.assertContainsSubset({each["image_id"] for each in found}, {101, 102, 103})
+
+    def test_a_summary(self):
+        record = {"test_box_ap": 0.5, "test_box_ap50": 0.75, "test_mask_ap": None}
+        self.assertEqual(self.task.summary(record), "box AP 50.0%, AP50 75.0%")
+        self.assertEqual(self.task.summary({"epoch": 1}), "")
+        self.assertEqual(self.task.problems(), {})
+
+
+if __name__ == "__main__":
+    tf.test.main()
