@@ -90,7 +90,8 @@ class ClipTest(tf.test.TestCase):
         self.assertAllEqual(boxes.area(clipped)[0, 1:], [0.0, 0.0])
 
     def test_no_boxes_stay_no_boxes(self):
-        self.assertEqual(boxes.clip(tf.zeros([2, 0, 4]), tf.ones([2, 2], tf.int32)).shape, [2, 0, 4])
+        clipped = boxes.clip(tf.zeros([2, 0, 4]), tf.ones([2, 2], tf.int32))
+        self.assertEqual(clipped.shape, [2, 0, 4])
 
 
 class CodingTest(tf.test.TestCase, parameterized.TestCase):

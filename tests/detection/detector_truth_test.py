@@ -113,7 +113,8 @@ class DetectorTruthTest(tf.test.TestCase, parameterized.TestCase):
         for image in range(images):
             valid = found["valid"][image].numpy()
             self.assertEqual(np.count_nonzero(valid), len(_BOXES))
-            order = np.argsort([_OWN_CLASSES.index(each) for each in found["classes"][image][valid]])
+            classes = found["classes"][image].numpy()[valid]
+            order = np.argsort([_OWN_CLASSES.index(each) for each in classes])
             self.assertAllClose(found["boxes"][image].numpy()[valid][order], _BOXES, atol=0.05)
             self.assertAllClose(found["scores"][image][valid], np.ones(3), atol=1e-6)
 

@@ -123,11 +123,12 @@ class MatchTest(tf.test.TestCase, parameterized.TestCase):
         crowds = np.zeros([3, 8], bool)
         crowds[:2, 0] = True
         is_object = ~crowds & (rng.uniform(size=[3, 8]) < 0.8)
-        found = matching.match(tf.constant(candidates), boxes, is_object, crowds, *bounds, keep_best)
+        rest = (boxes, is_object, crowds, *bounds, keep_best)
+        found = matching.match(tf.constant(candidates), *rest)
         seen = set()
         for image, (matched, labels) in enumerate(zip(*map(np.array, found))):
-            rest = (boxes[image], is_object[image], crowds[image], *bounds, keep_best)
-            wanted_matched, wanted_labels = _plain_match(candidates[image], *rest)
+            own = (boxes[image], is_object[image], crowds[image], *bounds, keep_best)
+            wanted_matched, wanted_labels = _plain_match(candidates[image], *own)
             self.assertAllEqual(labels, wanted_labels)
             for one, wanted in zip(matched, wanted_matched):
                 self.assertIn(one, [wanted] if wanted is not None else range(8))

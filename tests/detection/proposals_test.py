@@ -116,7 +116,8 @@ class LossesTest(ProposalTestCase):
         predictions = _predictions(self.network, _untrained)
         with tf.GradientTape() as tape:
             tape.watch(predictions.codes)
-            sums, count = self.network.losses(predictions, small_scenes.targets([boxes], [classes], [crowds]))
+            targets = small_scenes.targets([boxes], [classes], [crowds])
+            sums, count = self.network.losses(predictions, targets)
             total = sums["objectness"] + sums["proposal_boxes"]
         self.assertAllEqual(sums["proposal_boxes"], 0.0)
         self.assertAllClose(sums["objectness"], count.numpy() * np.log(2.0), rtol=1e-5)

@@ -117,7 +117,8 @@ class SampleTest(tf.test.TestCase, parameterized.TestCase):
 
 class ObjectsTest(tf.test.TestCase):
     def test_they_are_the_regions_with_objects_in_order(self):
-        targets = small_scenes.targets([[[0.0, 0.0, 10.0, 10.0]], [[30.0, 30.0, 50.0, 50.0]]], [[3], [4]])
+        boxes = [[[0.0, 0.0, 10.0, 10.0]], [[30.0, 30.0, 50.0, 50.0]]]
+        targets = small_scenes.targets(boxes, [[3], [4]])
         found = _sample([[[90.0, 90.0, 99.0, 99.0]]] * 2, targets, count=4)
         objects = found.objects()
         self.assertAllEqual(objects.classes, [3, 4])

@@ -26,7 +26,8 @@ def _drawn(labels, number, count=8, fraction=0.25):
 
 @tf.function
 def _sample_often(labels, draws, count, fraction):
-    return sampling.sample(tf.repeat(labels[None], draws, axis=0), _keys(*range(draws)), count, fraction)
+    labels = tf.repeat(labels[None], draws, axis=0)
+    return sampling.sample(labels, _keys(*range(draws)), count, fraction)
 
 
 class SampleTest(tf.test.TestCase, parameterized.TestCase):
