@@ -65,6 +65,11 @@ def batch(images=2, seed=0):
     }
 
 
+def one(batch, image):
+    """The batch of one of its images."""
+    return {name: each[image : image + 1] for name, each in batch.items()}
+
+
 def halved(batch):
     """The same scenes in a quarter of the pixels."""
     return {
