@@ -41,7 +41,7 @@ _ALLOWED = {
     "data": (),
     "figures": (),
     # A leaf: that nothing imports it, but its own program, follows from the rules here.
-    # `kdcl_tf` for its version.
+    # Of the package itself it takes the version, which a run records.
     "detection": ("data", "figures", "kdcl_tf", "students", "training"),
 }
 # What each of the upper parts may not import.

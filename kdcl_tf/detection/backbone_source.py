@@ -77,16 +77,19 @@ def _fresh(backbone, architecture):
     try:
         students.validate(backbone)
     except ValueError as error:
-        raise ValueError(f"--backbone={backbone} is neither a path nor a student: {error}") from None
+        raise ValueError(
+            f"--backbone={backbone} is neither a path nor a student: {error}"
+        ) from None
     return BackboneSource("fresh", None, backbone)
 
 
 def _with_card(kind, path, card, architecture):
-    facts = json.loads(card.read_text()) if card.exists() else {}
-    known = facts.get("architecture") or _architecture_of(facts.get("student", ""))
-    if architecture and known and architecture != known:
-        raise ValueError(f"--backbone={path} is a {known}; got --architecture={architecture}")
-    name = architecture or known
+    facts = _facts(card)
+    told = facts.get("architecture", "")
+    if architecture and told and architecture != told:
+        raise ValueError(f"--backbone={path} is a {told}; got --architecture={architecture}")
+    # The name of a student only hints: a run's second mobilenet_v2 is its mobilenet_v2_2.
+    name = architecture or told or _architecture_of(facts.get("student", ""))
     if not name and kind != "keras":
         raise ValueError(
             f"--backbone={path} does not say which student it is: pass --architecture, such as "
@@ -96,6 +99,17 @@ def _with_card(kind, path, card, architecture):
         students.validate(name)
     normalisation = {key: tuple(facts[key]) for key in ("mean", "deviation") if key in facts}
     return BackboneSource(kind, path, name, **normalisation)
+
+
+def _facts(card):
+    """What a card says, {} where there is none."""
+    try:
+        facts = json.loads(card.read_text()) if card.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"{card} is no card of a student: {error}") from error
+    if not isinstance(facts, dict):
+        raise ValueError(f"{card} is no card of a student: wanted an object of JSON")
+    return facts
 
 
 def _architecture_of(student):

@@ -157,18 +157,22 @@ class Detector(keras.Model):
         Returns:
           `{"boxes": [B, count, 4], "scores": [B, count], "classes": [B, count] int32, "valid":
           [B, count] bool}`, surest first; and of Mask R-CNN "masks", `[B, count, 28, 28]`
-          probabilities within each box.
+          probabilities within each box.  Zeros where there are fewer.
         """
         pyramid = self._features(images, training=False)
         predictions = self._proposals.predict(pyramid)
-        boxes, valid = self._proposals.propose(
-            predictions, sizes, _SERVED_CANDIDATES, _PROPOSALS
+        boxes, valid = self._proposals.propose(predictions, sizes, _SERVED_CANDIDATES, _PROPOSALS)
+        batch = tf.shape(boxes)[0]
+        features = self._aligned(
+            pyramid,
+            tf.reshape(boxes, [-1, 4]),
+            tf.repeat(tf.range(batch), _PROPOSALS),
+            _BOX_BINS,
         )
-        logits, codes = self.box_head(self._aligned(pyramid, boxes, _BOX_BINS), training=False)
-        shape = tf.shape(boxes)[:2]
+        logits, codes = self.box_head(features, training=False)
         scores = tf.nn.softmax(logits)[:, : self.num_classes]
-        scores = tf.reshape(scores, [*tf.unstack(shape), self.num_classes])
-        codes = tf.reshape(codes, [*tf.unstack(shape), self.num_classes, 4])
+        scores = tf.reshape(scores, [batch, _PROPOSALS, self.num_classes])
+        codes = tf.reshape(codes, [batch, _PROPOSALS, self.num_classes, 4])
         found = suppression.keep_detections(
             regions.decode(codes, boxes, sizes),
             tf.where(valid[..., None], scores, 0.0),
@@ -182,16 +186,13 @@ class Detector(keras.Model):
         levels = self.pyramid(images, training=training)
         return {int(stride): features for stride, features in levels.items()}
 
-    def _aligned(self, pyramid, boxes, bins):
-        """Features of `[B, P, 4]` boxes, or of flat ones with the images they are of."""
+    def _aligned(self, pyramid, boxes, images, bins):
+        """Features of flat boxes; the level beyond the backbone's is for proposals alone."""
         levels = {stride: pyramid[stride] for stride in self._levels}
-        batch, count = tf.unstack(tf.shape(boxes)[:2])
-        images = tf.repeat(tf.range(batch), count)
-        return roi_align.pyramid_align(levels, tf.reshape(boxes, [-1, 4]), images, bins)
+        return roi_align.pyramid_align(levels, boxes, images, bins)
 
     def _box_losses(self, pyramid, sampled, training):
-        levels = {stride: pyramid[stride] for stride in self._levels}
-        features = roi_align.pyramid_align(levels, sampled.boxes, sampled.images, _BOX_BINS)
+        features = self._aligned(pyramid, sampled.boxes, sampled.images, _BOX_BINS)
         logits, codes = self.box_head(features, training=training)
         of_class = tf.minimum(sampled.classes, self.num_classes - 1)
         wanted = boxes_lib.encode(sampled.own, sampled.boxes, regions.CODE_WEIGHTS)
@@ -202,8 +203,7 @@ class Detector(keras.Model):
         }
 
     def _mask_loss(self, pyramid, objects, targets, training):
-        levels = {stride: pyramid[stride] for stride in self._levels}
-        features = roi_align.pyramid_align(levels, objects.boxes, objects.images, _MASK_BINS)
+        features = self._aligned(pyramid, objects.boxes, objects.images, _MASK_BINS)
         logits = _of_class(self.mask_head(features, training=training), objects.classes)
         wanted = regions.mask_targets(targets.masks, objects, 2 * _MASK_BINS)
         return losses.masks(logits, wanted, objects.is_object)
@@ -213,13 +213,16 @@ class Detector(keras.Model):
         positions = tf.where(found["valid"])
         missing = tf.cast(tf.shape(positions)[0] == 0, tf.int32)
         positions = tf.pad(positions, [[0, missing], [0, 0]])
-        boxes, classes = (tf.gather_nd(found[each], positions) for each in ("boxes", "classes"))
-        levels = {stride: pyramid[stride] for stride in self._levels}
-        images = tf.cast(positions[:, 0], tf.int32)
-        features = roi_align.pyramid_align(levels, boxes, images, _MASK_BINS)
+        positions = tf.cast(positions, tf.int32)
+        boxes, classes, valid = (
+            tf.gather_nd(found[each], positions) for each in ("boxes", "classes", "valid")
+        )
+        features = self._aligned(pyramid, boxes, positions[:, 0], _MASK_BINS)
         logits = _of_class(self.mask_head(features, training=False), classes)
+        # Where nothing was found, something was drawn all the same.
+        drawn = tf.where(valid[:, None, None], tf.sigmoid(logits), 0.0)
         shape = tf.concat([tf.shape(found["valid"]), [2 * _MASK_BINS] * 2], axis=0)
-        return tf.scatter_nd(tf.cast(positions, tf.int32), tf.sigmoid(logits), shape)
+        return tf.scatter_nd(positions, drawn, shape)
 
     def _replicas(self):
         return tf.distribute.get_replica_context().num_replicas_in_sync

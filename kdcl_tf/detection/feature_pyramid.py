@@ -30,8 +30,8 @@ def build(backbone, channels=CHANNELS, dtype=None):
     pyramid = keras_cv.layers.FeaturePyramid(
         min(levels),
         max(levels),
-        lateral_layers={level: _convolution(f"lateral_{level}", 1, channels, dtype) for level in levels},
-        output_layers={level: _convolution(f"output_{level}", 3, channels, dtype) for level in levels},
+        lateral_layers=_convolutions("lateral", levels, 1, channels, dtype),
+        output_layers=_convolutions("output", levels, 3, channels, dtype),
         dtype=dtype,
         name="feature_pyramid",
     )(levels)
@@ -48,7 +48,8 @@ def strides_of(backbone):
       ValueError: as `build`.
     """
     strides = sorted(int(stride) for stride in backbone.output)
-    if strides != [strides[0] << number for number in range(len(strides))]:
+    rising = [strides[0] << number for number in range(len(strides))]
+    if strides != rising or strides[0].bit_count() != 1:
         raise ValueError(
             f"backbone {backbone.name!r} has levels at strides {strides}: wanted powers of two "
             "that follow each other, such as 4, 8, 16, 32"
@@ -56,13 +57,17 @@ def strides_of(backbone):
     return strides
 
 
-def _convolution(name, size, channels, dtype):
-    return keras.layers.Conv2D(
-        channels,
-        size,
-        padding="same",
-        # As the authors' code: uniform, with the variance of one over the fan-in.
-        kernel_initializer=keras.initializers.VarianceScaling(1.0, "fan_in", "uniform"),
-        dtype=dtype,
-        name=name,
-    )
+def _convolutions(kind, levels, size, channels, dtype):
+    """A convolution for each level."""
+    return {
+        level: keras.layers.Conv2D(
+            channels,
+            size,
+            padding="same",
+            # As the authors' code: uniform, with the variance of one over the fan-in.
+            kernel_initializer=keras.initializers.VarianceScaling(1.0, "fan_in", "uniform"),
+            dtype=dtype,
+            name=f"{kind}_{level}",
+        )
+        for level in levels
+    }

@@ -15,7 +15,7 @@ def match(candidates, boxes, is_object, crowds, low, high, keep_best=False):
 
     Args:
       candidates: `[A, 4]`, the same for all images, or `[B, A, 4]`.
-      boxes: `[B, G, 4]`.
+      boxes: `[B, G, 4]`, G >= 1.
       is_object: `[B, G]` bool; the other boxes are crowds or padding.
       crowds: `[B, G]` bool.
       low, high: below `low` of intersection over union a candidate is negative, from `high`

@@ -14,19 +14,18 @@ def keep_proposals(boxes, scores, levels, count, threshold):
       scores: `[B, N]` logits; minus infinity for boxes that are out of question.
       levels: `[N]` int32; boxes of two levels do not suppress each other.
       count: boxes an image that stay at most.
-      threshold: from so much intersection over union on, the less sure one goes.
+      threshold: above so much intersection over union, the less sure one goes.
 
     Returns:
       `(boxes [B, count, 4], valid [B, count])`, surest first; zeros where there are fewer.
     """
-    # Far apart, boxes of two levels cannot overlap.
-    extent = tf.reduce_max(boxes) + 1.0
-    apart = boxes + (tf.cast(levels, boxes.dtype) * extent)[None, :, None]
 
     def of_image(image):
-        boxes, apart, scores = image
+        boxes, scores = image
+        # One box that is no number would hide how far the others reach.
+        boxes = tf.where(scores[:, None] > _LOWEST, boxes, 0.0)
         kept, number = tf.raw_ops.NonMaxSuppressionV4(
-            boxes=apart,
+            boxes=_apart(boxes, levels),
             scores=scores,
             max_output_size=count,
             iou_threshold=threshold,
@@ -37,7 +36,13 @@ def keep_proposals(boxes, scores, levels, count, threshold):
         return tf.where(valid[:, None], tf.gather(boxes, kept), 0.0), valid
 
     signature = (tf.TensorSpec([count, 4], tf.float32), tf.TensorSpec([count], tf.bool))
-    return tf.map_fn(of_image, (boxes, apart, scores), fn_output_signature=signature)
+    return tf.map_fn(of_image, (boxes, scores), fn_output_signature=signature)
+
+
+def _apart(boxes, levels):
+    """`[N, 4]` boxes moved by their levels so far that those of two cannot overlap."""
+    extent = tf.reduce_max(boxes) - tf.reduce_min(boxes) + 1.0
+    return boxes + (tf.cast(levels, boxes.dtype) * extent)[:, None]
 
 
 def keep_detections(boxes, scores, count, threshold, least_score):

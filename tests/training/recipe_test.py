@@ -1,0 +1,99 @@
+"""Tests of kdcl_tf.training.recipe, by a recipe of what every program needs and no more."""
+
+import dataclasses
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.training import recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class _Recipe(recipe.Recipe):
+    epochs: int = 12
+    batch_size: int = 16
+    learning_rate: float = 0.02
+    schedule: str = "step"
+    milestones: tuple = (8, 11)
+    warmup_learning_rate: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    precision: str = "float32"
+    strategy: str = "one"
+    evaluate_every: int = 1
+    seed: int = 0
+    dataset: str = "digits"
+    shrink: float | None = None
+    flip: bool = True
+
+    def __post_init__(self):
+        self._unify_types("shrink")
+        self._check_training()
+
+
+class RecipeTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ("epochs", 0, "at least 1"),
+        ("batch_size", 0, "at least 1"),
+        ("evaluate_every", -2, "at least 1"),
+        ("seed", -1, "0 or more"),
+        ("seed", 2**32, r"less than 2\*\*32"),
+        ("weight_decay", -0.5, "0 or more"),
+        ("warmup_learning_rate", -0.5, "0 or more"),
+        ("learning_rate", 0.0, "more than 0"),
+        ("momentum", 1.0, "from 0 to below 1"),
+        ("learning_rate", float("inf"), "a finite number"),
+        ("shrink", float("nan"), "a finite number"),
+    )
+    def test_a_number_out_of_range_is_refused(self, field, value, wanted):
+        fields = {"shrink": 1.0, field: value}
+        with self.assertRaisesRegex(ValueError, f"^--{field}={value}: wanted {wanted}$"):
+            _Recipe(**fields)
+
+    @parameterized.parameters(
+        ("schedule", "linear", "step, cosine, constant"),
+        ("precision", "float16", "float32, bfloat16"),
+        ("strategy", "two", "one, mirrored, multi_worker, tpu"),
+    )
+    def test_an_unknown_word_is_refused_with_those_there_are(self, field, value, known):
+        with self.assertRaisesRegex(
+            ValueError, f"^unknown --{field}={value}: wanted one of {known}$"
+        ):
+            _Recipe(shrink=1.0, **{field: value})
+
+    def test_parameter_servers_are_refused_with_what_to_pass(self):
+        with self.assertRaisesRegex(ValueError, "pass --strategy=multi_worker for many machines"):
+            _Recipe(shrink=1.0, strategy="parameter_server")
+
+    @parameterized.parameters(((11, 8),), ((8, 8),), ((0, 8),))
+    def test_milestones_that_do_not_rise_are_refused(self, milestones):
+        given = ",".join(map(str, milestones))
+        with self.assertRaisesRegex(ValueError, f"^--milestones={given}: wanted rising numbers"):
+            _Recipe(shrink=1.0, milestones=milestones)
+
+    def test_whole_numbers_and_lists_become_what_flags_give(self):
+        found = _Recipe(learning_rate=1, shrink=2, milestones=[3])
+        self.assertEqual(found, _Recipe(learning_rate=1.0, shrink=2.0, milestones=(3,)))
+        self.assertIsInstance(found.learning_rate, float)
+        self.assertIsInstance(found.shrink, float)
+
+    def test_as_flags_has_every_field_as_the_command_line_would(self):
+        found = _Recipe(shrink=0.5, flip=False, milestones=()).as_flags()
+        self.assertEqual(list(found), [field.name for field in dataclasses.fields(_Recipe)])
+        wanted = {"learning_rate": "0.02", "milestones": "", "flip": "false", "shrink": "0.5"}
+        self.assertEqual({name: found[name] for name in wanted}, wanted)
+
+    def test_a_recipe_must_say_how_long_it_warms_up(self):
+        with self.assertRaisesRegex(TypeError, "_Recipe must override warmup_steps_of"):
+            _Recipe(shrink=1.0).warmup_steps_of(10)
+
+
+class AsTextTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (True, "true"), (False, "false"), ((3, 5), "3,5"), ((), ""), (1e-7, "1e-07"), (0, "0")
+    )
+    def test_known_values(self, value, text):
+        self.assertEqual(recipe.as_text(value), text)
+
+
+if __name__ == "__main__":
+    absltest.main()
