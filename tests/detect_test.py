@@ -8,21 +8,10 @@ import sys
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import detect
-from tests import coco_files, image_files
+from kdcl_tf.detection.settings import DetectionSettings
+from tests import coco_files, image_files, tiny_detector
 
 _DETECT = [sys.executable, "-m", "kdcl_tf.detect"]
-_SMALL = [
-    "--backbone=mobilenet_v2_0.35",
-    "--short_side=32",
-    "--long_side=48",
-    "--regions_per_image=8",
-    "--epochs=1",
-    "--batch_size=2",
-    "--learning_rate=0.01",
-    "--milestones=",
-]
-
-
 def _run(*arguments):
     command = [*_DETECT, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -67,10 +56,13 @@ class ModesTest(absltest.TestCase):
         folder = pathlib.Path(self.create_tempdir().full_path)
         coco_files.write(folder / "coco")
         data, run = f"--dataset=coco:{folder / 'coco'}", folder / "run"
-        trained = _run(*_SMALL, "--detector=mask", data, f"--workdir={run}")
+        small = DetectionSettings(**tiny_detector.backbone_flags(folder)).as_flags()
+        small |= {"detector": "mask", "epochs": "1", "milestones": "", "dataset": data[10:]}
+        small = [f"--{name}={value}" for name, value in small.items()]
+        trained = _run(*small, f"--workdir={run}")
         self.assertEqual(trained.returncode, 0, trained.stderr)
         self.assertRegex(trained.stdout, r"box: AP [\d.]+%, .*\nmask: AP [\d.]+%")
-        again = _run(*_SMALL, "--detector=mask", data, f"--workdir={run}")
+        again = _run(*small, f"--workdir={run}")
         self.assertEqual(again.stdout.splitlines()[-4:], trained.stdout.splitlines()[-4:])
         self._evaluate(run, data, folder / "figures.json")
         self._predict(run, folder)

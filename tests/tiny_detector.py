@@ -10,14 +10,32 @@ from kdcl_tf.detection import served
 from kdcl_tf.detection.detector import Detector
 
 CLASS_NAMES = ["person", "car", "brush"]
+FEATURE_LAYERS = ("at_4", "at_8")
 
 
 def backbone():
     """Images of any size -> features at strides 4 and 8."""
     images = keras.Input([None, None, 3])
-    x = keras.layers.Conv2D(4, 3, strides=4, padding="same", activation="relu")(images)
-    y = keras.layers.Conv2D(6, 3, strides=2, padding="same", activation="relu")(x)
+    settings = {"padding": "same", "activation": "relu"}
+    x = keras.layers.Conv2D(4, 3, strides=4, name=FEATURE_LAYERS[0], **settings)(images)
+    y = keras.layers.Conv2D(6, 3, strides=2, name=FEATURE_LAYERS[1], **settings)(x)
     return keras.Model(images, {"4": x, "8": y}, name="tiny")
+
+
+def backbone_flags(folder):
+    """Flags of `kdcl-detect`, as a dict, for the backbone in a `.keras` file; images are small."""
+    keras.utils.set_random_seed(0)
+    path = pathlib.Path(folder) / "tiny.keras"
+    keras.saving.save_model(backbone(), path)
+    return {
+        "backbone": str(path),
+        "feature_layers": FEATURE_LAYERS,
+        "short_side": 32,
+        "long_side": 48,
+        "regions_per_image": 8,
+        "batch_size": 2,
+        "learning_rate": 0.01,
+    }
 
 
 def detector(masks=True, seed=0):

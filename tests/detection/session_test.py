@@ -14,20 +14,9 @@ from kdcl_tf.detection.served import ServedDetector
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.workdir import Workdir
-from tests import coco_files
+from tests import coco_files, tiny_detector
 
-_SMALL = {
-    "detector": "mask",
-    "backbone": "mobilenet_v2_0.35",
-    "short_side": 32,
-    "long_side": 48,
-    "regions_per_image": 8,
-    "epochs": 2,
-    "batch_size": 2,
-    "evaluate_every": 2,
-    "learning_rate": 0.01,
-    "milestones": (1,),
-}
+_SMALL = {"detector": "mask", "epochs": 2, "evaluate_every": 2, "milestones": (1,)}
 
 
 def _stop_in_the_first_step(run):
@@ -46,9 +35,10 @@ class DetectionSessionTest(tf.test.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
         coco_files.write(self.folder / "coco")
+        self.small = tiny_detector.backbone_flags(self.folder)
 
     def settings(self, **fields):
-        return DetectionSettings(dataset=f"coco:{self.folder / 'coco'}", **{**_SMALL, **fields})
+        return DetectionSettings(dataset=f"coco:{self.folder / 'coco'}", **{**_SMALL, **self.small, **fields})
 
     def run_of(self, name="run", **fields):
         return DetectionSession(self.settings(**fields), Workdir(self.folder / name))
