@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Does a student that learned in a cohort carry over better to detection?  At small scale: a
+# ResNet-18 learns CIFAR-100 at 32 pixels, alone and in a cohort, in as many steps; each is
+# then the backbone of a Faster R-CNN that is trained on a few images of COCO.  Three seeds.
+# Run again it continues: complete runs stay.
+#
+#   bash tools/transfer.sh DATA_DIR COCO_DIR [FOLDER]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/environment.sh
+usage="usage: transfer.sh DATA_DIR COCO_DIR [FOLDER]; DATA_DIR holds cifar100/ as TFDS prepares it, \
+COCO_DIR train2017/, val2017/ and annotations/"
+data_dir="${1:?$usage}"
+coco="${2:?$usage}"
+out="${3:-runs/transfer}"
+
+classify() {
+  name="$1"; shift
+  echo "$name"
+  kdcl-train --flagfile=flags/cifar100/recipe.flags --data_dir="$data_dir" --train_per_class=200 \
+    --holdout_per_class=0 --epochs=16 --milestones=8,12 --precision=bfloat16 \
+    --evaluate_every=4 --workdir="$out/$name" "$@" > /dev/null
+}
+
+detect() {
+  name="$1"; shift
+  echo "$name"
+  kdcl-detect --detector=faster --dataset="coco:$coco" --short_side=256 --long_side=416 \
+    --regions_per_image=128 --epochs=24 --milestones=16,22 --batch_size=4 --learning_rate=0.01 \
+    --warmup_steps=40 --precision=bfloat16 --evaluate_every=24 --workdir="$out/$name" "$@" \
+    > /dev/null
+}
+
+for seed in 0 1 2; do
+  classify "alone_$seed" --method=independent --students=resnet18 --noinvariant --seed="$seed"
+  classify "cohort_$seed" --method=kdcl --ensemble=min_logit --students=resnet18,wrn_16_2 \
+    --temperature=2 --invariant --seed="$seed"
+  for origin in alone cohort; do
+    detect "${origin}_${seed}_faster" --backbone="$out/${origin}_$seed/students/resnet18" \
+      --seed="$seed"
+  done
+done
+python tools/transfer_table.py "$out"

@@ -1,0 +1,66 @@
+"""Shows what `tools/transfer.sh` found: students alone and of a cohort, as backbones.
+
+python tools/transfer_table.py runs/transfer
+"""
+
+import json
+import pathlib
+import sys
+
+from kdcl_tf.reproduction.statistics import median, paired, spread
+
+_STUDENT = "resnet18"
+# Heading, part of the folder's name, and what of its result.
+_COLUMNS = (
+    ("CIFAR-100", "", lambda result: result["students"][_STUDENT]["accuracy"]),
+    ("box AP", "_faster", lambda result: result["test_box_ap"]),
+    ("box AP50", "_faster", lambda result: result["test_box_ap50"]),
+    ("box AR100", "_faster", lambda result: result["test_box_ar100"]),
+)
+
+
+def values(folder, origin, suffix, read):
+    """`{seed: percent}` of the complete runs of one origin."""
+    found = {}
+    for path in sorted(folder.glob(f"{origin}_[0-9]*{suffix}/result.json")):
+        name = path.parent.name.removeprefix(f"{origin}_").removesuffix(suffix)
+        if name.isdigit():
+            found[int(name)] = 100 * read(json.loads(path.read_text()))
+    return found
+
+
+def told(numbers):
+    """`12.34 (11.00 to 13.00)`: median, and least and greatest of more than one."""
+    if not numbers:
+        return "none"
+    ends = spread(numbers.values())
+    text = f"{median(numbers.values()):.2f}"
+    return f"{text} ({ends[0]:.2f} to {ends[1]:.2f})" if ends else text
+
+
+def table(folder):
+    """Lines of Markdown: a row for students alone, one for those of a cohort, one of gains."""
+    by_origin = {
+        origin: [values(folder, origin, suffix, read) for _, suffix, read in _COLUMNS]
+        for origin in ("alone", "cohort")
+    }
+    gains = [paired(cohort, alone) for alone, cohort in zip(*by_origin.values())]
+    lines = [
+        f"| {_STUDENT} | {' | '.join(heading for heading, _, _ in _COLUMNS)} |",
+        "|---" * (len(_COLUMNS) + 1) + "|",
+    ]
+    rows = {**by_origin, "gain, paired by seed": gains}
+    return lines + [
+        f"| {name} | {' | '.join(told(column) for column in columns)} |"
+        for name, columns in rows.items()
+    ]
+
+
+def main(arguments):
+    if len(arguments) != 1 or not pathlib.Path(arguments[0]).is_dir():
+        sys.exit("usage: transfer_table.py FOLDER, that of transfer.sh")
+    print("\n".join(table(pathlib.Path(arguments[0]))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
