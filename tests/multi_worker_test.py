@@ -10,9 +10,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
 
 import tensorflow as tf
@@ -24,6 +21,7 @@ from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.settings import Settings
 from kdcl_tf.training.workdir import Workdir
+from tests.worker_pair import WorkerPair
 
 # 40 images make 4 steps an epoch: 11, 11, 11 and 7, of which no two workers have as many.
 _SMALL = {
@@ -36,7 +34,6 @@ _SMALL = {
     "milestones": (),
     "learning_rate": 0.02,
 }
-_PATIENCE = 150
 
 
 class _StoppingWorkdir(Workdir):
@@ -45,63 +42,6 @@ class _StoppingWorkdir(Workdir):
     def log_epoch(self, record):
         super().log_epoch(record)
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
-
-
-def _tf_config(ports, index):
-    workers = [f"localhost:{port}" for port in ports]
-    task = {"type": "worker", "index": index}
-    return json.dumps({"cluster": {"worker": workers}, "task": task})
-
-
-class _Pair:
-    """Two workers of one run."""
-
-    def __init__(self, settings, workdir):
-        ports = _free_ports(2)
-        given = Settings(**settings, strategy="multi_worker").as_flags()
-        given = [f"--{name}={value}" for name, value in given.items()]
-        command = [sys.executable, "-m", "kdcl_tf.train", *given, f"--workdir={workdir}"]
-        # As a user has it: the tests' own level lets TensorFlow's errors through.
-        environment = {**os.environ}
-        environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
-        self.workers = [
-            subprocess.Popen(
-                command,
-                env={**environment, "TF_CONFIG": _tf_config(ports, index)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for index in range(2)
-        ]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for worker in self.workers:
-            worker.kill()
-            worker.communicate()
-
-    def wait(self):
-        """`[(status, stdout, stderr)]`."""
-        told = [worker.communicate(timeout=_PATIENCE) for worker in self.workers]
-        return [(worker.returncode, *each) for worker, each in zip(self.workers, told)]
-
-    def wait_for_epochs(self, folder, count):
-        """Until the run's log has that many epochs."""
-        deadline = time.monotonic() + _PATIENCE
-        log = folder / "log.jsonl"
-        while not log.exists() or log.read_text().count("\n") < count:
-            if time.monotonic() > deadline or any(each.poll() for each in self.workers):
-                raise AssertionError(f"no epoch {count}")
-            time.sleep(0.05)
 
 
 def _session(folder, kind=Workdir, **settings):
@@ -151,7 +91,7 @@ class MultiWorkerTest(tf.test.TestCase):
         one.loop._task.epoch = _stopping(one.loop._task.epoch)
         with self.assertRaisesRegex(Interrupted, "epoch 1, step 1 of 4"):
             one.train()
-        with _Pair(settings, parts) as pair:
+        with WorkerPair(Settings(**settings), parts) as pair:
             (chief, out, err), (other, told, wrong) = pair.wait()
         self.assertEqual((chief, other), (0, 0), err + wrong)
         self.assertIn("continuing at epoch 1, step 1 of 4", out)
@@ -169,14 +109,14 @@ class MultiWorkerTest(tf.test.TestCase):
         settings = {**_SMALL, "epochs": 1000}
         wanted = self._first_epoch_of_two_devices(settings)
         folder = self.folder / "run"
-        with _Pair(settings, folder) as pair:
+        with WorkerPair(Settings(**settings), folder) as pair:
             pair.wait_for_epochs(folder, 1)
             pair.workers[1].send_signal(signal.SIGTERM)
             told = pair.wait()
         self._assert_same_record(Workdir(folder).log[0], wanted)
         self._assert_stopped_alike(told, folder)
         epochs = len(Workdir(folder).log)
-        with _Pair(settings, folder) as pair:
+        with WorkerPair(Settings(**settings), folder) as pair:
             pair.wait_for_epochs(folder, epochs + 1)
             pair.workers[1].kill()
             killed = time.monotonic()

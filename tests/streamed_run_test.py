@@ -22,6 +22,7 @@ from kdcl_tf.training.session import Session
 from kdcl_tf.training.settings import Settings
 from kdcl_tf.training.workdir import Workdir
 from tests import image_files
+from tests.worker_pair import WorkerPair
 
 CLASSES, TRAINED, TESTED = 3, 24, 6
 _SMALL = {
@@ -96,6 +97,17 @@ class StreamedRunTest(tf.test.TestCase):
         (found,), (wanted,) = Workdir(workdir).log, Workdir(self.folder / "whole").log
         for name in set(wanted) - {"seconds", "images_per_second"}:
             # The statistics of so few images magnify the order in which sums are rounded.
+            self.assertAllClose(found[name], wanted[name], rtol=1e-4, atol=1e-4, msg=name)
+
+    def test_two_workers_train_as_one_device_does(self):
+        """Each decodes what it trains on, and no more."""
+        workdir = self.folder / "workers"
+        with WorkerPair(self.settings, workdir) as pair:
+            (chief, _, error), (other, told, wrong) = pair.wait()
+        self.assertEqual((chief, other), (0, 0), error + wrong)
+        self.assertIn("worker 1: the run is complete", told)
+        (found,), (wanted,) = Workdir(workdir).log, Workdir(self.folder / "whole").log
+        for name in set(wanted) - {"seconds", "images_per_second"}:
             self.assertAllClose(found[name], wanted[name], rtol=1e-4, atol=1e-4, msg=name)
 
     def test_the_folder_lists_what_was_held_out(self):
