@@ -23,10 +23,12 @@ setup(
         "absl-py>=2.1,<3",
         # What tensorflow-datasets 4.9.10 imports at run time and does not declare.
         "importlib_resources>=6,<8",
+        "h5py>=3,<4",
         "keras>=3.13,<4",
         "keras-cv>=0.9,<0.10",
         "matplotlib>=3.8,<4",
         "numpy>=1.26,<3",
+        "pillow>=10.1,<14",
         "pycocotools>=2.0.8,<3",
         "scikit-learn>=1.4,<2",
         "tensorflow>=2.20,<2.22",

@@ -5,7 +5,6 @@ kdcl-detect --mode=evaluate --model=runs/my_run --dataset=coco:PATH
 kdcl-detect --mode=predict --model=runs/my_run --image=street.jpg,park.jpg --output=seen
 """
 
-import json
 import pathlib
 
 from absl import flags

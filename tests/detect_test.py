@@ -48,7 +48,8 @@ class RefusedTest(parameterized.TestCase):
     def test_a_folder_that_is_no_coco(self):
         process = _run(f"--dataset=coco:{self.create_tempdir().full_path}")
         self.assertEqual(process.returncode, 1)
-        self.assertRegex(process.stderr, r"^\S+: [^\n]*instances_train2017.json' is not there[^\n]*\n$")
+        message = r"^\S+: [^\n]*instances_train2017.json' is not there[^\n]*\n$"
+        self.assertRegex(process.stderr, message)
 
 
 class ModesTest(absltest.TestCase):

@@ -7,7 +7,7 @@ from kdcl_tf.detection import boxes as boxes_lib
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
 # A box of which so much lies in a crowd may show one of its members.
-_IN_A_CROWD = 0.7
+_COVERED = 0.7
 
 
 def match(candidates, boxes, is_object, crowds, low, high, keep_best=False):
@@ -35,8 +35,12 @@ def match(candidates, boxes, is_object, crowds, low, high, keep_best=False):
     best = tf.reduce_max(overlaps, axis=-1)
     matched = tf.argmax(overlaps, axis=-1, output_type=tf.int32)
     labels = tf.where(best >= high, POSITIVE, tf.where(best < low, NEGATIVE, IGNORED))
-    inside = tf.where(crowds[:, None, :], boxes_lib.coverage(candidates, boxes), 0.0)
-    in_a_crowd = tf.reduce_max(inside, axis=-1) >= _IN_A_CROWD
+    # Few images have a crowd, and the table of all candidates and boxes is large.
+    in_a_crowd = tf.cond(
+        tf.reduce_any(crowds),
+        lambda: _in_a_crowd(candidates, boxes, crowds),
+        lambda: tf.zeros_like(labels, tf.bool),
+    )
     labels = tf.where((labels == NEGATIVE) & in_a_crowd, IGNORED, labels)
     if keep_best:
         labels = tf.where(_is_best(overlaps), POSITIVE, labels)
@@ -47,3 +51,8 @@ def _is_best(overlaps):
     """Whether a candidate is among those that tie for the best overlap of some object."""
     of_object = tf.reduce_max(overlaps, axis=1, keepdims=True)
     return tf.reduce_any((overlaps == of_object) & (of_object > 0.0), axis=-1)
+
+
+def _in_a_crowd(candidates, boxes, crowds):
+    inside = tf.where(crowds[:, None, :], boxes_lib.coverage(candidates, boxes), 0.0)
+    return tf.reduce_max(inside, axis=-1) >= _COVERED

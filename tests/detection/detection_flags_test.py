@@ -36,7 +36,8 @@ class DetectionFlagsTest(absltest.TestCase):
     def test_the_same_flags_find_the_same_folder(self):
         one = detection_flags.default_workdir(DetectionSettings())
         self.assertRegex(one, r"^runs/coco-2017_faster_[0-9a-f]{8}$")
-        self.assertEqual(one, detection_flags.default_workdir(DetectionSettings(strategy="mirrored")))
+        elsewhere = DetectionSettings(strategy="mirrored")
+        self.assertEqual(one, detection_flags.default_workdir(elsewhere))
         self.assertNotEqual(one, detection_flags.default_workdir(DetectionSettings(seed=1)))
 
 

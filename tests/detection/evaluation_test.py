@@ -29,7 +29,8 @@ class EvaluationTest(tf.test.TestCase):
         found = json.loads((self.folder / "figures.detections.json").read_text())
         self.assertEqual({each["image_id"] for each in found}, {101, 102, 103})
         self.assertEqual({each["category_id"] for each in found}, {90})
-        self.assertEqual(set(found[0]), {"image_id", "category_id", "bbox", "score", "segmentation"})
+        wanted = {"image_id", "category_id", "bbox", "score", "segmentation"}
+        self.assertEqual(set(found[0]), wanted)
 
     def test_the_training_images_can_be_scored(self):
         self.assertAllEqual(self.scenes("train").ids, [1, 2, 3])
