@@ -64,7 +64,7 @@ def split(batch):
     """
     batch = {name: np.asarray(value) for name, value in batch.items()}
     for row, image_id in enumerate(batch["ids"]):
-        valid = batch["valid"][row]
+        valid = batch["valid"][row].astype(bool)
         original = batch["original_sizes"][row]
         scale = np.tile((original / batch["sizes"][row])[::-1], 2)
         yield int(image_id), Found(

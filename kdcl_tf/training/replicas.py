@@ -40,7 +40,8 @@ class Replicas:
         """A function of a batch, which gives what all replicas make of their parts of it.
 
         Args:
-          function: maps a replica's part, of B images, to a dict of tensors `[B, ...]`.
+          function: maps a replica's part, of B images, to a dict of tensors `[B, ...]`;
+            truth values may come back as 0 and 1.
           spec: `element_spec` of the batches.
 
         Returns:
@@ -48,10 +49,14 @@ class Replicas:
           every worker.
         """
 
+        def of_replica(batch):
+            # Collectives know no truth values.
+            return {name: _as_number(value) for name, value in function(batch).items()}
+
         def of_batch(batch):
-            parts = self._strategy.run(function, args=(batch,))
             if self._strategy.num_replicas_in_sync == 1:
-                return tf.nest.map_structure(self._first_of, parts)
+                return self._first(function, batch)
+            parts = self._strategy.run(of_replica, args=(batch,))
             return {name: self._strategy.gather(part, axis=0) for name, part in parts.items()}
 
         return tf.function(of_batch, input_signature=[spec])
@@ -134,3 +139,7 @@ class Replicas:
         )
         for variable, mean in zip(variables, means):
             variable.assign(mean)
+
+
+def _as_number(value):
+    return tf.cast(value, tf.int32) if value.dtype == tf.bool else value
