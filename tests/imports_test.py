@@ -42,7 +42,7 @@ _ALLOWED = {
     "figures": (),
     # A leaf: that nothing imports it, but its own program, follows from the rules here.
     # Of the package itself it takes the version, which a run records.
-    "detection": ("data", "figures", "kdcl_tf", "students", "training"),
+    "detection": ("data", "figures", "students", "training"),
 }
 # What each of the upper parts may not import.
 _FORBIDDEN = {

@@ -1,13 +1,10 @@
 """One run of a detector, from settings to an exported model: `kdcl-detect --mode=train`."""
 
 import dataclasses
-import platform
 import resource
 
 import keras
-import tensorflow as tf
 
-import kdcl_tf
 from kdcl_tf import students
 from kdcl_tf.data import bad_images
 from kdcl_tf.detection import backbone, backbone_source, curves, scene_data, served
@@ -20,6 +17,7 @@ from kdcl_tf.training.factory import POLICIES
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.recipe import PLACES
+from kdcl_tf.training.versions import versions
 from kdcl_tf.training.workers import Workers
 
 
@@ -120,12 +118,7 @@ class DetectionSession:
             "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             "settings": dataclasses.asdict(self.settings),
             "data": self.dataset.summary(),
-            "versions": {
-                "kdcl_tf": kdcl_tf.__version__,
-                "tensorflow": tf.__version__,
-                "keras": keras.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
         }
 
 

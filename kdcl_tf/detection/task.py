@@ -8,13 +8,14 @@ import tensorflow as tf
 from kdcl_tf.detection import found as found_lib
 from kdcl_tf.detection.coco_scorer import CocoScorer
 from kdcl_tf.training import strategies
+from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import write_atomically
 
 # Images of 800 x 1333 pixels fill memory.
 _EVALUATION_BATCH = 2
 
 
-class Detection:
+class Detection(Task):
     """A compiled detector on views of scenes: the task of `kdcl-detect`.
 
     Args:
@@ -23,42 +24,17 @@ class Detection:
       scenes: `Scenes` that are evaluated on.
       strategy: `tf.distribute.Strategy`.
       detections: JSON file that gets COCO's list of what the last evaluation found, or None.
-
-    Attributes:
-      model: the detector.
-      images: in an epoch.
     """
 
     def __init__(self, detector, views, scenes, strategy, detections=None):
-        self.model, self._views, self._scenes = detector, views, scenes
-        self._strategy, self._detections = strategy, detections
-        self.images = len(views.dataset.train)
-
-    def steps_per_epoch(self, batch_size):
-        """Batches of an epoch, the last partial one included."""
-        return self._views.steps_per_epoch(batch_size)
-
-    def epoch(self, epoch, batch_size, skip, share):
-        """The batches of an epoch, without the first `skip`; a `data.Share` of each."""
-        return self._views.epoch(epoch, batch_size, skip, share)
+        super().__init__(detector, views, strategy)
+        self._scenes, self._detections = scenes, detections
 
     def guilty(self, means):
-        """Which loss is not finite.
-
-        Args:
-          means: of the losses that the detector lets be watched, after the first.
-        """
+        """The losses that are not finite."""
         names = [metric.name for metric in self.model.watched[1:]]
         found = [name for name, mean in zip(names, means) if not math.isfinite(mean)]
         return f"the {' and '.join(found) or 'loss'} of the detector"
-
-    def owner(self, variable):
-        """Nothing: the path of a variable tells whose it is."""
-        return ""
-
-    def renew(self, replicas):
-        """Nothing is made anew after an epoch."""
-        return {}
 
     def evaluate(self, replicas):
         """COCO's figures on every image that is evaluated on."""
@@ -76,12 +52,8 @@ class Detection:
             write_atomically(self._detections, json.dumps(scorer.detections()))
         return {f"test_{name}": value for name, value in scorer.result().items()}
 
-    def problems(self):
-        """A bad image ends a run, so that there are none to tell of."""
-        return {}
-
     def summary(self, record):
-        """The evaluation in a line for a person, or "" where there was none."""
+        """AP and AP50 of boxes, and of masks."""
         told = [
             f"{kind} AP {record[f'test_{kind}_ap']:.1%}, AP50 {record[f'test_{kind}_ap50']:.1%}"
             for kind in ("box", "mask")

@@ -3,11 +3,12 @@
 import math
 
 from kdcl_tf.training import strategies
+from kdcl_tf.training.task import Task
 
 _EVALUATION_BATCH = 256
 
 
-class Classification:
+class Classification(Task):
     """A compiled cohort on views of a data set: the task of `kdcl-train`.
 
     Args:
@@ -15,31 +16,14 @@ class Classification:
       views: `data.Views` or `data.EncodedViews`, the distorted training images.
       settings: `Settings`.
       strategy: `tf.distribute.Strategy`.
-
-    Attributes:
-      model: the cohort.
-      images: in an epoch.
     """
 
     def __init__(self, cohort, views, settings, strategy):
-        self.model, self._views, self._settings = cohort, views, settings
-        self._dataset, self._strategy = views.dataset, strategy
-        self.images = len(self._dataset.train)
-
-    def steps_per_epoch(self, batch_size):
-        """Batches of an epoch, the last partial one included."""
-        return self._views.steps_per_epoch(batch_size)
-
-    def epoch(self, epoch, batch_size, skip, share):
-        """The batches of an epoch, without the first `skip`; a `data.Share` of each."""
-        return self._views.epoch(epoch, batch_size, skip, share)
+        super().__init__(cohort, views, strategy)
+        self._settings, self._dataset = settings, views.dataset
 
     def guilty(self, means):
-        """Whose loss is not finite.
-
-        Args:
-          means: of the losses that the cohort lets be watched, after the first.
-        """
+        """The students whose losses are not finite."""
         pairs = list(zip(self.model.students, means[::2], means[1::2]))
         # A soft target that is NaN spoils everyone; the cross-entropy tells whose it was.
         names = [name for name, entropy, _ in pairs if not math.isfinite(entropy)]
@@ -47,7 +31,7 @@ class Classification:
         return f"the loss of student {', '.join(names) or '(regularisation)'}"
 
     def owner(self, variable):
-        """Whose variable it is, as a person reads it after the variable's name."""
+        """The students that have the variable."""
         return "".join(
             f" of student {name}"
             for name, student in self.model.students.items()
@@ -55,7 +39,7 @@ class Classification:
         )
 
     def renew(self, replicas):
-        """What is made anew after each epoch: General's weights; returns them for the log."""
+        """General's weights, fitted to the held-out images."""
         if not self._settings.uses_general:
             return {}
         batches = self._batches(self._dataset.held_out)
@@ -73,11 +57,11 @@ class Classification:
         return {f"test_{name}": value for name, value in replicas.metrics().items()}
 
     def problems(self):
-        """What the log says of the data, such as how many images were bad."""
+        """How many images were bad, where they are passed over."""
         return self._dataset.problems()
 
     def summary(self, record):
-        """The evaluation in a line for a person, or "" where there was none."""
+        """Each student's accuracy."""
         accuracies = [
             f"{name} {record[f'test_{name}_accuracy']:.1%}"
             for name in self.model.students

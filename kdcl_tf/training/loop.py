@@ -30,8 +30,7 @@ class Loop:
     """Trains the model of a task, from wherever its workdir stands.
 
     Args:
-      task: what is trained on what, such as `classification.Classification`; its model is
-        compiled, made under `strategy`, and has `watched`, the losses that must stay finite.
+      task: a `Task`, such as `classification.Classification`.
       settings: with the fields of `Settings` that say how long and how fast.
       strategy: `tf.distribute.Strategy`.
       workdir: `Workdir`, for the log.

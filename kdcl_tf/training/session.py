@@ -1,21 +1,17 @@
 """One run from settings to exported students: what `kdcl-train` does after its flags."""
 
 import dataclasses
-import platform
 
-import keras
-import tensorflow as tf
-
-import kdcl_tf
 from kdcl_tf import data, serving, students
 from kdcl_tf.data import bad_images
 from kdcl_tf.training import devices, factory, plots, strategies, traffic
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.classification import Classification
 from kdcl_tf.training.loop import Loop
-from kdcl_tf.training.workdir import write_atomically
 from kdcl_tf.training.recipe import PLACES
 from kdcl_tf.training.settings import DEFAULTS
+from kdcl_tf.training.versions import versions
+from kdcl_tf.training.workdir import write_atomically
 from kdcl_tf.training.workers import Workers
 
 
@@ -165,12 +161,7 @@ class Session:
             "images_per_second": last["images_per_second"],
             "settings": dataclasses.asdict(self.settings),
             "data": self.dataset.summary(),
-            "versions": {
-                "kdcl_tf": kdcl_tf.__version__,
-                "tensorflow": tf.__version__,
-                "keras": keras.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
         }
 
 

@@ -38,7 +38,8 @@ class DetectionSessionTest(tf.test.TestCase):
         self.small = tiny_detector.backbone_flags(self.folder)
 
     def settings(self, **fields):
-        return DetectionSettings(dataset=f"coco:{self.folder / 'coco'}", **{**_SMALL, **self.small, **fields})
+        dataset = f"coco:{self.folder / 'coco'}"
+        return DetectionSettings(dataset=dataset, **{**_SMALL, **self.small, **fields})
 
     def run_of(self, name="run", **fields):
         return DetectionSession(self.settings(**fields), Workdir(self.folder / name))

@@ -32,7 +32,7 @@ class DetectionSettingsTest(parameterized.TestCase):
         ({"strategy": "parameter_server"}, "Keras 3 does not support parameter servers"),
         ({"backbone": "resnet19"}, "--backbone=resnet19 is neither a path nor a student"),
         ({"backbone": "keras:ResNet50V2"}, "pass --feature_layers"),
-        ({"architecture": "resnet18"}, "--architecture=resnet18 is for a --backbone that is a file"),
+        ({"architecture": "resnet18"}, "--architecture=resnet18 is for a --backbone"),
         ({"dataset": "cifar100"}, "data set: got 'cifar100', wanted coco:PATH"),
         ({"epochs": 0}, "--epochs=0: wanted at least 1"),
         ({"train_images": -1}, "--train_images=-1: wanted 0 or more"),
