@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import sys
 import tempfile
 
@@ -60,6 +61,22 @@ def user_errors():
         yield
     except (ValueError, OSError) as error:
         fail(str(error))
+
+
+def file_to_write(flag, value):
+    """The path that a flag names for a file, or None if it names none.
+
+    Raises:
+      ValueError: when it is a folder, or in one that is not there, before any work is done.
+    """
+    if not value:
+        return None
+    path = pathlib.Path(value).expanduser()
+    if not path.parent.is_dir():
+        raise ValueError(f"--{flag}={value}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ValueError(f"--{flag}={value}: got a folder, wanted the name of a file in one")
+    return path
 
 
 def import_tensorflow(decodes=False):

@@ -108,7 +108,7 @@ def figures(result, prefix=""):
 
 def _evaluate(flag_values):
     with command_line.user_errors():
-        output = _output_file(flag_values)
+        output = command_line.file_to_write("output", flag_values["output"].value)
     model = _model(flag_values)
     from kdcl_tf.data.bad_images import BadImageError
     from kdcl_tf.detection import evaluation
@@ -168,16 +168,6 @@ def _images(flag_values):
     if twice:
         raise ValueError(f"--image: two files are called {', '.join(sorted(twice))}")
     return paths
-
-
-def _output_file(flag_values):
-    """Where the figures go, or None; its folder is there."""
-    if not flag_values["output"].value:
-        return None
-    path = pathlib.Path(flag_values["output"].value).expanduser()
-    if not path.parent.is_dir() or path.is_dir():
-        raise ValueError(f"--output={path}: wanted a file in a folder that is there")
-    return path
 
 
 def cli():

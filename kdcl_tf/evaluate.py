@@ -210,8 +210,8 @@ def output_files(values, paths):
       ValueError: when a folder is not.
     """
     output, plot = (
-        checked_output(values["output"], "output"),
-        checked_output(values["plot"], "plot"),
+        command_line.file_to_write("output", values["output"]),
+        command_line.file_to_write("plot", values["plot"]),
     )
     if values["analysis"] == "scores":
         return output, None
@@ -222,20 +222,6 @@ def output_files(values, paths):
         folder.mkdir(exist_ok=True)
         output = folder / f"{values['analysis']}.json"
     return output, plot or output.with_suffix(".png")
-
-
-def checked_output(output, flag="output"):
-    """The file to write to, or None.
-
-    Raises:
-      ValueError: when its folder is not there, before any work is done.
-    """
-    if not output:
-        return None
-    path = pathlib.Path(output).expanduser()
-    if not path.parent.is_dir():
-        raise ValueError(f"--{flag}={output}: there is no folder {path.parent}")
-    return path
 
 
 def _write(found, analysis, paths, output, plot):

@@ -56,6 +56,7 @@ class FlagErrorsTest(parameterized.TestCase):
         (_EVALUATE, ["--workdir=a", "--model=b"], "wanted exactly one of --workdir and --model"),
         (_EVALUATE, ["--workdir=no/run"], "--workdir=no/run has no exported students"),
         (_EVALUATE, ["--model=x", "--output=no/such/file"], "there is no folder no/such"),
+        (_EVALUATE, ["--model=x", "--output=/"], "--output=/: got a folder, wanted the name of a"),
         (_EVALUATE, ["--split=validation"], "value should be one of <test|train>"),
         (_EXPORT, [], "wanted --workdir, the folder of a run"),
         (_EXPORT, ["--workdir=no/run"], "no/run is no run of kdcl-train: it has no flags.txt"),

@@ -16,11 +16,6 @@ from kdcl_tf.data import decoding, errors, resize, storage, stream
 
 DEFAULT_SIZE = 224
 
-# Of the images of ImageNet in 0..1, as every ImageNet recipe has them: a pass over
-# 1.28 million images would find the same.
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
-
 # Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
 _SCALED = 256 / 224
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import subsets
+from kdcl_tf.data import imagenet_statistics, subsets
 
 DISTORTIONS = ("padded_crop", "resized_crop")
 
@@ -202,7 +202,7 @@ def _assemble_encoded(
         held_out=source.train.take(held_out),
         test=source.test,
         class_names=source.class_names,
-        mean=encoded.MEAN,
-        deviation=encoded.DEVIATION,
+        mean=imagenet_statistics.MEAN,
+        deviation=imagenet_statistics.DEVIATION,
         flip=source.flip,
     )

@@ -6,10 +6,7 @@ import pathlib
 import re
 
 from kdcl_tf import students
-
-# Of ImageNet's images in 0..1, for backbones that do not say what they were trained on.
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
+from kdcl_tf.data import imagenet_statistics
 
 _CARD = "student.json"
 
@@ -22,14 +19,15 @@ class BackboneSource:
       kind: "fresh", "saved_model", "keras" or "weights".
       path: the file or folder; None for fresh weights.
       architecture: name of a student; "" for a `.keras` file, which says it all.
-      mean, deviation: per channel in 0..1, with which its images are normalised.
+      mean, deviation: per channel in 0..1, with which its images are normalised; those of
+        ImageNet for a backbone that does not say what it was trained on.
     """
 
     kind: str
     path: pathlib.Path | None
     architecture: str
-    mean: tuple = MEAN
-    deviation: tuple = DEVIATION
+    mean: tuple = imagenet_statistics.MEAN
+    deviation: tuple = imagenet_statistics.DEVIATION
 
 
 def find(backbone, architecture=""):

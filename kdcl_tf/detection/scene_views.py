@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import encoded, stream
+from kdcl_tf.data import imagenet_statistics, stream
 from kdcl_tf.data import order as order_lib
 from kdcl_tf.detection import scene_pixels, scene_truth
 from kdcl_tf.detection import scenes as scenes_lib
@@ -51,8 +51,8 @@ class SceneViews(order_lib.Epochs):
         long_side: int = 1333,
         flip: bool = True,
         masks: bool = False,
-        mean: tuple[float, ...] = encoded.MEAN,
-        deviation: tuple[float, ...] = encoded.DEVIATION,
+        mean: tuple[float, ...] = imagenet_statistics.MEAN,
+        deviation: tuple[float, ...] = imagenet_statistics.DEVIATION,
         multiple: int = 32,
     ):
         """Describes the batches.

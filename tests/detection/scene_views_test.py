@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import bad_images, encoded, order, stream
+from kdcl_tf.data import bad_images, imagenet_statistics, order, stream
 from kdcl_tf.detection import coco_folder, masks, scene_truth, scene_views
 from tests import coco_files
 
@@ -87,7 +87,7 @@ class BatchTest(SceneViewsTestCase):
             height, width = batch["sizes"][number].numpy()
             self.assertAllEqual(batch["original_sizes"][number], pixels.shape[:2])
             scaled = tf.image.resize(pixels, [height, width], antialias=True) / 255.0
-            wanted = (scaled - encoded.MEAN) / np.array(encoded.DEVIATION, np.float32)
+            wanted = (scaled - imagenet_statistics.MEAN) / np.array(imagenet_statistics.DEVIATION, np.float32)
             image = batch["images"][number].numpy()
             self.assertAllClose(image[:height, :width], wanted, atol=1e-4)
             self.assertAllEqual(image[height:], np.zeros([96 - height, 96, 3]))

@@ -9,7 +9,7 @@ from absl import app
 
 import kdcl_tf
 from benchmarking import steps
-from kdcl_tf.data import bad_images, encoded, storage
+from kdcl_tf.data import bad_images, encoded, imagenet_statistics, storage
 
 _BATCH = 32
 _VIEWS = (1, 2, 4)
@@ -93,7 +93,7 @@ def _dataset(folder, times):
         held_out=split.take([]),
         test=split.take(slice(len(names))),
         class_names=classes,
-        mean=encoded.MEAN,
-        deviation=encoded.DEVIATION,
+        mean=imagenet_statistics.MEAN,
+        deviation=imagenet_statistics.DEVIATION,
         flip=True,
     )
