@@ -11,9 +11,8 @@ in `tf.function` and under XLA, for any M.
 
 import tensorflow as tf
 
-# Measured over M = 2..8, C = 2..1000, logit scales 1..10, normal and heavy-tailed: 16 steps
-# leave a gap below 1e-4, and a loss within 2e-5 of the best student's or below it, where
-# float32 can resolve them.
+# Measured over M = 3..8, C = 2..1000, logit scales 1..10, of 130,000 examples normal and
+# heavy-tailed: 16 steps leave a gap below 3e-4 where float32 can resolve it.
 _STEPS = 16
 _STEPS_AT_FINAL_BARRIER = 2
 _FINAL_BARRIER = 2e-6
@@ -21,7 +20,7 @@ _STEP_FRACTIONS = (1.0, 0.5, 0.2, 0.05)
 _TO_BOUNDARY = 0.95
 _DUAL_RANGE = 100.0
 # The barrier waits where the duality gap is more than this many times the optimum's.
-_NEAR_PATH = 5.0
+_NEAR_PATH = 200.0
 # Logits in the hundreds make logsumexp a function of kinks; it is smoothed while the
 # barrier is large, and itself when that is below 1 / _SMOOTHING.
 _SMOOTHING = 2.0
@@ -65,11 +64,12 @@ def minimise_logsumexp(vectors):
     final = tf.minimum(tf.maximum(_FINAL_BARRIER, 1e-7 * spread[:, tf.newaxis]), barrier)
     shrink = tf.pow(final / barrier, 1.0 / (_STEPS - 1 - _STEPS_AT_FINAL_BARRIER))
     weights = tf.fill([examples, students], 1.0 / students)
+    mixed = _combination(vectors, weights)
     dual = barrier / weights
     for _ in range(_STEPS):
         soft = tf.maximum(1.0, _SMOOTHING * barrier)
-        weights, dual, gap = _interior_point_step(
-            vectors, 1.0 / soft, weights, dual / soft, barrier / soft
+        weights, mixed, dual, gap = _interior_point_step(
+            vectors, 1.0 / soft, weights, mixed, dual / soft, barrier / soft
         )
         near = gap * soft < _NEAR_PATH * students * barrier
         barrier = tf.where(near, tf.maximum(barrier * shrink, final), barrier)
@@ -100,22 +100,26 @@ def _minimise_over_pair(vectors):
     return tf.concat([1.0 - second, second], axis=-1)
 
 
-def _interior_point_step(vectors, scale, weights, dual, barrier):
+def _interior_point_step(vectors, scale, weights, mixed, dual, barrier):
     """One Newton step on the perturbed optimality conditions, in relative weights.
 
     The problem is that of `scale * vectors`.  What is scaled are results, `[B, C]` and
     smaller: `[B, M, C]` is read often enough.
 
+    Args:
+      mixed: `[B, C]`, the combination that the weights make.
+
     Returns:
-      The new weights and duals, `[B, M]`, and the duality gap before the step, `[B, 1]`.
+      The new weights, `[B, M]`, their combination, `[B, C]`, the new duals, `[B, M]`, and
+      the duality gap before the step, `[B, 1]`.
     """
-    mixed = _combination(vectors, scale * weights)
-    relative, gap = _newton_direction(vectors, scale, mixed, weights, dual, barrier)
-    direction = _combination(vectors, scale * weights * relative)
-    step = _line_search(mixed, direction, relative, barrier)
+    relative, gap = _newton_direction(vectors, scale, scale * mixed, weights, dual, barrier)
+    direction = _combination(vectors, weights * relative)
+    step = _line_search(scale * mixed, scale * direction, relative, barrier)
     dual = dual + step * (barrier / weights - dual * relative - dual)
     weights = weights * (1.0 + step * relative)
-    return weights / tf.reduce_sum(weights, axis=-1, keepdims=True), dual, gap
+    total = tf.reduce_sum(weights, axis=-1, keepdims=True)
+    return weights / total, (mixed + step * direction) / total, dual, gap
 
 
 def _combination(vectors, weights):

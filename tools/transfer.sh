@@ -3,6 +3,7 @@
 # ResNet-18 learns CIFAR-100 at 32 pixels, alone and in a cohort, in as many steps; each is
 # then the backbone of a Faster R-CNN that is trained on a few images of COCO.  Three seeds.
 # Run again it continues: complete runs stay.
+# SEEDS="2" runs some of the seeds, beside other shells that run the others.
 #
 #   bash tools/transfer.sh DATA_DIR COCO_DIR [FOLDER]
 set -euo pipefail
@@ -18,20 +19,20 @@ classify() {
   name="$1"; shift
   echo "$name"
   kdcl-train --flagfile=flags/cifar100/recipe.flags --data_dir="$data_dir" --train_per_class=200 \
-    --holdout_per_class=0 --epochs=16 --milestones=8,12 --precision=bfloat16 \
-    --evaluate_every=4 --workdir="$out/$name" "$@" > /dev/null
+    --holdout_per_class=0 --epochs=12 --milestones=6,9 --precision=bfloat16 \
+    --evaluate_every=6 --workdir="$out/$name" "$@" > /dev/null
 }
 
 detect() {
   name="$1"; shift
   echo "$name"
   kdcl-detect --detector=faster --dataset="coco:$coco" --short_side=256 --long_side=416 \
-    --regions_per_image=128 --epochs=24 --milestones=16,22 --batch_size=4 --learning_rate=0.01 \
+    --regions_per_image=128 --epochs=24 --milestones=16,22 --batch_size=4 --learning_rate=0.005 \
     --warmup_steps=40 --precision=bfloat16 --evaluate_every=24 --workdir="$out/$name" "$@" \
     > /dev/null
 }
 
-for seed in 0 1 2; do
+for seed in ${SEEDS:-0 1 2}; do
   classify "alone_$seed" --method=independent --students=resnet18 --noinvariant --seed="$seed"
   classify "cohort_$seed" --method=kdcl --ensemble=min_logit --students=resnet18,wrn_16_2 \
     --temperature=2 --invariant --seed="$seed"
