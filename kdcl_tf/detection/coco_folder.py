@@ -11,7 +11,8 @@ from kdcl_tf.data import storage
 from kdcl_tf.detection import coco_json
 from kdcl_tf.detection import scenes as scenes_lib
 
-SPLITS = ("train2017", "val2017")
+# What is trained on and what is tested on, as COCO calls them.
+SPLITS = {"train": "train2017", "test": "val2017"}
 
 
 def read(path: str, masks: bool) -> scenes_lib.SceneDataset:
@@ -34,21 +35,32 @@ def read(path: str, masks: bool) -> scenes_lib.SceneDataset:
       FileNotFoundError: the folder, an annotation file or an image is missing.
       ValueError: in one line that names the file and the annotation's or image's id.
     """
+    root = _root(path)
+    train, test = (_instances(root, split, masks) for split in SPLITS)
+    _check_categories(train, test)
+    train, test = (_scenes(root, *each) for each in zip(SPLITS, (train, test)))
+    return scenes_lib.SceneDataset(f"coco:{path}", train, test)
+
+
+def read_split(path: str, split: str, masks: bool) -> scenes_lib.Scenes:
+    """`read`, of one split alone: nothing of the other one needs to be there.
+
+    Args:
+      split: "train" or "test".
+    """
+    root = _root(path)
+    return _scenes(root, split, _instances(root, split, masks))
+
+
+def _root(path):
     root = pathlib.Path(path).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f"folder '{root}' is not there")
-    train, test = (
-        coco_json.read(root / "annotations" / f"instances_{split}.json", masks) for split in SPLITS
-    )
-    _check_categories(train, test)
-    for split, instances in zip(SPLITS, (train, test)):
-        _check_images(root / split, instances)
-    train, test = (
-        _scenes(root / split, instances) for split, instances in zip(SPLITS, (train, test))
-    )
-    if not len(train.boxes):
-        raise ValueError(f"coco:{path}: got no boxes to train on, wanted at least 1")
-    return scenes_lib.SceneDataset(f"coco:{path}", train, test)
+    return root
+
+
+def _instances(root, split, masks):
+    return coco_json.read(root / "annotations" / f"instances_{SPLITS[split]}.json", masks)
 
 
 def _check_categories(train, test):
@@ -67,20 +79,24 @@ def _check_images(folder, instances):
     # A listing takes a second where to ask for each of 118,000 files takes a minute.
     there = set(os.listdir(folder)) if folder.is_dir() else set()
     missing = [
-        name
-        for name in instances.names
+        index
+        for index, name in enumerate(instances.names)
         if name not in there and not ("/" in name and (folder / name).is_file())
     ]
     if missing:
+        first = missing[0]
         raise FileNotFoundError(
             f"{len(missing)} of the {len(instances.names)} images of '{instances.file}' are not in"
-            f" '{folder}', the first is '{missing[0]}'"
+            f" '{folder}', the first is '{instances.names[first]}' of id {instances.ids[first]}:"
+            " fetch them, or remove them from the annotations"
         )
 
 
-def _scenes(folder, instances):
+def _scenes(root, split, instances):
+    folder = root / SPLITS[split]
+    _check_images(folder, instances)
     names = np.array([os.fsencode(name) for name in instances.names])
-    return scenes_lib.arranged(
+    scenes = scenes_lib.arranged(
         images=storage.Files(str(folder), names),
         ids=instances.ids,
         sizes=instances.sizes,
@@ -94,3 +110,9 @@ def _scenes(folder, instances):
         category_ids=instances.category_ids,
         class_names=instances.class_names,
     )
+    if scenes.crowds.all():
+        raise ValueError(
+            f"'{instances.file}': got no boxes of objects, only {len(scenes.boxes)} of crowds, "
+            "wanted at least 1"
+        )
+    return scenes

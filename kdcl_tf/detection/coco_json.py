@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from kdcl_tf.data import errors
 from kdcl_tf.detection import segmentations as segmentations_lib
 
 _PARTS = ("images", "annotations", "categories")
+_SEGMENTATION = "polygons of x, y of 3 corners or more each, or an RLE of the image's size"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,7 +95,8 @@ def _content(file):
         content = json.loads(file.read_bytes())
     except FileNotFoundError as error:
         raise FileNotFoundError(f"'{file}' is not there: wanted COCO's annotations") from error
-    except ValueError as error:
+    # Of lists in lists in lists Python gives up.
+    except (ValueError, RecursionError) as error:
         told = errors.one_line(error)
         raise ValueError(f"'{file}' is damaged, or no JSON: {told}; fetch it again") from error
     got = content if isinstance(content, dict) else {}
@@ -130,8 +131,10 @@ def _annotations(rows, ids, category_ids):
     """All of `Instances` that annotations say, but their segmentations."""
     numbers = rows.distinct("id", _is_whole, "a whole number")
     owners = rows.mapped("image_id", ids, f"one of the {len(ids)} images")
-    classes = rows.mapped("category_id", category_ids, f"one of the {len(category_ids)} categories")
-    boxes = rows.column("bbox", _is_box, "4 finite numbers [x, y, width, height]")
+    wanted = f"one of the {len(category_ids)} categories, {_shown(category_ids)}"
+    classes = rows.mapped("category_id", category_ids, wanted)
+    wanted = "4 finite numbers [x, y, width, height], no side below 0"
+    boxes = rows.column("bbox", _is_box, wanted)
     boxes = np.array(boxes, np.float64).reshape([-1, 4])
     areas = rows.column("area", _is_area, "square pixels, 0 or more")
     crowds = rows.column("iscrowd", lambda value: value in (0, 1), "0 or 1", 0)
@@ -154,7 +157,7 @@ def _segmentations(rows, sizes, boxes):
         segmentation = row.get("segmentation")
         fault = segmentations_lib.fault(segmentation, *size)
         if fault:
-            raise rows.refusal(number, fault, "polygons of 6 numbers or more, or an RLE")
+            raise rows.refusal(number, fault, _SEGMENTATION)
         yield segmentation
 
 
@@ -217,13 +220,18 @@ def _is_size(value):
     return type(value) is int and 0 < value < 2**31
 
 
-def _is_number(value):
-    return type(value) in (int, float) and math.isfinite(value)
-
-
 def _is_area(value):
-    return _is_number(value) and value >= 0
+    return segmentations_lib.is_number(value) and value >= 0
 
 
 def _is_box(value):
-    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
+    if not (isinstance(value, list) and len(value) == 4):
+        return False
+    return all(map(segmentations_lib.is_number, value)) and min(value[2:]) >= 0
+
+
+def _shown(numbers):
+    """All of a few, the ends of many."""
+    if len(numbers) <= 12:
+        return ", ".join(map(str, numbers))
+    return f"{numbers[0]}, {numbers[1]} ... {numbers[-1]}"

@@ -15,7 +15,7 @@ from kdcl_tf.detection import scenes as scenes_lib
 _NOT_USED = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 CATEGORY_IDS = tuple(number for number in range(1, 91) if number not in _NOT_USED)
 
-SPLITS = ("train", "validation")
+SPLITS = {"train": "train", "test": "validation"}
 
 # What of an annotation is read: its feature, and its kind in a record.
 _FLAT = {
@@ -44,6 +44,18 @@ def read(name: str, data_dir: str | None, masks: bool) -> scenes_lib.SceneDatase
         TFRecords; a damaged file.
       FileNotFoundError: not prepared, and it cannot be downloaded.
     """
+    builder, class_names = _prepared(name, data_dir, masks)
+    train, test = (_scenes(builder, split, class_names) for split in SPLITS)
+    return scenes_lib.SceneDataset(name, train, test)
+
+
+def read_split(name: str, data_dir: str | None, split: str, masks: bool) -> scenes_lib.Scenes:
+    """`read`, of one split, "train" or "test"; TFDS prepares both."""
+    builder, class_names = _prepared(name, data_dir, masks)
+    return _scenes(builder, split, class_names)
+
+
+def _prepared(name, data_dir, masks):
     if masks:
         raise ValueError(
             f"data set {name!r} has no masks, only boxes: pass coco:PATH with a folder of COCO's"
@@ -52,11 +64,7 @@ def read(name: str, data_dir: str | None, masks: bool) -> scenes_lib.SceneDatase
     builder = tfds_lib.builder_of(name, data_dir)
     tfds_lib.prepare(name, builder)
     tfds_lib.check_format(name, builder.info)
-    class_names = _class_names(name, builder.info)
-    train, test = (
-        _scenes(builder.info.splits[split].filepaths, class_names) for split in SPLITS
-    )
-    return scenes_lib.SceneDataset(name, train, test)
+    return builder, _class_names(name, builder.info)
 
 
 def _class_names(name, info):
@@ -68,8 +76,8 @@ def _class_names(name, info):
     return tuple(label.names)
 
 
-def _scenes(paths, class_names):
-    files = [os.fspath(path) for path in paths]
+def _scenes(builder, split, class_names):
+    files = [os.fspath(path) for path in builder.info.splits[SPLITS[split]].filepaths]
     images, found = record_index.locate(files, "image", _facts, ("image", *_FLAT, "scenes 1"))
     sizes, counts = found["sizes"], found["objects"]
     owners = np.repeat(np.arange(len(images)), counts)

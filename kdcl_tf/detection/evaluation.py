@@ -1,5 +1,6 @@
 """COCO's figures of an exported detector."""
 
+import itertools
 import json
 import pathlib
 
@@ -24,14 +25,20 @@ def load_scenes(model, name, split, data_dir=None):
     Raises:
       ValueError: when they have other classes than the detector.
     """
-    dataset = scene_data.load(name, data_dir, model.has_masks)
-    if list(dataset.class_names) != model.card["class_names"]:
-        raise ValueError(
-            f"the detector knows {len(model.card['class_names'])} classes, and {name} has "
-            f"{dataset.num_classes}, or others: pass the data set it was trained on, or one of its "
-            "classes in their order"
-        )
-    return getattr(dataset, split)
+    scenes = scene_data.load_split(name, split, data_dir, model.has_masks)
+    known, found = model.card["class_names"], scenes.class_names
+    for number, (ours, theirs) in enumerate(itertools.zip_longest(known, found), start=1):
+        if ours != theirs:
+            raise ValueError(
+                f"the detector knows {len(known)} classes and {name} has {len(found)}; number "
+                f"{number} is {_quoted(ours)} of the detector and {_quoted(theirs)} of the data: "
+                "pass the data set it was trained on, or one of its classes in their order"
+            )
+    return scenes
+
+
+def _quoted(name):
+    return "none" if name is None else repr(name)
 
 
 def score(model, scenes):

@@ -51,3 +51,21 @@ def load(name: str, data_dir: str | None = None, masks: bool = False) -> scenes.
     from kdcl_tf.detection import coco_tfds
 
     return coco_tfds.read(name, data_dir, masks)
+
+
+def load_split(
+    name: str, split: str, data_dir: str | None = None, masks: bool = False
+) -> scenes.Scenes:
+    """`load`, of one split alone: of a folder, nothing of the other needs to be there.
+
+    Args:
+      split: "train" or "test".
+    """
+    validate_name(name)
+    if name.startswith(_PREFIX):
+        from kdcl_tf.detection import coco_folder
+
+        return coco_folder.read_split(name.removeprefix(_PREFIX).strip(), split, masks)
+    from kdcl_tf.detection import coco_tfds
+
+    return coco_tfds.read_split(name, data_dir, split, masks)

@@ -43,6 +43,19 @@ class ScenePixels:
 
         return tf.cond(is_good, lambda: pixels, refused)
 
+    def check(self) -> None:
+        """Decodes every image once: what would end a run does so before it trains.
+
+        Raises:
+          BadImageError: at the first that is bad, as `decoded`.
+        """
+        indices = tf.data.Dataset.range(len(self.scenes))
+        sides = indices.map(
+            lambda index: tf.shape(self.decoded(index)), num_parallel_calls=tf.data.AUTOTUNE
+        )
+        for _ in sides:
+            pass
+
     @functools.cached_property
     def _sizes(self):
         return stream.on_host(self.scenes.sizes)

@@ -83,6 +83,19 @@ class Scenes:
             **flat,
         )
 
+    def warning(self, name: str) -> str | None:
+        """A line that says which boxes could not be used, or None.
+
+        Args:
+          name: what the user calls these scenes.
+        """
+        if not len(self.dropped_ids):
+            return None
+        return (
+            f"{name}: {len(self.dropped_ids)} of the boxes are left out, which have no area inside"
+            f" their image; the first is that of annotation {self.dropped_ids[0]}"
+        )
+
     def checksum(self) -> str:
         """16 hexadecimal digits of all ids, sizes, boxes and classes, in their order."""
         digest = hashlib.sha256()
@@ -191,10 +204,6 @@ class SceneDataset:
 
     def warnings(self) -> tuple[str, ...]:
         """A line for each split that has boxes that could not be used."""
-        return tuple(
-            f"{split} of {self.name}: {len(scenes.dropped_ids)} of the boxes are left out, which"
-            " have no area inside their image; the first is that of annotation"
-            f" {scenes.dropped_ids[0]}"
-            for split, scenes in (("train", self.train), ("test", self.test))
-            if len(scenes.dropped_ids)
-        )
+        splits = (("train", self.train), ("test", self.test))
+        told = (scenes.warning(f"{split} of {self.name}") for split, scenes in splits)
+        return tuple(filter(None, told))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import array
 import dataclasses
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
+
+# pycocotools draws the whole way to a corner, however far outside the image it is, and ends
+# the program where its memory ends.
+_FARTHEST_CORNER = 10
 
 
 def fault(segmentation: Any, height: int, width: int) -> str | None:
@@ -25,7 +28,7 @@ def fault(segmentation: Any, height: int, width: int) -> str | None:
       A phrase that follows "got".
     """
     if isinstance(segmentation, list):
-        return _polygons_fault(segmentation)
+        return _polygons_fault(segmentation, _FARTHEST_CORNER * max(height, width))
     if isinstance(segmentation, dict):
         return _rle_fault(segmentation, height, width)
     return "no segmentation" if segmentation is None else f"{segmentation!r:.60}"
@@ -98,14 +101,21 @@ def rle(segmentation: Any, height: int, width: int) -> dict[str, Any]:
     return {"size": segmentation["size"], "counts": counts}
 
 
-def _polygons_fault(polygons):
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a finite number, of a size that pixels can have."""
+    return type(value) in (int, float) and abs(value) <= 1e9
+
+
+def _polygons_fault(polygons, farthest):
     if not polygons:
         return "no polygons"
     for polygon in polygons:
-        if not isinstance(polygon, list) or not all(map(_is_number, polygon)):
+        if not isinstance(polygon, list) or not all(map(is_number, polygon)):
             return f"a polygon {polygon!r:.60}"
         if len(polygon) < 6 or len(polygon) % 2:
             return f"a polygon of {len(polygon)} numbers"
+        if max(map(abs, polygon)) > farthest:
+            return f"a polygon with a corner at {max(polygon, key=abs):g}, far outside its image"
     return None
 
 
@@ -142,7 +152,3 @@ def _runs(text):
             counts.append(number + (counts[-2] if len(counts) > 2 else 0))
             number, shift = 0, 0
     return [*counts, -1] if shift else counts
-
-
-def _is_number(value):
-    return type(value) in (int, float) and math.isfinite(value)

@@ -9,6 +9,7 @@ from kdcl_tf import students
 from kdcl_tf.data import bad_images
 from kdcl_tf.detection import backbone, backbone_source, curves, scene_data, served
 from kdcl_tf.detection.detector import Detector
+from kdcl_tf.detection.scene_pixels import ScenePixels
 from kdcl_tf.detection.scene_views import SceneViews
 from kdcl_tf.detection.task import Detection
 from kdcl_tf.training import schedules, strategies
@@ -83,6 +84,8 @@ class DetectionSession:
             for line in self.dataset.warnings():
                 print(line, flush=True)
         with bad_images.told_in_one_line():
+            if self.workers.is_chief and not self.workdir.log:
+                ScenePixels(self._scenes).check()
             self.loop.run()
         if not self.workers.is_chief:
             return None
@@ -127,6 +130,11 @@ def load_dataset(settings, data_dir):
     dataset = scene_data.load(settings.dataset, data_dir, settings.has_masks)
     if settings.train_images:
         few = dataset.train.take(slice(settings.train_images))
+        if few.crowds.all():
+            raise ValueError(
+                f"--train_images={settings.train_images}: the first {len(few)} images show no "
+                "object, wanted at least 1; take more"
+            )
         dataset = dataclasses.replace(dataset, train=few)
     return dataset
 

@@ -124,6 +124,8 @@ class Loop:
             **self._task.renew(self._replicas),
         }
         if (epoch + 1) % self._settings.evaluate_every == 0 or epoch + 1 == self._settings.epochs:
+            # What ends the evaluation, such as a damaged image, must not cost the epoch.
+            self._save(epoch, self._steps_per_epoch, watch.seconds)
             record.update(self._task.evaluate(self._replicas))
         record.update(self._task.problems())
         # Once more, for the metrics: JSON has no word for infinity.
@@ -178,8 +180,8 @@ class Loop:
     def _divergence(self, what, epoch, step):
         return Divergence(
             f"{what} is not finite at step {epoch * self._steps_per_epoch + step} "
-            f"(epoch {epoch + 1}, step {step}): try a lower --learning_rate or a longer "
-            "--warmup_epochs; checkpoints from before it stay"
+            f"(epoch {epoch + 1}, step {step}): try a lower --learning_rate or a longer warm-up; "
+            "checkpoints from before it, if there are any, stay"
         )
 
     def _log(self, record):

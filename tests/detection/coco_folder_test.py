@@ -65,6 +65,18 @@ class ReadTest(tf.test.TestCase):
         self.assertAllClose(dataset.train.boxes[where], [120.46, 133.32, 332.77, 631.9])
 
 
+class ReadSplitTest(tf.test.TestCase):
+    def test_the_other_split_need_not_be_there(self):
+        root = self.create_tempdir().full_path
+        coco_files.write(root)
+        os.rename(os.path.join(root, "train2017"), os.path.join(root, "gone"))
+        os.remove(os.path.join(root, "annotations", "instances_train2017.json"))
+        scenes = coco_folder.read_split(root, "test", masks=True)
+        self.assertAllEqual(scenes.ids, [101, 102, 103])
+        with self.assertRaisesRegex(FileNotFoundError, "instances_train2017.json' is not there"):
+            coco_folder.read_split(root, "train", masks=True)
+
+
 class RefusedTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
@@ -86,13 +98,20 @@ class RefusedTest(tf.test.TestCase):
         coco_files.write(self.root)
         for name in ("000000000102.jpg", "000000000103.jpg"):
             os.remove(os.path.join(self.root, "val2017", name))
-        message = "2 of the 3 images of .*val2017.json' are not in .*val2017', .*'000000000102.jpg'"
+        message = "2 of the 3 images of .*val2017.json' are not in .*val2017', .*'000000000102.jpg' of id 102: "
         self.assert_refused(FileNotFoundError, message)
 
     def test_missing_folder_of_images(self):
         coco_files.write(self.root)
         os.rename(os.path.join(self.root, "train2017"), os.path.join(self.root, "train2014"))
         self.assert_refused(FileNotFoundError, "3 of the 3 images of .*train2017.json' are not in")
+
+    def test_crowds_alone(self):
+        content = coco_files.instances()
+        for annotation in content["annotations"]:
+            annotation["iscrowd"] = 1
+        coco_files.write(self.root, train=content)
+        self.assert_refused(ValueError, "got no boxes of objects, only 4 of crowds")
 
     def test_other_categories_in_the_other_file(self):
         categories = [coco_files.CATEGORIES[0], {"id": 2, "name": "bicycle"}]
@@ -107,7 +126,9 @@ class RefusedTest(tf.test.TestCase):
 
     def test_nothing_to_train_on(self):
         coco_files.write(self.root, train=coco_files.instances() | {"annotations": []})
-        self.assert_refused(ValueError, "got no boxes to train on")
+        self.assert_refused(ValueError, "train2017.json': got no boxes of objects, only 0 of crowds")
+        coco_files.write(self.root, val=coco_files.instances() | {"annotations": []})
+        self.assert_refused(ValueError, "val2017.json': got no boxes of objects")
         coco_files.write(self.root, val={**coco_files.instances(), "images": [], "annotations": []})
         self.assert_refused(ValueError, "val2017.json': got no images, wanted at least 1")
 

@@ -78,7 +78,7 @@ class ReadTest(CocoJsonTestCase):
 
 class RefusedTest(CocoJsonTestCase):
     @parameterized.parameters(
-        ({"category_id": 2}, "annotation 11: got category_id 2, wanted one of the 3 categories"),
+        ({"category_id": 2}, "annotation 11: got category_id 2, wanted one of the 3 categories, 1, 3, 90"),
         ({"category_id": "1"}, "annotation 11: got category_id '1'"),
         ({"category_id": ...}, "annotation 11: got no category_id"),
         ({"image_id": 4}, "annotation 11: got image_id 4, wanted one of the 3 images"),
@@ -90,14 +90,19 @@ class RefusedTest(CocoJsonTestCase):
         ({"bbox": [1, 2, 3, "4"]}, r"annotation 11: got bbox \[1, 2, 3, '4'\]"),
         ({"bbox": [1, 2, 3, float("nan")]}, r"annotation 11: got bbox \[1, 2, 3, nan\]"),
         ({"bbox": [1, 2, float("inf"), 1]}, r"annotation 11: got bbox \[1, 2, inf, 1\]"),
+        ({"bbox": [10**400, 2, 3, 4]}, "annotation 11: got bbox .1000000"),
+        ({"bbox": [1, 2, 3, -4]}, r"got bbox \[1, 2, 3, -4\], wanted .*, no side below 0"),
         ({"bbox": None}, "annotation 11: got bbox None"),
         ({"bbox": ...}, "annotation 11: got no bbox"),
         ({"area": -1}, "annotation 11: got area -1, wanted square pixels"),
         ({"area": ...}, "annotation 11: got no area"),
         ({"iscrowd": 2}, "annotation 11: got iscrowd 2, wanted 0 or 1"),
-        ({"segmentation": []}, "annotation 11: got no polygons, wanted polygons of 6 numbers"),
+        ({"segmentation": []}, "annotation 11: got no polygons, wanted polygons of x, y"),
         ({"segmentation": ...}, "annotation 11: got no segmentation"),
         ({"segmentation": [[1, 2, 3, 4]]}, "annotation 11: got a polygon of 4 numbers"),
+        ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "got a polygon of 7 numbers, wanted .*x, y of"),
+        ({"segmentation": [[1, 2, 3e12, 4, 5, 6]]}, r"a polygon \[1, 2, 3000000000000.0, 4"),
+        ({"segmentation": [[1, 2, -7e5, 4, 5, 6]]}, "a corner at -700000, far outside its image"),
         ({"segmentation": {"size": [9, 9], "counts": [81]}}, r"got an RLE of size \[9, 9\]"),
     )
     def test_annotation(self, changes, message):
@@ -132,7 +137,7 @@ class RefusedTest(CocoJsonTestCase):
         content = coco_files.instances() | {"categories": [], "annotations": []}
         self.assert_refused(content, "got no categories, wanted at least 1")
 
-    @parameterized.parameters(b"", b"{", b'{"images": [', b"\xff\xfe\x00", b"\x00\x01")
+    @parameterized.parameters(b"", b"{", b'{"images": [', b"\xff\xfe\x00", b"\x00\x01", b"[" * 200_000)
     def test_damaged(self, content):
         self.assert_refused(content, "is damaged, or no JSON")
 

@@ -24,7 +24,7 @@ def prepare(root, data_dir, file_format="tfrecord"):
     def generators(_):
         return {
             name: builder._generate_examples(root, root, split, boxes, None)
-            for name, split in zip(coco_tfds.SPLITS, coco_folder.SPLITS)
+            for name, split in zip(coco_tfds.SPLITS.values(), coco_folder.SPLITS.values())
         }
 
     with mock.patch.object(builder, "_split_generators", generators):

@@ -39,7 +39,8 @@ class EvaluationTest(tf.test.TestCase):
         categories = [{"id": 1, "name": "person"}, {"id": 2, "name": "cat"}, {"id": 3, "name": "x"}]
         content = coco_files.instances(categories=categories)
         coco_files.write(self.folder / "coco", content, content)
-        with self.assertRaisesRegex(ValueError, "the detector knows 3 classes, and coco:.* has 3"):
+        message = "knows 3 classes and coco:.* has 3; number 2 is 'car' of the detector and 'cat'"
+        with self.assertRaisesRegex(ValueError, message):
             self.scenes()
 
     def test_a_damaged_image_is_named(self):

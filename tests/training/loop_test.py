@@ -145,6 +145,19 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
         evaluated = ["test_resnet8_accuracy" in record for record in run.log()]
         self.assertEqual(evaluated, [False, True, True])
 
+    def test_an_evaluation_that_fails_costs_no_epoch(self):
+        whole = self._whole(ensemble="general", epochs=2)
+        failing = _Run(self.folder / "parts", ensemble="general", epochs=2)
+        failing.loop._task.evaluate = lambda replicas: 1 / 0
+        with self.assertRaises(ZeroDivisionError):
+            failing.loop.run()
+        resumed = _Run(self.folder / "parts", ensemble="general", epochs=2)
+        # The epoch is trained: only its evaluation is left.
+        self.assertEqual(int(resumed.cohort.optimizer.iterations), 3)
+        resumed.loop.run()
+        self.assertEqual(int(resumed.cohort.optimizer.iterations), 6)
+        self._assert_same(resumed, whole)
+
     def test_a_checkpoint_of_another_run_is_refused_before_training(self):
         run = _Run(self.folder, ensemble="naive")
         run.checkpoints.save(1, {"epoch": 0, "step": 1, "seconds": 0.0})
