@@ -20,17 +20,19 @@ def run(define_flags, main):
       main: a function of the parsed `FlagValues`.
     """
     define_flags(flags.FLAGS)
-    _make_key_flags(define_flags.__module__)
+    _make_key_flags()
     # TensorFlow tells of every file it writes, and TFDS of every one it does not find;
     # --verbosity=0 brings that back.
     logging.set_verbosity(logging.ERROR)
     app.run(lambda _: main(flags.FLAGS), flags_parser=_parse)
 
 
-def _make_key_flags(module):
-    """Lets `--help` of an installed script list the flags of the module behind it."""
-    for flag in flags.FLAGS.flags_by_module_dict().get(module, ()):
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+def _make_key_flags():
+    """Lets `--help` list all our flags, whichever of our modules has defined them."""
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        if module.startswith("kdcl_tf") or module == sys.argv[0]:
+            for flag in defined:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def _parse(argv):

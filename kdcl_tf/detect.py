@@ -5,14 +5,29 @@ kdcl-detect --mode=evaluate --model=runs/my_run --dataset=coco:PATH
 kdcl-detect --mode=predict --model=runs/my_run --image=street.jpg,park.jpg --output=seen
 """
 
+import dataclasses
 import pathlib
 
 from absl import flags
 
 from kdcl_tf import command_line
-from kdcl_tf.detection import detection_flags
+from kdcl_tf.detection import detection_flags, scene_data
+from kdcl_tf.detection.settings import DetectionSettings
 
 MODES = ("train", "evaluate", "predict")
+
+# Flags that are not of a run, and the modes that they are for.
+_MODES_OF = {
+    "model": ("evaluate", "predict"),
+    "image": ("predict",),
+    "output": ("evaluate", "predict"),
+    "least_score": ("predict",),
+}
+# Flags of a run that a mode reads, too; the others a trained detector has of its own.
+_READ_IN = {"evaluate": ("dataset", "data_dir", "evaluate_on"), "predict": ()}
+
+# What an image's picture and list are called, after its stem.
+_WRITTEN = (".png", ".json")
 
 
 def define_flags(flag_values):
@@ -36,16 +51,37 @@ def define_flags(flag_values):
         flag_values,
     )
     flags.DEFINE_float(
-        "least_score", 0.5, "For predict: what is less sure is not drawn.", flag_values=flag_values
+        "least_score",
+        0.5,
+        "For predict: what is less sure is not drawn. A detector gives nothing below 0.05.",
+        lower_bound=0.0,
+        upper_bound=1.0,
+        flag_values=flag_values,
     )
     detection_flags.define_flags(flag_values)
 
 
 def main(flag_values):
     """Trains, evaluates or predicts; see the module's docstring."""
-    {"train": _train, "evaluate": _evaluate, "predict": _predict}[flag_values["mode"].value](
-        flag_values
-    )
+    mode = flag_values["mode"].value
+    with command_line.user_errors():
+        _check_mode(mode, flag_values)
+    {"train": _train, "evaluate": _evaluate, "predict": _predict}[mode](flag_values)
+
+
+def _check_mode(mode, flag_values):
+    """Refuses what the mode has no use for, and tells which flags of a run it passes over."""
+    for name, modes in _MODES_OF.items():
+        if flag_values[name].present and mode not in modes:
+            raise ValueError(f"--{name} is for --mode={' and '.join(modes)}; got --mode={mode}")
+    if mode == "train":
+        return
+    own = [field.name for field in dataclasses.fields(DetectionSettings)]
+    passed_over = [
+        f"--{name}" for name in own if flag_values[name].present and name not in _READ_IN[mode]
+    ]
+    if passed_over:
+        print(f"--mode={mode} has no use for {', '.join(passed_over)}: the detector has its own")
 
 
 def _train(flag_values):
@@ -109,6 +145,8 @@ def figures(result, prefix=""):
 def _evaluate(flag_values):
     with command_line.user_errors():
         output = command_line.file_to_write("output", flag_values["output"].value)
+        if flag_values["dataset"].present:
+            scene_data.validate_name(flag_values["dataset"].value)
     model = _model(flag_values)
     from kdcl_tf.data.bad_images import BadImageError
     from kdcl_tf.detection import evaluation
@@ -116,9 +154,11 @@ def _evaluate(flag_values):
     with command_line.user_errors():
         dataset = flag_values["dataset"]
         name = dataset.value if dataset.present else model.card["dataset"]
-        scenes = evaluation.load_scenes(
-            model, name, flag_values["evaluate_on"].value, flag_values["data_dir"].value
-        )
+        split = flag_values["evaluate_on"].value
+        scenes = evaluation.load_scenes(model, name, split, flag_values["data_dir"].value)
+        warning = scenes.warning(f"{split} of {name}")
+    if warning:
+        print(warning, flush=True)
     try:
         scorer = evaluation.score(model, scenes)
     except BadImageError as error:
@@ -133,17 +173,19 @@ def _evaluate(flag_values):
 def _predict(flag_values):
     with command_line.user_errors():
         images = _images(flag_values)
-        if not flag_values["output"].value:
-            raise ValueError("--mode=predict draws to a folder: pass --output")
-        output = pathlib.Path(flag_values["output"].value).expanduser()
-        output.mkdir(parents=True, exist_ok=True)
+        output = _folder_to_draw_to(flag_values, images)
     model = _model(flag_values)
     from kdcl_tf.detection import prediction
 
     least_score = flag_values["least_score"].value
+    # All before the first is drawn; of a damaged one the decoders print, too.
+    with command_line.user_errors(), command_line.without_notices():
+        for image in images:
+            prediction.check(image)
+        output.mkdir(parents=True, exist_ok=True)
     for image in images:
         with command_line.user_errors():
-            print(prediction.draw(model, image, output, least_score))
+            print(prediction.draw(model, image, output, least_score), flush=True)
 
 
 def _model(flag_values):
@@ -168,6 +210,22 @@ def _images(flag_values):
     if twice:
         raise ValueError(f"--image: two files are called {', '.join(sorted(twice))}")
     return paths
+
+
+def _folder_to_draw_to(flag_values, images):
+    if not flag_values["output"].value:
+        raise ValueError("--mode=predict draws to a folder: pass --output")
+    output = pathlib.Path(flag_values["output"].value).expanduser()
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output={output} is a file: --mode=predict wants a folder")
+    written = {(output / f"{path.stem}{end}").resolve() for path in images for end in _WRITTEN}
+    for path in images:
+        if path.resolve() in written:
+            raise ValueError(
+                f"--output={output}: the picture of {path} would replace the image itself; pass "
+                "another folder"
+            )
+    return output
 
 
 def cli():

@@ -7,6 +7,8 @@ import shutil
 import keras
 import tensorflow as tf
 
+from kdcl_tf import exported
+
 __all__ = ["export_student", "load_student"]
 
 _CARD = "student.json"
@@ -117,9 +119,9 @@ def load_student(path):
             f"{path} is not an exported student: wanted a folder with saved_model.pb and "
             f"{_CARD}, such as WORKDIR/students/NAME"
         )
-    card = json.loads((path / _CARD).read_text())
+    card = exported.read_card(path / _CARD)
     card["class_names"] = (path / _CLASS_NAMES).read_text().splitlines()
-    loaded = tf.saved_model.load(str(path))
+    loaded = exported.load(path)
 
     def predict(images):
         # `loaded` is named here because a signature does not keep its variables alive.

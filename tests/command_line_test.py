@@ -10,7 +10,8 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf import command_line
 
-_TRAIN, _EVALUATE, _EXPORT = "kdcl_tf.train", "kdcl_tf.evaluate", "kdcl_tf.export"
+_TRAIN, _EVALUATE = "kdcl_tf.train", "kdcl_tf.evaluate"
+_EXPORT, _DETECT = "kdcl_tf.export", "kdcl_tf.detect"
 
 # Ends the process with the lines it wrote, and tells on stdout of slow imports.
 _PROGRAM = """
@@ -73,7 +74,12 @@ class FlagErrorsTest(parameterized.TestCase):
         self.assertRegex(finished.stderr, pattern)
 
     @parameterized.parameters(
-        (_TRAIN, "--[no]invariant"), (_EVALUATE, "--split"), (_EXPORT, "--format")
+        (_TRAIN, "--[no]invariant"),
+        (_TRAIN, "--learning_rate"),
+        (_EVALUATE, "--split"),
+        (_EXPORT, "--format"),
+        (_DETECT, "--backbone"),
+        (_DETECT, "--least_score"),
     )
     def test_help_is_quick_and_lists_the_flags(self, module, flag):
         start = time.monotonic()

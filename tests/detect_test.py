@@ -12,6 +12,10 @@ from kdcl_tf.detection.settings import DetectionSettings
 from tests import coco_files, image_files, tiny_detector
 
 _DETECT = [sys.executable, "-m", "kdcl_tf.detect"]
+# A file that is there.
+_FILE = pathlib.Path(__file__)
+
+
 def _run(*arguments):
     command = [*_DETECT, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -38,12 +42,26 @@ class RefusedTest(parameterized.TestCase):
         (["--mode=predict"], "--mode=predict wants --image"),
         (["--mode=evaluate"], "--mode=evaluate wants --model"),
         (["--mode=evaluate", "--model=/", "--output=/nowhere/x.json"], "--output=/nowhere/x.json"),
+        (["--mode=evaluate", "--model=/", "--dataset=cifar10"], "data set: got 'cifar10'"),
+        (["--mode=evaluate", "--image=a.jpg"], "--image is for --mode=predict; got --mode=evalu"),
+        (["--output=seen"], "--output is for --mode=evaluate and predict; got --mode=train"),
+        (["--mode=predict", "--least_score=2"], "--least_score=2"),
+        (["--mode=predict", f"--image={_FILE}"], "draws to a folder: pass --output"),
+        (["--mode=predict", f"--image={_FILE}", f"--output={_FILE}"], "is a file: --mode=predict"),
     )
     def test_one_line(self, arguments, message):
         process = _run(*arguments)
         self.assertEqual((process.returncode, process.stdout), (1, ""))
         self.assertIn(message, process.stderr)
         self.assertEqual(process.stderr.count("\n"), 1)
+
+    def test_a_picture_would_replace_the_image(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        image = folder / "street.png"
+        image.write_bytes(b"kept")
+        process = _run("--mode=predict", f"--image={image}", f"--output={folder}", "--model=/")
+        self.assertRegex(process.stderr, r"would replace the image itself; pass another folder\n$")
+        self.assertEqual(image.read_bytes(), b"kept")
 
     def test_a_folder_that_is_no_coco(self):
         process = _run(f"--dataset=coco:{self.create_tempdir().full_path}")
@@ -67,10 +85,14 @@ class ModesTest(absltest.TestCase):
         self.assertEqual(again.stdout.splitlines()[-4:], trained.stdout.splitlines()[-4:])
         self._evaluate(run, data, folder / "figures.json")
         self._predict(run, folder)
+        self._predict_damaged(run, folder)
 
     def _evaluate(self, run, data, output):
-        scored = _run("--mode=evaluate", f"--model={run}", data, f"--output={output}")
+        scored = _run(
+            "--mode=evaluate", f"--model={run}", data, f"--output={output}", "--epochs=3"
+        )
         self.assertEqual(scored.returncode, 0, scored.stderr)
+        self.assertStartsWith(scored.stdout, "--mode=evaluate has no use for --epochs: the detec")
         result = json.loads((run / "result.json").read_text())
         for name, value in json.loads(output.read_text()).items():
             wanted = result[f"test_{name}"]
@@ -92,6 +114,16 @@ class ModesTest(absltest.TestCase):
         )
         self.assertEqual(seen.returncode, 0, seen.stderr)
         self.assertEqual({path.name for path in output.iterdir()}, {"photo.png", "photo.json"})
+
+    def _predict_damaged(self, run, folder):
+        """Nothing is drawn when one of several images cannot be."""
+        cut = folder / "cut.jpg"
+        cut.write_bytes((folder / "photo.jpg").read_bytes()[:200])
+        images, output = f"--image={folder / 'photo.jpg'},{cut}", folder / "none"
+        seen = _run("--mode=predict", f"--model={run}", images, f"--output={output}")
+        self.assertEqual((seen.returncode, seen.stdout), (1, ""))
+        self.assertRegex(seen.stderr, r"^\S+: --image=\S+cut.jpg cannot be decoded: [^\n]*\n$")
+        self.assertFalse(output.exists())
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 import re
 import warnings
+import zipfile
 
 import h5py
 import keras
-import tensorflow as tf
 
-from kdcl_tf import students
+from kdcl_tf import exported, students
 from kdcl_tf.students.normalization import FusedBatchNormalization
 
 # Fresh students are built at this size, and then freed of it.
@@ -58,6 +58,11 @@ def _student(source):
 
 
 def _from_keras(source):
+    if not zipfile.is_zipfile(source.path):
+        raise ValueError(
+            f"--backbone={source.path} is no .keras file that can be read here: it is no whole "
+            "zip file; save or export it again"
+        )
     try:
         return keras.saving.load_model(source.path, compile=False)
     except (ValueError, OSError, KeyError, TypeError) as error:
@@ -68,8 +73,11 @@ def _from_keras(source):
 
 
 def _from_saved_model(source):
-    # Kept by a name, because a signature does not keep its variables alive.
-    loaded = tf.saved_model.load(str(source.path))
+    try:
+        # Kept by a name, because a signature does not keep its variables alive.
+        loaded = exported.load(source.path)
+    except ValueError as error:
+        raise ValueError(f"--backbone: {error}") from error
     try:
         served = loaded.signatures["serving_default"]
         classes = served.structured_outputs["logits"].shape[-1]
@@ -127,7 +135,11 @@ def _classes_in(path):
 
 
 def _first_line(error):
-    return str(error.args[0] if error.args else error).splitlines()[0]
+    """Of what Keras says, up to the first that says something."""
+    lines = str(error.args[0] if error.args else error).split("\n")
+    while len(lines) > 1 and (not lines[0].strip() or lines[0].endswith(":")):
+        lines[:2] = [f"{lines[0]} {lines[1]}".strip()]
+    return lines[0]
 
 
 def _levels(student, feature_layers):

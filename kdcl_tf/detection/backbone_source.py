@@ -1,14 +1,16 @@
 """Where a backbone comes from: fresh, or a student that was trained; told without TensorFlow."""
 
 import dataclasses
-import json
 import pathlib
 import re
 
-from kdcl_tf import students
+from kdcl_tf import exported, students
 from kdcl_tf.data import imagenet_statistics
 
 _CARD = "student.json"
+
+_NORMALISATION = ("mean", "deviation")
+_FACTS = {"architecture", "student", *_NORMALISATION}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _fresh(backbone, architecture):
 
 
 def _with_card(kind, path, card, architecture):
-    facts = _facts(card)
+    facts = _card_of(card)
     told = facts.get("architecture", "")
     if architecture and told and architecture != told:
         raise ValueError(f"--backbone={path} is a {told}; got --architecture={architecture}")
@@ -95,18 +97,21 @@ def _with_card(kind, path, card, architecture):
         )
     if name:
         students.validate(name)
-    normalisation = {key: tuple(facts[key]) for key in ("mean", "deviation") if key in facts}
+    normalisation = {key: tuple(facts[key]) for key in _NORMALISATION if key in facts}
     return BackboneSource(kind, path, name, **normalisation)
 
 
-def _facts(card):
-    """What a card says, {} where there is none."""
-    try:
-        facts = json.loads(card.read_text()) if card.exists() else {}
-    except ValueError as error:
-        raise ValueError(f"{card} is no card of a student: {error}") from error
-    if not isinstance(facts, dict):
-        raise ValueError(f"{card} is no card of a student: wanted an object of JSON")
+def _card_of(path):
+    """What a card says that is of use here, {} where there is none."""
+    facts = exported.read_card(path) if path.exists() else {}
+    for key in _FACTS & facts.keys():
+        value = facts[key]
+        if key in _NORMALISATION:
+            values = value if isinstance(value, list) and value else [None]
+            if not all(type(each) in (int, float) for each in values):
+                raise ValueError(f"{path}: {key} is {value!r}; wanted a list of numbers")
+        elif not isinstance(value, str):
+            raise ValueError(f"{path}: {key} is {value!r}; wanted the name of a student")
     return facts
 
 

@@ -9,26 +9,26 @@ from kdcl_tf.detection import drawing, masks
 from kdcl_tf.training.workdir import write_atomically
 
 
+def check(path):
+    """Raises ValueError unless the file is an image that can be decoded."""
+    fault = decoding.fault(path.read_bytes())
+    if fault:
+        raise ValueError(f"--image={path} cannot be decoded: {fault}")
+
+
 def draw(model, path, folder, least_score):
     """Writes a picture and a list of what is seen in one image.
 
     Args:
       model: `served.ServedDetector`.
-      path: of the image.
+      path: of the image, which `check` has passed.
       folder: gets `<name>.png` and `<name>.json`.
       least_score: what is less sure is left out.
 
     Returns:
       A line for a person.
-
-    Raises:
-      ValueError: when the image cannot be decoded.
     """
-    content = path.read_bytes()
-    fault = decoding.fault(content)
-    if fault:
-        raise ValueError(f"--image={path} cannot be decoded: {fault}")
-    image = decoding.rgb(tf.constant(content)).numpy()
+    image = decoding.rgb(tf.constant(path.read_bytes())).numpy()
     found = model(image).surer_than(least_score)
     names = [model.card["class_names"][each] for each in found.classes]
     outlines = found.pasted()

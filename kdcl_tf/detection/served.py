@@ -7,9 +7,13 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf import exported
 from kdcl_tf.detection.found import Found
 
 _CARD = "detector.json"
+
+# What has to be known of a detector to use it.
+_FACTS = ("detector", "dataset", "class_names")
 
 
 class _ServedDetector(tf.Module):
@@ -104,7 +108,7 @@ class ServedDetector:
       card: of `detector.json`.
 
     Raises:
-      ValueError: when there is none.
+      ValueError: when there is none, or a damaged one.
     """
 
     def __init__(self, path):
@@ -116,8 +120,11 @@ class ServedDetector:
                 f"--model={path} is no exported detector: wanted a folder with {_CARD}, such as "
                 "WORKDIR/detector, or a run of kdcl-detect that is complete"
             )
-        self.card = json.loads((path / _CARD).read_text())
-        self._model = tf.saved_model.load(str(path))
+        try:
+            self.card = exported.read_card(path / _CARD, _FACTS)
+            self._model = exported.load(path)
+        except ValueError as error:
+            raise ValueError(f"--model: {error}") from error
 
     @property
     def has_masks(self):

@@ -54,9 +54,13 @@ def _as_chief(settings, cluster, path, train, report, defaults):
         workdir.check_flags(settings.as_flags(), recipe.PLACES, defaults)
         workdir.claim()
     result = workdir.result
-    if cluster:
-        _meet(cluster, settings, result is not None)
-    print(report(result or train(workdir), workdir.path))
+    try:
+        if cluster:
+            _meet(cluster, settings, result is not None)
+        print(report(result or train(workdir), workdir.path))
+    finally:
+        # A run that was refused leaves nothing.
+        workdir.discard_if_empty()
 
 
 def _as_worker(settings, cluster, train):

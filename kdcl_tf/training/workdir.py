@@ -14,6 +14,7 @@ Of a detector the last two are curves.png and detector/, a SavedModel, and detec
 has what it found in the last evaluation, as COCO lists it.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -38,6 +39,7 @@ class Workdir:
 
     def __init__(self, path):
         self.path = pathlib.Path(path).expanduser()
+        self._is_new = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             probe = self.path / ".writable"
@@ -75,6 +77,12 @@ class Workdir:
                     ) from None
                 time.sleep(0.2)
 
+    def discard_if_empty(self):
+        """Takes away a folder that was made here, if nothing was written to it."""
+        if self._is_new:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+
     def check_flags(self, flags, free=(), defaults=None):
         """Refuses a folder that a run with other flags has made.
 
@@ -92,6 +100,12 @@ class Workdir:
             return
         for name, text in (defaults or {}).items():
             before.setdefault(name, text)
+        if 2 * len(before.keys() & flags.keys()) < len(before.keys() | flags.keys()):
+            strange = next(name for name in before if name not in flags)
+            raise ValueError(
+                f"workdir {self.path} is a run of another program, which has --{strange}: pass "
+                "another --workdir"
+            )
         differ = [
             f"--{name}={before.get(name, '(absent)')} (now {flags.get(name, '(absent)')})"
             for name in {**before, **flags}

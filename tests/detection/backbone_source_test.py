@@ -97,7 +97,16 @@ class FileTest(BackboneSourceTestCase):
     @parameterized.parameters("", "{", "[1, 2]", '"resnet18"')
     def test_a_card_that_is_none_is_refused(self, text):
         path = self.write("student", text)
-        self.refused("student.json is no card of a student", str(path), "resnet18")
+        self.refused("student.json is no card of an exported model", str(path), "resnet18")
+
+    def test_a_card_of_other_types_is_refused(self):
+        wanted = (
+            ({"student": "resnet18", "mean": None}, "student.json: mean is None; wanted a list"),
+            ({"student": "resnet18", "deviation": ["a"]}, "deviation is .'a'.; wanted a list"),
+            ({"student": 18}, "student.json: student is 18; wanted the name of a student"),
+        )
+        for number, (facts, message) in enumerate(wanted):
+            self.refused(message, str(self.write(f"student_{number}", facts)))
 
     def test_the_home_folder_may_be_abbreviated(self):
         self.write("student", {"student": "resnet20"})

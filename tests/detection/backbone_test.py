@@ -173,6 +173,19 @@ class RefusedTest(BackboneTestCase):
         path.write_text("no weights")
         self.refused(self.source(kind, path), f"--backbone={path}")
 
+    @parameterized.parameters("saved_model.pb", "variables/variables.data-00000-of-00001")
+    def test_a_saved_model_that_was_cut_short(self, name):
+        path = self.write("saved_model", _student("resnet8"))
+        content = (path / name).read_bytes()
+        (path / name).write_bytes(content[: len(content) // 2])
+        source = self.source("saved_model", path)
+        self.refused(source, f"^--backbone: {path} is a SavedModel that cannot be loaded")
+
+    def test_a_keras_file_that_was_cut_short(self):
+        path = self.write("keras", _student("resnet8"))
+        path.write_bytes(path.read_bytes()[:2000])
+        self.refused(self.source("keras", path), "it is no whole zip file")
+
     def test_a_weights_file_without_a_dense_layer(self):
         model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
         path = self.write("weights", model)

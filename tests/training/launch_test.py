@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 
 import tensorflow as tf
 
@@ -76,6 +77,11 @@ class RunTest(tf.test.TestCase):
     def test_a_defect_keeps_its_traceback(self):
         with self.assertRaisesRegex(KeyError, "defect"):
             self._run(KeyError("defect"))
+
+    def test_a_run_that_is_refused_leaves_no_folder(self):
+        self.folder = f"{self.folder}/new"
+        self._run(FileNotFoundError("there is no data"))
+        self.assertFalse(os.path.exists(self.folder))
 
     def test_a_folder_of_other_flags_is_refused(self):
         Workdir(self.folder).record_flags(Settings(seed=1).as_flags())

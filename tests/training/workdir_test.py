@@ -92,6 +92,22 @@ class WorkdirTest(absltest.TestCase):
         with self.assertRaisesRegex(ValueError, r"--new=y \(now x\); pass"):
             self.workdir.check_flags(now, free=("strategy",), defaults={"new": "y"})
 
+    def test_a_run_of_another_program_is_called_that(self):
+        self.workdir.record_flags({"students": "resnet8", "method": "kdcl", "seed": "0"})
+        with self.assertRaisesRegex(ValueError, "is a run of another program, which has --student"):
+            self.workdir.check_flags({"backbone": "resnet18", "seed": "0", "detector": "mask"})
+
+    def test_a_new_folder_without_anything_in_it_is_discarded(self):
+        kept = Workdir(self.create_tempdir().full_path)
+        empty, used = (Workdir(kept.path / name) for name in ("empty", "used"))
+        used.record_flags({"seed": "0"})
+        for each in (empty, used, Workdir(used.path)):
+            each.discard_if_empty()
+        self.assertEqual([path.name for path in kept.path.iterdir()], ["used"])
+        used.path.joinpath("flags.txt").unlink()
+        Workdir(used.path).discard_if_empty()
+        self.assertTrue(used.path.exists())
+
     def test_the_log_drops_epochs_that_are_run_again(self):
         for epoch in (1, 2, 3):
             self.workdir.log_epoch({"epoch": epoch, "try": 1})
