@@ -27,8 +27,8 @@ detect() {
   name="$1"; shift
   echo "$name"
   kdcl-detect --detector=faster --dataset="coco:$coco" --short_side=256 --long_side=416 \
-    --regions_per_image=128 --epochs=24 --milestones=16,22 --batch_size=4 --learning_rate=0.005 \
-    --warmup_steps=40 --precision=bfloat16 --evaluate_every=24 --workdir="$out/$name" "$@" \
+    --regions_per_image=128 --epochs=16 --milestones=11,14 --batch_size=4 --learning_rate=0.005 \
+    --warmup_steps=40 --precision=bfloat16 --evaluate_every=16 --workdir="$out/$name" "$@" \
     > /dev/null
 }
 
