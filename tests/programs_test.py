@@ -202,7 +202,7 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(finished.stdout, "")
         self.assertEqual(finished.stderr.count("\n"), 1, finished.stderr)
         self.assertRegex(finished.stderr, message)
-        self.assertEmpty(list(self.workdir.iterdir()))
+        self.assertFalse(self.workdir.exists())
 
     @parameterized.parameters("one class", "empty", "missing", "corrupt")
     def test_a_folder_that_will_not_do(self, kind):
