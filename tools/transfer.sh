@@ -3,7 +3,7 @@
 # ResNet-18 learns CIFAR-100 at 32 pixels, alone and in a cohort, in as many steps; each is
 # then the backbone of a Faster R-CNN that is trained on a few images of COCO.  Three seeds.
 # Run again it continues: complete runs stay.
-# SEEDS="2" runs some of the seeds, beside other shells that run the others.
+# SEEDS="2" ORIGINS="cohort" runs a part of them, beside other shells that run the others.
 #
 #   bash tools/transfer.sh DATA_DIR COCO_DIR [FOLDER]
 set -euo pipefail
@@ -32,11 +32,14 @@ detect() {
     > /dev/null
 }
 
+declare -A how=(
+  [alone]="--method=independent --students=resnet18 --noinvariant"
+  [cohort]="--method=kdcl --ensemble=min_logit --students=resnet18,wrn_16_2 --temperature=2 --invariant"
+)
 for seed in ${SEEDS:-0 1 2}; do
-  classify "alone_$seed" --method=independent --students=resnet18 --noinvariant --seed="$seed"
-  classify "cohort_$seed" --method=kdcl --ensemble=min_logit --students=resnet18,wrn_16_2 \
-    --temperature=2 --invariant --seed="$seed"
-  for origin in alone cohort; do
+  for origin in ${ORIGINS:-alone cohort}; do
+    # shellcheck disable=SC2086
+    classify "${origin}_$seed" ${how[$origin]} --seed="$seed"
     detect "${origin}_${seed}_faster" --backbone="$out/${origin}_$seed/students/resnet18" \
       --seed="$seed"
   done
