@@ -143,6 +143,8 @@ class Cohort(keras.Model):
           accumulation_steps: parts that each step's batch is run in, one after the other, to
             need less memory.  The update is that of the whole batch; only what layers make
             of the batch itself, batch norm's statistics and dropout's masks, is of the part.
+            On CPUs every batch needs that many images: TensorFlow's convolution there takes
+            no empty part.
           devices: `{name: device}`, where each student runs; it must have been built
             inside `with tf.device(device):`.  See `kdcl_tf.placement`.
 
@@ -151,7 +153,8 @@ class Cohort(keras.Model):
             outside the scope of the strategy that the cohort was made in, or the students
             cannot be placed.
         """
-        if not (isinstance(accumulation_steps, int) and accumulation_steps >= 1):
+        whole = isinstance(accumulation_steps, int) and not isinstance(accumulation_steps, bool)
+        if not (whole and accumulation_steps >= 1):
             raise ValueError(
                 f"accumulation_steps must be a whole number >= 1; got {accumulation_steps}"
             )

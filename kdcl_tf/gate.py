@@ -14,23 +14,33 @@ def teacher(students):
 
     Args:
       students: `{name: keras.Model}`, functional models on one input that share layers.
+        Where one of their layers has synchronised batch statistics, the gate has, too.
 
     Returns:
       A Keras tensor, as a further output of the network that the students are parts of.
     """
     logits = [keras.ops.cast(student.output, "float32") for student in students.values()]
-    weights = _weights(_shared_features(students), len(logits))
+    synchronized = any(
+        getattr(layer, "synchronized", False)
+        for student in students.values()
+        for layer in student.layers
+    )
+    weights = _weights(_shared_features(students), len(logits), synchronized)
     return keras.ops.sum(weights[:, :, None] * keras.ops.stack(logits, axis=1), axis=1)
 
 
-def _weights(features, branches):
+def _weights(features, branches, synchronized):
     """`[B, H, W, C]` or `[B, C]` -> `[B, branches]`, weights that sum to 1."""
     x = features
     if len(x.shape) == 4:
         x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="gate_pool")(x)
     x = keras.layers.Dense(branches, dtype="float32", name="gate_logits")(x)
     x = keras.layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, dtype="float32", name="gate_norm"
+        momentum=0.9,
+        epsilon=1e-5,
+        synchronized=synchronized,
+        dtype="float32",
+        name="gate_norm",
     )(x)
     x = keras.layers.ReLU(dtype="float32", name="gate_relu")(x)
     return keras.layers.Softmax(dtype="float32", name="gate_softmax")(x)

@@ -122,7 +122,7 @@ class FitTest(_ReplicasTestCase):
         )
         self.assertAllClose(found, expected, atol=1e-4)
 
-    @parameterized.parameters("_heads", "_taught")
+    @parameterized.parameters("_heads", "_gated", "_taught")
     def test_three_steps_of_methods_with_more_than_students(self, make):
         single = getattr(self, make)()
         with _strategy().scope():
@@ -134,14 +134,22 @@ class FitTest(_ReplicasTestCase):
             self.assert_same_weights(double, single, f"{examples} images")
 
     def _heads(self):
+        return self._branched(kdcl_tf.CLNN)
+
+    def _gated(self):
+        """The gate's batch norm is synchronised, as that of the branches."""
+        return self._branched(kdcl_tf.ONE)
+
+    def _branched(self, method):
         keras.utils.set_random_seed(4)
         images = keras.Input((6, 6, 3))
-        x = keras.layers.Dense(5, "tanh")(keras.layers.Flatten()(images))
+        x = FusedBatchNormalization(synchronized=True, momentum=0.9)(images)
+        x = keras.layers.Dense(5, "tanh")(keras.layers.Flatten()(x))
         heads = {
             name: keras.Model(images, keras.layers.Dense(7)(keras.layers.Dense(4, "tanh")(x)))
             for name in "ab"
         }
-        cohort = kdcl_tf.CLNN(heads)
+        cohort = method(heads)
         cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9))
         return cohort
 

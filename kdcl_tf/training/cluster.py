@@ -49,7 +49,7 @@ def _from_tf_config(text):
     try:
         config = json.loads(text)
         cluster, task = config["cluster"], config["task"]
-        kind, index = task["type"], int(task["index"])
+        kind, index = task["type"], _whole(task["index"])
         addresses = {job: list(hosts) for job, hosts in cluster.items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
@@ -57,11 +57,20 @@ def _from_tf_config(text):
             '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
         ) from error
     _check_jobs(addresses, kind)
+    if kind == "chief" and index >= len(addresses.get("chief", [])):
+        raise ValueError(f"TF_CONFIG has no chief {index}: wanted index 0, and one chief at most")
     # A chief is the worker before the first.
     workers = tuple(addresses.get("chief", [])) + tuple(addresses.get("worker", []))
     if kind == "worker" and index >= 0:
         index += len(addresses.get("chief", []))
     return _checked(workers, index, f"TF_CONFIG's task {kind} {task['index']}")
+
+
+def _whole(value):
+    """A task's index, a number or its text."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError(f"index {value!r} is no whole number")
+    return int(value)
 
 
 def _check_jobs(addresses, kind):
@@ -86,6 +95,7 @@ def _from_slurm(environ):
         tasks = expand_counts(_variable(environ, "TASKS_PER_NODE"))
         rank = int(environ["SLURM_PROCID"])
         job = int(environ["SLURM_JOB_ID"])
+        step = int(environ.get("SLURM_STEP_ID", "0"))
     except (ValueError, LookupError) as error:
         raise ValueError(f"SLURM's variables are not whole ({error}): {_HOW}") from error
     if len(nodes) != len(tasks):
@@ -99,7 +109,6 @@ def _from_slurm(environ):
             f"SLURM_DISTRIBUTION={order}: wanted ranks node by node; pass --distribution=block to "
             "srun, or set TF_CONFIG"
         )
-    step = int(environ.get("SLURM_STEP_ID", "0"))
     port = _FIRST_PORT + (job * 64 + step * 16) % _PORTS
     workers = [
         f"{node}:{port + local}" for node, count in zip(nodes, tasks) for local in range(count)
@@ -117,8 +126,11 @@ def _variable(environ, name):
 
 def _checked(workers, index, what):
     for address in workers:
-        if not re.fullmatch(r"\S+:\d{1,5}", str(address)):
-            raise ValueError(f"the worker {address!r} has no address: wanted host:port")
+        found = re.fullmatch(r"\S+:(\d{1,5})", str(address))
+        if not found or not 0 < int(found[1]) < 1 << 16:
+            raise ValueError(
+                f"the worker {address!r} has no address: wanted host:port, a port from 1 to 65535"
+            )
     twice = sorted({each for each in workers if workers.count(each) > 1})
     if twice:
         raise ValueError(f"two workers have one address, {twice[0]}: wanted a port for each")
@@ -130,14 +142,16 @@ def _checked(workers, index, what):
     return Cluster(workers, index)
 
 
+# A name in which groups of numbers stand for several nodes.
+_SPAN = r"\d+(?:-\d+)?"
+_NODE = rf"(?:[^,\[\]\s]|\[{_SPAN}(?:,{_SPAN})*\])+"
+
+
 def expand_hosts(text):
     """`"a[1-2,07],b"` as `["a1", "a2", "a07", "b"]`, the way SLURM shortens lists of nodes."""
-    hosts = []
-    for part in re.findall(r"(?:[^,\[\]]|\[[^\]]*\])+", text):
-        hosts.extend(_expand_host(part))
-    if not hosts:
-        raise ValueError(f"{text!r} names no node")
-    return hosts
+    if not re.fullmatch(rf"{_NODE}(?:,{_NODE})*", text):
+        raise ValueError(f"{text!r} is no list of nodes")
+    return [host for part in re.findall(_NODE, text) for host in _expand_host(part)]
 
 
 def _expand_host(part):
