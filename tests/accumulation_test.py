@@ -194,7 +194,7 @@ class StepTest(CohortTestCase):
         again.compile_from_config(config)
         self.assertEqual(again.accumulation_steps, 3)
 
-    @parameterized.parameters(0, 1.5)
+    @parameterized.parameters(0, 1.5, True)
     def test_what_is_no_number_of_parts_is_refused(self, parts):
         with self.assertRaisesRegex(ValueError, f"must be a whole number >= 1; got {parts}"):
             compiled(accumulation_steps=parts)
