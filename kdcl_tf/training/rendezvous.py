@@ -71,9 +71,7 @@ def _hear(server, cluster, deadline, stack):
         now = time.monotonic()
         if now > deadline:
             raise TimeoutError(f"no word from worker {names}: start it, or run without it")
-        if now > tell_at:
-            print(f"waiting for worker {names}", file=sys.stderr, flush=True)
-            tell_at = deadline
+        tell_at = _tell(names, tell_at, deadline)
         server.settimeout(min(1.0, max(deadline - now, 0.01)))
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             connection = stack.enter_context(server.accept()[0])
@@ -89,6 +87,7 @@ def _call(cluster, flags, deadline):
     """The side of a worker that is not the chief."""
     host, _, port = cluster.workers[0].rpartition(":")
     word = json.dumps({"index": cluster.index, "flags": flags}) + "\n"
+    tell_at = time.monotonic() + _TELL_AFTER
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, ValueError):
             with socket.create_connection((host, int(port)), timeout=5.0) as connection:
@@ -96,6 +95,7 @@ def _call(cluster, flags, deadline):
                 connection.settimeout(max(deadline - time.monotonic(), 0.01))
                 answer = json.loads(_line(connection))
             break
+        tell_at = _tell(f"0 at {cluster.workers[0]}", tell_at, deadline)
         time.sleep(_RETRY)
     else:
         raise TimeoutError(
@@ -105,6 +105,14 @@ def _call(cluster, flags, deadline):
     if answer["error"]:
         raise ValueError(answer["error"])
     return answer["complete"]
+
+
+def _tell(names, when, deadline):
+    """Says once, from `when` on, who is waited for; gives when to say it next."""
+    if time.monotonic() <= when:
+        return when
+    print(f"waiting for worker {names}", file=sys.stderr, flush=True)
+    return deadline
 
 
 def _line(connection):

@@ -76,14 +76,16 @@ class RendezvousTest(absltest.TestCase):
             with self.assertRaisesRegex(ValueError, f"cannot listen at {addresses[0]} .*: wanted"):
                 rendezvous.meet(Cluster(addresses, 0), _FLAGS, patience=0.5)
 
-    def test_whom_the_chief_waits_for_is_told_once(self):
-        addresses, told = _addresses(2), io.StringIO()
-        with contextlib.redirect_stderr(told), mock.patch.object(
-            rendezvous, "_TELL_AFTER", 0.0
-        ):
-            with self.assertRaises(TimeoutError):
-                rendezvous.meet(Cluster(addresses, 0), _FLAGS, patience=1.5)
-        self.assertEqual(told.getvalue(), f"waiting for worker 1 at {addresses[1]}\n")
+    def test_who_is_waited_for_is_told_once(self):
+        addresses = _addresses(2)
+        for index, other in ((0, 1), (1, 0)):
+            told = io.StringIO()
+            with contextlib.redirect_stderr(told), mock.patch.object(
+                rendezvous, "_TELL_AFTER", 0.0
+            ):
+                with self.assertRaises(TimeoutError):
+                    rendezvous.meet(Cluster(addresses, index), _FLAGS, patience=1.5)
+            self.assertEqual(told.getvalue(), f"waiting for worker {other} at {addresses[other]}\n")
 
 
 def _knock(address):
