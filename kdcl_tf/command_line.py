@@ -5,6 +5,7 @@ import os
 import pathlib
 import sys
 import tempfile
+import traceback
 
 from absl import app, flags, logging
 
@@ -46,7 +47,15 @@ def _parse(argv):
 
 
 def fail(message, status=1):
-    """Prints one line and exits."""
+    """Prints one line and exits.
+
+    What the error that is being handled was raised in is let go of first: a stream that
+    ends with the interpreter waits for its thread, which may wait for the interpreter.
+    """
+    error = sys.exc_info()[1]
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
     program = os.path.basename(sys.argv[0]).removesuffix(".py")
     print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(status)

@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import time
+import weakref
 
 from absl.testing import absltest, parameterized
 
@@ -102,6 +103,34 @@ class InProcessTest(absltest.TestCase):
         status, text = self._failed(lambda: command_line.fail("one\n  two\n", 3))
         self.assertEqual(status, 3)
         self.assertRegex(text, r"^\S+: one two\n$")
+
+    def test_what_an_error_was_raised_in_is_gone_when_the_program_ends(self):
+        """An iterator that outlives the interpreter can wait for ever."""
+
+        class Stream:
+            pass
+
+        alive = []
+
+        def inner():
+            stream = Stream()
+            alive.append(weakref.ref(stream))
+            raise KeyError("inner")
+
+        def outer():
+            stream = Stream()
+            alive.append(weakref.ref(stream))
+            try:
+                inner()
+            except KeyError as error:
+                raise ValueError("outer") from error
+
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            with self.assertRaises(SystemExit) as end, command_line.user_errors():
+                outer()
+        self.assertEqual(end.exception.code, 1)
+        self.assertEndsWith(told.getvalue(), ": outer\n")
+        self.assertEqual([each() for each in alive], [None, None])
 
     def test_user_errors_are_those_of_bad_input(self):
         for error in (ValueError("bad"), FileNotFoundError("bad")):
