@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import data
+from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.evaluation import served
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
@@ -190,6 +192,45 @@ class BadImagesTest(tf.test.TestCase):
         self.assertEqual(names, ["train/a/4.jpg", "test/b/2.jpg"])
         # The metrics hold the evaluation: of the twelve test images one is bad.
         self.assertEqual(float(run.cohort.cohort_metrics.ensemble.count), 11)
+
+    def test_a_step_of_bad_images_alone_is_passed_over(self):
+        settings = Settings(
+            **{**self.flags, "batch_size": 1, "skip_bad_images": True, "seed": self._seed()}
+        )
+        with contextlib.redirect_stderr(io.StringIO()):
+            whole, _ = _run(settings, self.folder / "whole")
+            with self.assertRaisesRegex(Interrupted, "at epoch 1, step 2 of 12"):
+                _run(settings, self.folder / "parts", _StoppingViews)
+            resumed, _ = _run(settings, self.folder / "parts")
+        self.assertEqual(int(whole.cohort.optimizer.iterations), 11)
+        for found, wanted in zip(_values(resumed), _values(whole), strict=True):
+            self.assertAllEqual(found, wanted)
+
+    def _seed(self):
+        """One that has the bad image first."""
+        dataset = data.load(self.flags["dataset"], distortion="resized_crop", image_size=32)
+        names = [dataset.train.images.name(index) for index in range(len(dataset.train))]
+        bad = names.index("train/a/4.jpg")
+        views = (data.EncodedViews(dataset, ("a",), seed) for seed in itertools.count())
+        return next(seed for seed, each in enumerate(views) if each.order(0)[0] == bad)
+
+    def test_where_nothing_can_be_decoded_there_is_nothing_to_train(self):
+        for file in (self.folder / "images" / "train").glob("*/*"):
+            file.write_bytes(b"")
+        settings = Settings(**{**self.flags, "skip_bad_images": True})
+        with contextlib.redirect_stderr(io.StringIO()):
+            with self.assertRaisesRegex(BadImageError, "none of the 12 training images"):
+                _run(settings, self.folder / "run")
+
+    def test_where_no_held_out_image_can_be_decoded_there_are_no_weights(self):
+        general = {"ensemble": "general", "holdout_per_class": 1, "students": ("resnet8",) * 2}
+        settings = Settings(**{**self.flags, **general, "skip_bad_images": True})
+        held_out = Session(settings, Workdir(self.folder / "other")).dataset.held_out
+        for index in range(2):
+            (self.folder / "images" / held_out.images.name(index)).write_bytes(b"")
+        with contextlib.redirect_stderr(io.StringIO()):
+            with self.assertRaisesRegex(BadImageError, "none of the 2 held-out images"):
+                _run(settings, self.folder / "run")
 
 
 if __name__ == "__main__":

@@ -77,12 +77,11 @@ class EncodedSplit:
             lambda content, _: decode(content),
             spec,
             share,
-            refuse_empty=not alone,
         )
         if not alone:
             return batches
         # A batch of which nothing is left says nothing, and CPUs' convolutions fail on it.
-        return batches.filter(lambda _, labels: tf.size(labels) > 0)
+        return batches.filter(has_images)
 
     def stream(
         self,
@@ -91,7 +90,6 @@ class EncodedSplit:
         decode: Callable[[tf.Tensor, tf.Tensor], Any],
         spec: Any,
         share: stream.Share = stream.Share(),
-        refuse_empty: bool = True,
     ) -> tf.data.Dataset:
         """Decodes the images at `order`, in that order.
 
@@ -104,17 +102,17 @@ class EncodedSplit:
           decode: maps the bytes of an image and its index to tensors.
           spec: nest of `tf.TensorSpec` that `decode` gives.
           share: the parts of every batch that are produced, see `stream.batches`.
-          refuse_empty: whether it is an error when all images of a batch are bad, as a
-            step of training cannot be made of them, and none may be left out.
 
         Returns:
-          `tf.data.Dataset` of (what `decode` gives, batched; labels `[B]` int64).
+          `tf.data.Dataset` of (what `decode` gives, batched; labels `[B]` int64). B is 0 where
+          all images of a batch are bad; for one of several replicas, which would wait for
+          each other, that is an error.
         """
 
         def example(index):
             return *self._decoded(index, decode, spec), self._labels[index], index
 
-        finish = functools.partial(self._finish, refuse_empty)
+        finish = functools.partial(self._finish, share.replicas > 1)
         return stream.decoded(order, batch_size, example, finish, share)
 
     @functools.cached_property
@@ -151,7 +149,7 @@ class EncodedSplit:
         if refuse_empty and not good.any():
             raise bad_images_lib.BadImageError(
                 f"all {len(good)} images of a batch cannot be decoded, among them '{name}': wanted"
-                " one that can; mend or remove them, or pass another batch_size"
+                " one that can for every device; mend or remove them, or train on one device"
             )
         return True
 
@@ -161,6 +159,11 @@ class EncodedSplit:
         except (OSError, tf.errors.OpError) as error:
             return errors.one_line(error)
         return decoding.fault(content) or "it can be decoded whole, and not in part"
+
+
+def has_images(_, labels):
+    """Whether anything is left of a batch: what to `filter` a stream by."""
+    return tf.size(labels) > 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

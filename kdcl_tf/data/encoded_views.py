@@ -77,6 +77,19 @@ class EncodedViews(order_lib.StudentEpochs):
         super().__init__(dataset, students, seed, invariant)
         self.policy = policy or Policy(flip=dataset.flip)
 
+    def epoch(
+        self, epoch: int, batch_size: int, skip: int = 0, share: stream.Share | None = None
+    ) -> tf.data.Dataset:
+        """See `data.Views`.
+
+        Where bad images are passed over, a batch may have none left.  It is left out, unless
+        a `share` is asked for: whoever counts steps finds its place again by their number.
+        """
+        batches = super().epoch(epoch, batch_size, skip, share or stream.Share())
+        if share is None and self.dataset.bad_images.skip:
+            return batches.filter(encoded.has_images)
+        return batches
+
     def draws(self, epoch: int, index: int | tf.Tensor) -> Draws:
         """What chance decides for the views of one image in one epoch."""
         return self.policy.draw(order_lib.fold_in(self._key(epoch), index), len(self._viewers()))

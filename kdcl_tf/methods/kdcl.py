@@ -7,6 +7,10 @@ from kdcl_tf import ensembles, losses, targets
 from kdcl_tf.cohort import Cohort
 
 
+class NoHeldOutError(ValueError):
+    """There is no image to fit General's weights to."""
+
+
 @keras.saving.register_keras_serializable(package="kdcl_tf")
 class KDCL(Cohort):
     """Knowledge distillation via collaborative learning (Guo et al., CVPR 2020, Eq. 2).
@@ -47,7 +51,8 @@ class KDCL(Cohort):
           `{name: weight}`.
 
         Raises:
-          ValueError: when the ensemble has no weights, or `held_out` no examples.
+          ValueError: when the ensemble has no weights; NoHeldOutError, which is one, when
+            `held_out` has no examples.
         """
         if not isinstance(self.ensemble, ensembles.General):
             raise ValueError(f"{type(self.ensemble).__name__} has no weights to renew")
@@ -56,7 +61,7 @@ class KDCL(Cohort):
             matrix, count = measure(batch)
             total, examples = total + matrix, examples + count
         if not examples:
-            raise ValueError("General's weights need held-out images; got none")
+            raise NoHeldOutError("General's weights need held-out images; got none")
         weights = self.ensemble.renew(total / examples)
         return {name: float(weight) for name, weight in zip(self.students, weights)}
 

@@ -2,6 +2,8 @@
 
 import math
 
+from kdcl_tf.data.bad_images import BadImageError
+from kdcl_tf.methods.kdcl import NoHeldOutError
 from kdcl_tf.training import strategies
 from kdcl_tf.training.task import Task
 
@@ -39,12 +41,20 @@ class Classification(Task):
         )
 
     def renew(self, replicas):
-        """General's weights, fitted to the held-out images."""
+        """General's weights, fitted to the held-out images.
+
+        Raises:
+          BadImageError: when all of those are bad ones that are passed over.
+        """
         if not self._settings.uses_general:
             return {}
         batches = self._batches(self._dataset.held_out)
         measure = replicas.measure_function(batches.element_spec)
-        weights = self.model.renew_ensemble(batches, measure)
+        try:
+            weights = self.model.renew_ensemble(batches, measure)
+        except NoHeldOutError as error:
+            count = len(self._dataset.held_out)
+            raise BadImageError(f"none of the {count} held-out images can be decoded") from error
         return {f"general_weight_{name}": value for name, value in weights.items()}
 
     def evaluate(self, replicas):

@@ -12,6 +12,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.training import schedules, strategies
 from kdcl_tf.training.interruption import Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
@@ -60,6 +61,7 @@ class Loop:
         Raises:
           Interrupted: after a signal, when everything is saved.
           Divergence: when a loss or variable is NaN or infinite, naming student and step.
+          BadImageError: when all images of an epoch are bad ones that are passed over.
         """
         begun, step, seconds = (self._progress[key] for key in ("epoch", "step", "seconds"))
         # 1. The data order is a function of the epoch, so the rest of it is a slice.
@@ -140,9 +142,12 @@ class Loop:
             self._strategy, lambda share: self._task.epoch(epoch, size, first_step, share)
         )
         train = self._replicas.train_function(batches.element_spec, _WISHES)
-        images = self._task.images
+        images, trained = self._task.images, first_step > 0
         began = time.perf_counter() - watch.seconds
         for step, batch in enumerate(batches, start=first_step + 1):
+            if self._replicas.lack_images(batch):
+                continue
+            trained = True
             totals, wishes = (each.numpy() for each in train(batch, self._wishes()))
             if self._workers.count == 1:
                 # Nobody to agree with: also what was wished during the step.
@@ -155,6 +160,8 @@ class Loop:
                     self._check_variables(epoch, step)
                     self._save(epoch, step, time.perf_counter() - began)
                 self._stop_if_asked(epoch, step, wishes)
+        if not trained:
+            raise BadImageError(f"none of the {images} training images can be decoded")
 
     def _wishes(self):
         """Whether each signal has come, and whether the chief finds a checkpoint due."""

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import bad_images, decoding, encoded_views
+from kdcl_tf.data import bad_images, decoding, encoded_views, stream
 from tests import image_files
 
 PHOTO = image_files.photo()
@@ -152,14 +152,20 @@ class BadImagesTest(tf.test.TestCase, parameterized.TestCase):
         wanted = np.concatenate([images for images, _ in self._split([]).pixels(4)])
         self.assertAllEqual(found, wanted)
 
-    def test_no_step_of_training_can_be_made_of_bad_ones_alone(self):
+    def test_batches_of_bad_ones_alone(self):
         contents = {name: BAD[name][0]() for name in ("cut.jpg", "empty.jpg")}
         split = image_files.split(self.folder, contents, skip=True)
         self.assertEmpty(list(split.pixels(2)))
         views = encoded_views.EncodedViews(image_files.dataset(split), ("a",), 0)
-        with self.assertRaisesRegex(bad_images.BadImageError, "all 2 images of a batch.*'empty"):
+        self.assertEmpty(list(views.epoch(0, 2)))
+        # Who asks for a share counts batches.
+        (batch,) = views.epoch(0, 2, share=stream.Share())
+        self.assertEqual(batch[1].shape, [0])
+        self.assertEqual(set(split.bad_images.found), set(contents))
+        # Other replicas would wait for this one.
+        with self.assertRaisesRegex(bad_images.BadImageError, "all 1 images of a batch.*'"):
             with bad_images.told_in_one_line():
-                list(views.epoch(0, 2))
+                list(views.epoch(0, 2, share=stream.Share(2, 0, 1)))
 
 
 if __name__ == "__main__":
