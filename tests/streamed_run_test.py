@@ -214,6 +214,14 @@ class BadImagesTest(tf.test.TestCase):
         views = (data.EncodedViews(dataset, ("a",), seed) for seed in itertools.count())
         return next(seed for seed, each in enumerate(views) if each.order(0)[0] == bad)
 
+    def test_a_step_needs_an_image_for_each_of_its_parts(self):
+        settings = Settings(
+            **{**self.flags, "batch_size": 2, "accumulation_steps": 2, "skip_bad_images": True}
+        )
+        with contextlib.redirect_stderr(io.StringIO()):
+            with self.assertRaisesRegex(BadImageError, "leave 1 .* --accumulation_steps=2: mend"):
+                _run(settings, self.folder / "run")
+
     def test_where_nothing_can_be_decoded_there_is_nothing_to_train(self):
         for file in (self.folder / "images" / "train").glob("*/*"):
             file.write_bytes(b"")

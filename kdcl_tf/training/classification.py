@@ -24,6 +24,23 @@ class Classification(Task):
         super().__init__(cohort, views, strategy)
         self._settings, self._dataset = settings, views.dataset
 
+    def passes_over(self, batch):
+        """Whether all images of a batch are bad ones that are passed over.
+
+        Raises:
+          BadImageError: when too few are left for the parts that a step is run in.
+        """
+        _, labels = batch
+        left = min(len(each) for each in self._strategy.experimental_local_results(labels))
+        parts = self._settings.accumulation_steps
+        if 0 < left < parts and not strategies.takes_empty_batches():
+            raise BadImageError(
+                f"images that cannot be decoded leave {left} of a step on a device, fewer than "
+                f"--accumulation_steps={parts}: mend or remove them, or pass fewer steps to a "
+                "new --workdir"
+            )
+        return left == 0
+
     def guilty(self, means):
         """The students whose losses are not finite."""
         pairs = list(zip(self.model.students, means[::2], means[1::2]))

@@ -145,7 +145,7 @@ class Loop:
         images, trained = self._task.images, first_step > 0
         began = time.perf_counter() - watch.seconds
         for step, batch in enumerate(batches, start=first_step + 1):
-            if self._replicas.lack_images(batch):
+            if self._task.passes_over(batch):
                 continue
             trained = True
             totals, wishes = (each.numpy() for each in train(batch, self._wishes()))

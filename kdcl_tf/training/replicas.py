@@ -61,11 +61,6 @@ class Replicas:
 
         return tf.function(of_batch, input_signature=[spec])
 
-    def lack_images(self, batch):
-        """Whether a batch is empty, as of bad images alone.  Several replicas have some each."""
-        several = self._strategy.num_replicas_in_sync > 1
-        return not several and tf.nest.flatten(batch, expand_composites=True)[0].shape[0] == 0
-
     def metrics(self):
         """`{name: value}` of the model's metrics, over all replicas."""
         values = self._graph(self._read_metrics)().numpy()

@@ -111,9 +111,6 @@ def distribute(strategy, batches):
 def check_batches(strategy, images, batch_size, accumulation_steps=1):
     """Refuses batches that leave a replica, or a part of its batch, without images.
 
-    TensorFlow's convolution for CPUs gives an empty batch the shape of its input, and the
-    layer after it fails.  GPUs take it, and are not asked.
-
     Args:
       strategy: what `create` gave.
       images: in an epoch.
@@ -126,11 +123,20 @@ def check_batches(strategy, images, batch_size, accumulation_steps=1):
     replicas = strategy.num_replicas_in_sync
     smallest = min(batch_size, images % batch_size or batch_size)
     wanted = replicas * accumulation_steps
-    if smallest < wanted and not tf.config.list_logical_devices("GPU"):
+    if smallest < wanted and not takes_empty_batches():
         raise ValueError(
             f"--batch_size={batch_size} leaves {smallest} of {images} images for the last step, "
             f"fewer than {_wanted(replicas, accumulation_steps)}"
         )
+
+
+def takes_empty_batches():
+    """Whether a replica, or a part of its batch, may have no image: on GPUs.
+
+    TensorFlow's convolution for CPUs gives an empty batch the shape of its input, and the
+    layer after it fails.
+    """
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _wanted(replicas, accumulation_steps):

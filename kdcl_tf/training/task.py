@@ -30,6 +30,10 @@ class Task:
         """The batches of an epoch, without the first `skip`; a `data.Share` of each."""
         return self._views.epoch(epoch, batch_size, skip, share)
 
+    def passes_over(self, batch):
+        """Whether a batch is no step: one of `epoch`, of which nothing is left."""
+        return False
+
     def guilty(self, means):
         """What is not finite, as a person reads it.
 
