@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf import exported
+from kdcl_tf.students.precision import in_float32
 
 __all__ = ["export_student", "load_student"]
 
@@ -16,15 +17,20 @@ _CLASS_NAMES = "class_names.txt"
 
 
 class _ServedStudent(tf.Module):
-    """Normalisation, the student in inference mode, and the softmax, as one function.
+    """Normalisation, the student in inference mode and in float32, and the softmax.
 
     `serve` takes whole numbers, `serve_pixels` the same images as fractions: what was
-    distorted or made noisy is no longer whole.
+    distorted or made noisy is no longer whole.  The LiteRT converter takes `serve` alone, by
+    its name.
     """
 
     def __init__(self, student, image_shape, mean, deviation):
         super().__init__()
-        self.student = student
+        student = in_float32(student)
+        # The raw variables and not the model, which only TensorFlow's own loader would follow to
+        # them: session loaders and the LiteRT converter find what a module holds itself.
+        self.weights = [variable.value for variable in student.variables]
+        self._logits = lambda images: student(images, training=False)
         self._mean = tf.constant(mean, tf.float32)
         self._deviation = tf.constant(deviation, tf.float32)
         shape = [None, *image_shape]
@@ -37,17 +43,22 @@ class _ServedStudent(tf.Module):
         return self._serve_pixels(tf.cast(images, tf.float32) / 255.0)
 
     def _serve_pixels(self, pixels):
-        # TensorFlow's oneDNN convolution gives no images a wrong shape: it gets one then.
+        # TensorFlow's oneDNN convolution misshapes an empty batch, so one image is added to it.
+        # Not by `tf.pad`: with amounts that are computed, one channel does not convert to LiteRT.
         count = tf.shape(pixels)[0]
         empty = tf.cast(count == 0, tf.int32)
-        pixels = tf.pad(pixels, [[0, empty], [0, 0], [0, 0], [0, 0]])
-        logits = self.student((pixels - self._mean) / self._deviation, training=False)
+        pixels = tf.concat([pixels, tf.zeros([empty, *pixels.shape[1:]])], axis=0)
+        logits = self._logits((pixels - self._mean) / self._deviation)
         logits = tf.cast(logits, tf.float32)[:count]
         return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
 
 
 def export_student(student, path, *, dataset, card=None):
     """Writes a student as a SavedModel that loads where `kdcl_tf` is not installed.
+
+    TensorFlow Serving and other languages load it, `saved_model_cli` runs it, and
+    `tf.lite.TFLiteConverter.from_saved_model(path)` converts it.  It computes in float32,
+    whatever precision the student was trained in.
 
     Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` of any B, and gives
     `logits` and `probabilities`, float32 `[B, num_classes]`; the signature `pixels` takes

@@ -34,7 +34,7 @@ _ALLOWED = {
     "gate": (),
     "branched": ("cohort", "gate"),
     "exported": (),
-    "serving": ("exported",),
+    "serving": ("exported", "students"),
     "teachers": ("membership", "serving"),
     "callbacks": ("ensembles",),
     "methods": ("branched", "cohort", "ensembles", "losses", "targets", "teachers"),

@@ -76,7 +76,9 @@ def export(detector, path, card):
     Its signature `serving_default` takes `image`, uint8 `[H, W, 3]` of any size, and gives
     what it finds in it, surest first: `boxes` `[n, 4]`, `[x1, y1, x2, y2]` in its pixels,
     `scores` `[n]`, `classes` `[n]` int32, a position in the `class_names` of `detector.json`,
-    and of Mask R-CNN `masks` `[n, 28, 28]`, probabilities within each box.
+    and of Mask R-CNN `masks` `[n, 28, 28]`, probabilities within each box.  Session loaders, such
+    as TensorFlow Serving's, run it; LiteRT does not convert it, since images and regions have no
+    fixed size.
 
     Args:
       detector: `Detector`.

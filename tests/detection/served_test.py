@@ -22,6 +22,12 @@ model = tf.saved_model.load(sys.argv[1])
 image = np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)
 found = model.signatures["serving_default"](image=tf.constant(image))
 print(json.dumps({name: value.numpy().tolist() for name, value in found.items()}))
+with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    loaded = tf.compat.v1.saved_model.load(session, ["serve"], sys.argv[1])
+    signature = loaded.signature_def["serving_default"]
+    outputs = {name: each.name for name, each in signature.outputs.items()}
+    found = session.run(outputs, {signature.inputs["image"].name: image})
+print(json.dumps({name: value.tolist() for name, value in found.items()}))
 """
 
 
@@ -33,14 +39,28 @@ class ServedDetectorTest(tf.test.TestCase):
         cls.served = served.ServedDetector(cls.path)
         cls.image = np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)
 
-    def test_it_finds_as_elsewhere(self):
+    def test_it_finds_as_elsewhere_and_in_a_session(self):
         command = [sys.executable, "-c", _ELSEWHERE, str(self.path)]
         process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-        there = json.loads(process.stdout.splitlines()[-1])
         here = self.served(self.image)
         self.assertNotEmpty(here.scores)
+        for line in process.stdout.splitlines()[-2:]:
+            there = json.loads(line)
+            for name in ("boxes", "scores", "classes", "masks"):
+                self.assertAllClose(there[name], getattr(here, name), atol=1e-5)
+
+    def test_saved_model_cli_runs_it(self):
+        folder = self.create_tempdir().full_path
+        np.save(f"{folder}/image.npy", self.image)
+        command = [
+            *(str(pathlib.Path(sys.executable).with_name("saved_model_cli")), "run"),
+            *("--dir", str(self.path), "--tag_set", "serve", "--signature_def", "serving_default"),
+            *("--inputs", f"image={folder}/image.npy", "--outdir", folder),
+        ]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        here = self.served(self.image)
         for name in ("boxes", "scores", "classes", "masks"):
-            self.assertAllClose(there[name], getattr(here, name), atol=1e-5)
+            self.assertAllClose(np.load(f"{folder}/{name}.npy"), getattr(here, name), atol=1e-4)
 
     def test_it_finds_what_a_batch_of_views_finds(self):
         """In images scaled, normalised and padded by the stream of the training program."""
