@@ -16,48 +16,68 @@ then all that can be loaded from a `.keras` file is registered at once.
 """
 
 import importlib
+import importlib.abc
+import importlib.util
 import sys
 
 __version__ = "0.1.0"
 
-_HOMES = {
+# Public classes, and the modules that define them.
+_CLASSES = {
     "KDCL": "methods.kdcl",
     "Independent": "methods.independent",
     "MutualLearning": "methods.mutual_learning",
     "OfflineDistillation": "methods.offline_distillation",
-    "ONE": "methods.one",
-    "CLNN": "methods.clnn",
-    "Cohort": "cohort",
-    "Ensemble": "ensembles",
-    "Naive": "ensembles",
-    "Linear": "ensembles",
-    "MinLogit": "ensembles",
-    "General": "ensembles",
+    "ONE": "methods.branched.one",
+    "CLNN": "methods.branched.clnn",
+    "Cohort": "cohort.cohort",
+    "Ensemble": "objectives.ensembles",
+    "Naive": "objectives.ensembles",
+    "Linear": "objectives.ensembles",
+    "MinLogit": "objectives.ensembles",
+    "General": "objectives.ensembles",
 }
-_MODULES = (
-    "callbacks",
-    "cohort",
-    "data",
-    "ensembles",
-    "evaluation",
-    "losses",
-    "methods",
-    "serving",
-    "students",
-    "targets",
-    "teachers",
-    "training",
-)
+# Public modules: rooms under their own names, and modules inside a room under a short one.
+_ROOMS = ("cohort", "data", "evaluation", "methods", "serving", "students", "training")
+_ALIASES = {
+    "callbacks": "cohort.callbacks",
+    "ensembles": "objectives.ensembles",
+    "losses": "objectives.losses",
+    "targets": "objectives.targets",
+    "teachers": "serving.teachers",
+}
 
-__all__ = sorted([*_HOMES, *_MODULES])
+__all__ = sorted([*_CLASSES, *_ROOMS, *_ALIASES])
+
+
+class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Lets `import kdcl_tf.targets` find the module in its room, the same object."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        package, _, name = fullname.rpartition(".")
+        if package != __name__ or name not in _ALIASES:
+            return None
+        return importlib.util.spec_from_loader(fullname, self)
+
+    def create_module(self, spec):
+        module = importlib.import_module(f"{__name__}.{_ALIASES[spec.name.rpartition('.')[2]]}")
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module):
+        # The import system has just written the alias's spec into the module.
+        module.__spec__ = module.__spec__.loader_state
+
+
+sys.meta_path.append(_AliasFinder())
 
 
 def __getattr__(name):
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"kdcl_tf.{_HOMES[name]}"), name)
-    if name in _MODULES:
-        return importlib.import_module(f"kdcl_tf.{name}")
-    raise AttributeError(f"module 'kdcl_tf' has no attribute {name!r}")
+    if name in _CLASSES:
+        return getattr(importlib.import_module(f"{__name__}.{_CLASSES[name]}"), name)
+    if name in _ROOMS or name in _ALIASES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
@@ -66,10 +86,10 @@ def __dir__():
 
 if "keras" in sys.modules:
     for _module in (
-        *_HOMES.values(),
+        *_CLASSES.values(),
         "students.normalization",
-        "teachers",
+        "serving.teachers",
         "training.optimizers",
         "training.schedules",
     ):
-        importlib.import_module(f"kdcl_tf.{_module}")
+        importlib.import_module(f"{__name__}.{_module}")

@@ -10,9 +10,10 @@ import pathlib
 
 from absl import flags
 
-from kdcl_tf import command_line
-from kdcl_tf.detection import detection_flags, scene_data
+from kdcl_tf.detection import flags as detection_flags
+from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.settings import DetectionSettings
+from kdcl_tf.programs import command_line
 
 MODES = ("train", "evaluate", "predict")
 
@@ -85,7 +86,7 @@ def _check_mode(mode, flag_values):
 
 
 def _train(flag_values):
-    from kdcl_tf.training import launch
+    from kdcl_tf.programs import launch
 
     with command_line.user_errors():
         settings = detection_flags.settings_from_flags(flag_values)
@@ -146,7 +147,7 @@ def _evaluate(flag_values):
     with command_line.user_errors():
         output = command_line.file_to_write("output", flag_values["output"].value)
         if flag_values["dataset"].present:
-            scene_data.validate_name(flag_values["dataset"].value)
+            coco_loading.validate_name(flag_values["dataset"].value)
     model = _model(flag_values)
     from kdcl_tf.data.bad_images import BadImageError
     from kdcl_tf.detection import evaluation

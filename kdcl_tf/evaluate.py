@@ -11,7 +11,7 @@ import pathlib
 
 from absl import flags
 
-from kdcl_tf import command_line
+from kdcl_tf.programs import command_line
 
 ANALYSES = ("scores", "categories", "noise", "spread", "overfitting", "loss_gap")
 

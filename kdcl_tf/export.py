@@ -8,7 +8,7 @@ import pathlib
 
 from absl import flags
 
-from kdcl_tf import command_line
+from kdcl_tf.programs import command_line
 
 FORMATS = ("saved_model", "keras", "weights")
 
@@ -56,23 +56,23 @@ def settings_of(workdir):
     Raises:
       ValueError: when the folder is no run, or one of another version.
     """
-    from kdcl_tf.training import run_flags
+    from kdcl_tf.classification import flags as classification_flags
 
     path = workdir / "flags.txt"
     if not path.exists():
         raise ValueError(f"{workdir} is no run of kdcl-train: it has no flags.txt")
     values = flags.FlagValues()
-    run_flags.define_flags(values)
+    classification_flags.define_flags(values)
     try:
         values(["kdcl-train", f"--flagfile={path}"])
     except flags.Error as error:
         raise ValueError(f"{path} is not of this version of kdcl-train: {error}") from error
-    return run_flags.settings_from_flags(values)
+    return classification_flags.settings_from_flags(values)
 
 
 def restore(workdir, settings, data_dir):
     """`(cohort, dataset)` with the variables of the newest checkpoint."""
-    from kdcl_tf.training import factory, session
+    from kdcl_tf.classification import factory, session
     from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 
     dataset = session.load_dataset(settings, data_dir)
@@ -100,7 +100,7 @@ def write(student, name, form, output, dataset, card):
 
     A file gets a neighbour, `<name>.json`, with what a SavedModel has in its `student.json`.
     """
-    from kdcl_tf import serving
+    from kdcl_tf.serving import saved_model as serving
 
     if form == "saved_model":
         return serving.export_student(student, output / name, dataset=dataset, card=card)

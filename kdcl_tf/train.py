@@ -6,9 +6,9 @@
 Run again with the same flags, it continues where it was stopped.
 """
 
-from kdcl_tf import command_line
-from kdcl_tf.training import launch, settings as settings_lib
-from kdcl_tf.training.run_flags import default_workdir, define_flags, settings_from_flags
+from kdcl_tf.classification import settings as settings_lib
+from kdcl_tf.classification.flags import default_workdir, define_flags, settings_from_flags
+from kdcl_tf.programs import command_line, launch
 
 
 def main(flag_values):
@@ -17,7 +17,7 @@ def main(flag_values):
         settings = settings_from_flags(flag_values)
 
     def create_session(workdir, cluster):
-        from kdcl_tf.training.session import Session
+        from kdcl_tf.classification.session import Session
 
         return Session(
             settings,

@@ -5,7 +5,7 @@ import pathlib
 from absl import flags
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.detection import detection_flags
+from kdcl_tf.detection import flags as detection_flags
 from kdcl_tf.training import schedules
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "flags" / "coco"

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import cohort as cohort_lib
 from kdcl_tf import methods
+from kdcl_tf.cohort import cohort as cohort_lib
 from tests.small_cohort import (
     CohortTestCase,
     compiled,

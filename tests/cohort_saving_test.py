@@ -10,9 +10,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import kdcl_tf
-from kdcl_tf import cohort as cohort_lib
 from kdcl_tf import methods
-from kdcl_tf.branched import Branched
+from kdcl_tf.cohort import cohort as cohort_lib
+from kdcl_tf.methods.branched.branched import Branched
 from tests.small_cohort import (
     CohortTestCase,
     Subclassed,

@@ -8,8 +8,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import kdcl_tf
+from kdcl_tf.distribution import partitions
 from kdcl_tf.students.normalization import FusedBatchNormalization
-from kdcl_tf.training import partitions
 
 
 @functools.cache

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from kdcl_tf import data, evaluate, serving, students
+from kdcl_tf import data, evaluate, students
+from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.training.workdir import Workdir
 
 

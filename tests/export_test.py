@@ -13,10 +13,11 @@ import tensorflow as tf
 from absl import flags
 from absl.testing import parameterized
 
-from kdcl_tf import data, export, serving, students
+from kdcl_tf import data, export, students
+from kdcl_tf.classification.session import Session
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.training.interruption import Interrupted
-from kdcl_tf.training.session import Session
-from kdcl_tf.training.settings import Settings
 from kdcl_tf.training.workdir import Workdir
 
 _SETTINGS = Settings(

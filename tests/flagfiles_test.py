@@ -8,9 +8,10 @@ from absl import flags
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import data, methods, students
-from kdcl_tf.reproduction.tables import TABLES
+from kdcl_tf.classification import factory, flags as classification_flags
+from kdcl_tf.reproduction.tables.catalogue import TABLES
 from kdcl_tf.students.cost import multiply_adds
-from kdcl_tf.training import factory, run_flags, schedules
+from kdcl_tf.training import schedules
 from tests.cifar_like import cifar_like
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "flags" / "cifar100"
@@ -28,10 +29,10 @@ _CLASSES = {
 
 def _settings(row, **more):
     values = flags.FlagValues()
-    run_flags.define_flags(values)
+    classification_flags.define_flags(values)
     teacher = ["--teacher=elsewhere"] if row.teacher else []
     values(["kdcl-train", f"--flagfile=flags/cifar100/{row.name}.flags", *teacher])
-    return run_flags.settings_from_flags(values)
+    return classification_flags.settings_from_flags(values)
 
 
 def _head(row):

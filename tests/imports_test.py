@@ -1,4 +1,4 @@
-"""Tests of the layers: imports run one way, and every module has its test."""
+"""Tests of the rooms: imports run one way, no room is crowded, every module has its test."""
 
 import ast
 import pathlib
@@ -9,51 +9,36 @@ from absl.testing import absltest, parameterized
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _PACKAGE = _ROOT / "kdcl_tf"
-_PROGRAMS = ("train", "evaluate", "export", "detect")
+_DOORS = ("train", "evaluate", "export", "detect")
 
-# What each part may import of kdcl_tf, besides itself.  A part that is not here is free.
-_ALLOWED = {
-    "simplex": (),
-    "targets": ("simplex",),
-    "losses": ("targets",),
-    "ensembles": ("simplex", "targets"),
-    "membership": (),
-    "student_optimizers": (),
-    "cohort_metrics": ("targets",),
-    "accumulation": (),
-    "placement": (),
-    "cohort": (
-        "accumulation",
-        "cohort_metrics",
-        "losses",
-        "membership",
-        "placement",
-        "student_optimizers",
-        "targets",
-    ),
-    "gate": (),
-    "branched": ("cohort", "gate"),
-    "exported": (),
-    "serving": ("exported", "students"),
-    "teachers": ("membership", "serving"),
-    "callbacks": ("ensembles",),
-    "methods": ("branched", "cohort", "ensembles", "losses", "targets", "teachers"),
-    "students": (),
-    "data": (),
-    "figures": (),
-    # A leaf: that nothing imports it, but its own program, follows from the rules here.
-    # Of the package itself it takes the version, which a run records.
-    "detection": ("data", "exported", "figures", "students", "training"),
-}
-# What each of the upper parts may not import.
-_FORBIDDEN = {
-    "training": ("detection", *_PROGRAMS),
-    "evaluation": ("detection", *_PROGRAMS),
-    "train": ("detect", "detection", "evaluate", "export", "reproduction"),
-    "evaluate": ("detect", "detection", "train", "export", "reproduction"),
-    "export": ("detect", "detection", "evaluate", "reproduction"),
-    "detect": ("evaluate", "evaluation", "export", "reproduction", "train"),
-    "reproduction": ("detect", "detection", "evaluate", "export"),
+# The floors of the house, from the ground up.  A room may import its own floor and those below.
+_FLOORS = (
+    ("objectives", "students", "data"),
+    ("distribution", "cohort"),
+    ("training", "methods", "serving"),
+    ("classification", "detection", "evaluation", "reproduction"),
+    ("programs",),
+    _DOORS,
+)
+# Rooms of one floor that never know each other, and what else is narrower than the floors.
+_STRANGERS = {
+    "objectives": ("students", "data"),
+    "students": ("objectives", "data"),
+    "data": ("objectives", "students"),
+    "cohort": ("distribution", "students", "data"),
+    "distribution": ("cohort", "objectives"),
+    "training": ("methods", "serving", "cohort", "objectives"),
+    "methods": ("training", "distribution", "data", "students"),
+    "serving": ("training", "methods"),
+    "classification": ("detection", "evaluation", "reproduction"),
+    "detection": ("classification", "evaluation", "reproduction", "methods", "cohort"),
+    "evaluation": ("classification", "detection", "reproduction"),
+    "reproduction": ("detection", "evaluation"),
+    "programs": ("classification", "detection", "evaluation", "reproduction"),
+    "train": ("detection", "evaluation", "reproduction", *_DOORS[1:]),
+    "evaluate": ("detection", "reproduction", "train", "export", "detect"),
+    "export": ("detection", "evaluation", "reproduction", "train", "evaluate", "detect"),
+    "detect": ("classification", "evaluation", "reproduction", "train", "evaluate", "export"),
 }
 _VAGUE = ("utils", "util", "helpers", "common", "misc")
 
@@ -62,9 +47,13 @@ def _modules():
     return sorted(path for path in _PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 
-def _part(path):
-    """`methods` for kdcl_tf/methods/kdcl.py, `cohort` for kdcl_tf/cohort.py."""
+def _room(path):
+    """`methods` for kdcl_tf/methods/kdcl.py, `train` for kdcl_tf/train.py."""
     return path.relative_to(_PACKAGE).with_suffix("").parts[0]
+
+
+def _floor(room):
+    return next(number for number, floor in enumerate(_FLOORS) if room in floor)
 
 
 def _imported_names(path):
@@ -79,39 +68,43 @@ def _imported_names(path):
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
-def _imported_parts(path):
-    """Parts of kdcl_tf that a file imports; the package itself is `kdcl_tf`."""
+def _imported_rooms(path):
+    """Rooms of kdcl_tf that a file imports from; the package itself is `kdcl_tf`."""
     names = [name.split(".") for name in _imported_names(path)]
-    parts = {(name[1] if len(name) > 1 else "kdcl_tf") for name in names if name[0] == "kdcl_tf"}
-    return parts - {_part(path)}
+    rooms = {(name[1] if len(name) > 1 else "kdcl_tf") for name in names if name[0] == "kdcl_tf"}
+    return rooms - {_room(path)}
 
 
-class LayersTest(parameterized.TestCase):
+class RoomsTest(parameterized.TestCase):
     def test_the_reader_sees_every_form_of_import(self):
-        self.assertEqual(_imported_parts(_PACKAGE / "losses.py"), {"targets"})
-        methods = _imported_parts(_PACKAGE / "methods" / "kdcl.py")
-        self.assertEqual(methods, {"cohort", "ensembles", "losses", "targets"})
+        methods = _imported_rooms(_PACKAGE / "methods" / "kdcl.py")
+        self.assertEqual(methods, {"cohort", "objectives"})
         # Inside a function.
-        self.assertIn("serving", _imported_parts(_PACKAGE / "export.py"))
+        self.assertIn("serving", _imported_rooms(_PACKAGE / "export.py"))
 
-    @parameterized.parameters(*_ALLOWED)
-    def test_a_part_imports_only_what_is_below_it(self, part):
+    @parameterized.parameters(*(room for floor in _FLOORS for room in floor))
+    def test_a_room_imports_only_its_own_floor_and_those_below(self, room):
         for path in _modules():
-            if _part(path) == part:
-                above = _imported_parts(path) - set(_ALLOWED[part])
+            if _room(path) == room:
+                rooms = _imported_rooms(path) - {"kdcl_tf", "files"}
+                above = {each for each in rooms if _floor(each) > _floor(room)}
+                above |= rooms & set(_STRANGERS.get(room, ()))
                 self.assertEmpty(above, f"{path.relative_to(_ROOT)} imports {sorted(above)}")
 
-    @parameterized.parameters(*_FORBIDDEN)
-    def test_programs_are_imported_by_nothing_below(self, part):
-        for path in _modules():
-            if _part(path) == part:
-                above = _imported_parts(path) & set(_FORBIDDEN[part])
-                self.assertEmpty(above, f"{path.relative_to(_ROOT)} imports {sorted(above)}")
+    def test_only_the_versions_of_a_run_import_the_package_itself(self):
+        found = {path.name for path in _modules() if "kdcl_tf" in _imported_rooms(path)}
+        self.assertEqual(found, {"versions.py"})
 
-    def test_every_part_has_its_rule_or_stands_at_the_top(self):
-        parts = {_part(path) for path in _modules()}
-        ruled = {*_ALLOWED, *_FORBIDDEN, "__init__", "command_line"}
-        self.assertEmpty(parts - ruled, "say in this test what these may import")
+    def test_every_room_has_its_floor(self):
+        rooms = {_room(path) for path in _modules()}
+        on_floors = {room for floor in _FLOORS for room in floor}
+        self.assertEqual(rooms - {"__init__", "files"}, on_floors)
+
+    def test_no_room_is_crowded(self):
+        for folder in {path.parent for path in _modules()}:
+            most = 8 if folder == _PACKAGE else 16
+            count = len(list(folder.glob("*.py")))
+            self.assertLessEqual(count, most, f"{folder.relative_to(_ROOT)} has {count} modules")
 
 
 class FilesTest(absltest.TestCase):
@@ -128,7 +121,7 @@ class FilesTest(absltest.TestCase):
         self.assertEmpty(missing)
 
 
-class LazyImportTest(parameterized.TestCase):
+class PublicNamesTest(parameterized.TestCase):
     def _run(self, program):
         return subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=False
@@ -144,9 +137,26 @@ class LazyImportTest(parameterized.TestCase):
         done = self._run(program)
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def test_an_unknown_name_is_an_attribute_error(self):
+    def test_a_module_has_its_short_name_in_every_form_of_import(self):
+        done = self._run(
+            "import kdcl_tf.targets as one\n"
+            "from kdcl_tf.losses import distillation\n"
+            "from kdcl_tf import callbacks, targets as two\n"
+            "import importlib, kdcl_tf\n"
+            "from kdcl_tf.objectives import losses, targets as home\n"
+            "assert one is two is home is kdcl_tf.targets\n"
+            "assert distillation is losses.distillation\n"
+            "assert home.__name__ == home.__spec__.name == 'kdcl_tf.objectives.targets'\n"
+            "assert importlib.reload(home) is home\n"
+            "print(callbacks.GeneralWeights.__name__)"
+        )
+        self.assertEqual(done.stdout.strip(), "GeneralWeights", done.stderr)
+
+    def test_an_unknown_name_is_an_error_in_every_form(self):
         done = self._run("import kdcl_tf; kdcl_tf.nothing")
         self.assertIn("module 'kdcl_tf' has no attribute 'nothing'", done.stderr)
+        done = self._run("import kdcl_tf.nothing")
+        self.assertIn("No module named 'kdcl_tf.nothing'", done.stderr)
 
 
 if __name__ == "__main__":

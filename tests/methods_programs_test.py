@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import export, serving
+from kdcl_tf import export
+from kdcl_tf.serving import saved_model as serving
 
 _TRAIN = [
     sys.executable,

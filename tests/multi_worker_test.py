@@ -16,10 +16,10 @@ import tensorflow as tf
 from absl import flags
 
 from kdcl_tf import train
-from kdcl_tf.training import run_flags
+from kdcl_tf.classification import flags as classification_flags
+from kdcl_tf.classification.session import Session
+from kdcl_tf.classification.settings import Settings
 from kdcl_tf.training.interruption import Interrupted
-from kdcl_tf.training.session import Session
-from kdcl_tf.training.settings import Settings
 from kdcl_tf.training.workdir import Workdir
 from tests.worker_pair import WorkerPair
 
@@ -171,7 +171,7 @@ class StartTest(tf.test.TestCase):
 
     def _main(self, tf_config, *arguments):
         values = flags.FlagValues()
-        run_flags.define_flags(values)
+        classification_flags.define_flags(values)
         folder = self.create_tempdir().full_path
         values(["kdcl-train", "--strategy=multi_worker", f"--workdir={folder}", *arguments])
         kept = dict(os.environ)

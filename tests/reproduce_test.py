@@ -11,7 +11,7 @@ import time
 
 from absl.testing import absltest
 
-from kdcl_tf.reproduction.tables import TABLES
+from kdcl_tf.reproduction.tables.catalogue import TABLES
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Table 7 has every method, and takes minutes: KDCL_REPRODUCE_TABLE=7 bash tools/test.sh -k killed

@@ -16,12 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import data
+from kdcl_tf.classification.session import Session
+from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.evaluation import served
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
-from kdcl_tf.training.session import Session
-from kdcl_tf.training.settings import Settings
 from kdcl_tf.training.workdir import Workdir
 from tests import image_files
 from tests.worker_pair import WorkerPair

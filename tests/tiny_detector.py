@@ -7,7 +7,7 @@ import tempfile
 import keras
 
 from kdcl_tf.detection import served
-from kdcl_tf.detection.detector import Detector
+from kdcl_tf.detection.model.detector import Detector
 
 CLASS_NAMES = ["person", "car", "brush"]
 FEATURE_LAYERS = ("at_4", "at_8")

@@ -11,8 +11,8 @@ from absl import flags
 from absl.testing import absltest
 
 from kdcl_tf import train
-from kdcl_tf.training import run_flags
-from kdcl_tf.training.settings import Settings
+from kdcl_tf.classification import flags as classification_flags
+from kdcl_tf.classification.settings import Settings
 from kdcl_tf.training.workdir import Workdir
 
 _RESULT = {
@@ -30,7 +30,7 @@ _RESULT = {
 
 def _parsed(*arguments):
     values = flags.FlagValues()
-    run_flags.define_flags(values)
+    classification_flags.define_flags(values)
     values(["kdcl-train", *arguments])
     return values
 
@@ -80,7 +80,7 @@ class MainTest(absltest.TestCase):
 class ImportTest(absltest.TestCase):
     def test_settings_need_no_tensorflow(self):
         code = (
-            "import sys; from kdcl_tf.training.settings import Settings; Settings();"
+            "import sys; from kdcl_tf.classification.settings import Settings; Settings();"
             "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
         )
         self.assertEqual(subprocess.run([sys.executable, "-c", code], check=False).returncode, 0)

@@ -16,9 +16,11 @@ import sys
 
 from absl import flags
 
-from kdcl_tf import command_line
-from kdcl_tf.reproduction import plan, report, runner, scales
-from kdcl_tf.reproduction.tables import TABLES
+from kdcl_tf.programs import command_line
+from kdcl_tf.reproduction import plan, runner
+from kdcl_tf.reproduction.reporting import report
+from kdcl_tf.reproduction.tables import scales
+from kdcl_tf.reproduction.tables.catalogue import TABLES
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 

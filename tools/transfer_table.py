@@ -7,7 +7,7 @@ import json
 import pathlib
 import sys
 
-from kdcl_tf.reproduction.statistics import median, paired, spread
+from kdcl_tf.reproduction.reporting.statistics import median, paired, spread
 
 _STUDENT = "resnet18"
 # Heading, part of the folder's name, and what of its result.

@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import bad_images as bad_images_lib
-from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import decoding, errors, resize, storage, stream
+from kdcl_tf.data import (
+    bad_images as bad_images_lib,
+    dataset as dataset_lib,
+    decoding,
+    errors,
+    resize,
+    storage,
+    stream,
+)
 
 DEFAULT_SIZE = 224
 

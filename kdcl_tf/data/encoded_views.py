@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import decoding, encoded, photometric, resized_crop, stream
-from kdcl_tf.data import order as order_lib
+from kdcl_tf.data import decoding, encoded, order as order_lib, stream
+from kdcl_tf.data.distortions import photometric, resized_crop
 
 
 class Draws(NamedTuple):

@@ -6,8 +6,7 @@ import re
 
 import numpy as np
 
-from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import imagenet_statistics, subsets
+from kdcl_tf.data import dataset as dataset_lib, imagenet_statistics, subsets
 
 DISTORTIONS = ("padded_crop", "resized_crop")
 
@@ -123,14 +122,14 @@ def _index_source(
 
     given = image_size or encoded.DEFAULT_SIZE, bad_images.BadImages(skip_bad_images)
     if name.startswith("folder:"):
-        from kdcl_tf.data import folder
+        from kdcl_tf.data.sources import folder
 
         return folder.index(name.removeprefix("folder:").strip(), *given)
     if name.startswith("tfrecord:"):
-        from kdcl_tf.data import tfrecord
+        from kdcl_tf.data.sources import tfrecord
 
         return tfrecord.index(name.removeprefix("tfrecord:").strip(), *given)
-    from kdcl_tf.data import tfds
+    from kdcl_tf.data.sources import tfds
 
     return tfds.index(name, data_dir, *given)
 
@@ -138,14 +137,14 @@ def _index_source(
 def _read_source(name: str, data_dir: str | None, image_size: int) -> dataset_lib.Source:
     """Imports and reads the one source that the name asks for."""
     if name == "digits":
-        from kdcl_tf.data import digits
+        from kdcl_tf.data.sources import digits
 
         return digits.read(image_size)
     if name.startswith("folder:"):
-        from kdcl_tf.data import folder
+        from kdcl_tf.data.sources import folder
 
         return folder.read(name.removeprefix("folder:").strip(), image_size)
-    from kdcl_tf.data import tfds
+    from kdcl_tf.data.sources import tfds
 
     return tfds.read(name, data_dir, image_size)
 

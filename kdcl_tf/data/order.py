@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import stream
+from kdcl_tf.data import dataset as dataset_lib, stream
 
 
 class Epochs:

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import distortion as distortion_lib
-from kdcl_tf.data import order as order_lib
-from kdcl_tf.data import stream
+from kdcl_tf.data import dataset as dataset_lib, order as order_lib, stream
+from kdcl_tf.data.distortions import padded_crop as distortion_lib
 
 
 class Views(order_lib.StudentEpochs):

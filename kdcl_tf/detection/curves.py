@@ -1,6 +1,6 @@
 """The picture of a detector's run: its losses and COCO's figures by epoch."""
 
-from kdcl_tf import figures
+from kdcl_tf.training import figures
 
 _FIGURES = {
     "test_box_ap": "box AP",

@@ -7,9 +7,9 @@ import pathlib
 import tensorflow as tf
 
 from kdcl_tf.data import bad_images
-from kdcl_tf.detection import scene_data
-from kdcl_tf.detection.coco_scorer import CocoScorer
-from kdcl_tf.detection.scene_pixels import ScenePixels
+from kdcl_tf.detection.coco import loading as coco_loading
+from kdcl_tf.detection.coco.scorer import CocoScorer
+from kdcl_tf.detection.scenes.pixels import ScenePixels
 from kdcl_tf.training.workdir import write_atomically
 
 
@@ -25,7 +25,7 @@ def load_scenes(model, name, split, data_dir=None):
     Raises:
       ValueError: when they have other classes than the detector.
     """
-    scenes = scene_data.load_split(name, split, data_dir, model.has_masks)
+    scenes = coco_loading.load_split(name, split, data_dir, model.has_masks)
     known, found = model.card["class_names"], scenes.class_names
     for number, (ours, theirs) in enumerate(itertools.zip_longest(known, found), start=1):
         if ours != theirs:

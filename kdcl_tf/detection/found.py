@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from kdcl_tf.detection import masks as masks_lib
+from kdcl_tf.detection.scenes import masks as masks_lib
 
 
 @dataclasses.dataclass(frozen=True)

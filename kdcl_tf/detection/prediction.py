@@ -5,7 +5,8 @@ import json
 import tensorflow as tf
 
 from kdcl_tf.data import decoding
-from kdcl_tf.detection import drawing, masks
+from kdcl_tf.detection import drawing
+from kdcl_tf.detection.scenes import masks
 from kdcl_tf.training.workdir import write_atomically
 
 

@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import exported
 from kdcl_tf.detection.found import Found
+from kdcl_tf.serving import exported
 
 _CARD = "detector.json"
 

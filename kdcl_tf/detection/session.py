@@ -7,19 +7,21 @@ import keras
 
 from kdcl_tf import students
 from kdcl_tf.data import bad_images
-from kdcl_tf.detection import backbone, backbone_source, curves, scene_data, served
-from kdcl_tf.detection.detector import Detector
-from kdcl_tf.detection.scene_pixels import ScenePixels
-from kdcl_tf.detection.scene_views import SceneViews
+from kdcl_tf.detection import curves, served
+from kdcl_tf.detection.coco import loading as coco_loading
+from kdcl_tf.detection.model import backbone, backbone_source
+from kdcl_tf.detection.model.detector import Detector
+from kdcl_tf.detection.scenes.pixels import ScenePixels
+from kdcl_tf.detection.scenes.views import SceneViews
 from kdcl_tf.detection.task import Detection
-from kdcl_tf.training import schedules, strategies
+from kdcl_tf.distribution import strategies
+from kdcl_tf.distribution.workers import Workers
+from kdcl_tf.training import schedules
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
-from kdcl_tf.training.factory import POLICIES
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.optimizers import CoupledSGD
-from kdcl_tf.training.recipe import PLACES
+from kdcl_tf.training.recipe import PLACES, POLICIES
 from kdcl_tf.training.versions import versions
-from kdcl_tf.training.workers import Workers
 
 
 class DetectionSession:
@@ -127,7 +129,7 @@ class DetectionSession:
 
 def load_dataset(settings, data_dir):
     """The settings' scenes, of the training ones as many as they say."""
-    dataset = scene_data.load(settings.dataset, data_dir, settings.has_masks)
+    dataset = coco_loading.load(settings.dataset, data_dir, settings.has_masks)
     if settings.train_images:
         few = dataset.train.take(slice(settings.train_images))
         if few.crowds.all():

@@ -3,7 +3,7 @@
 import dataclasses
 
 from kdcl_tf import students
-from kdcl_tf.detection import backbone_source
+from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.training.recipe import Recipe
 
 DETECTORS = ("faster", "mask")
@@ -77,9 +77,9 @@ class DetectionSettings(Recipe):
         return self.warmup_steps
 
     def _check_data(self):
-        from kdcl_tf.detection import scene_data
+        from kdcl_tf.detection.coco import loading as coco_loading
 
-        scene_data.validate_name(self.dataset)
+        coco_loading.validate_name(self.dataset)
 
 
 def _check_levels(architecture):

@@ -6,8 +6,8 @@ import math
 import tensorflow as tf
 
 from kdcl_tf.detection import found as found_lib
-from kdcl_tf.detection.coco_scorer import CocoScorer
-from kdcl_tf.training import strategies
+from kdcl_tf.detection.coco.scorer import CocoScorer
+from kdcl_tf.distribution import strategies
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import write_atomically
 

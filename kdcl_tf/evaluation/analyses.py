@@ -4,12 +4,14 @@ import dataclasses
 
 import numpy as np
 
-from kdcl_tf.evaluation import categories as categories_lib
-from kdcl_tf.evaluation import loss_gap as loss_gap_lib
-from kdcl_tf.evaluation import noise as noise_lib
-from kdcl_tf.evaluation import overfitting as overfitting_lib
-from kdcl_tf.evaluation import served
-from kdcl_tf.evaluation import spread as spread_lib
+from kdcl_tf.evaluation import (
+    categories as categories_lib,
+    loss_gap as loss_gap_lib,
+    noise as noise_lib,
+    overfitting as overfitting_lib,
+    served,
+    spread as spread_lib,
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kdcl_tf import figures
+from kdcl_tf.training import figures
 
 _SHOWN = 12
 

@@ -1,6 +1,6 @@
 """Loss gap to a baseline by epoch, from the logs of runs (paper Fig. 4)."""
 
-from kdcl_tf import figures
+from kdcl_tf.training import figures
 
 
 def loss_by_epoch(log, student):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from kdcl_tf import figures
 from kdcl_tf.evaluation.scores import log_softmax
+from kdcl_tf.training import figures
 
 
 def noise_curves(predictors, split, deviations, draws=10, seed=0, batch_size=256):

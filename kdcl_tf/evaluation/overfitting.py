@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kdcl_tf import figures
+from kdcl_tf.training import figures
 
 
 def plot(results, path):

@@ -6,8 +6,9 @@ import pathlib
 
 import numpy as np
 
-from kdcl_tf import data, serving
+from kdcl_tf import data
 from kdcl_tf.evaluation.scores import scores
+from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.training.workdir import read_flags
 
 

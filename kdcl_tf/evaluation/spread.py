@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from kdcl_tf import figures
 from kdcl_tf.evaluation.scores import log_softmax
+from kdcl_tf.training import figures
 
 
 def spread_by_category(logits, labels):

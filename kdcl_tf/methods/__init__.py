@@ -1,10 +1,10 @@
 """Ways for students to learn together, one file each, each one override of `Cohort`."""
 
-from kdcl_tf.methods.clnn import CLNN
+from kdcl_tf.methods.branched.clnn import CLNN
+from kdcl_tf.methods.branched.one import ONE
 from kdcl_tf.methods.independent import Independent
 from kdcl_tf.methods.kdcl import KDCL
 from kdcl_tf.methods.mutual_learning import MutualLearning
 from kdcl_tf.methods.offline_distillation import OfflineDistillation
-from kdcl_tf.methods.one import ONE
 
 __all__ = ["CLNN", "Independent", "KDCL", "MutualLearning", "ONE", "OfflineDistillation"]

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import Cohort
+from kdcl_tf.cohort.cohort import Cohort
 
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")

@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from kdcl_tf import ensembles, losses, targets
-from kdcl_tf.cohort import Cohort
+from kdcl_tf.cohort.cohort import Cohort
+from kdcl_tf.objectives import ensembles, losses, targets
 
 
 class NoHeldOutError(ValueError):

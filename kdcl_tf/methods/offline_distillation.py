@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
-from kdcl_tf import losses, teachers
-from kdcl_tf.cohort import Cohort
+from kdcl_tf.cohort.cohort import Cohort
+from kdcl_tf.objectives import losses
+from kdcl_tf.serving import teachers
 
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")

@@ -5,7 +5,7 @@ import pathlib
 
 from absl import flags
 
-from kdcl_tf.training import run_flags
+from kdcl_tf.classification import flags as classification_flags
 
 FLAGFILES = pathlib.Path("flags")
 
@@ -36,9 +36,9 @@ class Run:
           ValueError: for arguments that kdcl-train would refuse.
         """
         values = flags.FlagValues()
-        run_flags.define_flags(values)
+        classification_flags.define_flags(values)
         values(["kdcl-train", *self.arguments])
-        return run_flags.settings_from_flags(values)
+        return classification_flags.settings_from_flags(values)
 
 
 def plan(table, scale, seeds, folder):
@@ -105,7 +105,7 @@ def _run(table, row, scale, seed, folder, others):
 def _flag(flagfile, name):
     """The value of one flag in a flagfile and those it nests."""
     values = flags.FlagValues()
-    run_flags.define_flags(values)
+    classification_flags.define_flags(values)
     values(["kdcl-train", f"--flagfile={flagfile}"])
     value = values[name].value
     return ",".join(value) if isinstance(value, list) else str(value)

@@ -1,1 +1,1 @@
-"""How `kdcl-train` runs: settings, schedule, optimizer, loop, checkpoints, results."""
+"""The engine: trains any task, with exact resume; it knows neither classifiers nor detectors."""

@@ -13,11 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data.bad_images import BadImageError
-from kdcl_tf.training import schedules, strategies
+from kdcl_tf.distribution import strategies
+from kdcl_tf.distribution.replicas import Replicas
+from kdcl_tf.distribution.workers import Workers
+from kdcl_tf.training import schedules
 from kdcl_tf.training.interruption import Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
-from kdcl_tf.training.replicas import Replicas
-from kdcl_tf.training.workers import Workers
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _WISHES = tf.TensorSpec([len(_SIGNALS) + 1], tf.int64)

@@ -4,7 +4,9 @@ import dataclasses
 import math
 
 SCHEDULES = ("step", "cosine", "constant")
-PRECISIONS = ("float32", "bfloat16")
+# `--precision`, and the Keras policy of each.
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+PRECISIONS = tuple(POLICIES)
 STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
 # These say where a run runs, not what it is: it may go on with others.
 PLACES = ("strategy",)

@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import bad_images, encoded_views, stream, tfrecord
+from kdcl_tf.data import bad_images, encoded_views, stream
+from kdcl_tf.data.sources import tfrecord
 from tests import image_files
 
 COUNT, SIZE = 11, 16

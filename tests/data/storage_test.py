@@ -5,7 +5,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import storage, tfrecord
+from kdcl_tf.data import storage
+from kdcl_tf.data.sources import tfrecord
 from tests import image_files
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import dataset as dataset_lib
-from kdcl_tf.data import views as views_lib
+from kdcl_tf.data import dataset as dataset_lib, views as views_lib
 
 STUDENTS = ("first", "second")
 COUNT = 23

@@ -5,7 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from kdcl_tf.detection.detector import Detector
+from kdcl_tf.detection.model.detector import Detector
 from tests.detection import small_scenes
 from tests.detection.small_scenes import CLASSES
 

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.detection.anchors import RATIOS, SCALE
-from kdcl_tf.detection.detector import Detector
+from kdcl_tf.detection.model.anchors import RATIOS, SCALE
+from kdcl_tf.detection.model.detector import Detector
 from tests.detection import plain_boxes, small_scenes
 from tests.detection.small_scenes import CLASSES
 

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.detection import found, masks
+from kdcl_tf.detection import found
+from kdcl_tf.detection.scenes import masks
 
 
 def _batch(with_masks=False):

@@ -4,9 +4,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.detection import boxes as boxes_lib
-from kdcl_tf.detection import losses, matching, regions, roi_align, sampling
-from kdcl_tf.detection.detector import Targets
+from kdcl_tf.detection.model import (
+    boxes as boxes_lib,
+    losses,
+    matching,
+    regions,
+    roi_align,
+    sampling,
+)
+from kdcl_tf.detection.model.detector import Targets
 from tests.detection import small_scenes
 from tests.detection.small_scenes import CLASSES
 

@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.detection import found as found_lib
-from kdcl_tf.detection import scene_data, served
-from kdcl_tf.detection.scene_views import SceneViews
+from kdcl_tf.detection import found as found_lib, served
+from kdcl_tf.detection.coco import loading as coco_loading
+from kdcl_tf.detection.scenes.views import SceneViews
 from tests import coco_files, tiny_detector
 
 # What a server runs: neither Keras nor this package can be imported there.
@@ -66,7 +66,7 @@ class ServedDetectorTest(tf.test.TestCase):
         """In images scaled, normalised and padded by the stream of the training program."""
         root = self.create_tempdir().full_path
         coco_files.write(root)
-        dataset = scene_data.load(f"coco:{root}")
+        dataset = coco_loading.load(f"coco:{root}")
         detector, card = tiny_detector.detector(), tiny_detector.card()
         detector.box_head.get_layer("classes").bias.assign([0.0, 0.0, 4.0, 0.0])
         views = SceneViews(

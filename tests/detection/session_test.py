@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import bad_images
+from kdcl_tf.detection.served import ServedDetector
 from kdcl_tf.detection.session import DetectionSession, load_dataset
 from kdcl_tf.detection.settings import DetectionSettings
-from kdcl_tf.detection.served import ServedDetector
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.workdir import Workdir

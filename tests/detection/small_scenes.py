@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.detection.detector import Targets
+from kdcl_tf.detection.model.detector import Targets
 from kdcl_tf.students.normalization import FusedBatchNormalization
 
 CLASSES = 3

@@ -6,10 +6,10 @@ import pathlib
 import tensorflow as tf
 
 from kdcl_tf.data import stream
-from kdcl_tf.detection import scene_data
-from kdcl_tf.detection.scene_views import SceneViews
+from kdcl_tf.detection.coco import loading as coco_loading
+from kdcl_tf.detection.scenes.views import SceneViews
 from kdcl_tf.detection.task import Detection
-from kdcl_tf.training.replicas import Replicas
+from kdcl_tf.distribution.replicas import Replicas
 from tests import coco_files, tiny_detector
 
 
@@ -24,7 +24,7 @@ class DetectionTest(tf.test.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
         coco_files.write(self.folder)
-        dataset = scene_data.load(f"coco:{self.folder}", masks=True)
+        dataset = coco_loading.load(f"coco:{self.folder}", masks=True)
         views = SceneViews(dataset, 0, 32, 48, masks=True, multiple=8)
         self.found = self.folder / "detections.json"
         self.task = Detection(self.detector, views, dataset.test, self.strategy, self.found)

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, serving, students
+from kdcl_tf import data, students
 from kdcl_tf.evaluation import analyses, served
+from kdcl_tf.serving import saved_model as serving
 
 
 def _by_saved_model(path, images):

@@ -6,9 +6,10 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, serving, students
+from kdcl_tf import data, students
 from kdcl_tf.data import dataset as dataset_lib
 from kdcl_tf.evaluation import served
+from kdcl_tf.serving import saved_model as serving
 
 _CARD = {"image_shape": [8, 8, 3], "num_classes": 10, "dataset": "digits"}
 

@@ -5,8 +5,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import ensembles, targets
 from kdcl_tf.methods import KDCL
+from kdcl_tf.objectives import ensembles, targets
 
 _RATE, _MOMENTUM = 0.2, 0.9
 

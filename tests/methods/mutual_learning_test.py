@@ -5,8 +5,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import losses
 from kdcl_tf.methods import MutualLearning
+from kdcl_tf.objectives import losses
 
 _RATE, _MOMENTUM = 0.2, 0.9
 

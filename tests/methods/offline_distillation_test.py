@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, serving, students
+from kdcl_tf import data, students
 from kdcl_tf.methods import OfflineDistillation
+from kdcl_tf.serving import saved_model as serving
 from tests import plain_step
 
 

@@ -4,9 +4,9 @@ import pathlib
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.reproduction import scales
 from kdcl_tf.reproduction.plan import plan, shard
-from kdcl_tf.reproduction.tables import TABLES
+from kdcl_tf.reproduction.tables import scales
+from kdcl_tf.reproduction.tables.catalogue import TABLES
 
 _OUT = pathlib.Path("out")
 

@@ -5,7 +5,8 @@ import pathlib
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, serving, students
+from kdcl_tf import data, students
+from kdcl_tf.serving import saved_model as serving
 from tests.students.plain_layers import move_statistics
 
 

@@ -10,12 +10,12 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data
-from kdcl_tf.training import factory, session
+from kdcl_tf.classification import factory, session
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.task import Classification
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
-from kdcl_tf.training.classification import Classification
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.loop import Divergence, Loop
-from kdcl_tf.training.settings import Settings
 from kdcl_tf.training.workdir import Workdir
 
 # 40 images make 3 steps an epoch, the last of them short.

@@ -5,9 +5,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf.classification.settings import Settings
 from kdcl_tf.training import schedules
 from kdcl_tf.training.optimizers import CoupledSGD
-from kdcl_tf.training.settings import Settings
 
 _START = np.array([1.0, -2.0, 0.5], np.float32)
 _GRADIENTS = np.array(

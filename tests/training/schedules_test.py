@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf.classification.settings import Settings
 from kdcl_tf.training import schedules
-from kdcl_tf.training.settings import Settings
 
 _STEPS = 391  # CIFAR's 50,000 images in batches of 128.
 

@@ -3,7 +3,7 @@
 Two logical devices of the CPU stand for two devices.  They share a pool of threads: with
 one thread an op and two ops at once, two busy devices have about a core each, but a device
 that is alone may run two ops side by side.  What a core does alone is measured with all
-threads on one core, and the cost model (`kdcl_tf/training/traffic.py`) is fed with that.
+threads on one core, and the cost model (`kdcl_tf/distribution/traffic.py`) is fed with that.
 Nothing is copied between logical CPUs: bytes are counted in the graphs, and their time
 cannot be measured here.
 """
@@ -19,9 +19,9 @@ import tensorflow as tf
 from absl import logging
 
 import kdcl_tf
+from kdcl_tf.training.recipe import POLICIES
+from kdcl_tf.distribution import devices, partitions, traffic
 from kdcl_tf.students.cost import multiply_adds
-from kdcl_tf.training import devices, partitions, traffic
-from kdcl_tf.training.factory import POLICIES
 from kdcl_tf.training.optimizers import CoupledSGD
 
 _DEVICES = ("CPU:0", "CPU:1")

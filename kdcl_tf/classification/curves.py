@@ -1,0 +1,28 @@
+"""The picture of a run: accuracy of each student by epoch."""
+
+from kdcl_tf.training import figures
+
+
+def plot_accuracy(log, students, path, title):
+    """Writes a PNG: test accuracy as lines, training accuracy faint behind it.
+
+    Args:
+      log: dicts an epoch, as in `log.jsonl`.
+      students: names.
+      path: of the PNG, replaced in one rename.
+      title: above the axes.
+    """
+    figure, (axes,) = figures.new(8, 5)
+    colours = figures.COLOURS[1:]
+    for index, student in enumerate(students):
+        colour = colours[index % len(colours)]
+        _draw(axes, log, f"{student}_accuracy", color=colour, alpha=0.35, linewidth=1)
+        _draw(axes, log, f"test_{student}_accuracy", color=colour, label=student, marker=".")
+    axes.set(title=title, xlabel="epoch", ylabel="accuracy (%)")
+    axes.legend(title="test (faint: training)")
+    figures.save(figure, path)
+
+
+def _draw(axes, log, key, **style):
+    points = [(record["epoch"], 100 * record[key]) for record in log if key in record]
+    axes.plot(*zip(*points), **style)

@@ -1,0 +1,169 @@
+"""The flags of a run: one for each field of `Settings`, and where it reads and writes.
+
+They are read into `Settings` here and nowhere else.
+"""
+
+from absl import flags
+
+from kdcl_tf import data
+from kdcl_tf.classification import settings as settings_lib
+from kdcl_tf.training import flags as training_flags
+
+_DEFAULTS = settings_lib.Settings()
+
+
+def define_flags(flag_values):
+    """Defines a flag for each field of `Settings`, and where the run reads and writes."""
+    _define_method_flags(flag_values)
+    _define_data_flags(flag_values)
+    _define_step_flags(flag_values)
+    training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
+    training_flags.define_place_flags(flag_values, _DEFAULTS)
+
+
+def _define_method_flags(fv):
+    flags.DEFINE_enum(
+        "method", _DEFAULTS.method, settings_lib.METHODS, "How students learn from each other.", fv
+    )
+    flags.DEFINE_list(
+        "students",
+        list(_DEFAULTS.students),
+        "Architectures, such as resnet32,wrn_16_2 for small images, or "
+        "resnet50,mobilenet_v2_0.5,keras:ResNet50V2 from 32 pixels on.",
+        fv,
+    )
+    flags.DEFINE_enum(
+        "ensemble",
+        None,
+        settings_lib.ENSEMBLES,
+        "How KDCL makes its soft target; by default general for digits, min_logit otherwise.",
+        fv,
+    )
+    flags.DEFINE_float(
+        "temperature",
+        None,
+        "T of the distillation loss; by default 3 for one, 1 for mutual_learning, 2 otherwise.",
+        flag_values=fv,
+    )
+    flags.DEFINE_float(
+        "distillation_weight",
+        _DEFAULTS.distillation_weight,
+        "Lambda, the weight of the distillation loss.",
+        flag_values=fv,
+    )
+    flags.DEFINE_string(
+        "teacher",
+        "",
+        "For --method=offline_distillation: an exported student, WORKDIR/students/NAME, or a "
+        "finished run of one.",
+        fv,
+    )
+    flags.DEFINE_integer(
+        "branches",
+        None,
+        "For --method=one and clnn: branches of the one network; by default 3 and 4.",
+        flag_values=fv,
+    )
+    flags.DEFINE_integer(
+        "ramp_up_epochs",
+        None,
+        "For --method=one: epochs over which the distillation loss comes in; by default 80 of 300.",
+        flag_values=fv,
+    )
+    flags.DEFINE_bool(
+        "invariant",
+        None,
+        "A distortion of its own for each student (ICL); by default yes, except for branches, "
+        "which share their view.",
+        fv,
+    )
+
+
+def _define_data_flags(fv):
+    flags.DEFINE_string(
+        "dataset",
+        _DEFAULTS.dataset,
+        "digits, folder:PATH, tfrecord:PATH, or a TFDS name such as cifar100.",
+        fv,
+    )
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)
+    flags.DEFINE_integer(
+        "image_size",
+        _DEFAULTS.image_size,
+        "Pixels a side to resize to; 0 for the data set's own, and 224 for resized_crop.",
+        flag_values=fv,
+    )
+    flags.DEFINE_enum(
+        "distortion",
+        _DEFAULTS.distortion,
+        data.DISTORTIONS,
+        "padded_crop: pad, crop, flip, of images in memory. resized_crop: ImageNet's scale, "
+        "aspect ratio, flip and colours, of images that stay on disk.",
+        fv,
+    )
+    flags.DEFINE_bool(
+        "skip_bad_images",
+        _DEFAULTS.skip_bad_images,
+        "For resized_crop: count images that cannot be decoded and list them in bad_images.txt, "
+        "instead of stopping at the first.",
+        fv,
+    )
+    flags.DEFINE_bool("cutout", _DEFAULTS.cutout, "Also cut a square out of each view.", fv)
+    flags.DEFINE_integer(
+        "cutout_size", _DEFAULTS.cutout_size, "Side of that square, in pixels.", flag_values=fv
+    )
+    flags.DEFINE_integer(
+        "holdout_per_class",
+        None,
+        "Training images a class kept apart for General's weights; by default 5 of digits, none "
+        "of another data set.",
+        flag_values=fv,
+    )
+    flags.DEFINE_integer(
+        "train_per_class",
+        None,
+        "Images a class to train on, 0 for all that are not held out; by default 10 of digits, "
+        "and all of another data set.",
+        flag_values=fv,
+    )
+
+
+def _define_step_flags(fv):
+    flags.DEFINE_integer(
+        "accumulation_steps",
+        _DEFAULTS.accumulation_steps,
+        "Parts that each step's images are run in, one after the other, to need less memory; "
+        "the step is still one of all of them.",
+        flag_values=fv,
+    )
+    flags.DEFINE_integer(
+        "warmup_epochs",
+        _DEFAULTS.warmup_epochs,
+        "Epochs over which the learning rate rises.",
+        flag_values=fv,
+    )
+    flags.DEFINE_enum(
+        "placement",
+        "data",
+        settings_lib.PLACEMENTS,
+        "data: every device has all students and a part of the images; student: every device has "
+        "its own students and all images.  A run can go on with the other.",
+        fv,
+    )
+
+
+def settings_from_flags(flag_values):
+    """The run's `Settings`.
+
+    Raises:
+      ValueError: for a value out of range, in one line.
+    """
+    fields = training_flags.fields_of(settings_lib.Settings, flag_values)
+    fields["students"] = tuple(each.strip() for each in fields["students"] or [])
+    return settings_lib.Settings(**fields)
+
+
+def default_workdir(settings):
+    """`recipe_flags.default_workdir` of the settings' data set and method."""
+    method = settings.ensemble if settings.method == "kdcl" else settings.method
+    return training_flags.default_workdir(settings, settings.dataset, method)

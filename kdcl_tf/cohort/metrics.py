@@ -1,0 +1,131 @@
+"""The metrics of a cohort: the same ones for every student, and the ensemble's accuracy."""
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf.objectives import targets
+
+__all__ = ["CohortMetrics"]
+
+_PER_STUDENT = ("accuracy", "top_5_accuracy", "cross_entropy", "distillation_loss")
+
+
+class CohortMetrics:
+    """Every metric of a cohort, with names that start with the student's.
+
+    `loss` and the two losses of each student are what the optimizer sees: weighted by
+    `sample_weight` and averaged over examples.  Accuracies are not weighted.  Keras ignores
+    the metrics of nested models, so the cohort owns them all.
+
+    Args:
+      students: names, in order.
+      num_classes: C; where it is below 5, "top 5" is everything.
+    """
+
+    def __init__(self, students, num_classes):
+        self._students = students
+        self._top = min(5, num_classes)
+        self.loss = keras.metrics.Mean(name="loss")
+        self.ensemble = keras.metrics.Mean(name="ensemble_accuracy")
+        self.own = {
+            name: {kind: keras.metrics.Mean(name=f"{name}_{kind}") for kind in _PER_STUDENT}
+            for name in students
+        }
+        self.add(None, None)
+
+    def add(self, metrics, weighted_metrics):
+        """A copy of each further metric for every student; replaces what was added before.
+
+        Raises:
+          ValueError: when two metrics would have one name.
+        """
+        self.added = {"metrics": _listed(metrics), "weighted_metrics": _listed(weighted_metrics)}
+        self._copies = [
+            (row, metric, weighted)
+            for weighted, wanted in enumerate(self.added.values())
+            for identifier in wanted
+            if weighted or not _is_accuracy(identifier)
+            for row, name in enumerate(self._students)
+            for metric in [_copy(identifier, f"{name}_weighted" if weighted else name)]
+        ]
+        _check_names([metric.name for metric in self.all])
+
+    @property
+    def all(self):
+        """The metrics as a flat list."""
+        own = [metric for kinds in self.own.values() for metric in kinds.values()]
+        return [self.loss, *own, self.ensemble, *[metric for _, metric, _ in self._copies]]
+
+    @property
+    def losses(self):
+        """The loss, then cross-entropy and distillation loss of each student, in order."""
+        kinds = ("cross_entropy", "distillation_loss")
+        return [self.loss, *[own[kind] for own in self.own.values() for kind in kinds]]
+
+    def update(self, step, average, labels, sample_weight):
+        """Counts one batch.
+
+        Args:
+          step: `logits` `[M, B, C]`, and the weighted `cross_entropy`,
+            `distillation_loss` and `loss`, `[M, B]`, `teacher_loss`, `[B]`, and
+            `regularisation`, scalars.
+          average: `[B, C]` probabilities of the ensemble.
+          labels: `[B]` classes or `[B, C]` probabilities.
+          sample_weight: `[B]` or None, for the weighted metrics that were added.
+        """
+        dense = targets.dense_labels(labels, average.shape[-1])
+        classes = tf.argmax(dense, axis=-1, output_type=tf.int32)
+        of_students = tf.reduce_sum(step["loss"], axis=0)
+        self.loss.update_state(
+            of_students + step["teacher_loss"] + tf.add_n(step["regularisation"])
+        )
+        self.ensemble.update_state(_hits(average, classes))
+        for row, kinds in enumerate(self.own.values()):
+            logits = step["logits"][row]
+            kinds["accuracy"].update_state(_hits(logits, classes))
+            kinds["top_5_accuracy"].update_state(tf.math.in_top_k(classes, logits, self._top))
+            kinds["cross_entropy"].update_state(step["cross_entropy"][row])
+            kinds["distillation_loss"].update_state(step["distillation_loss"][row])
+        for row, metric, weighted in self._copies:
+            weight = sample_weight if weighted else None
+            metric.update_state(labels, step["logits"][row], sample_weight=weight)
+
+
+def _hits(scores, classes):
+    return tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32) == classes, tf.float32)
+
+
+def _listed(metrics):
+    if metrics is None:
+        return []
+    return list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+
+
+def _is_accuracy(identifier):
+    return isinstance(identifier, str) and identifier in ("accuracy", "acc")
+
+
+def _accuracy(labels, logits):
+    dense = targets.dense_labels(labels, logits.shape[-1])
+    return _hits(logits, tf.argmax(dense, axis=-1, output_type=tf.int32))
+
+
+def _check_names(names):
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"two metrics of the cohort would be called {', '.join(twice)}: rename the "
+            "student, or give the metric a name of its own"
+        )
+
+
+def _copy(identifier, prefix):
+    """A fresh metric of the same configuration, its name after the student's."""
+    if _is_accuracy(identifier):
+        return keras.metrics.MeanMetricWrapper(_accuracy, name=f"{prefix}_accuracy")
+    metric = keras.metrics.get(identifier)
+    if isinstance(metric, type):
+        metric = metric()
+    if not isinstance(metric, keras.metrics.Metric):
+        return keras.metrics.MeanMetricWrapper(metric, name=f"{prefix}_{metric.__name__}")
+    return type(metric).from_config({**metric.get_config(), "name": f"{prefix}_{metric.name}"})

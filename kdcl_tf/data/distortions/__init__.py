@@ -1,0 +1,1 @@
+"""Random distortions of images, each a pure function of its random numbers."""

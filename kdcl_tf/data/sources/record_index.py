@@ -1,0 +1,110 @@
+"""One pass over TFRecord files, that finds where every image lies."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.data import errors, storage
+from kdcl_tf.data.sources import index_cache
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def locate(
+    files: Sequence[str],
+    image_key: str,
+    facts: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
+    key: Sequence[str],
+) -> tuple[storage.Records, dict[str, np.ndarray]]:
+    """Where every image of some files lies, and what else is wanted of its record.
+
+    One pass, which checks every checksum; the cache keeps what it found.
+
+    Args:
+      files: paths.
+      image_key: the feature that is the encoded image.
+      facts: maps `[n]` serialised examples to tensors by name, whose first dimensions,
+        of any size, are put together in the order of the records. It runs in a graph.
+      key: what the result depends on beside the files: names of features, a version.
+
+    Returns:
+      (images, arrays by name; strings as NumPy's bytes).
+
+    Raises:
+      ValueError: for a damaged file or a record that `facts` refuses.
+    """
+    found = index_cache.cached(files, key, lambda: _pass(files, facts))
+    counts, lengths = found.pop("counts"), found.pop("lengths")
+    numbers = np.repeat(np.arange(len(files), dtype=np.int32), counts)
+    firsts = np.cumsum(counts) - counts
+    whole = lengths + storage.RECORD_HEADER + storage.RECORD_FOOTER
+    before = np.concatenate([[0], np.cumsum(whole)])
+    starts = before[:-1] - before[firsts][numbers] + storage.RECORD_HEADER
+    positions = (np.arange(len(lengths)) - firsts[numbers]).astype(np.int32)
+    images = storage.Records(tuple(files), image_key, numbers, positions, starts, lengths)
+    return images, found
+
+
+def _pass(files, facts):
+    """Arrays of all files: records in each, the length of each record, and its facts."""
+    began, told, found = time.monotonic(), time.monotonic(), []
+    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(_read_file, file, facts) for file in files]
+        try:
+            for job in jobs:
+                found.append(job.result())
+                if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
+                    told = time.monotonic()
+                    print(
+                        f"indexing TFRecord files: {len(found)} of {len(files)} after"
+                        f" {told - began:.0f} s; this is done once",
+                        file=sys.stderr,
+                    )
+        except ValueError:
+            pool.shutdown(cancel_futures=True)
+            raise
+    counts = np.array([len(each["lengths"]) for each in found])
+    return {"counts": counts, **_together(found)}
+
+
+def _read_file(file, facts):
+    """The lengths of the records of a file, their checksums checked, and their facts."""
+
+    def measured(records):
+        return {"lengths": tf.strings.length(records), **facts(records)}
+
+    parts, count = tf.data.TFRecordDataset(file).batch(16).map(measured), 0
+    # So that a file without records has arrays too, of the right kinds.
+    found = [tf.nest.map_structure(_none_of, parts.element_spec)]
+    try:
+        for part in parts.as_numpy_iterator():
+            found.append({name: _plain(array) for name, array in part.items()})
+            count += len(part["lengths"])
+    except tf.errors.OpError as error:
+        raise ValueError(
+            f"TFRecord file '{file}' cannot be read past record {count}:"
+            f" {errors.one_line(error)}; wanted an uncompressed and undamaged file"
+        ) from error
+    together = _together(found)
+    return {**together, "lengths": together["lengths"].astype(np.int64)}
+
+
+def _together(parts):
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _plain(array):
+    """Strings as NumPy's bytes, since the cache keeps no Python objects."""
+    return array.astype(bytes) if array.dtype == object else array
+
+
+def _none_of(spec):
+    kind = "S1" if spec.dtype == tf.string else spec.dtype.as_numpy_dtype
+    return np.zeros([0, *spec.shape[1:]], kind)

@@ -1,0 +1,1 @@
+"""COCO: its folders and JSON files, its TFDS set, and its scorer."""

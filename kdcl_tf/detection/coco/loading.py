@@ -1,0 +1,71 @@
+"""From a data set's name to a `SceneDataset`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kdcl_tf.detection.scenes import dataset as scenes
+
+_PREFIX = "coco:"
+_TFDS_NAME = re.compile(r"coco/2017(:(\d+|\*)\.(\d+|\*)\.(\d+|\*))?")
+
+
+def validate_name(name: str) -> None:
+    """Checks how a data set's name is written, without looking it up.
+
+    Args:
+      name: `coco:PATH` or `coco/2017`, perhaps with `:VERSION`.
+
+    Raises:
+      ValueError: when it is neither.
+    """
+    if name.startswith(_PREFIX) and name.removeprefix(_PREFIX).strip():
+        return
+    if not _TFDS_NAME.fullmatch(name):
+        raise ValueError(
+            f"data set: got {name!r}, wanted coco:PATH, a folder with train2017, val2017 and"
+            " annotations, or coco/2017 of TFDS"
+        )
+
+
+def load(name: str, data_dir: str | None = None, masks: bool = False) -> scenes.SceneDataset:
+    """Reads a data set's annotations and finds its images, which stay encoded on disk.
+
+    Args:
+      name: as in `validate_name`.
+      data_dir: where TFDS keeps prepared data; None is TFDS's own default. Only for
+        `coco/2017`.
+      masks: whether the masks of objects are wanted; `coco/2017` has none.
+
+    Raises:
+      ValueError: for an unknown name, or damaged or contradictory annotations.
+      FileNotFoundError: when the data is not there and cannot be downloaded.
+    """
+    validate_name(name)
+    if name.startswith(_PREFIX):
+        from kdcl_tf.detection.coco import folder as coco_folder
+
+        return coco_folder.read(name.removeprefix(_PREFIX).strip(), masks)
+    from kdcl_tf.detection.coco import tfds as coco_tfds
+
+    return coco_tfds.read(name, data_dir, masks)
+
+
+def load_split(
+    name: str, split: str, data_dir: str | None = None, masks: bool = False
+) -> scenes.Scenes:
+    """`load`, of one split alone: of a folder, nothing of the other needs to be there.
+
+    Args:
+      split: "train" or "test".
+    """
+    validate_name(name)
+    if name.startswith(_PREFIX):
+        from kdcl_tf.detection.coco import folder as coco_folder
+
+        return coco_folder.read_split(name.removeprefix(_PREFIX).strip(), split, masks)
+    from kdcl_tf.detection.coco import tfds as coco_tfds
+
+    return coco_tfds.read_split(name, data_dir, split, masks)

@@ -1,0 +1,94 @@
+"""The flags of a detector's run: one for each field of `DetectionSettings`, and its places."""
+
+from absl import flags
+
+from kdcl_tf.detection import settings as settings_lib
+from kdcl_tf.training import flags as training_flags
+
+_DEFAULTS = settings_lib.DetectionSettings()
+
+
+def define_flags(flag_values):
+    """Defines a flag for each field of `DetectionSettings`, and where the run reads and writes."""
+    _define_model_flags(flag_values)
+    _define_data_flags(flag_values)
+    training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
+    training_flags.define_place_flags(flag_values, _DEFAULTS)
+
+
+def _define_model_flags(fv):
+    flags.DEFINE_enum(
+        "detector",
+        _DEFAULTS.detector,
+        settings_lib.DETECTORS,
+        "faster: boxes, Faster R-CNN. mask: their outlines too, Mask R-CNN.",
+        fv,
+    )
+    flags.DEFINE_string(
+        "backbone",
+        _DEFAULTS.backbone,
+        "A student: WORKDIR/students/NAME, a .keras or .weights.h5 file of kdcl-export, or a name "
+        "such as resnet18 for fresh weights.",
+        fv,
+    )
+    flags.DEFINE_string(
+        "architecture", "", "Which student a file holds, where nothing beside it tells.", fv
+    )
+    flags.DEFINE_list(
+        "feature_layers",
+        [],
+        "Layers that end the levels of a backbone of keras:NAME or of another library.",
+        fv,
+    )
+    flags.DEFINE_integer(
+        "regions_per_image",
+        _DEFAULTS.regions_per_image,
+        "Regions of each image that the second stage is trained on.",
+        flag_values=fv,
+    )
+
+
+def _define_data_flags(fv):
+    flags.DEFINE_string(
+        "dataset",
+        _DEFAULTS.dataset,
+        "coco:PATH, a folder with train2017, val2017 and annotations, or coco/2017 of TFDS.",
+        fv,
+    )
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)
+    flags.DEFINE_integer(
+        "train_images",
+        _DEFAULTS.train_images,
+        "Trains on the first so many images only; 0 for all.",
+        flag_values=fv,
+    )
+    flags.DEFINE_enum(
+        "evaluate_on",
+        _DEFAULTS.evaluate_on,
+        settings_lib.SPLITS,
+        "test: the val2017 images. train: those that are trained on.",
+        fv,
+    )
+    for name, text in (
+        ("short_side", "Pixels that the shorter side of an image is scaled to."),
+        ("long_side", "The most pixels of the longer side, which then decides the scale."),
+        ("warmup_steps", "Steps over which the learning rate rises."),
+    ):
+        flags.DEFINE_integer(name, getattr(_DEFAULTS, name), text, flag_values=fv)
+    flags.DEFINE_bool("flip", _DEFAULTS.flip, "Mirrors half of the training images.", fv)
+
+
+def settings_from_flags(flag_values):
+    """The run's `DetectionSettings`.
+
+    Raises:
+      ValueError: for a value out of range, in one line.
+    """
+    fields = training_flags.fields_of(settings_lib.DetectionSettings, flag_values)
+    fields["feature_layers"] = tuple(fields["feature_layers"] or [])
+    return settings_lib.DetectionSettings(**fields)
+
+
+def default_workdir(settings):
+    """`recipe_flags.default_workdir` of the settings' data set and detector."""
+    return training_flags.default_workdir(settings, settings.dataset, settings.detector)

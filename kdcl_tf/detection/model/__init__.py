@@ -1,0 +1,1 @@
+"""The detector: a backbone, a feature pyramid, proposals, heads and their losses."""

@@ -1,0 +1,127 @@
+"""Where a backbone comes from: fresh, or a student that was trained; told without TensorFlow."""
+
+import dataclasses
+import pathlib
+import re
+
+from kdcl_tf import students
+from kdcl_tf.data import imagenet_statistics
+from kdcl_tf.serving import exported
+
+_CARD = "student.json"
+
+_NORMALISATION = ("mean", "deviation")
+_FACTS = {"architecture", "student", *_NORMALISATION}
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneSource:
+    """What `--backbone` means.
+
+    Attributes:
+      kind: "fresh", "saved_model", "keras" or "weights".
+      path: the file or folder; None for fresh weights.
+      architecture: name of a student; "" for a `.keras` file, which says it all.
+      mean, deviation: per channel in 0..1, with which its images are normalised; those of
+        ImageNet for a backbone that does not say what it was trained on.
+    """
+
+    kind: str
+    path: pathlib.Path | None
+    architecture: str
+    mean: tuple = imagenet_statistics.MEAN
+    deviation: tuple = imagenet_statistics.DEVIATION
+
+
+def find(backbone, architecture=""):
+    """The source of a backbone.
+
+    Args:
+      backbone: name of a student, such as resnet18, for fresh weights; a folder that
+        `kdcl-train` or `kdcl-export` wrote, or a `.keras` or `.weights.h5` file.
+      architecture: name of the student that a file holds, where no card beside it tells.
+
+    Raises:
+      ValueError: when there is no such thing, or nothing tells its architecture.
+    """
+    path = pathlib.Path(backbone).expanduser()
+    if not path.exists():
+        return _fresh(backbone, architecture)
+    if (path / "saved_model.pb").exists():
+        return _with_card("saved_model", path, path / _CARD, architecture)
+    if path.name.endswith(".weights.h5"):
+        return _with_card("weights", path, card_path(path), architecture)
+    if path.suffix == ".keras":
+        return _with_card("keras", path, card_path(path), architecture)
+    found = sorted(path.glob("students/[!.]*/saved_model.pb")) if path.is_dir() else []
+    if found:
+        names = ", ".join(str(each.parent) for each in found)
+        raise ValueError(f"--backbone={backbone} is a run, not a student: pass one of {names}")
+    raise ValueError(
+        f"--backbone={backbone} is no student: wanted a name such as resnet18, a folder that "
+        "kdcl-train or kdcl-export wrote, or a .keras or .weights.h5 file"
+    )
+
+
+def card_path(path):
+    """The card beside a `.keras` or `.weights.h5` file of `kdcl-export`."""
+    path = pathlib.Path(path)
+    return path.with_name(re.sub(r"(\.weights\.h5|\.keras)$", ".json", path.name))
+
+
+def _fresh(backbone, architecture):
+    if architecture:
+        raise ValueError(
+            f"--architecture={architecture} is for a --backbone that is a file; there is none at "
+            f"{backbone}"
+        )
+    try:
+        students.validate(backbone)
+    except ValueError as error:
+        raise ValueError(
+            f"--backbone={backbone} is neither a path nor a student: {error}"
+        ) from None
+    return BackboneSource("fresh", None, backbone)
+
+
+def _with_card(kind, path, card, architecture):
+    facts = _card_of(card)
+    told = facts.get("architecture", "")
+    if architecture and told and architecture != told:
+        raise ValueError(f"--backbone={path} is a {told}; got --architecture={architecture}")
+    # The name of a student only hints: a run's second mobilenet_v2 is its mobilenet_v2_2.
+    name = architecture or told or _architecture_of(facts.get("student", ""))
+    if not name and kind != "keras":
+        raise ValueError(
+            f"--backbone={path} does not say which student it is: pass --architecture, such as "
+            "--architecture=resnet18"
+        )
+    if name:
+        students.validate(name)
+    normalisation = {key: tuple(facts[key]) for key in _NORMALISATION if key in facts}
+    return BackboneSource(kind, path, name, **normalisation)
+
+
+def _card_of(path):
+    """What a card says that is of use here, {} where there is none."""
+    facts = exported.read_card(path) if path.exists() else {}
+    for key in _FACTS & facts.keys():
+        value = facts[key]
+        if key in _NORMALISATION:
+            values = value if isinstance(value, list) and value else [None]
+            if not all(type(each) in (int, float) for each in values):
+                raise ValueError(f"{path}: {key} is {value!r}; wanted a list of numbers")
+        elif not isinstance(value, str):
+            raise ValueError(f"{path}: {key} is {value!r}; wanted the name of a student")
+    return facts
+
+
+def _architecture_of(student):
+    """What the name of a student tells of it: `resnet18_2` is a second `resnet18`."""
+    for name in (student, re.sub(r"_\d+$", "", student), student.replace("keras_", "keras:", 1)):
+        try:
+            students.validate(name)
+            return name
+        except ValueError:
+            continue
+    return ""

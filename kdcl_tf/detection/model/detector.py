@@ -1,0 +1,250 @@
+"""Faster R-CNN and Mask R-CNN on a feature pyramid."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf.detection.model import (
+    boxes as boxes_lib,
+    feature_pyramid,
+    heads,
+    losses,
+    proposals,
+    regions,
+    roi_align,
+    suppression,
+)
+
+_BOX_BINS, _MASK_BINS = 7, 14
+# Proposals: the surest of a level that are looked at, and those that stay.
+_TRAINED_CANDIDATES, _SERVED_CANDIDATES, _PROPOSALS = 2000, 1000, 1000
+_LEAST_SCORE, _SUPPRESSION = 0.05, 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Targets:
+    """What is annotated in the images of a batch.
+
+    Attributes:
+      boxes: `[B, G, 4]`.
+      classes: `[B, G]` int32, -1 for padding.
+      crowds: `[B, G]` bool.
+      keys: `[B, 2]` int64, what decides the samples of each image.
+      masks: `[B, G, S, S]` uint8 or None, each object's mask within its box.
+    """
+
+    boxes: tf.Tensor
+    classes: tf.Tensor
+    crowds: tf.Tensor
+    keys: tf.Tensor
+    masks: tf.Tensor | None = None
+
+    @classmethod
+    def of(cls, batch):
+        """From a batch of `scene_views.SceneViews`."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: batch[name] for name in names if name in batch})
+
+    @property
+    def is_object(self):
+        """`[B, G]` bool: neither padding nor crowd."""
+        return (self.classes >= 0) & ~self.crowds
+
+
+class Detector(keras.Model):
+    """A two-stage detector; with `masks` it also draws each object's outline.
+
+    Args:
+      backbone: a `keras.Model`, images -> `{stride: features}`, see `backbone`.
+      num_classes: C, without the background.
+      masks: Mask R-CNN rather than Faster R-CNN.
+      regions_per_image: regions of each image that the second stage is trained on.
+      channels: of the pyramid.
+      dtype_policy: of all layers but those that predict.
+
+    Its `train_step` takes a batch of `scene_views.SceneViews`.  Every loss is a sum divided by
+    how many anchors, regions or objects were sampled on all replicas.
+
+    Source: Ren et al., "Faster R-CNN", 2015; Lin et al., "Feature Pyramid Networks", CVPR 2017;
+    He et al., "Mask R-CNN", ICCV 2017.
+    """
+
+    def __init__(
+        self,
+        backbone,
+        num_classes,
+        masks=False,
+        regions_per_image=512,
+        channels=feature_pyramid.CHANNELS,
+        dtype_policy=None,
+    ):
+        super().__init__(name="detector", dtype="float32")
+        self.num_classes, self.regions_per_image = num_classes, regions_per_image
+        self.pyramid = feature_pyramid.build(backbone, channels, dtype_policy)
+        self._levels = feature_pyramid.strides_of(backbone)
+        strides = [*self._levels, 2 * self._levels[-1]]
+        self._proposals = proposals.ProposalNetwork(strides, channels, dtype_policy)
+        self.proposal_head = self._proposals.head
+        self.box_head = heads.box_head(channels, num_classes, _BOX_BINS, dtype_policy)
+        self.mask_head = None
+        if masks:
+            self.mask_head = heads.mask_head(channels, num_classes, _MASK_BINS, dtype_policy)
+        kinds = ["objectness", "proposal_boxes", "classes", "boxes", *["masks"] * masks]
+        self._loss = keras.metrics.Mean(name="loss")
+        self._parts = {kind: keras.metrics.Mean(name=f"{kind}_loss") for kind in kinds}
+        self.built = True
+
+    @property
+    def multiple(self):
+        """What height and width of the images must be multiples of."""
+        return self._levels[-1]
+
+    @property
+    def metrics(self):
+        return [self._loss, *self._parts.values()]
+
+    @property
+    def watched(self):
+        """The metrics that tell whether training goes wrong: the loss, then its parts."""
+        return self.metrics
+
+    def train_step(self, batch):
+        with tf.GradientTape() as tape:
+            sums, counts = self.losses_of(batch, training=True)
+            everywhere = _over_replicas(counts)
+            parts = [tf.math.divide_no_nan(sums[kind], everywhere[kind]) for kind in sums]
+            # Of backbones whose layers have some: every replica has all of it.
+            regularisation = [each / self._replicas() for each in self.losses]
+            loss = tf.add_n([*parts, *regularisation])
+            scaled = self.optimizer.scale_loss(loss)
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
+        self._report(loss, sums, counts)
+        return self.get_metrics_result()
+
+    def losses_of(self, batch, training=False):
+        """The sums of the losses of a batch, and how many each is a sum over.
+
+        Returns:
+          Two dicts of scalars, by the kinds of loss.
+        """
+        targets = Targets.of(batch)
+        pyramid = self._features(batch["images"], training)
+        predictions = self._proposals.predict(pyramid, training)
+        sums, anchors = self._proposals.losses(predictions, targets)
+        found = self._proposals.propose(
+            predictions, batch["sizes"], _TRAINED_CANDIDATES, _PROPOSALS
+        )
+        sampled = regions.sample(*found, targets, self.num_classes, self.regions_per_image)
+        sums |= self._box_losses(pyramid, sampled, training)
+        chosen = tf.math.count_nonzero(sampled.chosen, dtype=tf.float32)
+        counts = dict.fromkeys(["objectness", "proposal_boxes"], anchors)
+        counts |= dict.fromkeys(["classes", "boxes"], chosen)
+        if self.mask_head:
+            sums["masks"] = self._mask_loss(pyramid, sampled.objects(), targets, training)
+            counts["masks"] = tf.math.count_nonzero(sampled.is_object, dtype=tf.float32)
+        return sums, counts
+
+    def detect(self, images, sizes, count=100):
+        """What is seen in images.
+
+        Args:
+          images: `[B, H, W, 3]` normalised, padded to multiples of `multiple`.
+          sizes: `[B, 2]` height and width without the padding.
+          count: detections an image at most.
+
+        Returns:
+          `{"boxes": [B, count, 4], "scores": [B, count], "classes": [B, count] int32, "valid":
+          [B, count] bool}`, surest first; and of Mask R-CNN "masks", `[B, count, 28, 28]`
+          probabilities within each box.  Zeros where there are fewer.
+        """
+        pyramid = self._features(images, training=False)
+        predictions = self._proposals.predict(pyramid)
+        boxes, valid = self._proposals.propose(predictions, sizes, _SERVED_CANDIDATES, _PROPOSALS)
+        batch = tf.shape(boxes)[0]
+        features = self._aligned(
+            pyramid,
+            tf.reshape(boxes, [-1, 4]),
+            tf.repeat(tf.range(batch), _PROPOSALS),
+            _BOX_BINS,
+        )
+        logits, codes = self.box_head(features, training=False)
+        scores = tf.nn.softmax(logits)[:, : self.num_classes]
+        scores = tf.reshape(scores, [batch, _PROPOSALS, self.num_classes])
+        codes = tf.reshape(codes, [batch, _PROPOSALS, self.num_classes, 4])
+        found = suppression.keep_detections(
+            regions.decode(codes, boxes, sizes),
+            tf.where(valid[..., None], scores, 0.0),
+            count,
+            _SUPPRESSION,
+            _LEAST_SCORE,
+        )
+        return {**found, "masks": self._drawn(pyramid, found)} if self.mask_head else found
+
+    def _features(self, images, training):
+        levels = self.pyramid(images, training=training)
+        return {int(stride): features for stride, features in levels.items()}
+
+    def _aligned(self, pyramid, boxes, images, bins):
+        """Features of flat boxes; the level beyond the backbone's is for proposals alone."""
+        levels = {stride: pyramid[stride] for stride in self._levels}
+        return roi_align.pyramid_align(levels, boxes, images, bins)
+
+    def _box_losses(self, pyramid, sampled, training):
+        features = self._aligned(pyramid, sampled.boxes, sampled.images, _BOX_BINS)
+        logits, codes = self.box_head(features, training=training)
+        of_class = tf.minimum(sampled.classes, self.num_classes - 1)
+        wanted = boxes_lib.encode(sampled.own, sampled.boxes, regions.CODE_WEIGHTS)
+        codes = tf.gather(codes, of_class, batch_dims=1)
+        return {
+            "classes": losses.classes(logits, sampled.classes, sampled.chosen),
+            "boxes": losses.box_codes(codes, wanted, sampled.is_object, losses.BOX_BETA),
+        }
+
+    def _mask_loss(self, pyramid, objects, targets, training):
+        features = self._aligned(pyramid, objects.boxes, objects.images, _MASK_BINS)
+        logits = _of_class(self.mask_head(features, training=training), objects.classes)
+        wanted = regions.mask_targets(targets.masks, objects, 2 * _MASK_BINS)
+        return losses.masks(logits, wanted, objects.is_object)
+
+    def _drawn(self, pyramid, found):
+        """`[B, count, 28, 28]` probabilities; only what was found is drawn."""
+        positions = tf.where(found["valid"])
+        missing = tf.cast(tf.shape(positions)[0] == 0, tf.int32)
+        positions = tf.pad(positions, [[0, missing], [0, 0]])
+        positions = tf.cast(positions, tf.int32)
+        boxes, classes, valid = (
+            tf.gather_nd(found[each], positions) for each in ("boxes", "classes", "valid")
+        )
+        features = self._aligned(pyramid, boxes, positions[:, 0], _MASK_BINS)
+        logits = _of_class(self.mask_head(features, training=False), classes)
+        # Where nothing was found, something was drawn all the same.
+        drawn = tf.where(valid[:, None, None], tf.sigmoid(logits), 0.0)
+        shape = tf.concat([tf.shape(found["valid"]), [2 * _MASK_BINS] * 2], axis=0)
+        return tf.scatter_nd(positions, drawn, shape)
+
+    def _replicas(self):
+        return tf.distribute.get_replica_context().num_replicas_in_sync
+
+    def _report(self, loss, sums, counts):
+        replicas = self._replicas()
+        # The replicas' parts of the loss add up; a mean of them would not.
+        self._loss.update_state(loss * replicas, sample_weight=1.0 / replicas)
+        for kind, metric in self._parts.items():
+            mean = tf.math.divide_no_nan(sums[kind], counts[kind])
+            metric.update_state(mean, sample_weight=counts[kind])
+
+
+def _over_replicas(counts):
+    """The counts of all replicas together, in one message."""
+    summed = tf.distribute.get_replica_context().all_reduce(
+        tf.distribute.ReduceOp.SUM, tf.stop_gradient(tf.stack(list(counts.values())))
+    )
+    return dict(zip(counts, tf.unstack(summed, num=len(counts))))
+
+
+def _of_class(masks, classes):
+    """`[N, S, S]` of `[N, S, S, C]`: each region's own class."""
+    of_class = tf.minimum(classes, masks.shape[-1] - 1)
+    return tf.gather(tf.transpose(masks, [0, 3, 1, 2]), of_class, batch_dims=1)

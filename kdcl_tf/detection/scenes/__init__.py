@@ -1,0 +1,1 @@
+"""Images whose objects have a box, a class and perhaps a mask, and the views to train on."""

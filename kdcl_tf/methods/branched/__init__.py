@@ -1,0 +1,1 @@
+"""Methods whose students are branches of one network."""

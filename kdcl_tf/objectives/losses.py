@@ -1,0 +1,47 @@
+"""Losses with one value an example: averaging and weighting happen once, in the cohort.
+
+`logits` are `[B, C]`, unnormalised, any float type; the arithmetic is float32, in log
+space, and nothing is clipped.
+"""
+
+import tensorflow as tf
+
+from kdcl_tf.objectives import targets
+
+__all__ = ["cross_entropy", "distillation"]
+
+
+def cross_entropy(labels, logits):
+    """Cross-entropy of the labels at temperature 1.  The first term of paper Eq. 2.
+
+    Args:
+      labels: `[B]` classes or `[B, C]` probabilities.
+      logits: `[B, C]`.
+
+    Returns:
+      `[B]` float32, in nats.
+    """
+    logits = tf.cast(logits, tf.float32)
+    # -<y, log q> and not logsumexp - <y, z>: the two differ where labels do not sum to 1.
+    return -targets.target_logits(tf.nn.log_softmax(logits), labels)
+
+
+def distillation(soft_targets, logits, temperature):
+    """`T^2 KL(soft_targets || softmax(logits / T))`.  Paper Eq. 1.
+
+    T^2 keeps the gradient's size independent of T (Hinton et al., 2015).  No gradient
+    passes to the soft targets.
+
+    Args:
+      soft_targets: `[B, C]` probabilities, already softened.
+      logits: `[B, C]` of the student that learns.
+      temperature: > 0.
+
+    Returns:
+      `[B]` float32, in nats.
+    """
+    p = tf.stop_gradient(tf.cast(soft_targets, tf.float32))
+    log_q = tf.nn.log_softmax(tf.cast(logits, tf.float32) / temperature)
+    # xlogy: a class whose probability underflows adds nothing, and not 0 * -inf.
+    divergence = tf.reduce_sum(tf.math.xlogy(p, p) - p * log_q, axis=-1)
+    return temperature**2 * divergence

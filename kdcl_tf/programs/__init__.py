@@ -1,0 +1,1 @@
+"""What the programs share: their command line, and a run from flags to its end."""

@@ -1,0 +1,122 @@
+"""A run in its workdir, by one process or by many workers, with all that may end it told.
+
+Nothing here imports TensorFlow before the flags, the workdir and the other workers are found
+to be as they should.
+"""
+
+import contextlib
+import os
+import tempfile
+
+from kdcl_tf.programs import command_line
+from kdcl_tf.training import recipe
+
+
+def run(settings, path, create_session, report, defaults=None, logical_devices=None):
+    """Trains what the settings say, or tells that it was trained already.
+
+    Prints the report at the end.  Bad input, a signal, a worker that is lost and a loss that
+    is no number end the process with one line and a status.
+
+    Args:
+      settings: a `Recipe`, checked.
+      path: of the workdir.
+      create_session: a function of a `Workdir` and a `cluster.Cluster` or None, which gives an
+        object whose `train()` gives the result.  It is called when TensorFlow is imported.
+      report: a function of that result and the workdir's path, which gives text.
+      defaults: of `Workdir.check_flags`.
+      logical_devices: parts to divide the CPU into, or None.
+    """
+    with command_line.user_errors():
+        cluster = _cluster(settings)
+    train = _Training(settings, create_session, cluster, logical_devices)
+    if cluster and cluster.index:
+        _as_worker(settings, cluster, train)
+    else:
+        _as_chief(settings, cluster, path, train, report, defaults)
+
+
+def _cluster(settings):
+    """Who else trains, or None."""
+    if settings.strategy != "multi_worker":
+        return None
+    from kdcl_tf.distribution import cluster
+
+    return cluster.from_environment(os.environ)
+
+
+def _as_chief(settings, cluster, path, train, report, defaults):
+    """The whole run; of several workers, the first one's part."""
+    from kdcl_tf.training.workdir import Workdir
+
+    with command_line.user_errors():
+        workdir = Workdir(path)
+        workdir.check_flags(settings.as_flags(), recipe.PLACES, defaults)
+        workdir.claim()
+    result = workdir.result
+    try:
+        if cluster:
+            _meet(cluster, settings, result is not None)
+        print(report(result or train(workdir), workdir.path))
+    finally:
+        # A run that was refused leaves nothing.
+        workdir.discard_if_empty()
+
+
+def _as_worker(settings, cluster, train):
+    """The part of a worker that is not the chief: it needs no folder of the chief's."""
+    from kdcl_tf.training.workdir import Workdir
+
+    complete = _meet(cluster, settings, False)
+    if not complete:
+        with tempfile.TemporaryDirectory(prefix="kdcl_worker_") as folder:
+            train(Workdir(folder))
+    print(f"worker {cluster.index}: the run is complete; results are at worker 0")
+
+
+def _meet(cluster, settings, complete):
+    from kdcl_tf.distribution import rendezvous
+
+    with command_line.user_errors():
+        if not complete:
+            return rendezvous.meet(cluster, settings.as_flags())
+    # Whoever waits is told; whoever does not come has nothing to do.
+    with contextlib.suppress(OSError, ValueError):
+        rendezvous.meet(cluster, settings.as_flags(), complete=True, patience=10.0)
+    return True
+
+
+class _Training:
+    """Called with a workdir, trains in it; returns the result."""
+
+    def __init__(self, settings, create_session, cluster, logical_devices):
+        self._settings, self._create = settings, create_session
+        self._cluster, self._logical_devices = cluster, logical_devices
+
+    def __call__(self, workdir):
+        if self._cluster:
+            # It writes pages when a worker is lost; one line of ours says it.
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        command_line.import_tensorflow(self._settings.decodes)
+        from kdcl_tf.data.bad_images import BadImageError
+        from kdcl_tf.distribution.workers import WorkerLost, lost_workers
+        from kdcl_tf.training.interruption import Interrupted
+        from kdcl_tf.training.loop import Divergence
+
+        try:
+            session = self._session(workdir, lost_workers)
+            with lost_workers(self._cluster):
+                return session.train()
+        except Interrupted as stop:
+            command_line.fail(str(stop), stop.exit_status)
+        except (Divergence, WorkerLost, BadImageError) as end:
+            command_line.fail(str(end))
+
+    def _session(self, workdir, lost_workers):
+        from kdcl_tf.distribution import devices
+
+        quiet = command_line.quiet_reading(self._settings.dataset)
+        with command_line.user_errors(), quiet, lost_workers(self._cluster):
+            if self._logical_devices:
+                devices.split_cpu(self._logical_devices)
+            return self._create(workdir, self._cluster)

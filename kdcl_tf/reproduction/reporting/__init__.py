@@ -1,0 +1,1 @@
+"""The report of a table: the paper's numbers beside ours, as HTML, Markdown and pictures."""

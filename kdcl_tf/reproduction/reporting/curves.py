@@ -1,0 +1,142 @@
+"""The report's lines: accuracy, loss gap and General's weights by epoch, a table's sweep."""
+
+from kdcl_tf.reproduction.reporting import charts, statistics
+from kdcl_tf.reproduction.reporting.blocks import Figure, Heading
+
+_COLOURS = 8
+_ACCURACY = "test accuracy (%)"
+_GAP = "baseline's loss minus this (nats)"
+
+
+def pictures(subject):
+    """`(file name, [(heading, series)], y label)` of what Markdown shows as PNG."""
+    return [
+        ("curves.png", _of_columns(subject, _accuracy_series), _ACCURACY),
+        ("gaps.png", _of_columns(subject, _gap_series), _GAP),
+    ]
+
+
+def learning_curves(subject):
+    """Test accuracy by epoch."""
+    yield Heading("Learning curves")
+    yield from _charts(
+        subject, _accuracy_series, _ACCURACY, "Test accuracy by epoch", "curves.png"
+    )
+
+
+def loss_gaps(subject):
+    """Test loss by epoch against the baseline's."""
+    yield Heading("Loss gap to the baseline")
+    yield from _charts(
+        subject,
+        _gap_series,
+        _GAP,
+        "Test cross-entropy of the baseline minus that of each method, by epoch (the paper's "
+        "Fig. 4); above 0 the method has the lower loss",
+        "gaps.png",
+    )
+
+
+def weights(subject):
+    """General's weights by epoch, a chart a row."""
+    rows = [(row, subject.records.weights(row)) for row in subject.table.runs]
+    rows = [(row, found) for row, found in rows if found]
+    if rows:
+        yield Heading("General's weights by epoch")
+    for row, found in rows:
+        series = [
+            charts.Series(name, tuple(curve), colour)
+            for colour, (name, curve) in enumerate(found.items(), start=1)
+        ]
+        name = row.label + (" with ICL" if row.invariant else "")
+        chart = charts.line_chart(series, f"Weights of {name}", "epoch", "weight")
+        yield Figure(
+            chart,
+            f"{name}. {subject.at_scale} Weights of the students in the soft target, renewed each "
+            f"epoch on held-out images; {subject.of_seeds}.",
+        )
+
+
+def sweep(subject):
+    """Accuracy against the setting that the table's rows are values of, if there is one."""
+    of_table = subject.table.sweep
+    if of_table is None:
+        return
+    series = [
+        each
+        for column in range(len(subject.columns))
+        for each in _sweep_series(subject, of_table, column)
+    ]
+    yield Heading(f"Accuracy against the {of_table.label.partition(',')[0]}")
+    chart = charts.line_chart(
+        series, subject.table.title, of_table.label, _ACCURACY, of_table.logarithmic
+    )
+    yield Figure(chart, f"{subject.at_scale} Test accuracy after the last epoch.")
+
+
+def _sweep_series(subject, of_table, column):
+    """Ours and the paper's line of one student."""
+    pairs = list(zip(of_table.values, subject.table.rows))
+    ours = [
+        (x, statistics.median(subject.records.accuracies(row, column).values()))
+        for x, row in pairs
+    ]
+    paper = [(x, row.paper[column]) for x, row in pairs]
+    names = f"{subject.columns[column]}, ours", f"{subject.table.columns[column]}, the paper's"
+    colour = 1 + column
+    return (
+        charts.Series(names[0], _known(ours), colour, marked=True),
+        charts.Series(names[1], _known(paper), colour, dashed=True, marked=True),
+    )
+
+
+def _known(points):
+    return tuple((x, y) for x, y in points if y is not None)
+
+
+def _charts(subject, series, y_label, caption, picture):
+    for column, heading in enumerate(subject.columns):
+        chart = charts.line_chart(
+            series(subject, column), f"{caption}, {heading}", "epoch", y_label
+        )
+        text = f"{heading}. {subject.at_scale} {caption}; {subject.of_seeds}."
+        # One picture shows all columns.
+        yield Figure(chart, text, picture if column == 0 else None)
+
+
+def _of_columns(subject, series):
+    return [(heading, series(subject, column)) for column, heading in enumerate(subject.columns)]
+
+
+def _accuracy_series(subject, column):
+    key = "test_{}_" + subject.table.measure(column)
+    return [
+        _styled(
+            subject.table,
+            row,
+            [(x, 100 * y) for x, y in subject.records.median_curve(row, column, key)],
+        )
+        for row in subject.table.rows
+    ]
+
+
+def _gap_series(subject, column):
+    return [
+        _styled(subject.table, row, subject.records.loss_gaps(row, column))
+        for row in subject.table.rows
+    ]
+
+
+def _styled(table, row, points):
+    """A line in the colour of its method; dashed without ICL where there is one with it."""
+    baseline = table.row(table.baseline)
+    others = list(dict.fromkeys(each.label for each in table.rows if each != baseline))
+    both = [each.invariant for each in table.rows if each.label == row.label]
+    is_baseline = row == baseline
+    return charts.Series(
+        label=row.label + (" + ICL" if row.invariant and len(both) > 1 else ""),
+        points=tuple(points),
+        colour=0 if is_baseline else 1 + others.index(row.label) % _COLOURS,
+        dashed=len(both) > 1 and not row.invariant,
+        heavy=is_baseline,
+    )

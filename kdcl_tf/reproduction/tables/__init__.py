@@ -1,0 +1,1 @@
+"""The paper's tables: rows, flagfiles, printed numbers, and the scales to run them at."""

@@ -1,0 +1,6 @@
+"""The paper's tables by number."""
+
+from kdcl_tf.reproduction.tables.cifar import CIFAR_TABLES
+from kdcl_tf.reproduction.tables.imagenet import IMAGENET_TABLES
+
+TABLES = {table.number: table for table in (*IMAGENET_TABLES, *CIFAR_TABLES)}

@@ -1,0 +1,162 @@
+"""Students as they are served: a SavedModel that takes uint8 images and needs only TensorFlow."""
+
+import json
+import pathlib
+import shutil
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf.serving import exported
+from kdcl_tf.students.precision import in_float32
+
+__all__ = ["export_student", "load_student"]
+
+_CARD = "student.json"
+_CLASS_NAMES = "class_names.txt"
+
+
+class _ServedStudent(tf.Module):
+    """Normalisation, the student in inference mode and in float32, and the softmax.
+
+    `serve` takes whole numbers, `serve_pixels` the same images as fractions: what was
+    distorted or made noisy is no longer whole.  The LiteRT converter takes `serve` alone, by
+    its name.
+    """
+
+    def __init__(self, student, image_shape, mean, deviation):
+        super().__init__()
+        student = in_float32(student)
+        # The raw variables and not the model, which only TensorFlow's own loader would follow to
+        # them: session loaders and the LiteRT converter find what a module holds itself.
+        self.weights = [variable.value for variable in student.variables]
+        self._logits = lambda images: student(images, training=False)
+        self._mean = tf.constant(mean, tf.float32)
+        self._deviation = tf.constant(deviation, tf.float32)
+        shape = [None, *image_shape]
+        whole = tf.TensorSpec(shape, tf.uint8, name="images")
+        self.serve = tf.function(self._serve, input_signature=[whole])
+        fractions = tf.TensorSpec(shape, tf.float32, name="pixels")
+        self.serve_pixels = tf.function(self._serve_pixels, input_signature=[fractions])
+
+    def _serve(self, images):
+        return self._serve_pixels(tf.cast(images, tf.float32) / 255.0)
+
+    def _serve_pixels(self, pixels):
+        # TensorFlow's oneDNN convolution misshapes an empty batch, so one image is added to it.
+        # Not by `tf.pad`: with amounts that are computed, one channel does not convert to LiteRT.
+        count = tf.shape(pixels)[0]
+        empty = tf.cast(count == 0, tf.int32)
+        pixels = tf.concat([pixels, tf.zeros([empty, *pixels.shape[1:]])], axis=0)
+        logits = self._logits((pixels - self._mean) / self._deviation)
+        logits = tf.cast(logits, tf.float32)[:count]
+        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+
+def export_student(student, path, *, dataset, card=None):
+    """Writes a student as a SavedModel that loads where `kdcl_tf` is not installed.
+
+    TensorFlow Serving and other languages load it, `saved_model_cli` runs it, and
+    `tf.lite.TFLiteConverter.from_saved_model(path)` converts it.  It computes in float32,
+    whatever precision the student was trained in.
+
+    Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` of any B, and gives
+    `logits` and `probabilities`, float32 `[B, num_classes]`; the signature `pixels` takes
+    `pixels`, the same as float32 in 0..1, and gives the same.  Beside it are
+    `class_names.txt`, a line a class, and `student.json`.
+
+    Args:
+      student: a built keras.Model of normalised images.
+      path: the folder; it appears in one rename, and replaces an older one.
+      dataset: `data.ImageDataset` it was trained on, for the normalisation and names.
+      card: further JSON-able facts for `student.json`.
+
+    Returns:
+      The path.
+
+    Raises:
+      FileExistsError: when there is something else at the path.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not (path / "saved_model.pb").exists():
+        raise FileExistsError(f"{path} is there and is no exported student: it is not replaced")
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    served = _ServedStudent(student, dataset.image_shape, dataset.mean, dataset.deviation)
+    signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
+    tf.saved_model.save(served, str(partial), signatures=signatures)
+    (partial / _CLASS_NAMES).write_text("".join(f"{name}\n" for name in dataset.class_names))
+    write_card(student, partial / _CARD, dataset, card)
+    shutil.rmtree(path, ignore_errors=True)
+    partial.rename(path)
+    return path
+
+
+def write_card(student, path, dataset, card=None):
+    """Writes what must be known of a student to use it: `student.json`, or beside a file.
+
+    Args:
+      student, dataset, card: as in `export_student`.
+      path: of the JSON file.
+    """
+    facts = {
+        "student": student.name,
+        "image_shape": list(dataset.image_shape),
+        "num_classes": dataset.num_classes,
+        "mean": list(dataset.mean),
+        "deviation": list(dataset.deviation),
+        "distortion": dataset.distortion,
+        **(card or {}),
+    }
+    partial = path.with_name(f".partial-{path.name}")
+    partial.write_text(json.dumps(facts, indent=2) + "\n")
+    partial.replace(path)
+
+
+def load_student(path):
+    """Loads an exported student.
+
+    Returns:
+      `(predict, card)`: `predict(images)` takes `[B, H, W, C]`, uint8 or floats in 0..1, and
+      gives `{"logits", "probabilities"}`; `card` is `student.json`, with `class_names` added.
+
+    Raises:
+      ValueError: when the folder is no student that `export_student` wrote.
+    """
+    path = pathlib.Path(path).expanduser()
+    if not (path / "saved_model.pb").exists() or not (path / _CARD).exists():
+        raise ValueError(
+            f"{path} is not an exported student: wanted a folder with saved_model.pb and "
+            f"{_CARD}, such as WORKDIR/students/NAME"
+        )
+    card = exported.read_card(path / _CARD)
+    card["class_names"] = (path / _CLASS_NAMES).read_text().splitlines()
+    loaded = exported.load(path)
+
+    def predict(images):
+        # `loaded` is named here because a signature does not keep its variables alive.
+        if tf.as_dtype(getattr(images, "dtype", tf.uint8)).is_floating:
+            return loaded.signatures["pixels"](pixels=tf.cast(images, tf.float32))
+        images = tf.convert_to_tensor(images, tf.uint8)
+        return loaded.signatures["serving_default"](images=images)
+
+    return predict, card
+
+
+def save_keras(student, path):
+    """Writes a `.keras` file of the student itself, which takes normalised images."""
+    path = pathlib.Path(path)
+    partial = path.with_name(f".partial-{path.name}")
+    keras.saving.save_model(student, partial)
+    partial.replace(path)
+    return path
+
+
+def save_weights(student, path):
+    """Writes a `.weights.h5` file, for a student that is built again by the same name."""
+    path = pathlib.Path(path)
+    partial = path.with_name(f".partial-{path.name}")
+    student.save_weights(partial)
+    partial.replace(path)
+    return path

@@ -1,0 +1,207 @@
+"""Tests of kdcl_tf.classification.session: a whole run, in this process."""
+
+import json
+import os
+import pathlib
+import signal
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.classification.session import Session
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.training.checkpoint import all_variables
+from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.workdir import Workdir
+
+_SMALL = {
+    "students": ("resnet8", "wrn_10_1"),
+    "ensemble": "general",
+    "image_size": 8,
+    "train_per_class": 4,
+    "holdout_per_class": 1,
+    "batch_size": 16,
+    "epochs": 3,
+}
+
+
+def _settings(**settings):
+    return Settings(**{**_SMALL, **settings})
+
+
+def _accuracy(path, split):
+    predict, _ = serving.load_student(path)
+    return np.mean(np.argmax(predict(split.images)["logits"], axis=1) == split.labels)
+
+
+def _events(folder):
+    """`{tag: {step: value}}` of all the TensorBoard events in a folder."""
+    found = {}
+    for path in sorted(pathlib.Path(folder).iterdir()):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                scalar = float(tf.make_ndarray(value.tensor))
+                found.setdefault(value.tag, {})[event.step] = scalar
+    return found
+
+
+class CompleteRunTest(tf.test.TestCase):
+    """What one run leaves behind."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = pathlib.Path(temporary.name) / "run"
+        cls.settings = _settings(evaluate_every=2)
+        cls.session = Session(cls.settings, Workdir(cls.folder))
+        cls.result = cls.session.train()
+        lines = (cls.folder / "log.jsonl").read_text().splitlines()
+        cls.log = [json.loads(line) for line in lines]
+
+    def test_the_folder_holds_what_its_docstring_says_and_nothing_else(self):
+        names = {"flags.txt", "log.jsonl", "checkpoints", "tensorboard", "result.json"}
+        found = {path.name for path in self.folder.iterdir()}
+        self.assertEqual(found, names | {"accuracy.png", "students"})
+        partial = [path for path in self.folder.rglob("*") if "partial" in path.name]
+        self.assertEmpty(partial)
+
+    def test_the_log_has_a_line_an_epoch(self):
+        self.assertEqual([record["epoch"] for record in self.log], [1, 2, 3])
+        self.assertEqual([record["step"] for record in self.log], [3, 6, 9])
+        for record in self.log:
+            weights = [record[f"general_weight_{name}"] for name in self.settings.students]
+            self.assertAllClose(sum(weights), 1.0)
+        self.assertNotIn("test_loss", self.log[0])
+        self.assertIn("test_loss", self.log[1])
+
+    def test_the_result_is_the_last_epochs(self):
+        self.assertEqual(json.loads((self.folder / "result.json").read_text()), self._as_json())
+        last = self.log[-1]
+        for name, student in self.result["students"].items():
+            self.assertEqual(student["accuracy"], last[f"test_{name}_accuracy"])
+            self.assertEqual(student["train_accuracy"], last[f"{name}_accuracy"])
+        self.assertEqual(self.result["students"]["resnet8"]["parameters"], 78_042)
+        self.assertEqual(self.result["ensemble_accuracy"], last["test_ensemble_accuracy"])
+        self.assertEqual((self.result["epochs"], self.result["steps"]), (3, 9))
+        self.assertEqual(self.result["data"]["num_train"], 40)
+        self.assertEqual(self.result["settings"]["seed"], 0)
+
+    def _as_json(self):
+        return json.loads(json.dumps(self.result))
+
+    def test_the_plot_can_be_decoded(self):
+        image = tf.io.decode_png((self.folder / "accuracy.png").read_bytes())
+        self.assertEqual(image.shape[:2], (600, 960))
+
+    def test_tensorboard_has_the_numbers_of_the_log(self):
+        events = _events(self.folder / "tensorboard")
+        for name in ("loss", "learning_rate", "test_resnet8_accuracy", "general_weight_wrn_10_1"):
+            wanted = {record["step"]: record[name] for record in self.log if name in record}
+            self.assertEqual(set(events[name]), set(wanted))
+            self.assertAllClose(events[name], wanted)
+
+    def test_served_students_are_those_in_training(self):
+        dataset = self.session.dataset
+        images = dataset.test.images[:64]
+        for name, student in self.session.cohort.students.items():
+            predict, card = serving.load_student(self.folder / "students" / name)
+            wanted = student(dataset.normalize(images), training=False)
+            self.assertAllClose(predict(images)["logits"], wanted, atol=1e-5, rtol=1e-5)
+            self.assertEqual(card["test_accuracy"], self.result["students"][name]["accuracy"])
+
+    def test_logged_accuracy_is_that_of_the_served_student(self):
+        for student in self.result["students"].values():
+            accuracy = _accuracy(self.folder / student["saved_model"], self.session.dataset.test)
+            self.assertAllClose(accuracy, student["accuracy"])
+
+    def test_a_complete_run_is_not_run_again(self):
+        before = {path: path.stat().st_mtime_ns for path in self.folder.rglob("*")}
+        again = Session(self.settings, Workdir(self.folder))
+        self.assertEqual(again.train(), self._as_json())
+        after = {path: path.stat().st_mtime_ns for path in self.folder.rglob("*")}
+        self.assertEqual(after, before)
+
+    def test_other_flags_are_refused(self):
+        with self.assertRaisesRegex(ValueError, r"other flags: --seed=0 \(now 1\); pass those"):
+            Session(_settings(evaluate_every=2, seed=1), Workdir(self.folder))
+
+
+class FailedStartTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(
+        ({"dataset": "no_such_set"}, "unknown data set"),
+        ({"train_per_class": 10_000}, "too few training images"),
+        ({"batch_size": 41}, "batch_size: got 41, wanted 1..40"),
+        ({"cutout": True, "cutout_size": 9}, "cutout: got 9, wanted at most 8"),
+    )
+    def test_it_leaves_the_folder_to_the_corrected_command(self, wrong, message):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        with self.assertRaisesRegex(ValueError, message):
+            Session(_settings(**wrong), Workdir(folder))
+        self.assertEmpty(list(folder.iterdir()))
+
+
+class _StoppingWorkdir(Workdir):
+    """A workdir whose run is stopped after its first epoch."""
+
+    def log_epoch(self, record):
+        super().log_epoch(record)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class MirroredTest(tf.test.TestCase):
+    def test_two_devices_train_stop_and_go_on(self):
+        folder = pathlib.Path(self.create_tempdir().full_path) / "run"
+        settings = _settings(strategy="mirrored", epochs=2, batch_size=20)
+        session = Session(settings, _StoppingWorkdir(folder))
+        self.assertGreater(len(session.cohort.students["resnet8"].variables[0].value.values), 1)
+        with self.assertRaisesRegex(Interrupted, "at epoch 2, step 0 of 2"):
+            session.train()
+        self.assertFalse((folder / "students").exists())
+        resumed = Session(settings, Workdir(folder))
+        result = resumed.train()
+        self.assertEqual([record["epoch"] for record in resumed.workdir.log], [1, 2])
+        self._assert_counted_every_example_once(resumed)
+        for student in result["students"].values():
+            accuracy = _accuracy(folder / student["saved_model"], resumed.dataset.test)
+            self.assertAllClose(accuracy, student["accuracy"])
+
+    def _assert_counted_every_example_once(self, session):
+        """The metrics hold the last evaluation."""
+        count = session.cohort.cohort_metrics.ensemble.count
+        self.assertEqual(float(tf.convert_to_tensor(count.value)), len(session.dataset.test))
+
+
+class PlacementTest(tf.test.TestCase):
+    def test_a_run_goes_on_with_each_student_on_its_device(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        settings = _settings(epochs=2)
+        whole = Session(settings, Workdir(folder / "whole"))
+        whole.loop.run()
+        first = Session(settings, _StoppingWorkdir(folder / "run"))
+        with self.assertRaisesRegex(Interrupted, "at epoch 2, step 0 of 3"):
+            first.train()
+        resumed = Session(settings, Workdir(folder / "run"), placement="student")
+        self._assert_restored(resumed.cohort, first.cohort)
+        result = resumed.train()
+        self.assertEqual([record["epoch"] for record in resumed.workdir.log], [1, 2])
+        for each, value in zip(resumed.cohort.variables, whole.cohort.variables, strict=True):
+            self.assertAllClose(each.numpy(), value.numpy(), rtol=1e-4, atol=1e-4)
+        for student in result["students"].values():
+            accuracy = _accuracy(folder / "run" / student["saved_model"], resumed.dataset.test)
+            self.assertAllClose(accuracy, student["accuracy"])
+
+    def _assert_restored(self, cohort, before):
+        devices = [each.variables[0].value.device for each in cohort.students.values()]
+        self.assertLen(set(devices), 2)
+        for each, value in zip(all_variables(cohort), all_variables(before), strict=True):
+            self.assertAllEqual(each.numpy(), value.numpy())
+
+
+if __name__ == "__main__":
+    tf.test.main()

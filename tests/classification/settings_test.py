@@ -1,0 +1,194 @@
+"""Tests of kdcl_tf.classification.settings."""
+
+import dataclasses
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.classification.settings import Settings
+
+_BAD = (
+    ("method", "kd"),
+    ("ensemble", "mean"),
+    ("schedule", "linear"),
+    ("precision", "float16"),
+    ("strategy", "two"),
+    ("dataset", "folder:"),
+    ("distortion", "crop"),
+    ("distortion", "resized_crop"),
+    ("dataset", "tfrecord:shards"),
+    ("skip_bad_images", True),
+    ("epochs", 0),
+    ("batch_size", 0),
+    ("accumulation_steps", 0),
+    ("accumulation_steps", 17),
+    ("evaluate_every", 0),
+    ("cutout_size", 0),
+    ("holdout_per_class", -1),
+    ("train_per_class", -1),
+    ("warmup_epochs", -1),
+    ("warmup_epochs", 10_000),
+    ("seed", -1),
+    ("seed", 2**32),
+    ("image_size", -1),
+    ("distillation_weight", -0.1),
+    ("distillation_weight", float("inf")),
+    ("weight_decay", -1e-4),
+    ("weight_decay", float("nan")),
+    ("warmup_learning_rate", -0.1),
+    ("temperature", 0.0),
+    ("temperature", float("nan")),
+    ("temperature", float("inf")),
+    ("learning_rate", 0.0),
+    ("learning_rate", float("nan")),
+    ("learning_rate", float("inf")),
+    ("momentum", -0.1),
+    ("momentum", 1.0),
+    ("momentum", float("nan")),
+    ("milestones", (30, 20)),
+    ("milestones", (20, 20)),
+    ("milestones", (0, 20)),
+    ("students", ()),
+    ("students", ("resnet8", "")),
+    ("students", ("resnet9",)),
+    ("students", ("mobilenet_v2_0",)),
+    ("students", ("keras:vgg61",)),
+    ("branches", -1),
+    ("ramp_up_epochs", -1),
+)
+
+_GOOD = (
+    {"momentum": 0.0},
+    {"weight_decay": 0.0, "distillation_weight": 0.0},
+    {"warmup_epochs": 99, "warmup_learning_rate": 0.0},
+    {"milestones": ()},
+    {"seed": 2**32 - 1},
+    {"epochs": 1, "batch_size": 1, "evaluate_every": 1},
+    {"batch_size": 4, "accumulation_steps": 4},
+    {"ensemble": "min_logit", "holdout_per_class": 0},
+    {"students": ("resnet8",)},
+    {"dataset": "tfrecord:shards", "distortion": "resized_crop", "skip_bad_images": True},
+)
+
+
+class SettingsTest(parameterized.TestCase):
+    @parameterized.parameters(*_BAD)
+    def test_a_bad_value_is_refused_in_one_line_with_its_name(self, field, value):
+        with self.assertRaises(ValueError) as caught:
+            Settings(**{field: value})
+        message = str(caught.exception)
+        self.assertNotIn("\n", message)
+        self.assertRegex(message, f"--{field}|data set|student")
+        self.assertIn("wanted", message.replace("must be", "wanted"))
+
+    @parameterized.parameters(*_GOOD)
+    def test_the_ends_of_ranges_are_allowed(self, **fields):
+        settings = Settings(**fields)
+        for name, value in fields.items():
+            self.assertEqual(getattr(settings, name), value)
+
+    def test_digits_have_defaults_of_their_own(self):
+        digits, other = Settings(), Settings(dataset="cifar10")
+        self.assertEqual((digits.ensemble, digits.holdout_per_class, digits.train_per_class),
+                         ("general", 5, 10))  # fmt: skip
+        self.assertEqual((other.ensemble, other.holdout_per_class, other.train_per_class),
+                         ("min_logit", 0, 0))  # fmt: skip
+        self.assertEqual(Settings(train_per_class=0).train_per_class, 0)
+
+    @parameterized.parameters(
+        ("kdcl", 2.0),
+        ("independent", 1.0),
+        ("mutual_learning", 1.0),
+        ("offline_distillation", 2.0),
+        ("one", 3.0),
+        ("clnn", 2.0),
+    )
+    def test_temperature_is_by_default_that_of_the_method(self, method, temperature):
+        fields = {"method": method, "students": ("resnet8",)}
+        if method == "offline_distillation":
+            fields["teacher"] = "runs/teacher"
+        self.assertEqual(Settings(**fields).temperature, temperature)
+        self.assertEqual(Settings(**fields, temperature=4.0).temperature, 4.0)
+
+    def test_branches_are_those_of_the_method(self):
+        one, clnn = (Settings(method=each, students=("resnet8",)) for each in ("one", "clnn"))
+        self.assertEqual((one.branches, one.copies, one.invariant), (3, (3,), False))
+        self.assertEqual((clnn.branches, clnn.copies, clnn.invariant), (4, (2, 4), False))
+        self.assertEqual(one.student_names, ("resnet8", "resnet8_2", "resnet8_3"))
+        many = Settings(method="clnn", students=("resnet8",), branches=8)
+        self.assertEqual(many.copies, (2, 4, 8))
+        self.assertEqual((Settings().branches, Settings().invariant), (0, True))
+
+    def test_the_ramp_up_is_a_share_of_the_epochs(self):
+        for epochs, wanted in ((300, 80), (200, 53), (60, 16)):
+            settings = Settings(method="one", students=("resnet8",), epochs=epochs)
+            self.assertEqual(settings.ramp_up_epochs, wanted)
+        self.assertEqual(Settings().ramp_up_epochs, 0)
+        zero = Settings(method="one", students=("resnet8",), ramp_up_epochs=0)
+        self.assertEqual(zero.ramp_up_epochs, 0)
+
+    @parameterized.parameters(
+        ({"method": "offline_distillation"}, "--teacher=: a teacher, an exported student"),
+        ({"teacher": "runs/x"}, "--method=kdcl with --teacher=runs/x"),
+        ({"ramp_up_epochs": 3}, "--ramp_up_epochs=3 is for --method=one"),
+        ({"branches": 3}, "--branches=3 is for --method=one and clnn; got --method=kdcl"),
+        ({"method": "one"}, "got --students=resnet8,wrn_10_2: pass one, and --branches"),
+        ({"method": "one", "students": ("resnet8",), "invariant": True}, "pass --noinvariant"),
+        ({"method": "one", "students": ("resnet8",), "branches": 1}, "wanted 2 or more"),
+        ({"method": "clnn", "students": ("resnet8",), "branches": 3}, "wanted 2, 4 or 8"),
+        ({"method": "one", "students": ("keras:VGG16",)}, "'keras:VGG16' cannot have branches"),
+    )
+    def test_what_the_method_cannot_use_is_refused(self, fields, message):
+        with self.assertRaisesRegex(ValueError, message):
+            Settings(**fields)
+
+    def test_an_image_too_small_for_a_student_is_refused_before_data_is_read(self):
+        fields = {"students": ("resnet8", "mobilenet_v2"), "dataset": "cifar10"}
+        self.assertEqual(Settings(**fields, image_size=32).image_size, 32)
+        with self.assertRaisesRegex(ValueError, "got 16 pixels a side, wanted 32 or more for"):
+            Settings(**fields, image_size=16)
+
+    def test_general_needs_held_out_images_and_nothing_else_does(self):
+        with self.assertRaisesRegex(ValueError, "--holdout_per_class=0: pass 1 or more"):
+            Settings(ensemble="general", holdout_per_class=0)
+        self.assertFalse(Settings(method="independent", holdout_per_class=0).uses_general)
+        self.assertTrue(Settings(ensemble="general", holdout_per_class=1).uses_general)
+
+    def test_students_of_one_architecture_have_distinct_names(self):
+        settings = Settings(students=("resnet8", "wrn_10_1", "resnet8", "resnet8"))
+        self.assertEqual(settings.student_names, ("resnet8", "wrn_10_1", "resnet8_2", "resnet8_3"))
+
+    def test_names_of_students_can_name_folders_and_layers(self):
+        settings = Settings(students=("keras:VGG16", "resnet18", "keras:VGG16"))
+        self.assertEqual(settings.student_names, ("keras_VGG16", "resnet18", "keras_VGG16_2"))
+        self.assertEqual(settings.as_flags()["students"], "keras:VGG16,resnet18,keras:VGG16")
+
+    @parameterized.parameters(
+        (("mobilenet_v2", "mobilenet_v2", "mobilenet_v2_2"), "mobilenet_v2_3", 1),
+        (("mobilenet_v2_2", "mobilenet_v2", "mobilenet_v2"), "mobilenet_v2_3", 2),
+    )
+    def test_a_number_is_not_taken_for_a_width(self, architectures, name, index):
+        names = Settings(students=architectures).student_names
+        self.assertEqual(names[index], name)
+        self.assertLen(set(names), 3)
+
+    def test_numbers_and_sequences_say_the_same_in_every_type(self):
+        plain = Settings(students=["resnet8"], learning_rate=1, temperature=3, milestones=[5])
+        exact = Settings(students=("resnet8",), learning_rate=1.0, temperature=3.0, milestones=(5,))
+        self.assertEqual(plain, exact)
+        self.assertEqual(plain.as_flags(), exact.as_flags())
+
+    def test_as_flags_has_a_text_for_every_field(self):
+        flags = Settings(
+            students=("resnet8", "wrn_10_2"), milestones=(), invariant=False, weight_decay=5e-4
+        ).as_flags()
+        fields = [field.name for field in dataclasses.fields(Settings)]
+        self.assertEqual(list(flags), fields)
+        self.assertEqual(flags["students"], "resnet8,wrn_10_2")
+        self.assertEqual(flags["milestones"], "")
+        self.assertEqual(flags["invariant"], "false")
+        self.assertEqual(flags["temperature"], "2.0")
+        self.assertEqual(flags["weight_decay"], "0.0005")
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,77 @@
+"""Tests of kdcl_tf.classification.task."""
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf import data
+from kdcl_tf.classification import factory, session
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.task import Classification
+from kdcl_tf.distribution.replicas import Replicas
+
+_SETTINGS = Settings(
+    students=("resnet8", "wrn_10_1"),
+    image_size=8,
+    train_per_class=4,
+    holdout_per_class=1,
+    batch_size=16,
+    ensemble="general",
+)
+
+
+class ClassificationTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.dataset = session.load_dataset(_SETTINGS, None)
+        cls.cohort = factory.create_compiled(_SETTINGS, cls.dataset, steps_per_epoch=3)
+        cls.strategy = tf.distribute.get_strategy()
+
+    def task(self, settings=_SETTINGS):
+        views = session.create_views(settings, self.dataset)
+        return Classification(self.cohort, views, settings, self.strategy)
+
+    def test_an_epoch_is_that_of_the_views(self):
+        task = self.task()
+        self.assertEqual(task.images, 40)
+        self.assertEqual(task.steps_per_epoch(16), 3)
+        sizes = [len(labels) for _, labels in task.epoch(0, 16, 1, data.Share())]
+        self.assertEqual(sizes, [16, 8])
+
+    def test_the_student_with_a_bad_cross_entropy_is_guilty(self):
+        nan = float("nan")
+        task = self.task()
+        self.assertEqual(task.guilty([1.0, nan, nan, nan]), "the loss of student wrn_10_1")
+        self.assertEqual(task.guilty([1.0, nan, 1.0, 1.0]), "the loss of student resnet8")
+        self.assertEqual(task.guilty([1.0] * 4), "the loss of student (regularisation)")
+
+    def test_variables_have_owners(self):
+        (first, *_), optimizer = self.cohort.students["resnet8"].variables, self.cohort.optimizer
+        self.assertEqual(self.task().owner(first), " of student resnet8")
+        self.assertEqual(self.task().owner(optimizer.iterations), "")
+
+    def test_weights_are_renewed_for_general_alone(self):
+        replicas = Replicas(self.strategy, self.cohort)
+        weights = self.task().renew(replicas)
+        self.assertEqual(list(weights), ["general_weight_resnet8", "general_weight_wrn_10_1"])
+        self.assertAllClose(sum(weights.values()), 1.0)
+        naive = Settings(**{**_SETTINGS.__dict__, "ensemble": "naive"})
+        self.assertEqual(self.task(naive).renew(replicas), {})
+
+    def test_every_test_image_is_evaluated(self):
+        record = self.task().evaluate(Replicas(self.strategy, self.cohort))
+        images, labels = self.dataset.normalize(self.dataset.test.images), self.dataset.test.labels
+        logits = self.cohort.students["resnet8"].predict(images, verbose=0)
+        wanted = np.mean(np.argmax(logits, axis=-1) == labels)
+        self.assertAllClose(record["test_resnet8_accuracy"], wanted)
+
+    def test_a_summary_names_students_and_is_empty_without_an_evaluation(self):
+        record = {"test_resnet8_accuracy": 0.5, "test_wrn_10_1_accuracy": 0.25}
+        self.assertEqual(
+            self.task().summary(record), "test accuracy resnet8 50.0%, wrn_10_1 25.0%"
+        )
+        self.assertEqual(self.task().summary({"epoch": 1}), "")
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,119 @@
+"""Tests of kdcl_tf.cohort.membership: who is let in, and what the others are told."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.cohort import membership
+
+
+class _Subclassed(keras.Model):
+    def __init__(self, classes=3):
+        super().__init__()
+        self.normalization = keras.layers.BatchNormalization()
+        self.logits = keras.layers.Dense(classes)
+        # Last by attribute, but not what gives the logits.
+        self.gate = keras.layers.Dense(5, activation="softmax")
+
+    def call(self, inputs, training=False):
+        return self.logits(inputs * self.gate(self.normalization(inputs, training=training)))
+
+
+def _student(classes=3, activation=None):
+    layers = [keras.Input((5,)), keras.layers.Dense(classes, activation=activation)]
+    return keras.Sequential(layers)
+
+
+def _built(model):
+    model(np.zeros([2, 5], np.float32))
+    return model
+
+
+def _functional(head):
+    images = keras.Input((5,))
+    return keras.Model(images, head(images))
+
+
+class AcceptedTest(tf.test.TestCase, parameterized.TestCase):
+    def test_sequential_functional_and_subclassed_students(self):
+        membership.check_students(
+            {
+                "sequential": _student(),
+                "functional": _functional(keras.layers.Dense(3)),
+                "subclassed": _built(_Subclassed()),
+                "late": _built(keras.Sequential([keras.layers.Dense(3)])),
+                "nested": keras.Sequential([keras.Input((5,)), _student()]),
+            }
+        )
+
+    def test_log_softmax_gives_logits(self):
+        membership.check_students({"a": _student(activation="log_softmax")})
+
+    def test_the_output_shape_of_a_subclassed_model_is_found_without_changing_it(self):
+        model = _built(_Subclassed())
+        before = model.get_weights()
+        self.assertEqual(membership.output_shape(model), (None, 3))
+        self.assertAllEqual(model.get_weights()[2], before[2])
+        self.assertLen(model.variables, len(before))
+
+
+class RefusedTest(tf.test.TestCase, parameterized.TestCase):
+    def _refused(self, students, message):
+        with self.assertRaisesRegex(ValueError, message) as raised:
+            membership.check_students(students)
+        self.assertNotIn("\n", str(raised.exception))
+
+    @parameterized.parameters((None,), (["resnet20"],), ("a",), ({},))
+    def test_what_is_no_dict_of_students(self, students):
+        self._refused(students, r"students must be a dict of at least one {name: keras.Model}; got")
+
+    @parameterized.parameters(1, "", None)
+    def test_names_that_are_no_strings(self, name):
+        self._refused({name: _student()}, "a student's name must be a non-empty string; got")
+
+    def test_layers_and_functions(self):
+        self._refused({"a": keras.layers.Dense(3)}, "'a' must be a keras.Model; got Dense")
+        self._refused({"a": tf.identity}, "'a' must be a keras.Model; got function")
+
+    def test_students_that_are_not_built(self):
+        for student in (_Subclassed(), keras.Sequential([keras.layers.Dense(3)])):
+            self._refused({"a": student}, "student 'a' is not built: give it a keras.Input, or")
+
+    def test_different_numbers_of_classes_are_named(self):
+        students = {"small": _student(3), "large": _built(_Subclassed(4))}
+        self._refused(students, r"same number of classes; got {'small': 3, 'large': 4}")
+
+    def test_outputs_that_are_no_batch_of_vectors(self):
+        sequence = keras.Sequential([keras.Input((4, 5)), keras.layers.Dense(3)])
+        self._refused(
+            {"a": sequence}, r"must give logits \[B, C\]; got output shape \(None, 4, 3\)"
+        )
+        two = _functional(lambda x: [keras.layers.Dense(3)(x), keras.layers.Dense(3)(x)])
+        self._refused({"a": two}, r"must give logits \[B, C\]; got output shape \[")
+
+    def test_any_softmax_at_the_end(self):
+        dense = keras.layers.Dense(3)
+        softmax = _student(activation="softmax")
+        endings = {
+            "activation": softmax,
+            "keras.ops": _student(activation=keras.ops.softmax),
+            "tf.nn": _student(activation=tf.nn.softmax),
+            "layer": _functional(lambda x: keras.layers.Softmax()(dense(x))),
+            "activation layer": _functional(lambda x: keras.layers.Activation("softmax")(dense(x))),
+            "operation": _functional(lambda x: keras.ops.softmax(dense(x))),
+            "nested": keras.Sequential([keras.Input((5,)), softmax]),
+        }
+        for name, student in endings.items():
+            self._refused({name: student}, f"student '{name}' ends in a softmax; .*needs logits")
+
+    def test_one_model_twice_and_shared_layers(self):
+        student = _student()
+        self._refused({"a": student, "b": student}, "'a' and 'b' share the variable .*kernel")
+        shared = keras.layers.Dense(3)
+        students = {"a": _functional(shared), "c": _student(), "b": _functional(shared)}
+        self._refused(students, "'a' and 'b' share the variable .*kernel: build each")
+
+
+if __name__ == "__main__":
+    tf.test.main()

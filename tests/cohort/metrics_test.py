@@ -1,0 +1,153 @@
+"""Tests of kdcl_tf.cohort.metrics: known values on hand-made logits."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.cohort import metrics as metrics_lib
+
+_OWN = ("accuracy", "top_5_accuracy", "cross_entropy", "distillation_loss")
+
+
+def _step(logits, weight=0.5, regularisation=(0.0, 0.0)):
+    """What a cohort's step hands over, with losses that are easy to add up."""
+    logits = tf.constant(logits, tf.float32)
+    examples = tf.range(tf.cast(logits.shape[1], tf.float32))
+    cross_entropy = tf.stack([examples, 10.0 + examples])
+    distillation = tf.stack([2.0 * examples, 4.0 * examples])
+    return {
+        "logits": logits,
+        "cross_entropy": cross_entropy,
+        "distillation_loss": distillation,
+        "loss": cross_entropy + weight * distillation,
+        "teacher_loss": tf.zeros_like(examples),
+        "regularisation": [tf.constant(each) for each in regularisation],
+    }
+
+
+def _results(metrics):
+    return {each.name: float(each.result()) for each in metrics.all}
+
+
+class KnownValuesTest(tf.test.TestCase, parameterized.TestCase):
+    # The first student ranks the classes 0, 1, ..., 7 for every image, the second 7, ..., 0.
+    logits = np.stack([np.tile(-np.arange(8.0), [4, 1]), np.tile(np.arange(8.0), [4, 1])])
+    labels = np.array([0, 1, 5, 7])
+
+    def _updated(self, labels, **kwargs):
+        metrics = metrics_lib.CohortMetrics(("z", "a"), 8)
+        average = tf.one_hot([0, 1, 2, 7], 8)
+        metrics.update(_step(self.logits, **kwargs), average, labels, None)
+        return metrics
+
+    def test_names(self):
+        names = [f"{student}_{kind}" for student in "za" for kind in _OWN]
+        metrics = metrics_lib.CohortMetrics(("z", "a"), 8)
+        self.assertCountEqual(_results(metrics), ["loss", "ensemble_accuracy", *names])
+
+    @parameterized.parameters("classes", "column", "one-hot", "soft")
+    def test_values(self, form):
+        one_hot = np.eye(8)[self.labels]
+        forms = {
+            "classes": self.labels,
+            "column": self.labels[:, np.newaxis],
+            "one-hot": one_hot,
+            "soft": 0.8 * one_hot + 0.2 / 8,
+        }
+        found = _results(self._updated(forms[form], regularisation=(1.0, 2.0)))
+        expected = {
+            "z_accuracy": 1 / 4,
+            "a_accuracy": 1 / 4,
+            "z_top_5_accuracy": 2 / 4,
+            "a_top_5_accuracy": 2 / 4,
+            "z_cross_entropy": 1.5,
+            "a_cross_entropy": 11.5,
+            "z_distillation_loss": 3.0,
+            "a_distillation_loss": 6.0,
+            "ensemble_accuracy": 3 / 4,
+            "loss": 1.5 + 11.5 + 0.5 * 9.0 + 3.0,
+        }
+        self.assertAllClose(found, expected)
+
+    def test_batches_count_by_their_examples(self):
+        metrics = self._updated(self.labels)
+        one = _step(self.logits[:, :1])
+        metrics.update(one, tf.one_hot([3], 8), self.labels[:1], None)
+        found = _results(metrics)
+        self.assertAllClose(found["z_accuracy"], 2 / 5)
+        self.assertAllClose(found["ensemble_accuracy"], 3 / 5)
+        self.assertAllClose(found["z_cross_entropy"], 6 / 5)
+
+    def test_an_empty_batch_counts_nothing(self):
+        metrics = self._updated(self.labels)
+        before = _results(metrics)
+        empty = _step(self.logits[:, :0], regularisation=(7.0, 7.0))
+        metrics.update(empty, tf.zeros([0, 8]), self.labels[:0], None)
+        self.assertAllClose(_results(metrics), before)
+
+    @parameterized.parameters(2, 3, 5)
+    def test_top_5_of_few_classes_is_everything(self, classes):
+        metrics = metrics_lib.CohortMetrics(("z", "a"), classes)
+        step = _step(self.logits[:, :2, :classes])
+        metrics.update(step, tf.zeros([2, classes]), [1, 1], None)
+        self.assertEqual(_results(metrics)["z_top_5_accuracy"], 1.0)
+
+
+class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
+    logits = np.log([[[0.7, 0.3], [0.4, 0.6]], [[0.2, 0.8], [0.5, 0.5]]])
+    labels = np.array([0, 0])
+    sample_weight = tf.constant([3.0, 1.0])
+
+    def _added(self, metrics=None, weighted=None):
+        cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
+        own = set(_results(cohort))
+        cohort.add(metrics, weighted)
+        cohort.update(_step(self.logits), tf.zeros([2, 2]), self.labels, self.sample_weight)
+        return {name: each for name, each in _results(cohort).items() if name not in own}
+
+    @parameterized.parameters(
+        "sparse_categorical_accuracy",
+        keras.metrics.SparseCategoricalAccuracy,
+        keras.metrics.sparse_categorical_accuracy,
+    )
+    def test_each_student_gets_its_own(self, metric):
+        found = self._added([metric])
+        expected = {"z_sparse_categorical_accuracy": 0.5, "a_sparse_categorical_accuracy": 0.5}
+        self.assertAllClose(found, expected)
+
+    def test_objects_keep_their_settings_and_name(self):
+        metric = keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="nats")
+        expected = {"z_nats": -np.log([0.7, 0.4]).mean(), "a_nats": -np.log([0.2, 0.5]).mean()}
+        self.assertAllClose(self._added(metric), expected)
+
+    def test_weighted_metrics_are_weighted_and_say_so(self):
+        found = self._added(["sparse_categorical_accuracy"], ["sparse_categorical_accuracy"])
+        self.assertAllClose(found["z_weighted_sparse_categorical_accuracy"], 0.75)
+        self.assertAllClose(found["z_sparse_categorical_accuracy"], 0.5)
+
+    @parameterized.parameters("accuracy", "acc")
+    def test_accuracy_is_always_there_and_weighted_only_when_asked(self, name):
+        self.assertEmpty(self._added([name]))
+        # The second student's tie goes to class 0, the label.
+        expected = {"z_weighted_accuracy": 0.75, "a_weighted_accuracy": 0.25}
+        self.assertAllClose(self._added([name], [name]), expected)
+
+    def test_adding_replaces_what_was_added(self):
+        cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
+        cohort.add(["sparse_categorical_accuracy"], None)
+        cohort.add(None, None)
+        self.assertLen(cohort.all, 10)
+
+    def test_two_metrics_of_one_name_are_refused(self):
+        with self.assertRaisesRegex(ValueError, "would be called ensemble_accuracy: rename the"):
+            metrics_lib.CohortMetrics(("ensemble", "a"), 2)
+        with self.assertRaisesRegex(ValueError, "would be called a_top_5_accuracy"):
+            metrics_lib.CohortMetrics(("a", "a_top_5"), 2)
+        cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
+        with self.assertRaisesRegex(ValueError, "would be called a_x, z_x: .* name of its own"):
+            cohort.add([keras.metrics.Mean(name="x"), keras.metrics.Sum(name="x")], None)
+
+
+if __name__ == "__main__":
+    tf.test.main()

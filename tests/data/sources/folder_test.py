@@ -1,0 +1,218 @@
+"""Tests of a folder of image files, written here as real files."""
+
+import pathlib
+import shutil
+import struct
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf import data
+from kdcl_tf.data.sources import folder
+
+RED, BLUE = (250, 10, 20), (10, 20, 250)
+ONE_WHITE_PIXEL_GIF = (
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00"
+    b"\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+)
+
+
+def plain(colour, height=20, width=30, dtype=np.uint8):
+    return np.broadcast_to(dtype(colour), [height, width, len(colour)])
+
+
+def jpeg(colour, **size):
+    return tf.io.encode_jpeg(plain(colour, **size), quality=100).numpy()
+
+
+def png(colour, **size):
+    return tf.io.encode_png(plain(colour, **size)).numpy()
+
+
+def bmp(bits, palette, row):
+    """A BMP file of one row; its length must be a multiple of 4 bytes."""
+    start = 54 + len(palette)
+    width = len(row) * 8 // bits
+    header = struct.pack("<2sIHHI", b"BM", start + len(row), 0, 0, start)
+    colours = len(palette) // 4
+    info = struct.pack("<IiiHHIIiiII", 40, width, 1, 1, bits, 0, len(row), 0, 0, colours, 0)
+    return header + info + palette + row
+
+
+class FolderTestCase(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.get_temp_dir()) / "images"
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def write(self, path, content):
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+    def write_pair(self, test_name="test"):
+        """Two images of each of two classes to train, one of each to test."""
+        for name, colour in (("red", RED), ("blue", BLUE)):
+            self.write(f"train/{name}/1.jpg", jpeg(colour))
+            self.write(f"train/{name}/2.png", png(colour, height=50, width=40))
+            self.write(f"{test_name}/{name}/1.JPEG", jpeg(colour))
+
+    def load(self, **arguments):
+        return data.load(f"folder:{self.root}", **arguments)
+
+    def assert_refused(self, error, *parts):
+        """Loading fails with one line that holds all the parts."""
+        with self.assertRaises(error) as raised:
+            self.load()
+        message = str(raised.exception)
+        self.assertNotIn("\n", message)
+        for part in parts:
+            self.assertIn(part, message)
+
+
+# The contents of files are functions: TensorFlow must not run while pytest
+# collects, since strategies of other tests have to be made before it does.
+class ReadTest(FolderTestCase):
+    @parameterized.parameters("test", "validation", "val")
+    def test_images_labels_and_classes(self, test_name):
+        self.write_pair(test_name)
+        dataset = self.load()
+        self.assertEqual(dataset.class_names, ("blue", "red"))
+        self.assertAllEqual(dataset.train.labels, [0, 0, 1, 1])
+        self.assertAllEqual(dataset.test.labels, [0, 1])
+        self.assertEqual(dataset.train.images.shape, (4, 32, 32, 3))
+        self.assertAllClose(dataset.train.images[0, 5, 5], BLUE, atol=3)
+        self.assertAllEqual(dataset.train.images[3], plain(RED, 32, 32))
+        self.assertTrue(dataset.flip)
+
+    def test_image_size(self):
+        self.write_pair()
+        self.assertEqual(self.load(image_size=7).image_shape, (7, 7, 3))
+
+    def test_test_may_lack_a_class(self):
+        self.write_pair()
+        shutil.rmtree(self.root / "test" / "blue")
+        self.assertAllEqual(self.load().test.labels, [1])
+
+    def test_files_are_sorted_and_others_passed_over(self):
+        self.write_pair()
+        self.write("train/red/0.png", png((1, 2, 3)))
+        self.write("train/red/notes.txt", b"not an image")
+        self.write("train/red/.hidden.png", b"not an image")
+        self.write("train/.cache/1.png", b"not an image")
+        self.assertAllEqual(self.load().train.images[2, 0, 0], (1, 2, 3))
+
+    @parameterized.named_parameters(
+        ("grey_jpeg", "a.jpg", lambda: jpeg((77,)), (77, 77, 77)),
+        ("grey_png", "a.png", lambda: png((77,)), (77, 77, 77)),
+        ("grey_alpha_png", "a.png", lambda: png((77, 9)), (77, 77, 77)),
+        ("alpha_png", "a.png", lambda: png((*RED, 9)), RED),
+        (
+            "16_bit_png",
+            "a.PNG",
+            lambda: png((77 * 257,) * 3, dtype=np.uint16),
+            (77, 77, 77),
+        ),
+        ("gif", "a.gif", lambda: ONE_WHITE_PIXEL_GIF, (255, 255, 255)),
+        ("24_bit_bmp", "a.bmp", lambda: bmp(24, b"", bytes(RED[::-1]) * 4), RED),
+        ("32_bit_bmp", "a.bmp", lambda: bmp(32, b"", bytes((*RED[::-1], 0))), RED),
+        (
+            "palette_bmp",
+            "a.bmp",
+            lambda: bmp(8, bytes((*BLUE[::-1], 0, *RED[::-1], 0)), b"\1\1\1\1"),
+            RED,
+        ),
+    )
+    def test_file_types(self, name, content, colour):
+        self.write_pair()
+        self.write(f"train/red/{name}", content())
+        image = self.load().train.images[-1]
+        self.assertAllEqual(image, plain(colour, 32, 32))
+
+
+class IndexTest(FolderTestCase):
+    def test_the_same_images_labels_and_order_as_in_memory(self):
+        self.write_pair()
+        self.write("train/red/0.bmp", bmp(24, b"", bytes(RED[::-1]) * 4))
+        read, index = self.load(), self.load(distortion="resized_crop", image_size=8)
+        self.assertAllEqual(index.train.labels, read.train.labels)
+        self.assertEqual(index.class_names, read.class_names)
+        names = [index.train.images.name(number) for number in range(5)]
+        wanted = ["blue/1.jpg", "blue/2.png", "red/0.bmp", "red/1.jpg", "red/2.png"]
+        self.assertEqual(names, [f"train/{name}" for name in wanted])
+        images = np.concatenate([images for images, _ in index.train.pixels(3)])
+        self.assertAllClose(images[:, 0, 0], read.train.images[:, 0, 0], atol=1)
+        self.assertEqual(index.test.images.name(1), "test/red/1.JPEG")
+
+    def test_no_image_is_opened(self):
+        self.write_pair()
+        self.write("train/red/3.jpg", b"no image")
+        self.assertLen(self.load(distortion="resized_crop").train, 5)
+
+    def test_what_is_not_there(self):
+        with self.assertRaisesRegex(FileNotFoundError, "is not there"):
+            self.load(distortion="resized_crop")
+
+
+class RefusedTest(FolderTestCase):
+    def test_no_such_folder(self):
+        self.assert_refused(FileNotFoundError, str(self.root), "is not there")
+
+    def test_no_train(self):
+        self.write("test/red/1.png", png(RED))
+        self.assert_refused(FileNotFoundError, "got test", "wanted train/")
+
+    def test_no_test(self):
+        self.write("train/red/1.png", png(RED))
+        self.assert_refused(FileNotFoundError, "got train", "wanted test/ or validation/ or val/")
+
+    def test_one_class(self):
+        self.write("train/red/1.png", png(RED))
+        self.write("test/red/1.png", png(RED))
+        self.assert_refused(ValueError, "got 1 class (red)", "wanted at least 2")
+
+    def test_no_class(self):
+        self.write("train/1.png", png(RED))
+        self.write("test/red/1.png", png(RED))
+        self.assert_refused(ValueError, "got 0 classes", "wanted at least 2")
+
+    def test_test_without_classes(self):
+        self.write_pair()
+        shutil.rmtree(self.root / "test")
+        (self.root / "test").mkdir()
+        self.assert_refused(ValueError, f"{self.root}/test", "got no classes")
+
+    @parameterized.parameters("train", "test")
+    def test_class_without_images(self, split):
+        self.write_pair()
+        shutil.rmtree(self.root / split / "red")
+        self.write(f"{split}/red/notes.txt", b"")
+        self.assert_refused(ValueError, f"{self.root}/{split}/red", "no images")
+
+    def test_class_that_train_lacks(self):
+        self.write_pair()
+        self.write("test/green/1.png", png((0, 255, 0)))
+        self.assert_refused(ValueError, "'green'", "train does not have")
+
+    @parameterized.named_parameters(
+        ("truncated_jpeg", "bad.jpg", lambda: jpeg(RED)[:-40]),
+        ("truncated_png", "bad.png", lambda: png(RED)[:-20]),
+        ("truncated_gif", "bad.gif", lambda: ONE_WHITE_PIXEL_GIF[:-6]),
+        ("truncated_bmp", "bad.bmp", lambda: bmp(24, b"", bytes(RED) * 4)[:-3]),
+        ("other_content", "bad.jpg", lambda: b"<html>404 not found</html>"),
+        ("empty", "bad.png", lambda: b""),
+    )
+    def test_unreadable_image(self, name, content):
+        self.write_pair()
+        self.write(f"test/red/{name}", content())
+        self.assert_refused(ValueError, f"{self.root}/test/red/{name}", "be read")
+
+    def test_too_large(self):
+        self.write_pair()
+        with self.assertRaisesRegex(ValueError, "got 6 images .* wanted at most"):
+            folder.read(str(self.root), 100_000)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,285 @@
+"""Tests of TFDS sets: real small builders, prepared on the spot."""
+
+import io
+import os
+import time
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl.testing import parameterized
+
+from kdcl_tf import data
+from kdcl_tf.data import dataset as dataset_lib, decoding
+from kdcl_tf.data.sources import network
+from tests import image_files
+
+_BUILDER = tfds.core.GeneratorBasedBuilder
+
+
+class _Levels:
+    """Plain images whose grey level is 100 * label + number in the split."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    SPLITS = {"train": 6, "test": 4}
+    SHAPE = (4, 5, 3)
+    KEYS = ("image", "label")
+    LABELS = (0, 1)
+
+    def _info(self):
+        features = tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=self.SHAPE),
+                "label": tfds.features.ClassLabel(names=["dark", "bright"]),
+            }
+        )
+        return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=self.KEYS)
+
+    def _split_generators(self, _):
+        return {name: self._examples(count) for name, count in self.SPLITS.items()}
+
+    def _generate_examples(self):
+        raise NotImplementedError
+
+    def _examples(self, count):
+        for number in range(count):
+            label = self.LABELS[number % len(self.LABELS)]
+            level = 100 * label + number
+            shape = [size or 3 + number for size in self.SHAPE]
+            image = np.full(shape, max(level, 0), np.uint8)
+            yield number, {"image": image, "label": label}
+
+
+class KdclLevels(_Levels, _BUILDER):
+    pass
+
+
+class KdclGreyLevels(_Levels, _BUILDER):
+    SHAPE = (4, 4, 1)
+
+
+class KdclSizes(_Levels, _BUILDER):
+    SHAPE = (None, None, 3)
+
+
+class KdclValidation(_Levels, _BUILDER):
+    SPLITS = {"train": 2, "validation": 3}
+
+
+class KdclTrainOnly(_Levels, _BUILDER):
+    SPLITS = {"train": 2}
+
+
+class KdclUnlabelled(_Levels, _BUILDER):
+    LABELS = (0, 1, -1)
+
+
+class KdclNoKeys(_Levels, _BUILDER):
+    KEYS = None
+
+
+class KdclReversedKeys(_Levels, _BUILDER):
+    KEYS = ("label", "image")
+
+
+class KdclPhotos(_BUILDER):
+    """JPEGs as they are, as in imagenet2012, and a test split without labels."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    COUNTS = {"train": 6, "validation": 4, "test": 3}
+
+    def _info(self):
+        features = tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(encoding_format="jpeg"),
+                "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+                "file_name": tfds.features.Text(),
+            }
+        )
+        keys = ("image", "label")
+        return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=keys)
+
+    def _split_generators(self, _):
+        return {split: self._generate_examples(split) for split in self.COUNTS}
+
+    def _generate_examples(self, split):
+        for number in range(self.COUNTS[split]):
+            photo = image_files.photo(number, 30 + number, 60 - number)
+            label = -1 if split == "test" else number % 2
+            content = io.BytesIO(image_files.encode(photo))
+            yield number, {"image": content, "label": label, "file_name": f"{split} {number}"}
+
+
+class TfdsTestCase(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.data_dir = os.path.join(self.get_temp_dir(), "tfds")
+
+    def load(self, name, online=True, **arguments):
+        """Loads as if there were a network, or none; the sets here need none."""
+        with mock.patch.object(network, "is_reachable", return_value=online):
+            return data.load(name, data_dir=self.data_dir, **arguments)
+
+    def assert_refused(self, error, message, name, **arguments):
+        with self.assertRaisesRegex(error, message) as raised:
+            self.load(name, **arguments)
+        self.assertNotIn("\n", str(raised.exception))
+
+
+class ReadTest(TfdsTestCase):
+    def test_prepares_once_and_reads_back(self):
+        first = self.load("kdcl_levels")
+        second = self.load("kdcl_levels", online=False)
+        self.assertEqual(first.class_names, ("dark", "bright"))
+        self.assertEqual(first.image_shape, (4, 5, 3))
+        self.assertAllEqual(first.train.images, second.train.images)
+        levels = first.train.images[:, 0, 0, 0]
+        self.assertAllEqual(np.sort(levels), [0, 2, 4, 101, 103, 105])
+        self.assertAllEqual(first.train.labels, levels // 100)
+        self.assertLen(first.test, 4)
+
+    def test_grey_becomes_rgb(self):
+        dataset = self.load("kdcl_grey_levels")
+        self.assertEqual(dataset.image_shape, (4, 4, 3))
+        self.assertAllEqual(dataset.train.images[..., 0], dataset.train.images[..., 2])
+
+    @parameterized.parameters((0, 32), (6, 6))
+    def test_sizes_that_vary(self, image_size, side):
+        dataset = self.load("kdcl_sizes", image_size=image_size)
+        self.assertEqual(dataset.image_shape, (side, side, 3))
+        levels = dataset.train.images[:, 0, 0, 0]
+        self.assertAllEqual(np.sort(levels), [0, 2, 4, 101, 103, 105])
+
+    def test_image_size_of_a_set_of_one_size(self):
+        self.assertEqual(self.load("kdcl_levels", image_size=3).image_shape, (3, 3, 3))
+
+    def test_validation_in_the_place_of_test(self):
+        self.assertLen(self.load("kdcl_validation").test, 3)
+
+
+class RefusedTest(TfdsTestCase):
+    @parameterized.parameters("cifar100", "mnist", "cifar10_corrupted/fog_1")
+    def test_not_prepared_and_no_network(self, name):
+        start = time.monotonic()
+        message = f"'{name}' is not prepared in '{self.data_dir}' .*--data_dir"
+        self.assert_refused(FileNotFoundError, message, name, online=False)
+        self.assertLess(time.monotonic() - start, 10.0)
+
+    def test_download_that_fails(self):
+        with mock.patch.object(KdclLevels, "_split_generators") as download:
+            download.side_effect = OSError("connection\nreset")
+            self.data_dir += "_fails"
+            message = "'kdcl_levels' could not be prepared in .*: connection reset"
+            self.assert_refused(FileNotFoundError, message, "kdcl_levels")
+
+    def test_unknown_name(self):
+        message = "unknown data set 'cifar101' .*cifar100.*digits, folder:PATH"
+        self.assert_refused(ValueError, message, "cifar101")
+
+    def test_unknown_config_and_version(self):
+        message = "cifar10_corrupted has no config 'fog' .did you mean fog_5"
+        self.assert_refused(ValueError, message, "cifar10_corrupted/fog")
+        message = "'cifar100:9.9.9': .*only: 3.0.2"
+        self.assert_refused(ValueError, message, "cifar100:9.9.9")
+
+    @parameterized.parameters(
+        ("kdcl_no_keys", "supervised_keys None"),
+        ("kdcl_reversed_keys", "ClassLabel, Image"),
+        ("imdb_reviews", "Text, ClassLabel"),
+    )
+    def test_not_for_image_classification(self, name, got):
+        message = f"'{name}' is not for image classification: got {got}"
+        self.assert_refused(ValueError, message, name)
+
+    def test_no_test_split(self):
+        message = "got splits train, wanted test or validation"
+        self.assert_refused(ValueError, message, "kdcl_train_only")
+
+    def test_labels_out_of_range(self):
+        message = r"got -1 at example \d of train, wanted 0..1"
+        self.assert_refused(ValueError, message, "kdcl_unlabelled")
+
+    def test_too_large(self):
+        with mock.patch.object(dataset_lib, "MAXIMUM_BYTES", 100):
+            message = "'kdcl_levels' is too large .*got 10 images of 4x5"
+            self.assert_refused(ValueError, message, "kdcl_levels")
+
+    def test_damaged_file(self):
+        self.data_dir += "_damaged"
+        self.load("kdcl_levels")
+        folder = os.path.join(self.data_dir, "kdcl_levels", "1.0.0")
+        (file,) = tf.io.gfile.glob(f"{folder}/*-test.tfrecord*")
+        with open(file, "r+b") as record:
+            record.seek(40)
+            record.write(b"damaged")
+        message = f"test in '{folder}' cannot be read past example 0"
+        self.assert_refused(ValueError, message, "kdcl_levels")
+
+
+class IndexTest(TfdsTestCase):
+    def setUp(self):
+        super().setUp()
+        image_files.use_own_cache(self)
+
+    def test_images_are_those_of_tfds_and_the_unlabelled_split_is_passed_over(self):
+        dataset = self.load("kdcl_photos", distortion="resized_crop", image_size=16)
+        self.assertEqual((len(dataset.train), len(dataset.test)), (6, 4))
+        self.assertEqual(dataset.class_names, ("cat", "dog"))
+        read_config = tfds.ReadConfig(interleave_cycle_length=1)
+        wanted = tfds.load(
+            "kdcl_photos", split="train", data_dir=self.data_dir, read_config=read_config
+        )
+        for index, example in enumerate(wanted):
+            image = decoding.rgb(dataset.train.images.read(index))
+            self.assertAllEqual(image, example["image"])
+            self.assertEqual(dataset.train.labels[index], example["label"])
+        self.assertRegex(dataset.train.images.name(2), r"^kdcl_photos-train.tfrecord-0.*-of-.*#2$")
+
+    def test_sets_of_grey_images_of_one_size(self):
+        dataset = self.load("kdcl_grey_levels", distortion="resized_crop")
+        self.assertEqual(dataset.image_shape, (224, 224, 3))
+        images = np.concatenate([images for images, _ in dataset.train.pixels(4)])
+        self.assertAllEqual(np.sort(images[:, 0, 0, 1]), [0, 2, 4, 101, 103, 105])
+
+    def test_views_of_a_prepared_set(self):
+        dataset = self.load("kdcl_photos", distortion="resized_crop", image_size=16)
+        views = data.EncodedViews(dataset, ("a", "b"), seed=0)
+        ((images, labels),) = views.epoch(0, 6)
+        self.assertEqual((images["a"].shape, images["b"].shape), ((6, 16, 16, 3),) * 2)
+        self.assertAllEqual(labels, dataset.train.labels[views.order(0)])
+
+    def test_other_files_than_tfrecords_are_refused(self):
+        self.data_dir += "_arrays"
+        builder = KdclPhotos(data_dir=self.data_dir, file_format="array_record")
+        builder.download_and_prepare()
+        message = "'kdcl_photos' is prepared as array_record, wanted tfrecord"
+        self.assert_refused(ValueError, message, "kdcl_photos", distortion="resized_crop")
+
+    def test_damaged_file(self):
+        self.data_dir += "_damaged_photos"
+        self.load("kdcl_photos", distortion="resized_crop")
+        folder = os.path.join(self.data_dir, "kdcl_photos", "1.0.0")
+        (file,) = tf.io.gfile.glob(f"{folder}/*-train.tfrecord*")
+        os.truncate(file, os.path.getsize(file) - 10)
+        message = f"'{file}' cannot be read past record 0"
+        self.assert_refused(ValueError, message, "kdcl_photos", distortion="resized_crop")
+
+
+class Cifar100Test(tf.test.TestCase):
+    def test_facts(self):
+        data_dir = os.path.join(os.environ.get("KDCL_DATA_DIR", ""), "tensorflow_datasets")
+        if not os.path.isdir(os.path.join(data_dir, "cifar100")):
+            self.skipTest(f"no prepared CIFAR-100 in '{data_dir}': set KDCL_DATA_DIR")
+        dataset = data.load("cifar100", data_dir=data_dir)
+        self.assertEqual(dataset.num_classes, 100)
+        self.assertEqual(dataset.image_shape, (32, 32, 3))
+        self.assertAllEqual(np.bincount(dataset.train.labels), [500] * 100)
+        self.assertAllEqual(np.bincount(dataset.test.labels), [100] * 100)
+        # The figures that every CIFAR-100 recipe quotes.
+        self.assertAllClose(dataset.mean, [0.5071, 0.4865, 0.4409], atol=1e-4)
+        self.assertAllClose(dataset.deviation, [0.2673, 0.2564, 0.2762], atol=1e-4)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,159 @@
+"""Tests of kdcl_tf.detection.coco.annotations."""
+
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.detection.coco import annotations as coco_annotations
+from tests import coco_files
+
+_changed = coco_files.changed
+
+
+class CocoJsonTestCase(tf.test.TestCase, parameterized.TestCase):
+    def read(self, content, masks=True):
+        self.file = pathlib.Path(self.create_tempdir().full_path, "instances_train2017.json")
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.file.write_bytes(text)
+        return coco_annotations.read(self.file, masks)
+
+    def assert_refused(self, content, message, masks=True):
+        with self.assertRaisesRegex(ValueError, message) as raised:
+            self.read(content, masks)
+        self.assertNotIn("\n", str(raised.exception))
+        self.assertIn(f"'{self.file}'", str(raised.exception))
+
+
+class ReadTest(CocoJsonTestCase):
+    def test_values(self):
+        found = self.read(coco_files.instances())
+        self.assertAllEqual(found.ids, [1, 2, 3])
+        self.assertEqual(found.names[1], "000000000002.jpg")
+        self.assertAllEqual(found.sizes, [[40, 60], [48, 32], [30, 50]])
+        self.assertAllEqual(found.owners, [2, 0, 0, 0])
+        self.assertAllClose(found.boxes[0], [5, 6, 25.5, 18.25])
+        # What is outside the image is left as it is.
+        self.assertAllClose(found.boxes[2], [50, 30, 70, 38])
+        self.assertAllEqual(found.classes, [2, 0, 1, 0])
+        self.assertAllEqual(found.crowds, [False, False, False, True])
+        self.assertAllClose(found.areas, [20.5 * 12.25, 600, 160, 400])
+        self.assertAllEqual(found.annotation_ids, [13, 11, 12, 10])
+        self.assertEqual(found.category_ids, (1, 3, 90))
+        self.assertEqual(found.class_names, ("person", "car", "brush"))
+
+    def test_masks_only_where_they_are_asked_for(self):
+        content = _changed(coco_files.instances(), "annotations", 1, segmentation=[])
+        self.assertIsNone(self.read(content, masks=False).segmentations)
+        found = self.read(coco_files.instances()).segmentations
+        self.assertAllEqual(found[1][0], [10, 8, 40, 8, 40, 28, 10, 28])
+        self.assertEqual(found[3]["size"], [40, 60])
+        self.assertLen(found, 4)
+
+    def test_classes_are_in_the_order_of_their_ids(self):
+        content = coco_files.instances()
+        content["categories"].reverse()
+        found = self.read(content)
+        self.assertEqual(found.category_ids, (1, 3, 90))
+        self.assertAllEqual(found.classes, [2, 0, 1, 0])
+
+    def test_without_iscrowd_it_is_none(self):
+        content = _changed(coco_files.instances(), "annotations", 3, iscrowd=...)
+        self.assertAllEqual(self.read(content).crowds, [False] * 4)
+
+    def test_boxes_without_area_need_no_mask(self):
+        content = coco_files.instances()
+        content = _changed(content, "annotations", 1, bbox=[1, 1, 0, 5], segmentation=[])
+        self.assertAllEqual(self.read(content).boxes[1], [1, 1, 1, 6])
+
+    def test_no_annotations_at_all(self):
+        content = coco_files.instances()
+        content["annotations"] = []
+        found = self.read(content)
+        self.assertEqual(found.boxes.shape, (0, 4))
+        self.assertEqual(found.owners.dtype, np.int64)
+
+
+class RefusedTest(CocoJsonTestCase):
+    @parameterized.parameters(
+        ({"category_id": 2}, "annotation 11: got category_id 2, wanted one of the 3 categories, 1, 3, 90"),
+        ({"category_id": "1"}, "annotation 11: got category_id '1'"),
+        ({"category_id": ...}, "annotation 11: got no category_id"),
+        ({"image_id": 4}, "annotation 11: got image_id 4, wanted one of the 3 images"),
+        ({"image_id": ...}, "annotation 11: got no image_id"),
+        ({"id": 13}, "annotation 13: got id 13 a second time"),
+        ({"id": ...}, "annotation number 1: got no id"),
+        ({"id": 1.5}, "annotation 1.5: got id 1.5, wanted a whole number"),
+        ({"bbox": [1, 2, 3]}, r"annotation 11: got bbox \[1, 2, 3\], wanted 4 finite numbers"),
+        ({"bbox": [1, 2, 3, "4"]}, r"annotation 11: got bbox \[1, 2, 3, '4'\]"),
+        ({"bbox": [1, 2, 3, float("nan")]}, r"annotation 11: got bbox \[1, 2, 3, nan\]"),
+        ({"bbox": [1, 2, float("inf"), 1]}, r"annotation 11: got bbox \[1, 2, inf, 1\]"),
+        ({"bbox": [10**400, 2, 3, 4]}, "annotation 11: got bbox .1000000"),
+        ({"bbox": [1, 2, 3, -4]}, r"got bbox \[1, 2, 3, -4\], wanted .*, no side below 0"),
+        ({"bbox": None}, "annotation 11: got bbox None"),
+        ({"bbox": ...}, "annotation 11: got no bbox"),
+        ({"area": -1}, "annotation 11: got area -1, wanted square pixels"),
+        ({"area": ...}, "annotation 11: got no area"),
+        ({"iscrowd": 2}, "annotation 11: got iscrowd 2, wanted 0 or 1"),
+        ({"segmentation": []}, "annotation 11: got no polygons, wanted polygons of x, y"),
+        ({"segmentation": ...}, "annotation 11: got no segmentation"),
+        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 11: got a polygon of 4 numbers"),
+        ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "got a polygon of 7 numbers, wanted .*x, y of"),
+        ({"segmentation": [[1, 2, 3e12, 4, 5, 6]]}, r"a polygon \[1, 2, 3000000000000.0, 4"),
+        ({"segmentation": [[1, 2, -7e5, 4, 5, 6]]}, "a corner at -700000, far outside its image"),
+        ({"segmentation": {"size": [9, 9], "counts": [81]}}, r"got an RLE of size \[9, 9\]"),
+    )
+    def test_annotation(self, changes, message):
+        self.assert_refused(_changed(coco_files.instances(), "annotations", 1, **changes), message)
+
+    @parameterized.parameters(
+        ({"id": 1}, "image 1: got id 1 a second time"),
+        ({"id": ...}, "image number 1: got no id"),
+        ({"file_name": "000000000001.jpg"}, "image 2: got file_name '0+1.jpg' a second time"),
+        ({"file_name": " "}, "image 2: got file_name ' ', wanted the path of a file"),
+        ({"height": 0}, "image 2: got height 0, wanted pixels"),
+        ({"width": 4.5}, "image 2: got width 4.5, wanted pixels"),
+        ({"width": ...}, "image 2: got no width"),
+    )
+    def test_image(self, changes, message):
+        self.assert_refused(_changed(coco_files.instances(), "images", 1, **changes), message)
+
+    @parameterized.parameters(
+        ({"id": 1}, "category 1: got id 1 a second time"),
+        ({"name": "person"}, "category 3: got name 'person' a second time"),
+        ({"name": ...}, "category 3: got no name"),
+    )
+    def test_category(self, changes, message):
+        self.assert_refused(_changed(coco_files.instances(), "categories", 1, **changes), message)
+
+    def test_rows_that_are_no_objects(self):
+        content = coco_files.instances()
+        content["annotations"].append([1, 2])
+        self.assert_refused(content, r"annotation number 4: got \[1, 2\], wanted an object with")
+
+    def test_no_categories(self):
+        content = coco_files.instances() | {"categories": [], "annotations": []}
+        self.assert_refused(content, "got no categories, wanted at least 1")
+
+    @parameterized.parameters(b"", b"{", b'{"images": [', b"\xff\xfe\x00", b"\x00\x01", b"[" * 200_000)
+    def test_damaged(self, content):
+        self.assert_refused(content, "is damaged, or no JSON")
+
+    @parameterized.parameters(
+        ({"info": {}, "images": [], "annotations": []}, "got info, images, annotations, wanted"),
+        ({"images": {}, "annotations": [], "categories": []}, "is no file of instances"),
+        ([], "got list, wanted lists named images, annotations, categories"),
+        ({}, "got dict, wanted"),
+    )
+    def test_of_another_kind(self, content, message):
+        self.assert_refused(content, message)
+
+    def test_missing(self):
+        with self.assertRaisesRegex(FileNotFoundError, "'/nowhere.json' is not there"):
+            coco_annotations.read(pathlib.Path("/nowhere.json"), masks=False)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,137 @@
+"""Tests of kdcl_tf.detection.coco.folder; of single values, see coco_json_test."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.data import decoding
+from kdcl_tf.detection.coco import folder as coco_folder
+from tests import coco_files
+
+
+class ReadTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = self.create_tempdir().full_path
+
+    def read(self, train=None, val=None, masks=False):
+        coco_files.write(self.root, train, val)
+        return coco_folder.read(self.root, masks)
+
+    def test_scenes(self):
+        dataset = self.read()
+        self.assertEqual(dataset.name, f"coco:{self.root}")
+        self.assertEqual(dataset.class_names, ("person", "car", "brush"))
+        self.assertEqual(dataset.train.category_ids, (1, 3, 90))
+        self.assertAllEqual(dataset.train.counts, [3, 0, 1])
+        self.assertAllEqual(dataset.train.annotation_ids, [11, 12, 10, 13])
+        # Partly outside: cut off at the border, 60 x 40.
+        self.assertAllEqual(dataset.train.boxes[1], [50, 30, 60, 38])
+        self.assertAllEqual(dataset.test.ids, [101, 102, 103])
+        self.assertIsNone(dataset.train.segmentations)
+        for index, size in enumerate(dataset.test.sizes):
+            image = decoding.rgb(dataset.test.images.read(index))
+            self.assertAllEqual(image.shape[:2], size)
+
+    def test_boxes_without_area_are_left_out_and_told(self):
+        content = coco_files.instances()
+        content = coco_files.changed(content, "annotations", 0, bbox=[9, 9, 0, 3])
+        content = coco_files.changed(content, "annotations", 2, bbox=[60, 0, 5, 5])
+        dataset = self.read(content)
+        self.assertAllEqual(dataset.train.annotation_ids, [11, 10])
+        self.assertAllEqual(dataset.train.dropped_ids, [13, 12])
+        self.assertEqual(dataset.summary()["train_dropped_boxes"], 2)
+        self.assertIn("the first is that of annotation 13", dataset.warnings()[0])
+
+    def test_images_in_folders_of_their_own(self):
+        content = coco_files.instances()
+        content["images"][0]["file_name"] = "deeper/first.jpg"
+        self.assertEqual(self.read(content).train.images.name(0), "deeper/first.jpg")
+
+    def test_masks(self):
+        dataset = self.read(masks=True)
+        self.assertLen(dataset.train.segmentations, 4)
+        self.assertEqual(dataset.train.segmentations[2]["size"], [40, 60])
+
+    def test_of_coco_itself(self):
+        dataset = coco_folder.read(coco_files.mini(), masks=True)
+        self.assertEqual((len(dataset.train), len(dataset.test)), (80, 79))
+        self.assertEqual((len(dataset.train.boxes), len(dataset.test.boxes)), (739, 624))
+        self.assertEqual((dataset.train.crowds.sum(), dataset.test.crowds.sum()), (8, 5))
+        self.assertEqual(dataset.class_names[::79], ("person", "toothbrush"))
+        self.assertEqual(dataset.warnings(), ())
+        where = np.flatnonzero(dataset.train.annotation_ids == 441444)[0]
+        self.assertAllClose(dataset.train.boxes[where], [120.46, 133.32, 332.77, 631.9])
+
+
+class ReadSplitTest(tf.test.TestCase):
+    def test_the_other_split_need_not_be_there(self):
+        root = self.create_tempdir().full_path
+        coco_files.write(root)
+        os.rename(os.path.join(root, "train2017"), os.path.join(root, "gone"))
+        os.remove(os.path.join(root, "annotations", "instances_train2017.json"))
+        scenes = coco_folder.read_split(root, "test", masks=True)
+        self.assertAllEqual(scenes.ids, [101, 102, 103])
+        with self.assertRaisesRegex(FileNotFoundError, "instances_train2017.json' is not there"):
+            coco_folder.read_split(root, "train", masks=True)
+
+
+class RefusedTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = self.create_tempdir().full_path
+
+    def assert_refused(self, error, message):
+        with self.assertRaisesRegex(error, message) as raised:
+            coco_folder.read(self.root, masks=True)
+        self.assertNotIn("\n", str(raised.exception))
+
+    def test_no_folder(self):
+        self.root = "/nowhere"
+        self.assert_refused(FileNotFoundError, "folder '/nowhere' is not there")
+
+    def test_no_annotations(self):
+        self.assert_refused(FileNotFoundError, "instances_train2017.json' is not there")
+
+    def test_missing_images(self):
+        coco_files.write(self.root)
+        for name in ("000000000102.jpg", "000000000103.jpg"):
+            os.remove(os.path.join(self.root, "val2017", name))
+        message = "2 of the 3 images of .*val2017.json' are not in .*val2017', .*'000000000102.jpg' of id 102: "
+        self.assert_refused(FileNotFoundError, message)
+
+    def test_missing_folder_of_images(self):
+        coco_files.write(self.root)
+        os.rename(os.path.join(self.root, "train2017"), os.path.join(self.root, "train2014"))
+        self.assert_refused(FileNotFoundError, "3 of the 3 images of .*train2017.json' are not in")
+
+    def test_crowds_alone(self):
+        content = coco_files.instances()
+        for annotation in content["annotations"]:
+            annotation["iscrowd"] = 1
+        coco_files.write(self.root, train=content)
+        self.assert_refused(ValueError, "got no boxes of objects, only 4 of crowds")
+
+    def test_other_categories_in_the_other_file(self):
+        categories = [coco_files.CATEGORIES[0], {"id": 2, "name": "bicycle"}]
+        coco_files.write(self.root, val=coco_files.instances(101, categories))
+        message = "val2017.json' has category 2 'bicycle' and '.*train2017.json' has not"
+        self.assert_refused(ValueError, message)
+
+    def test_other_names_of_the_same_categories(self):
+        categories = [{"id": 1, "name": "dog"}, *coco_files.CATEGORIES[1:]]
+        coco_files.write(self.root, val=coco_files.instances(101, categories))
+        self.assert_refused(ValueError, "val2017.json' has category 1 'dog' and '.*train2017.json'")
+
+    def test_nothing_to_train_on(self):
+        coco_files.write(self.root, train=coco_files.instances() | {"annotations": []})
+        self.assert_refused(ValueError, "train2017.json': got no boxes of objects, only 0 of crowds")
+        coco_files.write(self.root, val=coco_files.instances() | {"annotations": []})
+        self.assert_refused(ValueError, "val2017.json': got no boxes of objects")
+        coco_files.write(self.root, val={**coco_files.instances(), "images": [], "annotations": []})
+        self.assert_refused(ValueError, "val2017.json': got no images, wanted at least 1")
+
+
+if __name__ == "__main__":
+    tf.test.main()

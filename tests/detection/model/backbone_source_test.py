@@ -1,0 +1,153 @@
+"""Tests of kdcl_tf.detection.model.backbone_source."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.detection.model import backbone_source
+from kdcl_tf.detection.model.backbone_source import BackboneSource
+
+_FILES = ("student", "student.keras", "student.weights.h5")
+_KINDS = {"student": "saved_model", "student.keras": "keras", "student.weights.h5": "weights"}
+
+
+class BackboneSourceTestCase(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def write(self, name, card=None):
+        """A file or folder that looks like a student, with a card."""
+        path = self.folder / name
+        if path.suffix:
+            path.touch()
+            card_path = backbone_source.card_path(path)
+        else:
+            path.mkdir()
+            (path / "saved_model.pb").touch()
+            card_path = path / "student.json"
+        if card is not None:
+            card_path.write_text(card if isinstance(card, str) else json.dumps(card))
+        return path
+
+    def refused(self, message, *args):
+        with self.assertRaisesRegex(ValueError, message) as caught:
+            backbone_source.find(*args)
+        self.assertNotIn("\n", str(caught.exception))
+
+
+class FreshTest(BackboneSourceTestCase):
+    @parameterized.parameters("resnet18", "mobilenet_v2_0.5", "resnet20", "keras:ResNet50V2")
+    def test_a_name_is_a_student_with_fresh_weights(self, name):
+        found = backbone_source.find(name)
+        self.assertEqual(found, BackboneSource("fresh", None, name))
+        self.assertEqual(found.mean, (0.485, 0.456, 0.406))
+
+    def test_an_unknown_name_and_an_architecture_without_a_file_are_refused(self):
+        self.refused("--backbone=resnet17 is neither a path nor a student", "resnet17")
+        missing = str(self.folder / "student.keras")
+        self.refused(f"--backbone={missing} is neither a path nor", missing)
+        self.refused("--architecture=resnet18 is for a --backbone that is", missing, "resnet18")
+
+
+class FileTest(BackboneSourceTestCase):
+    @parameterized.parameters(*_FILES)
+    def test_a_card_tells(self, name):
+        card = {"architecture": "resnet18", "mean": [0.1, 0.2, 0.3], "deviation": [1.0, 2.0, 3.0]}
+        path = self.write(name, card)
+        wanted = BackboneSource(_KINDS[name], path, "resnet18", (0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
+        for architecture in ("", "resnet18"):
+            self.assertEqual(backbone_source.find(str(path), architecture), wanted)
+        self.refused("is a resnet18; got --architecture=resnet34", str(path), "resnet34")
+
+    @parameterized.parameters(*_FILES)
+    def test_without_a_card_the_flag_tells(self, name):
+        path = self.write(name)
+        wanted = BackboneSource(_KINDS[name], path, "resnet18")
+        self.assertEqual(backbone_source.find(str(path), "resnet18"), wanted)
+        if name == "student.keras":
+            self.assertEqual(backbone_source.find(str(path)).architecture, "")
+        else:
+            self.refused("does not say which student it is: pass --architecture", str(path))
+        self.refused("unknown student 'resnet17'", str(path), "resnet17")
+
+    @parameterized.parameters(
+        ("resnet18", "resnet18"),
+        ("resnet18_2", "resnet18"),
+        ("wrn_16_2", "wrn_16_2"),
+        ("wrn_16_2_3", "wrn_16_2"),
+        ("mobilenet_v2_0.5", "mobilenet_v2_0.5"),
+        ("keras_ResNet50V2", "keras:ResNet50V2"),
+    )
+    def test_else_the_name_of_the_student_tells(self, student, architecture):
+        path = self.write("student", {"student": student, "num_classes": 10})
+        self.assertEqual(backbone_source.find(str(path)).architecture, architecture)
+
+    def test_a_name_that_misleads_is_overruled(self):
+        path = self.write("student", {"student": "mobilenet_v2_2"})
+        self.assertEqual(backbone_source.find(str(path)).architecture, "mobilenet_v2_2")
+        found = backbone_source.find(str(path), "mobilenet_v2")
+        self.assertEqual(found.architecture, "mobilenet_v2")
+
+    @parameterized.parameters("", "{", "[1, 2]", '"resnet18"')
+    def test_a_card_that_is_none_is_refused(self, text):
+        path = self.write("student", text)
+        self.refused("student.json is no card of an exported model", str(path), "resnet18")
+
+    def test_a_card_of_other_types_is_refused(self):
+        wanted = (
+            ({"student": "resnet18", "mean": None}, "student.json: mean is None; wanted a list"),
+            ({"student": "resnet18", "deviation": ["a"]}, "deviation is .'a'.; wanted a list"),
+            ({"student": 18}, "student.json: student is 18; wanted the name of a student"),
+        )
+        for number, (facts, message) in enumerate(wanted):
+            self.refused(message, str(self.write(f"student_{number}", facts)))
+
+    def test_the_home_folder_may_be_abbreviated(self):
+        self.write("student", {"student": "resnet20"})
+        with mock.patch.dict(os.environ, HOME=str(self.folder)):
+            found = backbone_source.find("~/student")
+        self.assertEqual(found.path, self.folder / "student")
+
+    def test_a_run_is_refused_with_its_students(self):
+        for name in ("resnet18", "wrn_16_2", ".wrn_16_2.partial"):
+            (self.folder / "students" / name).mkdir(parents=True)
+            (self.folder / "students" / name / "saved_model.pb").touch()
+        first, second = (self.folder / "students" / name for name in ("resnet18", "wrn_16_2"))
+        self.refused(f"is a run, not a student: pass one of {first}, {second}$", str(self.folder))
+
+    def test_other_files_and_folders_are_refused(self):
+        other = self.folder / "student.h5"
+        other.touch()
+        for path in (other, self.folder):
+            self.refused(f"--backbone={path} is no student: wanted a name such as", str(path))
+
+    @parameterized.parameters(
+        ("a/resnet18.weights.h5", "a/resnet18.json"),
+        ("mobilenet_v2_0.5.keras", "mobilenet_v2_0.5.json"),
+        ("a.keras/b.keras", "a.keras/b.json"),
+    )
+    def test_a_card_is_beside_its_file(self, path, card):
+        self.assertEqual(backbone_source.card_path(path), pathlib.Path(card))
+
+
+class ImportTest(absltest.TestCase):
+    def test_a_source_is_found_without_tensorflow(self):
+        program = (
+            "import sys; from kdcl_tf.detection.model import backbone_source; "
+            "backbone_source.find('resnet18'); "
+            "print({'tensorflow', 'keras', 'keras_cv'} & set(sys.modules))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        )
+        self.assertEqual(done.stdout.strip(), "set()", done.stderr)
+
+
+if __name__ == "__main__":
+    absltest.main()

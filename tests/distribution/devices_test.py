@@ -1,0 +1,101 @@
+"""Tests of kdcl_tf.distribution.devices."""
+
+import pathlib
+import subprocess
+import sys
+
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf import data, students
+from kdcl_tf.classification import factory
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.distribution import devices
+
+_TRAIN = [sys.executable, "-m", "kdcl_tf.train", "--placement=student"]
+
+
+def _settings(**settings):
+    common = {"students": ("resnet8", "wrn_10_1", "resnet8"), "holdout_per_class": 1}
+    return Settings(**{**common, **settings})
+
+
+class OfStudentsTest(tf.test.TestCase, parameterized.TestCase):
+    def test_students_are_dealt_out_in_turn(self):
+        kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+        names = [each.name for each in tf.config.list_logical_devices(kind)][:2]
+        found = devices.of_students(_settings(), "student")
+        self.assertEqual(list(found), ["resnet8", "wrn_10_1", "resnet8_2"])
+        self.assertEqual(list(found.values())[:2], names)
+
+    def test_data_places_nothing(self):
+        self.assertEqual(devices.of_students(_settings(strategy="mirrored"), "data"), {})
+
+    @parameterized.parameters(
+        ({"strategy": "mirrored"}, "--strategy=mirrored, which copies all students"),
+        ({"method": "one", "students": ("resnet8",)}, "--method=one, whose students share layers"),
+        ({"method": "clnn", "students": ("resnet8",)}, "--method=clnn, whose students share"),
+    )
+    def test_what_cannot_live_apart_is_refused(self, settings, message):
+        with self.assertRaisesRegex(ValueError, message):
+            devices.of_students(_settings(**settings), "student")
+
+
+class SplitTest(tf.test.TestCase):
+    def test_too_late_is_said(self):
+        tf.constant(1.0)
+        with self.assertRaisesRegex(ValueError, "--logical_devices=3 came too late"):
+            devices.split_cpu(3)
+
+
+class WorkloadTest(tf.test.TestCase):
+    def test_it_is_that_of_the_run(self):
+        settings = _settings(accumulation_steps=2)
+        dataset = data.load("digits", image_size=8)
+        found = devices.workload(settings, factory.create_compiled(settings, dataset, 3), dataset)
+        self.assertEqual(found.parameters[0], 78_042)
+        self.assertEqual((found.num_classes, found.batch_size), (10, 16))
+        self.assertEqual(found.view_bytes, 8 * 8 * 3 * 4)
+        self.assertEqual((found.is_shared, found.accumulation_steps), (False, 2))
+        self.assertEqual(found.synchronized_channels, ())
+
+    def test_synchronised_layers_are_found(self):
+        settings = _settings(students=("resnet8",), invariant=False)
+        dataset = data.load("digits", image_size=8)
+        cohort = factory.create_compiled(settings, dataset, 3)
+        cohort.students["resnet8"] = students.build("resnet8", 10, (8, 8, 3), synchronized=True)
+        found = devices.workload(settings, cohort, dataset)
+        self.assertEqual(found.synchronized_channels[:3], (16, 16, 16))
+        self.assertLen(found.synchronized_channels, 9)
+        self.assertTrue(found.is_shared)
+
+
+class ProgramTest(tf.test.TestCase):
+    """As processes: devices are made when TensorFlow starts."""
+
+    def _run(self, *arguments):
+        workdir = pathlib.Path(self.create_tempdir().full_path) / "run"
+        command = [*_TRAIN, "--epochs=1", "--image_size=8", f"--workdir={workdir}", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    def test_one_device_is_too_few(self):
+        if tf.config.list_physical_devices("GPU"):
+            self.skipTest("this machine has GPUs")
+        done = self._run()
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(
+            done.stderr,
+            r"^\S+: --placement=student wants 2 devices or more, this machine has 1: .*\n$",
+        )
+
+    def test_two_logical_devices(self):
+        done = self._run("--logical_devices=2", "--students=resnet8,wrn_10_1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        first = done.stdout.splitlines()[0]
+        # 2 x 4 x (78,042 + 77,850) bytes of gradients; 2 x 4 x 16 x 10 of logits.
+        self.assertRegex(first, r"^2 devices exchange a step: --placement=data 1\.2\d\d MB of grad")
+        self.assertIn("--placement=student 0.001 MB of logits", first)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,63 @@
+"""Tests of kdcl_tf.distribution.workers in one process; `multi_worker_test` has two."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.distribution import workers
+from kdcl_tf.distribution.cluster import Cluster
+
+_CLUSTER = Cluster(("a:1", "b:2", "c:3"), 0)
+
+
+class AloneTest(tf.test.TestCase):
+    def test_it_is_the_chief_and_has_the_last_word(self):
+        alone = workers.Workers(tf.distribute.get_strategy())
+        self.assertEqual((alone.index, alone.count, alone.is_chief), (0, 1, True))
+        self.assertAllEqual(alone.total([3, 0]), [3, 0])
+        self.assertEqual(alone.from_chief(b"abc"), b"abc")
+        alone.check_same("data", {"images": (1, 2)})
+        variable = keras.Variable(np.float32([1, 2]))
+        alone.copy_from_chief([variable])
+        self.assertAllEqual(variable, [1, 2])
+
+    def test_several_devices_of_a_process_count_once(self):
+        mirrored = tf.distribute.MirroredStrategy(
+            ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+        )
+        process = workers.Workers(mirrored)
+        self.assertEqual(process.count, 1)
+        self.assertAllEqual(process._sum(np.int64([2, 2**60 + 1])), [2, 2**60 + 1])
+
+
+class LostWorkersTest(parameterized.TestCase):
+    def _lost(self, error, cluster=_CLUSTER):
+        with workers.lost_workers(cluster):
+            raise error
+
+    @parameterized.parameters(
+        ("/job:worker/replica:0/task:2 stopped sending heartbeats", "worker 2 at c:3"),
+        ("/job:worker/task:1: /job:worker/replica:0/task:2 are", "worker 1 at b:2 or worker 2 at"),
+        ("remote target /job:worker/replica:0/task:0", "another worker"),
+        ("Socket closed", "another worker"),
+    )
+    def test_who_is_gone_as_far_as_is_known(self, text, who):
+        with self.assertRaisesRegex(
+            workers.WorkerLost, f"^worker 0 stops, as {who}.* cannot be reached; the same command"
+        ):
+            self._lost(tf.errors.UnavailableError(None, None, text))
+
+    def test_without_others_an_error_stays_what_it_is(self):
+        for cluster in (None, Cluster(("a:1",), 0)):
+            with self.assertRaises(tf.errors.UnavailableError):
+                self._lost(tf.errors.UnavailableError(None, None, "x"), cluster)
+
+    def test_defects_stay_what_they_are(self):
+        for error in (ValueError("x"), tf.errors.InvalidArgumentError(None, None, "x")):
+            with self.assertRaises(type(error)):
+                self._lost(error)
+
+
+if __name__ == "__main__":
+    tf.test.main()

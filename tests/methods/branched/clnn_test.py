@@ -1,0 +1,114 @@
+"""Tests of kdcl_tf.methods.branched.clnn."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.methods import CLNN
+from tests.branches import CLASSES, IMAGE, tree
+
+_RATE = 0.3
+
+
+def _batch(examples=7):
+    rng = np.random.default_rng(examples)
+    images = rng.normal(size=[examples, *IMAGE]).astype(np.float32)
+    return images, rng.integers(CLASSES, size=examples)
+
+
+@tf.custom_gradient
+def _halved(x):
+    """Identity whose gradient is halved: the definition's operation at a split in two."""
+    return tf.identity(x), lambda upstream: upstream / 2.0
+
+
+def _logits_by_hand(network, images):
+    """The tree of two and four copies, with the gradient halved at each split."""
+    layer = network.get_layer
+    trunk = _halved(layer("trunk")(images))
+    logits = []
+    for index in range(4):
+        if index % 2 == 0:
+            x = _halved(layer(f"level0_copy{index // 2}")(trunk))
+        y = tf.reduce_mean(layer(f"level1_copy{index}")(x), axis=[1, 2])
+        logits.append(y @ layer(f"head{index}").kernel + layer(f"head{index}").bias)
+    return logits
+
+
+def _loss_by_hand(network, images, labels, temperature, weight):
+    logits = _logits_by_hand(network, images)
+    loss = 0.0
+    for own in logits:
+        others = [each for each in logits if each is not own]
+        target = tf.stop_gradient(tf.nn.softmax(sum(others) / 3.0 / temperature))
+        imitated = keras.losses.kl_divergence(target, tf.nn.softmax(own / temperature))
+        hard = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, own)
+        loss += tf.reduce_mean(hard + weight * temperature**2 * imitated)
+    return loss
+
+
+class StepTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters((2.0, 1.0), (1.0, 0.5), (2.0, 0.0))
+    def test_a_step_equals_plain_tensorflow(self, temperature, weight):
+        cohort, twin = (
+            CLNN(tree((2, 4)), temperature=temperature, distillation_weight=weight)
+            for _ in range(2)
+        )
+        twin.set_weights(cohort.get_weights())
+        cohort.compile(keras.optimizers.SGD(_RATE))
+        images, labels = _batch()
+        cohort.train_on_batch(images, labels)
+        variables = twin.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = _loss_by_hand(twin.network, images, labels, temperature, weight)
+        for variable, gradient in zip(variables, tape.gradient(loss, variables)):
+            variable.assign_sub(_RATE * gradient)
+        for found, wanted in zip(cohort.trainable_variables, variables, strict=True):
+            self.assertAllClose(found, wanted, atol=2e-6, msg=found.path)
+
+    def test_the_gradient_into_the_trunk_is_a_quarter_of_the_sum_over_heads(self):
+        cohort = CLNN(tree((2, 4)), distillation_weight=0.0)
+        cohort.compile(keras.optimizers.SGD(1.0))
+        images, labels = _batch()
+        trunk = cohort.network.get_layer("trunk").kernel
+        middle = cohort.network.get_layer("level0_copy1").kernel
+        with tf.GradientTape() as tape:
+            heads = [
+                tf.reduce_mean(
+                    tf.nn.sparse_softmax_cross_entropy_with_logits(labels, branch(images))
+                )
+                for branch in cohort.students.values()
+            ]
+            total = tf.add_n(heads)
+        sums = tape.gradient(total, [trunk, middle])
+        before = [tf.identity(trunk), tf.identity(middle)]
+        cohort.train_on_batch(images, labels)
+        self.assertAllClose(before[0] - trunk, sums[0] / 4.0, atol=1e-6)
+        self.assertAllClose(before[1] - middle, sums[1] / 2.0, atol=1e-6)
+
+
+class SoftTargetTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters((2,), (4,))
+    def test_it_is_the_mean_of_the_other_heads_logits(self, heads):
+        copies = (2,) if heads == 2 else (2, 4)
+        cohort = CLNN(tree(copies), temperature=2.0)
+        logits = np.random.default_rng(0).normal(size=[heads, 6, CLASSES]).astype(np.float32)
+        found = cohort.distillation_losses(tf.constant(logits), None, None)
+        for head in range(heads):
+            target = tf.nn.softmax(np.delete(logits, head, axis=0).mean(0) / 2.0)
+            own = tf.nn.softmax(logits[head] / 2.0)
+            self.assertAllClose(found[head], 4.0 * keras.losses.kl_divergence(target, own), 1e-5)
+
+    def test_the_other_heads_are_constants(self):
+        cohort = CLNN(tree((2, 4)))
+        logits = tf.Variable(tf.random.stateless_normal([4, 6, CLASSES], [0, 0]))
+        with tf.GradientTape() as tape:
+            first = tf.reduce_sum(cohort.distillation_losses(logits, None, None)[0])
+        gradient = tf.convert_to_tensor(tape.gradient(first, logits)).numpy()
+        self.assertGreater(np.abs(gradient[0]).max(), 1e-3)
+        self.assertAllEqual(gradient[1:], np.zeros([3, 6, CLASSES]))
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,94 @@
+"""Tests of kdcl_tf.programs.launch: what it makes of a session; programs are tested whole."""
+
+import contextlib
+import io
+import os
+
+import tensorflow as tf
+
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.data.bad_images import BadImageError
+from kdcl_tf.programs import launch
+from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.loop import Divergence
+from kdcl_tf.training.workdir import Workdir
+
+_SETTINGS = Settings()
+
+
+class _Session:
+    """A run that ends as it is told to."""
+
+    def __init__(self, workdir, end):
+        self._workdir, self._end = workdir, end
+
+    def train(self):
+        if isinstance(self._end, Exception):
+            raise self._end
+        self._workdir.write_result(self._end)
+        return self._end
+
+
+class RunTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.create_tempdir().full_path
+
+    def _run(self, end, **arguments):
+        """`(stdout, stderr, status)` of a run whose session ends so."""
+
+        def create(workdir, cluster):
+            self.assertIsNone(cluster)
+            if isinstance(end, OSError):
+                raise end
+            return _Session(workdir, end)
+
+        stdout, stderr, status = io.StringIO(), io.StringIO(), 0
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            try:
+                launch.run(_SETTINGS, self.folder, create, self._report, **arguments)
+            except SystemExit as stop:
+                status = stop.code
+        return stdout.getvalue(), stderr.getvalue(), status
+
+    def _report(self, result, path):
+        return f"{result['accuracy']} in {path}"
+
+    def test_a_result_is_reported(self):
+        self.assertEqual(self._run({"accuracy": 1}), (f"1 in {self.folder}\n", "", 0))
+
+    def test_a_complete_run_is_only_reported(self):
+        Workdir(self.folder).write_result({"accuracy": 2})
+        stdout, _, status = self._run(AssertionError("trained again"))
+        self.assertEqual((stdout, status), (f"2 in {self.folder}\n", 0))
+
+    def test_ends_are_one_line_and_a_status(self):
+        for end, wanted in (
+            (Divergence("the loss is not finite"), 1),
+            (BadImageError("image 'a' cannot be decoded"), 1),
+            (Interrupted(15, "stopped by SIGTERM"), 143),
+            (FileNotFoundError("there is no data"), 1),
+        ):
+            self.folder = self.create_tempdir().full_path
+            stdout, stderr, status = self._run(end)
+            self.assertEqual((stdout, status), ("", wanted))
+            self.assertRegex(stderr, rf"^[^\n]*{end}\n$")
+
+    def test_a_defect_keeps_its_traceback(self):
+        with self.assertRaisesRegex(KeyError, "defect"):
+            self._run(KeyError("defect"))
+
+    def test_a_run_that_is_refused_leaves_no_folder(self):
+        self.folder = f"{self.folder}/new"
+        self._run(FileNotFoundError("there is no data"))
+        self.assertFalse(os.path.exists(self.folder))
+
+    def test_a_folder_of_other_flags_is_refused(self):
+        Workdir(self.folder).record_flags(Settings(seed=1).as_flags())
+        _, stderr, status = self._run({"accuracy": 1})
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, r"was made with other flags: --seed=1 \(now 0\)")
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,56 @@
+"""Tests of kdcl_tf.reproduction.reporting.charts."""
+
+import re
+import xml.etree.ElementTree
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.reproduction.reporting.charts import Series, line_chart, number, ticks
+
+
+def _points(chart, index=0):
+    drawn = re.findall(r'<polyline class="line[^>]*points="([^"]*)"', chart)
+    return [tuple(map(float, pair.split(","))) for pair in drawn[index].split()]
+
+
+class ChartsTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (0.0, 10.0, [0, 2, 4, 6, 8, 10]),
+        (7.3, 34.2, [0, 10, 20, 30, 40]),
+        (-0.13, 0.31, [-0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4]),
+        (5.0, 5.0, [5, 6, 7, 8, 9, 10]),
+        (0.0, 0.0, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+    )
+    def test_ticks_are_round_and_reach_around_the_values(self, low, high, wanted):
+        self.assertSequenceAlmostEqual(ticks(low, high), wanted)
+
+    def test_numbers_have_no_digits_that_say_nothing(self):
+        self.assertEqual([number(each) for each in (0.5, 40.0, -0.05)], ["0.5", "40", "−0.05"])
+
+    def test_a_line_is_where_its_numbers_are(self):
+        chart = line_chart([Series("one", ((0, 0.0), (5, 5.0), (10, 10.0)))], "t", "x", "y")
+        (x0, y0), (x1, y1), (x2, y2) = _points(chart)
+        self.assertAlmostEqual(x1, (x0 + x2) / 2, delta=0.1)
+        self.assertAlmostEqual(y1, (y0 + y2) / 2, delta=0.1)
+        self.assertLess(x0, x2)
+        self.assertGreater(y0, y2)
+
+    def test_a_logarithmic_axis_spaces_factors_evenly(self):
+        series = [Series("one", ((0.1, 1.0), (1.0, 2.0), (10.0, 3.0)))]
+        xs = [x for x, _ in _points(line_chart(series, "t", "x", "y", log_x=True))]
+        self.assertAlmostEqual(xs[1] - xs[0], xs[2] - xs[1], delta=0.2)
+
+    def test_it_is_well_formed_and_escaped(self):
+        series = [Series("<b> & c", ((1, 2.0), (2, 3.0)), dashed=True), Series("none", ())]
+        chart = line_chart(series, 'a "title" <i>', "x & y", "y")
+        tree = xml.etree.ElementTree.fromstring(f"<div>{chart}</div>")
+        self.assertIn("<b> & c", "".join(tree.itertext()))
+        self.assertNotIn("none", chart)
+
+    def test_one_point_and_no_point_at_all(self):
+        self.assertIn("<circle", line_chart([Series("one", ((3, 1.0),))], "t", "x", "y"))
+        self.assertIn("Nothing to draw", line_chart([Series("one", ())], "t", "x", "y"))
+
+
+if __name__ == "__main__":
+    absltest.main()

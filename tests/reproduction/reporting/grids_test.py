@@ -1,0 +1,80 @@
+"""Tests of kdcl_tf.reproduction.reporting.grids: numbers by hand."""
+
+import pathlib
+
+from absl.testing import absltest
+
+from kdcl_tf.reproduction.reporting import grids
+from kdcl_tf.reproduction.reporting.records import Records
+from kdcl_tf.reproduction.reporting.subject import Subject
+from kdcl_tf.reproduction.tables import scales
+from kdcl_tf.reproduction.tables.catalogue import TABLES
+from tests.reproduction.written_runs import write_run
+
+
+class GridsTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _grid(self, function, number, seeds=1):
+        table = TABLES[number]
+        scale = scales.scale("small", table)
+        records = Records(self.folder, table, seeds)
+        _, grid = function(Subject(records, scale.headings(table), scale, "command"))
+        return grid
+
+    def _row(self, grid, label):
+        return next(list(row) for row in grid.rows if row[0] == label)
+
+    def test_vanilla_students_come_from_runs_of_their_own(self):
+        write_run(self.folder, "vanilla_resnet50", 0, {"a": 0.50})
+        write_run(self.folder, "vanilla_resnet18", 0, {"b": 0.40})
+        write_run(self.folder, "naive", 0, {"a": 0.52, "b": 0.39})
+        write_run(self.folder, "kd", 0, {"b": 0.45})
+        grid = self._grid(grids.accuracies, "2")
+        self.assertEqual(
+            self._row(grid, "Vanilla"),
+            ["Vanilla", "", "76.8", "50.00", "+0.00", "71.2", "40.00", "+0.00", "+0.0", "+0.00"],
+        )
+        self.assertEqual(
+            self._row(grid, "KDCL-Naive"),
+            ["KDCL-Naive", "✓", "77.5", "52.00", "+2.00", "72.9", "39.00", "−1.00", "+2.4", "+1.00"],
+        )  # fmt: skip
+        self.assertEqual(
+            self._row(grid, "KD"),
+            ["KD", "", "76.8", "50.00 (T)", "+0.00", "72.1", "45.00", "+5.00", "+0.9", "+5.00"],
+        )
+
+    def test_pairs_are_counted_from_their_own_baseline(self):
+        for name, accuracy in (("mobilenet_v2", 0.6), ("mobilenet_v2_0.5", 0.5), ("resnet18", 0.7)):
+            write_run(self.folder, f"vanilla_{name}", 0, {name: accuracy})
+        pair = {"resnet18": 0.71, "mobilenet_v2_0.5": 0.53}
+        write_run(self.folder, "resnet18_mobilenet_v2_0.5_linear", 0, pair)
+        row = self._row(self._grid(grids.accuracies, "4"), "ResNet-18, MBV2x0.5*: Linear")
+        self.assertEqual(row[4::3], ["+1.00", "+3.00"])
+        self.assertEqual(row[8:], ["+1.4", "+4.00"])
+
+    def test_columns_may_be_measures_of_one_student(self):
+        write_run(self.folder, "one", 0, {"a": 0.40, "a_2": 0.41, "a_3": 0.42})
+        grid = self._grid(grids.accuracies, "3")
+        self.assertEqual(
+            self._row(grid, "ONE (29.5M)"),
+            ["ONE (29.5M)", "", "72.2", "40.00", "–", "90.6", "100.00", "–"],
+        )
+        self.assertEqual(self._grid(grids.over_fitting, "3").heads[2:],
+                         ("Top-1 training", "test", "gap"))  # fmt: skip
+
+    def test_two_digits_of_the_paper_are_kept(self):
+        grid = self._grid(grids.accuracies, "5")
+        self.assertEqual([row[2] for row in grid.rows], ["70.1", "71.3", "71.61", "71.75", "71.87"])
+
+    def test_cost_is_of_runs_with_the_parameters_that_were_trained(self):
+        write_run(self.folder, "vanilla_resnet18", 0, {"a": 0.4})
+        grid = self._grid(grids.cost, "6")
+        self.assertEqual(self._row(grid, "ResNet-18"), ["ResNet-18", "0.50", "1.5", "400", "4"])
+        self.assertIn("0.0 hours in all", grid.caption)
+
+
+if __name__ == "__main__":
+    absltest.main()

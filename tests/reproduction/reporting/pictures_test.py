@@ -1,0 +1,33 @@
+"""Tests of kdcl_tf.reproduction.reporting.pictures."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.reproduction.reporting import pictures
+from kdcl_tf.reproduction.reporting.charts import Series
+
+
+class PicturesTest(tf.test.TestCase):
+    def test_charts_side_by_side_below_150_kilobytes(self):
+        path = pathlib.Path(self.create_tempdir().full_path) / "curves.png"
+        series = [
+            Series(f"line {index}", ((1, 2.0 + index), (2, 5.0 - index)), index % 9, index % 2 == 0)
+            for index in range(14)
+        ]
+        pictures.write(path, [("A", series), ("B", series)], "x", "y", "small")
+        self.assertLess(path.stat().st_size, 150_000)
+        pixels = tf.io.decode_png(path.read_bytes(), channels=3).numpy()
+        self.assertEqual(pixels.shape, (520, 1300, 3))
+        self.assertGreater(np.mean(pixels < 255), 0.02)
+        self.assertEqual([each.name for each in path.parent.iterdir()], ["curves.png"])
+
+    def test_without_a_line_it_is_still_a_picture(self):
+        path = pathlib.Path(self.create_tempdir().full_path) / "curves.png"
+        pictures.write(path, [("A", [Series("none", ())])], "x", "y", "small")
+        self.assertTrue(path.exists())
+
+
+if __name__ == "__main__":
+    tf.test.main()

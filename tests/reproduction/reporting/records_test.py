@@ -1,0 +1,75 @@
+"""Tests of kdcl_tf.reproduction.reporting.records."""
+
+import pathlib
+
+from absl.testing import absltest
+
+from kdcl_tf.reproduction.reporting.records import Records
+from kdcl_tf.reproduction.tables.catalogue import TABLES
+from tests.reproduction.written_runs import write_run
+
+_TABLE = TABLES["7"]
+
+
+class RecordsTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        write_run(self.folder, "vanilla", 0, {"a": 0.30, "b": 0.40})
+        write_run(self.folder, "vanilla", 1, {"a": 0.32, "b": 0.41})
+        write_run(self.folder, "naive", 0, {"a": 0.35, "b": 0.39}, losses=(1.5, 0.75))
+        write_run(self.folder, "naive", 1, {"a": 0.30, "b": 0.44}, complete=False)
+        write_run(self.folder, "kd_wrn_to_resnet", 1, {"a": 0.36})
+        write_run(self.folder, "general", 0, {"a": 0.35, "b": 0.45}, general=True)
+
+    def _records(self, seeds=2):
+        return Records(self.folder, _TABLE, seeds)
+
+    def test_complete_runs_are_counted(self):
+        records = self._records()
+        self.assertEqual((len(records.results), records.planned), (5, 28))
+        self.assertLen(self._records(seeds=1).results, 3)
+        self.assertEqual(list(records.of_row(_TABLE.row("naive"))), [0])
+
+    def test_accuracies_and_gains_are_of_the_column_and_the_seed(self):
+        records, naive = self._records(), _TABLE.row("naive")
+        self.assertEqual(records.accuracies(naive, 0), {0: 35.0})
+        self.assertAlmostEqual(records.gains(naive, 0)[0], 5.0)
+        self.assertAlmostEqual(records.gains(naive, 1)[0], -1.0)
+        self.assertAlmostEqual(records.total_gains(naive)[0], 4.0)
+        self.assertEqual(records.accuracies(_TABLE.row("dml"), 0), {})
+
+    def test_a_teacher_fills_its_column_from_its_own_row(self):
+        records, taught = self._records(), _TABLE.row("kd_wrn_to_resnet")
+        self.assertEqual(records.accuracies(taught, 1), {0: 40.0, 1: 41.0})
+        self.assertEqual(records.gains(taught, 1), {0: 0.0, 1: 0.0})
+        self.assertAlmostEqual(records.gains(taught, 0)[1], 4.0)
+        self.assertEqual(list(records.total_gains(taught)), [1])
+        self.assertEqual(records.curves(taught, 1, "test_{}_accuracy"), {})
+
+    def test_a_column_that_a_row_leaves_out_is_empty(self):
+        one = _TABLE.row("one")
+        write_run(self.folder, "one", 0, {"a": 0.33, "a_2": 0.34, "a_3": 0.35})
+        records = self._records()
+        self.assertEqual(records.accuracies(one, 0), {0: 33.0})
+        self.assertEqual(records.accuracies(one, 1), {})
+        self.assertEqual(records.total_gains(one), {})
+
+    def test_curves_are_of_evaluated_epochs_of_begun_runs_too(self):
+        found = self._records().curves(_TABLE.row("naive"), 1, "test_{}_accuracy")
+        self.assertEqual(found, {0: [(2, 0.195), (4, 0.39)], 1: [(2, 0.22), (4, 0.44)]})
+
+    def test_the_loss_gap_is_the_baselines_minus_the_rows(self):
+        found = Records(self.folder, _TABLE, 1).loss_gaps(_TABLE.row("naive"), 0)
+        self.assertEqual(found, [(2, 0.5), (4, 0.25)])
+        self.assertEqual(self._records().loss_gaps(_TABLE.row("vanilla"), 0), [(2, 0.0), (4, 0.0)])
+
+    def test_weights_are_those_of_general(self):
+        found = self._records().weights(_TABLE.row("general"))
+        self.assertEqual(found["a"], [(epoch, 0.25) for epoch in (1, 2, 3, 4)])
+        self.assertEqual(list(found), ["a", "b"])
+        self.assertEqual(self._records().weights(_TABLE.row("vanilla")), {})
+
+
+if __name__ == "__main__":
+    absltest.main()

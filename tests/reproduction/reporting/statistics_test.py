@@ -1,0 +1,33 @@
+"""Tests of kdcl_tf.reproduction.reporting.statistics, by hand."""
+
+from absl.testing import absltest
+
+from kdcl_tf.reproduction.reporting import statistics
+
+
+class StatisticsTest(absltest.TestCase):
+    def test_median_and_spread(self):
+        self.assertEqual(statistics.median([3.0, 1.0, 2.0]), 2.0)
+        self.assertEqual(statistics.median([4.0, 1.0, 2.0, 3.0]), 2.5)
+        self.assertIsNone(statistics.median([]))
+        self.assertEqual(statistics.spread([3.0, 1.0, 2.0]), (1.0, 3.0))
+        self.assertIsNone(statistics.spread([3.0]))
+
+    def test_gains_are_paired_by_seed(self):
+        # The medians differ by 1, but the seeds that both have differ by 5 and by -1.
+        values, baseline = {0: 75.0, 1: 71.0, 3: 73.0}, {0: 70.0, 1: 72.0, 2: 74.0}
+        self.assertEqual(statistics.paired(values, baseline), {0: 5.0, 1: -1.0})
+        self.assertEqual(statistics.paired(values, {}), {})
+
+    def test_sums_are_over_seeds_that_every_part_has(self):
+        self.assertEqual(statistics.summed([{0: 1.0, 1: 2.0}, {1: 3.0, 2: 9.0}]), {1: 5.0})
+        self.assertEqual(statistics.summed([]), {})
+
+    def test_a_curve_of_medians(self):
+        curves = [[(5, 1.0), (10, 4.0)], [(5, 3.0)], [(5, 8.0), (10, 6.0)]]
+        self.assertEqual(statistics.median_curve(curves), [(5, 3.0), (10, 5.0)])
+        self.assertEqual(statistics.median_curve([]), [])
+
+
+if __name__ == "__main__":
+    absltest.main()

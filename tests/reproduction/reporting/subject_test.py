@@ -1,0 +1,34 @@
+"""Tests of kdcl_tf.reproduction.reporting.subject."""
+
+import pathlib
+
+from absl.testing import absltest
+
+from kdcl_tf.reproduction.reporting.records import Records
+from kdcl_tf.reproduction.reporting.subject import Subject
+from kdcl_tf.reproduction.tables import scales
+from kdcl_tf.reproduction.tables.catalogue import TABLES
+
+
+def _subject(number="7", seeds=1):
+    table = TABLES[number]
+    scale = scales.scale("small", table)
+    records = Records(pathlib.Path("nowhere"), table, seeds)
+    return Subject(records, scale.headings(table), scale, "command")
+
+
+class SubjectTest(absltest.TestCase):
+    def test_it_says_what_a_number_is(self):
+        self.assertEqual(_subject().at_scale, "Scale: small.")
+        self.assertEqual(_subject().of_seeds, "one seed")
+        self.assertEqual(_subject(seeds=5).of_seeds, "median of 5 seeds")
+        self.assertEqual(_subject().if_seeds("x"), [])
+        self.assertEqual(_subject(seeds=2).if_seeds("x"), ["x"])
+
+    def test_baselines_are_those_of_all_rows(self):
+        self.assertEqual(_subject().baselines, {0})
+        self.assertEqual(_subject("4").baselines, {0, 3, 6, 9, 12})
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,181 @@
+"""Tests of kdcl_tf.serving."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf import data, students
+from kdcl_tf.serving import saved_model as serving
+
+# A process in which neither this package nor Keras can be imported.  TensorFlow asks where
+# Keras is, so it must seem to be there.
+_ELSEWHERE = """
+import importlib.machinery, os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("kdcl_tf", "keras"):
+            return importlib.machinery.ModuleSpec(name, self, origin="/absent/__init__.py")
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        raise ModuleNotFoundError(f"{module.__name__} is not installed here")
+
+sys.meta_path.insert(0, Absent())
+import numpy as np, tensorflow as tf
+for folder in sys.argv[2:]:
+    loaded = tf.saved_model.load(folder)
+    predict = loaded.signatures["serving_default"]
+    outputs = predict(images=tf.constant(np.load(sys.argv[1])))
+    np.savez(folder + ".npz", **{name: value.numpy() for name, value in outputs.items()})
+assert not {"kdcl_tf", "keras"} & set(sys.modules)
+"""
+
+
+def _student(dtype="float32", name="resnet8"):
+    """Untrained, with moving statistics that are not those of a fresh layer."""
+    keras.utils.set_random_seed(1)
+    student = students.build(name, 10, (8, 8, 3), dtype=dtype)
+    random = np.random.default_rng(2)
+    for variable in student.non_trainable_variables:
+        variable.assign(random.uniform(0.5, 1.5, variable.shape))
+    return student
+
+
+class ServingTest(tf.test.TestCase, parameterized.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.dataset = data.load("digits", image_size=8)
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _export(self, student, name="resnet8"):
+        card = {"dataset": "digits"}
+        return serving.export_student(student, self.folder / name, dataset=self.dataset, card=card)
+
+    def test_fractions_give_what_whole_numbers_give(self):
+        predict, _ = serving.load_student(self._export(_student()))
+        images = self.dataset.test.images[:3]
+        whole = predict(images)
+        for kind in (np.float64, np.float32):
+            fractions = predict(images.astype(kind) / 255.0)
+            for name in ("logits", "probabilities"):
+                self.assertAllClose(fractions[name], whole[name], atol=1e-5)
+
+    def test_fractions_need_not_be_whole_numbers_of_grey_levels(self):
+        student = _student()
+        predict, _ = serving.load_student(self._export(student))
+        pixels = self.dataset.test.images[:3].astype(np.float32) / 255.0 + 0.3 / 255.0
+        wanted = student(self.dataset.normalize(pixels * 255.0), training=False)
+        self.assertAllClose(predict(pixels)["logits"], wanted, atol=1e-5)
+
+    @parameterized.parameters("float32", "mixed_bfloat16")
+    def test_it_takes_any_number_of_uint8_images(self, dtype):
+        student = _student(dtype)
+        predict, _ = serving.load_student(self._export(student))
+        three = self.dataset.test.images[:3]
+        for count in (3, 1, 0):
+            outputs = predict(three[:count])
+            self.assertEqual(set(outputs), {"logits", "probabilities"})
+            wanted = student(self.dataset.normalize(three), training=False)[:count]
+            self.assertAllClose(outputs["logits"], wanted, rtol=1e-5, atol=1e-5)
+            self.assertAllClose(outputs["probabilities"], tf.nn.softmax(wanted), atol=1e-5)
+            for value in outputs.values():
+                self.assertEqual(value.dtype, tf.float32)
+                self.assertEqual(value.shape, (count, 10))
+
+    def test_a_process_with_only_tensorflow_predicts_the_same(self):
+        images = self.dataset.test.images[:5]
+        np.save(self.folder / "images.npy", images)
+        exported = {
+            dtype: (student, self._export(student, dtype))
+            for dtype in ("float32", "mixed_bfloat16")
+            for student in [_student(dtype, "wrn_10_1")]
+        }
+        paths = [str(path) for _, path in exported.values()]
+        command = [sys.executable, "-I", "-c", _ELSEWHERE, str(self.folder / "images.npy"), *paths]
+        subprocess.run(command, check=True, cwd=self.folder, capture_output=True, timeout=100)
+        for student, path in exported.values():
+            outputs = np.load(f"{path}.npz")
+            wanted = student(self.dataset.normalize(images), training=False)
+            self.assertAllClose(outputs["logits"], wanted, rtol=1e-5, atol=1e-5)
+            self.assertAllClose(outputs["probabilities"].sum(axis=1), np.ones(5))
+
+    def test_the_card_and_the_names_of_classes(self):
+        path = self._export(_student())
+        names = (path / "class_names.txt").read_text()
+        self.assertEqual(names, "".join(f"{digit}\n" for digit in range(10)))
+        card = json.loads((path / "student.json").read_text())
+        wanted = {
+            "student": "resnet8",
+            "image_shape": [8, 8, 3],
+            "num_classes": 10,
+            "mean": list(self.dataset.mean),
+            "deviation": list(self.dataset.deviation),
+            "distortion": "padded_crop",
+            "dataset": "digits",
+        }
+        self.assertEqual(card, wanted)
+        _, loaded = serving.load_student(path)
+        self.assertEqual(loaded, {**wanted, "class_names": [str(digit) for digit in range(10)]})
+
+    def test_an_export_replaces_an_older_one_and_what_a_crash_left(self):
+        crashed = self.folder / ".resnet8.partial"
+        crashed.mkdir()
+        (crashed / "rubbish").write_text("")
+        first = self._export(_student())
+        (first / "old").write_text("")
+        self._export(_student())
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["resnet8"])
+        self.assertFalse((first / "old").exists())
+        self.assertFalse((first / "rubbish").exists())
+
+    def test_an_export_replaces_nothing_that_is_no_student(self):
+        photos = self.folder / "resnet8"
+        photos.mkdir()
+        (photos / "photo.jpg").write_text("")
+        with self.assertRaisesRegex(FileExistsError, "is no exported student: it is not replaced"):
+            self._export(_student())
+        self.assertTrue((photos / "photo.jpg").exists())
+
+    @parameterized.parameters("nothing", "no_card")
+    def test_what_is_no_student_is_refused(self, kind):
+        path = self.folder / "missing"
+        if kind == "no_card":
+            path = self._export(_student())
+            (path / "student.json").unlink()
+        with self.assertRaisesRegex(ValueError, f"^{path} is not an exported student: wanted"):
+            serving.load_student(path)
+
+    def test_a_keras_file_gives_the_same_model(self):
+        student = _student()
+        path = serving.save_keras(student, self.folder / "resnet8.keras")
+        again = keras.saving.load_model(path)
+        images = self.dataset.normalize(self.dataset.test.images[:4])
+        self.assertAllEqual(again(images), student(images))
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["resnet8.keras"])
+
+    def test_a_weights_file_fits_a_student_of_the_same_name(self):
+        student = _student()
+        path = serving.save_weights(student, self.folder / "resnet8.weights.h5")
+        again = students.build("resnet8", 10, (8, 8, 3))
+        again.load_weights(path)
+        for one, two in zip(again.variables, student.variables, strict=True):
+            self.assertAllEqual(one, two)
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["resnet8.weights.h5"])
+
+
+if __name__ == "__main__":
+    tf.test.main()

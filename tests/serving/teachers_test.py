@@ -1,0 +1,70 @@
+"""Tests of kdcl_tf.teachers."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf import data, students
+from kdcl_tf.serving import saved_model as serving, teachers
+
+
+class TeachersTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.dataset = data.load("digits", image_size=8)
+        keras.utils.set_random_seed(0)
+        cls.model = students.build("resnet8", 10, cls.dataset.image_shape)
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _export(self, name="resnet8"):
+        path = self.folder / "students" / name
+        return serving.export_student(self.model, path, dataset=self.dataset)
+
+    def test_find_takes_the_student_or_a_run_of_one(self):
+        path = self._export()
+        self.assertEqual(teachers.find(path), path)
+        (self.folder / "students" / ".other.partial").mkdir()
+        (self.folder / "students" / ".other.partial" / "saved_model.pb").touch()
+        self.assertEqual(teachers.find(str(self.folder)), path)
+
+    def test_find_refuses_none_and_several(self):
+        with self.assertRaisesRegex(ValueError, "is not there: wanted a student"):
+            teachers.find(self.folder / "nothing")
+        first, second = self._export("a"), self._export("b")
+        with self.assertRaisesRegex(ValueError, f"pass one: {first}, {second}"):
+            teachers.find(self.folder)
+
+    def test_images_normalised_otherwise_are_brought_back_to_pixels(self):
+        teacher = teachers.ServedTeacher(self._export(), mean=[0.5], deviation=[0.25])
+        pixels = self.dataset.test.images[:4].astype(np.float32) / 255.0
+        wanted = self.model(self.dataset.normalize(self.dataset.test.images[:4]))
+        self.assertAllClose(teacher((pixels - 0.5) / 0.25), wanted, atol=1e-4)
+
+    def test_by_default_images_are_normalised_as_it_learned_them(self):
+        teacher = teachers.ServedTeacher(self._export())
+        images = self.dataset.normalize(self.dataset.test.images[:4])
+        self.assertAllClose(teacher(images), self.model(images), atol=1e-4)
+        self.assertEmpty(teacher.variables)
+        again = teachers.ServedTeacher.from_config(teacher.get_config())
+        self.assertAllClose(again(images), teacher(images))
+
+    def test_what_gives_no_logits_is_refused(self):
+        softmax = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+        with self.assertRaisesRegex(ValueError, "the teacher ends in a softmax"):
+            teachers.frozen(softmax)
+        with self.assertRaisesRegex(ValueError, "the teacher must be a keras.Model; got int"):
+            teachers.frozen(3)
+
+    def test_num_classes(self):
+        self.assertEqual(teachers.num_classes(teachers.frozen(self._export())), 10)
+        self.assertEqual(teachers.num_classes(teachers.frozen(self.model)), 10)
+
+
+if __name__ == "__main__":
+    tf.test.main()

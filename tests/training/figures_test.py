@@ -1,0 +1,25 @@
+"""Tests of kdcl_tf.training.figures."""
+
+import pathlib
+
+import tensorflow as tf
+
+from kdcl_tf.training import figures
+
+
+class FiguresTest(tf.test.TestCase):
+    def test_a_png_of_the_asked_size_and_nothing_beside_it(self):
+        path = pathlib.Path(self.create_tempdir().full_path) / "figure.png"
+        for columns in (1, 2):
+            figure, axes = figures.new(4, 2, columns)
+            self.assertLen(axes, columns)
+            axes[0].plot([0, 1], [1, 0])
+            figures.save(figure, path, dpi=100)
+            pixels = tf.io.decode_png(path.read_bytes(), channels=3).numpy()
+            self.assertEqual(pixels.shape, (200, 400, 3))
+            self.assertLess(pixels.min(), 100)
+        self.assertEqual([each.name for each in path.parent.iterdir()], ["figure.png"])
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,91 @@
+"""Tests of kdcl_tf.training.flags."""
+
+import dataclasses
+
+from absl import flags
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.training import flags as training_flags
+from kdcl_tf.training.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class _Recipe(Recipe):
+    """What the flags of every program are."""
+
+    epochs: int = 12
+    batch_size: int = 16
+    seed: int = 0
+    learning_rate: float = 0.02
+    warmup_learning_rate: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    schedule: str = "cosine"
+    milestones: tuple = (8, 11)
+    evaluate_every: int = 2
+    precision: str = "bfloat16"
+    strategy: str = "mirrored"
+    synchronized_batch_norm: bool = True
+
+
+def _parsed(*arguments):
+    values = flags.FlagValues()
+    training_flags.define_optimisation_flags(values, _Recipe())
+    training_flags.define_place_flags(values, _Recipe())
+    values(["program", *arguments])
+    return values
+
+
+def _recipe(*arguments):
+    return _Recipe(**training_flags.fields_of(_Recipe, _parsed(*arguments)))
+
+
+class FlagsTest(parameterized.TestCase):
+    def test_without_flags_a_recipe_is_its_defaults(self):
+        self.assertEqual(_recipe(), _Recipe())
+
+    def test_every_field_is_a_flag(self):
+        wanted = _Recipe(3, 5, 7, 0.5, 0.25, 0.0, 0.0, "step", (), 9, "float32", "one", False)
+        for field in dataclasses.fields(_Recipe):
+            self.assertNotEqual(getattr(wanted, field.name), field.default, field.name)
+        arguments = [f"--{name}={text}" for name, text in wanted.as_flags().items()]
+        self.assertEqual(_recipe(*arguments), wanted)
+
+    def test_where_a_run_runs_is_by_default_left_to_it(self):
+        values = _parsed()
+        self.assertIsNone(values["workdir"].value)
+        self.assertIsNone(values["logical_devices"].value)
+        self.assertEqual(values["checkpoint_seconds"].value, 600.0)
+        self.assertEqual(values["tpu"].value, "local")
+
+    @parameterized.parameters("--logical_devices=0", "--checkpoint_seconds=-1", "--schedule=linear")
+    def test_values_that_no_run_can_have_are_refused(self, argument):
+        with self.assertRaises(flags.IllegalFlagValueError):
+            _parsed(argument)
+
+    @parameterized.parameters("3,x", "1.5", "-1", "3,,5")
+    def test_milestones_that_are_no_numbers_are_refused(self, milestones):
+        with self.assertRaisesRegex(ValueError, f"^--milestones={milestones}: wanted whole"):
+            _recipe(f"--milestones={milestones}")
+
+    def test_spaces_between_milestones_are_allowed(self):
+        self.assertEqual(_recipe("--milestones= 3, 5").milestones, (3, 5))
+
+
+class DefaultWorkdirTest(absltest.TestCase):
+    def test_the_same_recipe_has_the_same_folder_wherever_it_runs(self):
+        found = training_flags.default_workdir(_Recipe(), "coco/2017", "faster")
+        self.assertRegex(found, r"^runs/coco-2017_faster_[0-9a-f]{8}$")
+        elsewhere = _Recipe(strategy="multi_worker")
+        self.assertEqual(training_flags.default_workdir(elsewhere, "coco/2017", "faster"), found)
+
+    def test_another_recipe_has_another(self):
+        folders = {
+            training_flags.default_workdir(each, "digits", "kdcl")
+            for each in (_Recipe(), _Recipe(seed=1), _Recipe(precision="float32"))
+        }
+        self.assertLen(folders, 3)
+
+
+if __name__ == "__main__":
+    absltest.main()
