@@ -9,7 +9,7 @@ from kdcl_tf import methods, students
 from kdcl_tf.objectives import ensembles
 from kdcl_tf.serving import teachers
 from kdcl_tf.training import optimizers, schedules
-from kdcl_tf.training.recipe import POLICIES
+from kdcl_tf.training.settings import POLICIES
 
 
 def create_students(settings, num_classes, image_shape, devices=None):

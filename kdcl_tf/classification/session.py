@@ -12,7 +12,7 @@ from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
-from kdcl_tf.training.recipe import PLACES
+from kdcl_tf.training.settings import PLACES
 from kdcl_tf.training.versions import versions
 from kdcl_tf.training.workdir import write_atomically
 

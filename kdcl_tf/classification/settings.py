@@ -3,7 +3,7 @@
 import dataclasses
 
 from kdcl_tf import data, students
-from kdcl_tf.training.recipe import Recipe, as_text
+from kdcl_tf.training.settings import Recipe, as_text
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 BRANCHED = ("one", "clnn")

@@ -20,7 +20,7 @@ from kdcl_tf.training import schedules
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.optimizers import CoupledSGD
-from kdcl_tf.training.recipe import PLACES, POLICIES
+from kdcl_tf.training.settings import PLACES, POLICIES
 from kdcl_tf.training.versions import versions
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from kdcl_tf import students
 from kdcl_tf.detection.model import backbone_source
-from kdcl_tf.training.recipe import Recipe
+from kdcl_tf.training.settings import Recipe
 
 DETECTORS = ("faster", "mask")
 SPLITS = ("test", "train")

@@ -9,7 +9,7 @@ import os
 import tempfile
 
 from kdcl_tf.programs import command_line
-from kdcl_tf.training import recipe
+from kdcl_tf.training import settings as training_settings
 
 
 def run(settings, path, create_session, report, defaults=None, logical_devices=None):
@@ -51,7 +51,7 @@ def _as_chief(settings, cluster, path, train, report, defaults):
 
     with command_line.user_errors():
         workdir = Workdir(path)
-        workdir.check_flags(settings.as_flags(), recipe.PLACES, defaults)
+        workdir.check_flags(settings.as_flags(), training_settings.PLACES, defaults)
         workdir.claim()
     result = workdir.result
     try:

@@ -5,7 +5,7 @@ import hashlib
 
 from absl import flags
 
-from kdcl_tf.training import recipe
+from kdcl_tf.training import settings as training_settings
 
 
 def define_optimisation_flags(fv, defaults):
@@ -24,7 +24,7 @@ def define_optimisation_flags(fv, defaults):
     ):
         flags.DEFINE_float(name, getattr(defaults, name), text, flag_values=fv)
     flags.DEFINE_enum(
-        "schedule", defaults.schedule, recipe.SCHEDULES, "How the learning rate falls.", fv
+        "schedule", defaults.schedule, training_settings.SCHEDULES, "How the learning rate falls.", fv
     )
     flags.DEFINE_list(
         "milestones",
@@ -45,7 +45,7 @@ def define_place_flags(fv, defaults):
     flags.DEFINE_enum(
         "precision",
         defaults.precision,
-        recipe.PRECISIONS,
+        training_settings.PRECISIONS,
         "Of activations; variables stay float32.",
         fv,
     )
@@ -102,7 +102,7 @@ def default_workdir(settings, dataset, method):
     text = "".join(
         f"{name}={value}\n"
         for name, value in settings.as_flags().items()
-        if name not in recipe.PLACES
+        if name not in training_settings.PLACES
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     dataset = "".join(each if each.isalnum() else "-" for each in dataset)

@@ -6,7 +6,7 @@ from absl import flags
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.training import flags as training_flags
-from kdcl_tf.training.recipe import Recipe
+from kdcl_tf.training.settings import Recipe
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,10 +19,10 @@ import tensorflow as tf
 from absl import logging
 
 import kdcl_tf
-from kdcl_tf.training.recipe import POLICIES
 from kdcl_tf.distribution import devices, partitions, traffic
 from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training.optimizers import CoupledSGD
+from kdcl_tf.training.settings import POLICIES
 
 _DEVICES = ("CPU:0", "CPU:1")
 # A multiply-add is two operations, and a backward pass costs two forward ones.

@@ -4,9 +4,9 @@ import keras
 import tensorflow as tf
 
 import kdcl_tf
-from kdcl_tf.training.recipe import POLICIES
 from kdcl_tf.students.normalization import FusedBatchNormalization
 from kdcl_tf.training.optimizers import CoupledSGD
+from kdcl_tf.training.settings import POLICIES
 
 
 def students(options):

@@ -1,14 +1,14 @@
-"""Tests of kdcl_tf.training.recipe, by a recipe of what every program needs and no more."""
+"""Tests of kdcl_tf.training.settings, by a recipe of what every program needs and no more."""
 
 import dataclasses
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.training import recipe
+from kdcl_tf.training import settings as training_settings
 
 
 @dataclasses.dataclass(frozen=True)
-class _Recipe(recipe.Recipe):
+class _Recipe(training_settings.Recipe):
     epochs: int = 12
     batch_size: int = 16
     learning_rate: float = 0.02
@@ -92,7 +92,7 @@ class AsTextTest(parameterized.TestCase):
         (True, "true"), (False, "false"), ((3, 5), "3,5"), ((), ""), (1e-7, "1e-07"), (0, "0")
     )
     def test_known_values(self, value, text):
-        self.assertEqual(recipe.as_text(value), text)
+        self.assertEqual(training_settings.as_text(value), text)
 
 
 if __name__ == "__main__":
