@@ -5,9 +5,9 @@ filters, the second and third starting with stride 2, a global average, a dense
 layer. A block is conv - norm - relu - conv - norm, plus its shortcut, then relu.
 
 Where the shape changes the shortcut is a 1x1 convolution and a batch norm, as in
-the literature on knowledge distillation. ResNet-32 with 100 classes so has
-472,756 trainable parameters; the parameter-free shortcut of He et al.
-(subsampling, zeros for the new channels) would give 470,004.
+the literature on knowledge distillation; paddings are PyTorch's. ResNet-32 with
+100 classes so has 472,756 trainable parameters; the parameter-free shortcut of
+He et al. (subsampling, zeros for the new channels) would give 470,004.
 
 | 100 classes | trainable parameters |
 |---|---|

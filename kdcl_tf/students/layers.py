@@ -26,25 +26,32 @@ class Layers:
     def convolution(self, x, filters: int, size: int, strides: int, name: str):
         """`[B, H, W, C]` -> `[B, ⌈H / strides⌉, ⌈W / strides⌉, filters]`, no bias.
 
-        Padding is TensorFlow's "same". With stride 2 and an even input it adds
-        its one row and column at the end, where PyTorch's `padding=1` adds them
-        at the beginning: shapes and parameter counts are equal, but weights
-        trained in PyTorch are off by a pixel in those layers.
+        Padded by size // 2 on every side (size is odd), as PyTorch's `padding=size // 2`
+        does, so that weights trained there fit. TensorFlow's "same" would pad an even
+        image at its end alone: a 3x3 kernel with stride 2 is then centred on pixels
+        2i + 1, and its block's 1x1 shortcut on pixels 2i.
 
         Initial weights are He's normal ones for the backward pass (fan-out).
         """
-        return self._convolution(x, filters, size, strides, "same", name)
-
-    def centred_convolution(self, x, filters: int, size: int, strides: int, name: str):
-        """As `convolution`, with PyTorch's padding: size // 2 on every side.
-
-        Weights trained in PyTorch so fit, whatever the stride. With stride 1 and
-        an odd size, "same" is that padding already.
-        """
-        if strides == 1 or size == 1:
-            return self._convolution(x, filters, size, strides, "same", name)
-        x = self._surround(x, size // 2, name)
-        return self._convolution(x, filters, size, strides, "valid", name)
+        if strides > 1 and size > 1:
+            x, padding = self._surround(x, size // 2, name), "valid"
+        else:
+            padding = "same"  # The same as above, without a layer of its own.
+        # A new initializer for every layer: one object without a seed gives the
+        # same numbers to every layer of one shape.
+        initializer = keras.initializers.VarianceScaling(
+            scale=2.0, mode="fan_out", distribution="untruncated_normal"
+        )
+        return keras.layers.Conv2D(
+            filters,
+            size,
+            strides=strides,
+            padding=padding,
+            use_bias=False,
+            kernel_initializer=initializer,
+            dtype=self.dtype,
+            name=name,
+        )(x)
 
     def depthwise(self, x, strides: int, name: str):
         """3x3, padded by 1: `[B, H, W, C]` -> `[B, ⌈H / strides⌉, ⌈W / strides⌉, C]`.
@@ -105,23 +112,6 @@ class Layers:
         """
         x = keras.layers.GlobalAveragePooling2D(dtype="float32", name=f"{prefix}pool")(x)
         return keras.layers.Dense(num_classes, dtype="float32", name=f"{prefix}logits")(x)
-
-    def _convolution(self, x, filters, size, strides, padding, name):
-        # A new initializer for every layer: one object without a seed gives the
-        # same numbers to every layer of one shape.
-        initializer = keras.initializers.VarianceScaling(
-            scale=2.0, mode="fan_out", distribution="untruncated_normal"
-        )
-        return keras.layers.Conv2D(
-            filters,
-            size,
-            strides=strides,
-            padding=padding,
-            use_bias=False,
-            kernel_initializer=initializer,
-            dtype=self.dtype,
-            name=name,
-        )(x)
 
     def _surround(self, x, border, name):
         return keras.layers.ZeroPadding2D(border, dtype=self.dtype, name=f"{name}_pad")(x)

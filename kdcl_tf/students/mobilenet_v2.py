@@ -74,7 +74,7 @@ def rounded(filters: float) -> int:
 
 def stem(x, prefix: str = "", *, layers: Layers, filters: int, block_filters: int):
     """Images `[B, H, W, channels]` -> features `[B, H / 2, W / 2, block_filters]`."""
-    x = layers.centred_convolution(x, filters, 3, 2, f"{prefix}stem_conv")
+    x = layers.convolution(x, filters, 3, 2, f"{prefix}stem_conv")
     x = layers.batch_norm(x, f"{prefix}stem_norm")
     x = layers.relu6(x, f"{prefix}stem_relu")
     name = f"{prefix}stem_block"
@@ -94,13 +94,13 @@ def block(x, layers: Layers, *, expansion: int, filters: int, strides: int, name
     """An inverted residual; `[B, H, W, C]` -> `[B, H / strides, W / strides, filters]`."""
     y = x
     if expansion > 1:
-        y = layers.centred_convolution(y, expansion * x.shape[-1], 1, 1, f"{name}_expand_conv")
+        y = layers.convolution(y, expansion * x.shape[-1], 1, 1, f"{name}_expand_conv")
         y = layers.batch_norm(y, f"{name}_expand_norm")
         y = layers.relu6(y, f"{name}_expand_relu")
     y = layers.depthwise(y, strides, f"{name}_depthwise_conv")
     y = layers.batch_norm(y, f"{name}_depthwise_norm")
     y = layers.relu6(y, f"{name}_depthwise_relu")
-    y = layers.centred_convolution(y, filters, 1, 1, f"{name}_project_conv")
+    y = layers.convolution(y, filters, 1, 1, f"{name}_project_conv")
     y = layers.batch_norm(y, f"{name}_project_norm")
     if strides > 1 or x.shape[-1] != filters:
         return y
@@ -109,7 +109,7 @@ def block(x, layers: Layers, *, expansion: int, filters: int, strides: int, name
 
 def head(x, prefix: str = "", *, layers: Layers, filters: int, num_classes: int):
     """Features `[B, H, W, C]` -> logits `[B, num_classes]`."""
-    x = layers.centred_convolution(x, filters, 1, 1, f"{prefix}head_conv")
+    x = layers.convolution(x, filters, 1, 1, f"{prefix}head_conv")
     x = layers.batch_norm(x, f"{prefix}head_norm")
     x = layers.relu6(x, f"{prefix}head_relu")
     return layers.logits(x, num_classes, prefix)

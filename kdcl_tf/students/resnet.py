@@ -58,7 +58,7 @@ def parts(depth: int, num_classes: int, layers: Layers) -> list:
 
 def stem(x, prefix: str = "", *, layers: Layers):
     """Images `[B, H, W, channels]` -> features `[B, H / 4, W / 4, 64]`."""
-    x = layers.centred_convolution(x, FILTERS[0], 7, 2, f"{prefix}stem_conv")
+    x = layers.convolution(x, FILTERS[0], 7, 2, f"{prefix}stem_conv")
     x = layers.batch_norm(x, f"{prefix}stem_norm")
     x = layers.relu(x, f"{prefix}stem_relu")
     return layers.max_pool(x, f"{prefix}stem_pool")
@@ -75,10 +75,10 @@ def stage(x, prefix: str = "", *, layers: Layers, block, number: int, filters: i
 
 def basic_block(x, layers: Layers, *, filters: int, strides: int, name: str):
     """3x3 and 3x3; `[B, H, W, C]` -> `[B, H / strides, W / strides, filters]`."""
-    y = layers.centred_convolution(x, filters, 3, strides, f"{name}_conv1")
+    y = layers.convolution(x, filters, 3, strides, f"{name}_conv1")
     y = layers.batch_norm(y, f"{name}_norm1")
     y = layers.relu(y, f"{name}_relu1")
-    y = layers.centred_convolution(y, filters, 3, 1, f"{name}_conv2")
+    y = layers.convolution(y, filters, 3, 1, f"{name}_conv2")
     y = layers.batch_norm(y, f"{name}_norm2")
     y = layers.add(y, _shortcut(x, layers, filters, strides, name), f"{name}_add")
     return layers.relu(y, f"{name}_relu2")
@@ -86,13 +86,13 @@ def basic_block(x, layers: Layers, *, filters: int, strides: int, name: str):
 
 def bottleneck(x, layers: Layers, *, filters: int, strides: int, name: str):
     """1x1, 3x3 and 1x1; `[B, H, W, C]` -> `[B, H / strides, W / strides, 4 * filters]`."""
-    y = layers.centred_convolution(x, filters, 1, 1, f"{name}_conv1")
+    y = layers.convolution(x, filters, 1, 1, f"{name}_conv1")
     y = layers.batch_norm(y, f"{name}_norm1")
     y = layers.relu(y, f"{name}_relu1")
-    y = layers.centred_convolution(y, filters, 3, strides, f"{name}_conv2")
+    y = layers.convolution(y, filters, 3, strides, f"{name}_conv2")
     y = layers.batch_norm(y, f"{name}_norm2")
     y = layers.relu(y, f"{name}_relu2")
-    y = layers.centred_convolution(y, 4 * filters, 1, 1, f"{name}_conv3")
+    y = layers.convolution(y, 4 * filters, 1, 1, f"{name}_conv3")
     y = layers.batch_norm(y, f"{name}_norm3")
     y = layers.add(y, _shortcut(x, layers, 4 * filters, strides, name), f"{name}_add")
     return layers.relu(y, f"{name}_relu3")
@@ -101,7 +101,7 @@ def bottleneck(x, layers: Layers, *, filters: int, strides: int, name: str):
 def _shortcut(x, layers: Layers, filters: int, strides: int, name: str):
     if strides == 1 and x.shape[-1] == filters:
         return x
-    x = layers.centred_convolution(x, filters, 1, strides, f"{name}_shortcut_conv")
+    x = layers.convolution(x, filters, 1, strides, f"{name}_shortcut_conv")
     return layers.batch_norm(x, f"{name}_shortcut_norm")
 
 

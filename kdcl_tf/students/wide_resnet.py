@@ -3,7 +3,7 @@
 WRN-d-k has depth d = 6n+4: a 3x3 convolution to 16 channels, three stages of n
 blocks with 16k, 32k and 64k filters, the second and third starting with stride
 2, norm - relu, a global average, a dense layer. A block is norm - relu - conv -
-norm - relu - conv, plus its shortcut, without dropout.
+norm - relu - conv, plus its shortcut, without dropout. Paddings are PyTorch's.
 
 Where the number of channels changes the shortcut is a 1x1 convolution of the
 activated input, as in the authors' code; elsewhere it is the input itself.

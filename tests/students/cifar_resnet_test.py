@@ -7,6 +7,7 @@ from absl.testing import parameterized
 from kdcl_tf import students
 from kdcl_tf.students import cifar_resnet
 from kdcl_tf.students.layers import Layers
+from tests.students.plain_layers import PlainLayers, images, move_statistics
 
 
 def _by_hand(depth, num_classes):
@@ -21,6 +22,26 @@ def _by_hand(depth, num_classes):
                 count += inputs * filters + 2 * filters
             inputs = filters
     return count + 64 * num_classes + num_classes
+
+
+def _plain(model, depth, x):
+    """The forward pass at inference, written out with PyTorch's paddings."""
+    plain = PlainLayers(model)
+
+    def conv_norm(x, name, stride=1, number=""):
+        x = plain.convolution(x, f"{name}_conv{number}", stride)
+        return plain.norm(x, f"{name}_norm{number}")
+
+    x = tf.nn.relu(conv_norm(x, "stem"))
+    for stage in (1, 2, 3):
+        for index in range(1, (depth - 2) // 6 + 1):
+            name = f"stage{stage}_block{index}"
+            stride = 2 if stage > 1 and index == 1 else 1
+            y = tf.nn.relu(conv_norm(x, name, stride, 1))
+            y = conv_norm(y, name, 1, 2)
+            x = x if x.shape == y.shape else conv_norm(x, f"{name}_shortcut", stride)
+            x = tf.nn.relu(x + y)
+    return plain.logits(x)
 
 
 class ResNetTest(tf.test.TestCase, parameterized.TestCase):
@@ -78,6 +99,16 @@ class ResNetTest(tf.test.TestCase, parameterized.TestCase):
             model.get_layer("stem_relu").output, model.get_layer("stage1_block1_relu2").output
         )
         self.assertAllClose(features(x), y, atol=1e-5)
+
+    @parameterized.product(depth=(8, 14, 32), size=(32, 33, 7))
+    def test_a_forward_pass_is_pytorchs(self, depth, size):
+        model = students.build(f"resnet{depth}", 10, (size, size, 3))
+        move_statistics(model)
+        x = images(model)
+        wanted = _plain(model, depth, x)
+        self.assertGreater(float(tf.math.reduce_std(wanted)), 0.1)
+        scale = float(tf.reduce_max(tf.abs(wanted)))
+        self.assertAllClose(model(x, training=False) / scale, wanted / scale, rtol=0, atol=1e-5)
 
     def test_branches_share_the_lower_stages(self):
         *lower, stage3, head = cifar_resnet.parts(8, 10, Layers())

@@ -24,19 +24,23 @@ class LayersTest(tf.test.TestCase, parameterized.TestCase):
         self.assertIsNone(_layer(y).kernel_regularizer)
         self.assertEqual(_layer(y).name, "conv")
 
-    def test_stride_two_pads_at_the_end(self):
+    @parameterized.parameters((0, [[0, 0], [0, 5]]), (1, [[0, 2], [8, 10]]))
+    def test_stride_two_is_centred_on_the_pixels_that_a_shortcut_takes(self, tap, wanted):
         x = keras.Input((4, 4, 1))
         model = keras.Model(x, Layers().convolution(x, 1, 3, 2, "conv"))
         kernel = np.zeros([3, 3, 1, 1])
-        kernel[0, 0] = 1  # Reads the first pixel under the window, so nothing padded.
+        kernel[tap, tap] = 1
         model.get_layer("conv").set_weights([kernel])
         image = np.arange(16.0).reshape([1, 4, 4, 1])
-        self.assertAllEqual(model(image)[0, :, :, 0], [[0, 2], [8, 10]])
+        self.assertAllEqual(model(image)[0, :, :, 0], wanted)
+        shortcut = keras.Model(x, Layers().convolution(x, 1, 1, 2, "shortcut"))
+        shortcut.get_layer("shortcut").set_weights([np.ones([1, 1, 1, 1])])
+        self.assertAllEqual(shortcut(image)[0, :, :, 0], [[0, 2], [8, 10]])
 
     @parameterized.product(size=(1, 3, 7), strides=(1, 2), before=(8, 9))
-    def test_centred_convolution_pads_half_the_size_on_every_side(self, size, strides, before):
+    def test_convolution_pads_half_the_size_on_every_side(self, size, strides, before):
         x = keras.Input((before, before, 2))
-        model = keras.Model(x, Layers().centred_convolution(x, 3, size, strides, "conv"))
+        model = keras.Model(x, Layers().convolution(x, 3, size, strides, "conv"))
         layer = model.get_layer("conv")
         self.assertIsNone(layer.bias)
         images = np.random.default_rng(0).normal(size=[2, before, before, 2]).astype("float32")

@@ -5,6 +5,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import students
+from tests.students.plain_layers import PlainLayers, images, move_statistics
 
 
 def _by_hand(depth, width, num_classes):
@@ -19,6 +20,26 @@ def _by_hand(depth, width, num_classes):
                 count += inputs * filters
             inputs = filters
     return count + 2 * inputs + inputs * num_classes + num_classes
+
+
+def _plain(model, depth, x):
+    """The forward pass at inference, written out with PyTorch's paddings."""
+    plain = PlainLayers(model)
+
+    def activate(x, name, number=""):
+        return tf.nn.relu(plain.norm(x, f"{name}_norm{number}"))
+
+    x = plain.convolution(x, "stem_conv")
+    for stage in (1, 2, 3):
+        for index in range(1, (depth - 4) // 6 + 1):
+            name = f"stage{stage}_block{index}"
+            stride = 2 if stage > 1 and index == 1 else 1
+            a = activate(x, name, 1)
+            y = plain.convolution(a, f"{name}_conv1", stride)
+            y = plain.convolution(activate(y, name, 2), f"{name}_conv2")
+            x = x if x.shape == y.shape else plain.convolution(a, f"{name}_shortcut_conv", stride)
+            x = x + y
+    return plain.logits(activate(x, "head"))
 
 
 class WideResNetTest(tf.test.TestCase, parameterized.TestCase):
@@ -54,6 +75,17 @@ class WideResNetTest(tf.test.TestCase, parameterized.TestCase):
         model = students.build(f"wrn_16_{width}", 10, (8, 8, 3))
         names = [layer.name for layer in model.layers if "shortcut" in layer.name]
         self.assertEqual(names, [f"{stage}_block1_shortcut_conv" for stage in stages])
+
+    @parameterized.product(shape=((10, 1), (16, 2)), size=(32, 33, 7))
+    def test_a_forward_pass_is_pytorchs(self, shape, size):
+        depth, width = shape
+        model = students.build(f"wrn_{depth}_{width}", 10, (size, size, 3))
+        move_statistics(model)
+        x = images(model)
+        wanted = _plain(model, depth, x)
+        self.assertGreater(float(tf.math.reduce_std(wanted)), 0.1)
+        scale = float(tf.reduce_max(tf.abs(wanted)))
+        self.assertAllClose(model(x, training=False) / scale, wanted / scale, rtol=0, atol=1e-5)
 
     def test_a_block_is_the_papers(self):
         """conv(relu(norm(conv(a)))) + shortcut(a), a = relu(norm(x)), from its weights."""
