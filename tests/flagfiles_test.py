@@ -1,5 +1,6 @@
 """Tests of flags/: every row of the paper's CIFAR tables can be run from its flagfile."""
 
+import dataclasses
 import pathlib
 import re
 
@@ -27,29 +28,40 @@ _CLASSES = {
 }
 
 
-def _settings(row, **more):
+# `general_icl` with one of the paper's equations as printed: flagfile, equation, what differs.
+_AS_PRINTED = (
+    ("general_icl_target_error", "Eq. 8", {"general_error": "target"}),
+    ("general_icl_raw_weights", "Eq. 11", {"general_constraint": "none"}),
+)
+
+
+def _settings(name, *more):
     values = flags.FlagValues()
     classification_flags.define_flags(values)
-    teacher = ["--teacher=elsewhere"] if row.teacher else []
-    values(["kdcl-train", f"--flagfile=flags/cifar100/{row.name}.flags", *teacher])
+    values(["kdcl-train", f"--flagfile=flags/cifar100/{name}.flags", *more])
     return classification_flags.settings_from_flags(values)
 
 
-def _head(row):
-    lines = (_FOLDER / f"{row.name}.flags").read_text().splitlines()
+def _settings_of(row):
+    return _settings(row.name, *(["--teacher=elsewhere"] if row.teacher else []))
+
+
+def _head(name):
+    lines = (_FOLDER / f"{name}.flags").read_text().splitlines()
     return " ".join(line[2:] for line in lines if line.startswith("# "))
 
 
 class FlagfilesTest(parameterized.TestCase):
     def test_every_row_has_its_flagfile_and_every_flagfile_its_row(self):
         names = {path.stem for path in _FOLDER.glob("*.flags")} - {"recipe"}
+        names -= {name for name, _, _ in _AS_PRINTED}
         self.assertEqual(names, {row.name for _, row in _ROWS})
         self.assertEqual({table.number: len(table.rows) for table in _TABLES},
                          {"7": 14, "9": 7, "10": 3, "5_cifar100": 5})  # fmt: skip
 
     @parameterized.named_parameters((row.name, table, row) for table, row in _ROWS)
     def test_it_says_table_row_number_and_cost(self, table, row):
-        head = _head(row)
+        head = _head(row.name)
         place = f"Table {table.number.partition('_')[0]}, "
         place += "lambda" if table.number == "9" else f"row {table.rows.index(row) + 1}:"
         self.assertStartsWith(head, place)
@@ -61,7 +73,7 @@ class FlagfilesTest(parameterized.TestCase):
 
     @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
     def test_it_is_the_papers_recipe(self, row):
-        settings = _settings(row)
+        settings = _settings_of(row)
         found = {
             name: getattr(settings, name)
             for name in ("dataset", "epochs", "batch_size", "momentum", "weight_decay", "seed")
@@ -78,14 +90,15 @@ class FlagfilesTest(parameterized.TestCase):
 
     @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
     def test_its_images_are_those_its_comment_counts(self, row):
-        settings = _settings(row)
+        settings = _settings_of(row)
         trained = 500 - settings.holdout_per_class
-        self.assertIn(f"{trained * 100 * settings.epochs / 1e6:.1f} million images", _head(row))
+        images = trained * 100 * settings.epochs
+        self.assertIn(f"{images / 1e6:.1f} million images", _head(row.name))
         self.assertEqual(settings.uses_general, settings.holdout_per_class == 50)
 
     @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
     def test_icl_and_lambda_are_those_of_the_row(self, row):
-        settings = _settings(row)
+        settings = _settings_of(row)
         self.assertEqual(settings.invariant, row.invariant)
         weight = float(row.label.removeprefix("λ = ")) if "λ" in row.label else 1.0
         self.assertEqual(settings.distillation_weight, weight)
@@ -94,7 +107,7 @@ class FlagfilesTest(parameterized.TestCase):
     @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
     def test_its_cohort_and_data_can_be_built(self, row):
         keras.backend.clear_session()
-        settings = _settings(row)
+        settings = _settings_of(row)
         dataset = cifar_like(holdout_per_class=min(settings.holdout_per_class, 1))
         members = factory.create_students(settings, 100, (32, 32, 3))
         if row.teacher:
@@ -114,6 +127,20 @@ class FlagfilesTest(parameterized.TestCase):
         self.assertEqual(labels.shape, [100])
         self._check_cost(row, settings, cohort)
 
+    @parameterized.parameters(*_AS_PRINTED)
+    def test_an_equation_as_printed_differs_from_general_icl_in_that_alone(
+        self, name, equation, fields
+    ):
+        usual, printed = _settings("general_icl"), _settings(name)
+        self.assertEqual(printed, dataclasses.replace(usual, **fields))
+        ensemble = factory.create_ensemble(printed)
+        self.assertEqual(ensemble.error, fields.get("general_error", "vector"))
+        self.assertEqual(ensemble.constraint, fields.get("general_constraint", "simplex"))
+        head = _head(name)
+        self.assertIn(equation, head)
+        self.assertIn("Paper: ResNet-32 74.3, WRN-16-2 75.5", head)
+        self.assertEndsWith(head, _head("general_icl").partition("5 runs). ")[2])
+
     def _check_cost(self, row, settings, cohort):
         network = getattr(cohort, "network", None)
         trained = settings.students
@@ -121,7 +148,7 @@ class FlagfilesTest(parameterized.TestCase):
             trained = ("resnet32", "wrn_16_2")
         alone = sum(multiply_adds(students.build(each, 100)) for each in trained)
         found = multiply_adds(network) if network else alone
-        said = int(re.search(r"Cost: (\d+) million", _head(row))[1])
+        said = int(re.search(r"Cost: (\d+) million", _head(row.name))[1])
         self.assertEqual(said, round(found / 1e6))
 
 

@@ -56,10 +56,7 @@ def create_cohort(settings, members, dataset, steps_per_epoch):
         "distillation_weight": settings.distillation_weight,
     }
     if settings.method == "kdcl":
-        ensemble = ensembles.get(settings.ensemble)
-        # Keras would count the ensembles of a process, and checkpoints hold the name.
-        ensemble.name = settings.ensemble
-        return methods.KDCL(members, ensemble=ensemble, **common)
+        return methods.KDCL(members, ensemble=create_ensemble(settings), **common)
     if settings.method == "offline_distillation":
         return methods.OfflineDistillation(members, create_teacher(settings, dataset), **common)
     if settings.method == "one":
@@ -71,6 +68,17 @@ def create_cohort(settings, members, dataset, steps_per_epoch):
         "clnn": methods.CLNN,
     }
     return method[settings.method](members, **common)
+
+
+def create_ensemble(settings):
+    """The `Ensemble` that KDCL's soft target is made by."""
+    if settings.uses_general:
+        ensemble = ensembles.General(settings.general_error, settings.general_constraint)
+    else:
+        ensemble = ensembles.get(settings.ensemble)
+    # Keras would count the ensembles of a process, and checkpoints hold the name.
+    ensemble.name = settings.ensemble
+    return ensemble
 
 
 def create_teacher(settings, dataset):

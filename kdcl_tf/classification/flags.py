@@ -39,6 +39,23 @@ def _define_method_flags(fv):
         "How KDCL makes its soft target; by default general for digits, min_logit otherwise.",
         fv,
     )
+    flags.DEFINE_enum(
+        "general_error",
+        _DEFAULTS.general_error,
+        settings_lib.GENERAL_ERRORS,
+        "For --ensemble=general: what is measured on held-out images. vector: the probabilities of "
+        "all classes against the one-hot label. target: that of the true class against 1, Eq. 8 as "
+        "printed, with which one student tends to get all the weight.",
+        fv,
+    )
+    flags.DEFINE_enum(
+        "general_constraint",
+        _DEFAULTS.general_constraint,
+        settings_lib.GENERAL_CONSTRAINTS,
+        "For --ensemble=general: simplex keeps every weight in [0, 1], as the paper asks. none is "
+        "Eq. 11 as printed, whose weights may be negative.",
+        fv,
+    )
     flags.DEFINE_float(
         "temperature",
         None,

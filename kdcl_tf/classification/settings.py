@@ -8,6 +8,8 @@ from kdcl_tf.training.settings import Recipe, as_text
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 BRANCHED = ("one", "clnn")
 ENSEMBLES = ("naive", "linear", "min_logit", "general")
+GENERAL_ERRORS = ("vector", "target")
+GENERAL_CONSTRAINTS = ("simplex", "none")
 PLACEMENTS = ("data", "student")
 
 # The paper's T on CIFAR for KDCL and its teachers, each method's own for the rest.
@@ -34,6 +36,8 @@ class Settings(Recipe):
     method: str = "kdcl"
     students: tuple = ("resnet8", "wrn_10_2")
     ensemble: str | None = None
+    general_error: str = "vector"
+    general_constraint: str = "simplex"
     temperature: float | None = None
     distillation_weight: float = 1.0
     teacher: str = ""
@@ -69,7 +73,13 @@ class Settings(Recipe):
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
         self._unify_types("temperature")
-        self._check_among(method=METHODS, ensemble=ENSEMBLES, distortion=data.DISTORTIONS)
+        self._check_among(
+            method=METHODS,
+            ensemble=ENSEMBLES,
+            general_error=GENERAL_ERRORS,
+            general_constraint=GENERAL_CONSTRAINTS,
+            distortion=data.DISTORTIONS,
+        )
         self._check_training()
         self._check_ranges()
         self._check_method()
@@ -145,6 +155,7 @@ class Settings(Recipe):
                 "--ensemble=general fits its weights to held-out images; got "
                 "--holdout_per_class=0: pass 1 or more (the paper: 50)"
             )
+        self._check_general()
         if bool(self.teacher) != (self.method == "offline_distillation"):
             raise ValueError(
                 f"--method={self.method} with --teacher={self.teacher}: a teacher, an exported "
@@ -159,6 +170,18 @@ class Settings(Recipe):
                 f"--branches={self.branches} is for --method={' and '.join(BRANCHED)}; got "
                 f"--method={self.method}"
             )
+
+    def _check_general(self):
+        """Refuses settings of General's weights where there are none."""
+        if self.uses_general:
+            return
+        for field in ("general_error", "general_constraint"):
+            value = getattr(self, field)
+            if value != getattr(type(self), field):
+                raise ValueError(
+                    f"--{field}={value} is for --method=kdcl with --ensemble=general; got "
+                    f"--method={self.method} with --ensemble={self.ensemble}"
+                )
 
     def _check_branches(self):
         if len(self.students) != 1:

@@ -48,6 +48,14 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(cohort.temperature, 2.0 if method == "kdcl" else 1.0)
         self.assertEqual(cohort.distillation_weight, 0.5)
 
+    @parameterized.product(error=("vector", "target"), constraint=("simplex", "none"))
+    def test_generals_equations(self, error, constraint):
+        ensemble = _compiled(
+            ensemble="general", general_error=error, general_constraint=constraint
+        ).ensemble
+        self.assertEqual((ensemble.error, ensemble.constraint), (error, constraint))
+        self.assertEqual(ensemble.name, "general")
+
     @parameterized.parameters(("one", kdcl_tf.ONE, 3), ("clnn", kdcl_tf.CLNN, 4))
     def test_branches_of_one_network(self, method, kind, branches):
         cohort = _compiled(method=method, students=("resnet8",), ensemble="naive")

@@ -7,7 +7,7 @@ from absl import flags
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.classification import flags as classification_flags
-from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.settings import DEFAULTS, Settings
 from kdcl_tf.training.workdir import Workdir
 
 _UNUSUAL = {
@@ -45,6 +45,11 @@ _ON_DISK = {
     "distortion": "resized_crop",
     "skip_bad_images": True,
 }
+_GENERAL = {
+    "ensemble": "general",
+    "general_error": "target",
+    "general_constraint": "none",
+}
 _BRANCHED = {"method": "one", "students": ("resnet14",), "branches": 5, "ramp_up_epochs": 4}
 
 
@@ -59,7 +64,7 @@ class FlagsTest(parameterized.TestCase):
     def test_without_flags_the_settings_are_the_defaults(self):
         self.assertEqual(classification_flags.settings_from_flags(_parsed()), Settings())
 
-    @parameterized.parameters({}, _UNUSUAL, _BRANCHED, _ON_DISK)
+    @parameterized.parameters({}, _UNUSUAL, _GENERAL, _BRANCHED, _ON_DISK)
     def test_settings_to_flags_to_flags_txt_to_settings(self, **fields):
         settings = Settings(**fields)
         workdir = Workdir(self.create_tempdir().full_path)
@@ -69,9 +74,23 @@ class FlagsTest(parameterized.TestCase):
         self.assertEqual(again, settings)
         workdir.check_flags(again.as_flags())
 
+    @parameterized.parameters("general", "min_logit")
+    def test_a_run_from_before_a_flag_had_its_default(self, ensemble):
+        settings = Settings(ensemble=ensemble)
+        newer = ("general_error", "general_constraint")
+        workdir = Workdir(self.create_tempdir().full_path)
+        workdir.record_flags({k: v for k, v in settings.as_flags().items() if k not in newer})
+        values = _parsed(f"--flagfile={workdir.path / 'flags.txt'}")
+        self.assertEqual(classification_flags.settings_from_flags(values), settings)
+        workdir.check_flags(settings.as_flags(), defaults=DEFAULTS)
+        if ensemble == "general":
+            other = Settings(ensemble=ensemble, general_error="target")
+            with self.assertRaisesRegex(ValueError, r"--general_error=vector \(now target\);"):
+                workdir.check_flags(other.as_flags(), defaults=DEFAULTS)
+
     def test_the_unusual_settings_are_all_unlike_the_defaults(self):
         for field in dataclasses.fields(Settings):
-            unusual = {**_BRANCHED, **_ON_DISK, **_UNUSUAL}[field.name]
+            unusual = {**_GENERAL, **_BRANCHED, **_ON_DISK, **_UNUSUAL}[field.name]
             self.assertNotEqual(unusual, field.default, field.name)
 
     def test_spaces_in_lists_and_other_ways_to_write_a_number(self):

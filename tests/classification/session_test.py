@@ -132,6 +132,33 @@ class CompleteRunTest(tf.test.TestCase):
             Session(_settings(evaluate_every=2, seed=1), Workdir(self.folder))
 
 
+class GeneralTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(("target", "simplex"), ("vector", "none"))
+    def test_weights_are_those_of_the_equations_as_set(self, error, constraint):
+        """Eqs. 8, 10 and 11 in NumPy, of the students that the epoch ended with."""
+        settings = _settings(epochs=1, general_error=error, general_constraint=constraint)
+        session = Session(settings, Workdir(self.create_tempdir().full_path))
+        session.loop.run()
+        held_out = session.dataset.held_out
+        images = session.dataset.normalize(held_out.images)
+        students = session.cohort.students
+        errors = np.stack(
+            [tf.nn.softmax(each(images, training=False)) for each in students.values()]
+        ).astype(np.float64)
+        if error == "target":
+            errors = errors[:, range(len(held_out)), held_out.labels, None] - 1.0
+        else:
+            errors = errors - np.eye(10)[held_out.labels]
+        solution = np.linalg.solve(np.einsum("inc,jnc->ij", errors, errors), np.ones(2))
+        wanted = solution / solution.sum()
+        if constraint == "simplex":
+            # Of two students, whose error is a parabola in one weight.
+            wanted = np.clip(wanted, 0.0, 1.0)
+        log = session.workdir.log[-1]
+        found = [log[f"general_weight_{name}"] for name in students]
+        self.assertAllClose(found, wanted, rtol=1e-3, atol=1e-3)
+
+
 class FailedStartTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         ({"dataset": "no_such_set"}, "unknown data set"),

@@ -9,6 +9,8 @@ from kdcl_tf.classification.settings import Settings
 _BAD = (
     ("method", "kd"),
     ("ensemble", "mean"),
+    ("general_error", "logit"),
+    ("general_constraint", "box"),
     ("schedule", "linear"),
     ("precision", "float16"),
     ("strategy", "two"),
@@ -65,6 +67,8 @@ _GOOD = (
     {"epochs": 1, "batch_size": 1, "evaluate_every": 1},
     {"batch_size": 4, "accumulation_steps": 4},
     {"ensemble": "min_logit", "holdout_per_class": 0},
+    {"ensemble": "general", "general_error": "target", "general_constraint": "none"},
+    {"ensemble": "min_logit", "general_error": "vector", "general_constraint": "simplex"},
     {"students": ("resnet8",)},
     {"dataset": "tfrecord:shards", "distortion": "resized_crop", "skip_bad_images": True},
 )
@@ -130,6 +134,15 @@ class SettingsTest(parameterized.TestCase):
         ({"method": "offline_distillation"}, "--teacher=: a teacher, an exported student"),
         ({"teacher": "runs/x"}, "--method=kdcl with --teacher=runs/x"),
         ({"ramp_up_epochs": 3}, "--ramp_up_epochs=3 is for --method=one"),
+        (
+            {"ensemble": "linear", "general_error": "target"},
+            "^--general_error=target is for --method=kdcl with --ensemble=general; got "
+            "--method=kdcl with --ensemble=linear$",
+        ),
+        (
+            {"method": "independent", "ensemble": "general", "general_constraint": "none"},
+            "^--general_constraint=none is for .*; got --method=independent with",
+        ),
         ({"branches": 3}, "--branches=3 is for --method=one and clnn; got --method=kdcl"),
         ({"method": "one"}, "got --students=resnet8,wrn_10_2: pass one, and --branches"),
         ({"method": "one", "students": ("resnet8",), "invariant": True}, "pass --noinvariant"),
