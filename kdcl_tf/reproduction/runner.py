@@ -8,6 +8,13 @@ import subprocess
 import sys
 import time
 
+from kdcl_tf.classification.settings import DEFAULTS
+from kdcl_tf.training.settings import PLACES
+from kdcl_tf.training.workdir import Workdir
+
+# A teacher's path may differ: runs may have been moved together.
+_FREE = (*PLACES, "teacher")
+
 
 class RunFailed(Exception):
     """Runs ended with an error; says which and why, in one line."""
@@ -32,13 +39,15 @@ class Runner:
         """Completes every run; those that fail after they began to train are passed over.
 
         Raises:
-          RunFailed: at once for a run that cannot even begin, such as one without its data,
-            since the others would not either; after the last for those passed over.
+          RunFailed: before any for a complete run that was made with other flags, which no
+            table may mix; at once for a run that cannot even begin, such as one without its
+            data, since the others would not either; after the last for those passed over.
         """
+        self._check_complete()
         failures = []
         for number, run in enumerate(self._runs, start=1):
             head = f"[{number}/{len(self._runs)}] {run.row}, seed {run.seed}"
-            if (run.workdir / "result.json").exists():
+            if _is_complete(run):
                 self._say(f"{head}: complete already, {summary(run.workdir)}")
                 continue
             self._say(f"{head}: begins")
@@ -54,6 +63,13 @@ class Runner:
             self._say(f"{head}: {summary(run.workdir)} in {minutes:.1f} min")
         if failures:
             raise RunFailed("; ".join(failures))
+
+    def _check_complete(self):
+        for run in filter(_is_complete, self._runs):
+            try:
+                Workdir(run.workdir).check_flags(run.settings.as_flags(), _FREE, DEFAULTS)
+            except ValueError as error:
+                raise RunFailed(f"{run.row}, seed {run.seed}: {error}") from error
 
     def _train(self, run):
         """What went wrong, or None."""
@@ -71,6 +87,10 @@ class Runner:
         if status:
             return f"{run.row}, seed {run.seed}: {_last_line(output)} (see {output})"
         return None
+
+
+def _is_complete(run):
+    return (run.workdir / "result.json").exists()
 
 
 def summary(workdir):

@@ -50,7 +50,7 @@ class PlanTest(parameterized.TestCase):
         for run in _plan():
             settings = run.settings
             self.assertEqual((settings.train_per_class, settings.holdout_per_class), (45, 5))
-            self.assertEqual((settings.epochs, settings.milestones), (60, (30, 45)))
+            self.assertEqual((settings.epochs, settings.milestones), (100, (50, 75)))
             self.assertEqual(settings.precision, "bfloat16")
             self.assertContainsSubset(settings.students, ("resnet20", "wrn_16_2"))
 

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.reproduction.runner, with real runs of kdcl-train."""
 
+import dataclasses
 import json
 import pathlib
 import signal
@@ -38,6 +39,19 @@ class RunnerTest(absltest.TestCase):
         self._run(*_TINY, "--milestones=")
         self.assertIn("complete already", self.said[-1])
         self.assertEqual((run.workdir / "result.json").stat().st_mtime, began)
+
+    def test_a_complete_run_with_other_flags_is_refused_before_anything_trains(self):
+        workdir = Workdir(self.folder / "row" / "seed0")
+        old = Run("row", 0, workdir.path, (*_TINY, "--milestones=", "--seed=7"))
+        workdir.record_flags(old.settings.as_flags())
+        workdir.write_result({"students": {}})
+        changed = dataclasses.replace(old, arguments=_TINY)
+        runs = [Run("new", 0, self.folder / "new", _TINY), changed]
+        message = r"^row, seed 0: workdir .*: --milestones= \(now 50,75\), --seed=7 \(now 0\); "
+        with self.assertRaisesRegex(RunFailed, message):
+            Runner(runs, say=self.said.append).run()
+        self.assertEmpty(self.said)
+        self.assertFalse((self.folder / "new").exists())
 
     def test_a_run_that_fails_says_why(self):
         with self.assertRaisesRegex(RunFailed, "row, seed 0: .*unknown student 'resnet9'.*output"):

@@ -3,6 +3,7 @@
 import functools
 
 from kdcl_tf.reproduction.reporting import statistics
+from kdcl_tf.training.settings import as_text
 from kdcl_tf.training.workdir import Workdir
 
 _TOP_5 = "_top_5_accuracy"
@@ -37,6 +38,27 @@ class Records:
     def results(self):
         """`{(row name, seed): result.json}` of the complete runs."""
         return {key: result for key, result in self._results.items() if result}
+
+    def differences(self, flags):
+        """Texts such as `--epochs=60 (now 100)`: what complete runs had otherwise.
+
+        Args:
+          flags: `{name: text}` of the flags that all runs should have had.
+        """
+        found = set()
+        for result in self.results.values():
+            # JSON has lists for tuples.
+            settings = result.get("settings", {})
+            had = {
+                name: as_text(tuple(value) if isinstance(value, list) else value)
+                for name, value in settings.items()
+            }
+            found |= {
+                f"--{name}={had[name]} (now {text})"
+                for name, text in flags.items()
+                if had.get(name, text) != text
+            }
+        return sorted(found)
 
     def of_row(self, row):
         """`{seed: result.json}` of a row's complete runs."""

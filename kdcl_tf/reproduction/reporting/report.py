@@ -56,6 +56,11 @@ def _head(subject):
         f"{rows} of {len(subject.table.rows)} rows, {len(records.results)} of {records.planned} "
         f"runs complete, {records.seeds} seed{'s' if records.seeds > 1 else ''} each."
     )
+    differences = records.differences(scale.flags)
+    if differences:
+        yield Paragraph(
+            f"Runs were made when this scale was another one: {', '.join(differences)}."
+        )
     if scale.name != "full":
         yield Paragraph(
             "These numbers are not to be held against the paper's, which are of the full "

@@ -1,4 +1,9 @@
-"""How large a reproduction is: the paper's own recipe, or its shape on fewer images."""
+"""How large a reproduction is: the paper's own recipe, or its shape on fewer images.
+
+The small scale trains for 100 epochs because the larger student gains from a cohort only once it
+over-fits as in the paper, where students reach 93 and 99 % on their training images (section
+4.2). Of 45 images a class they reach 52 and 75 % in 60 epochs, and 83 and 97 % in 100.
+"""
 
 import dataclasses
 
@@ -52,14 +57,19 @@ _FEW_DIGITS = "10 images a class of the embedded digits and 5 held out, 4 epochs
 _SMALL = {
     "train_per_class": "45",
     "holdout_per_class": "5",
-    "epochs": "60",
-    "milestones": "30,45",
+    "epochs": "100",
+    "milestones": "50,75",
     "precision": "bfloat16",
     "evaluate_every": "10",
 }
 _FEW_CIFAR_IMAGES = (
-    "45 images a class of CIFAR-100 and 5 held out in every row, 60 epochs with drops at 30 and "
-    "45, bfloat16, tested on all 10,000 test images"
+    "45 images a class of CIFAR-100 and 5 held out in every row, 100 epochs with drops at 50 and "
+    "75, bfloat16, tested on all 10,000 test images"
+)
+_WHY_100_EPOCHS = (
+    "; so many epochs, because the larger student gains only once it is trained long enough to "
+    "over-fit as in the paper, where the pair reaches 93 and 99 % on its training images: here 83 "
+    "and 97 %, but 52 and 75 % in 60 epochs"
 )
 # What the ImageNet recipe says of images and of the warm-up, for sets of small images.
 _SMALL_IMAGES = {
@@ -81,7 +91,8 @@ _CIFAR_SCALES = (
     Scale(
         name="small",
         description="the recipe's shape on few images: ResNet-20 and WRN-16-2, "
-        + _FEW_CIFAR_IMAGES,
+        + _FEW_CIFAR_IMAGES
+        + _WHY_100_EPOCHS,
         students={"resnet32": "resnet20"},
         columns={"ResNet-32": "ResNet-20"},
         flags=_SMALL,

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.reproduction.reporting.report."""
 
+import json
 import pathlib
 import re
 
@@ -69,6 +70,21 @@ class ReportTest(parameterized.TestCase):
         self.assertIn("14 of 14 rows, 42 of 42 runs complete", page)
         self.assertIn("Ours ResNet-20", markdown)
         self.assertIn("Paper ResNet-32", markdown)
+
+    def test_runs_from_before_the_scale_changed_are_called_that(self):
+        self._fill(seeds=1)
+        markdown, _ = self._write(seeds=1)
+        self.assertNotIn("another one", markdown)
+        old = {"epochs": 60, "milestones": [30, 45], "precision": "bfloat16"}
+        path = self.folder / "naive" / "seed0" / "result.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "settings": old}))
+        markdown, page = self._write(seeds=1)
+        for text in (markdown, page):
+            self.assertIn(
+                "Runs were made when this scale was another one: --epochs=60 (now 100), "
+                "--milestones=30,45 (now 50,75).",
+                text,
+            )
 
     def test_it_is_small_and_whole(self):
         self._fill()

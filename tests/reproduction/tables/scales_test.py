@@ -19,6 +19,13 @@ class ScalesTest(parameterized.TestCase):
         small = scales.scale("small", TABLES["7"])
         self.assertEqual(small.headings(TABLES["7"]), ("ResNet-20", "WRN-16-2"))
 
+    @_FOLDERS
+    def test_small_says_how_long_it_trains(self, number):
+        small = scales.scale("small", TABLES[number])
+        first, second = small.flags["milestones"].split(",")
+        said = f"{small.flags['epochs']} epochs with drops at {first} and {second}"
+        self.assertIn(said, small.description)
+
     @parameterized.product(name=scales.NAMES, number=tuple(TABLES))
     def test_each_says_what_it_is(self, name, number):
         scale = scales.scale(name, TABLES[number])
