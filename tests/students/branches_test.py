@@ -73,7 +73,7 @@ class BranchesTest(tf.test.TestCase, parameterized.TestCase):
 
         def kernel(branch, stage):
             convolutions = [
-                each for each in branch.layers if f"stage{stage}_block1_conv1" in each.name
+                each for each in branch.layers if each.name.endswith(f"stage{stage}_block1_conv1")
             ]
             return convolutions[0].kernel
 
