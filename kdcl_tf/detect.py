@@ -92,15 +92,12 @@ def _train(flag_values):
         settings = detection_flags.settings_from_flags(flag_values)
 
     def create_session(workdir, cluster):
-        from kdcl_tf.detection.session import DetectionSession
+        from kdcl_tf.detection.task import Detection
+        from kdcl_tf.training.session import Session
 
-        return DetectionSession(
-            settings,
-            workdir,
-            flag_values["data_dir"].value,
-            flag_values["checkpoint_seconds"].value,
-            cluster,
-        )
+        task = Detection(settings, flag_values["data_dir"].value)
+        seconds = flag_values["checkpoint_seconds"].value
+        return Session(task, workdir, cluster, checkpoint_seconds=seconds)
 
     launch.run(
         settings,

@@ -5,6 +5,7 @@ kdcl-export --workdir=runs/my_run --format=keras --student=resnet32 --output=mod
 """
 
 import pathlib
+import types
 
 from absl import flags
 
@@ -26,7 +27,6 @@ def define_flags(flag_values):
         flag_values,
     )
     flags.DEFINE_string("output", None, "Folder; by default WORKDIR/students.", flag_values)
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
 
 
 def main(flag_values):
@@ -38,16 +38,12 @@ def main(flag_values):
         settings = settings_of(workdir)
     command_line.import_tensorflow()
     with command_line.user_errors():
-        with command_line.quiet_reading(settings.dataset):
-            cohort, dataset = restore(workdir, settings, flag_values["data_dir"].value)
-        architectures = settings.architectures
-        names = chosen(flag_values["student"].value, cohort.students)
+        card, students = restore(workdir, settings)
+        names = chosen(flag_values["student"].value, students)
         output = pathlib.Path(flag_values["output"].value or workdir / "students").expanduser()
         output.mkdir(parents=True, exist_ok=True)
         for name in names:
-            card = {"architecture": architectures[name], "dataset": dataset.name}
-            student = cohort.students[name]
-            print(write(student, name, flag_values["format"].value, output, dataset, card))
+            print(write(students[name], name, flag_values["format"].value, output, card))
 
 
 def settings_of(workdir):
@@ -70,18 +66,21 @@ def settings_of(workdir):
     return classification_flags.settings_from_flags(values)
 
 
-def restore(workdir, settings, data_dir):
-    """`(cohort, dataset)` with the variables of the newest checkpoint."""
-    from kdcl_tf.classification import factory, session
-    from kdcl_tf.training.checkpoint import Checkpoints, all_variables
+def restore(workdir, settings):
+    """`(card, {name: student})` of the newest checkpoint, without the run's data.
 
-    dataset = session.load_dataset(settings, data_dir)
-    steps = -(-len(dataset.train) // settings.batch_size)
-    cohort = factory.create_compiled(settings, dataset, steps)
-    checkpoints = Checkpoints(workdir / "checkpoints", all_variables(cohort))
-    if checkpoints.restore() is None:
-        raise ValueError(f"{workdir} has no checkpoint yet")
-    return cohort, dataset
+    Raises:
+      ValueError: when there is none, or it is damaged or of another format.
+    """
+    from kdcl_tf.classification import factory
+    from kdcl_tf.training.checkpoint import SavedCheckpoint
+
+    checkpoint = SavedCheckpoint(workdir / "checkpoints")
+    card = checkpoint.card
+    students = factory.create_students(settings, len(card["class_names"]), card["image_shape"])
+    for name, student in students.items():
+        checkpoint.assign(student.variables, card["students"][name]["variables"])
+    return card, students
 
 
 def chosen(student, students):
@@ -95,16 +94,18 @@ def chosen(student, students):
     return [student] if student else list(students)
 
 
-def write(student, name, form, output, dataset, card):
+def write(student, name, form, output, card):
     """Writes one student in one of `FORMATS`; returns its path.
 
     A file gets a neighbour, `<name>.json`, with what a SavedModel has in its `student.json`.
     """
-    from kdcl_tf.serving import saved_model as serving
+    from kdcl_tf import serving
 
+    facts = {"architecture": card["students"][name]["architecture"], "dataset": card["dataset"]}
+    dataset = types.SimpleNamespace(**card, num_classes=len(card["class_names"]))
     if form == "saved_model":
-        return serving.export_student(student, output / name, dataset=dataset, card=card)
-    serving.write_card(student, output / f"{name}.json", dataset, card)
+        return serving.export_student(student, output / name, dataset=dataset, card=facts)
+    serving.write_card(student, output / f"{name}.json", dataset, facts)
     if form == "keras":
         return serving.save_keras(student, output / f"{name}.keras")
     return serving.save_weights(student, output / f"{name}.weights.h5")

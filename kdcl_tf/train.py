@@ -6,7 +6,6 @@
 Run again with the same flags, it continues where it was stopped.
 """
 
-from kdcl_tf.classification import settings as settings_lib
 from kdcl_tf.classification.flags import default_workdir, define_flags, settings_from_flags
 from kdcl_tf.programs import command_line, launch
 
@@ -17,24 +16,19 @@ def main(flag_values):
         settings = settings_from_flags(flag_values)
 
     def create_session(workdir, cluster):
-        from kdcl_tf.classification.session import Session
+        from kdcl_tf.classification.task import Classification
+        from kdcl_tf.training.session import Session
 
-        return Session(
-            settings,
-            workdir,
-            flag_values["data_dir"].value,
-            flag_values["checkpoint_seconds"].value,
-            flag_values["placement"].value,
-            cluster,
-            flag_values["tpu"].value,
-        )
+        values = {name: flag_values[name].value for name in ("data_dir", "placement", "tpu")}
+        task = Classification(settings, values["data_dir"], values["placement"])
+        seconds = flag_values["checkpoint_seconds"].value
+        return Session(task, workdir, cluster, values["tpu"], seconds)
 
     launch.run(
         settings,
         flag_values["workdir"].value or default_workdir(settings),
         create_session,
         report,
-        settings_lib.DEFAULTS,
         flag_values["logical_devices"].value,
     )
 

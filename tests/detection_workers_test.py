@@ -5,8 +5,9 @@ import pathlib
 
 import tensorflow as tf
 
-from kdcl_tf.detection.session import DetectionSession
 from kdcl_tf.detection.settings import DetectionSettings
+from kdcl_tf.detection.task import Detection
+from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
 from tests import coco_files, tiny_detector
 from tests.worker_pair import WorkerPair
@@ -32,7 +33,7 @@ class DetectionWorkersTest(tf.test.TestCase):
         self.assertEqual((chief, other), (0, 0), error + wrong)
         self.assertIn("box: AP", out)
         self.assertIn("worker 1: the run is complete", told)
-        DetectionSession(settings, Workdir(folder / "whole")).train()
+        Session(Detection(settings), Workdir(folder / "whole")).train()
         self._assert_same(folder / "parts", folder / "whole")
 
     def _assert_same(self, parts, whole):

@@ -14,10 +14,12 @@ from absl import flags
 from absl.testing import parameterized
 
 from kdcl_tf import data, export, students
-from kdcl_tf.classification.session import Session
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.task import Classification
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.students.precision import in_float32
 from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
 
 _SETTINGS = Settings(
@@ -59,12 +61,12 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(temporary.cleanup)
         cls.run_folder = pathlib.Path(temporary.name) / "run"
-        session = Session(_SETTINGS, Workdir(cls.run_folder))
-        session.views.__class__ = _StoppingViews
+        session = Session(Classification(_SETTINGS), Workdir(cls.run_folder))
+        session.task.views.__class__ = _StoppingViews
         with contextlib.suppress(Interrupted):
             session.train()
-        cls.students, cls.dataset = session.cohort.students, session.dataset
-        cls.images = session.dataset.test.images[:6]
+        cls.students, cls.dataset = session.task.model.students, session.task.dataset
+        cls.images = cls.dataset.test.images[:6]
 
     def _export(self, *arguments):
         output = pathlib.Path(self.create_tempdir().full_path) / "new" / "models"
@@ -77,7 +79,8 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         return paths
 
     def _assert_same(self, logits, name, tolerance=1e-5):
-        wanted = self.students[name](self.dataset.normalize(self.images), training=False)
+        # Trained in bfloat16, exported in float32.
+        wanted = in_float32(self.students[name])(self.dataset.normalize(self.images), training=False)
         self.assertAllClose(logits, wanted, rtol=tolerance, atol=tolerance)
 
     def test_saved_models_equal_the_checkpointed_students(self):
@@ -92,13 +95,13 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(path.name, "wrn_10_1.keras")
         card = json.loads(path.with_suffix(".json").read_text())
         self.assertEqual((card["architecture"], card["num_classes"]), ("wrn_10_1", 10))
-        student = keras.saving.load_model(path)
+        student = in_float32(keras.saving.load_model(path))
         self._assert_same(student(self.dataset.normalize(self.images)), "wrn_10_1")
 
     def test_weights_fit_students_that_are_built_again(self):
         (path,) = self._export("--format=weights", "--student=resnet8")
         self.assertEqual(path.name, "resnet8.weights.h5")
-        student = students.build("resnet8", 10, (8, 8, 3), dtype="mixed_bfloat16")
+        student = students.build("resnet8", 10, (8, 8, 3))
         student.load_weights(path)
         self._assert_same(student(self.dataset.normalize(self.images)), "resnet8")
 
@@ -119,14 +122,16 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_a_run_without_a_checkpoint_is_refused(self):
         workdir = Workdir(self.create_tempdir().full_path)
-        workdir.record_flags(_SETTINGS.as_flags())
+        workdir.record(_SETTINGS)
         _, stderr, status = _main(f"--workdir={workdir.path}")
         self.assertEqual(status, 1)
         self.assertIn("has no checkpoint yet", stderr)
 
     def test_a_run_of_another_version_is_refused(self):
         workdir = Workdir(self.create_tempdir().full_path)
-        workdir.record_flags({**_SETTINGS.as_flags(), "gone": "1"})
+        workdir.record(_SETTINGS)
+        with open(workdir.path / "flags.txt", "a") as file:
+            file.write("--gone=1\n")
         _, stderr, status = _main(f"--workdir={workdir.path}")
         self.assertEqual(status, 1)
         self.assertRegex(stderr, "is not of this version of kdcl-train: Unknown .* flag 'gone'")

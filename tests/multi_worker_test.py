@@ -17,9 +17,10 @@ from absl import flags
 
 from kdcl_tf import train
 from kdcl_tf.classification import flags as classification_flags
-from kdcl_tf.classification.session import Session
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.task import Classification
 from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
 from tests.worker_pair import WorkerPair
 
@@ -45,7 +46,7 @@ class _StoppingWorkdir(Workdir):
 
 
 def _session(folder, kind=Workdir, **settings):
-    return Session(Settings(**settings), kind(folder))
+    return Session(Classification(Settings(**settings)), kind(folder))
 
 
 def _newest(folder):

@@ -16,12 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import data
-from kdcl_tf.classification.session import Session
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.task import Classification
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.evaluation import served
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
 from tests import image_files
 from tests.worker_pair import WorkerPair
@@ -61,15 +62,15 @@ class _StoppingViews(data.EncodedViews):
 
 
 def _run(settings, workdir, views=None):
-    run = Session(settings, Workdir(workdir))
+    run = Session(Classification(settings), Workdir(workdir))
     if views:
-        views = views(run.dataset, settings.student_names, settings.seed)
-        run.loop._task.epoch = views.epoch
+        views = views(run.task.dataset, settings.student_names, settings.seed)
+        run.task.epoch = views.epoch
     return run, run.train()
 
 
 def _values(run):
-    return [np.array(variable) for variable in all_variables(run.cohort)]
+    return [np.array(variable) for variable in all_variables(run.task.model)]
 
 
 class StreamedRunTest(tf.test.TestCase):
@@ -233,7 +234,9 @@ class BadImagesTest(tf.test.TestCase):
     def test_where_no_held_out_image_can_be_decoded_there_are_no_weights(self):
         general = {"ensemble": "general", "holdout_per_class": 1, "students": ("resnet8",) * 2}
         settings = Settings(**{**self.flags, **general, "skip_bad_images": True})
-        held_out = Session(settings, Workdir(self.folder / "other")).dataset.held_out
+        task = Classification(settings)
+        task.load()
+        held_out = task.dataset.held_out
         for index in range(2):
             (self.folder / "images" / held_out.images.name(index)).write_bytes(b"")
         with contextlib.redirect_stderr(io.StringIO()):

@@ -55,7 +55,7 @@ class MainTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
         self.workdir = Workdir(self.create_tempdir().full_path)
-        self.workdir.record_flags(Settings().as_flags())
+        self.workdir.record(Settings())
 
     def test_a_complete_run_is_only_told(self):
         self.workdir.write_result(_RESULT)

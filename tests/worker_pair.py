@@ -29,7 +29,7 @@ class WorkerPair:
     """Two workers of one run, on this machine.
 
     Args:
-      settings: a `Recipe`.
+      settings: a `TrainingSettings`.
       workdir: of the first worker.
       module: the program.
     """

@@ -18,7 +18,7 @@ def define_flags(flag_values):
     _define_data_flags(flag_values)
     _define_step_flags(flag_values)
     training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
-    training_flags.define_place_flags(flag_values, _DEFAULTS)
+    training_flags.define_machine_flags(flag_values, _DEFAULTS)
 
 
 def _define_method_flags(fv):
@@ -181,6 +181,6 @@ def settings_from_flags(flag_values):
 
 
 def default_workdir(settings):
-    """`recipe_flags.default_workdir` of the settings' data set and method."""
+    """The folder of a run without `--workdir`, by the settings' data set and method."""
     method = settings.ensemble if settings.method == "kdcl" else settings.method
     return training_flags.default_workdir(settings, settings.dataset, method)

@@ -3,7 +3,7 @@
 import dataclasses
 
 from kdcl_tf import data, students
-from kdcl_tf.training.settings import Recipe, as_text
+from kdcl_tf.training.settings import TrainingSettings
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 BRANCHED = ("one", "clnn")
@@ -24,7 +24,7 @@ _OF_OTHERS = {"ensemble": "min_logit", "holdout_per_class": 0, "train_per_class"
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(Recipe):
+class Settings(TrainingSettings):
     """Everything that decides a run's numbers.  A flag of `kdcl-train` for each field.
 
     Epochs count from 1 in what a person reads; `milestones` are the numbers of epochs
@@ -228,10 +228,3 @@ class Settings(Recipe):
                 f"--warmup_epochs={self.warmup_epochs}: wanted fewer than --epochs={self.epochs}"
             )
 
-
-# What a run of a version before a flag had: the defaults, where they depend on nothing.
-DEFAULTS = {
-    field.name: as_text(field.default)
-    for field in dataclasses.fields(Settings)
-    if field.default is not None
-}

@@ -1,55 +1,100 @@
-"""What `Loop` is told of a cohort that learns to classify."""
+"""A cohort of classifiers as a task of the engine: what `kdcl-train` trains."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import tensorflow as tf
+
+from kdcl_tf import data, serving, students
+from kdcl_tf.classification import curves, factory
+from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
-from kdcl_tf.distribution import strategies
+from kdcl_tf.distribution import devices, strategies, traffic
+from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.methods.kdcl import NoHeldOutError
+from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.task import Task
+from kdcl_tf.training.workdir import Workdir, write_atomically
 
 _EVALUATION_BATCH = 256
 
 
 class Classification(Task):
-    """A compiled cohort on views of a data set: the task of `kdcl-train`.
+    """A cohort and the distorted views of its images.
 
     Args:
-      cohort: compiled, made under `strategy`.
-      views: `data.Views` or `data.EncodedViews`, the distorted training images.
       settings: `Settings`.
-      strategy: `tf.distribute.Strategy`.
+      data_dir: where TFDS keeps its data, or None.
+      placement: "data", or "student" for each student on a device of its own.  It decides no
+        number, and a run can go on with the other.
     """
 
-    def __init__(self, cohort, views, settings, strategy):
-        super().__init__(cohort, views, strategy)
-        self._settings, self._dataset = settings, views.dataset
+    def __init__(self, settings: Settings, data_dir: str | None = None, placement: str = "data"):
+        super().__init__(settings)
+        self._data_dir, self._placement = data_dir, placement
+        self.accumulation_steps = settings.accumulation_steps
 
-    def passes_over(self, batch):
-        """Whether all images of a batch are bad ones that are passed over.
+    def load(self) -> None:
+        settings = self.settings
+        self._devices = devices.of_students(settings, self._placement)
+        self.dataset = load_dataset(settings, self._data_dir)
+        self.views = create_views(settings, self.dataset)
+
+    def build(self, strategy: tf.distribute.Strategy) -> None:
+        steps = self.steps_per_epoch(self.settings.batch_size)
+        self.model = factory.create_compiled(self.settings, self.dataset, steps, self._devices)
+        self.strategy = strategy
+
+    def evaluated(self) -> dict[str, int]:
+        return {"test": len(self.dataset.test), "held-out": len(self.dataset.held_out)}
+
+    def card(self) -> dict[str, Any]:
+        """Facts of the data, and of each student its architecture and where its variables are."""
+        positions = {id(each): index for index, each in enumerate(all_variables(self.model))}
+        return {
+            "dataset": self.dataset.name,
+            "class_names": list(self.dataset.class_names),
+            "image_shape": [int(side) for side in self.dataset.image_shape],
+            "mean": list(self.dataset.mean),
+            "deviation": list(self.dataset.deviation),
+            "distortion": self.dataset.distortion,
+            "students": {
+                name: {
+                    "architecture": self.settings.architectures[name],
+                    "variables": [positions[id(each)] for each in student.variables],
+                }
+                for name, student in self.model.students.items()
+            },
+        }
+
+    def is_passed_over(self, batch) -> bool:
+        """Whether none of a batch's images can be decoded.
 
         Raises:
           BadImageError: when too few are left for the parts that a step is run in.
         """
         _, labels = batch
-        left = min(len(each) for each in self._strategy.experimental_local_results(labels))
-        parts = self._settings.accumulation_steps
-        if 0 < left < parts and not strategies.takes_empty_batches():
+        left = min(len(each) for each in self.strategy.experimental_local_results(labels))
+        if 0 < left < self.accumulation_steps and not strategies.takes_empty_batches():
             raise BadImageError(
                 f"images that cannot be decoded leave {left} of a step on a device, fewer than "
-                f"--accumulation_steps={parts}: mend or remove them, or pass fewer steps to a "
-                "new --workdir"
+                f"--accumulation_steps={self.accumulation_steps}: mend or remove them, or pass "
+                "fewer steps to a new --workdir"
             )
         return left == 0
 
-    def guilty(self, means):
-        """The students whose losses are not finite."""
+    def diverged(self, means: Sequence[float]) -> str:
+        """Names the students whose losses are not finite."""
         pairs = list(zip(self.model.students, means[::2], means[1::2]))
         # A soft target that is NaN spoils everyone; the cross-entropy tells whose it was.
         names = [name for name, entropy, _ in pairs if not math.isfinite(entropy)]
         names = names or [name for name, _, other in pairs if not math.isfinite(other)]
         return f"the loss of student {', '.join(names) or '(regularisation)'}"
 
-    def owner(self, variable):
+    def owner(self, variable) -> str:
         """The students that have the variable."""
         return "".join(
             f" of student {name}"
@@ -57,37 +102,37 @@ class Classification(Task):
             if any(variable is each for each in student.variables)
         )
 
-    def renew(self, replicas):
-        """General's weights, fitted to the held-out images.
+    def after_epoch(self, replicas: Replicas) -> dict[str, float]:
+        """Fits General's weights to the held-out images.
 
         Raises:
-          BadImageError: when all of those are bad ones that are passed over.
+          BadImageError: when none of those can be decoded.
         """
-        if not self._settings.uses_general:
+        if not self.settings.uses_general:
             return {}
-        batches = self._batches(self._dataset.held_out)
+        batches = self._batches(self.dataset.held_out)
         measure = replicas.measure_function(batches.element_spec)
         try:
             weights = self.model.renew_ensemble(batches, measure)
         except NoHeldOutError as error:
-            count = len(self._dataset.held_out)
+            count = len(self.dataset.held_out)
             raise BadImageError(f"none of the {count} held-out images can be decoded") from error
         return {f"general_weight_{name}": value for name, value in weights.items()}
 
-    def evaluate(self, replicas):
-        """Every test image counts once; the last partial batch included."""
-        batches = self._batches(self._dataset.test)
+    def evaluate(self, replicas: Replicas) -> dict[str, float]:
+        """Counts every test image once, those of the last partial batch included."""
+        batches = self._batches(self.dataset.test)
         test = replicas.test_function(batches.element_spec)
         self.model.reset_metrics()
         for batch in batches:
             test(batch)
         return {f"test_{name}": value for name, value in replicas.metrics().items()}
 
-    def problems(self):
-        """How many images were bad, where they are passed over."""
-        return self._dataset.problems()
+    def problems(self) -> dict[str, int]:
+        """How many images could not be decoded, where they are passed over."""
+        return self.dataset.problems()
 
-    def summary(self, record):
+    def summary(self, record: Mapping[str, Any]) -> str:
         """Each student's accuracy."""
         accuracies = [
             f"{name} {record[f'test_{name}_accuracy']:.1%}"
@@ -96,9 +141,83 @@ class Classification(Task):
         ]
         return f"test accuracy {', '.join(accuracies)}" if accuracies else ""
 
+    def announce(self, workdir: Workdir) -> None:
+        """Tells what travels between devices; lists held-out images and, from now on, bad ones."""
+        replicas = self.strategy.num_replicas_in_sync
+        used = max(replicas, len(set(self._devices.values())))
+        if used > 1:
+            workload = devices.workload(self.settings, self.model, self.dataset)
+            print(traffic.describe(workload, used), flush=True)
+        if self.dataset.distortion == "resized_crop":
+            if len(self.dataset.held_out):
+                listing = self.dataset.held_out.listing()
+                write_atomically(workdir.path / "held_out.txt", listing)
+            self.dataset.bad_images.keep_list(workdir.path / "bad_images.txt")
+
+    def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
+        """Exports every student; gives each student's numbers, and the ensemble's."""
+        members = {
+            name: self._finish_student(name, student, workdir, last)
+            for name, student in self.model.students.items()
+        }
+        return {
+            "students": members,
+            "ensemble_accuracy": last["test_ensemble_accuracy"],
+            "general_weights": {
+                name: last[f"general_weight_{name}"]
+                for name in members
+                if f"general_weight_{name}" in last
+            },
+        }
+
+    def draw(self, workdir: Workdir) -> None:
+        method = self.settings.method
+        if method == "kdcl":
+            method = f"{method} {self.settings.ensemble}"
+        title = f"{method} on {self.dataset.name}"
+        path = workdir.path / "accuracy.png"
+        curves.plot_accuracy(workdir.log, self.model.students, path, title)
+
+    def _finish_student(self, name, student, workdir, last):
+        kinds = ("accuracy", "top_5_accuracy", "cross_entropy")
+        card = {
+            "architecture": self.settings.architectures[name],
+            "dataset": self.dataset.name,
+            "test_accuracy": last[f"test_{name}_accuracy"],
+        }
+        path = workdir.path / "students" / name
+        serving.export_student(student, path, dataset=self.dataset, card=card)
+        return {
+            **{kind: last[f"test_{name}_{kind}"] for kind in kinds},
+            "train_accuracy": last[f"{name}_accuracy"],
+            "parameters": students.parameter_count(student),
+            "saved_model": str(path.relative_to(workdir.path)),
+        }
+
     def _batches(self, split):
         """Every image of a split once, each replica its part."""
-        size = strategies.evaluation_batch(self._strategy, len(split), _EVALUATION_BATCH)
+        size = strategies.evaluation_batch(self.strategy, len(split), _EVALUATION_BATCH)
         return strategies.distribute(
-            self._strategy, lambda share: self._dataset.batches(split, size, share)
+            self.strategy, lambda share: self.dataset.batches(split, size, share)
         )
+
+
+def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
+    """The settings' data set, with its held-out images."""
+    return data.load(
+        settings.dataset,
+        data_dir=data_dir,
+        holdout_per_class=settings.holdout_per_class,
+        train_per_class=settings.train_per_class,
+        image_size=settings.image_size,
+        distortion=settings.distortion,
+        skip_bad_images=settings.skip_bad_images,
+    )
+
+
+def create_views(settings: Settings, dataset: data.ImageDataset):
+    """The students' views of the data set, under the settings' distortion."""
+    common = (dataset, settings.student_names, settings.seed, settings.invariant)
+    if settings.distortion == "resized_crop":
+        return data.EncodedViews(*common)
+    return data.Views(*common, cutout=settings.cutout_size if settings.cutout else 0)

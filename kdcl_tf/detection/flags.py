@@ -13,7 +13,7 @@ def define_flags(flag_values):
     _define_model_flags(flag_values)
     _define_data_flags(flag_values)
     training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
-    training_flags.define_place_flags(flag_values, _DEFAULTS)
+    training_flags.define_machine_flags(flag_values, _DEFAULTS)
 
 
 def _define_model_flags(fv):
@@ -90,5 +90,5 @@ def settings_from_flags(flag_values):
 
 
 def default_workdir(settings):
-    """`recipe_flags.default_workdir` of the settings' data set and detector."""
+    """The folder of a run without `--workdir`, by the settings' data set and detector."""
     return training_flags.default_workdir(settings, settings.dataset, settings.detector)

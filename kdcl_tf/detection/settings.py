@@ -4,14 +4,14 @@ import dataclasses
 
 from kdcl_tf import students
 from kdcl_tf.detection.model import backbone_source
-from kdcl_tf.training.settings import Recipe
+from kdcl_tf.training.settings import TrainingSettings
 
 DETECTORS = ("faster", "mask")
 SPLITS = ("test", "train")
 
 
 @dataclasses.dataclass(frozen=True)
-class DetectionSettings(Recipe):
+class DetectionSettings(TrainingSettings):
     """Everything that decides a run's numbers.  A flag of `kdcl-detect` for each field.
 
     The defaults are the paper's, section 4.3: 14 epochs, 32 images a step, a rate of 0.04

@@ -1,47 +1,79 @@
-"""What `training.loop.Loop` is told of a detector."""
+"""A detector as a task of the engine: what `kdcl-detect` trains."""
 
+from __future__ import annotations
+
+import dataclasses
 import json
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import keras
 import tensorflow as tf
 
-from kdcl_tf.detection import found as found_lib
+from kdcl_tf.detection import curves, found as found_lib, served
+from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
+from kdcl_tf.detection.model import backbone, backbone_source
+from kdcl_tf.detection.model.detector import Detector
+from kdcl_tf.detection.scenes.pixels import ScenePixels
+from kdcl_tf.detection.scenes.views import SceneViews
+from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.distribution import strategies
+from kdcl_tf.distribution.replicas import Replicas
+from kdcl_tf.training import schedules
+from kdcl_tf.training.optimizers import CoupledSGD
+from kdcl_tf.training.settings import POLICIES
 from kdcl_tf.training.task import Task
-from kdcl_tf.training.workdir import write_atomically
+from kdcl_tf.training.workdir import Workdir, write_atomically
 
 # Images of 800 x 1333 pixels fill memory.
 _EVALUATION_BATCH = 2
 
 
 class Detection(Task):
-    """A compiled detector on views of scenes: the task of `kdcl-detect`.
+    """A detector on a backbone, and the views of its scenes.
 
     Args:
-      detector: `Detector`, compiled, made under `strategy`.
-      views: `SceneViews`.
-      scenes: `Scenes` that are evaluated on.
-      strategy: `tf.distribute.Strategy`.
-      detections: JSON file that gets COCO's list of what the last evaluation found, or None.
+      settings: `DetectionSettings`.
+      data_dir: where TFDS keeps its data, or None.
     """
 
-    def __init__(self, detector, views, scenes, strategy, detections=None):
-        super().__init__(detector, views, strategy)
-        self._scenes, self._detections = scenes, detections
+    def __init__(self, settings: DetectionSettings, data_dir: str | None = None):
+        super().__init__(settings)
+        # The second gets COCO's list of what the last evaluation found.
+        self._data_dir, self._detections = data_dir, None
 
-    def guilty(self, means):
-        """The losses that are not finite."""
+    def load(self) -> None:
+        self.source = backbone_source.find(self.settings.backbone, self.settings.architecture)
+        self.dataset = load_dataset(self.settings, self._data_dir)
+
+    def build(self, strategy: tf.distribute.Strategy) -> None:
+        settings = self.settings
+        self.strategy = strategy
+        self.model = create_detector(settings, self.source, self.dataset.num_classes)
+        compile_detector(self.model, settings, self.steps_per_epoch(settings.batch_size))
+        self.views = create_views(settings, self.dataset, self.source, self.model.multiple)
+
+    def evaluated(self) -> dict[str, int]:
+        return {"evaluated": len(self._scenes)}
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        # The views need the detector, whose schedule needs the steps.
+        return math.ceil(self.images / batch_size)
+
+    def diverged(self, means: Sequence[float]) -> str:
+        """Names the losses that are not finite."""
         names = [metric.name for metric in self.model.watched[1:]]
         found = [name for name, mean in zip(names, means) if not math.isfinite(mean)]
         return f"the {' and '.join(found) or 'loss'} of the detector"
 
-    def evaluate(self, replicas):
+    def evaluate(self, replicas: Replicas) -> dict[str, float | None]:
         """COCO's figures on every image that is evaluated on."""
-        size = _EVALUATION_BATCH * self._strategy.num_replicas_in_sync
-        size = strategies.evaluation_batch(self._strategy, len(self._scenes), size)
+        size = _EVALUATION_BATCH * self.strategy.num_replicas_in_sync
+        size = strategies.evaluation_batch(self.strategy, len(self._scenes), size)
         batches = strategies.distribute(
-            self._strategy, lambda share: self._views.evaluation(self._scenes, size, share)
+            self.strategy, lambda share: self.views.evaluation(self._scenes, size, share)
         )
         detect = replicas.gather_function(self._detect, batches.element_spec)
         scorer = CocoScorer(self._scenes, bool(self.model.mask_head))
@@ -52,7 +84,7 @@ class Detection(Task):
             write_atomically(self._detections, json.dumps(scorer.detections()))
         return {f"test_{name}": value for name, value in scorer.result().items()}
 
-    def summary(self, record):
+    def summary(self, record: Mapping[str, Any]) -> str:
         """AP and AP50 of boxes, and of masks."""
         told = [
             f"{kind} AP {record[f'test_{kind}_ap']:.1%}, AP50 {record[f'test_{kind}_ap50']:.1%}"
@@ -61,8 +93,93 @@ class Detection(Task):
         ]
         return "; ".join(told)
 
+    def announce(self, workdir: Workdir) -> None:
+        """Tells what was found wrong with the annotations; keeps what evaluations find."""
+        self._detections = workdir.path / "detections.json"
+        for line in self.dataset.warnings():
+            print(line, flush=True)
+
+    def check_images(self) -> None:
+        ScenePixels(self._scenes).check()
+
+    def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
+        """Exports the detector; gives COCO's figures."""
+        card = served.card_of(self.settings, self.source, self.dataset)
+        served.export(self.model, workdir.path / "detector", card)
+        return {
+            **{name: value for name, value in last.items() if name.startswith("test_")},
+            "evaluated_on": self.settings.evaluate_on,
+            "detector": "detector",
+        }
+
+    def draw(self, workdir: Workdir) -> None:
+        kind = "Mask R-CNN" if self.settings.has_masks else "Faster R-CNN"
+        title = f"{kind} on {self.source.architecture or 'a backbone'}, {self.dataset.name}"
+        curves.plot(workdir.log, workdir.path / "curves.png", title)
+
+    @property
+    def _scenes(self):
+        return getattr(self.dataset, self.settings.evaluate_on)
+
     def _detect(self, batch):
         """One replica's part: what is seen, and in what image."""
         detections = self.model.detect(batch["images"], batch["sizes"])
         facts = {name: batch[name] for name in ("ids", "sizes", "original_sizes")}
         return {**detections, **tf.nest.map_structure(tf.identity, facts)}
+
+
+def load_dataset(settings: DetectionSettings, data_dir: str | None):
+    """The settings' scenes, of the training ones as many as they say."""
+    dataset = coco_loading.load(settings.dataset, data_dir, settings.has_masks)
+    if settings.train_images:
+        few = dataset.train.take(slice(settings.train_images))
+        if few.crowds.all():
+            raise ValueError(
+                f"--train_images={settings.train_images}: the first {len(few)} images show no "
+                "object; expected at least 1: take more"
+            )
+        dataset = dataclasses.replace(dataset, train=few)
+    return dataset
+
+
+def create_detector(settings: DetectionSettings, source, num_classes: int) -> Detector:
+    """The detector, initialised from the settings' seed alone where it is not trained yet."""
+    keras.utils.set_random_seed(settings.seed)
+    dtype = POLICIES[settings.precision]
+    body = backbone.build(
+        source, settings.feature_layers, settings.synchronized_batch_norm, dtype
+    )
+    return Detector(
+        body,
+        num_classes,
+        masks=settings.has_masks,
+        regions_per_image=settings.regions_per_image,
+        dtype_policy=dtype,
+    )
+
+
+def compile_detector(detector: Detector, settings: DetectionSettings, steps: int) -> None:
+    """Gives the detector its optimizer, with all of its variables; `steps` are of an epoch."""
+    optimizer = CoupledSGD(
+        schedules.create(settings, steps),
+        momentum=settings.momentum,
+        coupled_weight_decay=settings.weight_decay,
+        name="optimizer",
+    )
+    detector.compile(optimizer=optimizer)
+    optimizer.build(detector.trainable_variables)
+
+
+def create_views(settings: DetectionSettings, dataset, source, multiple: int) -> SceneViews:
+    """The batches of the settings, normalised as the backbone wants them."""
+    return SceneViews(
+        dataset,
+        settings.seed,
+        settings.short_side,
+        settings.long_side,
+        settings.flip,
+        settings.has_masks,
+        source.mean,
+        source.deviation,
+        multiple,
+    )

@@ -9,22 +9,20 @@ import os
 import tempfile
 
 from kdcl_tf.programs import command_line
-from kdcl_tf.training import settings as training_settings
 
 
-def run(settings, path, create_session, report, defaults=None, logical_devices=None):
+def run(settings, path, create_session, report, logical_devices=None):
     """Trains what the settings say, or tells that it was trained already.
 
     Prints the report at the end.  Bad input, a signal, a worker that is lost and a loss that
     is no number end the process with one line and a status.
 
     Args:
-      settings: a `Recipe`, checked.
+      settings: a `TrainingSettings`, checked.
       path: of the workdir.
       create_session: a function of a `Workdir` and a `cluster.Cluster` or None, which gives an
         object whose `train()` gives the result.  It is called when TensorFlow is imported.
       report: a function of that result and the workdir's path, which gives text.
-      defaults: of `Workdir.check_flags`.
       logical_devices: parts to divide the CPU into, or None.
     """
     with command_line.user_errors():
@@ -33,7 +31,7 @@ def run(settings, path, create_session, report, defaults=None, logical_devices=N
     if cluster and cluster.index:
         _as_worker(settings, cluster, train)
     else:
-        _as_chief(settings, cluster, path, train, report, defaults)
+        _as_chief(settings, cluster, path, train, report)
 
 
 def _cluster(settings):
@@ -45,13 +43,13 @@ def _cluster(settings):
     return cluster.from_environment(os.environ)
 
 
-def _as_chief(settings, cluster, path, train, report, defaults):
+def _as_chief(settings, cluster, path, train, report):
     """The whole run; of several workers, the first one's part."""
     from kdcl_tf.training.workdir import Workdir
 
     with command_line.user_errors():
         workdir = Workdir(path)
-        workdir.check_flags(settings.as_flags(), training_settings.PLACES, defaults)
+        workdir.check(settings)
         workdir.claim()
     result = workdir.result
     try:

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import time
 
-from kdcl_tf.classification.settings import DEFAULTS
-from kdcl_tf.training.settings import PLACES
 from kdcl_tf.training.workdir import Workdir
 
 # A teacher's path may differ: runs may have been moved together.
-_FREE = (*PLACES, "teacher")
+_FREE = ("teacher",)
 
 
 class RunFailed(Exception):
@@ -67,7 +65,7 @@ class Runner:
     def _check_complete(self):
         for run in filter(_is_complete, self._runs):
             try:
-                Workdir(run.workdir).check_flags(run.settings.as_flags(), _FREE, DEFAULTS)
+                Workdir(run.workdir).check(run.settings, _FREE)
             except ValueError as error:
                 raise RunFailed(f"{run.row}, seed {run.seed}: {error}") from error
 

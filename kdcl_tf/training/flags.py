@@ -1,15 +1,19 @@
-"""The flags that every program that trains has: those of a `Recipe`, and where a run runs."""
+"""The flags of every program that trains: those of its `TrainingSettings`, and of the machine."""
+
+from __future__ import annotations
 
 import dataclasses
 import hashlib
+from typing import Any
 
 from absl import flags
 
 from kdcl_tf.training import settings as training_settings
+from kdcl_tf.training.settings import TrainingSettings
 
 
-def define_optimisation_flags(fv, defaults):
-    """Defines how long and how fast to train; `defaults` is a `Recipe`."""
+def define_optimisation_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> None:
+    """Defines how long and how fast to train."""
     for name, text in (
         ("epochs", "Times through the training images."),
         ("batch_size", "Images a step, over all replicas."),
@@ -40,7 +44,7 @@ def define_optimisation_flags(fv, defaults):
     )
 
 
-def define_place_flags(fv, defaults):
+def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> None:
     """Defines what a run computes with, and where it writes."""
     flags.DEFINE_enum(
         "precision",
@@ -84,8 +88,8 @@ def define_place_flags(fv, defaults):
     )
 
 
-def fields_of(kind, flag_values):
-    """`{field: value}` of a `Recipe`'s fields, for its constructor.
+def fields_of(kind: type[TrainingSettings], flag_values: flags.FlagValues) -> dict[str, Any]:
+    """`{field: value}` of a `TrainingSettings`'s fields, for its constructor.
 
     Raises:
       ValueError: for milestones that are no numbers.
@@ -97,12 +101,12 @@ def fields_of(kind, flag_values):
     return {**fields, "milestones": tuple(int(each) for each in milestones)}
 
 
-def default_workdir(settings, dataset, method):
+def default_workdir(settings: TrainingSettings, dataset: str, method: str) -> str:
     """`runs/<data>_<method>_<hash>`: the same flags find the same folder, wherever it runs."""
     text = "".join(
         f"{name}={value}\n"
         for name, value in settings.as_flags().items()
-        if name not in training_settings.PLACES
+        if name not in training_settings.MACHINE_SETTINGS
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     dataset = "".join(each if each.isalnum() else "-" for each in dataset)

@@ -32,7 +32,7 @@ class Loop:
     """Trains the model of a task, from wherever its workdir stands.
 
     Args:
-      task: a `Task`, such as `classification.Classification`.
+      task: a `Task`, loaded and built.
       settings: with the fields of `Settings` that say how long and how fast.
       strategy: `tf.distribute.Strategy`.
       workdir: `Workdir`, for the log.
@@ -124,7 +124,7 @@ class Loop:
             "seconds": round(watch.seconds, 3),
             "images_per_second": round(self._task.images / watch.seconds, 1),
             **self._replicas.metrics(),
-            **self._task.renew(self._replicas),
+            **self._task.after_epoch(self._replicas),
         }
         if (epoch + 1) % self._settings.evaluate_every == 0 or epoch + 1 == self._settings.epochs:
             # What ends the evaluation, such as a damaged image, must not cost the epoch.
@@ -146,7 +146,7 @@ class Loop:
         images, trained = self._task.images, first_step > 0
         began = time.perf_counter() - watch.seconds
         for step, batch in enumerate(batches, start=first_step + 1):
-            if self._task.passes_over(batch):
+            if self._task.is_passed_over(batch):
                 continue
             trained = True
             totals, wishes = (each.numpy() for each in train(batch, self._wishes()))
@@ -173,7 +173,7 @@ class Loop:
     def _check_finite(self, totals, epoch, step):
         """A mean stays NaN once it is, so the first step that shows it is the step."""
         if not all(map(math.isfinite, totals)):
-            raise self._divergence(self._task.guilty(totals[1:]), epoch, step)
+            raise self._divergence(self._task.diverged(totals[1:]), epoch, step)
 
     def _check_variables(self, epoch, step):
         """A step can spoil what only the next one's loss would show; nothing such is saved."""

@@ -39,7 +39,7 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def create(settings, steps_per_epoch):
-    """The schedule that the settings, a `Recipe`, ask for.
+    """The schedule that the settings, a `TrainingSettings`, ask for.
 
     `step` divides the rate by 10 after each milestone's epoch; `cosine` falls to 0 at the
     end; `constant` stays.

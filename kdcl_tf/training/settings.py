@@ -1,5 +1,7 @@
 """What the settings of every program that trains have in common: checks, and their text."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 
@@ -8,11 +10,11 @@ SCHEDULES = ("step", "cosine", "constant")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 PRECISIONS = tuple(POLICIES)
 STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
-# These say where a run runs, not what it is: it may go on with others.
-PLACES = ("strategy",)
+# These say on what a run runs, not what it is: it may go on with others.
+MACHINE_SETTINGS = ("strategy",)
 
 
-class Recipe:
+class TrainingSettings:
     """The base of a frozen dataclass of settings, each of which is a flag of its name.
 
     A subclass has the fields `epochs`, `batch_size`, `learning_rate`, `schedule`,
@@ -22,11 +24,20 @@ class Recipe:
     whether images are decoded while it trains.
     """
 
-    def as_flags(self):
+    def as_flags(self) -> dict[str, str]:
         """`{name: text}`, what `--name=text` on the command line would say."""
         return {name: as_text(value) for name, value in dataclasses.asdict(self).items()}
 
-    def warmup_steps_of(self, steps_per_epoch):
+    @classmethod
+    def default_flags(cls) -> dict[str, str]:
+        """`as_flags` of the fields whose default does not depend on other fields."""
+        return {
+            field.name: as_text(field.default)
+            for field in dataclasses.fields(cls)
+            if field.default is not None
+        }
+
+    def warmup_steps_of(self, steps_per_epoch: int) -> int:
         """Steps over which the learning rate rises."""
         raise TypeError(f"{type(self).__name__} must override warmup_steps_of")
 
@@ -79,7 +90,7 @@ class Recipe:
                 object.__setattr__(self, field.name, kind(getattr(self, field.name)))
 
 
-def as_text(value):
+def as_text(value: object) -> str:
     """A setting as a flag has it."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))

@@ -1,63 +1,135 @@
-"""What `Loop` wants to know of what it trains."""
+"""What is trained: a model with its images, as `Session` and `Loop` see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from kdcl_tf.distribution.replicas import Replicas
+    from kdcl_tf.training.settings import TrainingSettings
+    from kdcl_tf.training.workdir import Workdir
 
 
 class Task:
-    """A model and the images it trains on.
+    """A model and the images it trains on; the base of what the programs train.
 
-    A subclass says what is evaluated (`evaluate`), whose fault a loss is that is no number
-    (`guilty`), and in a line for a person what came out (`summary`).
+    A session calls `load`, then `build` under the strategy's scope; from there on its loop
+    trains `model`.  A subclass overrides both, and `evaluate`, `summary`, `diverged`, `card`,
+    `finish` and `draw`.
 
     Args:
-      model: compiled, made under `strategy`, with `watched`, means of which the first is the
-        loss; all must stay finite.
-      views: with `dataset.train`, `steps_per_epoch` and `epoch`, such as `data.Views`.
-      strategy: `tf.distribute.Strategy`.
+      settings: of the run.
 
     Attributes:
-      model: as given.
-      images: in an epoch.
+      settings: as given.
+      dataset: what `load` loaded, with `train` and `summary()`.
+      views: what `build` or `load` made of it, such as `data.Views`.
+      model: what `build` built: compiled, with `watched`, metrics that are means, of which the
+        first is the loss; all must stay finite.
+      strategy: `tf.distribute.Strategy` that it was built under.
     """
 
-    def __init__(self, model, views, strategy):
-        self.model, self.images = model, len(views.dataset.train)
-        self._views, self._strategy = views, strategy
+    # Parts that each replica runs a step's images in.
+    accumulation_steps = 1
 
-    def steps_per_epoch(self, batch_size):
+    def __init__(self, settings: TrainingSettings):
+        self.settings = settings
+        self.dataset = self.views = self.model = self.strategy = None
+
+    def load(self) -> None:
+        """Loads `dataset`.
+
+        Raises:
+          ValueError, OSError: in one line.
+        """
+        raise TypeError(f"{type(self).__name__} must override load")
+
+    def build(self, strategy: tf.distribute.Strategy) -> None:
+        """Builds and compiles `model`, and makes `views`; called under the strategy's scope.
+
+        Raises:
+          ValueError, OSError: in one line.
+        """
+        raise TypeError(f"{type(self).__name__} must override build")
+
+    def evaluated(self) -> dict[str, int]:
+        """`{name: number of images}` of the sets that are run through the model undistorted."""
+        return {}
+
+    def card(self) -> dict[str, Any]:
+        """What must be known to export the model without its data; `json.dumps` accepts it."""
+        return {}
+
+    # The loop's questions.
+
+    @property
+    def images(self) -> int:
+        """Images in an epoch."""
+        return len(self.dataset.train)
+
+    def steps_per_epoch(self, batch_size: int) -> int:
         """Batches of an epoch, the last partial one included."""
-        return self._views.steps_per_epoch(batch_size)
+        return self.views.steps_per_epoch(batch_size)
 
-    def epoch(self, epoch, batch_size, skip, share):
+    def epoch(self, epoch: int, batch_size: int, skip: int, share) -> tf.data.Dataset:
         """The batches of an epoch, without the first `skip`; a `data.Share` of each."""
-        return self._views.epoch(epoch, batch_size, skip, share)
+        return self.views.epoch(epoch, batch_size, skip, share)
 
-    def passes_over(self, batch):
-        """Whether a batch is no step: one of `epoch`, of which nothing is left."""
+    def is_passed_over(self, batch) -> bool:
+        """Whether a batch of `epoch` is no step, because none of its images can be decoded."""
         return False
 
-    def guilty(self, means):
-        """What is not finite, as a person reads it.
+    def diverged(self, means: Sequence[float]) -> str:
+        """Which loss is not finite, in words for a person.
 
         Args:
           means: of `model.watched`, after the first.
         """
-        raise TypeError(f"{type(self).__name__} must override guilty")
+        raise TypeError(f"{type(self).__name__} must override diverged")
 
-    def owner(self, variable):
-        """Whose variable it is, as a person reads it after the variable's path."""
+    def owner(self, variable) -> str:
+        """Whose variable it is, in words that follow the variable's path."""
         return ""
 
-    def renew(self, replicas):
-        """Makes anew what is made after each epoch; returns numbers for the log."""
+    def after_epoch(self, replicas: Replicas) -> dict[str, float]:
+        """Renews what is renewed after each epoch; returns numbers for the log."""
         return {}
 
-    def evaluate(self, replicas):
-        """Numbers for the log, of `Replicas` of the model."""
+    def evaluate(self, replicas: Replicas) -> dict[str, float | None]:
+        """Evaluates the model on all replicas; returns numbers for the log."""
         raise TypeError(f"{type(self).__name__} must override evaluate")
 
-    def problems(self):
-        """What the log says of the data, such as how many images were bad."""
+    def problems(self) -> dict[str, int]:
+        """What the log says of the data, such as how many images could not be decoded."""
         return {}
 
-    def summary(self, record):
-        """The evaluation in a line for a person, or "" where there was none."""
+    def summary(self, record: Mapping[str, Any]) -> str:
+        """An epoch's evaluation in one line for a person; "" where there was none."""
         raise TypeError(f"{type(self).__name__} must override summary")
+
+    # The session's questions.
+
+    def announce(self, workdir: Workdir) -> None:
+        """Tells a person what is special about this run, and lists images in the workdir."""
+
+    def check_images(self) -> None:
+        """Decodes images that a first evaluation will need, before hours of training.
+
+        Raises:
+          BadImageError: at one that cannot be decoded.
+        """
+
+    def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
+        """Exports what was trained; returns the task's own part of `result.json`.
+
+        Args:
+          last: the log's last record.
+        """
+        raise TypeError(f"{type(self).__name__} must override finish")
+
+    def draw(self, workdir: Workdir) -> None:
+        """Draws the log."""
+        raise TypeError(f"{type(self).__name__} must override draw")

@@ -1,15 +1,21 @@
-"""The versions that a run's numbers come from."""
+"""The versions that a run's numbers come from, and of what it writes."""
+
+from __future__ import annotations
 
 import platform
 
-import keras
-import tensorflow as tf
+# Of a run's folder: checkpoints, flags and how its numbers are made.  It goes up when a run that
+# was begun before could not go on as the same run.  1 had no number written anywhere.
+FORMAT = 2
 
-import kdcl_tf
 
-
-def versions():
+def versions() -> dict[str, str]:
     """`{name: version}` of this package, of what it is built on, and of Python."""
+    import keras
+    import tensorflow as tf
+
+    import kdcl_tf
+
     return {
         "kdcl_tf": kdcl_tf.__version__,
         "tensorflow": tf.__version__,

@@ -7,7 +7,7 @@ from absl import flags
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.classification import flags as classification_flags
-from kdcl_tf.classification.settings import DEFAULTS, Settings
+from kdcl_tf.classification.settings import Settings
 from kdcl_tf.training.workdir import Workdir
 
 _UNUSUAL = {
@@ -68,25 +68,29 @@ class FlagsTest(parameterized.TestCase):
     def test_settings_to_flags_to_flags_txt_to_settings(self, **fields):
         settings = Settings(**fields)
         workdir = Workdir(self.create_tempdir().full_path)
-        workdir.record_flags(settings.as_flags())
+        workdir.record(settings)
         values = _parsed(f"--flagfile={workdir.path / 'flags.txt'}")
         again = classification_flags.settings_from_flags(values)
         self.assertEqual(again, settings)
-        workdir.check_flags(again.as_flags())
+        workdir.check(again)
 
     @parameterized.parameters("general", "min_logit")
     def test_a_run_from_before_a_flag_had_its_default(self, ensemble):
         settings = Settings(ensemble=ensemble)
         newer = ("general_error", "general_constraint")
         workdir = Workdir(self.create_tempdir().full_path)
-        workdir.record_flags({k: v for k, v in settings.as_flags().items() if k not in newer})
+        workdir.record(settings)
+        lines = (workdir.path / "flags.txt").read_text().splitlines(keepends=True)
+        older = [line for line in lines if line[2:].partition("=")[0] not in newer]
+        self.assertLen(older, len(lines) - len(newer))
+        (workdir.path / "flags.txt").write_text("".join(older))
         values = _parsed(f"--flagfile={workdir.path / 'flags.txt'}")
         self.assertEqual(classification_flags.settings_from_flags(values), settings)
-        workdir.check_flags(settings.as_flags(), defaults=DEFAULTS)
+        workdir.check(settings)
         if ensemble == "general":
             other = Settings(ensemble=ensemble, general_error="target")
             with self.assertRaisesRegex(ValueError, r"--general_error=vector \(now target\);"):
-                workdir.check_flags(other.as_flags(), defaults=DEFAULTS)
+                workdir.check(other)
 
     def test_the_unusual_settings_are_all_unlike_the_defaults(self):
         for field in dataclasses.fields(Settings):

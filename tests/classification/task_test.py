@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import data
-from kdcl_tf.classification import factory, session
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.distribution.replicas import Replicas
@@ -23,13 +22,17 @@ class ClassificationTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.dataset = session.load_dataset(_SETTINGS, None)
-        cls.cohort = factory.create_compiled(_SETTINGS, cls.dataset, steps_per_epoch=3)
         cls.strategy = tf.distribute.get_strategy()
+        cls.built = Classification(_SETTINGS)
+        cls.built.load()
+        cls.built.build(cls.strategy)
+        cls.dataset, cls.cohort = cls.built.dataset, cls.built.model
 
     def task(self, settings=_SETTINGS):
-        views = session.create_views(settings, self.dataset)
-        return Classification(self.cohort, views, settings, self.strategy)
+        task = Classification(settings)
+        for name in ("dataset", "views", "model", "strategy"):
+            setattr(task, name, getattr(self.built, name))
+        return task
 
     def test_an_epoch_is_that_of_the_views(self):
         task = self.task()
@@ -38,12 +41,12 @@ class ClassificationTest(tf.test.TestCase):
         sizes = [len(labels) for _, labels in task.epoch(0, 16, 1, data.Share())]
         self.assertEqual(sizes, [16, 8])
 
-    def test_the_student_with_a_bad_cross_entropy_is_guilty(self):
+    def test_the_student_with_a_bad_cross_entropy_is_named(self):
         nan = float("nan")
         task = self.task()
-        self.assertEqual(task.guilty([1.0, nan, nan, nan]), "the loss of student wrn_10_1")
-        self.assertEqual(task.guilty([1.0, nan, 1.0, 1.0]), "the loss of student resnet8")
-        self.assertEqual(task.guilty([1.0] * 4), "the loss of student (regularisation)")
+        self.assertEqual(task.diverged([1.0, nan, nan, nan]), "the loss of student wrn_10_1")
+        self.assertEqual(task.diverged([1.0, nan, 1.0, 1.0]), "the loss of student resnet8")
+        self.assertEqual(task.diverged([1.0] * 4), "the loss of student (regularisation)")
 
     def test_variables_have_owners(self):
         (first, *_), optimizer = self.cohort.students["resnet8"].variables, self.cohort.optimizer
@@ -52,11 +55,11 @@ class ClassificationTest(tf.test.TestCase):
 
     def test_weights_are_renewed_for_general_alone(self):
         replicas = Replicas(self.strategy, self.cohort)
-        weights = self.task().renew(replicas)
+        weights = self.task().after_epoch(replicas)
         self.assertEqual(list(weights), ["general_weight_resnet8", "general_weight_wrn_10_1"])
         self.assertAllClose(sum(weights.values()), 1.0)
         naive = Settings(**{**_SETTINGS.__dict__, "ensemble": "naive"})
-        self.assertEqual(self.task(naive).renew(replicas), {})
+        self.assertEqual(self.task(naive).after_epoch(replicas), {})
 
     def test_every_test_image_is_evaluated(self):
         record = self.task().evaluate(Replicas(self.strategy, self.cohort))

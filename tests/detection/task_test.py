@@ -6,10 +6,11 @@ import pathlib
 import tensorflow as tf
 
 from kdcl_tf.data import stream
-from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.scenes.views import SceneViews
+from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.detection.task import Detection
 from kdcl_tf.distribution.replicas import Replicas
+from kdcl_tf.training.workdir import Workdir
 from tests import coco_files, tiny_detector
 
 
@@ -24,10 +25,14 @@ class DetectionTest(tf.test.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
         coco_files.write(self.folder)
-        dataset = coco_loading.load(f"coco:{self.folder}", masks=True)
-        views = SceneViews(dataset, 0, 32, 48, masks=True, multiple=8)
-        self.found = self.folder / "detections.json"
-        self.task = Detection(self.detector, views, dataset.test, self.strategy, self.found)
+        settings = DetectionSettings(dataset=f"coco:{self.folder}", detector="mask")
+        self.task = Detection(settings)
+        self.task.load()
+        self.task.model, self.task.strategy = self.detector, self.strategy
+        self.task.views = SceneViews(self.task.dataset, 0, 32, 48, masks=True, multiple=8)
+        workdir = Workdir(self.folder / "run")
+        self.task.announce(workdir)
+        self.found = workdir.path / "detections.json"
 
     def test_an_epoch_is_that_of_the_views(self):
         self.assertEqual((self.task.images, self.task.steps_per_epoch(2)), (3, 2))
@@ -37,9 +42,9 @@ class DetectionTest(tf.test.TestCase):
     def test_the_bad_loss_is_named(self):
         nan, fine = float("nan"), [0.0] * 3
         self.assertEqual(
-            self.task.guilty([*fine, nan, nan]), "the boxes_loss and masks_loss of the detector"
+            self.task.diverged([*fine, nan, nan]), "the boxes_loss and masks_loss of the detector"
         )
-        self.assertEqual(self.task.guilty([*fine, 0.0, 0.0]), "the loss of the detector")
+        self.assertEqual(self.task.diverged([*fine, 0.0, 0.0]), "the loss of the detector")
 
     def test_every_image_is_judged_and_what_was_found_is_written(self):
         record = self.task.evaluate(Replicas(self.strategy, self.detector))

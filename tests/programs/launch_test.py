@@ -84,7 +84,7 @@ class RunTest(tf.test.TestCase):
         self.assertFalse(os.path.exists(self.folder))
 
     def test_a_folder_of_other_flags_is_refused(self):
-        Workdir(self.folder).record_flags(Settings(seed=1).as_flags())
+        Workdir(self.folder).record(Settings(seed=1))
         _, stderr, status = self._run({"accuracy": 1})
         self.assertEqual(status, 1)
         self.assertRegex(stderr, r"was made with other flags: --seed=1 \(now 0\)")

@@ -43,7 +43,7 @@ class RunnerTest(absltest.TestCase):
     def test_a_complete_run_with_other_flags_is_refused_before_anything_trains(self):
         workdir = Workdir(self.folder / "row" / "seed0")
         old = Run("row", 0, workdir.path, (*_TINY, "--milestones=", "--seed=7"))
-        workdir.record_flags(old.settings.as_flags())
+        workdir.record(old.settings)
         workdir.write_result({"students": {}})
         changed = dataclasses.replace(old, arguments=_TINY)
         runs = [Run("new", 0, self.folder / "new", _TINY), changed]

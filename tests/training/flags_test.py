@@ -6,11 +6,11 @@ from absl import flags
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.training import flags as training_flags
-from kdcl_tf.training.settings import Recipe
+from kdcl_tf.training.settings import TrainingSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class _Recipe(Recipe):
+class _Settings(TrainingSettings):
     """What the flags of every program are."""
 
     epochs: int = 12
@@ -30,23 +30,23 @@ class _Recipe(Recipe):
 
 def _parsed(*arguments):
     values = flags.FlagValues()
-    training_flags.define_optimisation_flags(values, _Recipe())
-    training_flags.define_place_flags(values, _Recipe())
+    training_flags.define_optimisation_flags(values, _Settings())
+    training_flags.define_machine_flags(values, _Settings())
     values(["program", *arguments])
     return values
 
 
 def _recipe(*arguments):
-    return _Recipe(**training_flags.fields_of(_Recipe, _parsed(*arguments)))
+    return _Settings(**training_flags.fields_of(_Settings, _parsed(*arguments)))
 
 
 class FlagsTest(parameterized.TestCase):
     def test_without_flags_a_recipe_is_its_defaults(self):
-        self.assertEqual(_recipe(), _Recipe())
+        self.assertEqual(_recipe(), _Settings())
 
     def test_every_field_is_a_flag(self):
-        wanted = _Recipe(3, 5, 7, 0.5, 0.25, 0.0, 0.0, "step", (), 9, "float32", "one", False)
-        for field in dataclasses.fields(_Recipe):
+        wanted = _Settings(3, 5, 7, 0.5, 0.25, 0.0, 0.0, "step", (), 9, "float32", "one", False)
+        for field in dataclasses.fields(_Settings):
             self.assertNotEqual(getattr(wanted, field.name), field.default, field.name)
         arguments = [f"--{name}={text}" for name, text in wanted.as_flags().items()]
         self.assertEqual(_recipe(*arguments), wanted)
@@ -74,15 +74,15 @@ class FlagsTest(parameterized.TestCase):
 
 class DefaultWorkdirTest(absltest.TestCase):
     def test_the_same_recipe_has_the_same_folder_wherever_it_runs(self):
-        found = training_flags.default_workdir(_Recipe(), "coco/2017", "faster")
+        found = training_flags.default_workdir(_Settings(), "coco/2017", "faster")
         self.assertRegex(found, r"^runs/coco-2017_faster_[0-9a-f]{8}$")
-        elsewhere = _Recipe(strategy="multi_worker")
+        elsewhere = _Settings(strategy="multi_worker")
         self.assertEqual(training_flags.default_workdir(elsewhere, "coco/2017", "faster"), found)
 
     def test_another_recipe_has_another(self):
         folders = {
             training_flags.default_workdir(each, "digits", "kdcl")
-            for each in (_Recipe(), _Recipe(seed=1), _Recipe(precision="float32"))
+            for each in (_Settings(), _Settings(seed=1), _Settings(precision="float32"))
         }
         self.assertLen(folders, 3)
 

@@ -10,7 +10,6 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data
-from kdcl_tf.classification import factory, session
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
@@ -62,16 +61,16 @@ class _Run:
 
     def __init__(self, folder, stop_in=None, stop_after=None, checkpoint_seconds=600.0, **settings):
         settings = Settings(**{**_SMALL, **settings})
-        dataset = session.load_dataset(settings, None)
-        views = _StoppingViews(dataset, settings.student_names, settings.seed)
+        strategy = tf.distribute.get_strategy()
+        task = Classification(settings)
+        task.load()
+        task.views = _StoppingViews(task.dataset, settings.student_names, settings.seed)
         self.workdir = _StoppingWorkdir(folder)
-        views.stop_in, self.workdir.stop_after = stop_in, stop_after
-        steps = views.steps_per_epoch(settings.batch_size)
-        self.cohort = factory.create_compiled(settings, dataset, steps)
+        task.views.stop_in, self.workdir.stop_after = stop_in, stop_after
+        task.build(strategy)
+        self.cohort = task.model
         variables = all_variables(self.cohort)
         self.checkpoints = Checkpoints(self.workdir.path / "checkpoints", variables)
-        strategy = tf.distribute.get_strategy()
-        task = Classification(self.cohort, views, settings, strategy)
         parts = (task, settings, strategy, self.workdir, self.checkpoints)
         self.loop = Loop(*parts, checkpoint_seconds)
 

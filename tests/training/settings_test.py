@@ -8,7 +8,7 @@ from kdcl_tf.training import settings as training_settings
 
 
 @dataclasses.dataclass(frozen=True)
-class _Recipe(training_settings.Recipe):
+class _Settings(training_settings.TrainingSettings):
     epochs: int = 12
     batch_size: int = 16
     learning_rate: float = 0.02
@@ -30,7 +30,7 @@ class _Recipe(training_settings.Recipe):
         self._check_training()
 
 
-class RecipeTest(parameterized.TestCase):
+class TrainingSettingsTest(parameterized.TestCase):
     @parameterized.parameters(
         ("epochs", 0, "at least 1"),
         ("batch_size", 0, "at least 1"),
@@ -47,7 +47,7 @@ class RecipeTest(parameterized.TestCase):
     def test_a_number_out_of_range_is_refused(self, field, value, wanted):
         fields = {"shrink": 1.0, field: value}
         with self.assertRaisesRegex(ValueError, f"^--{field}={value}: wanted {wanted}$"):
-            _Recipe(**fields)
+            _Settings(**fields)
 
     @parameterized.parameters(
         ("schedule", "linear", "step, cosine, constant"),
@@ -58,33 +58,33 @@ class RecipeTest(parameterized.TestCase):
         with self.assertRaisesRegex(
             ValueError, f"^unknown --{field}={value}: wanted one of {known}$"
         ):
-            _Recipe(shrink=1.0, **{field: value})
+            _Settings(shrink=1.0, **{field: value})
 
     def test_parameter_servers_are_refused_with_what_to_pass(self):
         with self.assertRaisesRegex(ValueError, "pass --strategy=multi_worker for many machines"):
-            _Recipe(shrink=1.0, strategy="parameter_server")
+            _Settings(shrink=1.0, strategy="parameter_server")
 
     @parameterized.parameters(((11, 8),), ((8, 8),), ((0, 8),))
     def test_milestones_that_do_not_rise_are_refused(self, milestones):
         given = ",".join(map(str, milestones))
         with self.assertRaisesRegex(ValueError, f"^--milestones={given}: wanted rising numbers"):
-            _Recipe(shrink=1.0, milestones=milestones)
+            _Settings(shrink=1.0, milestones=milestones)
 
     def test_whole_numbers_and_lists_become_what_flags_give(self):
-        found = _Recipe(learning_rate=1, shrink=2, milestones=[3])
-        self.assertEqual(found, _Recipe(learning_rate=1.0, shrink=2.0, milestones=(3,)))
+        found = _Settings(learning_rate=1, shrink=2, milestones=[3])
+        self.assertEqual(found, _Settings(learning_rate=1.0, shrink=2.0, milestones=(3,)))
         self.assertIsInstance(found.learning_rate, float)
         self.assertIsInstance(found.shrink, float)
 
     def test_as_flags_has_every_field_as_the_command_line_would(self):
-        found = _Recipe(shrink=0.5, flip=False, milestones=()).as_flags()
-        self.assertEqual(list(found), [field.name for field in dataclasses.fields(_Recipe)])
+        found = _Settings(shrink=0.5, flip=False, milestones=()).as_flags()
+        self.assertEqual(list(found), [field.name for field in dataclasses.fields(_Settings)])
         wanted = {"learning_rate": "0.02", "milestones": "", "flip": "false", "shrink": "0.5"}
         self.assertEqual({name: found[name] for name in wanted}, wanted)
 
     def test_a_recipe_must_say_how_long_it_warms_up(self):
-        with self.assertRaisesRegex(TypeError, "_Recipe must override warmup_steps_of"):
-            _Recipe(shrink=1.0).warmup_steps_of(10)
+        with self.assertRaisesRegex(TypeError, "_Settings must override warmup_steps_of"):
+            _Settings(shrink=1.0).warmup_steps_of(10)
 
 
 class AsTextTest(parameterized.TestCase):

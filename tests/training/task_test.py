@@ -2,15 +2,13 @@
 
 import types
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
 from kdcl_tf.training.task import Task
 
 
 class _Views:
-    """Ten images."""
-
-    dataset = types.SimpleNamespace(train=range(10))
+    """Of ten images."""
 
     def steps_per_epoch(self, batch_size):
         return -(-10 // batch_size)
@@ -19,25 +17,37 @@ class _Views:
         return arguments
 
 
-class TaskTest(absltest.TestCase):
+class TaskTest(parameterized.TestCase):
     def setUp(self):
         super().setUp()
-        self.task = Task("model", _Views(), "strategy")
+        self.task = Task("settings")
+        self.task.dataset, self.task.views = types.SimpleNamespace(train=range(10)), _Views()
 
     def test_epochs_are_those_of_the_views(self):
-        self.assertEqual((self.task.model, self.task.images), ("model", 10))
+        self.assertEqual((self.task.settings, self.task.images), ("settings", 10))
         self.assertEqual(self.task.steps_per_epoch(4), 3)
         self.assertEqual(self.task.epoch(1, 4, 2, "share"), (1, 4, 2, "share"))
 
-    def test_nothing_is_renewed_and_nothing_owned_unless_a_task_says_so(self):
-        self.assertEqual(self.task.renew(None), {})
-        self.assertEqual(self.task.problems(), {})
+    def test_what_a_task_need_not_say(self):
+        self.assertEqual(self.task.after_epoch(None), {})
+        self.assertEqual((self.task.problems(), self.task.evaluated(), self.task.card()), ({},) * 3)
         self.assertEqual(self.task.owner(None), "")
+        self.assertFalse(self.task.is_passed_over(None))
+        self.assertIsNone(self.task.announce(None))
+        self.assertIsNone(self.task.check_images())
 
-    def test_what_a_task_must_say(self):
-        for name, argument in (("guilty", []), ("evaluate", None), ("summary", {})):
-            with self.assertRaisesRegex(TypeError, f"Task must override {name}"):
-                getattr(self.task, name)(argument)
+    @parameterized.parameters(
+        ("load",),
+        ("build", None),
+        ("diverged", []),
+        ("evaluate", None),
+        ("summary", {}),
+        ("finish", None, {}),
+        ("draw", None),
+    )
+    def test_what_a_task_must_say(self, name, *arguments):
+        with self.assertRaisesRegex(TypeError, f"Task must override {name}"):
+            getattr(self.task, name)(*arguments)
 
 
 if __name__ == "__main__":

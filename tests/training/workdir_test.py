@@ -1,16 +1,37 @@
 """Tests of kdcl_tf.training.workdir."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
 import sys
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
-from kdcl_tf.training.workdir import Workdir, write_atomically
+from kdcl_tf.training.settings import TrainingSettings
+from kdcl_tf.training.versions import FORMAT
+from kdcl_tf.training.workdir import Workdir, read_flags, write_atomically
 
 
-class WorkdirTest(absltest.TestCase):
+@dataclasses.dataclass(frozen=True)
+class _Settings(TrainingSettings):
+    seed: int = 0
+    tags: tuple = ()
+    storage: str = ""
+    strategy: str = "one"
+
+
+@dataclasses.dataclass(frozen=True)
+class _OtherSettings(TrainingSettings):
+    backbone: str = "resnet18"
+    detector: str = "mask"
+    images: int = 1
+    flip: bool = True
+    masks: bool = True
+    tags: tuple = ()
+
+
+class WorkdirTest(parameterized.TestCase):
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
@@ -63,44 +84,59 @@ class WorkdirTest(absltest.TestCase):
         second.claim(patience=0.0)
 
     def test_flags_are_a_flagfile_and_the_same_ones_pass(self):
-        flags = {"method": "kdcl", "students": "a,b", "milestones": ""}
-        self.workdir.check_flags(flags)
-        self.workdir.record_flags(flags)
+        self.workdir.check(_Settings())
+        self.workdir.record(_Settings(tags=("a=b", "c")))
         text = (self.workdir.path / "flags.txt").read_text()
-        self.assertEqual(text, "--method=kdcl\n--students=a,b\n--milestones=\n")
-        self.workdir.check_flags(flags)
+        self.assertEqual(
+            text,
+            f"# format {FORMAT}\n--seed=0\n--tags=a=b,c\n--storage=\n--strategy=one\n",
+        )
+        self.workdir.check(_Settings(tags=("a=b", "c")))
 
     def test_each_flag_that_differs_is_named_with_both_values(self):
-        self.workdir.record_flags({"seed": "0", "epochs": "2", "gone": "x", "same": "a=b"})
+        self.workdir.record(_Settings(tags=("x",)))
+        self._edit("--storage=", "--gone=x\n--storage=")
         with self.assertRaises(ValueError) as caught:
-            self.workdir.check_flags({"seed": "1", "epochs": "3", "same": "a=b", "new": "y"})
+            self.workdir.check(_Settings(seed=1, tags=("x",)))
         message = str(caught.exception)
-        for part in (
-            "--seed=0 (now 1)",
-            "--epochs=2 (now 3)",
-            "--gone=x (now (absent))",
-            "--new=(absent) (now y)",
-            "pass those, or another --workdir",
-        ):
+        for part in ("--gone=x (now (absent))", "--seed=0 (now 1)", "or another --workdir"):
             self.assertIn(part, message)
-        self.assertNotIn("--same", message)
+        self.assertNotIn("--tags", message)
 
-    def test_flags_that_are_free_may_differ_and_new_ones_had_their_defaults(self):
-        self.workdir.record_flags({"seed": "0", "strategy": "one"})
-        now = {"seed": "0", "strategy": "mirrored", "new": "x"}
-        self.workdir.check_flags(now, free=("strategy",), defaults={"new": "x", "seed": "9"})
-        with self.assertRaisesRegex(ValueError, r"--new=y \(now x\); pass"):
-            self.workdir.check_flags(now, free=("strategy",), defaults={"new": "y"})
+    def test_what_the_machine_decides_may_differ_and_new_flags_had_their_defaults(self):
+        self.workdir.record(_Settings())
+        self._edit("--seed=0\n", "")
+        self.workdir.check(_Settings(strategy="mirrored"))
+        with self.assertRaisesRegex(ValueError, r"--seed=0 \(now 1\); pass"):
+            self.workdir.check(_Settings(strategy="mirrored", seed=1))
 
     def test_a_run_of_another_program_is_called_that(self):
-        self.workdir.record_flags({"students": "resnet8", "method": "kdcl", "seed": "0"})
-        with self.assertRaisesRegex(ValueError, "is a run of another program, which has --student"):
-            self.workdir.check_flags({"backbone": "resnet18", "seed": "0", "detector": "mask"})
+        self.workdir.record(_OtherSettings())
+        with self.assertRaisesRegex(ValueError, "is a run of another program, which has --backbo"):
+            self.workdir.check(_Settings())
+
+    @parameterized.parameters("", "# format 1\n", f"# format {FORMAT + 1}\n", "# format x\n")
+    def test_a_run_of_another_format_is_refused_and_stays_readable(self, line):
+        self.workdir.record(_Settings())
+        self.workdir.log_epoch({"epoch": 1})
+        self._edit(f"# format {FORMAT}\n", line)
+        with self.assertRaisesRegex(
+            ValueError, rf"holds a run of format \d+; expected format {FORMAT}, .*: pass another"
+        ):
+            self.workdir.check(_Settings())
+        self.assertEqual(self.workdir.log, [{"epoch": 1}])
+        self.assertEqual(read_flags(self.workdir.path / "flags.txt")["strategy"], "one")
+
+    def _edit(self, old, new):
+        path = self.workdir.path / "flags.txt"
+        text = path.read_text()
+        self.assertIn(old, text)
+        path.write_text(text.replace(old, new))
 
     def test_a_new_folder_without_anything_in_it_is_discarded(self):
         kept = Workdir(self.create_tempdir().full_path)
         empty, used = (Workdir(kept.path / name) for name in ("empty", "used"))
-        used.record_flags({"seed": "0"})
+        used.record(_Settings())
         for each in (empty, used, Workdir(used.path)):
             each.discard_if_empty()
         self.assertEqual([path.name for path in kept.path.iterdir()], ["used"])

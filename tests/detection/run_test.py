@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.detection.session: whole runs on small real folders."""
+"""Tests of a detector's run as a whole, on small real folders."""
 
 import os
 import pathlib
@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from kdcl_tf.data import bad_images
 from kdcl_tf.detection.served import ServedDetector
-from kdcl_tf.detection.session import DetectionSession, load_dataset
 from kdcl_tf.detection.settings import DetectionSettings
+from kdcl_tf.detection.task import Detection, load_dataset
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
 from tests import coco_files, tiny_detector
 
@@ -30,7 +31,7 @@ def _stop_in_the_first_step(run):
     run.task.epoch = stopped
 
 
-class DetectionSessionTest(tf.test.TestCase):
+class DetectionRunTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
@@ -42,7 +43,7 @@ class DetectionSessionTest(tf.test.TestCase):
         return DetectionSettings(dataset=dataset, **{**_SMALL, **self.small, **fields})
 
     def run_of(self, name="run", **fields):
-        return DetectionSession(self.settings(**fields), Workdir(self.folder / name))
+        return Session(Detection(self.settings(**fields)), Workdir(self.folder / name))
 
     def test_a_run_that_is_stopped_ends_as_one_that_is_not(self):
         whole = self.run_of("whole")
@@ -53,7 +54,7 @@ class DetectionSessionTest(tf.test.TestCase):
             first.train()
         resumed = self.run_of("parts")
         resumed.train()
-        for each, wanted in zip(all_variables(resumed.detector), all_variables(whole.detector)):
+        for each, wanted in zip(all_variables(resumed.task.model), all_variables(whole.task.model)):
             self.assertAllClose(each, wanted, rtol=1e-5, atol=1e-6, msg=each.path)
         self._assert_complete(whole, result)
 
@@ -91,9 +92,9 @@ class DetectionSessionTest(tf.test.TestCase):
 
     def test_other_flags_are_refused(self):
         workdir = Workdir(self.folder / "run")
-        workdir.record_flags(self.settings(seed=1).as_flags())
+        workdir.record(self.settings(seed=1))
         with self.assertRaisesRegex(ValueError, "was made with other flags: --seed=1"):
-            self.run_of()
+            workdir.check(self.settings())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.classification.session: a whole run, in this process."""
+"""Tests of a cohort's run as a whole, in this process."""
 
 import json
 import os
@@ -10,11 +10,13 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.classification.session import Session
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.task import Classification
 from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.session import Session
+from kdcl_tf.training.versions import FORMAT
 from kdcl_tf.training.workdir import Workdir
 
 _SMALL = {
@@ -30,6 +32,10 @@ _SMALL = {
 
 def _settings(**settings):
     return Settings(**{**_SMALL, **settings})
+
+
+def _session(settings, workdir, **where):
+    return Session(Classification(settings, **where), workdir)
 
 
 def _accuracy(path, split):
@@ -59,7 +65,7 @@ class CompleteRunTest(tf.test.TestCase):
         cls.addClassCleanup(temporary.cleanup)
         cls.folder = pathlib.Path(temporary.name) / "run"
         cls.settings = _settings(evaluate_every=2)
-        cls.session = Session(cls.settings, Workdir(cls.folder))
+        cls.session = _session(cls.settings, Workdir(cls.folder))
         cls.result = cls.session.train()
         lines = (cls.folder / "log.jsonl").read_text().splitlines()
         cls.log = [json.loads(line) for line in lines]
@@ -91,6 +97,8 @@ class CompleteRunTest(tf.test.TestCase):
         self.assertEqual((self.result["epochs"], self.result["steps"]), (3, 9))
         self.assertEqual(self.result["data"]["num_train"], 40)
         self.assertEqual(self.result["settings"]["seed"], 0)
+        self.assertEqual(self.result["format"], FORMAT)
+        self.assertGreater(self.result["peak_memory_gib"], 0.1)
 
     def _as_json(self):
         return json.loads(json.dumps(self.result))
@@ -107,9 +115,9 @@ class CompleteRunTest(tf.test.TestCase):
             self.assertAllClose(events[name], wanted)
 
     def test_served_students_are_those_in_training(self):
-        dataset = self.session.dataset
+        dataset = self.session.task.dataset
         images = dataset.test.images[:64]
-        for name, student in self.session.cohort.students.items():
+        for name, student in self.session.task.model.students.items():
             predict, card = serving.load_student(self.folder / "students" / name)
             wanted = student(dataset.normalize(images), training=False)
             self.assertAllClose(predict(images)["logits"], wanted, atol=1e-5, rtol=1e-5)
@@ -117,19 +125,19 @@ class CompleteRunTest(tf.test.TestCase):
 
     def test_logged_accuracy_is_that_of_the_served_student(self):
         for student in self.result["students"].values():
-            accuracy = _accuracy(self.folder / student["saved_model"], self.session.dataset.test)
+            accuracy = _accuracy(self.folder / student["saved_model"], self.session.task.dataset.test)
             self.assertAllClose(accuracy, student["accuracy"])
 
     def test_a_complete_run_is_not_run_again(self):
         before = {path: path.stat().st_mtime_ns for path in self.folder.rglob("*")}
-        again = Session(self.settings, Workdir(self.folder))
+        again = _session(self.settings, Workdir(self.folder))
         self.assertEqual(again.train(), self._as_json())
         after = {path: path.stat().st_mtime_ns for path in self.folder.rglob("*")}
         self.assertEqual(after, before)
 
     def test_other_flags_are_refused(self):
         with self.assertRaisesRegex(ValueError, r"other flags: --seed=0 \(now 1\); pass those"):
-            Session(_settings(evaluate_every=2, seed=1), Workdir(self.folder))
+            Workdir(self.folder).check(_settings(evaluate_every=2, seed=1))
 
 
 class GeneralTest(tf.test.TestCase, parameterized.TestCase):
@@ -137,11 +145,11 @@ class GeneralTest(tf.test.TestCase, parameterized.TestCase):
     def test_weights_are_those_of_the_equations_as_set(self, error, constraint):
         """Eqs. 8, 10 and 11 in NumPy, of the students that the epoch ended with."""
         settings = _settings(epochs=1, general_error=error, general_constraint=constraint)
-        session = Session(settings, Workdir(self.create_tempdir().full_path))
+        session = _session(settings, Workdir(self.create_tempdir().full_path))
         session.loop.run()
-        held_out = session.dataset.held_out
-        images = session.dataset.normalize(held_out.images)
-        students = session.cohort.students
+        held_out = session.task.dataset.held_out
+        images = session.task.dataset.normalize(held_out.images)
+        students = session.task.model.students
         errors = np.stack(
             [tf.nn.softmax(each(images, training=False)) for each in students.values()]
         ).astype(np.float64)
@@ -169,7 +177,7 @@ class FailedStartTest(tf.test.TestCase, parameterized.TestCase):
     def test_it_leaves_the_folder_to_the_corrected_command(self, wrong, message):
         folder = pathlib.Path(self.create_tempdir().full_path)
         with self.assertRaisesRegex(ValueError, message):
-            Session(_settings(**wrong), Workdir(folder))
+            _session(_settings(**wrong), Workdir(folder))
         self.assertEmpty(list(folder.iterdir()))
 
 
@@ -185,42 +193,42 @@ class MirroredTest(tf.test.TestCase):
     def test_two_devices_train_stop_and_go_on(self):
         folder = pathlib.Path(self.create_tempdir().full_path) / "run"
         settings = _settings(strategy="mirrored", epochs=2, batch_size=20)
-        session = Session(settings, _StoppingWorkdir(folder))
-        self.assertGreater(len(session.cohort.students["resnet8"].variables[0].value.values), 1)
+        session = _session(settings, _StoppingWorkdir(folder))
+        self.assertGreater(len(session.task.model.students["resnet8"].variables[0].value.values), 1)
         with self.assertRaisesRegex(Interrupted, "at epoch 2, step 0 of 2"):
             session.train()
         self.assertFalse((folder / "students").exists())
-        resumed = Session(settings, Workdir(folder))
+        resumed = _session(settings, Workdir(folder))
         result = resumed.train()
         self.assertEqual([record["epoch"] for record in resumed.workdir.log], [1, 2])
         self._assert_counted_every_example_once(resumed)
         for student in result["students"].values():
-            accuracy = _accuracy(folder / student["saved_model"], resumed.dataset.test)
+            accuracy = _accuracy(folder / student["saved_model"], resumed.task.dataset.test)
             self.assertAllClose(accuracy, student["accuracy"])
 
     def _assert_counted_every_example_once(self, session):
         """The metrics hold the last evaluation."""
-        count = session.cohort.cohort_metrics.ensemble.count
-        self.assertEqual(float(tf.convert_to_tensor(count.value)), len(session.dataset.test))
+        count = session.task.model.cohort_metrics.ensemble.count
+        self.assertEqual(float(tf.convert_to_tensor(count.value)), len(session.task.dataset.test))
 
 
 class PlacementTest(tf.test.TestCase):
     def test_a_run_goes_on_with_each_student_on_its_device(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         settings = _settings(epochs=2)
-        whole = Session(settings, Workdir(folder / "whole"))
+        whole = _session(settings, Workdir(folder / "whole"))
         whole.loop.run()
-        first = Session(settings, _StoppingWorkdir(folder / "run"))
+        first = _session(settings, _StoppingWorkdir(folder / "run"))
         with self.assertRaisesRegex(Interrupted, "at epoch 2, step 0 of 3"):
             first.train()
-        resumed = Session(settings, Workdir(folder / "run"), placement="student")
-        self._assert_restored(resumed.cohort, first.cohort)
+        resumed = _session(settings, Workdir(folder / "run"), placement="student")
+        self._assert_restored(resumed.task.model, first.task.model)
         result = resumed.train()
         self.assertEqual([record["epoch"] for record in resumed.workdir.log], [1, 2])
-        for each, value in zip(resumed.cohort.variables, whole.cohort.variables, strict=True):
+        for each, value in zip(resumed.task.model.variables, whole.task.model.variables, strict=True):
             self.assertAllClose(each.numpy(), value.numpy(), rtol=1e-4, atol=1e-4)
         for student in result["students"].values():
-            accuracy = _accuracy(folder / "run" / student["saved_model"], resumed.dataset.test)
+            accuracy = _accuracy(folder / "run" / student["saved_model"], resumed.task.dataset.test)
             self.assertAllClose(accuracy, student["accuracy"])
 
     def _assert_restored(self, cohort, before):

@@ -1,0 +1,175 @@
+"""Tests of kdcl_tf.training.session: what it makes of a task, on a task of a few numbers.
+
+Whole runs are in tests/classification/run_test.py and tests/detection/run_test.py.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import types
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf.distribution import strategies
+from kdcl_tf.training.checkpoint import SavedCheckpoint
+from kdcl_tf.training.interruption import Interrupted
+from kdcl_tf.training.session import Session
+from kdcl_tf.training.settings import TrainingSettings
+from kdcl_tf.training.task import Task
+from kdcl_tf.training.versions import FORMAT
+from kdcl_tf.training.workdir import Workdir
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings(TrainingSettings):
+    epochs: int = 2
+    batch_size: int = 2
+    learning_rate: float = 0.1
+    schedule: str = "constant"
+    milestones: tuple = ()
+    warmup_learning_rate: float = 0.0
+    strategy: str = "one"
+    evaluate_every: int = 1
+    seed: int = 0
+
+    def warmup_steps_of(self, steps_per_epoch):
+        return 0
+
+
+class _Line(keras.Model):
+    """y = w x, trained towards w = 1 by the loop's own step."""
+
+    def __init__(self):
+        super().__init__(name="line")
+        self.w = self.add_weight(shape=(), initializer="zeros", name="w")
+        self.mean = keras.metrics.Mean(name="loss")
+        self.built = True
+
+    @property
+    def metrics(self):
+        return [self.mean]
+
+    watched = metrics
+
+    def train_step(self, x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self.w * x - x) ** 2)
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, [self.w.value]), [self.w]))
+        self.mean.update_state(loss)
+
+
+class _LineTask(Task):
+    """Three numbers."""
+
+    def __init__(self, settings, told):
+        super().__init__(settings)
+        self.told = told
+
+    def load(self):
+        self.told.append("load")
+        self.dataset = types.SimpleNamespace(train=[1.0, 2.0, 3.0], summary=lambda: {"n": 3})
+
+    def build(self, strategy):
+        self.told.append("build")
+        self.strategy, self.model = strategy, _Line()
+        self.model.compile(optimizer=keras.optimizers.SGD(0.1, name="optimizer"))
+        self.model.optimizer.build([self.model.w])
+        self.views = types.SimpleNamespace(steps_per_epoch=lambda size: -(-3 // size))
+
+    def card(self):
+        return {"names": ["a", "é"]}
+
+    def epoch(self, epoch, batch_size, skip, share):
+        numbers = tf.data.Dataset.from_tensor_slices(self.dataset.train)
+        return numbers.batch(batch_size).skip(skip)
+
+    def diverged(self, means):
+        return "the loss"
+
+    def evaluate(self, replicas):
+        return {"test_w": float(self.model.w)}
+
+    def summary(self, record):
+        return ""
+
+    def announce(self, workdir):
+        self.told.append("announce")
+
+    def check_images(self):
+        self.told.append("check_images")
+
+    def finish(self, workdir, last):
+        self.told.append("finish")
+        return {"w": last["test_w"]}
+
+    def draw(self, workdir):
+        self.told.append("draw")
+
+
+class SessionTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path) / "run"
+
+    def _session(self, told=None, **fields):
+        task = _LineTask(_Settings(**fields), [] if told is None else told)
+        return Session(task, Workdir(self.folder))
+
+    def test_a_task_is_asked_in_order_and_its_part_of_the_result_kept(self):
+        told = []
+        session = self._session(told)
+        self.assertEqual(told, ["load", "build"])
+        result = session.train()
+        self.assertEqual(told[2:], ["announce", "check_images", "finish", "draw"])
+        self.assertEqual(result["w"], session.workdir.log[-1]["test_w"])
+        self.assertEqual((result["epochs"], result["steps"], result["data"]), (2, 4, {"n": 3}))
+        self.assertEqual((result["format"], result["parameters"]), (FORMAT, 1))
+        self.assertGreater(result["peak_memory_gib"], 0.0)
+        self.assertEqual(json.loads((self.folder / "result.json").read_text())["w"], result["w"])
+
+    def test_a_complete_run_is_not_run_again(self):
+        session = self._session()
+        session.workdir.write_result({"kept": True})
+        self.assertEqual(session.train(), {"kept": True})
+        self.assertEqual(session.task.told, ["load", "build"])
+
+    def test_a_run_goes_on_and_checks_its_images_only_once(self):
+        whole = self._session()
+        whole.train()
+        self.folder = self.folder.with_name("parts")
+        first = self._session()
+        finish = first.workdir.log_epoch
+
+        def stopped(record):
+            finish(record)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        first.workdir.log_epoch = stopped
+        with self.assertRaisesRegex(Interrupted, "at epoch 2, step 0 of 2; all is saved"):
+            first.train()
+        told = []
+        resumed = self._session(told)
+        resumed.train()
+        self.assertNotIn("check_images", told)
+        self.assertEqual(float(resumed.task.model.w), float(whole.task.model.w))
+
+    def test_the_card_travels_in_the_checkpoint(self):
+        self._session().train()
+        self.assertEqual(SavedCheckpoint(self.folder / "checkpoints").card, {"names": ["a", "é"]})
+
+    def test_sets_too_small_for_the_devices_are_refused(self):
+        session = _LineTask(_Settings(strategy="mirrored", batch_size=2), [])
+        with self.assertRaisesRegex(ValueError, "leaves 1 of 3 images for the last step"):
+            Session(session, Workdir(self.folder))
+        session.evaluated = lambda: {"test": 1}
+        session.settings = _Settings(strategy="mirrored", batch_size=3)
+        with self.assertRaisesRegex(ValueError, "1 test images are fewer than the 2 devices"):
+            Session(session, Workdir(self.folder))
+        self.assertFalse(strategies.takes_empty_batches())
+
+
+if __name__ == "__main__":
+    tf.test.main()
