@@ -102,7 +102,7 @@ class Classification(Task):
             if any(variable is each for each in student.variables)
         )
 
-    def after_epoch(self, replicas: Replicas) -> dict[str, float]:
+    def end_epoch(self, replicas: Replicas) -> dict[str, float]:
         """Fits General's weights to the held-out images.
 
         Raises:
@@ -111,7 +111,7 @@ class Classification(Task):
         if not self.settings.uses_general:
             return {}
         batches = self._batches(self.dataset.held_out)
-        measure = replicas.measure_function(batches.element_spec)
+        measure = replicas.sum_function(self.model.error_sums, batches.element_spec)
         try:
             weights = self.model.renew_ensemble(batches, measure)
         except NoHeldOutError as error:

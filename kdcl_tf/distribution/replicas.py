@@ -32,9 +32,20 @@ class Replicas:
         """A function of a batch, which counts it in the metrics."""
         return self._graph(self._test_batch, spec)
 
-    def measure_function(self, spec):
-        """A function of a batch, which gives a cohort's `KDCL.error_sums`."""
-        return self._graph(self._measure_batch, spec)
+    def sum_function(self, function, spec):
+        """A function of a batch, which gives sums over it, alike in every worker.
+
+        Args:
+          function: maps a replica's part to a structure of tensors, sums over its examples.
+            Asked for again with the same function, the graph is not made anew.
+          spec: `element_spec` of the batches.
+        """
+
+        def of_replica(batch):
+            replica = tf.distribute.get_replica_context()
+            return replica.all_reduce(tf.distribute.ReduceOp.SUM, function(batch))
+
+        return self._graph(lambda batch: self._first(of_replica, batch), spec, key=function)
 
     def gather_function(self, function, spec):
         """A function of a batch, which gives what all replicas make of their parts of it.
@@ -78,11 +89,11 @@ class Replicas:
         if self._strategy.num_replicas_in_sync > 1:
             self._graph(self._average_statistics)()
 
-    def _graph(self, function, *signature):
-        name = function.__name__
-        if name not in self._functions:
-            self._functions[name] = tf.function(function, input_signature=signature)
-        return self._functions[name]
+    def _graph(self, function, *signature, key=None):
+        key = key or function
+        if key not in self._functions:
+            self._functions[key] = tf.function(function, input_signature=signature)
+        return self._functions[key]
 
     def _first(self, function, *args):
         """The first of the replicas' results, for functions whose results are all alike."""
@@ -113,9 +124,6 @@ class Replicas:
 
     def _test_batch(self, batch):
         self._strategy.run(self._model.test_step, args=(batch,))
-
-    def _measure_batch(self, batch):
-        return self._first(self._model.error_sums, batch)
 
     def _read_metrics(self):
         return tf.stack([metric.result() for metric in self._model.metrics])

@@ -124,7 +124,7 @@ class Loop:
             "seconds": round(watch.seconds, 3),
             "images_per_second": round(self._task.images / watch.seconds, 1),
             **self._replicas.metrics(),
-            **self._task.after_epoch(self._replicas),
+            **self._task.end_epoch(self._replicas),
         }
         if (epoch + 1) % self._settings.evaluate_every == 0 or epoch + 1 == self._settings.epochs:
             # What ends the evaluation, such as a damaged image, must not cost the epoch.

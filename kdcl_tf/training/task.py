@@ -94,7 +94,7 @@ class Task:
         """Whose variable it is, in words that follow the variable's path."""
         return ""
 
-    def after_epoch(self, replicas: Replicas) -> dict[str, float]:
+    def end_epoch(self, replicas: Replicas) -> dict[str, float]:
         """Renews what is renewed after each epoch; returns numbers for the log."""
         return {}
 

@@ -53,13 +53,13 @@ class ClassificationTest(tf.test.TestCase):
         self.assertEqual(self.task().owner(first), " of student resnet8")
         self.assertEqual(self.task().owner(optimizer.iterations), "")
 
-    def test_weights_are_renewed_for_general_alone(self):
+    def test_weights_are_renewed_after_an_epoch_for_general_alone(self):
         replicas = Replicas(self.strategy, self.cohort)
-        weights = self.task().after_epoch(replicas)
+        weights = self.task().end_epoch(replicas)
         self.assertEqual(list(weights), ["general_weight_resnet8", "general_weight_wrn_10_1"])
         self.assertAllClose(sum(weights.values()), 1.0)
         naive = Settings(**{**_SETTINGS.__dict__, "ensemble": "naive"})
-        self.assertEqual(self.task(naive).after_epoch(replicas), {})
+        self.assertEqual(self.task(naive).end_epoch(replicas), {})
 
     def test_every_test_image_is_evaluated(self):
         record = self.task().evaluate(Replicas(self.strategy, self.cohort))

@@ -87,8 +87,19 @@ class ReplicasTest(tf.test.TestCase):
         self.assertEqual(list(found), list(wanted))
         self.assertAllClose(list(found.values()), list(wanted.values()), atol=1e-5)
 
+    def test_sums_are_those_of_all_replicas(self):
+        def sums(batch):
+            return {"examples": tf.size(batch[1]), "pixels": tf.reduce_sum(batch[0])}
+
+        (batch,) = self.batches
+        found = self.replicas.sum_function(sums, self.batches.element_spec)(batch)
+        self.assertEqual(int(found["examples"]), 11)
+        self.assertAllClose(found["pixels"], np.sum(_IMAGES), atol=1e-4)
+
     def test_errors_are_those_of_one_device(self):
-        measure = self.replicas.measure_function(self.batches.element_spec)
+        spec = self.batches.element_spec
+        measure = self.replicas.sum_function(self.cohort.error_sums, spec)
+        self.assertIs(measure, self.replicas.sum_function(self.cohort.error_sums, spec))
         (batch,) = self.batches
         matrix, examples = measure(batch)
         wanted, count = _cohort(tf.distribute.get_strategy()).error_sums((_IMAGES, _LABELS))

@@ -29,7 +29,7 @@ class TaskTest(parameterized.TestCase):
         self.assertEqual(self.task.epoch(1, 4, 2, "share"), (1, 4, 2, "share"))
 
     def test_what_a_task_need_not_say(self):
-        self.assertEqual(self.task.after_epoch(None), {})
+        self.assertEqual(self.task.end_epoch(None), {})
         self.assertEqual((self.task.problems(), self.task.evaluated(), self.task.card()), ({},) * 3)
         self.assertEqual(self.task.owner(None), "")
         self.assertFalse(self.task.is_passed_over(None))
