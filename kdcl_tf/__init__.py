@@ -40,7 +40,7 @@ _CLASSES = {
 # Public modules: rooms under their own names, and modules inside a room under a short one.
 _ROOMS = ("cohort", "data", "evaluation", "methods", "serving", "students", "training")
 _ALIASES = {
-    "callbacks": "cohort.callbacks",
+    "callbacks": "methods.callbacks",
     "ensembles": "objectives.ensembles",
     "losses": "objectives.losses",
     "targets": "objectives.targets",

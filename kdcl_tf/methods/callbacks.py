@@ -1,5 +1,7 @@
 """Keras callbacks for `cohort.fit`."""
 
+from collections.abc import Iterable
+
 import keras
 
 from kdcl_tf.objectives import ensembles
@@ -18,20 +20,20 @@ class GeneralWeights(keras.callbacks.Callback):
         not trained on.
     """
 
-    def __init__(self, held_out):
+    def __init__(self, held_out: Iterable):
         super().__init__()
         self.held_out = held_out
 
-    def on_train_begin(self, logs=None):
-        # Before an epoch is spent, not after.
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        # Refused before the first epoch, not after it.
         ensemble = getattr(self.model, "ensemble", None)
         if not isinstance(ensemble, ensembles.General):
             raise ValueError(
-                "GeneralWeights needs a KDCL cohort with a General ensemble; got "
+                "GeneralWeights expected a KDCL cohort with a General ensemble; got "
                 f"{type(self.model).__name__} with {type(ensemble).__name__}"
             )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         weights = self.model.renew_ensemble(self.held_out)
         if logs is not None:
             logs.update({f"general_weight_{name}": value for name, value in weights.items()})

@@ -1,11 +1,11 @@
-"""Tests of kdcl_tf.callbacks."""
+"""Tests of kdcl_tf.methods.callbacks."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.cohort import callbacks
+from kdcl_tf.methods import callbacks
 from kdcl_tf.methods import Independent, KDCL
 from kdcl_tf.objectives import ensembles
 
