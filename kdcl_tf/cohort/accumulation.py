@@ -6,26 +6,35 @@ calls whatever their sizes, so that a short last batch counts as a full one, and
 the optimizer, its schedule and the metrics see it once.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
-__all__ = ["add", "join", "part"]
+from kdcl_tf.cohort.step import Step
 
-# Where a step's tensors are not `[M, B, ...]`.
-_FIRST_AXIS = ("average", "teacher_loss")
+__all__ = ["add", "check_count", "join", "part"]
 
 
-def part(batch, index, count, after=None):
-    """One of `count` parts of a batch, near equal in size and in order.
+def check_count(count: int) -> None:
+    """Raises ValueError unless `count`, the number of parts, is a whole number >= 1."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"accumulation_steps must be a whole number >= 1; got {count}")
 
-    Parts are empty where the batch has fewer than `count` examples: how many there are
+
+def part(batch: Any, index: int, count: int, after: Any = None) -> Any:
+    """One of `count` parts of a batch, in order and of nearly equal sizes.
+
+    Parts are empty where the batch has fewer than `count` examples: the number of parts
     must not depend on the batch, since replicas reduce together in each.
 
     Args:
-      batch: a structure of `[B, ...]` tensors and Nones; what is one tensor twice stays so.
-      index: 0 or more, less than `count`.
+      batch: a structure of `[B, ...]` tensors and Nones.  A tensor that it holds twice is
+        cut once, and is again one tensor in the result.
+      index: of the part, 0 <= index < count.
       count: 1 gives the batch itself.
-      after: a structure of tensors that must be there first.  In a graph nothing else keeps
-        this part's activations from being made while those of the part before are alive.
+      after: a structure of tensors that must be computed first, the gradients of the part
+        before.  Without it a graph might compute the activations of two parts at once, and
+        hold both in memory.
 
     Returns:
       The structure, with B near B / count.
@@ -42,11 +51,11 @@ def part(batch, index, count, after=None):
     return tf.nest.map_structure(lambda each: slices.get(id(each)), batch)
 
 
-def add(total, gradients):
-    """The sum of two equal structures of gradients; None is a gradient of zero.
+def add(total: Any, gradients: Any) -> Any:
+    """The sum of two structures of gradients that are built alike; None is zero.
 
     Args:
-      total: what was added up so far, or None at the start.
+      total: the sum of the parts so far, or None before the first.
       gradients: of one part.
     """
     if total is None:
@@ -54,17 +63,17 @@ def add(total, gradients):
     return tf.nest.map_structure(_sum, total, gradients)
 
 
-def join(steps):
-    """The tensors of a step, as `Cohort` makes them, from those of its parts."""
+def join(steps: list[Step]) -> Step:
+    """The step of the whole batch, from the steps of its parts in order.
+
+    Penalties depend on the weights alone, and are the same in each part but for rounding:
+    their mean is taken.
+    """
     if len(steps) == 1:
         return steps[0]
-    penalties = [step["regularisation"] for step in steps]
-    joined = {
-        name: tf.concat([step[name] for step in steps], axis=0 if name in _FIRST_AXIS else 1)
-        for name in steps[0]
-        if name != "regularisation"
-    }
-    return {**joined, "regularisation": [tf.add_n(each) / len(steps) for each in zip(*penalties)]}
+    *of_examples, penalties = zip(*steps)
+    joined = [tf.concat(parts, axis=1) for parts in of_examples]
+    return Step(*joined, [tf.add_n(parts) / len(steps) for parts in zip(*penalties)])
 
 
 def _sum(total, gradient):

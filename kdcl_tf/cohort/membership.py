@@ -1,11 +1,14 @@
-"""Who may join a cohort."""
+"""Which models may join a cohort."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 
 __all__ = ["check_classifier", "check_students", "output_shape"]
 
 
-def check_students(students, may_share_layers=False):
+def check_students(students: Mapping[str, keras.Model], may_share_layers: bool = False) -> None:
     """Raises ValueError, with the fix, for students that cannot form a cohort."""
     if not isinstance(students, dict) or not students:
         raise ValueError(
@@ -22,10 +25,11 @@ def check_students(students, may_share_layers=False):
         _check_nothing_shared(students)
 
 
-def output_shape(student):
-    """The shape that a built student gives, `(None, C)` for a classifier.
+def output_shape(student: keras.Model) -> Any:
+    """The shape of a built student's output, `(None, C)` for a classifier.
 
-    A subclassed model remembers only the shape of the images it was built on.
+    A subclassed model remembers only the shape of the images it was built on, and is asked
+    for the shape of its output; None where it does not even remember that.
     """
     if hasattr(student, "output_shape"):
         return student.output_shape
@@ -35,19 +39,7 @@ def output_shape(student):
     return student.compute_output_spec(keras.KerasTensor((None, *built_on[1:]))).shape
 
 
-def _check_nothing_shared(students):
-    owners = {}
-    for name, student in students.items():
-        for variable in student.variables:
-            other = owners.setdefault(id(variable), name)
-            if other != name:
-                raise ValueError(
-                    f"students {other!r} and {name!r} share the variable {variable.path}: "
-                    "build each student by itself"
-                )
-
-
-def check_classifier(who, model):
+def check_classifier(who: str, model: Any) -> None:
     """Raises ValueError unless the model is built and gives logits; `who` begins the message."""
     if not isinstance(model, keras.Model):
         raise ValueError(f"{who} must be a keras.Model; got {type(model).__name__}")
@@ -63,8 +55,23 @@ def check_classifier(who, model):
         )
 
 
+def _check_nothing_shared(students):
+    owners = {}
+    for name, student in students.items():
+        for variable in student.variables:
+            other = owners.setdefault(id(variable), name)
+            if other != name:
+                raise ValueError(
+                    f"students {other!r} and {name!r} share the variable {variable.path}: "
+                    "build each student by itself"
+                )
+
+
 def _last_operation(model):
-    """What makes the logits, inside nested models too; None where a `call` hides it."""
+    """The operation that gives the logits, inside nested models too.
+
+    None for a subclassed model, whose `call` cannot be read.
+    """
     sequential = isinstance(model, keras.Sequential)
     operations = model.layers if sequential else getattr(model, "operations", None)
     last = operations[-1] if operations else None

@@ -1,8 +1,11 @@
 """The metrics of a cohort: the same ones for every student, and the ensemble's accuracy."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
+from kdcl_tf.cohort.step import Step
 from kdcl_tf.objectives import targets
 
 __all__ = ["CohortMetrics"]
@@ -11,7 +14,7 @@ _PER_STUDENT = ("accuracy", "top_5_accuracy", "cross_entropy", "distillation_los
 
 
 class CohortMetrics:
-    """Every metric of a cohort, with names that start with the student's.
+    """All metrics of a cohort; those of a student have names that start with the student's.
 
     `loss` and the two losses of each student are what the optimizer sees: weighted by
     `sample_weight` and averaged over examples.  Accuracies are not weighted.  Keras ignores
@@ -19,10 +22,16 @@ class CohortMetrics:
 
     Args:
       students: names, in order.
-      num_classes: C; where it is below 5, "top 5" is everything.
+      num_classes: C; where it is below 5, every prediction counts as one of the "top 5".
+
+    Attributes:
+      loss: the mean of the whole loss.
+      ensemble: the accuracy of the ensemble.
+      own: `{student: {kind: metric}}`.
+      added: the arguments of the last `add`, as lists.
     """
 
-    def __init__(self, students, num_classes):
+    def __init__(self, students: Sequence[str], num_classes: int):
         self._students = students
         self._top = min(5, num_classes)
         self.loss = keras.metrics.Mean(name="loss")
@@ -33,8 +42,12 @@ class CohortMetrics:
         }
         self.add(None, None)
 
-    def add(self, metrics, weighted_metrics):
-        """A copy of each further metric for every student; replaces what was added before.
+    def add(self, metrics, weighted_metrics) -> None:
+        """Gives every student a copy of each further metric; replaces those added before.
+
+        Args:
+          metrics: one or a list, of whatever Keras takes as a metric, or None.
+          weighted_metrics: the same; these are weighted by `sample_weight`.
 
         Raises:
           ValueError: when two metrics would have one name.
@@ -51,44 +64,45 @@ class CohortMetrics:
         _check_names([metric.name for metric in self.all])
 
     @property
-    def all(self):
+    def all(self) -> list[keras.metrics.Metric]:
         """The metrics as a flat list."""
         own = [metric for kinds in self.own.values() for metric in kinds.values()]
         return [self.loss, *own, self.ensemble, *[metric for _, metric, _ in self._copies]]
 
     @property
-    def losses(self):
+    def losses(self) -> list[keras.metrics.Metric]:
         """The loss, then cross-entropy and distillation loss of each student, in order."""
         kinds = ("cross_entropy", "distillation_loss")
         return [self.loss, *[own[kind] for own in self.own.values() for kind in kinds]]
 
-    def update(self, step, average, labels, sample_weight):
+    def update(
+        self,
+        step: Step,
+        average: tf.Tensor,
+        labels: tf.Tensor,
+        sample_weight: tf.Tensor | None,
+    ) -> None:
         """Counts one batch.
 
         Args:
-          step: `logits` `[M, B, C]`, and the weighted `cross_entropy`,
-            `distillation_loss` and `loss`, `[M, B]`, `teacher_loss`, `[B]`, and
-            `regularisation`, scalars.
+          step: of the whole batch.
           average: `[B, C]` probabilities of the ensemble.
           labels: `[B]` classes or `[B, C]` probabilities.
           sample_weight: `[B]` or None, for the weighted metrics that were added.
         """
         dense = targets.dense_labels(labels, average.shape[-1])
         classes = tf.argmax(dense, axis=-1, output_type=tf.int32)
-        of_students = tf.reduce_sum(step["loss"], axis=0)
-        self.loss.update_state(
-            of_students + step["teacher_loss"] + tf.add_n(step["regularisation"])
-        )
+        self.loss.update_state(tf.reduce_sum(step.loss, axis=0) + tf.add_n(step.penalties))
         self.ensemble.update_state(_hits(average, classes))
         for row, kinds in enumerate(self.own.values()):
-            logits = step["logits"][row]
+            logits = step.logits[row]
             kinds["accuracy"].update_state(_hits(logits, classes))
             kinds["top_5_accuracy"].update_state(tf.math.in_top_k(classes, logits, self._top))
-            kinds["cross_entropy"].update_state(step["cross_entropy"][row])
-            kinds["distillation_loss"].update_state(step["distillation_loss"][row])
+            kinds["cross_entropy"].update_state(step.cross_entropy[row])
+            kinds["distillation_loss"].update_state(step.distillation_loss[row])
         for row, metric, weighted in self._copies:
             weight = sample_weight if weighted else None
-            metric.update_state(labels, step["logits"][row], sample_weight=weight)
+            metric.update_state(labels, step.logits[row], sample_weight=weight)
 
 
 def _hits(scores, classes):

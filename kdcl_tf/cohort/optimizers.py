@@ -1,11 +1,16 @@
-"""What optimizers of a cohort must be: one a student where there are several, and in scope."""
+"""The optimizers of a cohort: which variables each one trains, and the scope it is made in."""
+
+from collections.abc import Iterable, Mapping
 
 import keras
+import tensorflow as tf
 
-__all__ = ["by_student", "check_scope"]
+__all__ = ["by_student", "check_owned", "check_scope"]
 
 
-def by_student(optimizers, students):
+def by_student(
+    optimizers: Mapping[str, keras.optimizers.Optimizer | str], students: Iterable[str]
+) -> dict[str, keras.optimizers.Optimizer]:
     """`{student: optimizer}` in the students' order, names of optimizers looked up.
 
     Args:
@@ -13,7 +18,7 @@ def by_student(optimizers, students):
       students: names, in order.
 
     Raises:
-      ValueError: when the names are others, or two students share one object.
+      ValueError: when the keys are not the students' names, or two students share one object.
     """
     if set(optimizers) != set(students):
         raise ValueError(
@@ -29,11 +34,28 @@ def by_student(optimizers, students):
     return found
 
 
-def check_scope(optimizer, strategy):
+def check_owned(variables: Iterable[keras.Variable], students: Mapping[str, keras.Model]) -> None:
+    """Refuses variables of no student: an optimizer for each student would not train them.
+
+    Raises:
+      ValueError: naming the first.
+    """
+    owned = {id(each) for student in students.values() for each in student.variables}
+    for variable in variables:
+        if id(variable) not in owned:
+            raise ValueError(
+                f"the variable {variable.path} belongs to no student: expected one optimizer for "
+                "all; got one for each student"
+            )
+
+
+def check_scope(
+    optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy
+) -> None:
     """Refuses an optimizer that was made outside the scope of the cohort's strategy.
 
-    Its variables would be one for all replicas: each would count every step, and a schedule
-    would run as many times too fast.
+    All replicas would share its variables: each would count every step, and a schedule would
+    run as many times too fast.
 
     Raises:
       ValueError: when it was.

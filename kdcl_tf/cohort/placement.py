@@ -2,11 +2,13 @@
 
 Variables, forward pass, backward pass and optimizer slots of a student live on its device.
 Logits `[B, C]` go to the device of the first student, where the soft target and all losses
-are made, and the gradient of the loss for those logits comes back, which is as large: what
-a student learns from is in it, whatever the method.
+are computed.  The gradient of the loss with respect to those logits comes back, and is as
+large; whatever the method, it holds all that the student learns from the others.
 """
 
 import contextlib
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -25,24 +27,24 @@ class Placement:
       ValueError: for a device that this process does not have.
     """
 
-    def __init__(self, devices=None):
+    def __init__(self, devices: dict[str, str] | None = None):
         self._devices = {name: _resolve(device) for name, device in (devices or {}).items()}
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self._devices)
 
-    def scope(self, name):
+    def scope(self, name: str) -> contextlib.AbstractContextManager:
         """A context in which ops and variables are made on the student's device."""
         if not self._devices:
             return contextlib.nullcontext()
         return tf.device(self._devices[name])
 
-    def centre(self):
+    def centre(self) -> contextlib.AbstractContextManager:
         """A context for what belongs to all students: the device of the first."""
         return self.scope(next(iter(self._devices), None))
 
-    def update(self, apply):
-        """Calls `apply`, which applies gradients, so that none goes to another device.
+    def update(self, apply: Callable[[], None]) -> None:
+        """Calls `apply`, which applies gradients, and keeps each gradient on its device.
 
         In a replica's context Keras reduces all gradients over replicas by one op, even over
         one replica, and an op has one device.
@@ -52,7 +54,7 @@ class Placement:
         else:
             apply()
 
-    def check(self, cohort, jit_compile=False):
+    def check(self, cohort: keras.Model, jit_compile: bool = False) -> None:
         """Raises ValueError for a cohort whose students cannot be, or are not, on these devices."""
         method = type(cohort).__name__
         if cohort.may_share_layers:
@@ -66,7 +68,7 @@ class Placement:
                 "make the cohort outside the strategy's scope"
             )
         if jit_compile:
-            raise ValueError("jit_compile=True is for one device: leave out it or devices")
+            raise ValueError("jit_compile=True is for one device: leave out jit_compile or devices")
         if set(self._devices) != set(cohort.students):
             raise ValueError(
                 f"devices must be a dict with one for each of {sorted(cohort.students)}; got keys "
@@ -89,7 +91,9 @@ class Forward:
       penalties: a list of scalars, the students' regularisation losses.
     """
 
-    def __init__(self, students, views, placement):
+    def __init__(
+        self, students: dict[str, keras.Model], views: dict[str, Any], placement: Placement
+    ):
         self._students, self._placement = students, placement
         self.logits, self.penalties, self._tapes = [], [], []
         for name, student in students.items():
@@ -98,11 +102,17 @@ class Forward:
                 self.penalties.append(penalty(student))
             self._tapes.append(tape)
 
-    def gradients(self, of_logits, of_penalties):
-        """`{id(variable): gradient}` from the objective's gradients for the attributes.
+    def gradients(
+        self, of_logits: list[tf.Tensor], of_penalties: list[tf.Tensor]
+    ) -> dict[int, tf.Tensor | None]:
+        """`{id(variable): gradient}` by the chain rule, for the students' trainable variables.
 
-        Each student's is taken inside its scope: ops of a backward pass are made where they
-        are asked for, not where the forward pass was.
+        Each student's are taken inside its scope: TensorFlow places the ops of a backward pass
+        where the gradient is asked for, not where the forward pass ran.
+
+        Args:
+          of_logits: the objective's gradient with respect to each of `logits`.
+          of_penalties: the same for `penalties`.
         """
         found = {}
         rows = zip(self._students.items(), self._tapes, self.logits, self.penalties)
@@ -114,15 +124,15 @@ class Forward:
         return found
 
 
-def penalty(model):
+def penalty(model: keras.Model) -> tf.Tensor:
     """The sum of a model's regularisation losses, a float32 scalar."""
     return tf.add_n([0.0, *[tf.cast(each, tf.float32) for each in model.losses]])
 
 
-def update_in_place(optimizer):
+def update_in_place(optimizer: keras.optimizers.Optimizer) -> None:
     """Makes a Keras optimizer update each variable on the variable's device.
 
-    By itself it does the arithmetic wherever `apply_gradients` is called, and weights,
+    By itself it computes the update wherever `apply_gradients` is called, and weights,
     slots and gradients of all students would travel there and back.
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
@@ -140,8 +150,8 @@ def _check_variables(name, student, device):
     for variable in student.trainable_variables:
         if not variable.value.device.endswith(device):
             raise ValueError(
-                f"student {name!r} has {variable.path} on {variable.value.device}, wanted "
-                f"{device}: build it inside `with tf.device({device!r}):`"
+                f"student {name!r} has {variable.path} on another device: expected {device}; got "
+                f"{variable.value.device}: build it inside `with tf.device({device!r}):`"
             )
 
 
@@ -149,5 +159,5 @@ def _resolve(device):
     names = [each.name for each in tf.config.list_logical_devices()]
     found = [name for name in names if name.endswith(f":{device}") or name == device]
     if not found:
-        raise ValueError(f"no device {device!r}: wanted one of {', '.join(names)}")
+        raise ValueError(f"no such device: expected one of {', '.join(names)}; got {device!r}")
     return found[0]

@@ -1,4 +1,4 @@
-"""Ways for students to learn together, one file each, each one override of `Cohort`."""
+"""The methods by which students learn together: a file each, each one override of `Cohort`."""
 
 from kdcl_tf.methods.branched.clnn import CLNN
 from kdcl_tf.methods.branched.one import ONE

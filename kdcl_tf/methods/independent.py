@@ -5,13 +5,17 @@ import tensorflow as tf
 
 from kdcl_tf.cohort.cohort import Cohort
 
+__all__ = ["Independent"]
+
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
 class Independent(Cohort):
-    """Students that see the same steps and learn from the labels alone: the baseline.
+    """Students that take the same steps and learn from the labels alone: the baseline.
 
     Args: as `Cohort`; temperature and weight change nothing.
     """
 
-    def distillation_losses(self, logits, labels, views):
+    def distillation_losses(
+        self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
+    ) -> tf.Tensor:
         return tf.zeros(tf.shape(logits)[:2])

@@ -1,14 +1,19 @@
 """KDCL: every student learns from one ensemble of them all."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from kdcl_tf.cohort.cohort import Cohort
 from kdcl_tf.objectives import ensembles, losses, targets
 
+__all__ = ["KDCL", "NoHeldOutError"]
+
 
 class NoHeldOutError(ValueError):
-    """There is no image to fit General's weights to."""
+    """There are no held-out images to fit General's weights to."""
 
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
@@ -23,39 +28,52 @@ class KDCL(Cohort):
     """
 
     def __init__(
-        self, students, ensemble="min_logit", temperature=2.0, distillation_weight=1.0, **kwargs
+        self,
+        students: dict[str, keras.Model],
+        ensemble: str | ensembles.Ensemble = "min_logit",
+        temperature: float = 2.0,
+        distillation_weight: float = 1.0,
+        **kwargs,
     ):
         super().__init__(students, temperature, distillation_weight, **kwargs)
         self.ensemble = ensembles.get(ensemble)
         self.ensemble.connect(len(self.students))
         self._measure = tf.function(self.error_sums, reduce_retracing=True)
 
-    def distillation_losses(self, logits, labels, views):
+    def distillation_losses(
+        self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
+    ) -> tf.Tensor:
         soft = self.ensemble.soft_target(logits, labels, self.temperature)
         return tf.stack(
             [losses.distillation(soft, each, self.temperature) for each in tf.unstack(logits)]
         )
 
-    def average(self, logits):
+    def average(self, logits: tf.Tensor) -> tf.Tensor:
         return self.ensemble.average(logits)
 
-    def renew_ensemble(self, held_out, measure=None):
+    def renew_ensemble(
+        self, held_out: Iterable, measure: Callable[[Any], tuple[tf.Tensor, tf.Tensor]] | None = None
+    ) -> dict[str, float]:
         """Fits the weights of a `General` ensemble to held-out images.
 
         Args:
           held_out: an iterable of `(images or {name: view}, labels)` batches, undistorted
             and not trained on.
-          measure: gives the `error_sums` of a batch; by default on this device alone.
+          measure: maps a batch to its `error_sums`, summed over all replicas; without it
+            each batch is measured on this device alone.
 
         Returns:
           `{name: weight}`.
 
         Raises:
-          ValueError: when the ensemble has no weights; NoHeldOutError, which is one, when
-            `held_out` has no examples.
+          NoHeldOutError: when `held_out` has no examples.
+          ValueError: when the ensemble has no weights.
         """
         if not isinstance(self.ensemble, ensembles.General):
-            raise ValueError(f"{type(self.ensemble).__name__} has no weights to renew")
+            raise ValueError(
+                "expected a General ensemble; got "
+                f"{type(self.ensemble).__name__}, which has no weights to renew"
+            )
         measure, total, examples = measure or self._measure, 0.0, 0.0
         for batch in held_out:
             matrix, count = measure(batch)
@@ -65,10 +83,8 @@ class KDCL(Cohort):
         weights = self.ensemble.renew(total / examples)
         return {name: float(weight) for name, weight in zip(self.students, weights)}
 
-    def error_sums(self, batch):
-        """What `renew_ensemble` adds up.
-
-        Inside `strategy.run` it is that of all replicas, so that all find the same weights.
+    def error_sums(self, batch: tuple) -> tuple[tf.Tensor, tf.Tensor]:
+        """The sums over a batch, or a replica's part of one, that `renew_ensemble` adds up.
 
         Args:
           batch: `(images or {name: view}, labels)`.
@@ -77,17 +93,15 @@ class KDCL(Cohort):
           `[M, M]`, C of Eq. 10 times the number of examples, and that number; float64.
         """
         inputs, labels = batch
-        errors = self.ensemble.errors(self.stacked_logits(self.views(inputs)), labels)
+        errors = self.ensemble.errors(self.forward(self.views(inputs)), labels)
         examples = tf.cast(tf.shape(labels)[0], tf.float64)
-        sums = (targets.error_matrix(errors) * examples, examples)
-        replica = tf.distribute.get_replica_context()
-        return replica.all_reduce(tf.distribute.ReduceOp.SUM, sums) if replica else sums
+        return targets.error_matrix(errors) * examples, examples
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         ensemble = keras.saving.serialize_keras_object(self.ensemble)
         return {**super().get_config(), "ensemble": ensemble}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None):
         ensemble = keras.saving.deserialize_keras_object(config["ensemble"], custom_objects)
         return super().from_config({**config, "ensemble": ensemble}, custom_objects)

@@ -6,6 +6,8 @@ import tensorflow as tf
 from kdcl_tf.cohort.cohort import Cohort
 from kdcl_tf.objectives import losses
 
+__all__ = ["MutualLearning"]
+
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
 class MutualLearning(Cohort):
@@ -18,7 +20,9 @@ class MutualLearning(Cohort):
     Args: as `Cohort`.
     """
 
-    def distillation_losses(self, logits, labels, views):
+    def distillation_losses(
+        self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
+    ) -> tf.Tensor:
         students = logits.shape[0]
         if students == 1:
             return tf.zeros(tf.shape(logits)[:2])

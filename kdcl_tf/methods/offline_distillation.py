@@ -1,5 +1,7 @@
 """Offline knowledge distillation: students learn from a teacher that is trained already."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -7,37 +9,49 @@ from kdcl_tf.cohort.cohort import Cohort
 from kdcl_tf.objectives import losses
 from kdcl_tf.serving import teachers
 
+__all__ = ["OfflineDistillation"]
+
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
 class OfflineDistillation(Cohort):
-    """KD (Hinton, Vinyals and Dean, arXiv:1503.02531): a frozen teacher for every student.
+    """KD (Hinton, Vinyals and Dean, arXiv:1503.02531): one frozen teacher for all students.
 
-    A student loses `T^2 * KL(teacher || student)` to what the teacher says of the same view.
+    A student's distillation loss is `T^2 * KL(teacher || student)`, with the teacher's
+    prediction on the student's own view.
 
     Args:
       students: `{name: keras.Model}`, see `Cohort`; one is enough.
       teacher: a built Keras classifier that gives logits, for inputs like the students'
-        (its `trainable` is set to False); or the path of a student that was exported, or
-        of a run that has exported one, see `kdcl_tf.teachers.find`.
+        (its `trainable` is set to False); or the path of an exported student, or of a run
+        that has exported one, see `kdcl_tf.teachers.find`.
       temperature: T.
       distillation_weight: lambda.
 
     Raises:
-      ValueError: for a teacher of other classes, or one that cannot be loaded.
+      ValueError: for a teacher with another number of classes, or one that cannot be loaded.
     """
 
-    def __init__(self, students, teacher, temperature=2.0, distillation_weight=1.0, **kwargs):
+    def __init__(
+        self,
+        students: dict[str, keras.Model],
+        teacher: keras.Model | str,
+        temperature: float = 2.0,
+        distillation_weight: float = 1.0,
+        **kwargs,
+    ):
         super().__init__(students, temperature, distillation_weight, **kwargs)
         self.teacher = teachers.frozen(teacher)
         classes = teachers.num_classes(self.teacher)
         if classes != self.num_classes:
             raise ValueError(
-                f"the teacher knows {classes} classes, the students {self.num_classes}: they "
-                "must be trained on the same ones"
+                f"the teacher must know the students' classes: expected {self.num_classes}; got "
+                f"{classes}"
             )
 
-    def distillation_losses(self, logits, labels, views):
-        # A view that students share is looked at once.
+    def distillation_losses(
+        self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
+    ) -> tf.Tensor:
+        # The teacher sees a view that students share once.
         distinct = {id(view): view for view in views.values()}
         soft = {key: self._soft_target(view) for key, view in distinct.items()}
         return tf.stack(
@@ -47,12 +61,12 @@ class OfflineDistillation(Cohort):
             ]
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         teacher = keras.saving.serialize_keras_object(self.teacher)
         return {**super().get_config(), "teacher": teacher}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None):
         teacher = keras.saving.deserialize_keras_object(config["teacher"], custom_objects)
         return super().from_config({**config, "teacher": teacher}, custom_objects)
 

@@ -9,6 +9,7 @@ from absl.testing import parameterized
 
 from kdcl_tf import methods
 from kdcl_tf.cohort import accumulation
+from kdcl_tf.cohort.step import Step
 from kdcl_tf.training.optimizers import CoupledSGD
 from tests.small_cohort import (
     CohortTestCase,
@@ -73,19 +74,21 @@ class AddTest(tf.test.TestCase):
 class JoinTest(tf.test.TestCase):
     def test_examples_are_joined_and_penalties_averaged(self):
         first, second = (
-            {
-                "logits": tf.fill([2, size, 3], value),
-                "average": tf.fill([size, 3], value),
-                "teacher_loss": tf.fill([size], value),
-                "regularisation": [tf.constant(value)],
-            }
+            Step(
+                logits=tf.fill([3, size, 3], value),
+                cross_entropy=tf.fill([3, size], value),
+                distillation_loss=tf.fill([2, size], value),
+                loss=tf.fill([3, size], 2.0 * value),
+                penalties=[tf.constant(value)],
+            )
             for size, value in ((1, 1.0), (2, 4.0))
         )
         joined = accumulation.join([first, second])
-        self.assertAllEqual(joined["logits"][:, :, 0], [[1, 4, 4], [1, 4, 4]])
-        self.assertAllEqual(joined["average"][:, 0], [1, 4, 4])
-        self.assertAllEqual(joined["teacher_loss"], [1, 4, 4])
-        self.assertAllEqual(joined["regularisation"], [2.5])
+        self.assertAllEqual(joined.logits[:, :, 0], [[1, 4, 4]] * 3)
+        self.assertAllEqual(joined.cross_entropy, [[1, 4, 4]] * 3)
+        self.assertAllEqual(joined.distillation_loss, [[1, 4, 4]] * 2)
+        self.assertAllEqual(joined.loss, [[2, 8, 8]] * 3)
+        self.assertAllEqual(joined.penalties, [2.5])
         self.assertIs(accumulation.join([first]), first)
 
 

@@ -313,7 +313,7 @@ class PrecisionTest(CohortTestCase):
         self.assertEqual(cohort.students["z"].layers[0].compute_dtype, "bfloat16")
         history = fit(cohort, epochs=15)
         self.assertLess(history["loss"][-1], history["loss"][0])
-        logits = cohort.stacked_logits(cohort.views(make_data()[0]))
+        logits = cohort.forward(cohort.views(make_data()[0]))
         self.assertEqual(logits.dtype, tf.float32)
         for variable in cohort.trainable_variables:
             self.assertEqual(variable.dtype, "float32")

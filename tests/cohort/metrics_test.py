@@ -6,24 +6,24 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.cohort import metrics as metrics_lib
+from kdcl_tf.cohort.step import Step
 
 _OWN = ("accuracy", "top_5_accuracy", "cross_entropy", "distillation_loss")
 
 
-def _step(logits, weight=0.5, regularisation=(0.0, 0.0)):
+def _step(logits, weight=0.5, penalties=(0.0, 0.0)):
     """What a cohort's step hands over, with losses that are easy to add up."""
     logits = tf.constant(logits, tf.float32)
     examples = tf.range(tf.cast(logits.shape[1], tf.float32))
     cross_entropy = tf.stack([examples, 10.0 + examples])
     distillation = tf.stack([2.0 * examples, 4.0 * examples])
-    return {
-        "logits": logits,
-        "cross_entropy": cross_entropy,
-        "distillation_loss": distillation,
-        "loss": cross_entropy + weight * distillation,
-        "teacher_loss": tf.zeros_like(examples),
-        "regularisation": [tf.constant(each) for each in regularisation],
-    }
+    return Step(
+        logits=logits,
+        cross_entropy=cross_entropy,
+        distillation_loss=distillation,
+        loss=cross_entropy + weight * distillation,
+        penalties=[tf.constant(each) for each in penalties],
+    )
 
 
 def _results(metrics):
@@ -55,7 +55,7 @@ class KnownValuesTest(tf.test.TestCase, parameterized.TestCase):
             "one-hot": one_hot,
             "soft": 0.8 * one_hot + 0.2 / 8,
         }
-        found = _results(self._updated(forms[form], regularisation=(1.0, 2.0)))
+        found = _results(self._updated(forms[form], penalties=(1.0, 2.0)))
         expected = {
             "z_accuracy": 1 / 4,
             "a_accuracy": 1 / 4,
@@ -82,7 +82,7 @@ class KnownValuesTest(tf.test.TestCase, parameterized.TestCase):
     def test_an_empty_batch_counts_nothing(self):
         metrics = self._updated(self.labels)
         before = _results(metrics)
-        empty = _step(self.logits[:, :0], regularisation=(7.0, 7.0))
+        empty = _step(self.logits[:, :0], penalties=(7.0, 7.0))
         metrics.update(empty, tf.zeros([0, 8]), self.labels[:0], None)
         self.assertAllClose(_results(metrics), before)
 

@@ -132,7 +132,7 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
         images, labels = _data()
         cohort.compile("sgd")
         with tf.GradientTape(persistent=True) as tape:
-            logits = cohort.stacked_logits(cohort.views(images), training=True)
+            logits = cohort.forward(cohort.views(images), training=True)
             first, second = tf.unstack(cohort.distillation_losses(logits, labels, None))
         for loss, other in ((first, "a"), (second, "z")):
             for variable in cohort.students[other].trainable_variables:
@@ -210,7 +210,7 @@ class RenewTest(tf.test.TestCase, parameterized.TestCase):
     def test_no_images_and_no_weights(self):
         with self.assertRaisesRegex(ValueError, "General's weights need held-out images; got none"):
             KDCL(_students(), "general").renew_ensemble([])
-        with self.assertRaisesRegex(ValueError, "Linear has no weights to renew"):
+        with self.assertRaisesRegex(ValueError, "expected a General ensemble; got Linear"):
             KDCL(_students(), "linear").renew_ensemble([_data()])
 
 

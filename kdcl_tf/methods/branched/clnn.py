@@ -6,28 +6,44 @@ import tensorflow as tf
 from kdcl_tf.methods.branched.branched import Branched
 from kdcl_tf.objectives import losses
 
+__all__ = ["CLNN"]
+
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
 class CLNN(Branched):
     """Collaborative learning (Song and Chai, NeurIPS 2018, arXiv:1805.11761).
 
-    Head i learns from softmax(mean of the other heads' logits / T), held constant.  Where
-    the network splits, the gradient that flows back is divided by the number of ways, see
-    `Branched`.
+    Head i learns from softmax(mean of the other heads' logits / T), held constant.  Where the
+    network splits, the gradient that flows back is divided by the number of ways, so that
+    layers which many heads share move at the pace of those that belong to one.  In a tree
+    whose splits are even this makes the gradient of a variable the mean over the heads that
+    share it, and that is how it is computed.
 
-    The original weighs both losses with 1/2; here as in every method the cross-entropy has
-    weight 1, which is the same up to a factor of the learning rate.
+    The original weighs both losses, cross-entropy and soft targets, with 1/2.  Here the
+    cross-entropy has weight 1, as in every method, and the soft targets have
+    `distillation_weight`.  With `distillation_weight=1` all gradients of the losses are twice
+    the original's: without weight decay that is the original with twice the learning rate.
+    Weight decay does not scale with the losses, and is half as strong relative to their
+    gradients as in the original with the same coefficient.
 
     Args:
       students: heads, see `Branched`; four in the paper, in a binary tree.
       temperature: T, 2 in the paper.
-      distillation_weight: of the soft targets, 1 for equal parts.
+      distillation_weight: of the soft targets; 1 weighs them like the labels.
     """
 
-    def __init__(self, students, temperature=2.0, distillation_weight=1.0, **kwargs):
-        super().__init__(students, temperature, distillation_weight, rescaled=True, **kwargs)
+    def __init__(
+        self,
+        students: dict[str, keras.Model],
+        temperature: float = 2.0,
+        distillation_weight: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(students, temperature, distillation_weight, **kwargs)
 
-    def distillation_losses(self, logits, labels, views):
+    def distillation_losses(
+        self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
+    ) -> tf.Tensor:
         others = len(self.students) - 1
         constant = tf.stop_gradient(logits)
         means = (tf.reduce_sum(constant, axis=0) - constant) / others
@@ -38,3 +54,12 @@ class CLNN(Branched):
                 for pair in zip(tf.unstack(soft), tf.unstack(logits))
             ]
         )
+
+    def transform_gradients(
+        self, gradients: list[tf.Tensor | None], variables: list[keras.Variable]
+    ) -> list[tf.Tensor | None]:
+        """Divides each gradient by the number of heads that share its variable."""
+        return [
+            None if gradient is None else gradient / max(1, self.owners(variable))
+            for gradient, variable in zip(gradients, variables)
+        ]

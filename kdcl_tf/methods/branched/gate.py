@@ -9,12 +9,12 @@ import keras
 __all__ = ["teacher"]
 
 
-def teacher(students):
+def teacher(students: dict[str, keras.Model]) -> keras.KerasTensor:
     """Logits `[B, C]`, float32: the branches' logits weighted by the gate.
 
     Args:
       students: `{name: keras.Model}`, functional models on one input that share layers.
-        Where one of their layers has synchronised batch statistics, the gate has, too.
+        The gate's batch norm is synchronised over replicas if that of a layer of theirs is.
 
     Returns:
       A Keras tensor, as a further output of the network that the students are parts of.
@@ -47,11 +47,12 @@ def _weights(features, branches, synchronized):
 
 
 def _shared_features(students):
-    """What the branches part from: the output of the last operation that all of them have."""
+    """The features at which the branches part: the output of the last operation they share."""
     first, *others = [student.operations for student in students.values()]
     known = [{id(operation) for operation in other} for other in others]
     shared = [each for each in first if all(id(each) in other for other in known)]
-    # A layer that each branch calls by itself, such as one Flatten, gives many outputs.
+    # A shared layer that each branch calls by itself, such as one Flatten, has many outputs,
+    # none of which all branches share.
     outputs = [_only_output(each) for each in shared]
     return [output for output in outputs if output is not None][-1]
 

@@ -1,10 +1,15 @@
 """ONE: branches of one network learn from their gated ensemble."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from kdcl_tf.methods.branched import gate
 from kdcl_tf.methods.branched.branched import Branched
 from kdcl_tf.objectives import losses
+
+__all__ = ["ONE"]
 
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
@@ -17,7 +22,8 @@ class ONE(Branched):
         sum_i CE_i + CE_teacher + distillation_weight * ramp * T^2 * sum_i KL(teacher || i)
 
     with the teacher constant in KL.  `ramp` rises as exp(-5 (1 - step / ramp_up_steps)^2)
-    to 1, by which time the teacher is worth listening to.
+    to 1, by which time the teacher is worth listening to.  The ensemble whose accuracy is
+    reported is the teacher.
 
     Args:
       students: branches, see `Branched`; three in the paper.
@@ -27,21 +33,37 @@ class ONE(Branched):
     """
 
     def __init__(
-        self, students, temperature=3.0, distillation_weight=1.0, ramp_up_steps=0, **kwargs
+        self,
+        students: dict[str, keras.Model],
+        temperature: float = 3.0,
+        distillation_weight: float = 1.0,
+        ramp_up_steps: int = 0,
+        **kwargs,
     ):
-        super().__init__(students, temperature, distillation_weight, gated=True, **kwargs)
+        super().__init__(students, temperature, distillation_weight, **kwargs)
         if not ramp_up_steps >= 0:
             raise ValueError(f"ramp_up_steps must be >= 0; got {ramp_up_steps}")
         self.ramp_up_steps = ramp_up_steps
 
-    def distillation_losses(self, logits, labels, views, teacher):
+    def companions(self) -> list[keras.KerasTensor]:
+        """The teacher, the last row of the logits."""
+        return [gate.teacher(self.students)]
+
+    def distillation_losses(
+        self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
+    ) -> tf.Tensor:
+        *branches, teacher = tf.unstack(logits)
         soft = tf.nn.softmax(tf.stop_gradient(teacher) / self.temperature)
         return self.ramp * tf.stack(
-            [losses.distillation(soft, each, self.temperature) for each in tf.unstack(logits)]
+            [losses.distillation(soft, each, self.temperature) for each in branches]
         )
 
+    def average(self, logits: tf.Tensor) -> tf.Tensor:
+        """`[B, C]`: the teacher's probabilities."""
+        return tf.nn.softmax(logits[-1])
+
     @property
-    def ramp(self):
+    def ramp(self) -> tf.Tensor | float:
         """The scalar in 0..1 that the distillation loss is multiplied by at this step."""
         if not self.ramp_up_steps or self.optimizer is None:
             return 1.0
@@ -49,5 +71,5 @@ class ONE(Branched):
         share = tf.minimum(step / float(self.ramp_up_steps), 1.0)
         return tf.exp(-5.0 * (1.0 - share) ** 2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ramp_up_steps": self.ramp_up_steps}

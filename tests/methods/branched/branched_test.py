@@ -24,8 +24,8 @@ class RunTest(tf.test.TestCase, parameterized.TestCase):
     def test_the_network_gives_what_each_branch_gives_alone(self, method, copies):
         branches = tree(copies)
         images, _ = _batch()
-        found = method(branches).stacked_logits({name: images for name in branches})
-        self.assertAllClose(found, [branch(images) for branch in branches.values()], atol=1e-6)
+        found = method(branches).forward({name: images for name in branches})
+        self.assertAllClose(found[: len(branches)], [branch(images) for branch in branches.values()], atol=1e-6)
 
     def test_what_is_shared_runs_once_a_step(self):
         cohort = ONE(tree((3,)))
@@ -84,12 +84,12 @@ class RefusalTest(tf.test.TestCase, parameterized.TestCase):
         separate = {
             name: students.build("resnet8", 10, (8, 8, 3), model_name=name) for name in "ab"
         }
-        with self.assertRaisesRegex(ValueError, "ONE wants two or more functional models.*make"):
+        with self.assertRaisesRegex(ValueError, "ONE expected two or more functional models.*got a, b: make"):
             ONE(separate)
 
     def test_one_branch_and_subclassed_models_are_refused(self):
         one = dict(list(tree().items())[:1])
-        with self.assertRaisesRegex(ValueError, "CLNN wants two or more"):
+        with self.assertRaisesRegex(ValueError, "CLNN expected two or more"):
             CLNN(one)
 
     def test_a_view_for_each_is_refused(self):
@@ -102,7 +102,7 @@ class RefusalTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_an_optimizer_each_is_refused(self):
         branches = tree()
-        with self.assertRaisesRegex(ValueError, "share variables: wanted one optimizer"):
+        with self.assertRaisesRegex(ValueError, "share variables: expected one optimizer"):
             CLNN(branches).compile({name: keras.optimizers.SGD() for name in branches})
 
 

@@ -1,0 +1,120 @@
+"""How a cohort learns from a batch: gradients of one loss, one update of all students."""
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf.cohort import accumulation
+from kdcl_tf.cohort.placement import Forward, penalty
+from kdcl_tf.cohort.step import Step
+
+__all__ = ["Learner"]
+
+
+class Learner(keras.Model):
+    """The training and the test step of a cohort, which `Cohort` inherits.
+
+    They are the same for `fit` and for a loop that runs them on every replica by
+    `strategy.run`.
+    """
+
+    def train_step(self, data) -> dict[str, tf.Tensor]:
+        """Updates all students from one batch, and returns the metrics so far."""
+        batch = views, labels, sample_weight = self._unpack(data)
+        examples = self._count(labels)
+        steps, gradients = [], None
+        # Not a tf.while_loop: replicas cannot reduce inside one, and synchronised batch norm
+        # reduces.
+        for index in range(self.accumulation_steps):
+            part = accumulation.part(batch, index, self.accumulation_steps, after=gradients)
+            step, found = self._differentiate(*part, examples)
+            gradients = accumulation.add(gradients, found)
+            steps.append(step)
+        self._update(gradients)
+        return self._report(accumulation.join(steps), labels, sample_weight)
+
+    def test_step(self, data) -> dict[str, tf.Tensor]:
+        """Counts one batch, and returns the metrics so far."""
+        views, labels, sample_weight = self._unpack(data)
+        step = self._step(views, labels, sample_weight, training=False)
+        return self._report(step, labels, sample_weight)
+
+    def _unpack(self, data):
+        inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if labels is None:
+            raise ValueError("a cohort learns from (images, labels); got no labels")
+        return self.views(inputs), labels, sample_weight
+
+    def _count(self, labels):
+        """Examples of the batch, over all replicas."""
+        local = tf.cast(tf.shape(labels)[0], tf.float32)
+        replica = tf.distribute.get_replica_context()
+        return replica.all_reduce(tf.distribute.ReduceOp.SUM, local)
+
+    def _differentiate(self, views, labels, sample_weight, examples):
+        """The step of a part of the batch, and a list of gradients for each optimizer."""
+        if self._placement:
+            return self._differentiate_apart(views, labels, sample_weight, examples)
+        with tf.GradientTape() as tape:
+            step = self._step(views, labels, sample_weight, training=True)
+            objectives = self._objectives(step, examples)
+        groups = [variables for _, variables in self._optimizer_groups()]
+        return step, tape.gradient(objectives, groups)
+
+    def _differentiate_apart(self, views, labels, sample_weight, examples):
+        """The same by the chain rule, cut at the logits, each student on its device."""
+        forward = Forward(self.students, views, self._placement)
+        sources = [forward.logits, forward.penalties]
+        with self._placement.centre(), tf.GradientTape() as tape:
+            tape.watch(sources)
+            logits = tf.stack(forward.logits)
+            step = self._step_from(logits, forward.penalties, views, labels, sample_weight)
+            arriving = tape.gradient(self._objectives(step, examples), sources)
+        found = forward.gradients(*arriving)
+        groups = self._optimizer_groups()
+        return step, [[found[id(each)] for each in variables] for _, variables in groups]
+
+    def _step(self, views, labels, sample_weight, training):
+        logits = self.forward(views, training)
+        penalties = [penalty(network) for network in self.networks()]
+        return self._step_from(logits, penalties, views, labels, sample_weight)
+
+    def _step_from(self, logits, penalties, views, labels, sample_weight):
+        distillation = self.distillation_losses(logits, labels, views)
+        return Step.create(
+            logits, labels, distillation, self.distillation_weight, sample_weight, penalties
+        )
+
+    def _objectives(self, step, examples):
+        """What each optimizer minimises, times its loss scale, which is 1 but in float16."""
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        objectives = step.objectives(examples, replicas * self.accumulation_steps)
+        if self.student_optimizers:
+            optimizers = self.student_optimizers.values()
+            return [each.scale_loss(value) for each, value in zip(optimizers, objectives)]
+        return [self.optimizer.scale_loss(tf.add_n(objectives))]
+
+    def _update(self, gradients):
+        """Updates all students at once: each gradient is taken before any variable moves."""
+
+        def apply():
+            for (optimizer, variables), group in zip(self._optimizer_groups(), gradients):
+                group = self.transform_gradients(group, variables)
+                optimizer.apply_gradients(zip(group, variables))
+
+        self._placement.update(apply)
+
+    def _report(self, step, labels, sample_weight):
+        with self._placement.centre():
+            average = self.average(step.logits)
+        self.cohort_metrics.update(step, average, labels, sample_weight)
+        return self.get_metrics_result()
+
+    def _optimizer_groups(self):
+        """`[(optimizer, its trainable variables)]`, without those that have none to train."""
+        groups = [(self.optimizer, self.trainable_variables)]
+        if self.student_optimizers:
+            groups = [
+                (self.student_optimizers[name], student.trainable_variables)
+                for name, student in self.students.items()
+            ]
+        return [(optimizer, variables) for optimizer, variables in groups if variables]

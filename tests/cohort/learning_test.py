@@ -1,0 +1,159 @@
+"""Tests of kdcl_tf.cohort.learning: a method of one's own, written with public hooks alone."""
+
+import pathlib
+import re
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import kdcl_tf
+from tests.small_cohort import CohortTestCase, compiled, fit, make_data, make_student, make_students
+
+_RATE = 0.2
+
+
+@keras.saving.register_keras_serializable(package="learning_test")
+class Tutored(kdcl_tf.Cohort):
+    """Students that imitate a tutor, which trains along with them and learns from the labels."""
+
+    def __init__(self, students, tutor, **kwargs):
+        super().__init__(students, **kwargs)
+        self.tutor = tutor
+
+    def forward(self, views, training=False):
+        tutor = self.tutor(next(iter(views.values())), training=training)
+        return tf.concat([super().forward(views, training), tutor[tf.newaxis]], axis=0)
+
+    def networks(self):
+        return [*super().networks(), self.tutor]
+
+    def distillation_losses(self, logits, labels, views):
+        *students, tutor = tf.unstack(logits)
+        soft = tf.nn.softmax(tutor / self.temperature)
+        return tf.stack(
+            [kdcl_tf.losses.distillation(soft, each, self.temperature) for each in students]
+        )
+
+    def average(self, logits):
+        return tf.nn.softmax(logits[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "tutor": keras.saving.serialize_keras_object(self.tutor)}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        tutor = keras.saving.deserialize_keras_object(config["tutor"], custom_objects)
+        return super().from_config({**config, "tutor": tutor}, custom_objects)
+
+
+class Slowed(kdcl_tf.Independent):
+    """Takes a quarter of each gradient."""
+
+    def transform_gradients(self, gradients, variables):
+        return [gradient / 4.0 for gradient in gradients]
+
+
+def _tutor():
+    return make_student(9, regularizer=keras.regularizers.L2(0.1))
+
+
+def _tutored(**kwargs):
+    settings = {"tutor": _tutor(), "temperature": 2.0, "distillation_weight": 0.5}
+    return compiled(
+        Tutored, settings=settings, optimizer=keras.optimizers.SGD(_RATE), **kwargs
+    )
+
+
+def _cross_entropy(labels, logits):
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+
+def _losses_by_hand(students, tutor, images, labels):
+    """The tutored cohort's loss and that of its tutor, in plain TensorFlow."""
+    taught = tutor(images)
+    target = tf.stop_gradient(tf.nn.softmax(taught / 2.0))
+    own = _cross_entropy(labels, taught)
+    loss = own + 0.1 * tf.reduce_sum(tutor.layers[-1].kernel ** 2)
+    for student in students.values():
+        logits = student(images)
+        imitated = keras.losses.kl_divergence(target, tf.nn.softmax(logits / 2.0))
+        loss += _cross_entropy(labels, logits) + 0.5 * 4.0 * tf.reduce_mean(imitated)
+    return loss, own
+
+
+class CompanionTest(CohortTestCase):
+    def test_a_step_equals_plain_tensorflow(self):
+        cohort, images, labels = _tutored(), *make_data()
+        students, tutor = make_students(), _tutor()
+        variables = [
+            *(each for student in students.values() for each in student.trainable_variables),
+            *tutor.trainable_variables,
+        ]
+        with tf.GradientTape() as tape:
+            loss, own = _losses_by_hand(students, tutor, images, labels)
+        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+            variable.assign_sub(_RATE * gradient)
+        history = fit(cohort, images, labels, batch_size=14, epochs=1)
+        for name, student in students.items():
+            self.assert_same_weights(cohort.students[name], student)
+        self.assert_same_weights(cohort.tutor, tutor)
+        # The cohort's loss has the tutor's in it, and no student's has.
+        self.assertAllClose(history["loss"], [loss], atol=1e-5)
+        self.assertGreater(own, 0.1)
+        names = [metric.name for metric in cohort.metrics]
+        self.assertEqual(names, [metric.name for metric in compiled().metrics])
+
+    def test_parts_add_up_to_the_batch(self):
+        whole, parts = _tutored(), _tutored(accumulation_steps=3)
+        self.assertAllClose(fit(parts), fit(whole), atol=1e-6)
+        self.assert_same_weights(parts, whole)
+
+    def test_the_ensemble_is_what_the_method_says_and_predictions_are_the_students(self):
+        cohort, images, labels = _tutored(), *make_data()
+        found = cohort.evaluate(images, labels, batch_size=14, verbose=0, return_dict=True)
+        hits = np.argmax(cohort.tutor(images), axis=-1) == labels
+        self.assertAllClose(found["ensemble_accuracy"], hits.mean())
+        self.assertEqual(list(cohort.predict(images, verbose=0)), ["z", "a"])
+
+    def test_it_is_saved_with_the_cohort(self):
+        cohort = _tutored()
+        fit(cohort)
+        path = pathlib.Path(self.get_temp_dir()) / "cohort.keras"
+        cohort.save(path)
+        loaded = keras.saving.load_model(path)
+        self.assert_same_weights(loaded, cohort, atol=0.0)
+        self.assert_same_weights(loaded.tutor, cohort.tutor, atol=0.0)
+        self.assertAllClose(fit(loaded), fit(cohort), atol=1e-6)
+
+    def test_an_optimizer_for_each_student_would_not_train_it(self):
+        cohort = Tutored(make_students(), _tutor())
+        with self.assertRaisesRegex(ValueError, "belongs to no student: expected one optimizer"):
+            cohort.compile({"z": "sgd", "a": "sgd"})
+
+    def test_devices_of_their_own_are_refused(self):
+        cohort = Tutored(make_students(), _tutor())
+        with self.assertRaisesRegex(ValueError, "got Tutored, which overrides forward"):
+            cohort.compile("sgd", devices=dict.fromkeys("za", "CPU:0"))
+
+
+class GradientTest(CohortTestCase):
+    def test_a_quarter_of_the_gradient_is_a_quarter_of_the_rate(self):
+        slowed = compiled(Slowed, optimizer=keras.optimizers.SGD(_RATE))
+        expected = compiled(kdcl_tf.Independent, optimizer=keras.optimizers.SGD(_RATE / 4))
+        fit(slowed)
+        fit(expected)
+        self.assert_same_weights(slowed, expected)
+
+
+class KnowledgeTest(tf.test.TestCase):
+    def test_the_room_of_the_cohort_names_no_method(self):
+        folder = pathlib.Path(kdcl_tf.cohort.__file__).parent
+        methods = "|".join([*kdcl_tf.methods.__all__, "General", "ensembles", "teach", "gate[ds]?"])
+        for path in folder.glob("*.py"):
+            found = re.findall(rf"\b(?:{methods})", path.read_text())
+            self.assertEmpty(found, path.name)
+
+
+if __name__ == "__main__":
+    tf.test.main()
