@@ -3,11 +3,11 @@
 import dataclasses
 
 from kdcl_tf import data, students
+from kdcl_tf.objectives.names import ENSEMBLES
 from kdcl_tf.training.settings import TrainingSettings
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 BRANCHED = ("one", "clnn")
-ENSEMBLES = ("naive", "linear", "min_logit", "general")
 GENERAL_ERRORS = ("vector", "target")
 GENERAL_CONSTRAINTS = ("simplex", "none")
 PLACEMENTS = ("data", "student")

@@ -235,6 +235,6 @@ class Cohort(Learner, SavedCohort):
     def _check_runs_students_apart(self):
         if type(self).forward is not Cohort.forward:
             raise ValueError(
-                f"devices expected a cohort that runs each student by itself; got "
+                "devices expected a cohort that runs each student by itself; got "
                 f"{type(self).__name__}, which overrides forward: leave out devices"
             )

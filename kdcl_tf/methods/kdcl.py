@@ -52,7 +52,9 @@ class KDCL(Cohort):
         return self.ensemble.average(logits)
 
     def renew_ensemble(
-        self, held_out: Iterable, measure: Callable[[Any], tuple[tf.Tensor, tf.Tensor]] | None = None
+        self,
+        held_out: Iterable,
+        measure: Callable[[Any], tuple[tf.Tensor, tf.Tensor]] | None = None,
     ) -> dict[str, float]:
         """Fits the weights of a `General` ensemble to held-out images.
 

@@ -1,1 +1,1 @@
-"""The paper's mathematics: soft targets, ensembles and the distillation loss, tensors in and out."""
+"""The paper's mathematics: soft targets, ensembles and losses, as functions of tensors."""

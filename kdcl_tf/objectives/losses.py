@@ -1,4 +1,4 @@
-"""Losses with one value an example: averaging and weighting happen once, in the cohort.
+"""Losses with one value per example; the cohort averages and weights them.
 
 `logits` are `[B, C]`, unnormalised, any float type; the arithmetic is float32, in log
 space, and nothing is clipped.
@@ -11,7 +11,7 @@ from kdcl_tf.objectives import targets
 __all__ = ["cross_entropy", "distillation"]
 
 
-def cross_entropy(labels, logits):
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Cross-entropy of the labels at temperature 1.  The first term of paper Eq. 2.
 
     Args:
@@ -26,10 +26,10 @@ def cross_entropy(labels, logits):
     return -targets.target_logits(tf.nn.log_softmax(logits), labels)
 
 
-def distillation(soft_targets, logits, temperature):
+def distillation(soft_targets: tf.Tensor, logits: tf.Tensor, temperature: float) -> tf.Tensor:
     """`T^2 KL(soft_targets || softmax(logits / T))`.  Paper Eq. 1.
 
-    T^2 keeps the gradient's size independent of T (Hinton et al., 2015).  No gradient
+    T^2 makes the size of the gradient independent of T (Hinton et al., 2015).  No gradient
     passes to the soft targets.
 
     Args:
@@ -42,6 +42,6 @@ def distillation(soft_targets, logits, temperature):
     """
     p = tf.stop_gradient(tf.cast(soft_targets, tf.float32))
     log_q = tf.nn.log_softmax(tf.cast(logits, tf.float32) / temperature)
-    # xlogy: a class whose probability underflows adds nothing, and not 0 * -inf.
+    # xlogy: a class whose probability underflows to 0 adds 0, where p * log(p) would be NaN.
     divergence = tf.reduce_sum(tf.math.xlogy(p, p) - p * log_q, axis=-1)
     return temperature**2 * divergence

@@ -1,9 +1,10 @@
 """Convex minimisation over the simplex `{w >= 0, sum(w) = 1}`, inside the graph.
 
-Two problems, both small in the number of students M and both solved to a certificate:
+Two problems, each with as many unknowns as there are students, M, and each solved until its
+optimality is certified:
 
-* `minimise_logsumexp`: Eq. 5 of the paper, one problem an example;
-* `minimise_quadratic`: Eq. 9, one problem an epoch.
+* `minimise_logsumexp`: Eq. 5 of the paper, one problem for each example;
+* `minimise_quadratic`: Eq. 9, one problem for each epoch.
 
 Neither loops over data in Python or calls an outside solver, so both run in eager mode,
 in `tf.function` and under XLA, for any M.
@@ -11,42 +12,44 @@ in `tf.function` and under XLA, for any M.
 
 import tensorflow as tf
 
-# Measured over M = 3..8, C = 2..1000, logit scales 1..10, of 130,000 examples normal and
-# heavy-tailed: 16 steps leave a gap below 3e-4 where float32 can resolve it.
+__all__ = ["add_ridge", "minimise_logsumexp", "minimise_quadratic", "unconstrained_quadratic"]
+
+# Measured on 130,000 examples, normal and heavy-tailed, with M = 3..8, C = 2..1000 and logit
+# scales 1..10: 16 steps leave a gap below 3e-4 where float32 can resolve it.
 _STEPS = 16
 _STEPS_AT_FINAL_BARRIER = 2
 _FINAL_BARRIER = 2e-6
 _STEP_FRACTIONS = (1.0, 0.5, 0.2, 0.05)
 _TO_BOUNDARY = 0.95
 _DUAL_RANGE = 100.0
-# The barrier waits where the duality gap is more than this many times the optimum's.
+# The barrier stays as it is while the duality gap is more than this many times the optimum's.
 _NEAR_PATH = 200.0
-# Logits in the hundreds make logsumexp a function of kinks; it is smoothed while the
-# barrier is large, and itself when that is below 1 / _SMOOTHING.
+# With logits in the hundreds logsumexp is nearly piecewise linear.  It is smoothed while the
+# barrier is large, and not smoothed at all once the barrier is below 1 / _SMOOTHING.
 _SMOOTHING = 2.0
-# Relative to each student's own curvature: above float32's rounding, so that no system is
-# singular.
+# Added to each student's curvature, relative to it: more than float32's rounding, so that no
+# system is singular.
 _DAMPING = 1e-6
 
 # Halvings of the interval [0, 1]: float32 resolves 24.
 _BISECTIONS = 24
 
-# Relative to mean(diag(C)).  Large enough that identical students come out equal in
-# float64, small enough to change no optimum by more than 1e-10 of it.
+# Relative to mean(diag(C)).  Large enough that identical students get equal weights in
+# float64, small enough that the optimum changes by less than 1e-10 of itself.
 _TINY_RIDGE = 1e-10
 
 
-def minimise_logsumexp(vectors):
+def minimise_logsumexp(vectors: tf.Tensor) -> tf.Tensor:
     """The convex combination of M vectors with the least logsumexp.
 
-    Two vectors have one weight to choose, which is bisected.  For more it is a primal-dual
-    interior-point method with a fixed number of steps.  With barrier `mu` the optimum's
-    duality gap is `M * mu`; `mu` falls geometrically from a tenth of the logits' range,
-    example by example, wherever the weights keep up.  The line search takes the step whose
-    slope is nearest to zero: slopes stay accurate in float32 where differences of function
-    values drown.  The gap that float32 weights can resolve is about 1e-7 times the squared
-    range of the logits; beyond ranges of some thousands the fixed number of steps is what
-    limits it.
+    The one free weight of two vectors is found by bisection.  For more vectors this is a
+    primal-dual interior-point method with a fixed number of steps.  With barrier `mu` the
+    optimum's duality gap is `M * mu`; `mu` falls geometrically from a tenth of the logits'
+    range, for each example as fast as its weights can follow.  The line search takes the step
+    whose slope is nearest to zero: in float32 slopes stay accurate where differences of
+    function values are lost to rounding.  Float32 weights can resolve a gap of about 1e-7
+    times the squared range of the logits; beyond ranges of some thousands the fixed number of
+    steps limits the gap.
 
     Args:
       vectors: `[B, M, C]` float32.
@@ -79,10 +82,10 @@ def minimise_logsumexp(vectors):
 
 
 def _minimise_over_pair(vectors):
-    """`minimise_logsumexp` of two vectors: the slope along the one weight is bisected.
+    """`minimise_logsumexp` of two vectors: the root of the slope, found by bisection.
 
-    The slope rises with the weight, so this is right at any scale of logits; and it costs
-    a fifth of the general method.
+    The slope rises with the second vector's weight, so bisection is right at any scale of
+    logits; and it costs a fifth of the general method.
 
     Args:
       vectors: `[B, 2, C]` float32.
@@ -103,8 +106,8 @@ def _minimise_over_pair(vectors):
 def _interior_point_step(vectors, scale, weights, mixed, dual, barrier):
     """One Newton step on the perturbed optimality conditions, in relative weights.
 
-    The problem is that of `scale * vectors`.  What is scaled are results, `[B, C]` and
-    smaller: `[B, M, C]` is read often enough.
+    The problem is that of `scale * vectors`.  Only results of `[B, C]` and smaller are
+    scaled, since another pass over `[B, M, C]` would take longer.
 
     Args:
       mixed: `[B, C]`, the combination that the weights make.
@@ -123,7 +126,7 @@ def _interior_point_step(vectors, scale, weights, mixed, dual, barrier):
 
 
 def _combination(vectors, weights):
-    """`[B, C]`: the sum of weighted vectors, in half the time of so many small products."""
+    """`[B, C]`: the sum of weighted vectors, in half the time of a small product per example."""
     students = vectors.shape[1]
     return tf.add_n([vectors[:, i] * weights[:, i : i + 1] for i in range(students)])
 
@@ -135,7 +138,7 @@ def _newton_direction(vectors, scale, mixed, weights, dual, barrier):
     """
     probabilities = tf.nn.softmax(mixed)
     gradient = tf.linalg.matvec(vectors, probabilities)
-    # The root on both sides: one product over [B, M, C] instead of two.
+    # With the root of the probabilities on both sides, one product over [B, M, C] suffices.
     rooted = (vectors - gradient[..., tf.newaxis]) * tf.sqrt(probabilities)[:, tf.newaxis]
     across = (scale * weights)[..., tf.newaxis]
     curvature = tf.matmul(rooted, rooted, transpose_b=True)
@@ -154,8 +157,8 @@ def _newton_direction(vectors, scale, mixed, weights, dual, barrier):
 def _solve(matrix, right):
     """`matrix^-1 right` for positive definite matrices that float32 may have made singular.
 
-    `tf.linalg.solve` stops the program at a singular matrix, and NaN logits make one; here
-    they give zeros or NaN, and the caller reports the loss.
+    `tf.linalg.solve` stops the program at a singular matrix, which NaN logits lead to.  Here
+    such logits give zeros or NaN, so that the NaN loss can be reported.
     """
     root = tf.sqrt(tf.linalg.diag_part(matrix))[..., tf.newaxis]
     unit = tf.eye(matrix.shape[-1])
@@ -165,7 +168,7 @@ def _solve(matrix, right):
 
 
 def _line_search(mixed, direction, relative, barrier):
-    """`[B, 1]` step length: of a few that stay inside, the one with the flattest slope."""
+    """`[B, 1]`: of a few step lengths that keep all weights positive, the flattest slope's."""
     longest = tf.reduce_max(-relative, axis=-1, keepdims=True)
     longest = tf.minimum(1.0, _TO_BOUNDARY / tf.maximum(longest, 1e-30))
     steps = longest * tf.constant([_STEP_FRACTIONS])
@@ -179,7 +182,7 @@ def _line_search(mixed, direction, relative, barrier):
     return tf.gather(steps, flattest, batch_dims=1)[:, tf.newaxis]
 
 
-def add_ridge(matrix, ridge):
+def add_ridge(matrix: tf.Tensor, ridge: float) -> tf.Tensor:
     """`matrix + ridge * mean(diag) * I`; `[M, M]`."""
     mean = tf.linalg.trace(matrix) / tf.cast(tf.shape(matrix)[0], matrix.dtype)
     return matrix + tf.cast(ridge, matrix.dtype) * mean * tf.eye(
@@ -187,13 +190,14 @@ def add_ridge(matrix, ridge):
     )
 
 
-def minimise_quadratic(matrix):
+def minimise_quadratic(matrix: tf.Tensor) -> tf.Tensor:
     """The exact minimiser of `w' C w` on the simplex, for a symmetric C >= 0.
 
-    Scaling turns the problem into `x >= 0, Cx >= 1, x'(Cx - 1) = 0` with `w = x / sum(x)`.
-    Murty's pivoting solves that: try a support, and while a sign is wrong, switch the last
-    wrong one.  It ends for every positive definite C, after a handful of solves when the
-    students are few.
+    Scaling turns the problem into `x >= 0, Cx >= 1, x'(Cx - 1) = 0` with `w = x / sum(x)`,
+    a linear complementarity problem.  Murty's pivoting solves it: take a support, the set of
+    students with weight, and while any student's sign is wrong, move the last such student
+    into or out of it.  This ends for every positive definite C, after a handful of solves
+    when there are few students.
 
     Args:
       matrix: `[M, M]` float64.
@@ -219,7 +223,7 @@ def minimise_quadratic(matrix):
     return solution / tf.reduce_sum(solution)
 
 
-def unconstrained_quadratic(matrix):
+def unconstrained_quadratic(matrix: tf.Tensor) -> tf.Tensor:
     """Eq. 11 as printed, `C^-1 1 / (1' C^-1 1)`: weights may be negative.  `[M]` float64."""
     matrix = _make_definite(matrix)
     solution = _solve_on_support(matrix, tf.ones([matrix.shape[0]], tf.bool))
@@ -227,7 +231,10 @@ def unconstrained_quadratic(matrix):
 
 
 def _make_definite(matrix):
-    """Scaled to mean diagonal 1, with a tiny ridge; the zero matrix becomes a multiple of I."""
+    """C scaled to a mean diagonal of 1, with a tiny ridge, so that it is positive definite.
+
+    The zero matrix becomes a multiple of the identity.
+    """
     mean = tf.linalg.trace(matrix) / matrix.shape[0]
     scaled = matrix / tf.where(mean > 0, mean, tf.ones_like(mean))
     return scaled + _TINY_RIDGE * tf.eye(matrix.shape[0], dtype=matrix.dtype)
@@ -241,7 +248,7 @@ def _solve_on_support(matrix, support):
 
 
 def _wrong_signs(matrix, support):
-    """`[M]` bool: a negative weight on the support, or a student off it that would help."""
+    """`[M]` bool: students on the support with a negative weight, or off it that would help."""
     solution = _solve_on_support(matrix, support)
     slack = tf.linalg.matvec(matrix, solution) - 1.0
     return tf.where(support, solution < 0.0, slack < -1e-9)

@@ -1,12 +1,12 @@
-"""The soft targets of KDCL: what the students' logits and the labels are ensembled into.
+"""The soft targets of KDCL, ensembles of the students' logits and the labels.
 
 Pure functions of tensors.  Everywhere below
 
 * `logits` is `[M, B, C]` (students, examples, classes), unnormalised, any float type;
 * `labels` is `[B]` (or `[B, 1]`) integer classes, or `[B, C]` probabilities such as
   label smoothing and mixup make;
-* the arithmetic is float32, the result float32, and no gradient passes: a soft target is
-  a constant to the students that learn from it.
+* arithmetic and results are float32, and no gradient passes: a soft target is a constant
+  to the students that learn from it.
 
 Naive, Linear and MinLogit choose their logits example by example at temperature 1 and
 then soften them: `softmax(z_t / temperature)`.
@@ -31,14 +31,14 @@ __all__ = [
     "target_logits",
 ]
 
-# Nats by which the solver's weights may be worse than the best student: on logits of scale
-# 1 to 10 they are so by less than 3e-5.
+# Nats by which the loss of the solver's weights may exceed the best student's: on logits of
+# scale 1 to 10 it does by less than 3e-5.
 _NO_WORSE = 1e-4
 # The duality gap below which the best student alone counts as the optimum.
 _CERTIFIED_GAP = 5e-4
 
 
-def naive(logits, labels, temperature=1.0):
+def naive(logits: tf.Tensor, labels: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
     """The student with the least cross-entropy, example by example.  Paper Eq. 4.
 
     Ties go to the student that comes first.
@@ -55,7 +55,7 @@ def naive(logits, labels, temperature=1.0):
     return _soften(_best_student(shifted), temperature)
 
 
-def linear(logits, labels, temperature=1.0):
+def linear(logits: tf.Tensor, labels: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
     """The convex combination of logits with the least cross-entropy.  Paper Eq. 5.
 
     Args and returns: as `naive`.
@@ -65,13 +65,13 @@ def linear(logits, labels, temperature=1.0):
     return _soften(tf.einsum("bm,mbc->bc", weights, shifted), temperature)
 
 
-def linear_weights(logits, labels):
+def linear_weights(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """The weights of `linear`: the minimiser of Eq. 5 for every example.
 
-    Convex, so certified by its duality gap `<w, grad> - min(grad)`: at most 1e-3 where the
-    logits span up to 100, and the larger of that and float32's resolution, about 1e-7 times
-    the square of the span, up to some hundreds.  Beyond, and anywhere, the loss is at most
-    1e-4 (and rounding) above the best student's.
+    The problem is convex, and the duality gap `<w, grad> - min(grad)` certifies a solution.
+    The gap is at most 1e-3 where the logits span up to 100.  Up to some hundreds it is at most
+    the larger of 1e-3 and float32's resolution, about 1e-7 times the square of the span.  For
+    any logits the loss is at most 1e-4, and rounding, above the best student's.
 
     Returns:
       `[B, M]`, on the simplex.
@@ -79,7 +79,7 @@ def linear_weights(logits, labels):
     return _linear_weights(_shift_by_target(logits, labels))
 
 
-def min_logit(logits, labels, temperature=1.0):
+def min_logit(logits: tf.Tensor, labels: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
     """The element-wise minimum of logits shifted by the target's logit.  Paper Eqs. 6-7.
 
     With probabilities as labels the shift is `<y, z>`, which is Eq. 6 where `y` is one-hot.
@@ -89,7 +89,7 @@ def min_logit(logits, labels, temperature=1.0):
     return _soften(tf.reduce_min(_shift_by_target(logits, labels), axis=0), temperature)
 
 
-def general(logits, weights, temperature=1.0):
+def general(logits: tf.Tensor, weights: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
     """Softened probabilities averaged with one weight a student.  Paper Eq. 9's ensemble.
 
     Args:
@@ -104,12 +104,12 @@ def general(logits, weights, temperature=1.0):
     return tf.stop_gradient(tf.einsum("m,mbc->bc", _float32(weights), probabilities))
 
 
-def general_weights(errors, ridge=0.0):
+def general_weights(errors: tf.Tensor, ridge: float = 0.0) -> tf.Tensor:
     """The weights that minimise the ensemble's squared error on held-out images.
 
-    Minimises `w' C w` over the simplex exactly.  Where Eq. 11's closed form is inside the
-    simplex the two agree; where it has a negative weight the paper's `w in [0, 1]` holds
-    here.  Identical students get 1/M each.
+    Minimises `w' C w` over the simplex exactly.  Where the weights of Eq. 11's closed form
+    are all positive, these are the same; where one is negative, these still satisfy the
+    paper's `w in [0, 1]`.  Identical students get 1/M each.
 
     Args:
       errors: `f - t`, `[M, N]` (probability of the true class minus 1, Eq. 8 to the
@@ -123,14 +123,14 @@ def general_weights(errors, ridge=0.0):
     return tf.stop_gradient(_float32(simplex.minimise_quadratic(matrix)))
 
 
-def error_matrix(errors):
+def error_matrix(errors: tf.Tensor) -> tf.Tensor:
     """`C` of Eq. 10: inner products of the students' errors, averaged over examples.
 
     Args:
       errors: `[M, N]` or `[M, N, C]`.
 
     Returns:
-      `[M, M]` float64, which the near-singular matrices of similar students need.
+      `[M, M]` float64, since similar students make it nearly singular.
     """
     errors = tf.cast(tf.convert_to_tensor(errors), tf.float64)
     examples = tf.cast(tf.maximum(tf.shape(errors)[1], 1), tf.float64)
@@ -138,7 +138,7 @@ def error_matrix(errors):
     return tf.matmul(flat, flat, transpose_b=True) / examples
 
 
-def dense_labels(labels, num_classes):
+def dense_labels(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     """`[B, C]` float32 probabilities from labels of either form.
 
     Raises:
@@ -150,11 +150,11 @@ def dense_labels(labels, num_classes):
     return tf.one_hot(_class_indices(labels, num_classes), num_classes)
 
 
-def target_logits(logits, labels):
+def target_logits(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """`<y, z>`: the logit of the target class, `[..., B]` for `[..., B, C]` logits.
 
-    Integer labels are gathered, so that an infinite logit of another class does not meet
-    a zero.
+    Integer labels pick their logit: multiplied by a one-hot label, an infinite logit of
+    another class would give NaN.
     """
     labels = tf.convert_to_tensor(labels)
     num_classes = logits.shape[-1]
@@ -180,7 +180,7 @@ def _float32(tensor):
 
 
 def _shift_by_target(logits, labels):
-    """`z - <y, z>` (Eq. 6): changes no probability, and makes the loss logsumexp alone."""
+    """`z - <y, z>` (Eq. 6): probabilities stay, and the cross-entropy becomes logsumexp."""
     logits = tf.stop_gradient(_float32(logits))
     if logits.shape.rank != 3:
         raise ValueError(f"logits must be [M, B, C]; got shape {logits.shape}")

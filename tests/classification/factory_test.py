@@ -11,7 +11,7 @@ from absl.testing import parameterized
 import kdcl_tf
 from kdcl_tf import data, students
 from kdcl_tf.classification import factory
-from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.settings import METHODS, Settings
 from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.optimizers import CoupledSGD
@@ -55,6 +55,10 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
         ).ensemble
         self.assertEqual((ensemble.error, ensemble.constraint), (error, constraint))
         self.assertEqual(ensemble.name, "general")
+
+    def test_the_settings_name_every_method_and_no_other(self):
+        classes = [name.replace("_", "") for name in METHODS]
+        self.assertCountEqual(classes, [name.lower() for name in kdcl_tf.methods.__all__])
 
     @parameterized.parameters(("one", kdcl_tf.ONE, 3), ("clnn", kdcl_tf.CLNN, 4))
     def test_branches_of_one_network(self, method, kind, branches):

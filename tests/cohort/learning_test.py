@@ -60,9 +60,7 @@ def _tutor():
 
 def _tutored(**kwargs):
     settings = {"tutor": _tutor(), "temperature": 2.0, "distillation_weight": 0.5}
-    return compiled(
-        Tutored, settings=settings, optimizer=keras.optimizers.SGD(_RATE), **kwargs
-    )
+    return compiled(Tutored, settings=settings, optimizer=keras.optimizers.SGD(_RATE), **kwargs)
 
 
 def _cross_entropy(labels, logits):

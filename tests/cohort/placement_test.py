@@ -224,7 +224,10 @@ class RefusalTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         ({"z": "CPU:0", "a": "CPU:9"}, "expected one of /device:CPU:0.*; got 'CPU:9'"),
         ({"z": "CPU:0"}, r"one for each of \['a', 'z'\]; got keys \['z'\]"),
-        ({"z": "CPU:0", "a": "CPU:1"}, "student 'a' has .*kernel on another device: expected /device:CPU:1; got .*CPU:0"),
+        (
+            {"z": "CPU:0", "a": "CPU:1"},
+            "'a' has .*kernel on another device: expected /device:CPU:1; got .*CPU:0",
+        ),
     )
     def test_devices(self, devices, message):
         with self.assertRaisesRegex(ValueError, message):

@@ -227,7 +227,7 @@ class SettingsTest(tf.test.TestCase):
         self.assertEqual(copy.temperature, 5.0)
 
     def test_an_unknown_ensemble_and_one_that_belongs_to_others(self):
-        with self.assertRaisesRegex(ValueError, "unknown ensemble 'best': wanted one of naive"):
+        with self.assertRaisesRegex(ValueError, "unknown ensemble: expected one of naive.*; got 'best'"):
             KDCL(_students(), "best")
         general = ensembles.General()
         KDCL(_students(3), general)

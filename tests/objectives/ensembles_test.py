@@ -162,7 +162,7 @@ class GetTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters("best", "", None, 3, ensembles.Naive)
     def test_anything_else_lists_the_names(self, identifier):
-        message = "unknown ensemble .*: wanted one of naive, linear, min_logit, general, or"
+        message = "unknown ensemble: expected one of naive, linear, min_logit, general, or.*; got "
         with self.assertRaisesRegex(ValueError, message):
             ensembles.get(identifier)
 

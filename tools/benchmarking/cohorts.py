@@ -6,13 +6,12 @@ import sys
 
 import kdcl_tf
 from benchmarking import steps, timing
-
-_ENSEMBLES = ("naive", "linear", "min_logit", "general")
+from kdcl_tf.objectives import names
 
 
 def compare_methods(options):
     """KDCL's step over Independent's, an ensemble at a time."""
-    for ensemble in _ENSEMBLES:
+    for ensemble in names.ENSEMBLES:
         kdcl = steps.step_of(kdcl_tf.KDCL(steps.students(options), ensemble=ensemble), options)
         alone = steps.step_of(kdcl_tf.Independent(steps.students(options)), options)
         timings = timing.in_pairs(kdcl, alone, options.pairs)
