@@ -36,8 +36,9 @@ class Replicas:
         """A function of a batch, which gives sums over it, alike in every worker.
 
         Args:
-          function: maps a replica's part to a structure of tensors, sums over its examples.
-            Asked for again with the same function, the graph is not made anew.
+          function: maps a replica's part to a structure of sums over its examples, of one
+            type, since replicas reduce integers elsewhere than floats.  The graph is made once
+            for each function.
           spec: `element_spec` of the batches.
         """
 
