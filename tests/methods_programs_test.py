@@ -54,7 +54,7 @@ class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):
         workdir = self.folder / method
         cohort, dataset = export.restore(workdir, export.settings_of(workdir), None)
         images = dataset.test.images[:20]
-        inside = cohort.forward(cohort.views(dataset.normalize(images))).numpy()
+        inside = [each.numpy() for each in cohort(dataset.normalize(images)).values()]
         names = ["resnet8", *(f"resnet8_{number}" for number in range(2, branches + 1))]
         self.assertEqual(list(cohort.students), names)
         for name, wanted in zip(names, inside, strict=True):
