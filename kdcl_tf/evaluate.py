@@ -11,6 +11,7 @@ import pathlib
 
 from absl import flags
 
+from kdcl_tf import files
 from kdcl_tf.programs import command_line
 
 ANALYSES = ("scores", "categories", "noise", "spread", "overfitting", "loss_gap")
@@ -225,14 +226,12 @@ def output_files(values, paths):
 
 
 def _write(found, analysis, paths, output, plot):
-    from kdcl_tf.training.workdir import write_atomically
-
     numbers = found.numbers
     # The scores alone were the whole file before there were other analyses.
     if analysis != "scores":
         students = [str(path) for path in paths]
         numbers = {"analysis": analysis, "students": students, "numbers": numbers}
-    write_atomically(output, json.dumps(numbers, indent=2) + "\n")
+    files.write_text(output, json.dumps(numbers, indent=2) + "\n")
     if plot:
         found.draw(plot)
         print(f"numbers: {output}; plot: {plot}")

@@ -60,8 +60,8 @@ class EvaluateTest(tf.test.TestCase):
             )
 
     def test_all_students_of_a_workdir_as_a_table_and_as_json(self):
-        (self.folder / "run" / "students" / ".resnet8.partial").mkdir()
-        (self.folder / "run" / "students" / ".resnet8.partial" / "saved_model.pb").touch()
+        (self.folder / "run" / "students" / ".partial-0123abcd-resnet8").mkdir()
+        (self.folder / "run" / "students" / ".partial-0123abcd-resnet8" / "saved_model.pb").touch()
         output = self.folder / "scores.json"
         table, stderr, status = _main(f"--workdir={self.folder / 'run'}", f"--output={output}")
         self.assertEqual((stderr, status), ("", 0))

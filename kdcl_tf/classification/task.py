@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from kdcl_tf import data, serving, students
+from kdcl_tf import data, files, serving, students
 from kdcl_tf.classification import curves, factory
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
@@ -17,7 +17,7 @@ from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.methods.kdcl import NoHeldOutError
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.task import Task
-from kdcl_tf.training.workdir import Workdir, write_atomically
+from kdcl_tf.training.workdir import Workdir
 
 _EVALUATION_BATCH = 256
 
@@ -151,7 +151,7 @@ class Classification(Task):
         if self.dataset.distortion == "resized_crop":
             if len(self.dataset.held_out):
                 listing = self.dataset.held_out.listing()
-                write_atomically(workdir.path / "held_out.txt", listing)
+                files.write_text(workdir.path / "held_out.txt", listing)
             self.dataset.bad_images.keep_list(workdir.path / "bad_images.txt")
 
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import threading
 
 import tensorflow as tf
 
+from kdcl_tf import files
+
 # How the error looks after it has gone through a stream: its class and its line, among
 # the stream's own words.
 _IN_A_STREAM = re.compile(r"BadImageError: (.*)")
@@ -45,7 +47,7 @@ class BadImages:
         with self._lock:
             self._path = pathlib.Path(path)
             if self._path.exists():
-                lines = self._path.read_text().splitlines()
+                lines = self._path.read_text(encoding="utf-8").splitlines()
                 self.found = {line.split("\t")[0]: line for line in lines} | self.found
             self._write()
 
@@ -67,9 +69,7 @@ class BadImages:
 
     def _write(self):
         if self._path and self.found:
-            partial = self._path.with_name(f".{self._path.name}.partial")
-            partial.write_text("".join(f"{line}\n" for line in self.found.values()))
-            partial.replace(self._path)
+            files.write_text(self._path, "".join(f"{line}\n" for line in self.found.values()))
 
 
 @contextlib.contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 import colorsys
 import io
 import os
-import pathlib
 import zlib
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from kdcl_tf import files
 
 # How much of a mask's colour hides the image.
 _OPACITY = 0.45
@@ -64,13 +65,10 @@ def colour(name: str) -> tuple[int, int, int]:
 
 
 def write(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Writes a PNG of `[H, W, 3]` uint8, replacing the file in one rename."""
+    """Writes a PNG of `[H, W, 3]` uint8."""
     content = io.BytesIO()
     Image.fromarray(picture).save(content, "PNG")
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content.getvalue())
-    os.replace(partial, path)
+    files.write_bytes(path, content.getvalue())
 
 
 def _tinted(image, masks, colours):

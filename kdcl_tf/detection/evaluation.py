@@ -6,11 +6,11 @@ import pathlib
 
 import tensorflow as tf
 
+from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
 from kdcl_tf.detection.scenes.pixels import ScenePixels
-from kdcl_tf.training.workdir import write_atomically
 
 
 def load_scenes(model, name, split, data_dir=None):
@@ -62,5 +62,5 @@ def write(scorer, result, path):
     """
     path = pathlib.Path(path)
     detections = json.dumps(scorer.detections())
-    write_atomically(path.with_name(f"{path.stem}.detections.json"), detections)
-    write_atomically(path, json.dumps(result, indent=2) + "\n")
+    files.write_text(path.with_name(f"{path.stem}.detections.json"), detections)
+    files.write_text(path, json.dumps(result, indent=2) + "\n")

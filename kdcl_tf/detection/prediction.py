@@ -4,10 +4,10 @@ import json
 
 import tensorflow as tf
 
+from kdcl_tf import files
 from kdcl_tf.data import decoding
 from kdcl_tf.detection import drawing
 from kdcl_tf.detection.scenes import masks
-from kdcl_tf.training.workdir import write_atomically
 
 
 def check(path):
@@ -36,7 +36,7 @@ def draw(model, path, folder, least_score):
     picture = folder / f"{path.stem}.png"
     drawing.write(picture, drawing.draw(image, found.boxes, found.scores, names, outlines))
     listing = _listed(found, names, outlines)
-    write_atomically(folder / f"{path.stem}.json", json.dumps(listing, indent=2) + "\n")
+    files.write_text(folder / f"{path.stem}.json", json.dumps(listing, indent=2) + "\n")
     seen = ", ".join(f"{name} {score:.2f}" for name, score in zip(names, found.scores))
     return f"{path.name}: {seen or f'nothing surer than {least_score}'}; {picture}"
 

@@ -2,11 +2,11 @@
 
 import json
 import pathlib
-import shutil
 
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf import files
 from kdcl_tf.detection.found import Found
 from kdcl_tf.serving import exported
 
@@ -82,21 +82,17 @@ def export(detector, path, card):
 
     Args:
       detector: `Detector`.
-      path: the folder; it appears in one rename, and replaces an older one.
+      path: the folder, written whole; it replaces an older one.
       card: of `card_of`.
 
     Returns:
       The path.
     """
     path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     served = _ServedDetector(detector, card)
-    tf.saved_model.save(served, str(partial), signatures={"serving_default": served.serve})
-    (partial / _CARD).write_text(json.dumps(card, indent=2) + "\n")
-    shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
+    with files.replaced_folder(path) as partial:
+        tf.saved_model.save(served, str(partial), signatures={"serving_default": served.serve})
+        (partial / _CARD).write_text(json.dumps(card, indent=2) + "\n")
     return path
 
 

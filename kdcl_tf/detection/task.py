@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kdcl_tf import files
 from kdcl_tf.detection import curves, found as found_lib, served
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
@@ -25,7 +26,7 @@ from kdcl_tf.training import schedules
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.settings import POLICIES
 from kdcl_tf.training.task import Task
-from kdcl_tf.training.workdir import Workdir, write_atomically
+from kdcl_tf.training.workdir import Workdir
 
 # Images of 800 x 1333 pixels fill memory.
 _EVALUATION_BATCH = 2
@@ -81,7 +82,7 @@ class Detection(Task):
             for image_id, detections in found_lib.split(detect(batch)):
                 detections.add_to(scorer, image_id)
         if self._detections:
-            write_atomically(self._detections, json.dumps(scorer.detections()))
+            files.write_text(self._detections, json.dumps(scorer.detections()))
         return {f"test_{name}": value for name, value in scorer.result().items()}
 
     def summary(self, record: Mapping[str, Any]) -> str:

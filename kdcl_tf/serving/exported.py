@@ -20,7 +20,7 @@ def read_card(path: pathlib.Path, wanted: tuple[str, ...] = ()) -> dict:
       FileNotFoundError: when it is not there.
     """
     try:
-        facts = json.loads(path.read_text())
+        facts = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{_no_card(path)}: {error}; export it again") from error
     if not isinstance(facts, dict):

@@ -2,11 +2,11 @@
 
 import json
 import pathlib
-import shutil
 
 import keras
 import tensorflow as tf
 
+from kdcl_tf import files
 from kdcl_tf.serving import exported
 from kdcl_tf.students.precision import in_float32
 
@@ -67,7 +67,7 @@ def export_student(student, path, *, dataset, card=None):
 
     Args:
       student: a built keras.Model of normalised images.
-      path: the folder; it appears in one rename, and replaces an older one.
+      path: the folder, written whole; it replaces an older one.
       dataset: `data.ImageDataset` it was trained on, for the normalisation and names.
       card: further JSON-able facts for `student.json`.
 
@@ -80,16 +80,13 @@ def export_student(student, path, *, dataset, card=None):
     path = pathlib.Path(path)
     if path.exists() and not (path / "saved_model.pb").exists():
         raise FileExistsError(f"{path} is there and is no exported student: it is not replaced")
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     served = _ServedStudent(student, dataset.image_shape, dataset.mean, dataset.deviation)
     signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
-    tf.saved_model.save(served, str(partial), signatures=signatures)
-    (partial / _CLASS_NAMES).write_text("".join(f"{name}\n" for name in dataset.class_names))
-    write_card(student, partial / _CARD, dataset, card)
-    shutil.rmtree(path, ignore_errors=True)
-    partial.rename(path)
+    with files.replaced_folder(path) as partial:
+        tf.saved_model.save(served, str(partial), signatures=signatures)
+        names = "".join(f"{name}\n" for name in dataset.class_names)
+        (partial / _CLASS_NAMES).write_text(names, encoding="utf-8")
+        write_card(student, partial / _CARD, dataset, card)
     return path
 
 
@@ -109,9 +106,7 @@ def write_card(student, path, dataset, card=None):
         "distortion": dataset.distortion,
         **(card or {}),
     }
-    partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(json.dumps(facts, indent=2) + "\n")
-    partial.replace(path)
+    files.write_text(path, json.dumps(facts, indent=2) + "\n")
 
 
 def load_student(path):
@@ -131,7 +126,7 @@ def load_student(path):
             f"{_CARD}, such as WORKDIR/students/NAME"
         )
     card = exported.read_card(path / _CARD)
-    card["class_names"] = (path / _CLASS_NAMES).read_text().splitlines()
+    card["class_names"] = (path / _CLASS_NAMES).read_text(encoding="utf-8").splitlines()
     loaded = exported.load(path)
 
     def predict(images):
@@ -146,17 +141,13 @@ def load_student(path):
 
 def save_keras(student, path):
     """Writes a `.keras` file of the student itself, which takes normalised images."""
-    path = pathlib.Path(path)
-    partial = path.with_name(f".partial-{path.name}")
-    keras.saving.save_model(student, partial)
-    partial.replace(path)
+    with files.replaced_file(path) as partial:
+        keras.saving.save_model(student, partial)
     return path
 
 
 def save_weights(student, path):
     """Writes a `.weights.h5` file, for a student that is built again by the same name."""
-    path = pathlib.Path(path)
-    partial = path.with_name(f".partial-{path.name}")
-    student.save_weights(partial)
-    partial.replace(path)
+    with files.replaced_file(path) as partial:
+        student.save_weights(partial)
     return path

@@ -1,7 +1,7 @@
 """Checkpoints of every variable, with a manifest that is checked before restoring.
 
-A checkpoint is a folder `step-<n>` that appears in one rename, so that a process killed
-while it writes leaves the one before.  Variables are saved as a flat list: saving the
+A checkpoint is a folder `step-<n>` that is written whole, so that a process killed while it
+writes leaves the one before, be it of the same step.  Variables are saved as a flat list: saving the
 model object would lose moving statistics, and Keras's own backup loses seed states and
 the inside of an epoch.
 """
@@ -12,12 +12,12 @@ import contextlib
 import json
 import pathlib
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from kdcl_tf import files
 from kdcl_tf.training.versions import FORMAT
 
 _MANIFEST = "manifest.json"
@@ -66,24 +66,19 @@ class Checkpoints:
 
     def save(self, step: int, progress: Mapping[str, Any]) -> None:
         """Writes `step-<step>` with a JSON-able `progress` beside the variables."""
-        final = self._folder / f"step-{step:09d}"
-        for crashed in self._folder.glob(".partial-*"):
-            shutil.rmtree(crashed, ignore_errors=True)
-        partial = self._folder / f".partial-{final.name}"
-        partial.mkdir(parents=True)
-        self._checkpoint.write(str(partial / "variables"))
+        files.clean(self._folder)
         manifest = {
             "format": FORMAT,
             "progress": progress,
             "card": self._card,
             "variables": self._manifest,
         }
-        (partial / _MANIFEST).write_text(json.dumps(manifest))
-        shutil.rmtree(final, ignore_errors=True)
-        partial.rename(final)
+        with files.replaced_folder(self._folder / f"step-{step:09d}") as partial:
+            self._checkpoint.write(str(partial / "variables"))
+            (partial / _MANIFEST).write_text(json.dumps(manifest))
         saved = _saved(self._folder)
         for old in saved[: len(saved) - self._keep]:
-            shutil.rmtree(old, ignore_errors=True)
+            files.remove(old)
 
     def restore(self) -> dict[str, Any] | None:
         """Restores the newest checkpoint; returns its `progress`, or None without one.
@@ -119,7 +114,8 @@ class Checkpoints:
         for index, (have, want) in enumerate(zip(found, expected)):
             if have != want:
                 raise ValueError(
-                    f"checkpoint {folder} does not fit: variable {index}: expected {want}; got {have}"
+                    f"checkpoint {folder} does not fit: variable {index}: expected {want}; "
+                    f"got {have}"
                 )
         if len(found) != len(expected):
             raise ValueError(
@@ -166,6 +162,7 @@ class SavedCheckpoint:
 
 
 def _saved(folder):
+    files.recover(folder)
     return sorted(folder.glob("step-*"))
 
 

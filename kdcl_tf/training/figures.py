@@ -1,8 +1,8 @@
 """Matplotlib figures, drawn without a screen and written whole or not at all."""
 
 import io
-import os
-import pathlib
+
+from kdcl_tf import files
 
 # Neutral first, for a baseline; then colours that keep apart for those too who see less red
 # or green.
@@ -31,13 +31,10 @@ def new(width, height, columns=1):
 
 
 def save(figure, path, dpi=120):
-    """Writes a PNG, replacing the file in one rename, and lets go of the figure."""
+    """Writes a PNG, and closes the figure."""
     from matplotlib import pyplot
 
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=dpi)
     pyplot.close(figure)
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(image.getvalue())
-    os.replace(partial, path)
+    files.write_bytes(path, image.getvalue())

@@ -25,6 +25,7 @@ import weakref
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from kdcl_tf import files
 from kdcl_tf.training.settings import MACHINE_SETTINGS, TrainingSettings
 from kdcl_tf.training.versions import FORMAT
 
@@ -52,9 +53,7 @@ class Workdir:
         self._is_new = not self.path.exists()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / ".writable"
-            probe.write_text("")
-            probe.unlink()
+            files.check_writable(self.path)
         except OSError as error:
             raise OSError(
                 f"--workdir={path} cannot be written to ({error.strerror}): pass a folder that can"
@@ -62,6 +61,8 @@ class Workdir:
 
     def claim(self, patience: float = 30.0) -> None:
         """Keeps other processes out of the folder while this object, or its process, lives.
+
+        Cleans it of what a killed process has left.
 
         Args:
           patience: seconds to wait for another, which may just be saving its last checkpoint.
@@ -78,6 +79,7 @@ class Workdir:
         while True:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                files.clean(self.path)
                 return
             except BlockingIOError:
                 if time.monotonic() > deadline:
@@ -140,7 +142,7 @@ class Workdir:
         """Writes `flags.txt`; from here on the folder belongs to this run."""
         lines = [f"--{name}={value}\n" for name, value in settings.as_flags().items()]
         text = "".join([f"{_FORMAT_LINE}{FORMAT}\n", *lines])
-        write_atomically(self.path / "flags.txt", text)
+        files.write_text(self.path / "flags.txt", text)
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -149,24 +151,24 @@ class Workdir:
         if not path.exists():
             return []
         # A line that a crash cut short has no newline yet.
-        lines = path.read_text().split("\n")[:-1]
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
         return [json.loads(line) for line in lines]
 
     def log_epoch(self, record: Mapping[str, Any]) -> None:
         """Appends one epoch; drops what was logged of it and later ones before a restart."""
         kept = [each for each in self.log if each["epoch"] < record["epoch"]]
         lines = [json.dumps(each) + "\n" for each in [*kept, record]]
-        write_atomically(self.path / "log.jsonl", "".join(lines))
+        files.write_text(self.path / "log.jsonl", "".join(lines))
 
     @property
     def result(self) -> dict[str, Any] | None:
         """The finished run's `result.json` as a dict, or None."""
         path = self.path / "result.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Marks the run as complete."""
-        write_atomically(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+        files.write_text(self.path / "result.json", json.dumps(result, indent=2) + "\n")
 
 
 def read_flags(path: str | pathlib.Path) -> dict[str, str]:
@@ -174,21 +176,13 @@ def read_flags(path: str | pathlib.Path) -> dict[str, str]:
     path = pathlib.Path(path)
     if not path.exists():
         return {}
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     flags = [line[2:].partition("=") for line in lines if line.startswith("--")]
     return {name: value for name, _, value in flags}
 
 
 def read_format(path: str | pathlib.Path) -> int:
     """The format of the run that wrote a `flags.txt`; 1 where the file does not say."""
-    first = pathlib.Path(path).read_text().partition("\n")[0]
+    first = pathlib.Path(path).read_text(encoding="utf-8").partition("\n")[0]
     number = first.removeprefix(_FORMAT_LINE)
     return int(number) if first != number and number.isdigit() else 1
-
-
-def write_atomically(path: str | pathlib.Path, text: str) -> None:
-    """Writes a text file under a temporary name, then renames it."""
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)

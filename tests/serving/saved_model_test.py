@@ -132,7 +132,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(loaded, {**wanted, "class_names": [str(digit) for digit in range(10)]})
 
     def test_an_export_replaces_an_older_one_and_what_a_crash_left(self):
-        crashed = self.folder / ".resnet8.partial"
+        crashed = self.folder / ".partial-0123abcd-resnet8"
         crashed.mkdir()
         (crashed / "rubbish").write_text("")
         first = self._export(_student())

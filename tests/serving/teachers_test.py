@@ -29,8 +29,8 @@ class TeachersTest(tf.test.TestCase):
     def test_find_takes_the_student_or_a_run_of_one(self):
         path = self._export()
         self.assertEqual(teachers.find(path), path)
-        (self.folder / "students" / ".other.partial").mkdir()
-        (self.folder / "students" / ".other.partial" / "saved_model.pb").touch()
+        (self.folder / "students" / ".partial-0123abcd-other").mkdir()
+        (self.folder / "students" / ".partial-0123abcd-other" / "saved_model.pb").touch()
         self.assertEqual(teachers.find(str(self.folder)), path)
 
     def test_find_refuses_none_and_several(self):

@@ -121,11 +121,30 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
         for time in (1, 2):
             checkpoints.save(5, {"time": time})
         self.assertEqual(checkpoints.restore(), {"time": 2})
+        self.assertLen(list(self.folder.iterdir()), 1)
+
+    def test_a_process_killed_in_the_second_save_of_a_step_leaves_the_first(self):
+        cohort = _cohort(0)
+        checkpoints = self._checkpoints(cohort)
+        checkpoints.save(5, {"time": 1})
+        # As between the two renames of `files.replaced_folder`.
+        folder = self.folder / "step-000000005"
+        folder.rename(self.folder / ".aside-0123abcd-step-000000005")
+        self.assertEqual(self._checkpoints(_cohort(1)).restore(), {"time": 1})
+        self.assertEqual(list(self.folder.iterdir()), [folder])
+
+    def test_a_save_that_fails_leaves_the_one_before(self):
+        checkpoints = self._checkpoints(_cohort(0))
+        checkpoints.save(5, {"time": 1})
+        with self.assertRaises(TypeError):
+            checkpoints.save(5, {"time": object()})
+        self.assertEqual(checkpoints.restore(), {"time": 1})
+        self.assertLen(list(self.folder.iterdir()), 1)
 
     def test_what_a_crash_left_is_ignored_and_later_removed(self):
         checkpoints = self._checkpoints(_cohort(0))
         checkpoints.save(1, {"step": 1})
-        crashed = self.folder / ".partial-step-000000007"
+        crashed = self.folder / ".partial-0123abcd-step-000000007"
         crashed.mkdir()
         (crashed / "manifest.json").write_text("{")
         self.assertEqual(checkpoints.restore(), {"step": 1})

@@ -10,7 +10,7 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf.training.settings import TrainingSettings
 from kdcl_tf.training.versions import FORMAT
-from kdcl_tf.training.workdir import Workdir, read_flags, write_atomically
+from kdcl_tf.training.workdir import Workdir, read_flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,12 +165,10 @@ class WorkdirTest(parameterized.TestCase):
         self.assertEqual(self.workdir.result, {"epochs": 3})
         self.assertEqual(self._names(), ["result.json"])
 
-    def test_a_write_that_fails_leaves_the_old_file(self):
-        path = self.workdir.path / "text"
-        write_atomically(path, "old")
-        with self.assertRaises(UnicodeEncodeError):
-            write_atomically(path, "new \ud800")
-        self.assertEqual(path.read_text(), "old")
+    def test_what_a_killed_process_left_is_gone_when_the_folder_is_claimed(self):
+        (self.workdir.path / ".partial-0123abcd-result.json").mkdir()
+        self.workdir.claim()
+        self.assertEmpty(self._names())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from kdcl_tf import files
+
 # A file that was written by another version of the code is not found.
 _FORMAT = 1
 
@@ -26,7 +28,7 @@ def folder() -> pathlib.Path:
 
 
 def cached(
-    files: Sequence[str],
+    paths: Sequence[str],
     facts: Sequence[str],
     build: Callable[[], Mapping[str, np.ndarray]],
 ) -> dict[str, np.ndarray]:
@@ -36,14 +38,14 @@ def cached(
     it had. Where the cache cannot be written to, that is said and nothing else.
 
     Args:
-      files: paths of the files that `build` reads.
+      paths: of the files that `build` reads.
       facts: what else decides the result.
       build: gives arrays by name, none of Python objects.
 
     Raises:
       OSError: when a file is not there; and what `build` raises.
     """
-    path = folder() / f"index-{_digest(files, facts)}.npz"
+    path = folder() / f"index-{_digest(paths, facts)}.npz"
     try:
         with np.load(path) as arrays:
             return dict(arrays)
@@ -54,21 +56,21 @@ def cached(
         _write(path, arrays)
     except OSError as error:
         print(
-            f"the index of {len(files)} files is not kept: '{path.parent}' cannot be written to"
+            f"the index of {len(paths)} files is not kept: '{path.parent}' cannot be written to"
             f" ({error.strerror}); set KDCL_CACHE_DIR to a folder that can",
             file=sys.stderr,
         )
     return arrays
 
 
-def _digest(files, facts):
-    states = [os.stat(file) for file in files]
+def _digest(paths, facts):
+    states = [os.stat(path) for path in paths]
     key = [
         _FORMAT,
         list(facts),
         [
-            (os.path.abspath(file), state.st_size, state.st_mtime_ns)
-            for file, state in zip(files, states)
+            (os.path.abspath(path), state.st_size, state.st_mtime_ns)
+            for path, state in zip(paths, states)
         ],
     ]
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]
@@ -76,8 +78,6 @@ def _digest(files, facts):
 
 def _write(path, arrays):
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Workers that start together may all write it.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with open(partial, "wb") as file:
-        np.savez(file, **arrays)
-    partial.replace(path)
+    # Workers that start together may all write it: each has a file of its own until the end.
+    with files.replaced_file(path) as partial:
+        np.savez(partial, **arrays)

@@ -4,7 +4,7 @@ from kdcl_tf.training import figures
 
 
 def write(path, groups, x_label, y_label, scale):
-    """Writes charts side by side, replacing the file in one rename.
+    """Writes charts side by side.
 
     Args:
       path: of the PNG.

@@ -2,12 +2,12 @@
 
 import pathlib
 
+from kdcl_tf import files
 from kdcl_tf.reproduction.reporting import curves, grids, pictures
 from kdcl_tf.reproduction.reporting.blocks import Paragraph
 from kdcl_tf.reproduction.reporting.page import page
 from kdcl_tf.reproduction.reporting.records import Records
 from kdcl_tf.reproduction.reporting.subject import Subject
-from kdcl_tf.training.workdir import write_atomically
 
 
 def write(folder, table, columns, scale, command, seeds):
@@ -27,9 +27,9 @@ def write(folder, table, columns, scale, command, seeds):
         pictures.write(folder / name, groups, "epoch", y_label, scale.name)
     title = f"Table {table.number.partition('_')[0]} at {scale.name} scale"
     blocks = _blocks(subject)
-    write_atomically(folder / "report.html", page(title, blocks))
+    files.write_text(folder / "report.html", page(title, blocks))
     pieces = [f"# {title}", *[block.markdown() for block in blocks]]
-    write_atomically(folder / "report.md", "\n\n".join(filter(None, pieces)) + "\n")
+    files.write_text(folder / "report.md", "\n\n".join(filter(None, pieces)) + "\n")
 
 
 def _blocks(subject):

@@ -115,7 +115,7 @@ class FileTest(BackboneSourceTestCase):
         self.assertEqual(found.path, self.folder / "student")
 
     def test_a_run_is_refused_with_its_students(self):
-        for name in ("resnet18", "wrn_16_2", ".wrn_16_2.partial"):
+        for name in ("resnet18", "wrn_16_2", ".partial-0123abcd-wrn_16_2"):
             (self.folder / "students" / name).mkdir(parents=True)
             (self.folder / "students" / name / "saved_model.pb").touch()
         first, second = (self.folder / "students" / name for name in ("resnet18", "wrn_16_2"))
