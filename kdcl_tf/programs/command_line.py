@@ -14,7 +14,8 @@ def run(define_flags, main):
     """Runs a program: defines its flags, parses them, calls `main(flag_values)`.
 
     Flags are defined here and not on import, so that two programs can be imported into one
-    process.  A bad flag is answered with one line and exit status 1.
+    process.  A bad flag is answered with one line and exit status 1, `--help`, `--helpshort`
+    and `--helpfull` with text on stdout and exit status 0.
 
     Args:
       define_flags: a function of a `FlagValues`.
@@ -41,6 +42,9 @@ def _parse(argv):
         rest = flags.FLAGS(argv)
     except (flags.Error, OSError) as error:
         fail(str(error))
+    except SystemExit:
+        # Only the flags of absl's help end a program here, with a status that tells of failure.
+        sys.exit(0)
     if len(rest) > 1:
         fail(f"got {' '.join(rest[1:])!r}, which is no flag; wanted --name=value")
     return rest

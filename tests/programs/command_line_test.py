@@ -4,7 +4,6 @@ import contextlib
 import io
 import subprocess
 import sys
-import time
 import weakref
 
 from absl.testing import absltest, parameterized
@@ -75,21 +74,19 @@ class FlagErrorsTest(parameterized.TestCase):
         self.assertRegex(finished.stderr, pattern)
 
     @parameterized.parameters(
-        (_TRAIN, "--[no]invariant"),
-        (_TRAIN, "--learning_rate"),
-        (_EVALUATE, "--split"),
-        (_EXPORT, "--format"),
-        (_DETECT, "--backbone"),
-        (_DETECT, "--least_score"),
+        (_TRAIN, "--help", ["--[no]invariant", "--learning_rate", "Try --helpfull"]),
+        (_TRAIN, "--helpshort", ["--[no]invariant"]),
+        (_TRAIN, "--helpfull", ["--[no]invariant", "--[no]logtostderr"]),
+        (_EVALUATE, "--help", ["--split"]),
+        (_EXPORT, "-?", ["--format"]),
+        (_DETECT, "--help", ["--backbone", "--least_score"]),
     )
-    def test_help_is_quick_and_lists_the_flags(self, module, flag):
-        start = time.monotonic()
-        finished = _run(module, "--help")
-        # A second is wanted; a busy machine is given some more.
-        self.assertLess(time.monotonic() - start, 3)
-        self.assertIn(flag, finished.stdout)
+    def test_help_lists_the_flags_imports_nothing_slow_and_is_no_failure(self, module, flag, lines):
+        finished = _run(module, flag)
+        self.assertEqual((finished.stderr, finished.returncode), ("", 0))
+        for line in lines:
+            self.assertIn(line, finished.stdout)
         self.assertIn("IMPORTED []", finished.stdout)
-        self.assertEqual(finished.stderr, "")
 
 
 class InProcessTest(absltest.TestCase):
