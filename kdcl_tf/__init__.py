@@ -11,14 +11,15 @@
     cohort.students["small"].save("small.keras")
 
 Names are resolved on first use, so that `import kdcl_tf` (and with it `kdcl-train --help`)
-does not wait for TensorFlow.  Where Keras is imported already there is nothing to wait for:
-then all that can be loaded from a `.keras` file is registered at once.
+does not wait for TensorFlow.  What a `.keras` file may hold is registered with Keras as soon
+as both are imported, in whatever order.
 """
 
 import importlib
 import importlib.abc
 import importlib.util
 import sys
+import threading
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,14 @@ _ALIASES = {
     "teachers": "serving.teachers",
 }
 
+# Modules that define what else a `.keras` file may hold.
+_REGISTERED = (
+    "students.normalization",
+    "serving.teachers",
+    "training.optimizers",
+    "training.schedules",
+)
+
 __all__ = sorted([*_CLASSES, *_ROOMS, *_ALIASES])
 
 
@@ -69,6 +78,45 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__spec__ = module.__spec__.loader_state
 
 
+class _KerasWatch(importlib.abc.MetaPathFinder):
+    """Registers what a `.keras` file may hold once Keras has been imported, and then goes.
+
+    Keras looks a class up by its registered name, and imports no module to find it.
+    """
+
+    def __init__(self):
+        self._busy = threading.local()
+
+    def find_spec(self, fullname, path=None, target=None):
+        if fullname != "keras" or getattr(self._busy, "asking", False):
+            return None
+        self._busy.asking = True
+        try:
+            others = (each.find_spec(fullname, path, target) for each in list(sys.meta_path))
+            spec = next((each for each in others if each), None)
+        finally:
+            self._busy.asking = False
+        if spec and spec.loader:
+            self._watch(spec.loader)
+        return spec
+
+    def _watch(self, loader):
+        execute = loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+            _register()
+
+        loader.exec_module = exec_module
+
+
+def _register():
+    for module in dict.fromkeys([*_CLASSES.values(), *_REGISTERED]):
+        importlib.import_module(f"{__name__}.{module}")
+
+
 sys.meta_path.append(_AliasFinder())
 
 
@@ -85,11 +133,6 @@ def __dir__():
 
 
 if "keras" in sys.modules:
-    for _module in (
-        *_CLASSES.values(),
-        "students.normalization",
-        "serving.teachers",
-        "training.optimizers",
-        "training.schedules",
-    ):
-        importlib.import_module(f"{__name__}.{_module}")
+    _register()
+else:
+    sys.meta_path.insert(0, _KerasWatch())

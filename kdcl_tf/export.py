@@ -22,8 +22,9 @@ def define_flags(flag_values):
         "format",
         "saved_model",
         FORMATS,
-        "saved_model takes uint8 images and needs only TensorFlow; keras and "
-        "weights take normalised images and are for training on.",
+        "saved_model takes uint8 images and needs only TensorFlow; keras and weights take "
+        "normalised images and are for training on: keras, in float32, needs only Keras, and "
+        "weights fit the student that kdcl_tf builds.",
         flag_values,
     )
     flags.DEFINE_string("output", None, "Folder; by default WORKDIR/students.", flag_values)

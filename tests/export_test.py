@@ -17,7 +17,7 @@ from kdcl_tf import data, export, students
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.serving import saved_model as serving
-from kdcl_tf.students.precision import in_float32
+from kdcl_tf.students import precision
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
@@ -78,15 +78,16 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(set(output.iterdir()), {*paths, *cards})
         return paths
 
-    def _assert_same(self, logits, name, tolerance=1e-5):
+    def _assert_same(self, logits, student, tolerance=1e-5):
         # Trained in bfloat16, exported in float32.
-        wanted = in_float32(self.students[name])(self.dataset.normalize(self.images), training=False)
+        student = precision.in_float32(student)
+        wanted = student(self.dataset.normalize(self.images), training=False)
         self.assertAllClose(logits, wanted, rtol=tolerance, atol=tolerance)
 
     def test_saved_models_equal_the_checkpointed_students(self):
         for path in self._export():
             predict, card = serving.load_student(path)
-            self._assert_same(predict(self.images)["logits"], path.name)
+            self._assert_same(predict(self.images)["logits"], self.students[path.name])
             self.assertEqual(card["dataset"], "digits")
             self.assertEqual(card["architecture"], path.name)
 
@@ -95,15 +96,17 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(path.name, "wrn_10_1.keras")
         card = json.loads(path.with_suffix(".json").read_text())
         self.assertEqual((card["architecture"], card["num_classes"]), ("wrn_10_1", 10))
-        student = in_float32(keras.saving.load_model(path))
-        self._assert_same(student(self.dataset.normalize(self.images)), "wrn_10_1")
+        student = keras.saving.load_model(path)
+        logits = student(self.dataset.normalize(self.images))
+        self._assert_same(logits, self.students["wrn_10_1"])
 
     def test_weights_fit_students_that_are_built_again(self):
         (path,) = self._export("--format=weights", "--student=resnet8")
         self.assertEqual(path.name, "resnet8.weights.h5")
         student = students.build("resnet8", 10, (8, 8, 3))
         student.load_weights(path)
-        self._assert_same(student(self.dataset.normalize(self.images)), "resnet8")
+        logits = student(self.dataset.normalize(self.images))
+        self._assert_same(logits, self.students["resnet8"])
 
     def test_by_default_it_writes_where_kdcl_evaluate_looks(self):
         stdout, _, _ = _main(f"--workdir={self.run_folder}", "--student=resnet8")

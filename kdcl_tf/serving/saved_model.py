@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kdcl_tf import files
 from kdcl_tf.serving import exported
-from kdcl_tf.students.precision import in_float32
+from kdcl_tf.students import normalization, precision
 
 __all__ = ["export_student", "load_student"]
 
@@ -26,7 +26,7 @@ class _ServedStudent(tf.Module):
 
     def __init__(self, student, image_shape, mean, deviation):
         super().__init__()
-        student = in_float32(student)
+        student = precision.in_float32(student)
         # The raw variables and not the model, which only TensorFlow's own loader would follow to
         # them: session loaders and the LiteRT converter find what a module holds itself.
         self.weights = [variable.value for variable in student.variables]
@@ -140,9 +140,17 @@ def load_student(path):
 
 
 def save_keras(student, path):
-    """Writes a `.keras` file of the student itself, which takes normalised images."""
+    """Writes a `.keras` file of the student itself, which takes normalised images.
+
+    It is in float32 and of Keras's own layers, whatever the student was trained with, so that
+    it loads where `kdcl_tf` is not installed.
+
+    Raises:
+      ValueError: when Keras cannot build the student again from its configuration.
+    """
+    stock = normalization.with_stock_normalization(precision.in_float32(student))
     with files.replaced_file(path) as partial:
-        keras.saving.save_model(student, partial)
+        keras.saving.save_model(stock, partial)
     return path
 
 

@@ -1,14 +1,11 @@
 """Students: small image classifiers, built by name.
 
 Importing this package imports neither TensorFlow nor Keras, so that a program
-can check names of students among its flags before it pays for either. For the
-same reason a process that only loads a saved student must name the layer once,
-so that Keras knows it:
+can check names of students among its flags before it pays for either.
 
-    from kdcl_tf.students import FusedBatchNormalization
-    model = keras.saving.load_model("student.keras")
-
-An exported SavedModel needs neither this package nor Keras.
+A student that `student.save` wrote loads where `kdcl_tf` is imported, too; a
+`.keras` file of `kdcl-export` needs Keras alone, and an exported SavedModel
+TensorFlow alone.
 """
 
 import math

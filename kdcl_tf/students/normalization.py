@@ -138,6 +138,56 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             variable.assign(tf.where(count > 0, new, old))
 
 
+def with_stock_normalization(model: keras.Model) -> keras.Model:
+    """A copy with `keras.layers.BatchNormalization` in the place of this module's layer.
+
+    Keras alone can load it.  Its outputs differ by rounding.
+
+    Args:
+        model: a built functional or Sequential model; nested models and wrappers may hold
+            the layer, too.
+
+    Returns:
+        A model that is not compiled, with weights of its own; or `model` itself, of any
+        kind, when it has none of our layers.
+
+    Raises:
+        ValueError: when Keras cannot build the model again from its configuration.
+    """
+    layers = list(model._flatten_layers())  # Keras has no public name for it.
+    if not any(isinstance(layer, FusedBatchNormalization) for layer in layers):
+        return model
+    try:
+        config = _stock(keras.saving.serialize_keras_object(model))
+        # Lambda layers are the model's own, and no stranger's code.
+        copy = keras.saving.deserialize_keras_object(config, safe_mode=False)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"student {model.name!r} cannot be written in Keras's own layers: expected a "
+            f"functional or Sequential model; got {type(model).__name__}: {reason}"
+        ) from error
+    for layer, other in zip(layers, copy._flatten_layers(), strict=True):
+        # More than `get_weights`: some layers derive constants of what they read.
+        store = {}
+        layer.save_own_variables(store)
+        other.load_own_variables(store)
+    return copy
+
+
+def _stock(config):
+    """A serialised configuration without our layer, and without what was compiled."""
+    if isinstance(config, (list, tuple)):
+        return type(config)(_stock(each) for each in config)
+    if not isinstance(config, dict):
+        return config
+    stock = {name: _stock(value) for name, value in config.items() if name != "compile_config"}
+    if config.get("registered_name") == "kdcl_tf>FusedBatchNormalization":
+        names = {"module": "keras.layers", "class_name": "BatchNormalization"}
+        stock |= {**names, "registered_name": None}
+    return stock
+
+
 def _float32(variable):
     """The value of a Keras variable of any float type, as a float32 tensor."""
     return keras.ops.cast(variable, "float32")

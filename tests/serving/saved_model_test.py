@@ -12,6 +12,8 @@ from absl.testing import parameterized
 
 from kdcl_tf import data, students
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.students import precision
+from tests.students.plain_layers import move_statistics
 
 # A process in which neither this package nor Keras can be imported.  TensorFlow asks where
 # Keras is, so it must seem to be there.
@@ -41,14 +43,18 @@ assert not {"kdcl_tf", "keras"} & set(sys.modules)
 """
 
 
-def _student(dtype="float32", name="resnet8"):
+def _student(dtype="float32", name="resnet8", size=8):
     """Untrained, with moving statistics that are not those of a fresh layer."""
     keras.utils.set_random_seed(1)
-    student = students.build(name, 10, (8, 8, 3), dtype=dtype)
-    random = np.random.default_rng(2)
-    for variable in student.non_trainable_variables:
-        variable.assign(random.uniform(0.5, 1.5, variable.shape))
+    student = students.build(name, 10, (size, size, 3), dtype=dtype)
+    move_statistics(student)
     return student
+
+
+def _branch():
+    branches = students.build_branches("resnet8", 10, (8, 8, 3), copies=(2,))
+    move_statistics(branches["resnet8_2"])
+    return branches["resnet8_2"]
 
 
 class ServingTest(tf.test.TestCase, parameterized.TestCase):
@@ -159,13 +165,38 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, f"^{path} is not an exported student: wanted"):
             serving.load_student(path)
 
-    def test_a_keras_file_gives_the_same_model(self):
-        student = _student()
-        path = serving.save_keras(student, self.folder / "resnet8.keras")
-        again = keras.saving.load_model(path)
-        images = self.dataset.normalize(self.dataset.test.images[:4])
-        self.assertAllEqual(again(images), student(images))
-        self.assertEqual([each.name for each in self.folder.iterdir()], ["resnet8.keras"])
+    def test_keras_files_give_the_same_models_where_this_package_is_not_installed(self):
+        made = {
+            "float32": _student(),
+            "half": _student("mixed_bfloat16", "wrn_10_1"),
+            "keras": _student(name="keras:MobileNetV3Small", size=32),
+            "branch": _branch(),
+        }
+        folder = self.folder / "models"
+        folder.mkdir()
+        for name, student in made.items():
+            serving.save_keras(student, folder / f"{name}.keras")
+            images = np.random.default_rng(3).normal(size=[4, *student.input_shape[1:]])
+            np.save(folder / f"{name}.npy", images.astype(np.float32))
+        self.assertLen(list(folder.iterdir()), 2 * len(made))
+        program = (
+            "import sys, numpy as np\n"
+            "sys.modules['kdcl_tf'] = None\n"
+            "import keras\n"
+            "for name in sys.argv[1:]:\n"
+            "    student = keras.saving.load_model(f'{name}.keras')\n"
+            "    assert student.variable_dtype == student.compute_dtype == 'float32'\n"
+            "    np.save(f'{name}.logits.npy', student(np.load(f'{name}.npy')))\n"
+        )
+        command = [sys.executable, "-I", "-c", program, *made]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name, student in made.items():
+            wanted = precision.in_float32(student)(np.load(folder / f"{name}.npy"))
+            scale = float(tf.reduce_max(tf.abs(wanted)))
+            self.assertGreater(scale, 0.0)
+            logits = np.load(folder / f"{name}.logits.npy")
+            self.assertAllClose(logits / scale, wanted / scale, rtol=0.0, atol=2e-6)
 
     def test_a_weights_file_fits_a_student_of_the_same_name(self):
         student = _student()

@@ -9,7 +9,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.students.normalization import FusedBatchNormalization
+from kdcl_tf import students
+from kdcl_tf.students.normalization import FusedBatchNormalization, with_stock_normalization
+from tests.students.plain_layers import move_statistics
 
 _SHAPE = (6, 5, 4, 3)
 
@@ -79,6 +81,76 @@ class SavingTest(tf.test.TestCase, parameterized.TestCase):
         subprocess.run([sys.executable, "-c", program], cwd=folder, check=True)
         outputs = np.load(os.path.join(folder, "outputs.npy"))
         self.assertAllClose(outputs, model(_batch()), atol=1e-6)
+
+
+class StockNormalizationTest(tf.test.TestCase, parameterized.TestCase):
+    def _assert_same(self, model, copy):
+        """Of the same outputs to rounding, and with none of our layers."""
+        self.assertNotIn("kdcl_tf", str(keras.saving.serialize_keras_object(copy)))
+        images = np.random.default_rng(1).normal(size=(3, *model.input_shape[1:]))
+        wanted = model(images.astype(np.float32), training=False)
+        scale = float(tf.reduce_max(tf.abs(wanted)))
+        self.assertGreater(scale, 0.0)
+        found = copy(images.astype(np.float32), training=False)
+        self.assertAllClose(found / scale, wanted / scale, rtol=0.0, atol=2e-6)
+
+    @parameterized.parameters(
+        "resnet8", "wrn_10_1", "resnet18", "mobilenet_v2_0.5", "keras:MobileNetV3Small"
+    )
+    def test_a_student_of_each_family(self, name):
+        model = students.build(name, 10, (32, 32, 3))
+        move_statistics(model)
+        copy = with_stock_normalization(model)
+        self._assert_same(model, copy)
+        self.assertEqual([each.name for each in copy.layers], [each.name for each in model.layers])
+
+    def test_branches_that_share_layers(self):
+        branches = students.build_branches("resnet8", 10, (8, 8, 3), copies=(2,))
+        for model in branches.values():
+            move_statistics(model)
+            self._assert_same(model, with_stock_normalization(model))
+
+    def test_what_the_layer_was_made_with_is_kept(self):
+        made = {"momentum": 0.7, "epsilon": 1e-4, "synchronized": True, "center": False}
+        images = keras.Input(_SHAPE[1:])
+        ours = FusedBatchNormalization(**made, dtype="mixed_bfloat16", trainable=False, name="norm")
+        model = keras.Model(images, ours(images))
+        copy = with_stock_normalization(model)
+        layer = copy.get_layer("norm")
+        self.assertIs(type(layer), keras.layers.BatchNormalization)
+        self.assertEqual(layer.get_config(), ours.get_config())
+        self.assertIsInstance(model.get_layer("norm"), FusedBatchNormalization)
+
+    def test_layers_within_models_and_wrappers(self):
+        frames = keras.Input((2, *_SHAPE[1:]))
+        inner = keras.Sequential([keras.Input(_SHAPE[1:]), FusedBatchNormalization()])
+        x = keras.layers.TimeDistributed(FusedBatchNormalization())(frames)
+        x = keras.layers.TimeDistributed(inner)(x)
+        x = keras.layers.Lambda(lambda x: 2.0 * x)(keras.ops.mean(x, axis=1))
+        model = keras.Model(frames, x)
+        move_statistics(model)
+        model.compile("sgd", "mse")
+        copy = with_stock_normalization(model)
+        self.assertFalse(copy.compiled)
+        self._assert_same(model, copy)
+
+    def test_a_model_without_our_layer_is_given_back(self):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization()])
+        self.assertIs(with_stock_normalization(model), model)
+
+    def test_what_keras_cannot_build_again_is_refused_in_one_line(self):
+        class Own(keras.Model):
+            def __init__(self, layer):
+                super().__init__(name="own")
+                self.norm = layer
+
+            def call(self, images):
+                return self.norm(images)
+
+        with self.assertRaisesRegex(
+            ValueError, "^student 'own' cannot be written in Keras's own layers: .* got Own: [^\n]*$"
+        ):
+            with_stock_normalization(Own(FusedBatchNormalization()))
 
 
 if __name__ == "__main__":
