@@ -101,9 +101,14 @@ def write(student, name, form, output, card):
     A file gets a neighbour, `<name>.json`, with what a SavedModel has in its `student.json`.
     """
     from kdcl_tf import serving
+    from kdcl_tf.data.normalization import Normalization
 
     facts = {"architecture": card["students"][name]["architecture"], "dataset": card["dataset"]}
-    dataset = types.SimpleNamespace(**card, num_classes=len(card["class_names"]))
+    dataset = types.SimpleNamespace(
+        **card,
+        num_classes=len(card["class_names"]),
+        normalization=Normalization.from_card(card),
+    )
     if form == "saved_model":
         return serving.export_student(student, output / name, dataset=dataset, card=facts)
     serving.write_card(student, output / f"{name}.json", dataset, facts)

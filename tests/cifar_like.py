@@ -3,6 +3,7 @@
 import numpy as np
 
 from kdcl_tf.data.dataset import ImageDataset, ImageSplit
+from kdcl_tf.data.normalization import Normalization
 
 
 def cifar_like(per_class=2, holdout_per_class=0):
@@ -19,7 +20,6 @@ def cifar_like(per_class=2, holdout_per_class=0):
         held_out=split(holdout_per_class),
         test=split(1),
         class_names=tuple(map(str, range(100))),
-        mean=(0.5, 0.5, 0.5),
-        deviation=(0.25, 0.25, 0.25),
+        normalization=Normalization((0.5,) * 3, (0.25,) * 3),
         flip=True,
     )

@@ -81,7 +81,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
     def _assert_same(self, logits, student, tolerance=1e-5):
         # Trained in bfloat16, exported in float32.
         student = precision.in_float32(student)
-        wanted = student(self.dataset.normalize(self.images), training=False)
+        wanted = student(self.dataset.normalization.apply(self.images), training=False)
         self.assertAllClose(logits, wanted, rtol=tolerance, atol=tolerance)
 
     def test_saved_models_equal_the_checkpointed_students(self):
@@ -97,7 +97,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         card = json.loads(path.with_suffix(".json").read_text())
         self.assertEqual((card["architecture"], card["num_classes"]), ("wrn_10_1", 10))
         student = keras.saving.load_model(path)
-        logits = student(self.dataset.normalize(self.images))
+        logits = student(self.dataset.normalization.apply(self.images))
         self._assert_same(logits, self.students["wrn_10_1"])
 
     def test_weights_fit_students_that_are_built_again(self):
@@ -105,7 +105,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(path.name, "resnet8.weights.h5")
         student = students.build("resnet8", 10, (8, 8, 3))
         student.load_weights(path)
-        logits = student(self.dataset.normalize(self.images))
+        logits = student(self.dataset.normalization.apply(self.images))
         self._assert_same(logits, self.students["resnet8"])
 
     def test_by_default_it_writes_where_kdcl_evaluate_looks(self):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kdcl_tf.data import bad_images, encoded, imagenet_statistics, storage
+from kdcl_tf.data import bad_images, encoded, normalization, storage
 
 
 def photo(seed=0, height=40, width=50):
@@ -54,8 +54,7 @@ def dataset(train, flip=True):
         held_out=train.take([]),
         test=train,
         class_names=train.class_names,
-        mean=imagenet_statistics.MEAN,
-        deviation=imagenet_statistics.DEVIATION,
+        normalization=normalization.IMAGENET,
         flip=flip,
     )
 

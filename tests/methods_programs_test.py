@@ -10,7 +10,10 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import export
+from kdcl_tf.classification.task import Classification
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.training.session import Session
+from kdcl_tf.training.workdir import Workdir
 
 _TRAIN = [
     sys.executable,
@@ -52,9 +55,12 @@ class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_branch_exported_alone_is_the_branch_inside(self, method, branches):
         self.assertEqual(self.runs[method].returncode, 0, self.runs[method].stderr)
         workdir = self.folder / method
-        cohort, dataset = export.restore(workdir, export.settings_of(workdir), None)
-        images = dataset.test.images[:20]
-        inside = [each.numpy() for each in cohort(dataset.normalize(images)).values()]
+        task = Classification(export.settings_of(workdir))
+        # Restores the newest checkpoint.
+        Session(task, Workdir(workdir))
+        cohort, images = task.model, task.dataset.test.images[:20]
+        views = task.dataset.normalization.apply(images)
+        inside = [each.numpy() for each in cohort(views).values()]
         names = ["resnet8", *(f"resnet8_{number}" for number in range(2, branches + 1))]
         self.assertEqual(list(cohort.students), names)
         for name, wanted in zip(names, inside, strict=True):

@@ -87,7 +87,7 @@ def create_teacher(settings, dataset):
     Raises:
       ValueError: when there is none, or one for other images.
     """
-    teacher = teachers.ServedTeacher(settings.teacher, dataset.mean, dataset.deviation)
+    teacher = teachers.ServedTeacher(settings.teacher, **dataset.normalization.as_card())
     shape = tuple(teacher.card["image_shape"])
     if shape != tuple(dataset.image_shape):
         raise ValueError(

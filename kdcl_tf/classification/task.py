@@ -58,8 +58,7 @@ class Classification(Task):
             "dataset": self.dataset.name,
             "class_names": list(self.dataset.class_names),
             "image_shape": [int(side) for side in self.dataset.image_shape],
-            "mean": list(self.dataset.mean),
-            "deviation": list(self.dataset.deviation),
+            **self.dataset.normalization.as_card(),
             "distortion": self.dataset.distortion,
             "students": {
                 name: {

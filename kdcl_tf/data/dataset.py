@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# A channel that never changes has deviation 0. One grey level is the smallest
-# difference that uint8 can show, so nothing real is ever divided by less.
-MINIMUM_DEVIATION = 1.0 / 255.0
+from kdcl_tf.data import normalization as normalization_lib
 
 # Decoded images live in memory. Past this the machine would swap or be killed
 # in the middle of a long decode, so the load is refused before it starts.
@@ -96,8 +94,7 @@ class ImageDataset:
       held_out: images kept from training, for KDCL-General; may be empty.
       test: the images that results are reported on.
       class_names: one name a class.
-      mean: per channel, in units of 0..1, of the images in `train`.
-      deviation: per channel, in units of 0..1, at least `MINIMUM_DEVIATION`.
+      normalization: of the images, for students that have none of their own.
       flip: whether views may mirror an image. `dataclasses.replace(dataset,
         flip=False)` turns it off.
     """
@@ -107,8 +104,7 @@ class ImageDataset:
     held_out: ImageSplit
     test: ImageSplit
     class_names: tuple[str, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    normalization: normalization_lib.Normalization
     flip: bool
 
     @property
@@ -124,21 +120,6 @@ class ImageDataset:
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of every image."""
         return self.train.images.shape[1:]
-
-    def normalize(self, images):
-        """Gives every channel mean 0 and deviation 1 over the training images.
-
-        Args:
-          images: `[..., C]` uint8 (or any number in 0..255), array or tensor.
-
-        Returns:
-          float32 tensor of the same shape, `(images / 255 - mean) / deviation`.
-        """
-        import tensorflow as tf
-
-        mean = tf.constant(self.mean, tf.float32)
-        deviation = tf.constant(self.deviation, tf.float32)
-        return (tf.cast(images, tf.float32) / 255.0 - mean) / deviation
 
     def batches(self, split: ImageSplit, batch_size: int, share=None):
         """Every example of a split once, in order, without distortion.
@@ -165,7 +146,7 @@ class ImageDataset:
 
         def examples(indices):
             rows = tf.gather(images, indices)
-            return self.normalize(rows), tf.gather(labels, indices)
+            return self.normalization.apply(rows), tf.gather(labels, indices)
 
         share = share or stream.Share()
         return stream.batches(np.arange(len(split)), batch_size, examples, share)
@@ -184,39 +165,9 @@ class ImageDataset:
             "num_test": len(self.test),
             "num_classes": self.num_classes,
             "image_shape": [int(size) for size in self.image_shape],
-            "mean": list(self.mean),
-            "deviation": list(self.deviation),
+            **self.normalization.as_card(),
             "flip": self.flip,
         }
-
-
-def channel_statistics(
-    images: np.ndarray,
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel, in units of 0..1.
-
-    Counts grey levels first and does the arithmetic on the 256 counts: exact in
-    float64, and no float copy of the images is made.
-
-    Args:
-      images: `[N, H, W, C]` uint8, N at least 1.
-
-    Returns:
-      (mean, deviation), each of C floats; deviation is that of the population
-      (divided by the number of pixels), at least `MINIMUM_DEVIATION`.
-    """
-    counts = np.zeros([images.shape[-1], 256], np.int64)
-    # bincount widens its input to int64, eight times the size: a chunk at a time.
-    for start in range(0, len(images), 1024):
-        for channel in range(images.shape[-1]):
-            pixels = images[start : start + 1024, ..., channel]
-            counts[channel] += np.bincount(pixels.ravel(), minlength=256)
-    frequency = counts / counts.sum(axis=1, keepdims=True)
-    level = np.arange(256, dtype=np.float64) / 255.0
-    mean = frequency @ level
-    variance = (frequency * (level - mean[:, None]) ** 2).sum(axis=1)
-    deviation = np.maximum(np.sqrt(variance), MINIMUM_DEVIATION)
-    return tuple(mean.tolist()), tuple(deviation.tolist())
 
 
 def check_labels(split_name: str, labels: np.ndarray, num_classes: int) -> None:

@@ -194,7 +194,7 @@ class EncodedDataset(dataset_lib.ImageDataset):
 
     def batches(self, split: EncodedSplit, batch_size: int, share=None) -> tf.data.Dataset:
         batches = split.central(batch_size, share)
-        return batches.map(lambda images, labels: (self.normalize(images), labels))
+        return batches.map(lambda images, labels: (self.normalization.apply(images), labels))
 
     def problems(self) -> dict[str, int]:
         return {"bad_images": len(self.bad_images)} if self.bad_images.skip else {}

@@ -132,10 +132,7 @@ class EncodedViews(order_lib.StudentEpochs):
         images = [resized_crop.resize(part, size) for part in parts]
         mean = tf.stack([_mean_colour(image) for image in images]) / 255.0
         matrix, added = self.policy.photometric.colours(draws.colour, draws.light, mean)
-        # Normalisation is one more of the same: a matrix, and a colour that is added.
-        scale = 1.0 / tf.constant(self.dataset.deviation, tf.float32)
-        matrix = tf.linalg.matrix_transpose(matrix) * (scale / 255.0)
-        added = (added - tf.constant(self.dataset.mean, tf.float32)) * scale
+        matrix, added = self.dataset.normalization.after_colours(matrix, added)
         return [_coloured(*each) for each in zip(images, tf.unstack(matrix), tf.unstack(added))]
 
 

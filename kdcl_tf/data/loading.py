@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from kdcl_tf.data import dataset as dataset_lib, imagenet_statistics, subsets
+from kdcl_tf.data import dataset as dataset_lib, normalization, subsets
 
 DISTORTIONS = ("padded_crop", "resized_crop")
 
@@ -173,15 +173,14 @@ def _assemble(
     everything = len(train) == len(source.train)
     # Indexing copies, and the whole of a large set should not be held twice.
     chosen = source.train if everything else source.train.take(train)
-    mean, deviation = dataset_lib.channel_statistics(chosen.images)
+    counts = normalization.grey_levels(chosen.images)
     return dataset_lib.ImageDataset(
         name=name,
         train=chosen,
         held_out=source.train.take(held_out),
         test=source.test,
         class_names=source.class_names,
-        mean=mean,
-        deviation=deviation,
+        normalization=normalization.Normalization.measured(counts),
         flip=source.flip,
     )
 
@@ -201,7 +200,6 @@ def _assemble_encoded(
         held_out=source.train.take(held_out),
         test=source.test,
         class_names=source.class_names,
-        mean=imagenet_statistics.MEAN,
-        deviation=imagenet_statistics.DEVIATION,
+        normalization=normalization.IMAGENET,
         flip=source.flip,
     )

@@ -93,7 +93,7 @@ class Views(order_lib.StudentEpochs):
 
     def _views(self, indices: tf.Tensor, draws: dict[str, distortion_lib.Draws]):
         """The views of the images at `indices` `[B]`."""
-        images = self.dataset.normalize(tf.gather(self._images, indices))
+        images = self.dataset.normalization.apply(tf.gather(self._images, indices))
         views = {}
         for student in self._viewers():
             mine = [tf.gather(field, indices) for field in draws[student]]

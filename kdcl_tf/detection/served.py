@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import files
+from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection.found import Found
 from kdcl_tf.serving import exported
 
@@ -27,7 +28,7 @@ class _ServedDetector(tf.Module):
         self._detect = lambda images, sizes: detector.detect(images, sizes)
         self._multiple = detector.multiple
         self._short, self._long = card["short_side"], card["long_side"]
-        self._mean, self._deviation = card["mean"], card["deviation"]
+        self._normalization = Normalization.from_card(card)
         image = tf.TensorSpec([None, None, 3], tf.uint8, name="image")
         self.serve = tf.function(self._serve, input_signature=[image])
 
@@ -35,7 +36,7 @@ class _ServedDetector(tf.Module):
         original = tf.shape(image)[:2]
         size = self._scaled(original)
         pixels = tf.image.resize(tf.cast(image, tf.float32), size, antialias=True)
-        pixels = (pixels / 255.0 - self._mean) / self._deviation
+        pixels = self._normalization.apply(pixels)
         after = -size % self._multiple
         pixels = tf.pad(pixels, [[0, after[0]], [0, after[1]], [0, 0]])
         found = self._detect(pixels[None], size[None])
@@ -65,8 +66,7 @@ def card_of(settings, source, dataset):
         "category_ids": list(dataset.train.category_ids),
         "short_side": settings.short_side,
         "long_side": settings.long_side,
-        "mean": list(source.mean),
-        "deviation": list(source.deviation),
+        **source.normalization.as_card(),
     }
 
 

@@ -180,7 +180,6 @@ def create_views(settings: DetectionSettings, dataset, source, multiple: int) ->
         settings.long_side,
         settings.flip,
         settings.has_masks,
-        source.mean,
-        source.deviation,
+        source.normalization,
         multiple,
     )

@@ -24,15 +24,14 @@ class _ServedStudent(tf.Module):
     its name.
     """
 
-    def __init__(self, student, image_shape, mean, deviation):
+    def __init__(self, student, image_shape, normalization):
         super().__init__()
         student = precision.in_float32(student)
         # The raw variables and not the model, which only TensorFlow's own loader would follow to
         # them: session loaders and the LiteRT converter find what a module holds itself.
         self.weights = [variable.value for variable in student.variables]
         self._logits = lambda images: student(images, training=False)
-        self._mean = tf.constant(mean, tf.float32)
-        self._deviation = tf.constant(deviation, tf.float32)
+        self._normalization = normalization
         shape = [None, *image_shape]
         whole = tf.TensorSpec(shape, tf.uint8, name="images")
         self.serve = tf.function(self._serve, input_signature=[whole])
@@ -48,7 +47,7 @@ class _ServedStudent(tf.Module):
         count = tf.shape(pixels)[0]
         empty = tf.cast(count == 0, tf.int32)
         pixels = tf.concat([pixels, tf.zeros([empty, *pixels.shape[1:]])], axis=0)
-        logits = self._logits((pixels - self._mean) / self._deviation)
+        logits = self._logits(self._normalization.apply_fractions(pixels))
         logits = tf.cast(logits, tf.float32)[:count]
         return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
 
@@ -80,7 +79,7 @@ def export_student(student, path, *, dataset, card=None):
     path = pathlib.Path(path)
     if path.exists() and not (path / "saved_model.pb").exists():
         raise FileExistsError(f"{path} is there and is no exported student: it is not replaced")
-    served = _ServedStudent(student, dataset.image_shape, dataset.mean, dataset.deviation)
+    served = _ServedStudent(student, dataset.image_shape, dataset.normalization)
     signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures=signatures)
@@ -101,8 +100,7 @@ def write_card(student, path, dataset, card=None):
         "student": student.name,
         "image_shape": list(dataset.image_shape),
         "num_classes": dataset.num_classes,
-        "mean": list(dataset.mean),
-        "deviation": list(dataset.deviation),
+        **dataset.normalization.as_card(),
         "distortion": dataset.distortion,
         **(card or {}),
     }

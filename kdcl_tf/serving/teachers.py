@@ -5,6 +5,7 @@ import pathlib
 import keras
 
 from kdcl_tf.cohort.membership import check_classifier, output_shape
+from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving import saved_model as serving
 
 __all__ = ["ServedTeacher", "find", "frozen", "num_classes"]
@@ -29,18 +30,18 @@ class ServedTeacher(keras.layers.Layer):
         super().__init__(**{**kwargs, "trainable": False})
         self.folder = str(path)
         self._predict, self.card = serving.load_student(find(path))
-        self.mean = tuple(self.card["mean"] if mean is None else mean)
-        self.deviation = tuple(self.card["deviation"] if deviation is None else deviation)
+        given = {"mean": mean, "deviation": deviation}
+        given = {name: value for name, value in given.items() if value is not None}
+        self.normalization = Normalization.from_card({**self.card, **given})
 
     def call(self, images, training=False):
-        pixels = keras.ops.cast(images, "float32") * self.deviation + self.mean
-        return self._predict(pixels)["logits"]
+        return self._predict(self.normalization.fractions(images))["logits"]
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.card["num_classes"])
 
     def get_config(self):
-        own = {"path": self.folder, "mean": self.mean, "deviation": self.deviation}
+        own = {"path": self.folder, **self.normalization.as_card()}
         return {**super().get_config(), **own}
 
 

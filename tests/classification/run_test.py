@@ -119,7 +119,7 @@ class CompleteRunTest(tf.test.TestCase):
         images = dataset.test.images[:64]
         for name, student in self.session.task.model.students.items():
             predict, card = serving.load_student(self.folder / "students" / name)
-            wanted = student(dataset.normalize(images), training=False)
+            wanted = student(dataset.normalization.apply(images), training=False)
             self.assertAllClose(predict(images)["logits"], wanted, atol=1e-5, rtol=1e-5)
             self.assertEqual(card["test_accuracy"], self.result["students"][name]["accuracy"])
 
@@ -148,7 +148,7 @@ class GeneralTest(tf.test.TestCase, parameterized.TestCase):
         session = _session(settings, Workdir(self.create_tempdir().full_path))
         session.loop.run()
         held_out = session.task.dataset.held_out
-        images = session.task.dataset.normalize(held_out.images)
+        images = session.task.dataset.normalization.apply(held_out.images)
         students = session.task.model.students
         errors = np.stack(
             [tf.nn.softmax(each(images, training=False)) for each in students.values()]

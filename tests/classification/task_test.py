@@ -63,7 +63,7 @@ class ClassificationTest(tf.test.TestCase):
 
     def test_every_test_image_is_evaluated(self):
         record = self.task().evaluate(Replicas(self.strategy, self.cohort))
-        images, labels = self.dataset.normalize(self.dataset.test.images), self.dataset.test.labels
+        images, labels = self.dataset.normalization.apply(self.dataset.test.images), self.dataset.test.labels
         logits = self.cohort.students["resnet8"].predict(images, verbose=0)
         wanted = np.mean(np.argmax(logits, axis=-1) == labels)
         self.assertAllClose(record["test_resnet8_accuracy"], wanted)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import dataset as dataset_lib
+from kdcl_tf.data import dataset as dataset_lib, normalization
 
 
 def make_split(count, seed=0):
@@ -17,15 +17,13 @@ def make_split(count, seed=0):
 
 def make_dataset():
     train = make_split(20)
-    mean, deviation = dataset_lib.channel_statistics(train.images)
     return dataset_lib.ImageDataset(
         name="noise",
         train=train,
         held_out=make_split(0),
         test=make_split(7, seed=1),
         class_names=("a", "b", "c", "d"),
-        mean=mean,
-        deviation=deviation,
+        normalization=normalization.IMAGENET,
         flip=True,
     )
 
@@ -47,48 +45,13 @@ class ImageSplitTest(tf.test.TestCase):
         self.assertAllEqual(taken.labels, [0, 0])
 
 
-class StatisticsTest(tf.test.TestCase):
-    def test_known_numbers(self):
-        images = np.zeros([2, 1, 1, 2], np.uint8)
-        images[1] = [255, 51]
-        mean, deviation = dataset_lib.channel_statistics(images)
-        self.assertAllClose(mean, [0.5, 0.1], rtol=1e-15)
-        self.assertAllClose(deviation, [0.5, 0.1], rtol=1e-15)
-
-    def test_is_numpys_over_more_than_one_chunk(self):
-        images = make_split(2100).images
-        mean, deviation = dataset_lib.channel_statistics(images)
-        unit = images.astype(np.float64) / 255.0
-        self.assertAllClose(mean, unit.mean(axis=(0, 1, 2)), rtol=1e-12)
-        self.assertAllClose(deviation, unit.std(axis=(0, 1, 2)), rtol=1e-12)
-
-    def test_constant_channel_does_not_divide_by_zero(self):
-        images = np.full([4, 2, 2, 1], 9, np.uint8)
-        mean, deviation = dataset_lib.channel_statistics(images)
-        self.assertAllClose(mean, [9 / 255])
-        self.assertEqual(deviation, (dataset_lib.MINIMUM_DEVIATION,))
-
-
 class ImageDatasetTest(parameterized.TestCase, tf.test.TestCase):
-    def test_normalized_training_images_have_mean_0_and_deviation_1(self):
-        dataset = make_dataset()
-        normalized = dataset.normalize(dataset.train.images).numpy()
-        self.assertEqual(normalized.dtype, np.float32)
-        self.assertAllClose(normalized.mean(axis=(0, 1, 2)), [0] * 3, atol=1e-5)
-        self.assertAllClose(normalized.std(axis=(0, 1, 2)), [1] * 3, atol=1e-5)
-
-    def test_normalize_is_the_same_in_a_graph(self):
-        dataset = make_dataset()
-        images = dataset.train.images[:3]
-        expected = (images / 255.0 - dataset.mean) / dataset.deviation
-        self.assertAllClose(tf.function(dataset.normalize)(images), expected)
-
     @parameterized.parameters(1, 3, 7, 100)
     def test_batches_give_every_example_in_order(self, batch_size):
         dataset = make_dataset()
         batches = list(dataset.batches(dataset.test, batch_size))
         images = np.concatenate([images for images, _ in batches])
-        self.assertAllEqual(images, dataset.normalize(dataset.test.images))
+        self.assertAllEqual(images, dataset.normalization.apply(dataset.test.images))
         labels = np.concatenate([labels for _, labels in batches])
         self.assertAllEqual(labels, dataset.test.labels)
         self.assertLen(batches, -(-7 // batch_size))

@@ -82,7 +82,7 @@ class SplitTest(tf.test.TestCase, parameterized.TestCase):
         dataset = image_files.dataset(self._split(_photos()))
         ((images, labels),) = dataset.batches(dataset.test, 5)
         pixels = np.concatenate([images for images, _ in dataset.test.pixels(2)]) / 255.0
-        self.assertAllClose(images, (pixels - dataset.mean) / dataset.deviation, atol=1e-5)
+        self.assertAllClose(images, (pixels - dataset.normalization.mean) / dataset.normalization.deviation, atol=1e-5)
         self.assertAllEqual(labels, np.arange(5))
         self.assertEqual(dataset.image_shape, (16, 16, 3))
         self.assertEqual(dataset.batches(dataset.test, 3).element_spec[0].shape, (None, 16, 16, 3))

@@ -107,7 +107,7 @@ class ViewsTest(ViewsTestCase):
                 draws.colour[1:], draws.light[1:], mean.astype(np.float32)
             )
             coloured = image @ matrix[0].numpy().T + added[0].numpy()
-            wanted = (coloured - self.dataset.mean) / self.dataset.deviation
+            wanted = (coloured - self.dataset.normalization.mean) / self.dataset.normalization.deviation
             self.assertAllClose(found[index], wanted, atol=1e-4)
 
     def test_mirrored_half_of_the_time_and_never_where_the_data_set_forbids(self):

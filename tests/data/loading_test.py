@@ -56,8 +56,8 @@ class LoadTest(parameterized.TestCase, tf.test.TestCase):
     def test_statistics_are_those_of_the_images_trained_on(self):
         dataset = data.load("digits", image_size=8, train_per_class=2)
         unit = dataset.train.images / 255.0
-        self.assertAllClose(dataset.mean, unit.mean(axis=(0, 1, 2)))
-        self.assertAllClose(dataset.deviation, unit.std(axis=(0, 1, 2)))
+        self.assertAllClose(dataset.normalization.mean, unit.mean(axis=(0, 1, 2)))
+        self.assertAllClose(dataset.normalization.deviation, unit.std(axis=(0, 1, 2)))
 
     def test_too_many_held_out(self):
         message = "class '0' .*got 142, wanted at least 501"

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import dataset as dataset_lib, views as views_lib
+from kdcl_tf.data import dataset as dataset_lib, normalization, views as views_lib
 
 STUDENTS = ("first", "second")
 COUNT = 23
@@ -16,15 +16,14 @@ def make_dataset(flip=True):
     """Noise; the label of an image is its index, so a view can be traced."""
     images = np.random.default_rng(0).integers(0, 256, [COUNT, 8, 10, 3])
     split = dataset_lib.ImageSplit(images.astype(np.uint8), np.arange(COUNT))
-    mean, deviation = dataset_lib.channel_statistics(split.images)
+    counts = normalization.grey_levels(split.images)
     return dataset_lib.ImageDataset(
         name="noise",
         train=split,
         held_out=split.take(np.arange(0)),
         test=split,
         class_names=tuple(map(str, range(COUNT))),
-        mean=mean,
-        deviation=deviation,
+        normalization=normalization.Normalization.measured(counts),
         flip=flip,
     )
 
@@ -77,7 +76,7 @@ class ViewsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_a_view_is_the_drawn_distortion_of_its_image(self):
         views = make_views(cutout=3)
-        images = views.dataset.normalize(views.dataset.train.images)
+        images = views.dataset.normalization.apply(views.dataset.train.images)
         draws = views.draws(4)["second"]
         expected = views.distortions["second"].apply(images, draws)
         got = by_index(views, epoch=4, student="second")

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection import found as found_lib, served
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.scenes.views import SceneViews
@@ -70,7 +71,7 @@ class ServedDetectorTest(tf.test.TestCase):
         detector, card = tiny_detector.detector(), tiny_detector.card()
         detector.box_head.get_layer("classes").bias.assign([0.0, 0.0, 4.0, 0.0])
         views = SceneViews(
-            dataset, 0, 32, 48, mean=card["mean"], deviation=card["deviation"], multiple=8
+            dataset, 0, 32, 48, normalization=Normalization.from_card(card), multiple=8
         )
         (batch,) = views.evaluation(dataset.test.take([0]), 1)
         detections = detector.detect(batch["images"], batch["sizes"])

@@ -35,7 +35,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
             student = students.build("resnet8", 10, (8, 8, 3))
             student.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
             images, labels = (
-                cls.dataset.normalize(cls.dataset.train.images),
+                cls.dataset.normalization.apply(cls.dataset.train.images),
                 cls.dataset.train.labels,
             )
             student.fit(images, labels, batch_size=20, epochs=1 + seed, verbose=0)

@@ -8,6 +8,7 @@ from absl.testing import parameterized
 
 from kdcl_tf import data, students
 from kdcl_tf.data import dataset as dataset_lib
+from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.evaluation import served
 from kdcl_tf.serving import saved_model as serving
 
@@ -59,9 +60,9 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_images_that_are_not_square_fit_too(self):
         split = dataset_lib.ImageSplit(np.zeros([2, 4, 5, 3], np.uint8), np.arange(2))
-        names, statistics = ("dark", "bright"), (0.5, 0.5, 0.5)
+        names, ours = ("dark", "bright"), Normalization((0.5,) * 3, (0.5,) * 3)
         dataset = dataset_lib.ImageDataset(
-            "levels", split, split.take([]), split, names, statistics, statistics, True
+            "levels", split, split.take([]), split, names, ours, True
         )
         card = {"image_shape": [4, 5, 3], "num_classes": 2, "dataset": "levels"}
         served.check_fits("x", card, dataset)

@@ -80,8 +80,7 @@ class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
             facts = types.SimpleNamespace(
                 image_shape=(side, side, channels),
                 num_classes=3,
-                mean=(0.5,) * channels,
-                deviation=(0.5,) * channels,
+                normalization=Normalization((0.5,) * channels, (0.5,) * channels),
                 distortion="padded_crop",
                 class_names=("a", "b", "c"),
             )

@@ -84,7 +84,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         student = _student()
         predict, _ = serving.load_student(self._export(student))
         pixels = self.dataset.test.images[:3].astype(np.float32) / 255.0 + 0.3 / 255.0
-        wanted = student(self.dataset.normalize(pixels * 255.0), training=False)
+        wanted = student(self.dataset.normalization.apply(pixels * 255.0), training=False)
         self.assertAllClose(predict(pixels)["logits"], wanted, atol=1e-5)
 
     @parameterized.parameters("float32", "mixed_bfloat16")
@@ -95,7 +95,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         for count in (3, 1, 0):
             outputs = predict(three[:count])
             self.assertEqual(set(outputs), {"logits", "probabilities"})
-            wanted = student(self.dataset.normalize(three), training=False)[:count]
+            wanted = student(self.dataset.normalization.apply(three), training=False)[:count]
             self.assertAllClose(outputs["logits"], wanted, rtol=1e-5, atol=1e-5)
             self.assertAllClose(outputs["probabilities"], tf.nn.softmax(wanted), atol=1e-5)
             for value in outputs.values():
@@ -115,7 +115,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         subprocess.run(command, check=True, cwd=self.folder, capture_output=True, timeout=100)
         for student, path in exported.values():
             outputs = np.load(f"{path}.npz")
-            wanted = student(self.dataset.normalize(images), training=False)
+            wanted = student(self.dataset.normalization.apply(images), training=False)
             self.assertAllClose(outputs["logits"], wanted, rtol=1e-5, atol=1e-5)
             self.assertAllClose(outputs["probabilities"].sum(axis=1), np.ones(5))
 
@@ -128,8 +128,8 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "student": "resnet8",
             "image_shape": [8, 8, 3],
             "num_classes": 10,
-            "mean": list(self.dataset.mean),
-            "deviation": list(self.dataset.deviation),
+            "mean": list(self.dataset.normalization.mean),
+            "deviation": list(self.dataset.normalization.deviation),
             "distortion": "padded_crop",
             "dataset": "digits",
         }

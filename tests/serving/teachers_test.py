@@ -43,12 +43,12 @@ class TeachersTest(tf.test.TestCase):
     def test_images_normalised_otherwise_are_brought_back_to_pixels(self):
         teacher = teachers.ServedTeacher(self._export(), mean=[0.5], deviation=[0.25])
         pixels = self.dataset.test.images[:4].astype(np.float32) / 255.0
-        wanted = self.model(self.dataset.normalize(self.dataset.test.images[:4]))
+        wanted = self.model(self.dataset.normalization.apply(self.dataset.test.images[:4]))
         self.assertAllClose(teacher((pixels - 0.5) / 0.25), wanted, atol=1e-4)
 
     def test_by_default_images_are_normalised_as_it_learned_them(self):
         teacher = teachers.ServedTeacher(self._export())
-        images = self.dataset.normalize(self.dataset.test.images[:4])
+        images = self.dataset.normalization.apply(self.dataset.test.images[:4])
         self.assertAllClose(teacher(images), self.model(images), atol=1e-4)
         self.assertEmpty(teacher.variables)
         again = teachers.ServedTeacher.from_config(teacher.get_config())

@@ -28,7 +28,7 @@ class ExportedStudentsTest(tf.test.TestCase, parameterized.TestCase):
         )
         self.assertEqual(card["student"], students.model_name_of(name))
         images = dataset.test.images[:5]
-        wanted = student(dataset.normalize(images), training=False)
+        wanted = student(dataset.normalization.apply(images), training=False)
         scale = float(tf.reduce_max(tf.abs(wanted)))
         tolerance = 1e-4 if dtype == "float32" else 0.05
         for count in (5, 1, 0):

@@ -9,7 +9,7 @@ from absl import app
 
 import kdcl_tf
 from benchmarking import steps
-from kdcl_tf.data import bad_images, encoded, imagenet_statistics, storage
+from kdcl_tf.data import bad_images, encoded, normalization, storage
 
 _BATCH = 32
 _VIEWS = (1, 2, 4)
@@ -93,7 +93,6 @@ def _dataset(folder, times):
         held_out=split.take([]),
         test=split.take(slice(len(names))),
         class_names=classes,
-        mean=imagenet_statistics.MEAN,
-        deviation=imagenet_statistics.DEVIATION,
+        normalization=normalization.IMAGENET,
         flip=True,
     )

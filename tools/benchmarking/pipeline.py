@@ -4,6 +4,7 @@ import numpy as np
 
 import kdcl_tf
 from benchmarking import steps, timing
+from kdcl_tf.data.normalization import Normalization
 
 _BATCHES = 100
 
@@ -36,7 +37,6 @@ def _random_dataset(options):
         held_out=split.take(np.arange(0)),
         test=split,
         class_names=tuple(map(str, range(options.num_classes))),
-        mean=(0.5,) * 3,
-        deviation=(0.25,) * 3,
+        normalization=Normalization((0.5,) * 3, (0.25,) * 3),
         flip=True,
     )

@@ -5,7 +5,7 @@ import pathlib
 import re
 
 from kdcl_tf import students
-from kdcl_tf.data import imagenet_statistics
+from kdcl_tf.data import normalization as normalization_lib
 from kdcl_tf.serving import exported
 
 _CARD = "student.json"
@@ -22,15 +22,14 @@ class BackboneSource:
       kind: "fresh", "saved_model", "keras" or "weights".
       path: the file or folder; None for fresh weights.
       architecture: name of a student; "" for a `.keras` file, which says it all.
-      mean, deviation: per channel in 0..1, with which its images are normalised; those of
-        ImageNet for a backbone that does not say what it was trained on.
+      normalization: of its images; ImageNet's for a backbone that does not say what it was
+        trained on.
     """
 
     kind: str
     path: pathlib.Path | None
     architecture: str
-    mean: tuple = imagenet_statistics.MEAN
-    deviation: tuple = imagenet_statistics.DEVIATION
+    normalization: normalization_lib.Normalization = normalization_lib.IMAGENET
 
 
 def find(backbone, architecture=""):
@@ -98,8 +97,8 @@ def _with_card(kind, path, card, architecture):
         )
     if name:
         students.validate(name)
-    normalisation = {key: tuple(facts[key]) for key in _NORMALISATION if key in facts}
-    return BackboneSource(kind, path, name, **normalisation)
+    card = {**normalization_lib.IMAGENET.as_card(), **facts}
+    return BackboneSource(kind, path, name, normalization_lib.Normalization.from_card(card))
 
 
 def _card_of(path):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import imagenet_statistics, order as order_lib, stream
+from kdcl_tf.data import normalization as normalization_lib, order as order_lib, stream
 from kdcl_tf.detection.scenes import (
     dataset as scenes_lib,
     pixels as scene_pixels,
@@ -53,8 +53,7 @@ class SceneViews(order_lib.Epochs):
         long_side: int = 1333,
         flip: bool = True,
         masks: bool = False,
-        mean: tuple[float, ...] = imagenet_statistics.MEAN,
-        deviation: tuple[float, ...] = imagenet_statistics.DEVIATION,
+        normalization: normalization_lib.Normalization = normalization_lib.IMAGENET,
         multiple: int = 32,
     ):
         """Describes the batches.
@@ -65,7 +64,7 @@ class SceneViews(order_lib.Epochs):
           short_side, long_side: pixels; 800 and 1333 are the paper's.
           flip: whether images are mirrored at all.
           masks: whether a batch has masks, which the scenes must have.
-          mean, deviation: of the three channels in 0..1.
+          normalization: of the images.
           multiple: of which the sides of a batch are one.
 
         Raises:
@@ -83,7 +82,7 @@ class SceneViews(order_lib.Epochs):
             raise ValueError(f"masks: data set {dataset.name!r} was loaded without them")
         self._sides = short_side, long_side
         self._flip, self._masks, self._multiple = flip, masks, multiple
-        self._mean, self._deviation = mean, deviation
+        self._normalization = normalization
 
     def evaluation(
         self,
@@ -173,7 +172,7 @@ class SceneViews(order_lib.Epochs):
         size = stream.on_host(scaled_sizes(scenes.sizes, *self._sides))[index]
         image = _resized(pixels.decoded(index), size)
         image = tf.cond(mirror, lambda: tf.reverse(image, [1]), lambda: image)
-        image = (image - 255.0 * tf.constant(self._mean)) / (255.0 * tf.constant(self._deviation))
+        image = self._normalization.apply(image)
         after = tf.cast(canvas, tf.int32) - size
         image = tf.pad(image, [[0, after[0]], [0, after[1]], [0, 0]])
         return {

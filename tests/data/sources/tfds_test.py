@@ -277,8 +277,8 @@ class Cifar100Test(tf.test.TestCase):
         self.assertAllEqual(np.bincount(dataset.train.labels), [500] * 100)
         self.assertAllEqual(np.bincount(dataset.test.labels), [100] * 100)
         # The figures that every CIFAR-100 recipe quotes.
-        self.assertAllClose(dataset.mean, [0.5071, 0.4865, 0.4409], atol=1e-4)
-        self.assertAllClose(dataset.deviation, [0.2673, 0.2564, 0.2762], atol=1e-4)
+        self.assertAllClose(dataset.normalization.mean, [0.5071, 0.4865, 0.4409], atol=1e-4)
+        self.assertAllClose(dataset.normalization.deviation, [0.2673, 0.2564, 0.2762], atol=1e-4)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class FreshTest(BackboneSourceTestCase):
     def test_a_name_is_a_student_with_fresh_weights(self, name):
         found = backbone_source.find(name)
         self.assertEqual(found, BackboneSource("fresh", None, name))
-        self.assertEqual(found.mean, (0.485, 0.456, 0.406))
+        self.assertEqual(found.normalization.mean, (0.485, 0.456, 0.406))
 
     def test_an_unknown_name_and_an_architecture_without_a_file_are_refused(self):
         self.refused("--backbone=resnet17 is neither a path nor a student", "resnet17")

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import bad_images, imagenet_statistics, order, stream
+from kdcl_tf.data import bad_images, normalization, order, stream
 from kdcl_tf.detection.coco import folder as coco_folder
 from kdcl_tf.detection.scenes import masks, truth as scene_truth, views as scene_views
 from tests import coco_files
@@ -88,7 +88,8 @@ class BatchTest(SceneViewsTestCase):
             height, width = batch["sizes"][number].numpy()
             self.assertAllEqual(batch["original_sizes"][number], pixels.shape[:2])
             scaled = tf.image.resize(pixels, [height, width], antialias=True) / 255.0
-            wanted = (scaled - imagenet_statistics.MEAN) / np.array(imagenet_statistics.DEVIATION, np.float32)
+            imagenet = normalization.IMAGENET
+            wanted = (scaled - imagenet.mean) / np.array(imagenet.deviation, np.float32)
             image = batch["images"][number].numpy()
             self.assertAllClose(image[:height, :width], wanted, atol=1e-4)
             self.assertAllEqual(image[height:], np.zeros([96 - height, 96, 3]))

@@ -1,0 +1,129 @@
+"""Normalisation: what is subtracted from the colours of images, and what they are divided by.
+
+Written here once, for the views that students train on, for evaluation, and for the models
+that are exported. Importing this module does not import TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+# A channel that never changes has deviation 0. One grey level is the smallest
+# difference that uint8 can show, so nothing real is ever divided by less.
+MINIMUM_DEVIATION = 1.0 / 255.0
+
+LEVELS = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Normalization:
+    """Gives each channel mean 0 and deviation 1 over some set of images.
+
+    Attributes:
+      mean, deviation: one number a channel, in units of 0..1.
+    """
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any]) -> Normalization:
+        """What a card says under `mean` and `deviation`."""
+        return cls(tuple(card["mean"]), tuple(card["deviation"]))
+
+    def as_card(self) -> dict[str, list[float]]:
+        """`{"mean": [...], "deviation": [...]}`, for a card; `json.dumps` accepts it."""
+        return {"mean": list(self.mean), "deviation": list(self.deviation)}
+
+    @classmethod
+    def measured(cls, counts: np.ndarray) -> Normalization:
+        """The mean and the deviation of pixels, from how often each grey level occurs.
+
+        Args:
+          counts: `[C, 256]` integers, see `grey_levels`; at least one pixel.
+
+        Returns:
+          Deviations are those of the population (divided by the number of pixels), and
+          at least `MINIMUM_DEVIATION`.
+        """
+        frequency = counts / counts.sum(axis=1, keepdims=True)
+        level = np.arange(LEVELS, dtype=np.float64) / 255.0
+        mean = frequency @ level
+        variance = (frequency * (level - mean[:, None]) ** 2).sum(axis=1)
+        deviation = np.maximum(np.sqrt(variance), MINIMUM_DEVIATION)
+        return cls(tuple(mean.tolist()), tuple(deviation.tolist()))
+
+    def apply(self, images):
+        """Normalises images in 0..255.
+
+        Args:
+          images: `[..., C]` array or tensor of any numbers.
+
+        Returns:
+          float32 tensor of the same shape, `(images / 255 - mean) / deviation`.
+        """
+        import tensorflow as tf
+
+        return self.apply_fractions(tf.cast(images, tf.float32) / 255.0)
+
+    def apply_fractions(self, pixels):
+        """Normalises images in 0..1: `[..., C]` float32 to the same."""
+        return (pixels - _float32(self.mean)) / _float32(self.deviation)
+
+    def fractions(self, normalized):
+        """The images in 0..1 that normalised ones were made from: `[..., C]` to the same."""
+        import tensorflow as tf
+
+        return tf.cast(normalized, tf.float32) * _float32(self.deviation) + _float32(self.mean)
+
+    def after_colours(self, matrix, added):
+        """A distortion of colours and then normalisation, as one product and one sum.
+
+        Args:
+          matrix, added: `[M, 3, 3]` and `[M, 3]`: a pixel x in 0..1, as a column, becomes
+            `matrix @ x + added`.
+
+        Returns:
+          (`[M, 3, 3]`, `[M, 3]`): a pixel in 0..255, as a row, times the first, plus the
+          second, is the normalised pixel.
+        """
+        import tensorflow as tf
+
+        scale = 1.0 / _float32(self.deviation)
+        matrix = tf.linalg.matrix_transpose(matrix) * (scale / 255.0)
+        return matrix, (added - _float32(self.mean)) * scale
+
+
+# As every ImageNet recipe has it: a pass over 1.28 million images would find the same.
+IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def grey_levels(images: np.ndarray) -> np.ndarray:
+    """Counts how often each grey level occurs in each channel.
+
+    Arithmetic on these counts is exact in float64, in whatever order the images are counted,
+    and no float copy of the images is made.
+
+    Args:
+      images: `[N, H, W, C]` uint8.
+
+    Returns:
+      `[C, 256]` int64.
+    """
+    counts = np.zeros([images.shape[-1], LEVELS], np.int64)
+    # bincount widens its input to int64, eight times the size: a chunk at a time.
+    for start in range(0, len(images), 1024):
+        for channel in range(images.shape[-1]):
+            pixels = images[start : start + 1024, ..., channel]
+            counts[channel] += np.bincount(pixels.ravel(), minlength=LEVELS)
+    return counts
+
+
+def _float32(numbers: Sequence[float]):
+    import tensorflow as tf
+
+    return tf.constant(numbers, tf.float32)
