@@ -41,7 +41,7 @@ def define_flags(flag_values):
     flags.DEFINE_bool(
         "skip_bad_images",
         False,
-        "Of images that stay on disk: pass over those that cannot be decoded.",
+        "Leave out images that cannot be decoded, instead of stopping at the first.",
         flag_values,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kdcl_tf.data import bad_images, encoded, normalization, storage
+from kdcl_tf.data import bad_images, dataset as dataset_lib, encoded, normalization, storage
 
 
 def photo(seed=0, height=40, width=50):
@@ -43,18 +43,21 @@ def split(folder, contents, size=16, skip=False):
     files = storage.Files(str(folder), np.array([os.fsencode(path) for path in contents]))
     labels = np.arange(len(contents))
     names = tuple(f"class {label}" for label in labels)
-    return encoded.EncodedSplit(files, labels, names, size, bad_images.BadImages(skip))
+    bad = bad_images.BadImages(skip)
+    return encoded.EncodedSplit(files, labels, names, (size, size), bad, encoded.CENTRAL)
 
 
 def dataset(train, flip=True):
-    """An `EncodedDataset` whose test images are those it trains on."""
-    return encoded.EncodedDataset(
+    """A data set of windows whose test images are those it trains on."""
+    return dataset_lib.ImageDataset(
         name="photos",
         train=train,
         held_out=train.take([]),
         test=train,
         class_names=train.class_names,
         normalization=normalization.IMAGENET,
+        distortion="resized_crop",
+        bad_images=train.bad_images,
         flip=flip,
     )
 

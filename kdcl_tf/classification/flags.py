@@ -107,21 +107,30 @@ def _define_data_flags(fv):
     flags.DEFINE_integer(
         "image_size",
         _DEFAULTS.image_size,
-        "Pixels a side to resize to; 0 for the data set's own, and 224 for resized_crop.",
+        "Pixels a side to resize to; 0 for the size of a data set whose images have one, and else for "
+        "their median shorter side up to 96 pixels; larger ones become 224 if a student is a network "
+        "for ImageNet, or 32.",
         flag_values=fv,
     )
     flags.DEFINE_enum(
         "distortion",
         _DEFAULTS.distortion,
-        data.DISTORTIONS,
-        "padded_crop: pad, crop, flip, of images in memory. resized_crop: ImageNet's scale, "
-        "aspect ratio, flip and colours, of images that stay on disk.",
+        list(data.DISTORTIONS),
+        "; ".join(f"{name}: {entry.summary}" for name, entry in data.DISTORTIONS.items()) + ".",
+        fv,
+    )
+    flags.DEFINE_enum(
+        "storage",
+        _DEFAULTS.storage,
+        data.STORAGES,
+        "Where images live while the run trains; auto: in memory if they fit in 16 GB, and else on "
+        "disk. A run can go on with another.",
         fv,
     )
     flags.DEFINE_bool(
         "skip_bad_images",
         _DEFAULTS.skip_bad_images,
-        "For resized_crop: count images that cannot be decoded and list them in bad_images.txt, "
+        "Leave out images that cannot be decoded, count them, and list them in bad_images.txt, "
         "instead of stopping at the first.",
         fv,
     )

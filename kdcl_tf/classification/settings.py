@@ -47,6 +47,7 @@ class Settings(TrainingSettings):
     dataset: str = "digits"
     image_size: int = 0
     distortion: str = "padded_crop"
+    storage: str = "auto"
     skip_bad_images: bool = False
     cutout: bool = False
     cutout_size: int = 16
@@ -79,6 +80,7 @@ class Settings(TrainingSettings):
             general_error=GENERAL_ERRORS,
             general_constraint=GENERAL_CONSTRAINTS,
             distortion=data.DISTORTIONS,
+            storage=data.STORAGES,
         )
         self._check_training()
         self._check_ranges()
@@ -99,8 +101,14 @@ class Settings(TrainingSettings):
 
     @property
     def decodes(self):
-        """Whether images are decoded while the run trains."""
-        return self.distortion == "resized_crop"
+        """Whether images may be decoded while the run trains."""
+        files = self.dataset.startswith(("folder:", "tfrecord:")) and self.storage != "memory"
+        return files or self.storage == "disk" or data.DISTORTIONS[self.distortion].windows
+
+    @property
+    def default_image_size(self):
+        """Pixels a side of images that differ in size and are large."""
+        return students.default_image_size(self.students)
 
     @property
     def is_branched(self):
@@ -201,7 +209,7 @@ class Settings(TrainingSettings):
             raise ValueError(f"--branches={self.branches}: wanted {wanted}")
 
     def _check_distortion(self):
-        data.check_distortion(self.dataset, self.distortion, self.skip_bad_images)
+        data.check_storage(self.dataset, self.storage)
         if self.cutout and self.distortion != "padded_crop":
             raise ValueError(f"--cutout goes with --distortion=padded_crop; got {self.distortion}")
 

@@ -147,11 +147,12 @@ class Classification(Task):
         if used > 1:
             workload = devices.workload(self.settings, self.model, self.dataset)
             print(traffic.describe(workload, used), flush=True)
-        if self.dataset.distortion == "resized_crop":
-            if len(self.dataset.held_out):
-                listing = self.dataset.held_out.listing()
-                files.write_text(workdir.path / "held_out.txt", listing)
-            self.dataset.bad_images.keep_list(workdir.path / "bad_images.txt")
+        for line in self.dataset.notes:
+            print(line, flush=True)
+        listing = self.dataset.held_out.listing()
+        if listing:
+            files.write_text(workdir.path / "held_out.txt", listing)
+        self.dataset.bad_images.keep_list(workdir.path / "bad_images.txt")
 
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
         """Exports every student; gives each student's numbers, and the ensemble's."""
@@ -210,13 +211,14 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
         train_per_class=settings.train_per_class,
         image_size=settings.image_size,
         distortion=settings.distortion,
+        storage=settings.storage,
         skip_bad_images=settings.skip_bad_images,
     )
 
 
 def create_views(settings: Settings, dataset: data.ImageDataset):
     """The students' views of the data set, under the settings' distortion."""
-    common = (dataset, settings.student_names, settings.seed, settings.invariant)
-    if settings.distortion == "resized_crop":
-        return data.EncodedViews(*common)
-    return data.Views(*common, cutout=settings.cutout_size if settings.cutout else 0)
+    options = {"cutout": settings.cutout_size} if settings.cutout else {}
+    return data.create_views(
+        dataset, settings.student_names, settings.seed, settings.invariant, **options
+    )

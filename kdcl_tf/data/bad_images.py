@@ -8,8 +8,7 @@ import pathlib
 import re
 import sys
 import threading
-
-import tensorflow as tf
+from typing import Any
 
 from kdcl_tf import files
 
@@ -59,7 +58,7 @@ class BadImages:
         """
         told = f"image '{name}' of class '{class_name}' cannot be decoded: {reason}"
         if not self.skip:
-            raise BadImageError(f"{told}; --skip_bad_images passes over such images")
+            raise BadImageError(f"{told}; pass skip_bad_images=True to leave out such images")
         with self._lock:
             if name in self.found:
                 return
@@ -72,6 +71,26 @@ class BadImages:
             files.write_text(self._path, "".join(f"{line}\n" for line in self.found.values()))
 
 
+def none_left(count: int, name: str) -> BadImageError:
+    """The error of a batch of which one of several replicas has no image left.
+
+    Args:
+      count: images of the batch that the replica should have had.
+      name: of one of them.
+    """
+    return BadImageError(
+        f"all {count} images of a batch cannot be decoded, among them '{name}': expected one that"
+        " can for every device; mend or remove them, or train on one device"
+    )
+
+
+def any_left(_, labels) -> Any:
+    """Whether anything is left of a batch of (images, labels): what to `filter` a stream by."""
+    import tensorflow as tf
+
+    return tf.size(labels) > 0
+
+
 @contextlib.contextmanager
 def told_in_one_line():
     """Finds the `BadImageError` in the error that a stream makes of it.
@@ -79,6 +98,8 @@ def told_in_one_line():
     Raises:
       BadImageError: in the place of that error.
     """
+    import tensorflow as tf
+
     try:
         yield
     except tf.errors.OpError as error:

@@ -1,27 +1,27 @@
-"""A data set in memory: uint8 images, integer labels, channel statistics."""
+"""A data set: its splits, its classes, and how its images are normalised."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kdcl_tf.data import normalization as normalization_lib
-
-# Decoded images live in memory. Past this the machine would swap or be killed
-# in the middle of a long decode, so the load is refused before it starts.
-MAXIMUM_BYTES = 16_000_000_000
+from kdcl_tf.data import bad_images as bad_images_lib, normalization as normalization_lib
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageSplit:
-    """Images and their labels, in a fixed order.
+    """Decoded images in memory and their labels, in a fixed order.
 
     Attributes:
       images: `[N, H, W, C]` uint8. N may be 0.
       labels: `[N]` int64.
+      encoded: the `EncodedSplit` that they were decoded from, if any.
+      good: `[N]` bool, False for images that could not be decoded, which are passed over;
+        None where there are none of these.
 
     Raises:
       ValueError: when dtypes, ranks or lengths are not those.
@@ -29,64 +29,155 @@ class ImageSplit:
 
     images: np.ndarray
     labels: np.ndarray
+    encoded: Any = None
+    good: np.ndarray | None = None
 
     def __post_init__(self):
         images, labels = self.images, self.labels
         if images.dtype != np.uint8 or images.ndim != 4:
             raise ValueError(
-                f"images: got {images.dtype} of shape {list(images.shape)}, wanted"
-                " uint8 of shape [N, H, W, C]"
+                f"images: expected uint8 of shape [N, H, W, C]; got {images.dtype} of shape"
+                f" {list(images.shape)}"
             )
         if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
             raise ValueError(
-                f"labels: got {labels.dtype} of shape {list(labels.shape)}, wanted"
-                f" int64 of shape [{len(images)}], one for each image"
+                f"labels: expected int64 of shape [{len(images)}], one for each image; got"
+                f" {labels.dtype} of shape {list(labels.shape)}"
             )
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every image."""
+        return self.images.shape[1:]
+
     @functools.cached_property
-    def tensors(self):
+    def _tensors(self):
         """(images, labels) as tensors on the host, copied at the first use and kept."""
         from kdcl_tf.data import stream
 
         return stream.on_host(self.images), stream.on_host(self.labels)
 
-    def take(self, indices: np.ndarray) -> ImageSplit:
-        """The examples at `indices` (`[n]` integers), copied, in that order."""
-        return ImageSplit(self.images[indices], self.labels[indices])
+    def take(self, indices) -> ImageSplit:
+        """The examples at `indices`, an array or a slice, copied, in that order."""
+        return ImageSplit(
+            self.images[indices],
+            self.labels[indices],
+            self.encoded and self.encoded.take(indices),
+            None if self.good is None else self.good[indices],
+        )
 
-    def pixels(self, batch_size: int):
+    def listing(self) -> str:
+        """A line for each image: its name, a tab, the name of its class; "" without names."""
+        return self.encoded.listing() if self.encoded else ""
+
+    def grey_levels(self) -> np.ndarray:
+        """Counts of the grey levels in all images, see `normalization.grey_levels`."""
+        images = self.images if self.good is None else self.images[self.good]
+        return normalization_lib.grey_levels(images)
+
+    def pixels(self, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Every image once, in order, as a student in service would be given it.
 
         Yields:
           (`[B, H, W, C]` uint8, `[B]` int64 labels).
         """
         for start in range(0, len(self), batch_size):
-            part = slice(start, start + batch_size)
-            yield self.images[part], self.labels[part]
+            part = np.arange(start, min(start + batch_size, len(self)))
+            part = part if self.good is None else part[self.good[part]]
+            if len(part):
+                yield self.images[part], self.labels[part]
+
+    def batches(self, order: np.ndarray, batch_size: int, finish: Callable[..., Any], share=None):
+        """Streams the images at `order`, in that order.
+
+        Which batch an image belongs to does not depend on what could be decoded: a bad
+        image leaves its batch smaller.
+
+        Args:
+          order: `[n]` integers.
+          batch_size: images a batch, over all replicas.
+          finish: maps images `[B, H, W, C]` uint8, labels `[B]` and indices `[B]`, both
+            int64, to a batch.
+          share: the parts of every batch that are produced, see `stream.batches`.
+
+        Returns:
+          `tf.data.Dataset` of what `finish` gives.
+
+        Raises:
+          BadImageError: when no image of a batch could be decoded for one of several
+            replicas, which would wait for each other.
+        """
+        import tensorflow as tf
+
+        from kdcl_tf.data import stream
+
+        share = share or stream.Share()
+        self._check_parts(order, batch_size, share)
+        images, labels = self._tensors
+
+        def examples(indices):
+            if self.good is not None:
+                indices = tf.boolean_mask(indices, tf.gather(self.good, indices))
+            return finish(tf.gather(images, indices), tf.gather(labels, indices), indices)
+
+        return stream.batches(order, batch_size, examples, share)
+
+    def _check_parts(self, order, batch_size, share):
+        if self.good is None or share.replicas == 1 or batch_size < 1:
+            return
+        for start, end in share.bounds(len(order), batch_size):
+            part = order[start:end]
+            if len(part) and not self.good[part].any():
+                raise bad_images_lib.none_left(len(part), self.encoded.images.name(part[0]))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Labelled:
+    """Encoded images as a source finds them, and their labels.
+
+    Attributes:
+      images: a class of `storage`, of N images.
+      labels: `[N]` int64.
+    """
+
+    images: Any
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices) -> Labelled:
+        """The examples at `indices`, an array or a slice, in that order."""
+        return Labelled(self.images.take(indices), self.labels[indices])
 
 
 class Source(NamedTuple):
-    """What a source file gives: everything it has, nothing held out yet.
+    """What a source gives: everything it has, nothing held out or decoded yet.
 
     Attributes:
       train: all training images.
       test: all test images.
       class_names: one name a class; a label is a position here.
       flip: whether a mirrored image still shows its class.
+      size: (height, width) of every image, or None where they differ.
     """
 
-    train: ImageSplit
-    test: ImageSplit
+    train: Labelled
+    test: Labelled
     class_names: tuple[str, ...]
     flip: bool
+    size: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageDataset:
     """An image classification data set, ready to train on.
+
+    Its splits are `ImageSplit`s, decoded in memory, or `EncodedSplit`s, which decode images
+    when they are wanted.
 
     Attributes:
       name: what was asked of `load`.
@@ -97,20 +188,23 @@ class ImageDataset:
       normalization: of the images, for students that have none of their own.
       flip: whether views may mirror an image. `dataclasses.replace(dataset,
         flip=False)` turns it off.
+      distortion: how views of these images are distorted, a name of `data.DISTORTIONS`.
+      bad_images: what is done about images that cannot be decoded, and which they are.
+      notes: a line for each decision of `load` that the caller left to it.
     """
 
     name: str
-    train: ImageSplit
-    held_out: ImageSplit
-    test: ImageSplit
+    train: Any
+    held_out: Any
+    test: Any
     class_names: tuple[str, ...]
     normalization: normalization_lib.Normalization
     flip: bool
-
-    @property
-    def distortion(self) -> str:
-        """The distortion that views of these images have, as `data.load` names it."""
-        return "padded_crop"
+    distortion: str = "padded_crop"
+    bad_images: bad_images_lib.BadImages = dataclasses.field(
+        default_factory=bad_images_lib.BadImages
+    )
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -119,9 +213,15 @@ class ImageDataset:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of every image."""
-        return self.train.images.shape[1:]
+        return self.train.image_shape
 
-    def batches(self, split: ImageSplit, batch_size: int, share=None):
+    def batches(
+        self,
+        split: Any,
+        batch_size: int,
+        share=None,
+        normalizations: Mapping[str, normalization_lib.Normalization] | None = None,
+    ):
         """Every example of a split once, in order, without distortion.
 
         Iterate the result as often as wanted.
@@ -130,30 +230,31 @@ class ImageDataset:
           split: `dataset.test`, `.held_out` or `.train`; may be empty.
           batch_size: examples a batch; the last batch may be smaller.
           share: `data.Share`, the part of every batch that this process reads; None is all.
+          normalizations: `{student: Normalization}`, where students have their own.
 
         Returns:
-          `tf.data.Dataset` of (normalised images `[B, H, W, C]` float32, labels
-          `[B]` int64), where B is None in the element spec.
+          `tf.data.Dataset` of (normalised images `[B, H, W, C]` float32, or such a tensor
+          for each student by name; labels `[B]` int64), where B is None in the element spec.
 
         Raises:
           ValueError: when `batch_size` is not positive.
         """
-        import tensorflow as tf
 
-        from kdcl_tf.data import stream
+        def finish(images, labels, _):
+            if not normalizations:
+                return self.normalization.apply(images), labels
+            views = {name: each.apply(images) for name, each in normalizations.items()}
+            return views, labels
 
-        images, labels = split.tensors
-
-        def examples(indices):
-            rows = tf.gather(images, indices)
-            return self.normalization.apply(rows), tf.gather(labels, indices)
-
-        share = share or stream.Share()
-        return stream.batches(np.arange(len(split)), batch_size, examples, share)
+        batches = split.batches(np.arange(len(split)), batch_size, finish, share)
+        if self.bad_images.skip and (share is None or share.replicas == 1):
+            # A batch of which nothing is left says nothing, and CPUs' convolutions fail on it.
+            return batches.filter(bad_images_lib.any_left)
+        return batches
 
     def problems(self) -> dict[str, int]:
         """Counts of what went wrong with images so far, for a run's log."""
-        return {}
+        return {"bad_images": len(self.bad_images)} if self.bad_images.skip else {}
 
     def summary(self) -> dict[str, Any]:
         """What a run should record of its data; `json.dumps` accepts it."""
@@ -167,6 +268,7 @@ class ImageDataset:
             "image_shape": [int(size) for size in self.image_shape],
             **self.normalization.as_card(),
             "flip": self.flip,
+            **self.problems(),
         }
 
 
@@ -175,17 +277,6 @@ def check_labels(split_name: str, labels: np.ndarray, num_classes: int) -> None:
     wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if wrong.size:
         raise ValueError(
-            f"labels out of range: got {labels[wrong[0]]} at example {wrong[0]} of"
-            f" {split_name}, wanted 0..{num_classes - 1}"
-        )
-
-
-def check_size(name: str, count: int, height: int, width: int) -> None:
-    """Raises ValueError when `count` RGB images would not fit in memory."""
-    size = count * height * width * 3
-    if size > MAXIMUM_BYTES:
-        raise ValueError(
-            f"data set {name!r} is too large to hold in memory: got {count} images"
-            f" of {height}x{width}, {size / 1e9:.1f} GB decoded, wanted at most"
-            f" {MAXIMUM_BYTES / 1e9:.0f} GB; pass a smaller image_size"
+            f"labels out of range: expected 0..{num_classes - 1}; got {labels[wrong[0]]} at"
+            f" example {wrong[0]} of {split_name}"
         )

@@ -1,4 +1,4 @@
-"""Encoded images to pixels: whole, or only the part that is needed.
+"""Encoded images to pixels: whole, or only the part that is needed; and whole ones resized.
 
 Everything here works eagerly and in a graph.
 """
@@ -70,6 +70,24 @@ def parts(
         lambda: _whole(content, windows),
     )
     return tf.ensure_shape(pixels, [None, None, 3]), moved
+
+
+def resized(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Resizes whole images bilinearly; the aspect ratio is not kept.
+
+    Antialiased: without it, shrinking a photograph to 32 pixels would read a few
+    of its pixels and ignore all others. When enlarging it changes nothing.
+
+    Args:
+      images: `[H, W, C]` or `[N, H, W, C]`, values in 0..255.
+      height, width: pixels.
+
+    Returns:
+      uint8, `[height, width, C]` or `[N, height, width, C]`, rounded to the nearest.
+    """
+    found = tf.image.resize(images, [height, width], antialias=True)
+    # The cast of 255.00002 to uint8 would wrap round to 0.
+    return tf.cast(tf.clip_by_value(tf.round(found), 0.0, 255.0), tf.uint8)
 
 
 def fault(content: bytes) -> str | None:

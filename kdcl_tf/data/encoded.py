@@ -1,7 +1,8 @@
-"""A data set whose images stay encoded on disk and are decoded when they are wanted."""
+"""Images that stay encoded, on disk or in memory, and are decoded when they are wanted."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -15,37 +16,46 @@ from kdcl_tf.data import (
     dataset as dataset_lib,
     decoding,
     errors,
-    resize,
     storage,
     stream,
 )
 
-DEFAULT_SIZE = 224
-
 # Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
-_SCALED = 256 / 224
+CENTRAL = 256 / 224
+
+_DECODED_AT_ONCE = 256
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EncodedSplit:
     """Encoded images and their labels, in a fixed order.
 
+    Whole images are scaled to `margin` times the size, whatever their own shape, and cut to
+    the centre.
+
     Attributes:
-      images: `storage.Files` or `storage.Records` of N images.
+      images: a class of `storage`, of N images.
       labels: `[N]` int64.
       class_names: one a class.
-      image_size: pixels a side of the images it gives.
+      size: (height, width) of the images it gives.
       bad_images: what to do about those that cannot be decoded.
+      margin: 1 shows all of an image.
     """
 
-    images: storage.Files | storage.Records
+    images: storage.Files | storage.Records | storage.Bytes | storage.Pixels
     labels: np.ndarray
     class_names: Sequence[str]
-    image_size: int
+    size: tuple[int, int]
     bad_images: bad_images_lib.BadImages
+    margin: float = 1.0
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the images it gives."""
+        return (*self.size, 3)
 
     def take(self, indices) -> EncodedSplit:
         """The examples at `indices`, an array or a slice, in that order."""
@@ -62,32 +72,33 @@ class EncodedSplit:
         """Every image as a student in service would be given it, in order.
 
         Yields:
-          (`[B, S, S, 3]` uint8, `[B]` int64 labels).
+          (`[B, H, W, 3]` uint8, `[B]` int64 labels).
 
         Raises:
           BadImageError: at the first image that cannot be decoded, unless skipped.
         """
+        everything = np.arange(len(self))
+        batches = self.batches(everything, batch_size, lambda images, labels, _: (images, labels))
         with bad_images_lib.told_in_one_line():
-            yield from self.central(batch_size).as_numpy_iterator()
+            yield from batches.filter(bad_images_lib.any_left).as_numpy_iterator()
 
-    def central(self, batch_size: int, share: stream.Share | None = None) -> tf.data.Dataset:
-        """`pixels`, as a `tf.data.Dataset`; of every batch the `share` of this process."""
-        share = share or stream.Share()
-        size = self.image_size
-        spec = tf.TensorSpec([size, size, 3], tf.uint8)
-        decode = functools.partial(_central, size=size)
-        alone = share.replicas == 1
-        batches = self.stream(
-            np.arange(len(self)),
+    def batches(
+        self,
+        order: np.ndarray,
+        batch_size: int,
+        finish: Callable[..., Any],
+        share: stream.Share | None = None,
+    ) -> tf.data.Dataset:
+        """Streams whole images, as `ImageSplit.batches` does, and decodes them on the way."""
+        spec = tf.TensorSpec(self.image_shape, tf.uint8), tf.TensorSpec([], tf.int64)
+        return self.stream(
+            order,
             batch_size,
-            lambda content, _: decode(content),
+            lambda content, index: (self._whole(content), index),
             spec,
-            share,
+            share or stream.Share(),
+            lambda pair, labels: finish(pair[0], labels, pair[1]),
         )
-        if not alone:
-            return batches
-        # A batch of which nothing is left says nothing, and CPUs' convolutions fail on it.
-        return batches.filter(has_images)
 
     def stream(
         self,
@@ -96,6 +107,7 @@ class EncodedSplit:
         decode: Callable[[tf.Tensor, tf.Tensor], Any],
         spec: Any,
         share: stream.Share = stream.Share(),
+        finish: Callable[[Any, tf.Tensor], Any] = lambda images, labels: (images, labels),
     ) -> tf.data.Dataset:
         """Decodes the images at `order`, in that order.
 
@@ -108,22 +120,91 @@ class EncodedSplit:
           decode: maps the bytes of an image and its index to tensors.
           spec: nest of `tf.TensorSpec` that `decode` gives.
           share: the parts of every batch that are produced, see `stream.batches`.
+          finish: maps what `decode` gives, batched, and labels `[B]` int64 to a batch.
 
         Returns:
-          `tf.data.Dataset` of (what `decode` gives, batched; labels `[B]` int64). B is 0 where
-          all images of a batch are bad; for one of several replicas, which would wait for
-          each other, that is an error.
+          `tf.data.Dataset` of what `finish` gives. B is 0 where all images of a batch are
+          bad; for one of several replicas, which would wait for each other, that is an error.
         """
 
         def example(index):
             return *self._decoded(index, decode, spec), self._labels[index], index
 
-        finish = functools.partial(self._finish, share.replicas > 1)
-        return stream.decoded(order, batch_size, example, finish, share)
+        def finished(images, good, labels, indices):
+            return finish(*self._without_bad(share.replicas > 1, images, good, labels, indices))
+
+        return stream.decoded(order, batch_size, example, finished, share)
+
+    def decoded(self) -> dataset_lib.ImageSplit:
+        """The whole images, decoded into memory; bad ones are told of now.
+
+        Raises:
+          BadImageError: at the first image that cannot be decoded, unless skipped.
+        """
+        own = getattr(self.images, "pixels", None)
+        if own is not None and own.shape[1:] == self.image_shape and self.margin == 1:
+            return dataset_lib.ImageSplit(own, self.labels, self)
+        found = np.zeros([len(self), *self.image_shape], np.uint8)
+        good = np.zeros([len(self)], bool)
+        source = self
+        # To open a file for each of many small records takes longer than to decode them.
+        if isinstance(self.images, storage.Records) and self.images.size(0) <= found.nbytes:
+            source = dataclasses.replace(self, images=storage.held(self.images))
+        for images, indices in source.numbered():
+            found[indices], good[indices] = images, True
+        return dataset_lib.ImageSplit(found, self.labels, self, None if good.all() else good)
+
+    def numbered(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Whole images, `[B, H, W, 3]` uint8, and where in the split they stand; no bad ones."""
+        done = 0
+        # Small images take three times as long when each may be a bad one: so only from the
+        # first that is.
+        with contextlib.suppress(tf.errors.OpError):
+            for images, indices in self._good_batches().as_numpy_iterator():
+                done += len(indices)
+                yield images, indices
+        rest = np.arange(done, len(self))
+        batches = self.batches(
+            rest, _DECODED_AT_ONCE, lambda images, _, indices: (images, indices)
+        )
+        with bad_images_lib.told_in_one_line():
+            yield from batches.as_numpy_iterator()
+
+    def _good_batches(self):
+        """Of `numbered`; ends with an error at a bad image."""
+
+        def example(index):
+            return self._whole(self.images.content(index)), index
+
+        everything = np.arange(len(self))
+        return stream.decoded(everything, _DECODED_AT_ONCE, example, lambda *batch: batch)
+
+    def report(self, index: int) -> None:
+        """Tells that an image is a bad one, and why.
+
+        Raises:
+          BadImageError: unless bad images are skipped.
+        """
+        class_name = self.class_names[self.labels[index]]
+        self.bad_images.report(self.images.name(index), class_name, self._reason(index))
 
     @functools.cached_property
     def _labels(self):
         return stream.on_host(self.labels)
+
+    def _whole(self, content):
+        """The pixels of one image, `[H, W, 3]` uint8."""
+        height, width = (round(side * self.margin) for side in self.size)
+        pixels = decoding.rgb(content)
+        # To resize to the size that an image has changes nothing, and takes as long as to decode.
+        image = tf.cond(
+            tf.reduce_all(tf.shape(pixels)[:2] == [height, width]),
+            lambda: pixels,
+            lambda: decoding.resized(pixels, height, width),
+        )
+        top, left = (height - self.size[0]) // 2, (width - self.size[1]) // 2
+        image = image[top : top + self.size[0], left : left + self.size[1]]
+        return tf.ensure_shape(image, self.image_shape)
 
     def _decoded(self, index, decode, spec):
         """(what `decode` gives, whether it could): zeros when not.
@@ -136,27 +217,23 @@ class EncodedSplit:
         bad = one.map(lambda _: (tf.nest.map_structure(_zeros, spec), False))
         return good.ignore_errors().concatenate(bad).take(1).get_single_element()
 
-    def _finish(self, refuse_empty, images, good, labels, indices):
-        """Leaves out what is not good, and tells of it."""
+    def _without_bad(self, refuse_empty, images, good, labels, indices):
+        """(images, labels) that are good; of the others is told."""
 
-        def without_bad_ones():
+        def some():
             told = tf.numpy_function(self._report, [indices, good, refuse_empty], tf.bool)
             with tf.control_dependencies([told]):
                 kept = tf.nest.map_structure(lambda each: tf.boolean_mask(each, good), images)
                 return kept, tf.boolean_mask(labels, good)
 
-        return tf.cond(tf.reduce_all(good), lambda: (images, labels), without_bad_ones)
+        return tf.cond(tf.reduce_all(good), lambda: (images, labels), some)
 
     def _report(self, indices, good, refuse_empty):
         """Tells of the images that are not good, by number in this split."""
         for index in indices[~good]:
-            name, label = self.images.name(index), self.labels[index]
-            self.bad_images.report(name, self.class_names[label], self._reason(index))
+            self.report(index)
         if refuse_empty and not good.any():
-            raise bad_images_lib.BadImageError(
-                f"all {len(good)} images of a batch cannot be decoded, among them '{name}': wanted"
-                " one that can for every device; mend or remove them, or train on one device"
-            )
+            raise bad_images_lib.none_left(len(good), self.images.name(indices[0]))
         return True
 
     def _reason(self, index):
@@ -167,48 +244,5 @@ class EncodedSplit:
         return decoding.fault(content) or "it can be decoded whole, and not in part"
 
 
-def has_images(_, labels):
-    """Whether anything is left of a batch: what to `filter` a stream by."""
-    return tf.size(labels) > 0
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class EncodedDataset(dataset_lib.ImageDataset):
-    """An `ImageDataset` whose splits are `EncodedSplit`s.
-
-    Images for evaluation are scaled to a square, 256 x 256 for 224 as in the paper,
-    whatever their own shape, and cut to the central `image_size`.
-    """
-
-    @property
-    def distortion(self) -> str:
-        return "resized_crop"
-
-    @property
-    def bad_images(self) -> bad_images_lib.BadImages:
-        return self.train.bad_images
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return (self.train.image_size, self.train.image_size, 3)
-
-    def batches(self, split: EncodedSplit, batch_size: int, share=None) -> tf.data.Dataset:
-        batches = split.central(batch_size, share)
-        return batches.map(lambda images, labels: (self.normalization.apply(images), labels))
-
-    def problems(self) -> dict[str, int]:
-        return {"bad_images": len(self.bad_images)} if self.bad_images.skip else {}
-
-    def summary(self) -> dict[str, Any]:
-        return {**super().summary(), **self.problems()}
-
-
 def _zeros(spec):
     return tf.zeros(spec.shape, spec.dtype)
-
-
-def _central(content, size):
-    scaled = round(size * _SCALED)
-    border = (scaled - size) // 2
-    image = resize.square(decoding.rgb(content), scaled)
-    return tf.ensure_shape(image[border : border + size, border : border + size], [size, size, 3])

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import dataset as dataset_lib, stream
+from kdcl_tf.data import (
+    bad_images,
+    dataset as dataset_lib,
+    distortions,
+    normalization as normalization_lib,
+    stream,
+)
 
 
 class Epochs:
@@ -30,7 +36,7 @@ class Epochs:
         self.dataset = dataset
         self._seed = seed
         if seed < 0:
-            raise ValueError(f"seed: got {seed}, wanted 0 or more")
+            raise ValueError(f"seed: expected 0 or more; got {seed}")
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Number of batches in an epoch, the last partial one included.
@@ -99,13 +105,19 @@ class Epochs:
 class StudentEpochs(Epochs):
     """Epochs of labelled images, of which every student sees a view of its own.
 
-    A batch is (images, labels `[B]` int64). With `invariant`, images is
-    `{student: [B, H, W, C] float32}`, otherwise one such tensor. A view is a function
-    of (seed, epoch, number of the student, index of the image).
+    Invariant collaborative learning (KDCL paper, section 3.4) asks that students
+    agree on images that each of them sees distorted in another way. All students
+    share one policy and differ in what chance decides.
+
+    A batch is (images, labels `[B]` int64). Images is `{student: [B, H, W, C] float32}`, or
+    one such tensor where all students see the same. A view is a function of (seed, epoch,
+    number of the student, index of the image), wherever images live.
 
     Attributes:
       dataset: its `train` split is streamed.
       students: names of the students, in order.
+      policy: of the distortion, see `data.distortions`.
+      normalizations: `{student: Normalization}`.
     """
 
     def __init__(
@@ -114,16 +126,73 @@ class StudentEpochs(Epochs):
         students: Sequence[str],
         seed: int,
         invariant: bool = True,
+        policy: Any = None,
+        normalizations: Mapping[str, normalization_lib.Normalization] | None = None,
     ):
+        """Describes the batches.
+
+        Args:
+          dataset: its `train` split is streamed.
+          students: distinct names; their order matters, the names do not.
+          seed: 0 or more.
+          invariant: a view for each student; otherwise one view is shared by all,
+            and it is the one that the first student would have had.
+          policy: by default that of the data set's distortion.
+          normalizations: of students that have their own; by default the data set's.
+
+        Raises:
+          ValueError: for no students or two of one name, a negative seed, or the
+            normalisation of an unknown student.
+        """
         super().__init__(dataset, seed)
         self.students = tuple(students)
-        self._invariant = invariant
         if not self.students or len(set(self.students)) != len(self.students):
-            raise ValueError(f"students: got {self.students}, wanted one or more names, each once")
+            raise ValueError(
+                f"students: expected one or more names, each once; got {self.students}"
+            )
+        given = normalizations or {}
+        unknown = sorted(given.keys() - set(self.students))
+        if unknown:
+            raise ValueError(
+                f"normalizations: expected students of {', '.join(self.students)}; got"
+                f" {', '.join(unknown)}"
+            )
+        self.normalizations = {
+            name: given.get(name, dataset.normalization) for name in self.students
+        }
+        self.policy = policy or distortions.create(dataset.distortion, flip=dataset.flip)
+        self._invariant = invariant
 
-    def _viewers(self) -> tuple[str, ...]:
-        """The students that a view is drawn for."""
-        return self.students if self._invariant else self.students[:1]
+    def epoch(
+        self, epoch: int, batch_size: int, skip: int = 0, share: stream.Share | None = None
+    ) -> tf.data.Dataset:
+        """See `Epochs`.
+
+        Where bad images are left out, a batch may have none left.  It is passed over, unless
+        a `share` is asked for: whoever counts steps finds its place again by their number.
+        """
+        batches = super().epoch(epoch, batch_size, skip, share or stream.Share())
+        if share is None and self.dataset.bad_images.skip:
+            return batches.filter(bad_images.any_left)
+        return batches
+
+    @property
+    def _count(self) -> int:
+        """Views of an image that chance decides about."""
+        return len(self.students) if self._invariant else 1
+
+    def _shown(self, view: Callable[[int, normalization_lib.Normalization], Any]) -> Any:
+        """The images of a batch, made of single views.
+
+        Args:
+          view: a function of the number of a view, below `_count`, and of a normalisation.
+        """
+        if not self._invariant and len(set(self.normalizations.values())) == 1:
+            return view(0, self.normalizations[self.students[0]])
+        return {
+            student: view(number if self._invariant else 0, self.normalizations[student])
+            for number, student in enumerate(self.students)
+        }
 
 
 def fold_in(key: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:

@@ -2,100 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import dataset as dataset_lib, order as order_lib, stream
-from kdcl_tf.data.distortions import padded_crop as distortion_lib
+from kdcl_tf.data import (
+    dataset as dataset_lib,
+    distortions,
+    encoded_views,
+    normalization as normalization_lib,
+    order as order_lib,
+    stream,
+)
+
+
+def create_views(
+    dataset: dataset_lib.ImageDataset,
+    students: Sequence[str],
+    seed: int,
+    invariant: bool = True,
+    normalizations: Mapping[str, normalization_lib.Normalization] | None = None,
+    **options: Any,
+) -> order_lib.StudentEpochs:
+    """Views under the data set's own distortion.
+
+    Args:
+      dataset, students, seed, invariant, normalizations: see `order.StudentEpochs`.
+      **options: of the distortion, such as `cutout=16` of `padded_crop`.
+
+    Raises:
+      ValueError: for arguments out of range.
+    """
+    policy = distortions.create(dataset.distortion, flip=dataset.flip, **options)
+    windows = distortions.DISTORTIONS[dataset.distortion].windows
+    kind = encoded_views.EncodedViews if windows else Views
+    return kind(dataset, students, seed, invariant, policy, normalizations)
 
 
 class Views(order_lib.StudentEpochs):
-    """Streams training epochs in which every student sees its own view.
+    """Streams training epochs of a distortion of whole images.
 
-    Invariant collaborative learning (KDCL paper, section 3.4) asks that students
-    agree on images that each of them sees distorted in another way. All students
-    share one policy and differ in what chance decides.
-
-    Nothing here has a state. A view is a function of (seed, epoch, number of the
-    student, index of the image), and the order of the images of (seed, epoch):
-    neither depends on the batch size, on `skip` or on what was read before.
-
-        views = Views(dataset, ("resnet32", "wrn_16_2"), seed=0)
+        views = create_views(dataset, ("resnet32", "wrn_16_2"), seed=0)
         for images, labels in views.epoch(0, batch_size=128):
           images["resnet32"], images["wrn_16_2"]  # [B, H, W, C] each
-
-    Attributes:
-      dataset: where the images come from.
-      students: names of the students, in order.
-      distortions: the policy of each student. All are the same today; students
-        that differ in resolution would differ here.
     """
 
-    def __init__(
-        self,
-        dataset: dataset_lib.ImageDataset,
-        students: Sequence[str],
-        seed: int,
-        invariant: bool = True,
-        cutout: int = 0,
-        padding: int = 4,
-    ):
-        """Puts the training images where tf.data can reach them, once.
-
-        Args:
-          dataset: its `train` split is streamed.
-          students: distinct names; their order matters, the names do not.
-          seed: 0 or more.
-          invariant: a view for each student; otherwise one view is shared by all,
-            and it is the one that the first student would have had.
-          cutout: side of the Cutout square in pixels, 0 for none.
-          padding: pixels added on each side before the random crop.
+    def __init__(self, *arguments: Any, **named: Any):
+        """See `order.StudentEpochs`.
 
         Raises:
-          ValueError: for no students or two of one name, a negative seed, a
-            negative size, or a Cutout square larger than the image.
+          ValueError: as there, and for images that the policy cannot distort.
         """
-        super().__init__(dataset, students, seed, invariant)
-        side = min(dataset.image_shape[:2])
-        if cutout > side:
-            raise ValueError(
-                f"cutout: got {cutout}, wanted at most {side}, the side of the image"
-            )
-        policy = distortion_lib.Distortion(padding, dataset.flip, cutout)
-        self.distortions = {student: policy for student in self.students}
-        self._images, self._labels = dataset.train.tensors
+        super().__init__(*arguments, **named)
+        self.policy.check(*self.dataset.image_shape[:2])
+
+    def draws(self, epoch: int) -> list[Any]:
+        """What chance decides for every image, and each of the views of it."""
+        count = len(self.dataset.train)
+        height, width, _ = self.dataset.image_shape
+        with tf.device("CPU:0"):
+            key = self._key(epoch)
+            return [
+                self.policy.draw(order_lib.fold_in(key, number), count, height, width)
+                for number in range(self._count)
+            ]
 
     def _batches(
         self, order: np.ndarray, batch_size: int, epoch: int, share: stream.Share
     ) -> tf.data.Dataset:
         draws = self.draws(epoch)
 
-        def examples(indices):
-            labels = tf.gather(self._labels, indices)
-            return self._views(indices, draws), labels
+        def finish(images, labels, indices):
+            return self._views(images, indices, draws), labels
 
-        return stream.batches(order, batch_size, examples, share)
+        return self.dataset.train.batches(order, batch_size, finish, share)
 
-    def draws(self, epoch: int) -> dict[str, distortion_lib.Draws]:
-        """What chance decides for every image, and every student that has a view."""
-        count = len(self.dataset.train)
-        height, width, _ = self.dataset.image_shape
-        table = {}
-        with tf.device("CPU:0"):
-            key = self._key(epoch)
-            for number, student in enumerate(self._viewers()):
-                table[student] = self.distortions[student].draw(
-                    order_lib.fold_in(key, number), count, height, width
-                )
-        return table
+    def _views(self, images: tf.Tensor, indices: tf.Tensor, draws: Sequence[Any]):
+        """What the students see of the images `[B, H, W, C]` uint8 at `indices` `[B]`."""
+        normalized = {each: each.apply(images) for each in set(self.normalizations.values())}
 
-    def _views(self, indices: tf.Tensor, draws: dict[str, distortion_lib.Draws]):
-        """The views of the images at `indices` `[B]`."""
-        images = self.dataset.normalization.apply(tf.gather(self._images, indices))
-        views = {}
-        for student in self._viewers():
-            mine = [tf.gather(field, indices) for field in draws[student]]
-            views[student] = self.distortions[student].apply(images, distortion_lib.Draws(*mine))
-        return views if self._invariant else views[self.students[0]]
+        def view(number, normalization):
+            mine = tf.nest.map_structure(lambda field: tf.gather(field, indices), draws[number])
+            return self.policy.apply(normalized[normalization], mine)
+
+        return self._shown(view)

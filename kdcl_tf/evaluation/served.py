@@ -51,8 +51,8 @@ def load_dataset(card, name=None, data_dir=None, skip_bad_images=False, **subset
 
     Args:
       card: of the student.
-      name, data_dir, skip_bad_images: as in `data.load`.  Whether images stay on disk, and so
-        how they are scaled, is as it was when the student learned.
+      name, data_dir, skip_bad_images: as in `data.load`.  How images are scaled is as it was
+        when the student learned.
       **subset: `holdout_per_class` and `train_per_class`, for the images it was trained on.
 
     Raises:
@@ -64,14 +64,12 @@ def load_dataset(card, name=None, data_dir=None, skip_bad_images=False, **subset
     height, width, _ = card["image_shape"]
     # Only images in a data set's own size are not square.
     size = height if height == width else 0
-    distortion = card.get("distortion", "padded_crop")
-    if name == "digits" or name.startswith("tfrecord:"):
-        distortion = "padded_crop" if name == "digits" else "resized_crop"
     return data.load(
         name,
         data_dir=data_dir,
         image_size=size,
-        distortion=distortion,
+        distortion=card.get("distortion", "padded_crop"),
+        normalization=data.Normalization.from_card(card) if "mean" in card else None,
         skip_bad_images=skip_bad_images,
         **subset,
     )

@@ -12,12 +12,18 @@ import math
 
 from kdcl_tf.students.levels import feature_levels
 from kdcl_tf.students.names import model_name_of, parse, validate, validate_branches
-from kdcl_tf.students.sizes import checked_input_shape, checked_num_classes, validate_size
+from kdcl_tf.students.sizes import (
+    checked_input_shape,
+    checked_num_classes,
+    default_image_size,
+    validate_size,
+)
 
 __all__ = [
     "FusedBatchNormalization",
     "build",
     "build_branches",
+    "default_image_size",
     "feature_levels",
     "model_name_of",
     "parameter_count",

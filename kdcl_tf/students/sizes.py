@@ -7,6 +7,8 @@ from kdcl_tf.students.names import parse
 # Below, a net's last strides see one pixel and padding, and no longer do what they say.
 SMALLEST_IMAGE = {"cifar_resnet": 4, "wide_resnet": 4, "resnet": 32, "mobilenet_v2": 32}
 
+_FOR_IMAGENET = ("resnet", "mobilenet_v2", "keras")
+
 _HALVINGS = {4: "twice", 32: "five times"}
 
 
@@ -64,6 +66,18 @@ def validate_size(name: str, side: int) -> None:
             f"image size: got {side} pixels a side, wanted {smallest} or more for student "
             f"{name!r}, which halves images {_HALVINGS[smallest]}"
         )
+
+
+def default_image_size(names) -> int:
+    """Pixels a side that photographs are resized to where nobody says it.
+
+    Args:
+        names: of the students, valid ones.
+
+    Returns:
+        224 if one of them is a network for ImageNet, else 32.
+    """
+    return 224 if any(parse(name).family in _FOR_IMAGENET for name in names) else 32
 
 
 def _is_integer(value) -> bool:

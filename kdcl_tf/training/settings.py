@@ -11,7 +11,7 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 PRECISIONS = tuple(POLICIES)
 STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
 # These say on what a run runs, not what it is: it may go on with others.
-MACHINE_SETTINGS = ("strategy",)
+MACHINE_SETTINGS = ("strategy", "storage")
 
 
 class TrainingSettings:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kdcl_tf.data import bad_images
 
-LINE = "image 'a/1.jpg' of class 'a' cannot be decoded: torn; --skip_bad_images passes over"
+LINE = "image 'a/1.jpg' of class 'a' cannot be decoded: torn; pass skip_bad_images=True"
 
 
 class BadImagesTest(tf.test.TestCase):

@@ -113,5 +113,30 @@ class FaultTest(tf.test.TestCase, parameterized.TestCase):
         self.assertIsNone(decoding.fault(image_files.encode(PHOTO)))
 
 
+class ResizedTest(tf.test.TestCase):
+    def test_same_size_changes_nothing(self):
+        images = np.random.default_rng(0).integers(0, 256, [2, 8, 8, 3])
+        images = images.astype(np.uint8)
+        self.assertAllEqual(decoding.resized(images, 8, 8), images)
+        # Not even where TensorFlow does not see that it is the same.
+        found = tf.function(
+            lambda image: decoding.resized(image, 8, 8),
+            input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)],
+        )(images[0])
+        self.assertAllEqual(found, images[0])
+
+    def test_extremes_do_not_wrap_round(self):
+        for level in (0, 255):
+            image = np.full([5, 9, 3], level, np.uint8)
+            self.assertAllEqual(decoding.resized(image, 32, 32), np.full([32, 32, 3], level))
+
+    def test_shrinking_averages(self):
+        stripes = np.tile(np.array([0, 255], np.uint8), 32)
+        image = np.broadcast_to(stripes[None, :, None], [64, 64, 3])
+        inner = decoding.resized(image, 4, 8).numpy()[:, 1:-1].astype(np.int32)
+        self.assertEqual(inner.shape, (4, 6, 3))
+        self.assertAllInRange(inner, 120, 135)
+
+
 if __name__ == "__main__":
     tf.test.main()

@@ -92,7 +92,7 @@ class SplitTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_batch_size(self):
         with self.assertRaisesRegex(ValueError, "batch_size: got 0"):
-            self._split(_photos()).central(0)
+            self._split(_photos()).batches(np.arange(5), 0, lambda *batch: batch)
 
 
 BAD = {
@@ -128,7 +128,7 @@ class BadImagesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertRegex(
             str(raised.exception),
             f"^image '{name}' of class 'class {number}' cannot be decoded: .*{BAD[name][1]}.*; "
-            "--skip_bad_images passes over such images$",
+            "pass skip_bad_images=True to leave out such images$",
         )
 
     def test_an_image_that_is_gone(self):

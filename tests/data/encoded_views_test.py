@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.data.encoded_views."""
 
+import dataclasses
 import os
 import tempfile
 
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import bad_images, encoded_views, stream
+from kdcl_tf.data import encoded_views, stream
 from kdcl_tf.data.sources import tfrecord
 from tests import image_files
 
@@ -192,9 +193,7 @@ class WorkTest(ViewsTestCase):
                 return super()._record(index)
 
         counted = Counted(**vars(images))
-        train = type(self.dataset.train)(
-            counted, labels, self.dataset.class_names, SIZE, bad_images.BadImages()
-        )
+        train = dataclasses.replace(self.dataset.train, images=counted, labels=labels)
         views = encoded_views.EncodedViews(image_files.dataset(train), tuple("abcd"), 0)
         for skip in (0, 2):
             read.clear()
@@ -206,9 +205,7 @@ class WorkTest(ViewsTestCase):
         contents = enumerate(_contents().values())
         image_files.write_records(path, [image_files.example(c, n) for n, c in contents])
         images, labels, _ = tfrecord.read([path], "image/encoded", "image/class/label")
-        train = type(self.dataset.train)(
-            images, labels, self.dataset.class_names, SIZE, bad_images.BadImages()
-        )
+        train = dataclasses.replace(self.dataset.train, images=images, labels=labels)
         views = encoded_views.EncodedViews(image_files.dataset(train), STUDENTS, 0)
         self.assertAllEqual(self.by_index(views), self.by_index(self.views()))
 
@@ -232,7 +229,7 @@ class BadImagesTest(ViewsTestCase):
 
 class RefusedTest(ViewsTestCase):
     def test_arguments(self):
-        with self.assertRaisesRegex(ValueError, "students: got"):
+        with self.assertRaisesRegex(ValueError, "students: expected one or more names"):
             self.views(students=())
         with self.assertRaisesRegex(ValueError, f"batch_size: got 12, wanted 1..{COUNT}"):
             self.views().epoch(0, 12)

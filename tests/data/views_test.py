@@ -29,7 +29,7 @@ def make_dataset(flip=True):
 
 
 def make_views(seed=0, students=STUDENTS, **arguments):
-    return views_lib.Views(make_dataset(), students, seed, **arguments)
+    return views_lib.create_views(make_dataset(), students, seed, **arguments)
 
 
 def by_index(views, epoch=0, batch_size=5, student="first"):
@@ -77,8 +77,7 @@ class ViewsTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_view_is_the_drawn_distortion_of_its_image(self):
         views = make_views(cutout=3)
         images = views.dataset.normalization.apply(views.dataset.train.images)
-        draws = views.draws(4)["second"]
-        expected = views.distortions["second"].apply(images, draws)
+        expected = views.policy.apply(images, views.draws(4)[1])
         got = by_index(views, epoch=4, student="second")
         self.assertAllClose(got, expected, rtol=1e-6)
         self.assertGreater(np.mean(got == 0.0), 0.05)
@@ -93,12 +92,12 @@ class ViewsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_no_mirror_where_the_data_set_allows_none(self):
         views = views_lib.Views(make_dataset(flip=False), STUDENTS, 0)
-        for draws in views.draws(0).values():
+        for draws in views.draws(0):
             self.assertFalse(np.any(draws.mirror))
 
     def test_replaced_flip_is_followed(self):
         dataset = dataclasses.replace(make_dataset(), flip=False)
-        self.assertFalse(views_lib.Views(dataset, STUDENTS, 0).distortions["first"].flip)
+        self.assertFalse(views_lib.Views(dataset, STUDENTS, 0).policy.flip)
 
 
 class OrderTest(parameterized.TestCase, tf.test.TestCase):
@@ -162,15 +161,15 @@ class RefusedTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(((),), (("a", "a"),))
     def test_students(self, students):
-        with self.assertRaisesRegex(ValueError, "students: got"):
+        with self.assertRaisesRegex(ValueError, "students: expected one or more names"):
             make_views(students=students)
 
     def test_numbers(self):
-        with self.assertRaisesRegex(ValueError, "seed: got -1, wanted 0"):
+        with self.assertRaisesRegex(ValueError, "seed: expected 0 or more; got -1"):
             make_views(seed=-1)
-        with self.assertRaisesRegex(ValueError, "cutout: got 9, wanted at most 8"):
+        with self.assertRaisesRegex(ValueError, "cutout: expected at most 8, the side of the image; got 9"):
             make_views(cutout=9)
-        with self.assertRaisesRegex(ValueError, "padding: got -1, wanted 0"):
+        with self.assertRaisesRegex(ValueError, "padding: expected 0 or more pixels; got -1"):
             make_views(padding=-1)
 
 

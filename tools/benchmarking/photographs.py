@@ -9,9 +9,10 @@ from absl import app
 
 import kdcl_tf
 from benchmarking import steps
-from kdcl_tf.data import bad_images, encoded, normalization, storage
+from kdcl_tf.data import bad_images, dataset as dataset_lib, encoded, normalization, storage
 
 _BATCH = 32
+_SIZE = 224
 _VIEWS = (1, 2, 4)
 # Of the paper, once more for four: those whose step is shortest need their views the soonest.
 _STUDENTS = ("mobilenet_v2_0.5", "resnet18") * 2
@@ -46,7 +47,7 @@ def _seconds_of_step(options, count):
     options = dataclasses.replace(
         options,
         students=_STUDENTS[:count],
-        image_size=encoded.DEFAULT_SIZE,
+        image_size=_SIZE,
         num_classes=1000,
         batch_size=_BATCH,
     )
@@ -60,7 +61,7 @@ def _seconds_of_step(options, count):
 def _feed(dataset, count):
     """A function that gives the seconds of work an image, over twice the test images."""
     names = tuple(map(str, range(count)))
-    views = kdcl_tf.data.EncodedViews(dataset, names, seed=0)
+    views = kdcl_tf.data.create_views(dataset, names, seed=0)
 
     def run():
         batches = iter(views.epoch(0, _BATCH))
@@ -84,10 +85,11 @@ def _dataset(folder, times):
         storage.Files(str(root), np.tile(names, times)),
         np.tile(np.arange(len(names)), times),
         classes,
-        encoded.DEFAULT_SIZE,
+        (_SIZE, _SIZE),
         bad_images.BadImages(),
+        encoded.CENTRAL,
     )
-    return encoded.EncodedDataset(
+    return dataset_lib.ImageDataset(
         name="photographs",
         train=split,
         held_out=split.take([]),
@@ -95,4 +97,5 @@ def _dataset(folder, times):
         class_names=classes,
         normalization=normalization.IMAGENET,
         flip=True,
+        distortion="resized_crop",
     )

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from kdcl_tf.data.distortions import undistorted
+
 
 class Draws(NamedTuple):
     """What chance decided for each image; every field is `[N]`.
@@ -27,7 +29,7 @@ class Draws(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Distortion:
+class PaddedCrop(undistorted.Undistorted):
     """Pad, random crop back to size, mirror with p = 1/2, Cutout.
 
     Padding and Cutout fill with zeros *after* normalisation, that is with the
@@ -47,13 +49,20 @@ class Distortion:
     """
 
     padding: int = 4
-    flip: bool = True
     cutout: int = 0
 
     def __post_init__(self):
         for name in ("padding", "cutout"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name}: got {getattr(self, name)}, wanted 0 or more pixels")
+                raise ValueError(f"{name}: expected 0 or more pixels; got {getattr(self, name)}")
+
+    def check(self, height: int, width: int) -> None:
+        """Raises ValueError when the Cutout square is larger than images of this size."""
+        if self.cutout > min(height, width):
+            raise ValueError(
+                f"cutout: expected at most {min(height, width)}, the side of the image; got"
+                f" {self.cutout}"
+            )
 
     def draw(self, key: tf.Tensor, count: int, height: int, width: int) -> Draws:
         """Decides the distortion of every image, by a stateless random op.

@@ -1,89 +1,101 @@
-"""Random windows of an image: scale and aspect-ratio augmentation (Szegedy et al., 2015)."""
+"""The random distortion of ImageNet recipes: windows of any scale and shape, flip, colours."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
+from typing import NamedTuple
 
 import tensorflow as tf
 
-_TRIES = 10
+from kdcl_tf.data import decoding
+from kdcl_tf.data.distortions import photometric as photometric_lib, windows as windows_lib
+
+
+class Draws(NamedTuple):
+    """What chance decided for the M views of an image.
+
+    Attributes:
+      window: `[M, Windows.draws]` float32 in 0..1.
+      mirror: `[M]` bool.
+      colour: `[M, Photometric.uniform_draws]` float32 in 0..1.
+      light: `[M, Photometric.normal_draws]` float32, standard normal.
+    """
+
+    window: tf.Tensor
+    mirror: tf.Tensor
+    colour: tf.Tensor
+    light: tf.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
 class ResizedCrop:
-    """Windows of random area and shape, which are then resized to one size.
-
-    Ten windows are drawn and the first that fits into the image is taken. Where none
-    does, it is the largest central one whose aspect ratio is allowed.
+    """Resized crop, mirror with p = 1/2, photometric distortion.
 
     Attributes:
-      area: least and greatest share of the image's area.
-      aspect_ratio: least and greatest width over height, drawn evenly in its logarithm.
+      flip: whether images are mirrored at all.
+      crop, photometric: their policies.
     """
 
-    area: tuple[float, float] = (0.08, 1.0)
-    aspect_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: bool = True
+    crop: windows_lib.Windows = windows_lib.Windows()
+    photometric: photometric_lib.Photometric = photometric_lib.Photometric()
 
-    # Numbers in 0..1 that one window takes.
-    draws = 2 * _TRIES + 2
+    def draw(self, key: tf.Tensor, count: int) -> Draws:
+        """Decides the distortions of `count` views of one image, by stateless random ops.
 
-    def windows(self, uniform: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        """The windows that chance has decided, in an image of this size.
+        View m depends on the key and m alone: not on how many there are.
+        """
+        crop, colour = self.crop.draws, self.photometric.uniform_draws
+        columns = [count, crop + 1 + colour]
+        uniform = tf.random.stateless_uniform(columns, key, alg="philox")
+        normal_key = tf.random.fold_in(key, tf.constant(0, tf.int64), alg="philox")
+        normal = tf.random.stateless_normal(
+            [count, self.photometric.normal_draws], normal_key, alg="philox"
+        )
+        mirror = (uniform[:, crop] < 0.5) & self.flip
+        return Draws(uniform[:, :crop], mirror, uniform[:, crop + 1 :], normal)
+
+    def views(
+        self, content: tf.Tensor, draws: Draws, height: int, width: int
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        """Views of one image, from one decode of the part of it that they show.
 
         Args:
-          uniform: `[M, draws]` float32 in 0..1.
-          height, width: scalar int32, in pixels.
+          content: scalar string, the bytes of the image.
+          draws: for M views.
+          height, width: of the views, in pixels.
 
         Returns:
-          `[M, 4]` int32: top, left, height and width of each window, inside the image.
+          (M images `[height, width, 3]` float32 in 0..255; `[M, 3, 3]`; `[M, 3]`): with the
+          colours of view m in 0..1, a pixel x, as a column, becomes
+          `matrix[m] @ x + added[m]`.
+
+        Raises:
+          tf.errors.InvalidArgumentError: as `decoding.rgb`.
         """
-        high, wide = tf.cast(height, tf.float32), tf.cast(width, tf.float32)
-        sides = self._tries(uniform[:, :_TRIES], uniform[:, _TRIES : 2 * _TRIES], high * wide)
-        fits = tf.reduce_all((sides >= 1.0) & (sides <= tf.stack([high, wide])), axis=-1)
-        first = tf.argmax(tf.cast(fits, tf.int32), axis=1)
-        chosen = tf.gather(sides, first, batch_dims=1)
-        some = tf.reduce_any(fits, axis=1)
-        sides = tf.where(some[:, None], chosen, self._largest(high, wide))
-        room = tf.stack([high, wide]) - sides
-        # Every corner with room is as likely as another; a draw of 1.0 cannot occur.
-        corner = tf.where(
-            some[:, None], tf.floor(uniform[:, 2 * _TRIES :] * (room + 1.0)), tf.floor(room / 2.0)
-        )
-        return tf.cast(tf.concat([tf.minimum(corner, room), sides], axis=1), tf.int32)
 
-    def _tries(self, area, ratio, pixels):
-        """`[M, 10, 2]` whole heights and widths, which may be larger than the image."""
-        least, greatest = self.area
-        area = (least + (greatest - least) * area) * pixels
-        low, top = map(math.log, self.aspect_ratio)
-        ratio = tf.exp(low + (top - low) * ratio)
-        return tf.round(tf.stack([tf.sqrt(area / ratio), tf.sqrt(area * ratio)], axis=-1))
+        def windows(*size):
+            return self.crop.windows(draws.window, *size)
 
-    def _largest(self, high, wide):
-        """`[2]`: of the largest window with an aspect ratio that is allowed."""
-        low, top = self.aspect_ratio
-        height = tf.maximum(tf.minimum(high, tf.round(wide / low)), 1.0)
-        width = tf.maximum(tf.minimum(wide, tf.round(high * top)), 1.0)
-        return tf.stack([height, width])
+        pixels, boxes = decoding.parts(content, windows)
+        parts = [
+            _part(pixels, boxes[view], draws.mirror[view]) for view in range(draws.mirror.shape[0])
+        ]
+        images = [windows_lib.resize(part, height, width) for part in parts]
+        mean = tf.stack([_mean_colour(image) for image in images]) / 255.0
+        return images, *self.photometric.colours(draws.colour, draws.light, mean)
 
 
-def resize(window: tf.Tensor, size: int) -> tf.Tensor:
-    """Resizes a window to a square, bilinearly.
+def _part(pixels: tf.Tensor, box: tf.Tensor, mirror: tf.Tensor) -> tf.Tensor:
+    """A window of an image, mirrored or not."""
+    top, left, height, width = tf.unstack(box)
+    part = pixels[top : top + height, left : left + width]
+    # Not a slice that runs backwards, which takes ten times as long.
+    return tf.cond(mirror, lambda: tf.reverse(part, [1]), lambda: part)
 
-    Antialiased only where a side shrinks to less than half: up to there the four
-    pixels that are mixed leave none out, and the filter takes four times as long.
 
-    Args:
-      window: `[H, W, C]`.
-      size: pixels.
-
-    Returns:
-      float32 `[size, size, C]`.
-    """
-    shrinks = tf.reduce_max(tf.shape(window)[:2]) > 2 * size
-    return tf.cond(
-        shrinks,
-        lambda: tf.image.resize(window, [size, size], antialias=True),
-        lambda: tf.image.resize(window, [size, size]),
-    )
+def _mean_colour(image: tf.Tensor) -> tf.Tensor:
+    """`[3]` from `[H, W, 3]`: rows first, since sums over triples take twice as long."""
+    height, width, _ = image.shape
+    row = tf.reduce_mean(tf.reshape(image, [height, width * 3]), axis=0)
+    return tf.reduce_mean(tf.reshape(row, [width, 3]), axis=0)

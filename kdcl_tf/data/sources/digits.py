@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 
-from kdcl_tf.data import dataset as dataset_lib, resize, subsets
+from kdcl_tf.data import dataset as dataset_lib, decoding, storage, subsets
 
 # One in five of the 174 to 183 scans of each digit.
 TEST_PER_CLASS = 36
@@ -12,7 +13,7 @@ DEFAULT_SIZE = 32
 _BRIGHTEST = 16.0
 
 
-def read(image_size: int = 0) -> dataset_lib.Source:
+def index(image_size: int = 0) -> dataset_lib.Source:
     """Reads the digits and splits them, always the same way.
 
     The scans have no official test set: 36 of each digit are taken by the fixed
@@ -23,21 +24,26 @@ def read(image_size: int = 0) -> dataset_lib.Source:
       image_size: height and width; 0 is 32.
 
     Returns:
-      1,437 training and 360 test images, `[N, size, size, 3]`.
+      1,437 training and 360 test images, `storage.Pixels` of `[N, size, size, 3]`.
 
     Raises:
       ModuleNotFoundError: when scikit-learn is not installed.
     """
     scans, labels = _scans()
     size = image_size or DEFAULT_SIZE
-    images = resize.to_uint8(scans[..., None] * (255.0 / _BRIGHTEST), size)
-    everything = dataset_lib.ImageSplit(np.repeat(images, 3, axis=-1), labels)
+    with tf.device("CPU:0"):
+        grey = scans[..., None] * (255.0 / _BRIGHTEST)
+        images = decoding.resized(tf.constant(grey), size, size).numpy()
+    pixels = np.repeat(images, 3, axis=-1)
+    numbered = storage.Numbered("digits", np.arange(len(pixels)))
+    everything = dataset_lib.Labelled(storage.Pixels(pixels, numbered), labels)
     test, train = subsets.held_out_and_train(labels, 10, TEST_PER_CLASS)
     return dataset_lib.Source(
         train=everything.take(train),
         test=everything.take(test),
         class_names=tuple(str(digit) for digit in range(10)),
         flip=False,
+        size=(size, size),
     )
 
 

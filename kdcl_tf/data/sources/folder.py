@@ -5,78 +5,38 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Sequence
-from concurrent import futures
 
 import numpy as np
-import tensorflow as tf
 
-from kdcl_tf.data import (
-    bad_images as bad_images_lib,
-    dataset as dataset_lib,
-    decoding,
-    encoded,
-    errors,
-    resize,
-    storage,
-)
+from kdcl_tf.data import dataset as dataset_lib, storage
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 TEST_NAMES = ("test", "validation", "val")
-DEFAULT_SIZE = 32
 
 
-def read(path: str, image_size: int = 0) -> dataset_lib.Source:
-    """Decodes every image of a folder.
+def index(path: str) -> dataset_lib.Source:
+    """Lists the images of a folder, and opens none.
 
-    Classes are the sorted names of the folders in PATH/train; images are read in
-    sorted order. Files that are not images by their suffix, deeper folders and
-    hidden ones are passed over. Grey images become RGB, alpha is dropped, of an
-    animation the first frame counts, EXIF orientation is ignored.
+    Classes are the sorted names of the folders in PATH/train; images come in sorted
+    order. Files that are not images by their suffix, deeper folders and hidden ones are
+    passed over.
 
     Args:
       path: holds `train` and one of `test`, `validation`, `val`.
-      image_size: height and width; 0 is 32. The aspect ratio is not kept.
 
     Returns:
-      The images, `[N, size, size, 3]`. A class may be missing from test.
+      The images as `storage.Files`. A class may be missing from test.
 
     Raises:
       FileNotFoundError: when the folder or a split is not there.
       ValueError: for fewer than two classes, a class without images, a class
-        that only test has, an unreadable image, too many images for memory.
-    """
-    root, classes, *splits = _layout(path)
-    size = image_size or DEFAULT_SIZE
-    dataset_lib.check_size(f"folder:{path}", sum(map(len, splits)), size, size)
-    images = [
-        dataset_lib.ImageSplit(_decode_files(root, names, size), _labels(names, classes))
-        for names in splits
-    ]
-    return dataset_lib.Source(*images, class_names=classes, flip=True)
-
-
-def index(path: str, image_size: int, bad_images: bad_images_lib.BadImages) -> dataset_lib.Source:
-    """Lists the images of a folder, in the order of `read`, and opens none.
-
-    Args:
-      path: as in `read`.
-      image_size: height and width that images will have.
-      bad_images: what to do about those that turn out to be unreadable.
-
-    Returns:
-      The images as `EncodedSplit`s.
-
-    Raises:
-      FileNotFoundError, ValueError: as `read`, except for the images' contents.
+        that only test has.
     """
     root, classes, *splits = _layout(path)
     images = [
-        encoded.EncodedSplit(
+        dataset_lib.Labelled(
             storage.Files(str(root), np.array([os.fsencode(name) for name in names])),
             _labels(names, classes),
-            classes,
-            image_size,
-            bad_images,
         )
         for names in splits
     ]
@@ -164,30 +124,3 @@ def _files(split_root: pathlib.Path, classes: Sequence[str]) -> list[str]:
 def _labels(names: Sequence[str], classes: tuple[str, ...]) -> np.ndarray:
     numbers = {name: number for number, name in enumerate(classes)}
     return np.array([numbers[name.split("/")[1]] for name in names], np.int64)
-
-
-def _decode_files(root: pathlib.Path, names: Sequence[str], size: int) -> np.ndarray:
-    """`[N, size, size, 3]`, decoded in threads: TensorFlow lets go of the GIL."""
-    images = np.empty([len(names), size, size, 3], np.uint8)
-    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded = pool.map(lambda name: _decode(root / name, size), names)
-        try:
-            for index, image in enumerate(decoded):
-                images[index] = image
-        except ValueError:
-            # Without this the pool would decode all that is left before it raises.
-            pool.shutdown(cancel_futures=True)
-            raise
-    return images
-
-
-def _decode(file: pathlib.Path, size: int) -> np.ndarray:
-    """One image, `[size, size, 3]` uint8."""
-    try:
-        content = file.read_bytes()
-        if not content:
-            raise ValueError("the file is empty")
-        with tf.device("CPU:0"):
-            return resize.square(decoding.rgb(content), size).numpy()
-    except (tf.errors.OpError, ValueError, OSError) as error:
-        raise ValueError(f"image '{file}' cannot be read: {errors.one_line(error)}") from error

@@ -12,16 +12,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets
 
-from kdcl_tf.data import (
-    bad_images as bad_images_lib,
-    dataset as dataset_lib,
-    encoded,
-    errors,
-    resize,
-)
+from kdcl_tf.data import dataset as dataset_lib, errors, sizes, storage
 from kdcl_tf.data.sources import network, tfrecord
 
-DEFAULT_SIZE = 32
 TEST_NAMES = ("test", "validation")
 
 # Mirrored writing is other writing. TFDS does not say which sets are of
@@ -31,87 +24,94 @@ NEVER_FLIPPED = frozenset(
 )
 
 
-def read(name: str, data_dir: str | None = None, image_size: int = 0) -> dataset_lib.Source:
-    """Reads a prepared TFDS set; downloads and prepares it when it must.
-
-    Args:
-      name: TFDS name, `name[/config][:version]`.
-      data_dir: the folder that holds the set's folder; None is TFDS's default.
-      image_size: height and width; 0 keeps the set's own size, or is 32 where
-        its images differ in size.
-
-    Returns:
-      All of `train` and of `test` (`validation` in sets without it), in the
-      order of the files. Grey images become RGB.
-
-    Raises:
-      ValueError: unknown name; no image classification set; no such split; too
-        large for memory.
-      FileNotFoundError: not prepared, and it cannot be downloaded.
-    """
-    builder = builder_of(name, data_dir)
-    image_key, label_key = _keys(name, builder.info)
-    prepare(name, builder)
-    train_name = _split_name(name, builder.info, ("train",))
-    test_name = _split_name(name, builder.info, TEST_NAMES)
-    height, width = _size(builder.info.features[image_key], image_size)
-    label = builder.info.features[label_key]
-    count = sum(builder.info.splits[s].num_examples for s in (train_name, test_name))
-    dataset_lib.check_size(name, count, height, width)
-    return dataset_lib.Source(
-        train=_decode(name, builder, train_name, height, width),
-        test=_decode(name, builder, test_name, height, width),
-        class_names=tuple(label.names if label.num_classes else ()),
-        flip=builder.name not in NEVER_FLIPPED,
-    )
-
-
-def index(
-    name: str, data_dir: str | None, image_size: int, bad_images: bad_images_lib.BadImages
-) -> dataset_lib.Source:
-    """Indexes a TFDS set, whose images stay encoded in its files.
+def index(name: str, data_dir: str | None = None, on_disk: bool = False) -> dataset_lib.Source:
+    """Indexes a TFDS set; downloads and prepares it when it must.
 
     A test split without labels, as ImageNet's, is passed over.
 
     Args:
-      name, data_dir: as in `read`.
-      image_size: height and width that images will have.
-      bad_images: what to do about those that turn out to be unreadable.
+      name: TFDS name, `name[/config][:version]`.
+      data_dir: the folder that holds the set's folder; None is TFDS's default.
+      on_disk: whether images have to stay in its files.
 
     Returns:
-      All of `train` and of `test` (`validation` in sets without it) as `EncodedSplit`s,
-      in the order of the files.
+      All of `train` and of `test` (`validation` in sets without it), in the order of the
+      files: `storage.Records`, or `storage.Bytes` where the files are no TFRecords.
 
     Raises:
-      ValueError, FileNotFoundError: as `read`; and for a set that was prepared in other
-        files than TFRecords.
+      ValueError: unknown name; no image classification set; no such split; files that
+        images cannot stay in.
+      FileNotFoundError: not prepared, and it cannot be downloaded.
     """
     builder = builder_of(name, data_dir)
-    image_key, label_key = _keys(name, builder.info)
+    keys = _keys(name, builder.info)
     prepare(name, builder)
-    check_format(name, builder.info)
-    label = builder.info.features[label_key]
-    classes = tuple(label.names if label.num_classes else ())
+    if on_disk or _file_format(builder.info) != "tfrecord":
+        _check_files(name, builder.info, on_disk)
 
     def split(wanted):
-        files = builder.info.splits[wanted].filepaths
-        images, labels, _ = tfrecord.read([os.fspath(f) for f in files], image_key, label_key)
-        return encoded.EncodedSplit(images, labels, classes, image_size, bad_images)
+        return _labelled(name, builder, wanted, keys)
 
     train = split(_split_name(name, builder.info, ("train",)))
     test = split(_split_name(name, builder.info, TEST_NAMES))
     if len(test) and test.labels.max() < 0:
         test = split(_split_name(name, builder.info, TEST_NAMES[1:]))
-    return dataset_lib.Source(train, test, classes, flip=builder.name not in NEVER_FLIPPED)
+    label = builder.info.features[keys[1]]
+    return dataset_lib.Source(
+        train,
+        test,
+        tuple(label.names if label.num_classes else ()),
+        flip=builder.name not in NEVER_FLIPPED,
+        size=_size(builder.info.features[keys[0]]),
+    )
+
+
+def _labelled(name, builder, split, keys) -> dataset_lib.Labelled:
+    """The images of a split, where its files are, or read into memory."""
+    if _file_format(builder.info) == "tfrecord":
+        files = [os.fspath(file) for file in builder.info.splits[split].filepaths]
+        images, labels, _ = tfrecord.read(files, *keys)
+        return dataset_lib.Labelled(images, labels)
+    # Files one after another: interleaving would make the order depend on their number.
+    read_config = tensorflow_datasets.ReadConfig(interleave_cycle_length=1, try_autocache=False)
+    examples = builder.as_dataset(
+        split=split,
+        read_config=read_config,
+        decoders={keys[0]: tensorflow_datasets.decode.SkipDecoding()},
+    )
+    try:
+        pairs = [(each[keys[0]], each[keys[1]]) for each in examples.as_numpy_iterator()]
+    except tf.errors.OpError as error:
+        raise ValueError(
+            f"data set {name!r}: {split} in '{builder.data_path}' cannot be read:"
+            f" {errors.one_line(error)}"
+        ) from error
+    numbered = storage.Numbered(split, np.arange(len(pairs)))
+    contents = storage.in_memory([content for content, _ in pairs])
+    labels = np.array([label for _, label in pairs], np.int64)
+    return dataset_lib.Labelled(storage.Bytes(contents, numbered), labels)
+
+
+def _check_files(name: str, info: Any, on_disk: bool) -> None:
+    """Refuses files of another kind than TFRecords whose images cannot be in memory."""
+    if on_disk:
+        check_format(name, info)
+    size = sum(split.num_bytes for split in info.splits.values())
+    if size > sizes.MAXIMUM_BYTES:
+        check_format(name, info)
+
+
+def _file_format(info: Any) -> str:
+    return getattr(info.file_format, "value", info.file_format)
 
 
 def check_format(name: str, info: Any) -> None:
     """Raises ValueError when the set was prepared in other files than TFRecords."""
-    got = getattr(info.file_format, "value", info.file_format)
+    got = _file_format(info)
     if got != "tfrecord":
         raise ValueError(
-            f"data set {name!r} is prepared as {got}, wanted tfrecord: prepare it again with TFDS's"
-            " file_format='tfrecord'"
+            f"data set {name!r} is prepared as {got}; expected tfrecord, whose images can stay on"
+            " disk: prepare it again with TFDS's file_format='tfrecord'"
         )
 
 
@@ -217,46 +217,7 @@ def _split_name(name: str, info: Any, wanted: Sequence[str]) -> str:
     raise ValueError(f"data set {name!r}: got splits {got}, wanted {' or '.join(wanted)}")
 
 
-def _size(feature: Any, image_size: int) -> tuple[int, int]:
-    """(height, width) that images will have."""
+def _size(feature: Any) -> tuple[int, int] | None:
+    """(height, width) of every image, None where they differ."""
     height, width, _ = feature.shape
-    if image_size or not height or not width:
-        return (image_size or DEFAULT_SIZE,) * 2
-    return height, width
-
-
-def _stream(builder: Any, split: str, height: int, width: int) -> tf.data.Dataset:
-    """Batches of images of one size and their labels, in the order of the files."""
-
-    def example(image, label):
-        if image.shape[:2] != (height, width):
-            image = resize.square(image, height)
-        if image.shape[-1] == 1:
-            image = tf.image.grayscale_to_rgb(image)
-        return image, label
-
-    # Files one after another: interleaving would make the order depend on their number.
-    read_config = tensorflow_datasets.ReadConfig(interleave_cycle_length=1, try_autocache=False)
-    examples = builder.as_dataset(split=split, as_supervised=True, read_config=read_config)
-    examples = examples.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return examples.batch(256).prefetch(1)
-
-
-def _decode(name: str, builder: Any, split: str, height: int, width: int) -> dataset_lib.ImageSplit:
-    """Every example of a split, decoded into one array."""
-    count = builder.info.splits[split].num_examples
-    images = np.empty([count, height, width, 3], np.uint8)
-    labels = np.empty([count], np.int64)
-    batches = _stream(builder, split, height, width)
-    start = 0
-    try:
-        for image, label in batches.as_numpy_iterator():
-            images[start : start + len(label)] = image
-            labels[start : start + len(label)] = label
-            start += len(label)
-    except tf.errors.OpError as error:
-        raise ValueError(
-            f"data set {name!r}: {split} in '{builder.data_path}' cannot be read"
-            f" past example {start}: {errors.one_line(error)}"
-        ) from error
-    return dataset_lib.ImageSplit(images[:start], labels[:start])
+    return (height, width) if height and width else None

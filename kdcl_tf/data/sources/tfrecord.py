@@ -10,13 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import (
-    bad_images as bad_images_lib,
-    dataset as dataset_lib,
-    encoded,
-    errors,
-    storage,
-)
+from kdcl_tf.data import dataset as dataset_lib, errors, storage
 from kdcl_tf.data.sources import record_index
 
 TEST_NAMES = ("test", "validation", "val")
@@ -30,9 +24,7 @@ FEATURES = (
 _SHARD = re.compile(r"-(\d{5,})-of-(\d{5,})$")
 
 
-def index(
-    pattern: str, image_size: int, bad_images: bad_images_lib.BadImages
-) -> dataset_lib.Source:
+def index(pattern: str) -> dataset_lib.Source:
     """Indexes TFRecord files of `tf.train.Example`s, in one pass that the cache keeps.
 
     A file belongs to the split that a word of its name says: `train`; `test`,
@@ -46,11 +38,9 @@ def index(
 
     Args:
       pattern: a folder, or a pattern such as `/data/imagenet/*-of-*`.
-      image_size: height and width that images will have.
-      bad_images: what to do about those that turn out to be unreadable.
 
     Returns:
-      The images as `EncodedSplit`s, file after file.
+      The images as `storage.Records`, file after file.
 
     Raises:
       FileNotFoundError: no files of a split, or a shard that is missing.
@@ -64,12 +54,11 @@ def index(
     )
     lowest, count = _classes(train_labels)
     classes = _class_names(train_labels, names, lowest, count)
-
-    def split(images, labels):
-        return encoded.EncodedSplit(images, labels - lowest, classes, image_size, bad_images)
-
     return dataset_lib.Source(
-        split(train_images, train_labels), split(test_images, test_labels), classes, flip=True
+        dataset_lib.Labelled(train_images, train_labels - lowest),
+        dataset_lib.Labelled(test_images, test_labels - lowest),
+        classes,
+        flip=True,
     )
 
 

@@ -9,6 +9,7 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
+from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.detection.model.backbone_source import BackboneSource
 
@@ -60,7 +61,8 @@ class FileTest(BackboneSourceTestCase):
     def test_a_card_tells(self, name):
         card = {"architecture": "resnet18", "mean": [0.1, 0.2, 0.3], "deviation": [1.0, 2.0, 3.0]}
         path = self.write(name, card)
-        wanted = BackboneSource(_KINDS[name], path, "resnet18", (0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
+        ours = Normalization((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
+        wanted = BackboneSource(_KINDS[name], path, "resnet18", ours)
         for architecture in ("", "resnet18"):
             self.assertEqual(backbone_source.find(str(path), architecture), wanted)
         self.refused("is a resnet18; got --architecture=resnet34", str(path), "resnet34")

@@ -1,16 +1,16 @@
-"""Tests of kdcl_tf.data.distortions.resized_crop."""
+"""Tests of kdcl_tf.data.distortions.windows."""
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data.distortions import resized_crop
+from kdcl_tf.data.distortions import windows as windows_lib
 
-ResizedCrop = resized_crop.ResizedCrop
+Windows = windows_lib.Windows
 
 
 def draws(count, seed=0):
-    return np.random.default_rng(seed).random([count, ResizedCrop.draws], np.float32)
+    return np.random.default_rng(seed).random([count, Windows.draws], np.float32)
 
 
 def by_definition(row, height, width):
@@ -29,7 +29,7 @@ class WindowsTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters((375, 500), (500, 333), (60, 60), (97, 40))
     def test_they_are_the_definitions(self, height, width):
         uniform = draws(500)
-        found = ResizedCrop().windows(uniform, height, width).numpy()
+        found = Windows().windows(uniform, height, width).numpy()
         wanted = [by_definition(row.astype(np.float64), height, width) for row in uniform]
         pairs = [(got, want) for got, want in zip(found, wanted) if want is not None]
         self.assertGreater(len(pairs), 400)
@@ -39,7 +39,7 @@ class WindowsTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_shares_of_the_area_and_logarithms_of_the_ratio_are_even(self):
         """Windows of at most half the area fit a square image whatever their ratio is."""
-        policy = ResizedCrop(area=(0.08, 0.5))
+        policy = Windows(area=(0.08, 0.5))
         windows = policy.windows(draws(20_000), 1000, 1000).numpy().astype(np.float64)
         area = windows[:, 2] * windows[:, 3] / 1e6
         ratio = np.log(windows[:, 3] / windows[:, 2]) / np.log(4 / 3)
@@ -48,7 +48,7 @@ class WindowsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(np.quantile(ratio, levels), 2 * levels - 1, atol=0.04)
 
     def test_every_corner_is_as_likely(self):
-        policy = ResizedCrop(area=(0.25, 0.25), aspect_ratio=(1.0, 1.0))
+        policy = Windows(area=(0.25, 0.25), aspect_ratio=(1.0, 1.0))
         windows = policy.windows(draws(10_000), 8, 8).numpy()
         self.assertAllEqual(np.unique(windows[:, 2:]), [4])
         counts = np.bincount(5 * windows[:, 0] + windows[:, 1], minlength=25)
@@ -56,7 +56,7 @@ class WindowsTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters((1, 1), (1, 90), (300, 2), (2, 3), (5, 7))
     def test_windows_of_tiny_and_thin_images_lie_inside(self, height, width):
-        windows = ResizedCrop().windows(draws(300), height, width).numpy()
+        windows = Windows().windows(draws(300), height, width).numpy()
         self.assertAllGreaterEqual(windows[:, :2], 0)
         self.assertAllGreaterEqual(windows[:, 2:], 1)
         self.assertAllLessEqual(windows[:, 0] + windows[:, 2], height)
@@ -67,7 +67,7 @@ class WindowsTest(tf.test.TestCase, parameterized.TestCase):
     )
     def test_where_none_fits_it_is_the_largest_central_one(self, height, width, wanted):
         # The whole area, and never in the image's own shape.
-        policy = ResizedCrop(area=(1.0, 1.0))
+        policy = Windows(area=(1.0, 1.0))
         self.assertAllEqual(policy.windows(draws(2), height, width), [wanted] * 2)
 
 
@@ -79,11 +79,11 @@ class ResizeTest(tf.test.TestCase, parameterized.TestCase):
         smooth = tf.image.resize(window, [8, 8], antialias=True)
         self.assertNotAllClose(plain, smooth)
         wanted = smooth if antialias else plain
-        self.assertAllClose(resized_crop.resize(tf.constant(window), 8), wanted)
+        self.assertAllClose(windows_lib.resize(tf.constant(window), 8, 8), wanted)
 
     def test_a_plain_pixel_stays_as_it_is(self):
         pixel = tf.constant([[[9, 99, 199]]], tf.uint8)
-        self.assertAllClose(resized_crop.resize(pixel, 5), np.full([5, 5, 3], [9.0, 99, 199]))
+        self.assertAllClose(windows_lib.resize(pixel, 5, 5), np.full([5, 5, 3], [9.0, 99, 199]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,72 @@
+"""The normalisation of the images trained on, measured once and kept."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from kdcl_tf.data import (
+    bad_images as bad_images_lib,
+    dataset as dataset_lib,
+    normalization as normalization_lib,
+    storage,
+)
+from kdcl_tf.data.sources import index_cache
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def measured(split: Any) -> normalization_lib.Normalization:
+    """The normalisation under which all images of a split have mean 0 and deviation 1.
+
+    Grey levels are counted exactly, so that images in memory and on disk give the same bits.
+    Of images on disk the cache keeps the counts, while every file has the name, the size and
+    the time of change that it had.
+
+    Args:
+      split: `ImageSplit` or `EncodedSplit`, with at least one image.
+
+    Raises:
+      BadImageError: when an image cannot be decoded and bad ones are not skipped, or when
+        none can.
+    """
+    counts = split.grey_levels() if isinstance(split, dataset_lib.ImageSplit) else _kept(split)
+    if not counts.any():
+        raise bad_images_lib.BadImageError(
+            f"none of the {len(split)} training images can be decoded"
+        )
+    return normalization_lib.Normalization.measured(counts)
+
+
+def _kept(split):
+    """The counts of an `EncodedSplit`; its bad images are told of, whoever met them."""
+    if isinstance(split.images, (storage.Bytes, storage.Pixels)):
+        return _pass(split)["counts"]
+    files, facts = split.images.identity()
+    facts = ["grey levels", *split.size, split.margin, *facts]
+    found = index_cache.cached(files, facts, lambda: _pass(split))
+    for index in found["bad"]:
+        split.report(index)
+    return found["counts"]
+
+
+def _pass(split):
+    """The counts, and the positions of bad images."""
+    counts = np.zeros([split.image_shape[-1], normalization_lib.LEVELS], np.int64)
+    good, seen = np.zeros([len(split)], bool), 0
+    began = told = time.monotonic()
+    for images, indices in split.numbered():
+        counts += normalization_lib.grey_levels(images)
+        good[indices] = True
+        seen += len(images)
+        if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
+            told = time.monotonic()
+            print(
+                f"measuring the colours of training images: {seen} of {len(split)} after"
+                f" {told - began:.0f} s; this is done once",
+                file=sys.stderr,
+            )
+    return {"counts": counts, "bad": np.flatnonzero(~good)}

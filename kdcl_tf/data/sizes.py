@@ -1,0 +1,100 @@
+"""How large images are made where nobody says it, and whether they fit in memory."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+# Images whose median shorter side is at most this many pixels keep it as their size.
+LARGEST_OWN = 96
+
+# So many training images, evenly spread, tell the size of all.
+_SAMPLED = 256
+
+# What images in memory may take. Past this the machine would swap or be killed in the
+# middle of a long load.
+MAXIMUM_BYTES = 16_000_000_000
+
+
+def by_median(images: Any, default: int) -> tuple[int, str]:
+    """The size that images are made where they differ and none is asked for.
+
+    Reads the headers of some of them.
+
+    Args:
+      images: a class of `storage`.
+      default: pixels a side for images that are larger than `LARGEST_OWN`.
+
+    Returns:
+      (pixels a side, a line that says why).
+    """
+    positions = np.unique(np.linspace(0, len(images) - 1, min(_SAMPLED, len(images))).astype(int))
+    sides = [side for side in map(lambda index: _shorter_side(images, index), positions) if side]
+    if not sides:
+        return default, f"image size: {default} pixels, as no size of an image could be read"
+    median = int(np.median(sides))
+    told = f"the median shorter side of {len(sides)} training images is {median}"
+    if median <= LARGEST_OWN:
+        return median, f"image size: {median} pixels, as {told}, which is {LARGEST_OWN} or less"
+    return default, (
+        f"image size: {default} pixels, the default of these students, as {told}, more than"
+        f" {LARGEST_OWN}"
+    )
+
+
+def _shorter_side(images, index):
+    """Pixels, or None for an image that says nothing."""
+    try:
+        with warnings.catch_warnings():
+            # Of a size that could be an attack: only the header is read.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(images.read(index))) as image:
+                return min(image.size)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, tf.errors.OpError):
+        return None
+
+
+def fit_in_memory(
+    name: str, splits: Mapping[str, Any], encoded: bool, storage: str
+) -> tuple[bool, str]:
+    """Whether the images of all splits live in memory.
+
+    Args:
+      name: of the data set, for messages.
+      splits: `EncodedSplit`s by name.
+      encoded: whether memory would hold their encoded bytes, and not their pixels.
+      storage: "memory", "disk", or "auto", which is memory where they fit.
+
+    Returns:
+      (whether they do, a line that says why not, or "").
+
+    Raises:
+      ValueError: when they have to, and are too many.
+    """
+    if storage == "disk":
+        return False, ""
+    if encoded:
+        size = sum(split.images.size(MAXIMUM_BYTES) for split in splits.values())
+    else:
+        size = sum(len(split) * int(np.prod(split.image_shape)) for split in splits.values())
+    if size <= MAXIMUM_BYTES:
+        return True, ""
+    count = sum(map(len, splits.values()))
+    height, width = splits["train"].size
+    told = (
+        f"{count} images take more than {MAXIMUM_BYTES / 1e9:g} GB encoded"
+        if encoded
+        else f"{count} images of {height}x{width} take {size / 1e9:.1f} GB decoded"
+    )
+    if storage == "memory":
+        raise ValueError(
+            f"data set {name!r} is too large to hold in memory: {told}; expected at most"
+            f" {MAXIMUM_BYTES / 1e9:g} GB; pass storage=disk, or a smaller image_size"
+        )
+    return False, f"images stay on disk: {told}, more than {MAXIMUM_BYTES / 1e9:g} GB"
