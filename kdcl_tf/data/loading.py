@@ -104,7 +104,7 @@ def load(
         raise ValueError(f"image_size: expected 0 or more pixels; got {image_size}")
     if distortion not in DISTORTIONS:
         raise ValueError(f"distortion: expected {' or '.join(DISTORTIONS)}; got {distortion!r}")
-    source = _source(name, data_dir, image_size, storage == "disk")
+    source = _source(name, data_dir, image_size)
     _check_source(name, source)
     size, why_size = _size(source, image_size, default_size)
     windows = DISTORTIONS[distortion].windows
@@ -123,7 +123,7 @@ def load(
     )
 
 
-def _source(name: str, data_dir: str | None, image_size: int, on_disk: bool) -> dataset_lib.Source:
+def _source(name: str, data_dir: str | None, image_size: int) -> dataset_lib.Source:
     """Imports and indexes the one source that the name asks for."""
     if name == "digits":
         from kdcl_tf.data.sources import digits
@@ -139,7 +139,7 @@ def _source(name: str, data_dir: str | None, image_size: int, on_disk: bool) -> 
         return tfrecord.index(name.removeprefix("tfrecord:").strip())
     from kdcl_tf.data.sources import tfds
 
-    return tfds.index(name, data_dir, on_disk)
+    return tfds.index(name, data_dir)
 
 
 def _check_source(name: str, source: dataset_lib.Source) -> None:

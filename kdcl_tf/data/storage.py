@@ -195,11 +195,11 @@ class Bytes:
 
     Attributes:
       contents: `[N]` string tensor on the host; empty where an image could not be read.
-      origin: what they were read from, or `Numbered`.
+      origin: what they were read from.
     """
 
     contents: tf.Tensor
-    origin: Any
+    origin: Files | Records
 
     def __len__(self) -> int:
         return len(self.contents)
@@ -287,25 +287,19 @@ class Numbered:
     numbers: np.ndarray
 
     def take(self, indices) -> Numbered:
+        """The names at `indices`, an array or a slice."""
         return Numbered(self.prefix, self.numbers[indices])
 
     def name(self, index: int) -> str:
+        """What a person finds the image by."""
         return f"{self.prefix}#{self.numbers[index]}"
-
-    def read(self, index: int) -> bytes:
-        """Nothing: the image is in memory alone."""
-        del index
-        return b""
 
 
 def held(images: Files | Records | Bytes | Pixels) -> Bytes | Pixels:
     """The same images, with their bytes in memory."""
     if isinstance(images, (Bytes, Pixels)):
         return images
-    return Bytes(in_memory(list(images.read_all())), images)
-
-
-def in_memory(contents: Sequence[bytes]) -> tf.Tensor:
-    """The bytes of N images as a string tensor `[N]` on the host."""
+    # The list is let go of when the tensor has its copy.
+    contents = list(images.read_all())
     with tf.device("CPU:0"):
-        return tf.constant(contents, tf.string, [len(contents)])
+        return Bytes(tf.constant(contents, tf.string, [len(contents)]), images)

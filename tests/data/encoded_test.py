@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.data.encoded: images on disk, good and bad."""
 
 import contextlib
+import dataclasses
 import io
 import os
 
@@ -8,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import bad_images, decoding, encoded_views, stream
+from kdcl_tf.data import bad_images, decoding, encoded, encoded_views, storage, stream
 from tests import image_files
 
 PHOTO = image_files.photo()
@@ -90,6 +91,23 @@ class SplitTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual((summary["num_train"], summary["distortion"]), (5, "resized_crop"))
         self.assertNotIn("bad_images", summary)
 
+    def test_decoded_images_are_those_of_the_stream(self):
+        split = self._split(_photos())
+        decoded = split.decoded()
+        self.assertAllEqual(decoded.images, np.concatenate([i for i, _ in split.pixels(2)]))
+        self.assertEqual(decoded.listing(), split.listing())
+        self.assertEqual(decoded.take([3, 1]).listing(), split.take([3, 1]).listing())
+        self.assertIsNone(decoded.good)
+
+    def test_pixels_of_the_right_size_are_decoded_already(self):
+        pixels = np.random.default_rng(0).integers(0, 256, [2, 8, 9, 3]).astype(np.uint8)
+        images = storage.Pixels(pixels, storage.Numbered("noise", np.arange(2)))
+        bad = bad_images.BadImages()
+        split = encoded.EncodedSplit(images, np.arange(2), ("a", "b"), (8, 9), bad)
+        self.assertIs(split.decoded().images, pixels)
+        self.assertAllEqual(next(split.pixels(2))[0], pixels)
+        self.assertEqual(dataclasses.replace(split, size=(4, 4)).decoded().image_shape, (4, 4, 3))
+
     def test_batch_size(self):
         with self.assertRaisesRegex(ValueError, "batch_size: got 0"):
             self._split(_photos()).batches(np.arange(5), 0, lambda *batch: batch)
@@ -151,6 +169,16 @@ class BadImagesTest(tf.test.TestCase, parameterized.TestCase):
         found = np.concatenate([images for images, _ in self._split(BAD, skip=True).pixels(4)])
         wanted = np.concatenate([images for images, _ in self._split([]).pixels(4)])
         self.assertAllEqual(found, wanted)
+
+    def test_decoded_into_memory_they_leave_holes(self):
+        split = self._split(BAD, skip=True)
+        decoded = split.decoded()
+        names = [split.images.name(index) for index in range(10)]
+        self.assertEqual(decoded.good.tolist(), [name not in BAD for name in names])
+        self.assertEqual(set(split.bad_images.found), set(BAD))
+        for (found, labels), (wanted, same) in zip(decoded.pixels(3), split.pixels(3), strict=True):
+            self.assertAllEqual(found, wanted)
+            self.assertAllEqual(labels, same)
 
     def test_batches_of_bad_ones_alone(self):
         contents = {name: BAD[name][0]() for name in ("cut.jpg", "empty.jpg")}

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import encoded_views, stream
+from kdcl_tf.data import encoded_views, normalization, stream
 from kdcl_tf.data.sources import tfrecord
 from tests import image_files
 
@@ -111,26 +111,21 @@ class ViewsTest(ViewsTestCase):
             wanted = (coloured - self.dataset.normalization.mean) / self.dataset.normalization.deviation
             self.assertAllClose(found[index], wanted, atol=1e-4)
 
-    def test_mirrored_half_of_the_time_and_never_where_the_data_set_forbids(self):
-        views = self.views(students=tuple(map(str, range(8))))
-        draw = tf.function(lambda index: views.draws(0, index))
-        mirrored = [draw(tf.constant(index)).mirror for index in range(300)]
-        self.assertAllInRange(np.mean(mirrored), 0.47, 0.53)
+    def test_never_mirrored_where_the_data_set_forbids(self):
         never = image_files.dataset(self.dataset.train, flip=False)
         views = encoded_views.EncodedViews(never, ("a",), 0)
         self.assertFalse(any(views.draws(epoch, 0).mirror[0] for epoch in range(20)))
 
-    def test_draws_are_even_and_normal_and_independent(self):
-        views = self.views()
-        draw = tf.function(lambda index: views.draws(0, index))
-        draws = [draw(tf.constant(index)) for index in range(500)]
-        uniform = np.stack([np.concatenate([d.window, d.colour], axis=1) for d in draws])
-        self.assertAllInRange(uniform.mean(axis=0), 0.42, 0.58)
-        light = np.stack([d.light for d in draws])
-        self.assertAllInRange(light.std(axis=0), 0.88, 1.12)
-        together = np.concatenate([uniform, light], axis=2).reshape(len(draws), -1)
-        correlation = np.corrcoef(together.T) - np.eye(together.shape[1])
-        self.assertLess(np.abs(correlation).max(), 0.2)
+    def test_students_may_have_their_own_normalisation(self):
+        """With a view each, and with one view that all share."""
+        plain = normalization.Normalization((0.0,) * 3, (1.0,) * 3)
+        for invariant, seen in ((True, "second"), (False, "first")):
+            views = self.views(invariant=invariant, normalizations={"second": plain})
+            found = self.by_index(views, student="second")
+            wanted = self.by_index(self.views(), student=seen)
+            imagenet = normalization.IMAGENET
+            self.assertAllClose(found, wanted * imagenet.deviation + imagenet.mean, atol=1e-5)
+            self.assertAllEqual(self.by_index(views), self.by_index(self.views()))
 
 
 class DistributedTest(ViewsTestCase):

@@ -1,13 +1,20 @@
 """Tests of names, subsets and assembly."""
 
+import contextlib
+import io
+import pathlib
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data
+from kdcl_tf.data import normalization, sizes, storage as storage_lib
+from kdcl_tf.data.bad_images import BadImageError, told_in_one_line
+from tests import image_files
 
 
 class ValidateNameTest(parameterized.TestCase, tf.test.TestCase):
@@ -29,7 +36,7 @@ class ValidateNameTest(parameterized.TestCase, tf.test.TestCase):
         "", "folder:", "folder: ", "tfrecord:", "no such", "/tmp", "huggingface:x", "a/b/c"
     )
     def test_bad(self, name):
-        with self.assertRaisesRegex(ValueError, "data set: got .*wanted"):
+        with self.assertRaisesRegex(ValueError, "data set: expected .*; got"):
             data.validate_name(name)
 
     def test_costs_no_import_of_tensorflow(self):
@@ -65,24 +72,149 @@ class LoadTest(parameterized.TestCase, tf.test.TestCase):
             data.load("digits", image_size=8, holdout_per_class=500)
 
     def test_negative_size(self):
-        with self.assertRaisesRegex(ValueError, "image_size: got -1"):
+        with self.assertRaisesRegex(ValueError, "image_size: expected 0 or more pixels; got -1"):
             data.load("digits", image_size=-1)
 
-    @parameterized.parameters(
-        ("digits", "resized_crop", False, "'digits' has no files: wanted"),
-        ("tfrecord:x", "padded_crop", False, "'tfrecord:x' stays on disk: wanted"),
-        ("folder:x", "padded_crop", True, "--skip_bad_images: wanted --distortion=resized_crop"),
-        ("folder:x", "crop", False, "distortion: got 'crop', wanted padded_crop or resized_crop"),
-    )
-    def test_distortions_that_do_not_go(self, name, distortion, skip, message):
+    def test_arguments_that_are_unknown(self):
+        message = "distortion: expected padded_crop or resized_crop or none; got 'crop'"
         with self.assertRaisesRegex(ValueError, message):
-            data.load(name, distortion=distortion, skip_bad_images=skip)
+            data.load("digits", distortion="crop")
+        with self.assertRaisesRegex(ValueError, "storage: expected auto or .*; got 'tape'"):
+            data.load("digits", storage="tape")
+        with self.assertRaisesRegex(ValueError, "'digits' has no files: expected storage=memory"):
+            data.load("digits", storage="disk")
+
+    def test_a_normalisation_that_is_given_is_not_measured(self):
+        dataset = data.load("digits", image_size=8, normalization=normalization.IMAGENET)
+        self.assertEqual(dataset.normalization, normalization.IMAGENET)
+
+    @parameterized.parameters(*data.DISTORTIONS)
+    def test_digits_under_any_distortion(self, distortion):
+        dataset = data.load("digits", image_size=8, train_per_class=2, distortion=distortion)
+        ((images, labels),) = data.create_views(dataset, ("a", "b"), 0).epoch(0, 20)
+        self.assertEqual(images["b"].shape, (20, 8, 8, 3))
+        self.assertAllEqual(np.bincount(labels), [2] * 10)
+        self.assertLen(dataset.notes, 0)
 
     def test_views_are_reached_through_the_package(self):
         self.assertEqual(data.Views.__name__, "Views")
         self.assertEqual(data.EncodedViews.__name__, "EncodedViews")
         with self.assertRaisesRegex(AttributeError, "no attribute 'View'"):
             _ = data.View
+
+
+CLASSES = ("cat", "dog")
+BAD = {"train/cat/1.jpg", "train/dog/4.png", "test/dog/2.jpg"}
+
+
+def _contents(bad=()):
+    """`{path: bytes}`: images of many sizes and two kinds, some of them cut short."""
+    contents = {}
+    for split, count in (("train", 7), ("test", 4)):
+        for number in range(count):
+            for name in CLASSES:
+                kind = "PNG" if number == 4 else "JPEG"
+                path = f"{split}/{name}/{number}.{'png' if kind == 'PNG' else 'jpg'}"
+                pixels = image_files.photo(len(contents), 30 + 9 * number, 90 - 5 * number)
+                content = image_files.encode(pixels, kind)
+                contents[path] = content[: len(content) // 2] if path in bad else content
+    return contents
+
+
+class StorageTest(parameterized.TestCase, tf.test.TestCase):
+    """What students see does not depend on where images live."""
+
+    def setUp(self):
+        super().setUp()
+        image_files.use_own_cache(self)
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.enter_context(contextlib.redirect_stderr(io.StringIO()))
+
+    def write(self, kind, bad=()):
+        """Writes the images as a folder or as TFRecords; returns the name of the data set."""
+        contents = _contents(bad)
+        if kind == "folder":
+            image_files.write(self.folder, contents)
+        for split in ("train", "test"):
+            chosen = [path for path in contents if path.startswith(split)]
+            examples = [
+                image_files.example(contents[path], CLASSES.index(path.split("/")[1]))
+                for path in chosen
+            ]
+            if kind == "tfrecord":
+                image_files.write_records(self.folder / split, examples)
+        return f"{kind}:{self.folder}"
+
+    def seen(self, dataset):
+        """All that a run could see: views of two epochs, for one and for two replicas."""
+        views = data.create_views(dataset, ("a", "b"), seed=3)
+        shares = [None, data.Share(), data.Share(2, 0, 1), data.Share(2, 1, 1)]
+        streams = [views.epoch(epoch, 5, share=share) for epoch in (0, 1) for share in shares]
+        splits = (dataset.test, dataset.held_out)
+        streams += [dataset.batches(split, 3, share) for split in splits for share in shares[:2]]
+        streams = [[tf.nest.flatten(batch) for batch in stream] for stream in streams]
+        return streams + [list(dataset.test.pixels(3))]
+
+    @parameterized.product(
+        distortion=tuple(data.DISTORTIONS), kind=("folder", "tfrecord"), bad=((), BAD)
+    )
+    def test_disk_and_memory_give_the_same_bits(self, distortion, kind, bad):
+        name = self.write(kind, bad)
+        arguments = {"distortion": distortion, "image_size": 24, "holdout_per_class": 1}
+        found, loaded = [], []
+        for storage in ("memory", "disk"):
+            dataset = data.load(name, storage=storage, skip_bad_images=bool(bad), **arguments)
+            loaded.append(dataset)
+            found.append(self.seen(dataset))
+        memory, disk = loaded
+        self.assertEqual(memory.normalization, disk.normalization)
+        self.assertEqual(memory.summary(), disk.summary())
+        self.assertEqual(memory.held_out.listing(), disk.held_out.listing())
+        self.assertEqual(set(memory.bad_images.found.values()), set(disk.bad_images.found.values()))
+        self.assertLen(memory.bad_images, len(bad))
+        for one, other in zip(*found, strict=True):
+            self.assertNotEmpty(one)
+            for batch, same in zip(one, other, strict=True):
+                for array, wanted in zip(batch, same, strict=True):
+                    self.assertAllEqual(array, wanted)
+
+    @parameterized.parameters("memory", "disk")
+    def test_a_bad_image_that_is_not_left_out_is_an_error(self, storage):
+        name = self.write("folder", {"train/dog/4.png"})
+        message = "image 'train/dog/4.png' of class 'dog' cannot be decoded: .*skip_bad_images=True"
+        with self.assertRaisesRegex(BadImageError, message):
+            data.load(name, storage=storage, image_size=24)
+
+    def test_a_replica_without_an_image_is_an_error(self):
+        name = self.write("folder", {"train/cat/1.jpg"})
+        for storage in ("memory", "disk"):
+            dataset = data.load(name, storage=storage, image_size=24, skip_bad_images=True)
+            views = data.create_views(dataset, ("a",), 0)
+            with self.assertRaisesRegex(BadImageError, "all 1 images of a batch cannot be decoded"):
+                with told_in_one_line():
+                    list(views.epoch(0, 2, share=data.Share(2, 0, 1)))
+                    list(views.epoch(0, 2, share=data.Share(2, 1, 1)))
+
+    @parameterized.parameters("padded_crop", "resized_crop")
+    def test_what_does_not_fit_in_memory_stays_on_disk(self, distortion):
+        name = self.write("folder")
+        arguments = {"image_size": 24, "distortion": distortion}
+        small = data.load(name, **arguments)
+        with mock.patch.object(sizes, "MAXIMUM_BYTES", 30_000):
+            large = data.load(name, **arguments)
+            with self.assertRaisesRegex(ValueError, "too large to hold in memory: 22 .*=disk"):
+                data.load(name, storage="memory", **arguments)
+        self.assertEmpty(small.notes)
+        self.assertRegex(large.notes[0], "^images stay on disk: 22 images .* than 3e-05 GB")
+        self.assertIsInstance(large.train.images, storage_lib.Files)
+        self.assertNotIsInstance(small.train.images, storage_lib.Files)
+
+    def test_the_size_is_the_median_or_what_students_want(self):
+        name = self.write("folder")
+        for distortion in data.DISTORTIONS:
+            dataset = data.load(name, distortion=distortion, default_size=224)
+            self.assertEqual(dataset.image_shape, (57, 57, 3))
+            self.assertRegex(dataset.notes[0], "^image size: 57 pixels, as the median shorter")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class EpochsTest(tf.test.TestCase):
             order_lib.Epochs(cifar_like.cifar_like(), 0).epoch(0, 10)
 
     def test_refused(self):
-        with self.assertRaisesRegex(ValueError, "seed: got -1, wanted 0 or more"):
+        with self.assertRaisesRegex(ValueError, "seed: expected 0 or more; got -1"):
             Indices(cifar_like.cifar_like(), -1)
         with self.assertRaisesRegex(ValueError, "batch_size: got 201, wanted 1..200"):
             self.epochs.steps_per_epoch(201)

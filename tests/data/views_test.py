@@ -1,11 +1,14 @@
 """Tests of the views that students train on."""
 
 import dataclasses
+import hashlib
+import os
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf import data
 from kdcl_tf.data import dataset as dataset_lib, normalization, views as views_lib
 
 STUDENTS = ("first", "second")
@@ -100,6 +103,56 @@ class ViewsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertFalse(views_lib.Views(dataset, STUDENTS, 0).policy.flip)
 
 
+    def test_students_may_have_their_own_normalisation(self):
+        """With a view each, and with one view that all share."""
+        plain = normalization.Normalization((0.0,) * 3, (1.0,) * 3)
+        for invariant in (True, False):
+            views = make_views(invariant=invariant, normalizations={"second": plain}, padding=0)
+            ours, number = views.dataset.normalization, 1 if invariant else 0
+            mirror = views.draws(0)[number].mirror
+            images = views.dataset.train.images / 255.0
+            wanted = np.where(np.reshape(mirror, [-1, 1, 1, 1]), images[:, :, ::-1], images)
+            self.assertAllClose(by_index(views, student="second"), wanted)
+            first = make_views(invariant=invariant, padding=0)
+            self.assertAllEqual(by_index(views), by_index(first))
+            self.assertEqual(views.normalizations, {"first": ours, "second": plain})
+
+    def test_without_distortion_all_students_see_the_images(self):
+        dataset = dataclasses.replace(make_dataset(), distortion="none")
+        views = views_lib.create_views(dataset, STUDENTS, 0)
+        wanted = dataset.normalization.apply(dataset.train.images)
+        for student in STUDENTS:
+            self.assertAllEqual(by_index(views, student=student), wanted)
+
+
+class PinnedTest(tf.test.TestCase):
+    """Views that every version has to give, bit for bit."""
+
+    def _digest(self, views, batch_size):
+        digest = hashlib.sha256()
+        for epoch in (0, 1):
+            for images, labels in views.epoch(epoch, batch_size).take(3):
+                for name in sorted(images):
+                    digest.update(images[name].numpy().tobytes())
+                digest.update(labels.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def test_digits(self):
+        dataset = data.load("digits", holdout_per_class=5, train_per_class=10)
+        views = data.create_views(dataset, ("a", "b"), 0, cutout=8)
+        self.assertEqual(self._digest(views, 16), "960e52b49371301c")
+
+    def test_cifar(self):
+        data_dir = os.path.join(os.environ.get("KDCL_DATA_DIR", ""), "tensorflow_datasets")
+        if not os.path.isdir(os.path.join(data_dir, "cifar100")):
+            self.skipTest(f"no prepared CIFAR-100 in '{data_dir}': set KDCL_DATA_DIR")
+        dataset = data.load("cifar100", data_dir=data_dir)
+        views = data.create_views(dataset, ("a", "b"), 0, cutout=8)
+        self.assertEqual(self._digest(views, 128), "338f3110384818c7")
+        views = data.create_views(dataset, ("a", "b"), 0)
+        self.assertEqual(self._digest(views, 128), "48c52b1fe6a8e895")
+
+
 class OrderTest(parameterized.TestCase, tf.test.TestCase):
     def test_every_image_once_an_epoch(self):
         for epoch in range(3):
@@ -169,6 +222,8 @@ class RefusedTest(parameterized.TestCase, tf.test.TestCase):
             make_views(seed=-1)
         with self.assertRaisesRegex(ValueError, "cutout: expected at most 8, the side of the image; got 9"):
             make_views(cutout=9)
+        with self.assertRaisesRegex(ValueError, "expected students of first, second; got third"):
+            make_views(normalizations={"third": normalization.IMAGENET})
         with self.assertRaisesRegex(ValueError, "padding: expected 0 or more pixels; got -1"):
             make_views(padding=-1)
 

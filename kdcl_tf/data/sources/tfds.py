@@ -9,10 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 import tensorflow_datasets
 
-from kdcl_tf.data import dataset as dataset_lib, errors, sizes, storage
+from kdcl_tf.data import dataset as dataset_lib, errors
 from kdcl_tf.data.sources import network, tfrecord
 
 TEST_NAMES = ("test", "validation")
@@ -24,7 +23,7 @@ NEVER_FLIPPED = frozenset(
 )
 
 
-def index(name: str, data_dir: str | None = None, on_disk: bool = False) -> dataset_lib.Source:
+def index(name: str, data_dir: str | None = None) -> dataset_lib.Source:
     """Indexes a TFDS set; downloads and prepares it when it must.
 
     A test split without labels, as ImageNet's, is passed over.
@@ -32,25 +31,25 @@ def index(name: str, data_dir: str | None = None, on_disk: bool = False) -> data
     Args:
       name: TFDS name, `name[/config][:version]`.
       data_dir: the folder that holds the set's folder; None is TFDS's default.
-      on_disk: whether images have to stay in its files.
 
     Returns:
-      All of `train` and of `test` (`validation` in sets without it), in the order of the
-      files: `storage.Records`, or `storage.Bytes` where the files are no TFRecords.
+      All of `train` and of `test` (`validation` in sets without it) as `storage.Records`,
+      in the order of the files.
 
     Raises:
-      ValueError: unknown name; no image classification set; no such split; files that
-        images cannot stay in.
+      ValueError: unknown name; no image classification set; no such split; a set that was
+        prepared in other files than TFRecords.
       FileNotFoundError: not prepared, and it cannot be downloaded.
     """
     builder = builder_of(name, data_dir)
     keys = _keys(name, builder.info)
     prepare(name, builder)
-    if on_disk or _file_format(builder.info) != "tfrecord":
-        _check_files(name, builder.info, on_disk)
+    check_format(name, builder.info)
 
     def split(wanted):
-        return _labelled(name, builder, wanted, keys)
+        files = [os.fspath(file) for file in builder.info.splits[wanted].filepaths]
+        images, labels, _ = tfrecord.read(files, *keys)
+        return dataset_lib.Labelled(images, labels)
 
     train = split(_split_name(name, builder.info, ("train",)))
     test = split(_split_name(name, builder.info, TEST_NAMES))
@@ -66,52 +65,13 @@ def index(name: str, data_dir: str | None = None, on_disk: bool = False) -> data
     )
 
 
-def _labelled(name, builder, split, keys) -> dataset_lib.Labelled:
-    """The images of a split, where its files are, or read into memory."""
-    if _file_format(builder.info) == "tfrecord":
-        files = [os.fspath(file) for file in builder.info.splits[split].filepaths]
-        images, labels, _ = tfrecord.read(files, *keys)
-        return dataset_lib.Labelled(images, labels)
-    # Files one after another: interleaving would make the order depend on their number.
-    read_config = tensorflow_datasets.ReadConfig(interleave_cycle_length=1, try_autocache=False)
-    examples = builder.as_dataset(
-        split=split,
-        read_config=read_config,
-        decoders={keys[0]: tensorflow_datasets.decode.SkipDecoding()},
-    )
-    try:
-        pairs = [(each[keys[0]], each[keys[1]]) for each in examples.as_numpy_iterator()]
-    except tf.errors.OpError as error:
-        raise ValueError(
-            f"data set {name!r}: {split} in '{builder.data_path}' cannot be read:"
-            f" {errors.one_line(error)}"
-        ) from error
-    numbered = storage.Numbered(split, np.arange(len(pairs)))
-    contents = storage.in_memory([content for content, _ in pairs])
-    labels = np.array([label for _, label in pairs], np.int64)
-    return dataset_lib.Labelled(storage.Bytes(contents, numbered), labels)
-
-
-def _check_files(name: str, info: Any, on_disk: bool) -> None:
-    """Refuses files of another kind than TFRecords whose images cannot be in memory."""
-    if on_disk:
-        check_format(name, info)
-    size = sum(split.num_bytes for split in info.splits.values())
-    if size > sizes.MAXIMUM_BYTES:
-        check_format(name, info)
-
-
-def _file_format(info: Any) -> str:
-    return getattr(info.file_format, "value", info.file_format)
-
-
 def check_format(name: str, info: Any) -> None:
     """Raises ValueError when the set was prepared in other files than TFRecords."""
-    got = _file_format(info)
+    got = getattr(info.file_format, "value", info.file_format)
     if got != "tfrecord":
         raise ValueError(
-            f"data set {name!r} is prepared as {got}; expected tfrecord, whose images can stay on"
-            " disk: prepare it again with TFDS's file_format='tfrecord'"
+            f"data set {name!r}: expected one prepared as tfrecord; got {got}: prepare it again with"
+            " TFDS's file_format='tfrecord'"
         )
 
 

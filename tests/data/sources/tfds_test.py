@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from absl.testing import parameterized
 
 from kdcl_tf import data
-from kdcl_tf.data import dataset as dataset_lib, decoding
+from kdcl_tf.data import decoding, sizes
 from kdcl_tf.data.sources import network
 from tests import image_files
 
@@ -114,6 +114,7 @@ class KdclPhotos(_BUILDER):
 class TfdsTestCase(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
+        image_files.use_own_cache(self)
         self.data_dir = os.path.join(self.get_temp_dir(), "tfds")
 
     def load(self, name, online=True, **arguments):
@@ -144,7 +145,7 @@ class ReadTest(TfdsTestCase):
         self.assertEqual(dataset.image_shape, (4, 4, 3))
         self.assertAllEqual(dataset.train.images[..., 0], dataset.train.images[..., 2])
 
-    @parameterized.parameters((0, 32), (6, 6))
+    @parameterized.parameters((0, 5), (6, 6))
     def test_sizes_that_vary(self, image_size, side):
         dataset = self.load("kdcl_sizes", image_size=image_size)
         self.assertEqual(dataset.image_shape, (side, side, 3))
@@ -197,13 +198,13 @@ class RefusedTest(TfdsTestCase):
         self.assert_refused(ValueError, message, "kdcl_train_only")
 
     def test_labels_out_of_range(self):
-        message = r"got -1 at example \d of train, wanted 0..1"
+        message = r"expected 0..1; got -1 at example \d of train"
         self.assert_refused(ValueError, message, "kdcl_unlabelled")
 
     def test_too_large(self):
-        with mock.patch.object(dataset_lib, "MAXIMUM_BYTES", 100):
-            message = "'kdcl_levels' is too large .*got 10 images of 4x5"
-            self.assert_refused(ValueError, message, "kdcl_levels")
+        with mock.patch.object(sizes, "MAXIMUM_BYTES", 100):
+            message = "'kdcl_levels' is too large .*: 10 images of 4x5"
+            self.assert_refused(ValueError, message, "kdcl_levels", storage="memory")
 
     def test_damaged_file(self):
         self.data_dir += "_damaged"
@@ -213,14 +214,17 @@ class RefusedTest(TfdsTestCase):
         with open(file, "r+b") as record:
             record.seek(40)
             record.write(b"damaged")
-        message = f"test in '{folder}' cannot be read past example 0"
+        message = f"'{file}' cannot be read past record 0"
         self.assert_refused(ValueError, message, "kdcl_levels")
 
 
 class IndexTest(TfdsTestCase):
-    def setUp(self):
-        super().setUp()
-        image_files.use_own_cache(self)
+    def test_sets_of_one_size_that_is_not_square_stay_so_on_disk(self):
+        memory = self.load("kdcl_levels", storage="memory")
+        disk = self.load("kdcl_levels", storage="disk")
+        self.assertEqual(disk.image_shape, (4, 5, 3))
+        self.assertEqual(disk.normalization, memory.normalization)
+        self.assertAllEqual(np.concatenate([i for i, _ in disk.train.pixels(4)]), memory.train.images)
 
     def test_images_are_those_of_tfds_and_the_unlabelled_split_is_passed_over(self):
         dataset = self.load("kdcl_photos", distortion="resized_crop", image_size=16)
@@ -238,13 +242,13 @@ class IndexTest(TfdsTestCase):
 
     def test_sets_of_grey_images_of_one_size(self):
         dataset = self.load("kdcl_grey_levels", distortion="resized_crop")
-        self.assertEqual(dataset.image_shape, (224, 224, 3))
+        self.assertEqual(dataset.image_shape, (4, 4, 3))
         images = np.concatenate([images for images, _ in dataset.train.pixels(4)])
         self.assertAllEqual(np.sort(images[:, 0, 0, 1]), [0, 2, 4, 101, 103, 105])
 
     def test_views_of_a_prepared_set(self):
         dataset = self.load("kdcl_photos", distortion="resized_crop", image_size=16)
-        views = data.EncodedViews(dataset, ("a", "b"), seed=0)
+        views = data.create_views(dataset, ("a", "b"), seed=0)
         ((images, labels),) = views.epoch(0, 6)
         self.assertEqual((images["a"].shape, images["b"].shape), ((6, 16, 16, 3),) * 2)
         self.assertAllEqual(labels, dataset.train.labels[views.order(0)])
@@ -253,8 +257,8 @@ class IndexTest(TfdsTestCase):
         self.data_dir += "_arrays"
         builder = KdclPhotos(data_dir=self.data_dir, file_format="array_record")
         builder.download_and_prepare()
-        message = "'kdcl_photos' is prepared as array_record, wanted tfrecord"
-        self.assert_refused(ValueError, message, "kdcl_photos", distortion="resized_crop")
+        message = "'kdcl_photos': expected one prepared as tfrecord; got array_record"
+        self.assert_refused(ValueError, message, "kdcl_photos")
 
     def test_damaged_file(self):
         self.data_dir += "_damaged_photos"

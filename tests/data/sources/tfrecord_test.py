@@ -153,7 +153,7 @@ class RefusedTest(TfrecordTestCase):
     def test_a_test_label_that_training_does_not_have(self):
         self.write("train", [1, 2])
         self.write("test", [0, 1])
-        self.assert_refused(ValueError, "got -1 at example 0 of test, wanted 0..1")
+        self.assert_refused(ValueError, "expected 0..1; got -1 at example 0 of test")
 
 
 if __name__ == "__main__":
