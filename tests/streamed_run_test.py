@@ -30,6 +30,7 @@ from tests.worker_pair import WorkerPair
 CLASSES, TRAINED, TESTED = 3, 24, 6
 _SMALL = {
     "distortion": "resized_crop",
+    "storage": "disk",
     "image_size": 32,
     "students": ("resnet8", "resnet8"),
     "ensemble": "general",
@@ -85,10 +86,11 @@ class StreamedRunTest(tf.test.TestCase):
         cls.run_, cls.result = _run(cls.settings, cls.folder / "whole")
 
     def test_stopped_inside_the_epoch_it_ends_with_the_same_bits(self):
+        """Also where the images live elsewhere from then on."""
         workdir = self.folder / "parts"
         with self.assertRaisesRegex(Interrupted, "at epoch 1, step 1 of 3"):
             _run(self.settings, workdir, _StoppingViews)
-        resumed, _ = _run(self.settings, workdir)
+        resumed, _ = _run(dataclasses.replace(self.settings, storage="memory"), workdir)
         wanted = _values(self.run_)
         self.assertGreater(len(wanted), 100)
         for found, value in zip(_values(resumed), wanted, strict=True):
@@ -178,7 +180,7 @@ class BadImagesTest(tf.test.TestCase):
         self.assertRegex(
             done.stderr,
             r"^\S+: image 'train/a/4.jpg' of class 'a' cannot be decoded: the JPEG is cut short.*; "
-            "--skip_bad_images passes over such images\n$",
+            "pass --skip_bad_images to leave out such images\n$",
         )
 
     def test_skipped_they_are_counted_and_listed(self):

@@ -143,7 +143,8 @@ class EncodedSplit:
         """
         own = getattr(self.images, "pixels", None)
         if own is not None and own.shape[1:] == self.image_shape and self.margin == 1:
-            return dataset_lib.ImageSplit(own, self.labels, self)
+            # No file holds them: there are no names to list.
+            return dataset_lib.ImageSplit(own, self.labels)
         found = np.zeros([len(self), *self.image_shape], np.uint8)
         good = np.zeros([len(self)], bool)
         source = self

@@ -13,6 +13,7 @@ from kdcl_tf.data import (
     subsets,
 )
 from kdcl_tf.data.distortions import DISTORTIONS
+from kdcl_tf.data.sources import source as source_lib
 
 STORAGES = ("auto", "memory", "disk")
 
@@ -123,7 +124,7 @@ def load(
     )
 
 
-def _source(name: str, data_dir: str | None, image_size: int) -> dataset_lib.Source:
+def _source(name: str, data_dir: str | None, image_size: int) -> source_lib.Source:
     """Imports and indexes the one source that the name asks for."""
     if name == "digits":
         from kdcl_tf.data.sources import digits
@@ -142,7 +143,7 @@ def _source(name: str, data_dir: str | None, image_size: int) -> dataset_lib.Sou
     return tfds.index(name, data_dir)
 
 
-def _check_source(name: str, source: dataset_lib.Source) -> None:
+def _check_source(name: str, source: source_lib.Source) -> None:
     num_classes = len(source.class_names)
     if num_classes < 2:
         raise ValueError(
@@ -153,7 +154,7 @@ def _check_source(name: str, source: dataset_lib.Source) -> None:
         split = getattr(source, split_name)
         if not len(split):
             raise ValueError(f"data set {name!r}: got no images in {split_name}")
-        dataset_lib.check_labels(split_name, split.labels, num_classes)
+        source_lib.check_labels(split_name, split.labels, num_classes)
 
 
 def _size(source, image_size, default_size) -> tuple[tuple[int, int], str]:

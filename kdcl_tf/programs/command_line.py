@@ -3,11 +3,14 @@
 import contextlib
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import traceback
 
 from absl import app, flags, logging
+
+_ARGUMENT = re.compile(r"\bpass ([a-z_]+)=(\w+)")
 
 
 def run(define_flags, main):
@@ -53,9 +56,12 @@ def _parse(argv):
 def fail(message, status=1):
     """Prints one line and exits.
 
+    Libraries say `pass name=value` of their arguments; here that is a flag.
+
     What the error that is being handled was raised in is let go of first: a stream that
     ends with the interpreter waits for its thread, which may wait for the interpreter.
     """
+    message = _ARGUMENT.sub(_as_flag, message)
     error = sys.exc_info()[1]
     while error:
         traceback.clear_frames(error.__traceback__)
@@ -63,6 +69,12 @@ def fail(message, status=1):
     program = os.path.basename(sys.argv[0]).removesuffix(".py")
     print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(status)
+
+
+def _as_flag(argument):
+    """`pass --name` or `pass --name=value`."""
+    name, value = argument.groups()
+    return f"pass --{name}" if value == "True" else f"pass --{name}={value}"
 
 
 @contextlib.contextmanager

@@ -7,7 +7,14 @@ from kdcl_tf.students.names import parse
 # Below, a net's last strides see one pixel and padding, and no longer do what they say.
 SMALLEST_IMAGE = {"cifar_resnet": 4, "wide_resnet": 4, "resnet": 32, "mobilenet_v2": 32}
 
-_FOR_IMAGENET = ("resnet", "mobilenet_v2", "keras")
+# What each family is made for: images of CIFAR or of ImageNet.
+_USUAL_IMAGE = {
+    "cifar_resnet": 32,
+    "wide_resnet": 32,
+    "resnet": 224,
+    "mobilenet_v2": 224,
+    "keras": 224,
+}
 
 _HALVINGS = {4: "twice", 32: "five times"}
 
@@ -77,7 +84,7 @@ def default_image_size(names) -> int:
     Returns:
         224 if one of them is a network for ImageNet, else 32.
     """
-    return 224 if any(parse(name).family in _FOR_IMAGENET for name in names) else 32
+    return max(_USUAL_IMAGE[parse(name).family] for name in names)
 
 
 def _is_integer(value) -> bool:

@@ -4,8 +4,8 @@ flags.txt           the run's flags, a flagfile that repeats it
 log.jsonl           one JSON object an epoch
 checkpoints/        what a restart continues from
 tensorboard/        the same numbers for TensorBoard
-held_out.txt        of images on disk: those held out, file and class
-bad_images.txt      of images on disk: those that could not be decoded, if any
+held_out.txt        of images in files: those held out, file and class
+bad_images.txt      those that could not be decoded, if any
 result.json         the last epoch's numbers, when the run is complete
 accuracy.png        accuracy of each student by epoch
 students/<name>/    a SavedModel each

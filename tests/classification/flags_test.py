@@ -43,6 +43,7 @@ _UNUSUAL = {
 _ON_DISK = {
     "dataset": "tfrecord:some/train-*",
     "distortion": "resized_crop",
+    "storage": "disk",
     "skip_bad_images": True,
 }
 _GENERAL = {

@@ -172,7 +172,7 @@ class FailedStartTest(tf.test.TestCase, parameterized.TestCase):
         ({"dataset": "no_such_set"}, "unknown data set"),
         ({"train_per_class": 10_000}, "too few training images"),
         ({"batch_size": 41}, "batch_size: got 41, wanted 1..40"),
-        ({"cutout": True, "cutout_size": 9}, "cutout: got 9, wanted at most 8"),
+        ({"cutout": True, "cutout_size": 9}, "cutout: expected at most 8, the side of the image; got 9"),
     )
     def test_it_leaves_the_folder_to_the_corrected_command(self, wrong, message):
         folder = pathlib.Path(self.create_tempdir().full_path)

@@ -91,14 +91,5 @@ class ImageDatasetTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLen(summary["mean"], 3)
 
 
-class ChecksTest(tf.test.TestCase):
-    def test_labels(self):
-        labels = np.array([0, 4, 2, 7, -1])
-        dataset_lib.check_labels("train", labels[:3], 5)
-        message = "labels out of range: expected 0..4; got 7 at example 3 of train"
-        with self.assertRaisesRegex(ValueError, message):
-            dataset_lib.check_labels("train", labels, 5)
-
-
 if __name__ == "__main__":
     tf.test.main()

@@ -35,8 +35,8 @@ class FlagErrorsTest(parameterized.TestCase):
         (_TRAIN, ["--students=resnet30"], "depth must be 6n+2 .*nearest are resnet26 and resnet32"),
         (_TRAIN, ["--students="], "--students got no names"),
         (_TRAIN, ["--ensemble=mean"], "value should be one of <naive|linear|min_logit|general>"),
-        (_TRAIN, ["--dataset=folder:"], "wanted folder:PATH"),
-        (_TRAIN, ["--dataset=two words"], "wanted digits, folder:PATH, tfrecord:PATH or a TFDS name"),
+        (_TRAIN, ["--dataset=folder:"], "expected folder:PATH"),
+        (_TRAIN, ["--dataset=two words"], "expected digits, folder:PATH, tfrecord:PATH or a TFDS name"),
         (_TRAIN, ["--epoch=3"], "Unknown command line flag 'epoch'. Did you mean: epochs"),
         (_TRAIN, ["--epochs=many"], "--epochs=many"),
         (_TRAIN, ["--epochs=0"], "--epochs=0: wanted at least 1"),
@@ -97,6 +97,9 @@ class InProcessTest(absltest.TestCase):
         return caught.exception.code, stderr.getvalue()
 
     def test_a_message_of_many_lines_becomes_one(self):
+        told = "cut; pass skip_bad_images=True, or pass storage=disk, or pass --seed=1"
+        wanted = "cut; pass --skip_bad_images, or pass --storage=disk, or pass --seed=1\n"
+        self.assertEndsWith(self._failed(lambda: command_line.fail(told))[1], wanted)
         status, text = self._failed(lambda: command_line.fail("one\n  two\n", 3))
         self.assertEqual(status, 3)
         self.assertRegex(text, r"^\S+: one two\n$")

@@ -48,6 +48,15 @@ class SizesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, message):
             sizes.checked_input_shape((64, smallest - 1, 3), family)
 
+    @parameterized.parameters(
+        (("resnet32", "wrn_16_2"), 32),
+        (("resnet32", "resnet18"), 224),
+        (("mobilenet_v2_0.5",), 224),
+        (("keras:ResNet50V2",), 224),
+    )
+    def test_one_network_for_imagenet_makes_photographs_large(self, names, wanted):
+        self.assertEqual(sizes.default_image_size(names), wanted)
+
     def test_keras_says_itself_what_it_refuses(self):
         self.assertEqual(sizes.checked_input_shape((1, 1, 3), "keras"), (1, 1, 3))
 

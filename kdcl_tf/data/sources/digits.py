@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import dataset as dataset_lib, decoding, storage, subsets
+from kdcl_tf.data import decoding, storage, subsets
+from kdcl_tf.data.sources import source as source_lib
 
 # One in five of the 174 to 183 scans of each digit.
 TEST_PER_CLASS = 36
@@ -13,7 +14,7 @@ DEFAULT_SIZE = 32
 _BRIGHTEST = 16.0
 
 
-def index(image_size: int = 0) -> dataset_lib.Source:
+def index(image_size: int = 0) -> source_lib.Source:
     """Reads the digits and splits them, always the same way.
 
     The scans have no official test set: 36 of each digit are taken by the fixed
@@ -36,9 +37,9 @@ def index(image_size: int = 0) -> dataset_lib.Source:
         images = decoding.resized(tf.constant(grey), size, size).numpy()
     pixels = np.repeat(images, 3, axis=-1)
     numbered = storage.Numbered("digits", np.arange(len(pixels)))
-    everything = dataset_lib.Labelled(storage.Pixels(pixels, numbered), labels)
+    everything = source_lib.Labelled(storage.Pixels(pixels, numbered), labels)
     test, train = subsets.held_out_and_train(labels, 10, TEST_PER_CLASS)
-    return dataset_lib.Source(
+    return source_lib.Source(
         train=everything.take(train),
         test=everything.take(test),
         class_names=tuple(str(digit) for digit in range(10)),

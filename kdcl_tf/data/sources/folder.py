@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kdcl_tf.data import dataset as dataset_lib, storage
+from kdcl_tf.data import storage
+from kdcl_tf.data.sources import source as source_lib
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 TEST_NAMES = ("test", "validation", "val")
 
 
-def index(path: str) -> dataset_lib.Source:
+def index(path: str) -> source_lib.Source:
     """Lists the images of a folder, and opens none.
 
     Classes are the sorted names of the folders in PATH/train; images come in sorted
@@ -34,13 +35,13 @@ def index(path: str) -> dataset_lib.Source:
     """
     root, classes, *splits = _layout(path)
     images = [
-        dataset_lib.Labelled(
+        source_lib.Labelled(
             storage.Files(str(root), np.array([os.fsencode(name) for name in names])),
             _labels(names, classes),
         )
         for names in splits
     ]
-    return dataset_lib.Source(*images, class_names=classes, flip=True)
+    return source_lib.Source(*images, class_names=classes, flip=True)
 
 
 def _layout(path: str) -> tuple[pathlib.Path, tuple[str, ...], list[str], list[str]]:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets
 
-from kdcl_tf.data import dataset as dataset_lib, errors
-from kdcl_tf.data.sources import network, tfrecord
+from kdcl_tf.data import errors
+from kdcl_tf.data.sources import network, source as source_lib, tfrecord
 
 TEST_NAMES = ("test", "validation")
 
@@ -23,7 +23,7 @@ NEVER_FLIPPED = frozenset(
 )
 
 
-def index(name: str, data_dir: str | None = None) -> dataset_lib.Source:
+def index(name: str, data_dir: str | None = None) -> source_lib.Source:
     """Indexes a TFDS set; downloads and prepares it when it must.
 
     A test split without labels, as ImageNet's, is passed over.
@@ -49,14 +49,14 @@ def index(name: str, data_dir: str | None = None) -> dataset_lib.Source:
     def split(wanted):
         files = [os.fspath(file) for file in builder.info.splits[wanted].filepaths]
         images, labels, _ = tfrecord.read(files, *keys)
-        return dataset_lib.Labelled(images, labels)
+        return source_lib.Labelled(images, labels)
 
     train = split(_split_name(name, builder.info, ("train",)))
     test = split(_split_name(name, builder.info, TEST_NAMES))
     if len(test) and test.labels.max() < 0:
         test = split(_split_name(name, builder.info, TEST_NAMES[1:]))
     label = builder.info.features[keys[1]]
-    return dataset_lib.Source(
+    return source_lib.Source(
         train,
         test,
         tuple(label.names if label.num_classes else ()),

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import dataset as dataset_lib, errors, storage
-from kdcl_tf.data.sources import record_index
+from kdcl_tf.data import errors, storage
+from kdcl_tf.data.sources import record_index, source as source_lib
 
 TEST_NAMES = ("test", "validation", "val")
 
@@ -24,7 +24,7 @@ FEATURES = (
 _SHARD = re.compile(r"-(\d{5,})-of-(\d{5,})$")
 
 
-def index(pattern: str) -> dataset_lib.Source:
+def index(pattern: str) -> source_lib.Source:
     """Indexes TFRecord files of `tf.train.Example`s, in one pass that the cache keeps.
 
     A file belongs to the split that a word of its name says: `train`; `test`,
@@ -54,9 +54,9 @@ def index(pattern: str) -> dataset_lib.Source:
     )
     lowest, count = _classes(train_labels)
     classes = _class_names(train_labels, names, lowest, count)
-    return dataset_lib.Source(
-        dataset_lib.Labelled(train_images, train_labels - lowest),
-        dataset_lib.Labelled(test_images, test_labels - lowest),
+    return source_lib.Source(
+        source_lib.Labelled(train_images, train_labels - lowest),
+        source_lib.Labelled(test_images, test_labels - lowest),
         classes,
         flip=True,
     )
