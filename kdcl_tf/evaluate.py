@@ -13,6 +13,7 @@ from absl import flags
 
 from kdcl_tf import files
 from kdcl_tf.programs import command_line
+from kdcl_tf.serving import exported
 
 ANALYSES = ("scores", "categories", "noise", "spread", "overfitting", "loss_gap")
 
@@ -173,9 +174,7 @@ def student_paths(workdirs, models, student=None):
 
 
 def _exported(workdir, student):
-    folder = pathlib.Path(workdir).expanduser().resolve() / "students"
-    # A hidden folder is an export that was cut short.
-    paths = sorted(path.parent for path in folder.glob("[!.]*/saved_model.pb"))
+    paths = exported.students_of(pathlib.Path(workdir).expanduser().resolve())
     if not paths:
         raise ValueError(
             f"--workdir={workdir} has no exported students: wanted a run of kdcl-train that is "
@@ -183,10 +182,11 @@ def _exported(workdir, student):
         )
     if student is None:
         return paths
-    if student not in [path.name for path in paths]:
+    found = [path for path in paths if path.name == student]
+    if not found:
         known = ", ".join(path.name for path in paths)
         raise ValueError(f"unknown --student={student}: {workdir} has {known}")
-    return [folder / student]
+    return found
 
 
 def check_analysis(values, paths):

@@ -5,7 +5,6 @@ kdcl-export --workdir=runs/my_run --format=keras --student=resnet32 --output=mod
 """
 
 import pathlib
-import types
 
 from absl import flags
 
@@ -39,12 +38,12 @@ def main(flag_values):
         settings = settings_of(workdir)
     command_line.import_tensorflow()
     with command_line.user_errors():
-        card, students = restore(workdir, settings)
+        found, students = restore(workdir, settings)
         names = chosen(flag_values["student"].value, students)
         output = pathlib.Path(flag_values["output"].value or workdir / "students").expanduser()
         output.mkdir(parents=True, exist_ok=True)
         for name in names:
-            print(write(students[name], name, flag_values["format"].value, output, card))
+            print(write(students[name], name, flag_values["format"].value, output, found[name]))
 
 
 def settings_of(workdir):
@@ -68,20 +67,23 @@ def settings_of(workdir):
 
 
 def restore(workdir, settings):
-    """`(card, {name: student})` of the newest checkpoint, without the run's data.
+    """`({name: Card}, {name: student})` of the newest checkpoint, without the run's data.
 
     Raises:
       ValueError: when there is none, or it is damaged or of another format.
     """
     from kdcl_tf.classification import factory
+    from kdcl_tf.serving.cards import Card
     from kdcl_tf.training.checkpoint import SavedCheckpoint
 
     checkpoint = SavedCheckpoint(workdir / "checkpoints")
-    card = checkpoint.card
-    students = factory.create_students(settings, len(card["class_names"]), card["image_shape"])
+    facts = checkpoint.card["students"]
+    found = {name: Card.from_facts(each["card"]) for name, each in facts.items()}
+    any_card = next(iter(found.values()))
+    students = factory.create_students(settings, any_card.num_classes, any_card.image_shape)
     for name, student in students.items():
-        checkpoint.assign(student.variables, card["students"][name]["variables"])
-    return card, students
+        checkpoint.assign(student.variables, facts[name]["variables"])
+    return found, students
 
 
 def chosen(student, students):
@@ -100,21 +102,16 @@ def write(student, name, form, output, card):
 
     A file gets a neighbour, `<name>.json`, with what a SavedModel has in its `student.json`.
     """
-    from kdcl_tf import serving
-    from kdcl_tf.data.normalization import Normalization
+    from kdcl_tf.serving import cards, saved_model
 
-    facts = {"architecture": card["students"][name]["architecture"], "dataset": card["dataset"]}
-    dataset = types.SimpleNamespace(
-        **card,
-        num_classes=len(card["class_names"]),
-        normalization=Normalization.from_card(card),
-    )
     if form == "saved_model":
-        return serving.export_student(student, output / name, dataset=dataset, card=facts)
-    serving.write_card(student, output / f"{name}.json", dataset, facts)
+        return saved_model.export_student(student, output / name, card=card)
     if form == "keras":
-        return serving.save_keras(student, output / f"{name}.keras")
-    return serving.save_weights(student, output / f"{name}.weights.h5")
+        path = saved_model.save_keras(student, output / f"{name}.keras")
+    else:
+        path = saved_model.save_weights(student, output / f"{name}.weights.h5")
+    cards.write(card, path)
+    return path
 
 
 def cli():

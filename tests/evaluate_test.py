@@ -14,6 +14,7 @@ from absl import flags
 
 from kdcl_tf import data, evaluate, students
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.workdir import Workdir
 
 
@@ -52,12 +53,9 @@ class EvaluateTest(tf.test.TestCase):
         cls.dataset = data.load("digits", image_size=8)
         keras.utils.set_random_seed(0)
         for name in ("resnet8", "wrn_10_1"):
-            serving.export_student(
-                students.build(name, 10, (8, 8, 3)),
-                cls.folder / "run" / "students" / name,
-                dataset=cls.dataset,
-                card={"dataset": "digits"},
-            )
+            student = students.build(name, 10, (8, 8, 3))
+            path = cls.folder / "run" / "students" / name
+            serving.export_student(student, path, card=Card.of(student, cls.dataset))
 
     def test_all_students_of_a_workdir_as_a_table_and_as_json(self):
         (self.folder / "run" / "students" / ".partial-0123abcd-resnet8").mkdir()

@@ -64,9 +64,9 @@ class KerasFilesTest(tf.test.TestCase, parameterized.TestCase):
         images = np.random.default_rng(0).normal(size=(4, *_SHAPE)).astype(np.float32)
         np.save(cls.folder / "images.npy", images)
         dataset = data.load("digits", image_size=8)
-        teacher = serving.export_student(
-            _made("resnet8"), cls.folder / "teacher", dataset=dataset
-        )
+        model = _made("resnet8")
+        card = serving.Card.of(model, dataset)
+        teacher = serving.export_student(model, cls.folder / "teacher", card=card)
         cls.wanted = {}
         for name, cohort in _cohorts(teacher).items():
             schedule = LinearWarmup(keras.optimizers.schedules.CosineDecay(0.1, 10), 2)

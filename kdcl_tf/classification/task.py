@@ -15,6 +15,7 @@ from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import devices, strategies, traffic
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.methods.kdcl import NoHeldOutError
+from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
@@ -52,21 +53,16 @@ class Classification(Task):
         return {"test": len(self.dataset.test), "held-out": len(self.dataset.held_out)}
 
     def card(self) -> dict[str, Any]:
-        """Facts of the data, and of each student its architecture and where its variables are."""
+        """Of each student its card, and where its variables are in a checkpoint."""
         positions = {id(each): index for index, each in enumerate(all_variables(self.model))}
         return {
-            "dataset": self.dataset.name,
-            "class_names": list(self.dataset.class_names),
-            "image_shape": [int(side) for side in self.dataset.image_shape],
-            **self.dataset.normalization.as_card(),
-            "distortion": self.dataset.distortion,
             "students": {
                 name: {
-                    "architecture": self.settings.architectures[name],
+                    "card": self._card_of(name).facts,
                     "variables": [positions[id(each)] for each in student.variables],
                 }
                 for name, student in self.model.students.items()
-            },
+            }
         }
 
     def is_passed_over(self, batch) -> bool:
@@ -180,19 +176,19 @@ class Classification(Task):
 
     def _finish_student(self, name, student, workdir, last):
         kinds = ("accuracy", "top_5_accuracy", "cross_entropy")
-        card = {
-            "architecture": self.settings.architectures[name],
-            "dataset": self.dataset.name,
-            "test_accuracy": last[f"test_{name}_accuracy"],
-        }
+        card = self._card_of(name, test_accuracy=last[f"test_{name}_accuracy"])
         path = workdir.path / "students" / name
-        serving.export_student(student, path, dataset=self.dataset, card=card)
+        serving.export_student(student, path, card=card)
         return {
             **{kind: last[f"test_{name}_{kind}"] for kind in kinds},
             "train_accuracy": last[f"{name}_accuracy"],
             "parameters": students.parameter_count(student),
             "saved_model": str(path.relative_to(workdir.path)),
         }
+
+    def _card_of(self, name, **more):
+        architecture = self.settings.architectures[name]
+        return Card.of(self.model.students[name], self.dataset, architecture, **more)
 
     def _batches(self, split):
         """Every image of a split once, each replica its part."""

@@ -177,6 +177,15 @@ class ImageDataset:
         """(height, width, channels) of every image."""
         return self.train.image_shape
 
+    @property
+    def resizing(self) -> str:
+        """How evaluation makes an image of `image_shape` of one of another size, in words."""
+        height, width, _ = self.image_shape
+        margin = getattr(self.test, "margin", 1.0)
+        scaled = f"{round(height * margin)} x {round(width * margin)}"
+        text = f"scaled to {scaled} pixels, whatever its own shape"
+        return text if margin == 1.0 else f"{text}, then cut to the central {height} x {width}"
+
     def batches(
         self,
         split: Any,

@@ -9,7 +9,7 @@ import tensorflow as tf
 from kdcl_tf import files
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection.found import Found
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import cards, exported
 
 _CARD = "detector.json"
 
@@ -111,15 +111,15 @@ class ServedDetector:
 
     def __init__(self, path):
         path = pathlib.Path(path).expanduser()
-        if (path / "detector" / _CARD).exists():
+        if exported.holds_model(path / "detector"):
             path = path / "detector"
-        if not (path / _CARD).exists():
+        if not exported.holds_model(path) or not (path / _CARD).exists():
             raise ValueError(
                 f"--model={path} is no exported detector: wanted a folder with {_CARD}, such as "
                 "WORKDIR/detector, or a run of kdcl-detect that is complete"
             )
         try:
-            self.card = exported.read_card(path / _CARD, _FACTS)
+            self.card = cards.read(path / _CARD, _FACTS)
             self._model = exported.load(path)
         except ValueError as error:
             raise ValueError(f"--model: {error}") from error

@@ -5,10 +5,19 @@ Importing this package does not import TensorFlow.
 
 import importlib
 
-__all__ = ["export_student", "load_student", "save_keras", "save_weights", "write_card"]
+# Public names, and the modules that define them.
+_HOMES = {
+    "Card": "cards",
+    "export_student": "saved_model",
+    "load_student": "saved_model",
+    "save_keras": "saved_model",
+    "save_weights": "saved_model",
+}
+
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str):
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.saved_model"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

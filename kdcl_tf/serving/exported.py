@@ -1,41 +1,53 @@
-"""What was exported, read again: cards and SavedModels, any damage told in one line."""
+"""What was exported, found and loaded again, any damage told in one line.
+
+Importing this module does not import TensorFlow.
+"""
 
 from __future__ import annotations
 
-import json
+import os
 import pathlib
+from typing import Any
 
-__all__ = ["load", "read_card"]
+from kdcl_tf import files
+
+__all__ = ["find_students", "holds_model", "load", "students_of"]
+
+_MODEL = "saved_model.pb"
 
 
-def read_card(path: pathlib.Path, wanted: tuple[str, ...] = ()) -> dict:
-    """The facts that a card, the JSON file beside an exported model, says of it.
+def holds_model(path: str | os.PathLike) -> bool:
+    """Whether a folder is a SavedModel.
+
+    One that a killed process had put aside is put back first.
+    """
+    path = pathlib.Path(path)
+    files.recover(path.parent)
+    return (path / _MODEL).exists()
+
+
+def students_of(run: str | os.PathLike) -> list[pathlib.Path]:
+    """The folders of the students that a run has exported, by name; none for what is no run."""
+    folder = pathlib.Path(run) / "students"
+    files.recover(folder)
+    # A hidden folder is an export that was cut short.
+    return sorted(path.parent for path in folder.glob(f"[!.]*/{_MODEL}"))
+
+
+def find_students(path: str | os.PathLike) -> list[pathlib.Path]:
+    """The folders of the exported students that a path means.
 
     Args:
-      path: of the file.
-      wanted: names of facts that have to be among them.
+      path: of a student's folder, such as WORKDIR/students/NAME, or of a run.
 
-    Raises:
-      ValueError: when it is no object of JSON, or a fact is missing.
-      FileNotFoundError: when it is not there.
+    Returns:
+      That folder alone, or all of the run; empty when there is nothing.
     """
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{_no_card(path)}: {error}; export it again") from error
-    if not isinstance(facts, dict):
-        raise ValueError(f"{_no_card(path)}: wanted an object of JSON; export it again")
-    missing = [name for name in wanted if name not in facts]
-    if missing:
-        raise ValueError(f"{_no_card(path)}: it has no {', '.join(missing)}; export it again")
-    return facts
+    path = pathlib.Path(path)
+    return [path] if holds_model(path) else students_of(path)
 
 
-def _no_card(path):
-    return f"{path} is no card of an exported model"
-
-
-def load(path: pathlib.Path):
+def load(path: str | os.PathLike) -> Any:
     """`tf.saved_model.load`, to which a file that was cut short may do anything.
 
     Args:

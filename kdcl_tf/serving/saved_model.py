@@ -1,19 +1,20 @@
 """Students as they are served: a SavedModel that takes uint8 images and needs only TensorFlow."""
 
-import json
+from __future__ import annotations
+
+import os
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from kdcl_tf import files
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import cards, exported
 from kdcl_tf.students import normalization, precision
 
-__all__ = ["export_student", "load_student"]
-
-_CARD = "student.json"
-_CLASS_NAMES = "class_names.txt"
+__all__ = ["export_student", "load_student", "save_keras", "save_weights"]
 
 
 class _ServedStudent(tf.Module):
@@ -52,7 +53,9 @@ class _ServedStudent(tf.Module):
         return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
 
 
-def export_student(student, path, *, dataset, card=None):
+def export_student(
+    student: keras.Model, path: str | os.PathLike, *, card: cards.Card
+) -> pathlib.Path:
     """Writes a student as a SavedModel that loads where `kdcl_tf` is not installed.
 
     TensorFlow Serving and other languages load it, `saved_model_cli` runs it, and
@@ -62,13 +65,12 @@ def export_student(student, path, *, dataset, card=None):
     Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` of any B, and gives
     `logits` and `probabilities`, float32 `[B, num_classes]`; the signature `pixels` takes
     `pixels`, the same as float32 in 0..1, and gives the same.  Beside it are
-    `class_names.txt`, a line a class, and `student.json`.
+    `class_names.txt`, a line a class, and `student.json`, the card.
 
     Args:
       student: a built keras.Model of normalised images.
       path: the folder, written whole; it replaces an older one.
-      dataset: `data.ImageDataset` it was trained on, for the normalisation and names.
-      card: further JSON-able facts for `student.json`.
+      card: what is known of the student, the size and the normalisation of its images too.
 
     Returns:
       The path.
@@ -77,54 +79,35 @@ def export_student(student, path, *, dataset, card=None):
       FileExistsError: when there is something else at the path.
     """
     path = pathlib.Path(path)
-    if path.exists() and not (path / "saved_model.pb").exists():
+    if not exported.holds_model(path) and path.exists():
         raise FileExistsError(f"{path} is there and is no exported student: it is not replaced")
-    served = _ServedStudent(student, dataset.image_shape, dataset.normalization)
+    served = _ServedStudent(student, card.image_shape, card.normalization)
     signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures=signatures)
-        names = "".join(f"{name}\n" for name in dataset.class_names)
-        (partial / _CLASS_NAMES).write_text(names, encoding="utf-8")
-        write_card(student, partial / _CARD, dataset, card)
+        cards.write(card, partial)
     return path
 
 
-def write_card(student, path, dataset, card=None):
-    """Writes what must be known of a student to use it: `student.json`, or beside a file.
-
-    Args:
-      student, dataset, card: as in `export_student`.
-      path: of the JSON file.
-    """
-    facts = {
-        "student": student.name,
-        "image_shape": list(dataset.image_shape),
-        "num_classes": dataset.num_classes,
-        **dataset.normalization.as_card(),
-        "distortion": dataset.distortion,
-        **(card or {}),
-    }
-    files.write_text(path, json.dumps(facts, indent=2) + "\n")
-
-
-def load_student(path):
+def load_student(
+    path: str | os.PathLike,
+) -> tuple[Callable[[Any], dict[str, tf.Tensor]], dict[str, Any]]:
     """Loads an exported student.
 
     Returns:
       `(predict, card)`: `predict(images)` takes `[B, H, W, C]`, uint8 or floats in 0..1, and
-      gives `{"logits", "probabilities"}`; `card` is `student.json`, with `class_names` added.
+      gives `{"logits", "probabilities"}`; `card` is `student.json`, `class_names` included.
 
     Raises:
       ValueError: when the folder is no student that `export_student` wrote.
     """
     path = pathlib.Path(path).expanduser()
-    if not (path / "saved_model.pb").exists() or not (path / _CARD).exists():
+    if not exported.holds_model(path) or not cards.path_of(path).exists():
         raise ValueError(
             f"{path} is not an exported student: wanted a folder with saved_model.pb and "
-            f"{_CARD}, such as WORKDIR/students/NAME"
+            f"{cards.path_of(path).name}, such as WORKDIR/students/NAME"
         )
-    card = exported.read_card(path / _CARD)
-    card["class_names"] = (path / _CLASS_NAMES).read_text(encoding="utf-8").splitlines()
+    card = cards.read_student(path)
     loaded = exported.load(path)
 
     def predict(images):
@@ -137,7 +120,7 @@ def load_student(path):
     return predict, card
 
 
-def save_keras(student, path):
+def save_keras(student: keras.Model, path: str | os.PathLike) -> str | os.PathLike:
     """Writes a `.keras` file of the student itself, which takes normalised images.
 
     It is in float32 and of Keras's own layers, whatever the student was trained with, so that
@@ -152,7 +135,7 @@ def save_keras(student, path):
     return path
 
 
-def save_weights(student, path):
+def save_weights(student: keras.Model, path: str | os.PathLike) -> str | os.PathLike:
     """Writes a `.weights.h5` file, for a student that is built again by the same name."""
     with files.replaced_file(path) as partial:
         student.save_weights(partial)

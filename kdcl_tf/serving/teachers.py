@@ -6,7 +6,7 @@ import keras
 
 from kdcl_tf.cohort.membership import check_classifier, output_shape
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving import exported, saved_model as serving
 
 __all__ = ["ServedTeacher", "find", "frozen", "num_classes"]
 
@@ -80,10 +80,7 @@ def find(path):
       ValueError: when there is none, or more than one to choose from.
     """
     path = pathlib.Path(path).expanduser()
-    if (path / "saved_model.pb").exists():
-        return path
-    # A hidden folder is an export that was cut short.
-    found = sorted(each.parent for each in path.glob("students/[!.]*/saved_model.pb"))
+    found = exported.find_students(path)
     if len(found) > 1:
         raise ValueError(
             f"teacher {path} is a run with several students, pass one: "

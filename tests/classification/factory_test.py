@@ -14,6 +14,7 @@ from kdcl_tf.classification import factory
 from kdcl_tf.classification.settings import METHODS, Settings
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.optimizers import CoupledSGD
 
@@ -76,7 +77,7 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
         darker = dataclasses.replace(dataset, normalization=Normalization((0.1, 0.2, 0.3), (1.0, 0.9, 0.8)))
         path = pathlib.Path(self.create_tempdir().full_path) / "teacher"
         model = students.build("resnet8", 10, dataset.image_shape)
-        serving.export_student(model, path, dataset=darker)
+        serving.export_student(model, path, card=Card.of(model, darker))
         cohort = _compiled(
             method="offline_distillation", teacher=str(path), ensemble="naive", image_size=8
         )
@@ -89,7 +90,7 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
         dataset = data.load("digits", image_size=16)
         path = pathlib.Path(self.create_tempdir().full_path) / "teacher"
         model = students.build("resnet8", 10, dataset.image_shape)
-        serving.export_student(model, path, dataset=dataset)
+        serving.export_student(model, path, card=Card.of(model, dataset))
         with self.assertRaisesRegex(
             ValueError, "takes images of .16, 16, 3., digits has .8, 8, 3."
         ):

@@ -11,6 +11,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, students
 from kdcl_tf.evaluation import analyses, served
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving.cards import Card
 
 
 def _by_saved_model(path, images):
@@ -40,8 +41,8 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
             )
             student.fit(images, labels, batch_size=20, epochs=1 + seed, verbose=0)
             path = cls.folder / run / "students" / "resnet8"
-            card = {"dataset": "digits"}
-            cls.paths.append(serving.export_student(student, path, dataset=cls.dataset, card=card))
+            card = Card.of(student, cls.dataset)
+            cls.paths.append(serving.export_student(student, path, card=card))
         cls.students = served.load_students(cls.paths)
         cls.test = cls.dataset.test
         cls.probabilities = [_by_saved_model(path, cls.test.images) for path in cls.paths]

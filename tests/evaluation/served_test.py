@@ -11,6 +11,7 @@ from kdcl_tf.data import dataset as dataset_lib
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.evaluation import served
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving.cards import Card
 
 _CARD = {"image_shape": [8, 8, 3], "num_classes": 10, "dataset": "digits"}
 
@@ -31,7 +32,8 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
         dataset = data.load("digits", image_size=8)
         path = pathlib.Path(self.create_tempdir().full_path) / "student"
         student = students.build("resnet8", 10, (8, 8, 3))
-        predict, _ = serving.load_student(serving.export_student(student, path, dataset=dataset))
+        serving.export_student(student, path, card=Card.of(student, dataset))
+        predict, _ = serving.load_student(path)
         logits = predict(dataset.test.images)["logits"].numpy().astype(np.float64)
         wanted = _by_numpy(logits, dataset.test.labels)
         for batch_size in (100, 360, 1000):

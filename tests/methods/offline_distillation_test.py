@@ -10,6 +10,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, students
 from kdcl_tf.methods import OfflineDistillation
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving.cards import Card
 from tests import plain_step
 
 
@@ -87,7 +88,7 @@ class TeacherTest(tf.test.TestCase):
         keras.utils.set_random_seed(0)
         model = students.build("wrn_10_1", 10, dataset.image_shape)
         path = pathlib.Path(self.create_tempdir().full_path) / "teacher"
-        serving.export_student(model, path, dataset=dataset)
+        serving.export_student(model, path, card=Card.of(model, dataset))
         images, labels = next(iter(dataset.batches(dataset.test, 16)))
         found = []
         for teacher in (model, str(path), path):

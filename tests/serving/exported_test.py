@@ -22,22 +22,35 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
-        self.card = self.folder / "card.json"
 
-    def test_a_card_is_read(self):
-        self.card.write_text('{"student": "resnet8", "mean": [0.5]}')
-        self.assertEqual(exported.read_card(self.card, ("mean",))["student"], "resnet8")
+    def _student(self, *parts):
+        path = self.folder.joinpath(*parts)
+        path.mkdir(parents=True)
+        (path / "saved_model.pb").touch()
+        return path
 
-    @parameterized.parameters(
-        ("", "Expecting value"),
-        ("[1]", "wanted an object of JSON"),
-        ("[" * 100_000, "recursion"),
-        ('{"student": "resnet8"}', "it has no mean, deviation"),
-    )
-    def test_a_damaged_card(self, text, message):
-        self.card.write_text(text)
-        with self.assertRaisesRegex(ValueError, f"^{self.card} is no card.*{message}.*again$"):
-            exported.read_card(self.card, ("student", "mean", "deviation"))
+    def test_students_of_a_run_are_found_by_name(self):
+        second, first = (self._student("run", "students", name) for name in ("b", "a"))
+        self._student("run", "students", ".partial-0123abcd-c")
+        (self.folder / "run" / "students" / "notes").mkdir()
+        self.assertEqual(exported.students_of(self.folder / "run"), [first, second])
+        self.assertEqual(exported.find_students(self.folder / "run"), [first, second])
+        self.assertEqual(exported.find_students(str(first)), [first])
+        self.assertEqual(exported.students_of(first), [])
+        self.assertEqual(exported.find_students(self.folder / "absent"), [])
+
+    def test_one_that_a_killed_process_put_aside_is_found(self):
+        path = self._student("students", "a")
+        aside = path.with_name(".aside-0123abcd-a")
+        path.rename(aside)
+        self.assertTrue(exported.holds_model(path))
+        path.rename(aside)
+        self.assertEqual(exported.students_of(self.folder), [path])
+
+    def test_what_is_no_model(self):
+        (self.folder / "file").touch()
+        for name in ("file", "absent", "."):
+            self.assertFalse(exported.holds_model(self.folder / name))
 
     def test_a_model_is_loaded(self):
         tf.saved_model.save(_Doubler(), str(self.folder))

@@ -4,7 +4,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import types
 import warnings
 
 import keras
@@ -77,15 +76,14 @@ class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
         for name, (architecture, side, channels, dtype) in _STUDENTS.items():
             cls.students[name] = _trained(architecture, side, channels, dtype)
             cls.images[name], _ = _images(48, side, channels)
-            facts = types.SimpleNamespace(
+            card = serving.Card(
+                student=name,
                 image_shape=(side, side, channels),
-                num_classes=3,
-                normalization=Normalization((0.5,) * channels, (0.5,) * channels),
-                distortion="padded_crop",
                 class_names=("a", "b", "c"),
+                normalization=Normalization((0.5,) * channels, (0.5,) * channels),
             )
             path = pathlib.Path(folder.name) / name
-            cls.paths[name] = serving.export_student(cls.students[name], path, dataset=facts)
+            cls.paths[name] = serving.export_student(cls.students[name], path, card=card)
             np.save(f"{path}.npy", cls.images[name])
         command = [sys.executable, "-c", _SESSION, "", *map(str, cls.paths.values())]
         subprocess.run(command, check=True, capture_output=True, timeout=300)

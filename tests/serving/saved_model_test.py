@@ -12,6 +12,7 @@ from absl.testing import parameterized
 
 from kdcl_tf import data, students
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision
 from tests.students.plain_layers import move_statistics
 
@@ -68,8 +69,8 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         self.folder = pathlib.Path(self.create_tempdir().full_path)
 
     def _export(self, student, name="resnet8"):
-        card = {"dataset": "digits"}
-        return serving.export_student(student, self.folder / name, dataset=self.dataset, card=card)
+        card = Card.of(student, self.dataset)
+        return serving.export_student(student, self.folder / name, card=card)
 
     def test_fractions_give_what_whole_numbers_give(self):
         predict, _ = serving.load_student(self._export(_student()))
@@ -131,10 +132,23 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "deviation": list(self.dataset.normalization.deviation),
             "distortion": "padded_crop",
             "dataset": "digits",
+            "class_names": [str(digit) for digit in range(10)],
         }
         self.assertEqual(card, wanted)
         _, loaded = serving.load_student(path)
-        self.assertEqual(loaded, {**wanted, "class_names": [str(digit) for digit in range(10)]})
+        self.assertEqual(loaded, wanted)
+
+    def test_a_card_of_before_has_its_class_names_beside_it(self):
+        path = self._export(_student())
+        card = json.loads((path / "student.json").read_text())
+        names = card.pop("class_names")
+        (path / "student.json").write_text(json.dumps(card))
+        self.assertEqual(serving.load_student(path)[1], {**card, "class_names": names})
+
+    def test_one_that_a_killed_process_put_aside_is_found(self):
+        path = self._export(_student())
+        path.rename(self.folder / f".aside-0123abcd-{path.name}")
+        self.assertEqual(serving.load_student(path)[1]["student"], "resnet8")
 
     def test_an_export_replaces_an_older_one_and_what_a_crash_left(self):
         crashed = self.folder / ".partial-0123abcd-resnet8"

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kdcl_tf import data, students
 from kdcl_tf.serving import saved_model as serving, teachers
+from kdcl_tf.serving.cards import Card
 
 
 class TeachersTest(tf.test.TestCase):
@@ -24,7 +25,7 @@ class TeachersTest(tf.test.TestCase):
 
     def _export(self, name="resnet8"):
         path = self.folder / "students" / name
-        return serving.export_student(self.model, path, dataset=self.dataset)
+        return serving.export_student(self.model, path, card=Card.of(self.model, self.dataset))
 
     def test_find_takes_the_student_or_a_run_of_one(self):
         path = self._export()

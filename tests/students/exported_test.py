@@ -7,6 +7,7 @@ from absl.testing import parameterized
 
 from kdcl_tf import data, students
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving.cards import Card
 from tests.students.plain_layers import move_statistics
 
 
@@ -23,10 +24,10 @@ class ExportedStudentsTest(tf.test.TestCase, parameterized.TestCase):
         student = students.build(name, 10, dataset.image_shape, dtype=dtype)
         move_statistics(student)
         path = pathlib.Path(self.create_tempdir().full_path) / students.model_name_of(name)
-        predict, card = serving.load_student(
-            serving.export_student(student, path, dataset=dataset)
-        )
+        serving.export_student(student, path, card=Card.of(student, dataset, name))
+        predict, card = serving.load_student(path)
         self.assertEqual(card["student"], students.model_name_of(name))
+        self.assertEqual(card["architecture"], name)
         images = dataset.test.images[:5]
         wanted = student(dataset.normalization.apply(images), training=False)
         scale = float(tf.reduce_max(tf.abs(wanted)))

@@ -6,12 +6,9 @@ import re
 
 from kdcl_tf import students
 from kdcl_tf.data import normalization as normalization_lib
-from kdcl_tf.serving import exported
-
-_CARD = "student.json"
+from kdcl_tf.serving import cards, exported
 
 _NORMALISATION = ("mean", "deviation")
-_FACTS = {"architecture", "student", *_NORMALISATION}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,28 +41,22 @@ def find(backbone, architecture=""):
       ValueError: when there is no such thing, or nothing tells its architecture.
     """
     path = pathlib.Path(backbone).expanduser()
+    if exported.holds_model(path):
+        return _with_card("saved_model", path, architecture)
     if not path.exists():
         return _fresh(backbone, architecture)
-    if (path / "saved_model.pb").exists():
-        return _with_card("saved_model", path, path / _CARD, architecture)
     if path.name.endswith(".weights.h5"):
-        return _with_card("weights", path, card_path(path), architecture)
+        return _with_card("weights", path, architecture)
     if path.suffix == ".keras":
-        return _with_card("keras", path, card_path(path), architecture)
-    found = sorted(path.glob("students/[!.]*/saved_model.pb")) if path.is_dir() else []
+        return _with_card("keras", path, architecture)
+    found = exported.students_of(path)
     if found:
-        names = ", ".join(str(each.parent) for each in found)
+        names = ", ".join(str(each) for each in found)
         raise ValueError(f"--backbone={backbone} is a run, not a student: pass one of {names}")
     raise ValueError(
         f"--backbone={backbone} is no student: wanted a name such as resnet18, a folder that "
         "kdcl-train or kdcl-export wrote, or a .keras or .weights.h5 file"
     )
-
-
-def card_path(path):
-    """The card beside a `.keras` or `.weights.h5` file of `kdcl-export`."""
-    path = pathlib.Path(path)
-    return path.with_name(re.sub(r"(\.weights\.h5|\.keras)$", ".json", path.name))
 
 
 def _fresh(backbone, architecture):
@@ -83,8 +74,9 @@ def _fresh(backbone, architecture):
     return BackboneSource("fresh", None, backbone)
 
 
-def _with_card(kind, path, card, architecture):
-    facts = _card_of(card)
+def _with_card(kind, path, architecture):
+    card = cards.path_of(path)
+    facts = cards.read(card) if card.exists() else {}
     told = facts.get("architecture", "")
     if architecture and told and architecture != told:
         raise ValueError(f"--backbone={path} is a {told}; got --architecture={architecture}")
@@ -99,20 +91,6 @@ def _with_card(kind, path, card, architecture):
         students.validate(name)
     card = {**normalization_lib.IMAGENET.as_card(), **facts}
     return BackboneSource(kind, path, name, normalization_lib.Normalization.from_card(card))
-
-
-def _card_of(path):
-    """What a card says that is of use here, {} where there is none."""
-    facts = exported.read_card(path) if path.exists() else {}
-    for key in _FACTS & facts.keys():
-        value = facts[key]
-        if key in _NORMALISATION:
-            values = value if isinstance(value, list) and value else [None]
-            if not all(type(each) in (int, float) for each in values):
-                raise ValueError(f"{path}: {key} is {value!r}; wanted a list of numbers")
-        elif not isinstance(value, str):
-            raise ValueError(f"{path}: {key} is {value!r}; wanted the name of a student")
-    return facts
 
 
 def _architecture_of(student):

@@ -12,6 +12,7 @@ from absl.testing import absltest, parameterized
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.detection.model.backbone_source import BackboneSource
+from kdcl_tf.serving import cards
 
 _FILES = ("student", "student.keras", "student.weights.h5")
 _KINDS = {"student": "saved_model", "student.keras": "keras", "student.weights.h5": "weights"}
@@ -27,11 +28,10 @@ class BackboneSourceTestCase(parameterized.TestCase):
         path = self.folder / name
         if path.suffix:
             path.touch()
-            card_path = backbone_source.card_path(path)
         else:
             path.mkdir()
             (path / "saved_model.pb").touch()
-            card_path = path / "student.json"
+        card_path = cards.path_of(path)
         if card is not None:
             card_path.write_text(card if isinstance(card, str) else json.dumps(card))
         return path
@@ -128,14 +128,6 @@ class FileTest(BackboneSourceTestCase):
         other.touch()
         for path in (other, self.folder):
             self.refused(f"--backbone={path} is no student: wanted a name such as", str(path))
-
-    @parameterized.parameters(
-        ("a/resnet18.weights.h5", "a/resnet18.json"),
-        ("mobilenet_v2_0.5.keras", "mobilenet_v2_0.5.json"),
-        ("a.keras/b.keras", "a.keras/b.json"),
-    )
-    def test_a_card_is_beside_its_file(self, path, card):
-        self.assertEqual(backbone_source.card_path(path), pathlib.Path(card))
 
 
 class ImportTest(absltest.TestCase):

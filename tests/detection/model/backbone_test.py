@@ -11,6 +11,7 @@ from kdcl_tf import data, students
 from kdcl_tf.detection.model import backbone
 from kdcl_tf.detection.model.backbone_source import BackboneSource
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving.cards import Card
 from kdcl_tf.students.normalization import FusedBatchNormalization
 
 _SIDE = 8
@@ -53,7 +54,8 @@ class BackboneTestCase(tf.test.TestCase, parameterized.TestCase):
         if kind == "weights":
             return serving.save_weights(student, self.folder / "student.weights.h5")
         dataset = data.load("digits", image_size=side)
-        return serving.export_student(student, self.folder / "student", dataset=dataset)
+        card = Card.of(student, dataset)
+        return serving.export_student(student, self.folder / "student", card=card)
 
     def source(self, kind, path, architecture="resnet8"):
         return BackboneSource(kind, path, "" if kind == "keras" else architecture)

@@ -1,0 +1,183 @@
+"""Cards: what must be known of an exported student to use it, as JSON beside it.
+
+Importing this module does not import TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kdcl_tf import files
+from kdcl_tf.data.normalization import Normalization
+
+__all__ = ["Card", "path_of", "read", "read_student", "write"]
+
+_STUDENT = "student.json"
+# Beside the card of a folder, a line a class, for those who read no JSON.
+_CLASS_NAMES = "class_names.txt"
+
+_NUMBERS = ("mean", "deviation")
+_NAMES = ("student", "architecture")
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """The facts of one exported student.
+
+    Attributes:
+      student: its name.
+      image_shape: (height, width, channels) of the images that it takes.
+      class_names: a name for each class, in the order of the logits.
+      normalization: of the images, as `mean` and `deviation` in JSON.
+      distortion: of the images that it was trained on, which decides how images are resized.
+      architecture, dataset: by name; "" where nothing tells.
+      resizing: how an image of another size becomes one of `image_shape`; "" where nothing
+        tells.
+      more: further facts that JSON can hold, such as an accuracy.
+    """
+
+    student: str
+    image_shape: tuple[int, ...]
+    class_names: tuple[str, ...]
+    normalization: Normalization
+    distortion: str = "padded_crop"
+    architecture: str = ""
+    dataset: str = ""
+    resizing: str = ""
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, student: Any, dataset: Any, architecture: str = "", **more: Any) -> Card:
+        """The card of a student that was trained on a data set.
+
+        Args:
+          student: a keras.Model.
+          dataset: `data.ImageDataset`.
+          architecture: name by which the student is built.
+          **more: further facts.
+        """
+        return cls(
+            student=student.name,
+            image_shape=tuple(dataset.image_shape),
+            class_names=tuple(dataset.class_names),
+            normalization=dataset.normalization,
+            distortion=dataset.distortion,
+            architecture=architecture,
+            dataset=dataset.name,
+            resizing=dataset.resizing,
+            more=more,
+        )
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Card:
+        """The card whose `facts` these are."""
+        own = [field.name for field in dataclasses.fields(cls) if field.name in facts]
+        known = {*own, "num_classes", "mean", "deviation"}
+        return cls(
+            **{
+                **{name: facts[name] for name in own},
+                "image_shape": tuple(facts["image_shape"]),
+                "class_names": tuple(facts["class_names"]),
+                "normalization": Normalization.from_card(facts),
+                "more": {name: value for name, value in facts.items() if name not in known},
+            }
+        )
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the student tells apart."""
+        return len(self.class_names)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it as JSON holds it; what nothing tells is left out."""
+        told = {name: getattr(self, name) for name in ("architecture", "dataset", "resizing")}
+        return {
+            "student": self.student,
+            "image_shape": list(self.image_shape),
+            "num_classes": self.num_classes,
+            **self.normalization.as_card(),
+            "distortion": self.distortion,
+            **{name: value for name, value in told.items() if value},
+            **self.more,
+            "class_names": list(self.class_names),
+        }
+
+
+def path_of(student: str | os.PathLike) -> pathlib.Path:
+    """Where the card of a student is, of a folder or of a `.keras` or `.weights.h5` file."""
+    path = pathlib.Path(student)
+    name = re.sub(r"(\.weights\.h5|\.keras)$", ".json", path.name)
+    return path / _STUDENT if name == path.name else path.with_name(name)
+
+
+def write(card: Card, student: str | os.PathLike) -> None:
+    """Writes the card of a student where `path_of` finds it.
+
+    A folder gets `class_names.txt`, too.
+    """
+    path = path_of(student)
+    if path.name == _STUDENT:
+        names = "".join(f"{name}\n" for name in card.class_names)
+        files.write_text(path.with_name(_CLASS_NAMES), names)
+    files.write_text(path, json.dumps(card.facts, indent=2) + "\n")
+
+
+def read(path: str | os.PathLike, wanted: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The facts of a card, be it of a student or of a detector.
+
+    Args:
+      path: of the JSON file.
+      wanted: names of facts that have to be among them.
+
+    Raises:
+      ValueError: when it is no object of JSON, or a fact is missing or of the wrong kind.
+      FileNotFoundError: when it is not there.
+    """
+    try:
+        facts = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{_no_card(path)}: {error}; export it again") from error
+    if not isinstance(facts, dict):
+        raise ValueError(f"{_no_card(path)}: wanted an object of JSON; export it again")
+    missing = [name for name in wanted if name not in facts]
+    if missing:
+        raise ValueError(f"{_no_card(path)}: it has no {', '.join(missing)}; export it again")
+    _check_kinds(path, facts)
+    return facts
+
+
+def read_student(folder: str | os.PathLike) -> dict[str, Any]:
+    """The facts of an exported student, with its class names.
+
+    Raises:
+      ValueError, FileNotFoundError: as `read`.
+    """
+    path = path_of(folder)
+    facts = read(path)
+    if "class_names" not in facts:
+        # A card of before had none.
+        text = path.with_name(_CLASS_NAMES).read_text(encoding="utf-8")
+        facts["class_names"] = text.splitlines()
+    return facts
+
+
+def _no_card(path):
+    return f"{path} is no card of an exported model"
+
+
+def _check_kinds(path, facts):
+    for key in _NUMBERS:
+        value = facts.get(key, [0.0])
+        values = value if isinstance(value, list) and value else [None]
+        if not all(type(each) in (int, float) for each in values):
+            raise ValueError(f"{path}: {key} is {value!r}; wanted a list of numbers")
+    for key in _NAMES:
+        if not isinstance(facts.get(key, ""), str):
+            raise ValueError(f"{path}: {key} is {facts[key]!r}; wanted the name of a student")

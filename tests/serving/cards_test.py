@@ -1,0 +1,128 @@
+"""Tests of kdcl_tf.serving.cards."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import types
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.serving import cards
+from kdcl_tf.serving.cards import Card
+
+_CARD = Card(
+    student="resnet8_2",
+    image_shape=(8, 6, 3),
+    class_names=("cat", "na\u00efve dog"),
+    normalization=Normalization((0.1, 0.2, 0.3), (1.0, 0.9, 0.8)),
+)
+_FACTS = {
+    "student": "resnet8_2",
+    "image_shape": [8, 6, 3],
+    "num_classes": 2,
+    "mean": [0.1, 0.2, 0.3],
+    "deviation": [1.0, 0.9, 0.8],
+    "distortion": "padded_crop",
+    "class_names": ["cat", "na\u00efve dog"],
+}
+
+
+class CardsTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.path = self.folder / "card.json"
+
+    def test_its_facts_leave_out_what_nothing_tells(self):
+        self.assertEqual(_CARD.facts, _FACTS)
+
+    def test_the_card_of_a_student_and_its_data_set(self):
+        dataset = types.SimpleNamespace(
+            name="pets",
+            image_shape=(8, 6, 3),
+            class_names=["cat", "na\u00efve dog"],
+            normalization=_CARD.normalization,
+            distortion="resized_crop",
+            resizing="scaled",
+        )
+        student = types.SimpleNamespace(name="resnet8_2")
+        card = Card.of(student, dataset, "resnet8", test_accuracy=0.5)
+        told = {
+            "architecture": "resnet8",
+            "dataset": "pets",
+            "resizing": "scaled",
+            "test_accuracy": 0.5,
+        }
+        self.assertEqual(card.facts, {**_FACTS, "distortion": "resized_crop", **told})
+        self.assertEqual(card.num_classes, 2)
+        self.assertEqual(Card.from_facts(json.loads(json.dumps(card.facts))), card)
+
+    def test_a_folder_has_its_card_and_the_names_of_its_classes_in_it(self):
+        cards.write(_CARD, self.folder)
+        names = sorted(path.name for path in self.folder.iterdir())
+        self.assertEqual(names, ["class_names.txt", "student.json"])
+        text = (self.folder / "class_names.txt").read_text(encoding="utf-8")
+        self.assertEqual(text, "cat\nna\u00efve dog\n")
+        self.assertEqual(cards.read_student(self.folder), _FACTS)
+
+    @parameterized.parameters(
+        ("a/resnet18.weights.h5", "a/resnet18.json"),
+        ("mobilenet_v2_0.5.keras", "mobilenet_v2_0.5.json"),
+        ("a.keras/b.keras", "a.keras/b.json"),
+        ("students/mobilenet_v2_0.5", "students/mobilenet_v2_0.5/student.json"),
+    )
+    def test_a_card_is_beside_a_file_and_in_a_folder(self, student, card):
+        self.assertEqual(cards.path_of(student), pathlib.Path(card))
+
+    def test_a_file_has_only_its_card(self):
+        cards.write(_CARD, self.folder / "resnet8.keras")
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["resnet8.json"])
+        self.assertEqual(cards.read(self.folder / "resnet8.json"), _FACTS)
+
+    def test_a_card_of_before_has_its_class_names_beside_it(self):
+        before = {name: value for name, value in _FACTS.items() if name != "class_names"}
+        (self.folder / "student.json").write_text(json.dumps(before))
+        (self.folder / "class_names.txt").write_text("cat\nna\u00efve dog\n", encoding="utf-8")
+        self.assertEqual(cards.read_student(self.folder), _FACTS)
+
+    def test_a_card_is_read(self):
+        self.path.write_text('{"student": "resnet8", "mean": [0.5]}')
+        self.assertEqual(cards.read(self.path, ("mean",))["student"], "resnet8")
+        with self.assertRaises(FileNotFoundError):
+            cards.read(self.folder / "absent.json")
+
+    @parameterized.parameters(
+        ("", "Expecting value"),
+        ("[1]", "wanted an object of JSON"),
+        ("[" * 100_000, "recursion"),
+        ('{"student": "resnet8"}', "it has no mean, deviation"),
+    )
+    def test_a_damaged_card(self, text, message):
+        self.path.write_text(text)
+        with self.assertRaisesRegex(ValueError, f"^{self.path} is no card.*{message}.*again$"):
+            cards.read(self.path, ("student", "mean", "deviation"))
+
+    @parameterized.parameters(
+        ({"mean": None}, "mean is None; wanted a list of numbers"),
+        ({"deviation": []}, r"deviation is \[\]; wanted a list of numbers"),
+        ({"deviation": [True]}, r"deviation is \[True\]; wanted a list of numbers"),
+        ({"architecture": 18}, "architecture is 18; wanted the name of a student"),
+    )
+    def test_a_fact_of_another_kind(self, facts, message):
+        self.path.write_text(json.dumps(facts))
+        with self.assertRaisesRegex(ValueError, f"^{self.path}: {message}$"):
+            cards.read(self.path)
+
+    def test_it_is_imported_without_tensorflow(self):
+        program = (
+            "import sys; from kdcl_tf.serving import cards, exported; "
+            "print({'tensorflow', 'keras', 'numpy'} & set(sys.modules))"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        self.assertEqual(done.stdout.strip(), "set()", done.stderr)
+
+
+if __name__ == "__main__":
+    absltest.main()
