@@ -12,7 +12,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import students
+from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.serving.cards import Card
 
 # As TensorFlow Serving and the other languages load a SavedModel: a graph and its variables.
 _SESSION = """
@@ -76,7 +78,7 @@ class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
         for name, (architecture, side, channels, dtype) in _STUDENTS.items():
             cls.students[name] = _trained(architecture, side, channels, dtype)
             cls.images[name], _ = _images(48, side, channels)
-            card = serving.Card(
+            card = Card(
                 student=name,
                 image_shape=(side, side, channels),
                 class_names=("a", "b", "c"),

@@ -132,6 +132,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "deviation": list(self.dataset.normalization.deviation),
             "distortion": "padded_crop",
             "dataset": "digits",
+            "resizing": "scaled to 8 x 8 pixels, whatever its own shape",
             "class_names": [str(digit) for digit in range(10)],
         }
         self.assertEqual(card, wanted)
