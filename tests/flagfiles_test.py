@@ -8,8 +8,9 @@ import keras
 from absl import flags
 from absl.testing import absltest, parameterized
 
-from kdcl_tf import data, methods, students
+from kdcl_tf import methods, students
 from kdcl_tf.classification import factory, flags as classification_flags
+from kdcl_tf.classification.task import create_views
 from kdcl_tf.reproduction.tables.catalogue import TABLES
 from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training import schedules
@@ -115,13 +116,7 @@ class FlagfilesTest(parameterized.TestCase):
         else:
             cohort = factory.create_cohort(settings, members, dataset, 391)
         self.assertIs(type(cohort), _CLASSES[settings.method])
-        views = data.Views(
-            dataset,
-            settings.student_names,
-            settings.seed,
-            invariant=settings.invariant,
-            cutout=settings.cutout_size if settings.cutout else 0,
-        )
+        views = create_views(settings, dataset)
         images, labels = next(iter(views.epoch(0, 100)))
         self.assertEqual(isinstance(images, dict), settings.invariant)
         self.assertEqual(labels.shape, [100])

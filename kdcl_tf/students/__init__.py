@@ -10,6 +10,7 @@ TensorFlow alone.
 
 import math
 
+from kdcl_tf.students import families
 from kdcl_tf.students.levels import feature_levels
 from kdcl_tf.students.names import model_name_of, parse, validate, validate_branches
 from kdcl_tf.students.sizes import (
@@ -88,7 +89,7 @@ def build(
             student.classifier, num_classes, input_shape, name=model_name, **settings
         )
     images = x = keras.Input(input_shape, name="images")
-    for part in _parts(student, num_classes, Layers(**settings)):
+    for part in families.parts(student, num_classes, Layers(**settings)):
         x = part(x)
     return keras.Model(images, x, name=model_name)
 
@@ -136,7 +137,7 @@ def build_branches(
 
     from kdcl_tf.students.layers import Layers
 
-    parts = _parts(student, num_classes, Layers(synchronized=synchronized, dtype=dtype))
+    parts = families.parts(student, num_classes, Layers(synchronized=synchronized, dtype=dtype))
     _check_copies(copies, stages=len(parts) - 2)
     shared = len(parts) - 1 - len(copies)
     images = keras.Input(input_shape, name="images")
@@ -182,16 +183,3 @@ def _copy_prefix(number: int) -> str:
 
 def _numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}_{number}"
-
-
-def _parts(student, num_classes: int, layers) -> list:
-    """The functions that make the student's parts, from the stem to the head."""
-    from kdcl_tf.students import cifar_resnet, mobilenet_v2, resnet, wide_resnet
-
-    if student.family == "cifar_resnet":
-        return cifar_resnet.parts(student.depth, num_classes, layers)
-    if student.family == "wide_resnet":
-        return wide_resnet.parts(student.depth, student.width, num_classes, layers)
-    if student.family == "resnet":
-        return resnet.parts(student.depth, num_classes, layers)
-    return mobilenet_v2.parts(student.width, num_classes, layers)

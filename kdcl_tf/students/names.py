@@ -25,7 +25,7 @@ _IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 class StudentName(NamedTuple):
     """What a name says: `wrn_16_2` is `("wide_resnet", depth=16, width=2)`."""
 
-    family: str  # "cifar_resnet", "wide_resnet", "resnet", "mobilenet_v2" or "keras"
+    family: str  # of `families.FAMILIES`
     depth: int = 0  # 0 where the name has none
     width: float = 1  # multiplies the channels
     classifier: str = ""  # of keras.applications

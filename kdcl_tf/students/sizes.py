@@ -2,21 +2,10 @@
 
 import numbers
 
+from kdcl_tf.students.families import FAMILIES
 from kdcl_tf.students.names import parse
 
-# Below, a net's last strides see one pixel and padding, and no longer do what they say.
-SMALLEST_IMAGE = {"cifar_resnet": 4, "wide_resnet": 4, "resnet": 32, "mobilenet_v2": 32}
-
-# What each family is made for: images of CIFAR or of ImageNet.
-_USUAL_IMAGE = {
-    "cifar_resnet": 32,
-    "wide_resnet": 32,
-    "resnet": 224,
-    "mobilenet_v2": 224,
-    "keras": 224,
-}
-
-_HALVINGS = {4: "twice", 32: "five times"}
+_TIMES = ("", "once", "twice", "three times", "four times", "five times", "six times")
 
 
 def checked_num_classes(num_classes) -> int:
@@ -50,11 +39,11 @@ def checked_input_shape(input_shape, family: str) -> tuple[int, int, int]:
             "input_shape must be three positive integers (height, width, channels); "
             f"got {input_shape!r}; CIFAR's is (32, 32, 3), ImageNet's (224, 224, 3)"
         )
-    smallest = SMALLEST_IMAGE.get(family, 1)
+    smallest = FAMILIES[family].smallest_image
     if min(shape[:2]) < smallest:
         raise ValueError(
             f"input_shape must have a height and width of {smallest} or more, because students "
-            f"of this family halve them {_HALVINGS[smallest]}; got {input_shape!r}; resize or pad "
+            f"of this family halve them {_halvings(smallest)}; got {input_shape!r}; resize or pad "
             "the images"
         )
     return tuple(int(size) for size in shape)
@@ -67,11 +56,11 @@ def validate_size(name: str, side: int) -> None:
         name: of a student, a valid one.
         side: 1 or more.
     """
-    smallest = SMALLEST_IMAGE.get(parse(name).family, 1)
+    smallest = FAMILIES[parse(name).family].smallest_image
     if side < smallest:
         raise ValueError(
             f"image size: got {side} pixels a side, wanted {smallest} or more for student "
-            f"{name!r}, which halves images {_HALVINGS[smallest]}"
+            f"{name!r}, which halves images {_halvings(smallest)}"
         )
 
 
@@ -84,7 +73,12 @@ def default_image_size(names) -> int:
     Returns:
         224 if one of them is a network for ImageNet, else 32.
     """
-    return max(_USUAL_IMAGE[parse(name).family] for name in names)
+    return max(FAMILIES[parse(name).family].usual_image for name in names)
+
+
+def _halvings(smallest: int) -> str:
+    """How often a network halves images that must have so many pixels a side."""
+    return _TIMES[smallest.bit_length() - 1]
 
 
 def _is_integer(value) -> bool:
