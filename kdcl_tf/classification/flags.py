@@ -176,6 +176,12 @@ def _define_step_flags(fv):
         "its own students and all images.  A run can go on with the other.",
         fv,
     )
+    flags.DEFINE_string(
+        "tpu",
+        "local",
+        "For --strategy=tpu, which trains on a TPU: its name; local on a TPU machine itself.",
+        fv,
+    )
 
 
 def settings_from_flags(flag_values):

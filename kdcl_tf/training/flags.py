@@ -56,12 +56,9 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
     flags.DEFINE_string(
         "strategy",
         defaults.strategy,
-        "one device, mirrored over all of this machine, multi_worker over the machines of "
-        "TF_CONFIG or SLURM, or tpu.  A run may go on with another.",
+        "one: one device. mirrored: all devices of this machine. multi_worker: the machines of "
+        "TF_CONFIG or of a SLURM step. A run may go on with another.",
         fv,
-    )
-    flags.DEFINE_string(
-        "tpu", "local", "For --strategy=tpu: its name; local on a TPU machine itself.", fv
     )
     flags.DEFINE_bool(
         "synchronized_batch_norm",

@@ -114,6 +114,9 @@ class FlagsTest(parameterized.TestCase):
         settings = classification_flags.settings_from_flags(values)
         self.assertEqual((settings.epochs, settings.ensemble, settings.seed), (9, "naive", 4))
 
+    def test_a_tpu_is_by_default_that_of_the_machine(self):
+        self.assertEqual(_parsed()["tpu"].value, "local")
+
     def test_defining_flags_twice_in_a_process_is_fine(self):
         _parsed()
         _parsed()
