@@ -7,6 +7,12 @@ import math
 _WIDTH, _HEIGHT = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 14, 46
 
+# Lengths of strokes and gaps; the first is a line without gaps.
+DASHES = ((), (6, 4), (2, 3), (10, 4, 2, 4), (14, 5))
+# By their names in Matplotlib: none, a circle, a square, a triangle.
+MARKERS = ("", "o", "s", "^")
+_MARKS_OF_A_CURVE = 8
+
 
 @dataclasses.dataclass(frozen=True)
 class Series:
@@ -16,17 +22,39 @@ class Series:
       label: in the legend.
       points: `(x, y)`, x rising.
       colour: number of the page's colour, `--c0` (neutral), `--c1`, ...
-      dashed: drawn with gaps.
+      dash: position in `DASHES`.
+      marker: one of `MARKERS`, at each point of a line of few, at some of a longer one.
       heavy: drawn thicker, such as a baseline.
-      marked: a dot at each point.
     """
 
     label: str
     points: tuple
     colour: int = 0
-    dashed: bool = False
+    dash: int = 0
+    marker: str = ""
     heavy: bool = False
-    marked: bool = False
+
+    @property
+    def marks(self):
+        """The points that have a marker."""
+        if not self.marker:
+            return ()
+        return self.points[:: max(1, len(self.points) // _MARKS_OF_A_CURVE)]
+
+
+def telling_apart(number):
+    """`(dash, marker)` of a chart's line by its number: no two alike, in print without colours.
+
+    Raises:
+      ValueError: when there are more lines than can be told apart.
+    """
+    marker, dash = divmod(number, len(DASHES))
+    if marker >= len(MARKERS):
+        raise ValueError(
+            f"expected a line's number below {len(DASHES) * len(MARKERS)}; got {number}: draw "
+            "fewer lines in a chart"
+        )
+    return dash, MARKERS[marker]
 
 
 def line_chart(series, title, x_label, y_label, log_x=False):
@@ -123,27 +151,38 @@ def _text(x, y, text, anchor):
 
 
 def _line(series, axes):
-    points = " ".join(f"{axes.x(x)},{axes.y(y)}" for x, y in series.points)
-    style = f' style="stroke:var(--c{series.colour})"'
-    line = f'<polyline class="{_classes(series)}" points="{points}"{style}/>'
-    if series.marked or len(series.points) == 1:
-        line += "".join(
-            f'<circle cx="{axes.x(x)}" cy="{axes.y(y)}" r="3.5" '
-            f'style="fill:var(--c{series.colour})"/>'
-            for x, y in series.points
-        )
-    return line
+    points = [(axes.x(x), axes.y(y)) for x, y in series.points]
+    line = _polyline(series, points)
+    if len(points) == 1 and not series.marker:
+        return line + _mark("o", *points[0], series.colour)
+    marks = "".join(
+        _mark(series.marker, axes.x(x), axes.y(y), series.colour) for x, y in series.marks
+    )
+    return line + marks
 
 
-def _classes(series):
-    names = ["line", *(["dashed"] if series.dashed else []), *(["heavy"] if series.heavy else [])]
-    return " ".join(names)
+def _polyline(series, points):
+    dashes = " ".join(map(str, DASHES[series.dash])) or "none"
+    style = f"stroke:var(--c{series.colour});stroke-dasharray:{dashes}"
+    named = "line heavy" if series.heavy else "line"
+    places = " ".join(f"{x},{y}" for x, y in points)
+    return f'<polyline class="{named}" points="{places}" style="{style}"/>'
+
+
+def _mark(marker, x, y, colour):
+    style = f'style="fill:var(--c{colour})"'
+    if marker == "o":
+        return f'<circle cx="{x}" cy="{y}" r="3.5" {style}/>'
+    corners = {"s": ((-3, -3), (3, -3), (3, 3), (-3, 3)), "^": ((0, -4), (4, 3), (-4, 3))}[marker]
+    places = " ".join(f"{round(x + right, 1)},{round(y + down, 1)}" for right, down in corners)
+    return f'<polygon points="{places}" {style}/>'
 
 
 def _legend(series):
     items = "".join(
-        f'<li><svg class="key" viewBox="0 0 26 8" aria-hidden="true"><polyline '
-        f'class="{_classes(each)}" points="0,4 26,4" style="stroke:var(--c{each.colour})"/></svg>'
+        f'<li><svg class="key" viewBox="0 0 40 8" aria-hidden="true">'
+        f"{_polyline(each, [(0, 4), (40, 4)])}"
+        f"{_mark(each.marker, 20, 4, each.colour) if each.marker else ''}</svg>"
         f"{html.escape(each.label)}</li>"
         for each in series
     )

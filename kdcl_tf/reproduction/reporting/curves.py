@@ -45,8 +45,8 @@ def weights(subject):
         yield Heading("General's weights by epoch")
     for row, found in rows:
         series = [
-            charts.Series(name, tuple(curve), colour)
-            for colour, (name, curve) in enumerate(found.items(), start=1)
+            charts.Series(name, tuple(curve), 1 + number % _COLOURS, *charts.telling_apart(number))
+            for number, (name, curve) in enumerate(found.items())
         ]
         name = row.label + (" with ICL" if row.invariant else "")
         chart = charts.line_chart(series, f"Weights of {name}", "epoch", "weight")
@@ -85,8 +85,8 @@ def _sweep_series(subject, of_table, column):
     names = f"{subject.columns[column]}, ours", f"{subject.table.columns[column]}, the paper's"
     colour = 1 + column
     return (
-        charts.Series(names[0], _known(ours), colour, marked=True),
-        charts.Series(names[1], _known(paper), colour, dashed=True, marked=True),
+        charts.Series(names[0], _known(ours), colour, 2 * column, "o"),
+        charts.Series(names[1], _known(paper), colour, 2 * column + 1, "s"),
     )
 
 
@@ -128,15 +128,18 @@ def _gap_series(subject, column):
 
 
 def _styled(table, row, points):
-    """A line in the colour of its method; dashed without ICL where there is one with it."""
+    """A line in the colour of its method, told apart by its dashes and markers alone, too."""
     baseline = table.row(table.baseline)
-    others = list(dict.fromkeys(each.label for each in table.rows if each != baseline))
+    rows = [each for each in table.rows if each != baseline]
+    methods = list(dict.fromkeys(each.label for each in rows))
     both = [each.invariant for each in table.rows if each.label == row.label]
     is_baseline = row == baseline
+    dash, marker = (0, "") if is_baseline else charts.telling_apart(rows.index(row))
     return charts.Series(
         label=row.label + (" + ICL" if row.invariant and len(both) > 1 else ""),
         points=tuple(points),
-        colour=0 if is_baseline else 1 + others.index(row.label) % _COLOURS,
-        dashed=len(both) > 1 and not row.invariant,
+        colour=0 if is_baseline else 1 + methods.index(row.label) % _COLOURS,
+        dash=dash,
+        marker=marker,
         heavy=is_baseline,
     )

@@ -49,11 +49,10 @@ svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 svg .grid { stroke: var(--rule); stroke-width: 1; }
 svg .axis { stroke: var(--soft); stroke-width: 1; }
 svg .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
-svg .dashed { stroke-dasharray: 5 4; }
 svg .heavy { stroke-width: 3; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: .5rem 0 0;
   padding: 0; font-size: .85rem; }
-.legend .key { width: 26px; height: 8px; margin-right: .4rem; vertical-align: middle; }
+.legend .key { width: 40px; height: 8px; margin-right: .4rem; vertical-align: middle; }
 """
 
 

@@ -1,5 +1,6 @@
 """The report's charts as PNG, for places that show no HTML."""
 
+from kdcl_tf.reproduction.reporting import charts
 from kdcl_tf.training import figures
 
 
@@ -19,11 +20,21 @@ def write(path, groups, x_label, y_label, scale):
                 *zip(*each.points),
                 label=each.label,
                 color=figures.COLOURS[each.colour],
-                linestyle="--" if each.dashed else "-",
+                linestyle=(0, charts.DASHES[each.dash]) if each.dash else "-",
                 linewidth=2.6 if each.heavy else 1.3,
+                marker=each.marker or None,
+                markevery=[each.points.index(mark) for mark in each.marks],
+                markersize=4,
             )
         place.set(title=f"{heading} ({scale} scale)", xlabel=x_label, ylabel=y_label)
-    handles, labels = axes[0].get_legend_handles_labels()
+    # Some lines are in one chart only, such as what a method reports for one student.
+    handles = {}
+    for place in axes:
+        for handle, label in zip(*place.get_legend_handles_labels()):
+            handles.setdefault(label, handle)
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+        figure.legend(
+            handles.values(), handles, loc="outside lower center", ncols=4, fontsize=9,
+            handlelength=4.5,
+        )  # fmt: skip
     figures.save(figure, path, dpi=100)

@@ -36,7 +36,7 @@ class CurvesTest(absltest.TestCase):
         self.assertTrue(series["Vanilla"].heavy)
         self.assertEqual(series["KDCL-Naive + ICL"].points, ((2, 22.0), (4, 44.0)))
         self.assertEqual(series["KDCL-Naive"].points, ())
-        self.assertTrue(series["KDCL-Naive"].dashed)
+        self.assertNotEqual(series["KDCL-Naive"].dash, series["KDCL-Naive + ICL"].dash)
         self.assertEqual(series["KDCL-Naive"].colour, series["KDCL-Naive + ICL"].colour)
 
     def test_gaps_are_above_0_where_the_loss_is_below_the_baselines(self):
@@ -44,6 +44,15 @@ class CurvesTest(absltest.TestCase):
         write_run(self.folder, "dml", 0, {"a": 0.36, "b": 0.44}, losses=(1.5, 1.25))
         series = self._series("gaps.png")
         self.assertEqual(series["DML"].points, ((2, 0.5), (4, -0.25)))
+
+    def test_every_line_of_every_table_is_told_apart_without_colours(self):
+        for table in TABLES.values():
+            if table.sweep is None:
+                series = self._series("curves.png", number=table.number).values()
+                looks = {(each.dash, each.marker, each.heavy) for each in series}
+                self.assertLen(looks, len(table.rows), table.number)
+                named = [each.label for each in series]
+                self.assertLen(set(named), len(table.rows), table.number)
 
     def test_a_teacher_has_no_second_curve(self):
         write_run(self.folder, "vanilla", 0, {"a": 0.30, "b": 0.40})
