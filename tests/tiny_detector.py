@@ -13,10 +13,10 @@ CLASS_NAMES = ["person", "car", "brush"]
 FEATURE_LAYERS = ("at_4", "at_8")
 
 
-def backbone():
+def backbone(dtype=None):
     """Images of any size -> features at strides 4 and 8."""
     images = keras.Input([None, None, 3])
-    settings = {"padding": "same", "activation": "relu"}
+    settings = {"padding": "same", "activation": "relu", "dtype": dtype}
     x = keras.layers.Conv2D(4, 3, strides=4, name=FEATURE_LAYERS[0], **settings)(images)
     y = keras.layers.Conv2D(6, 3, strides=2, name=FEATURE_LAYERS[1], **settings)(x)
     return keras.Model(images, {"4": x, "8": y}, name="tiny")
@@ -38,10 +38,17 @@ def backbone_flags(folder):
     }
 
 
-def detector(masks=True, seed=0):
+def detector(masks=True, seed=0, dtype=None):
     """Of three classes, with fresh weights."""
     keras.utils.set_random_seed(seed)
-    return Detector(backbone(), len(CLASS_NAMES), masks=masks, regions_per_image=16, channels=8)
+    return Detector(
+        backbone(dtype),
+        len(CLASS_NAMES),
+        masks=masks,
+        regions_per_image=16,
+        channels=8,
+        dtype_policy=dtype,
+    )
 
 
 def card(masks=True):
@@ -60,9 +67,9 @@ def card(masks=True):
 
 
 @functools.cache
-def exported(masks=True):
+def exported(masks=True, dtype=None):
     """The folder of its SavedModel; it finds something, as it is sure of everything."""
-    made = detector(masks)
+    made = detector(masks, dtype=dtype)
     # Biases that make every region a brush, surely.
     bias = made.box_head.get_layer("classes").bias
     bias.assign([0.0, 0.0, 4.0, 0.0])

@@ -9,7 +9,10 @@ import tensorflow as tf
 from kdcl_tf import files
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection.found import Found
+from kdcl_tf.detection.model import feature_pyramid
+from kdcl_tf.detection.model.detector import Detector
 from kdcl_tf.serving import cards, exported
+from kdcl_tf.students import precision
 
 _CARD = "detector.json"
 
@@ -76,12 +79,16 @@ def export(detector, path, card):
     Its signature `serving_default` takes `image`, uint8 `[H, W, 3]` of any size, and gives
     what it finds in it, surest first: `boxes` `[n, 4]`, `[x1, y1, x2, y2]` in its pixels,
     `scores` `[n]`, `classes` `[n]` int32, a position in the `class_names` of `detector.json`,
-    and of Mask R-CNN `masks` `[n, 28, 28]`, probabilities within each box.  Session loaders, such
-    as TensorFlow Serving's, run it; LiteRT does not convert it, since images and regions have no
-    fixed size.
+    and of Mask R-CNN `masks` `[n, 28, 28]`, probabilities within each box.
+
+    It computes in float32, whatever precision the detector was trained in.  Session loaders, such
+    as TensorFlow Serving's, run it, too.  The LiteRT converter refuses it, as neither LiteRT nor its TensorFlow
+    fallback has `ScaleAndTranslate`, which scales the image, and `LowerBound`, which chooses
+    the level of a region.  Suppression, RoIAlign's sparse product and convolutions of images
+    of any size would need that fallback even then.
 
     Args:
-      detector: `Detector`.
+      detector: `Detector`, of any precision.
       path: the folder, written whole; it replaces an older one.
       card: of `card_of`.
 
@@ -89,11 +96,29 @@ def export(detector, path, card):
       The path.
     """
     path = pathlib.Path(path)
-    served = _ServedDetector(detector, card)
+    served = _ServedDetector(_in_float32(detector), card)
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures={"serving_default": served.serve})
         (partial / _CARD).write_text(json.dumps(card, indent=2) + "\n")
     return path
+
+
+def _in_float32(detector):
+    """The same detector computing in float32; itself, when it does so already."""
+    if precision.is_float32(detector):
+        return detector
+    backbone = feature_pyramid.backbone_of(detector.pyramid)
+    copy = Detector(
+        precision.in_float32(backbone),
+        detector.num_classes,
+        masks=detector.mask_head is not None,
+        regions_per_image=detector.regions_per_image,
+        channels=next(iter(detector.pyramid.output.values())).shape[-1],
+        dtype_policy="float32",
+    )
+    for variable, trained in zip(copy.variables, detector.variables, strict=True):
+        variable.assign(trained.numpy())
+    return copy
 
 
 class ServedDetector:

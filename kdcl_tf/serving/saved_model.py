@@ -28,9 +28,8 @@ class _ServedStudent(tf.Module):
     def __init__(self, student, image_shape, normalization):
         super().__init__()
         student = precision.in_float32(student)
-        # The raw variables and not the model, which only TensorFlow's own loader would follow to
-        # them: session loaders and the LiteRT converter find what a module holds itself.
-        self.weights = [variable.value for variable in student.variables]
+        # In a closure and not as an attribute: what a Keras model holds, only TensorFlow's own
+        # loader finds.  Session loaders and the LiteRT converter find raw variables, below.
         self._logits = lambda images: student(images, training=False)
         self._normalization = normalization
         shape = [None, *image_shape]
@@ -38,6 +37,7 @@ class _ServedStudent(tf.Module):
         self.serve = tf.function(self._serve, input_signature=[whole])
         fractions = tf.TensorSpec(shape, tf.float32, name="pixels")
         self.serve_pixels = tf.function(self._serve_pixels, input_signature=[fractions])
+        self.weights = list(self.serve.get_concrete_function().variables)
 
     def _serve(self, images):
         return self._serve_pixels(tf.cast(images, tf.float32) / 255.0)

@@ -63,6 +63,13 @@ class ServedDetectorTest(tf.test.TestCase):
         for name in ("boxes", "scores", "classes", "masks"):
             self.assertAllClose(np.load(f"{folder}/{name}.npy"), getattr(here, name), atol=1e-4)
 
+    def test_it_computes_in_float32(self):
+        """One that was trained in bfloat16 finds, to the bit, what a float32 one finds."""
+        mixed = served.ServedDetector(tiny_detector.exported(dtype="mixed_bfloat16"))(self.image)
+        here = self.served(self.image)
+        for name in ("boxes", "scores", "classes", "masks"):
+            self.assertAllEqual(getattr(mixed, name), getattr(here, name))
+
     def test_it_finds_what_a_batch_of_views_finds(self):
         """In images scaled, normalised and padded by the stream of the training program."""
         root = self.create_tempdir().full_path

@@ -5,6 +5,8 @@ import keras_cv
 
 CHANNELS = 256
 
+_NAME = "feature_pyramid"
+
 
 def build(backbone, channels=CHANNELS, dtype=None):
     """Builds a feature pyramid on a backbone.
@@ -33,7 +35,7 @@ def build(backbone, channels=CHANNELS, dtype=None):
         lateral_layers=_convolutions("lateral", levels, 1, channels, dtype),
         output_layers=_convolutions("output", levels, 3, channels, dtype),
         dtype=dtype,
-        name="feature_pyramid",
+        name=_NAME,
     )(levels)
     outputs = {str(2**level): features for level, features in pyramid.items()}
     last = keras.layers.MaxPooling2D(1, strides=2, padding="same", dtype=dtype, name="subsampled")
@@ -55,6 +57,15 @@ def strides_of(backbone):
             "that follow each other, such as 4, 8, 16, 32"
         )
     return strides
+
+
+def backbone_of(pyramid):
+    """The backbone that `build` was given for a pyramid: the same layers, as a `keras.Model`."""
+    layer = pyramid.get_layer(_NAME)
+    # A list, in the order of the levels, of the dict that the layer was called on.
+    levels = zip(range(layer.min_level, layer.max_level + 1), keras.tree.flatten(layer.input))
+    features = {str(2**level): tensor for level, tensor in levels}
+    return keras.Model(pyramid.input, features, name="backbone")
 
 
 def _convolutions(kind, levels, size, channels, dtype):

@@ -94,6 +94,14 @@ class BuildTest(tf.test.TestCase, parameterized.TestCase):
             self.assertGreater(np.abs(gradient).max(), 0.0)
         self.assertLen(pyramid.trainable_variables, len(gradients) + 8)
 
+    def test_the_backbone_is_found_again(self):
+        for strides in ((8, 4), (4, 8, 16), (8,)):
+            backbone = _levels(*strides)
+            found = feature_pyramid.backbone_of(feature_pyramid.build(backbone, channels=3))
+            self.assertEqual(feature_pyramid.strides_of(found), sorted(strides))
+            for stride, features in backbone(_images()).items():
+                self.assertAllEqual(found(_images())[stride], features)
+
     def test_mixed_precision_computes_in_bfloat16(self):
         pyramid = feature_pyramid.build(_levels(4, 8), channels=3, dtype="mixed_bfloat16")
         exact = feature_pyramid.build(_levels(4, 8), channels=3)
