@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import kdcl_tf
-from kdcl_tf.distribution import partitions
+from benchmarking import partitions
 from kdcl_tf.students.normalization import FusedBatchNormalization
 
 

@@ -1,9 +1,7 @@
-"""What a step costs on several devices, for students on one each and for replicas of them all.
+"""What travels in a step on several devices, for students on one each and replicas of them all.
 
 Formulas of plain numbers.  Below, P is the parameters of all students, M the students, D the
-devices, B the images of a step, C the classes, F_i the floating-point operations that
-student i spends on an image, forward and backward, R the operations a device does a second,
-and W the bytes a link moves a second in each direction.
+devices, B the images of a step, and C the classes.
 
 * Data parallel: every device trains all students on B / D images, then gradients are
   summed by a ring all-reduce, in which each device sends 2 (D - 1) / D * 4 P bytes and
@@ -17,7 +15,8 @@ and W the bytes a link moves a second in each direction.
 
 import dataclasses
 
-_BYTES = 4
+# Of a float32 number.
+BYTES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +27,6 @@ class Workload:
       parameters: of each student, trainable.
       num_classes: C.
       batch_size: B, over all devices.
-      flops: of each student, operations an image of forward and backward pass: about
-        6 times its multiply-adds forward.  Only the times need them.
       view_bytes: of one student's view of one image.
       is_shared: whether all students see one view.
       synchronized_channels: C_l of each synchronised batch norm layer.
@@ -39,31 +36,15 @@ class Workload:
     parameters: tuple
     num_classes: int
     batch_size: int
-    flops: tuple = ()
     view_bytes: int = 0
     is_shared: bool = False
     synchronized_channels: tuple = ()
     accumulation_steps: int = 1
 
 
-@dataclasses.dataclass(frozen=True)
-class Machine:
-    """What it is trained on.
-
-    Attributes:
-      devices: D.
-      flops_per_second: R, that a device reaches on these students.
-      bytes_per_second: W, of a link, in each direction.
-    """
-
-    devices: int
-    flops_per_second: float
-    bytes_per_second: float
-
-
 def ring_all_reduce_bytes(numbers, devices):
     """What each device sends to sum that many float32 numbers; it receives as much."""
-    return 2 * (devices - 1) / devices * _BYTES * numbers
+    return 2 * (devices - 1) / devices * BYTES * numbers
 
 
 def reduced_numbers(workload):
@@ -85,7 +66,7 @@ def data_bytes(workload, devices):
 
 def student_bytes(workload, devices):
     """Bytes that travel between devices in a step with a student a device."""
-    logits = _BYTES * workload.batch_size * workload.num_classes
+    logits = BYTES * workload.batch_size * workload.num_classes
     return 2 * logits * away(workload, devices)
 
 
@@ -100,52 +81,6 @@ def student_image_bytes(workload, devices):
     students = len(workload.parameters)
     views = min(devices, students) if workload.is_shared else students
     return workload.batch_size * workload.view_bytes * views
-
-
-def data_seconds(workload, machine):
-    """The time of a data parallel step: computing, then reducing."""
-    computing = sum(workload.flops) * workload.batch_size / machine.devices
-    sent = ring_all_reduce_bytes(reduced_numbers(workload), machine.devices)
-    return computing / machine.flops_per_second + sent / machine.bytes_per_second
-
-
-def student_seconds(workload, machine):
-    """The time of a step with a student a device: the busiest device, then logits."""
-    computing = busiest_flops(workload, machine.devices) * workload.batch_size
-    sent = student_bytes(workload, machine.devices)
-    return computing / machine.flops_per_second + sent / machine.bytes_per_second
-
-
-def busiest_flops(workload, devices):
-    """Operations an image of the device whose students need most."""
-    return max(sum(workload.flops[first::devices]) for first in range(devices))
-
-
-def crossover_bytes(workload, devices):
-    """The batch at which both exchange as many bytes: below, a student a device is less.
-
-    (D - 1) P / (C * students away), for D = M so P / C; infinite where nothing is away.
-    """
-    apart = away(workload, devices)
-    if not apart:
-        return float("inf")
-    return (devices - 1) * reduced_numbers(workload) / (workload.num_classes * apart)
-
-
-def crossover_seconds(workload, machine):
-    """The batch at which both take as long: below, a student a device is faster.
-
-    Where students are unlike, the lead of data parallel grows with the batch, by what the
-    busiest device has more than its share, and its all-reduce does not.
-    """
-    devices, rate = machine.devices, machine.flops_per_second
-    uneven = busiest_flops(workload, devices) - sum(workload.flops) / devices
-    logits = 2 * _BYTES * workload.num_classes * away(workload, devices)
-    of_an_image = uneven / rate + logits / machine.bytes_per_second
-    if not of_an_image:
-        return float("inf")
-    reducing = ring_all_reduce_bytes(reduced_numbers(workload), devices)
-    return reducing / machine.bytes_per_second / of_an_image
 
 
 def describe(workload, devices):

@@ -9,7 +9,7 @@ from absl.testing import parameterized
 
 from kdcl_tf import methods, students
 from kdcl_tf.cohort.placement import Placement
-from kdcl_tf.distribution import partitions
+from benchmarking import partitions
 from kdcl_tf.training.optimizers import CoupledSGD
 from tests.small_cohort import make_branches
 

@@ -3,7 +3,7 @@
 Two logical devices of the CPU stand for two devices.  They share a pool of threads: with
 one thread an op and two ops at once, two busy devices have about a core each, but a device
 that is alone may run two ops side by side.  What a core does alone is measured with all
-threads on one core, and the cost model (`kdcl_tf/distribution/traffic.py`) is fed with that.
+threads on one core, and the cost model (`step_times.py`) is fed with that.
 Nothing is copied between logical CPUs: bytes are counted in the graphs, and their time
 cannot be measured here.
 """
@@ -19,8 +19,9 @@ import tensorflow as tf
 from absl import logging
 
 import kdcl_tf
-from kdcl_tf.distribution import devices, partitions, traffic
-from kdcl_tf.students.cost import multiply_adds
+from benchmarking import partitions, step_times
+from benchmarking.cost import multiply_adds
+from kdcl_tf.distribution import devices, traffic
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.settings import POLICIES
 
@@ -147,13 +148,15 @@ def _alone_step(options, names, batch_size):
     return step, (_batch(cohort, batch_size, options.num_classes),)
 
 
+def _students(options):
+    return _build(options.students, options.num_classes, [None] * len(options.students)).values()
+
+
 def _workload(options):
-    members = _build(options.students, options.num_classes, [None] * len(options.students)).values()
     return traffic.Workload(
-        parameters=tuple(kdcl_tf.students.parameter_count(each) for each in members),
+        parameters=tuple(map(kdcl_tf.students.parameter_count, _students(options))),
         num_classes=options.num_classes,
         batch_size=options.batch_size,
-        flops=tuple(_OPERATIONS * multiply_adds(each) for each in members),
         view_bytes=32 * 32 * 3 * 4,
     )
 
@@ -181,7 +184,8 @@ def _show_seconds(options, workload, alone, placed):
     own_clock = clock[: len(options.students)]
     by_device = [sum(own_clock[first :: len(_DEVICES)]) for first in range(len(_DEVICES))]
     model = (sum(own_clock) / len(_DEVICES), max(by_device))
-    for name, own, flops in zip(options.students, own_clock, workload.flops):
+    for name, own, student in zip(options.students, own_clock, _students(options)):
+        flops = _OPERATIONS * multiply_adds(student)
         rate = flops * options.batch_size / own
         print(f"{name} alone on a core: {1000 * own:.1f} ms, {rate / 1e9:.1f} GFLOP/s")
     share = clock[len(options.students)]
@@ -202,7 +206,7 @@ def _show_seconds(options, workload, alone, placed):
         f"student over data: fastest rounds {clock[-1] / clock[-2]:.3f}, model "
         f"{model[1] / model[0]:.3f}, pairs {_quartiles(ratio)}"
     )
-    print(f"equal bytes at a batch of {traffic.crossover_bytes(workload, len(_DEVICES)):,.0f}")
+    print(f"equal bytes at a batch of {step_times.crossover_bytes(workload, len(_DEVICES)):,.0f}")
 
 
 def _round(options, cores, alone, placed):

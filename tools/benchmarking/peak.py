@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import kdcl_tf
 from benchmarking import steps, timing
-from kdcl_tf.students.cost import multiply_adds
+from benchmarking.cost import multiply_adds
 from kdcl_tf.training.settings import POLICIES
 
 _SIZE = 2048

@@ -1,9 +1,9 @@
-"""Tests of kdcl_tf.distribution.partitions: tensors that cross are seen, with their sizes."""
+"""Tests of tools/benchmarking/partitions.py: tensors that cross are seen, with their sizes."""
 
 import tensorflow as tf
 
-from kdcl_tf.distribution import partitions
-from kdcl_tf.distribution.partitions import Transfer
+from benchmarking import partitions
+from benchmarking.partitions import Transfer
 
 
 class TransfersTest(tf.test.TestCase):

@@ -6,7 +6,7 @@ import pathlib
 
 from absl.testing import absltest
 
-_PATH = pathlib.Path(__file__).parents[1] / "tools" / "transfer_table.py"
+_PATH = pathlib.Path(__file__).parents[2] / "tools" / "transfer_table.py"
 _SPEC = importlib.util.spec_from_file_location("transfer_table", _PATH)
 transfer_table = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(transfer_table)

@@ -1,10 +1,10 @@
-"""Tests of kdcl_tf.students.cost."""
+"""Tests of tools/benchmarking/cost.py."""
 
 import keras
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import methods, students
-from kdcl_tf.students.cost import multiply_adds
+from benchmarking.cost import multiply_adds
 
 
 class CostTest(parameterized.TestCase):
