@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.detect: what it refuses and tells, and its three modes as processes."""
+"""Tests of kdcl_tf.detect: what it refuses and tells, and its three modes, as processes too."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf import detect
 from kdcl_tf.detection.settings import DetectionSettings
-from tests import coco_files, image_files, tiny_detector
+from tests import coco_files, image_files, in_process, tiny_detector
 
 _DETECT = [sys.executable, "-m", "kdcl_tf.detect"]
 # A file that is there.
@@ -32,8 +32,6 @@ class ReportTest(absltest.TestCase):
 
 
 class RefusedTest(parameterized.TestCase):
-    """All before TensorFlow is imported."""
-
     @parameterized.parameters(
         (["--dataset=cifar100"], "data set: got 'cifar100', wanted coco:PATH"),
         (["--backbone=resnet19"], "--backbone=resnet19 is neither a path nor a student"),
@@ -50,7 +48,7 @@ class RefusedTest(parameterized.TestCase):
         (["--mode=predict", f"--image={_FILE}", f"--output={_FILE}"], "is a file: --mode=predict"),
     )
     def test_one_line(self, arguments, message):
-        process = _run(*arguments)
+        process = in_process.run("detect", *arguments)
         self.assertEqual((process.returncode, process.stdout), (1, ""))
         self.assertIn(message, process.stderr)
         self.assertEqual(process.stderr.count("\n"), 1)
@@ -59,12 +57,12 @@ class RefusedTest(parameterized.TestCase):
         folder = pathlib.Path(self.create_tempdir().full_path)
         image = folder / "street.png"
         image.write_bytes(b"kept")
-        process = _run("--mode=predict", f"--image={image}", f"--output={folder}", "--model=/")
+        process = in_process.run("detect", "--mode=predict", f"--image={image}", f"--output={folder}", "--model=/")
         self.assertRegex(process.stderr, r"would replace the image itself; pass another folder\n$")
         self.assertEqual(image.read_bytes(), b"kept")
 
     def test_a_folder_that_is_no_coco(self):
-        process = _run(f"--dataset=coco:{self.create_tempdir().full_path}")
+        process = in_process.run("detect", f"--dataset=coco:{self.create_tempdir().full_path}")
         self.assertEqual(process.returncode, 1)
         message = r"^\S+: [^\n]*instances_train2017.json' is not there[^\n]*\n$"
         self.assertRegex(process.stderr, message)
@@ -81,7 +79,7 @@ class ModesTest(absltest.TestCase):
         trained = _run(*small, f"--workdir={run}")
         self.assertEqual(trained.returncode, 0, trained.stderr)
         self.assertRegex(trained.stdout, r"box: AP [\d.]+%, .*\nmask: AP [\d.]+%")
-        again = _run(*small, f"--workdir={run}")
+        again = in_process.run("detect", *small, f"--workdir={run}")
         self.assertEqual(again.stdout.splitlines()[-4:], trained.stdout.splitlines()[-4:])
         self._evaluate(run, data, folder / "figures.json")
         self._predict(run, folder)
@@ -105,7 +103,8 @@ class ModesTest(absltest.TestCase):
         photo = folder / "photo.jpg"
         photo.write_bytes(image_files.encode(image_files.photo(1, 40, 60)))
         output = folder / "seen"
-        seen = _run(
+        seen = in_process.run(
+            "detect",
             "--mode=predict",
             f"--model={run / 'detector'}",
             f"--image={photo}",

@@ -1,7 +1,5 @@
 """Tests of kdcl_tf.evaluate, on students that were exported untrained."""
 
-import contextlib
-import io
 import json
 import pathlib
 import shutil
@@ -10,26 +8,18 @@ import tempfile
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import flags
 
-from kdcl_tf import data, evaluate, students
+from kdcl_tf import data, students
 from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.workdir import Workdir
+from tests import in_process
 
 
 def _main(*arguments):
     """What the program prints to `(stdout, stderr)`, and its exit status."""
-    values = flags.FlagValues()
-    evaluate.define_flags(values)
-    values(["kdcl-evaluate", *arguments])
-    stdout, stderr, status = io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-        try:
-            evaluate.main(values)
-        except SystemExit as stop:
-            status = stop.code
-    return stdout.getvalue(), stderr.getvalue(), status
+    done = in_process.run("evaluate", *arguments)
+    return done.stdout, done.stderr, done.returncode
 
 
 def _write_photos(folder, classes=2):

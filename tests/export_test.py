@@ -1,7 +1,6 @@
 """Tests of kdcl_tf.export, on a run that was stopped in its first epoch."""
 
 import contextlib
-import io
 import json
 import os
 import pathlib
@@ -10,10 +9,9 @@ import tempfile
 
 import keras
 import tensorflow as tf
-from absl import flags
 from absl.testing import parameterized
 
-from kdcl_tf import data, export, students
+from kdcl_tf import data, students
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.serving import saved_model as serving
@@ -21,6 +19,7 @@ from kdcl_tf.students import precision
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
+from tests import in_process
 
 _SETTINGS = Settings(
     students=("resnet8", "wrn_10_1"),
@@ -42,16 +41,8 @@ class _StoppingViews(data.Views):
 
 def _main(*arguments):
     """What the program prints to `(stdout, stderr)`, and its exit status."""
-    values = flags.FlagValues()
-    export.define_flags(values)
-    values(["kdcl-export", *arguments])
-    stdout, stderr, status = io.StringIO(), io.StringIO(), 0
-    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-        try:
-            export.main(values)
-        except SystemExit as stop:
-            status = stop.code
-    return stdout.getvalue(), stderr.getvalue(), status
+    done = in_process.run("export", *arguments)
+    return done.stdout, done.stderr, done.returncode
 
 
 class ExportTest(tf.test.TestCase, parameterized.TestCase):

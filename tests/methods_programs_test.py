@@ -1,8 +1,6 @@
-"""Tests of kdcl-train with branches and with a teacher, as processes."""
+"""Tests of kdcl-train with branches and with a teacher."""
 
 import pathlib
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -14,11 +12,9 @@ from kdcl_tf.classification.task import Classification
 from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
+from tests import in_process
 
-_TRAIN = [
-    sys.executable,
-    "-m",
-    "kdcl_tf.train",
+_SMALL = (
     "--students=resnet8",
     "--image_size=8",
     "--train_per_class=4",
@@ -27,17 +23,11 @@ _TRAIN = [
     "--batch_size=16",
     "--epochs=3",
     "--milestones=2",
-]
+)
 
 
 def _train(workdir, *more):
-    return subprocess.run(
-        [*_TRAIN, f"--workdir={workdir}", *more],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return in_process.run("train", *_SMALL, f"--workdir={workdir}", *more)
 
 
 class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):

@@ -1,4 +1,4 @@
-"""Tests of tools/reproduce.py, run as a program."""
+"""Tests of tools/reproduce.py, as a program where it is killed or stopped."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import time
 from absl.testing import absltest
 
 from kdcl_tf.reproduction.tables.catalogue import TABLES
+from tests import in_process
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Table 7 has every method, and takes minutes: KDCL_REPRODUCE_TABLE=7 bash tools/test.sh -k killed
@@ -35,6 +36,11 @@ def _finish(folder, *more, table="10"):
     process = _start(folder, *more, table=table)
     output, _ = process.communicate(timeout=3600)
     return process.returncode, output
+
+
+def _in_process(folder, *more):
+    done = in_process.run("reproduce", *_COMMAND[2:], f"--folder={folder}", "--table=10", *more)
+    return done.returncode, done.stdout + done.stderr
 
 
 def _kill_everything(process, seconds):
@@ -98,7 +104,7 @@ class ReproduceTest(absltest.TestCase):
             }
             if index != 1:
                 (workdir / "result.json").write_text(json.dumps(result))
-        status, output = _finish(self.folder, "--shard=2/3")
+        status, output = _in_process(self.folder, "--shard=2/3")
         self.assertEqual(status, 0, output)
         self.assertIn("[1/1] cutout_general_icl, seed 0: complete already, a 50.00%", output)
         self.assertIn("2 of 3 runs complete", (self.folder / "report.md").read_text())
@@ -109,7 +115,7 @@ class ReproduceTest(absltest.TestCase):
             ("--scale=huge", "should be one of"),
             ("--seeds=0", "lower bound"),
         ):
-            status, output = _finish(self.folder / "none", flag)
+            status, output = _in_process(self.folder / "none", flag)
             self.assertEqual(status, 1)
             self.assertRegex(output, f"(?i){message}|seeds")
             self.assertLen(output.strip().splitlines(), 1)
@@ -129,7 +135,7 @@ class ReproduceTest(absltest.TestCase):
         self.assertTrue(list(log.parent.glob("checkpoints/step-*")))
 
     def test_a_run_that_fails_is_named_with_its_reason(self):
-        status, output = _finish(self.folder, "--scale=small", "--data_dir=/nowhere")
+        status, output = _in_process(self.folder, "--scale=small", "--data_dir=/nowhere")
         self.assertEqual(status, 1)
         self.assertIn("reproduce: cutout_vanilla, seed 0: ", output)
         self.assertIn("/nowhere", output)

@@ -1,19 +1,16 @@
 """Tests of kdcl_tf.train: what it tells; `programs_test` runs it whole."""
 
-import contextlib
-import io
 import json
 import pathlib
 import subprocess
 import sys
 
-from absl import flags
 from absl.testing import absltest
 
 from kdcl_tf import train
-from kdcl_tf.classification import flags as classification_flags
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.training.workdir import Workdir
+from tests import in_process
 
 _RESULT = {
     "students": {
@@ -26,13 +23,6 @@ _RESULT = {
     },
     "ensemble_accuracy": 0.625,
 }
-
-
-def _parsed(*arguments):
-    values = flags.FlagValues()
-    classification_flags.define_flags(values)
-    values(["kdcl-train", *arguments])
-    return values
 
 
 class ReportTest(absltest.TestCase):
@@ -59,19 +49,16 @@ class MainTest(absltest.TestCase):
 
     def test_a_complete_run_is_only_told(self):
         self.workdir.write_result(_RESULT)
-        stdout = io.StringIO()
-        with contextlib.redirect_stdout(stdout):
-            train.main(_parsed(f"--workdir={self.workdir.path}"))
-        self.assertEqual(stdout.getvalue(), train.report(_RESULT, self.workdir.path) + "\n")
+        done = in_process.run("train", f"--workdir={self.workdir.path}")
+        self.assertEqual(done.stdout, train.report(_RESULT, self.workdir.path) + "\n")
         self.assertEqual(json.loads((self.workdir.path / "result.json").read_text()), _RESULT)
 
     def test_a_folder_of_other_flags_is_refused_with_each_of_them(self):
-        stderr = io.StringIO()
-        with contextlib.redirect_stderr(stderr), self.assertRaises(SystemExit) as caught:
-            train.main(_parsed(f"--workdir={self.workdir.path}", "--seed=1", "--noinvariant"))
-        self.assertEqual(caught.exception.code, 1)
+        flags = (f"--workdir={self.workdir.path}", "--seed=1", "--noinvariant")
+        done = in_process.run("train", *flags)
+        self.assertEqual(done.returncode, 1)
         self.assertRegex(
-            stderr.getvalue(),
+            done.stderr,
             r"^.*was made with other flags: --invariant=true \(now false\), --seed=0 \(now 1\); "
             "pass those, or another --workdir\n$",
         )

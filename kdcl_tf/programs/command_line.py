@@ -29,7 +29,7 @@ def run(define_flags, main):
     # TensorFlow tells of every file it writes, and TFDS of every one it does not find;
     # --verbosity=0 brings that back.
     logging.set_verbosity(logging.ERROR)
-    app.run(lambda _: main(flags.FLAGS), flags_parser=_parse)
+    app.run(lambda _: main(flags.FLAGS), flags_parser=lambda argv: parse(flags.FLAGS, argv))
 
 
 def _make_key_flags():
@@ -40,9 +40,18 @@ def _make_key_flags():
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
-def _parse(argv):
+def parse(flag_values, argv):
+    """Reads a command line into its flags; what is no flag ends the program with one line.
+
+    Args:
+      flag_values: `FlagValues`, in which the program's flags are defined.
+      argv: the program's name, and its arguments.
+
+    Returns:
+      `argv` without the flags.
+    """
     try:
-        rest = flags.FLAGS(argv)
+        rest = flag_values(argv)
     except (flags.Error, OSError) as error:
         fail(str(error))
     except SystemExit:

@@ -3,6 +3,7 @@
 import pathlib
 import subprocess
 import sys
+from unittest import mock
 
 import tensorflow as tf
 from absl.testing import parameterized
@@ -11,8 +12,9 @@ from kdcl_tf import data, students
 from kdcl_tf.classification import factory
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.distribution import devices
+from tests import in_process
 
-_TRAIN = [sys.executable, "-m", "kdcl_tf.train", "--placement=student"]
+_TRAIN = [sys.executable, "-m", "kdcl_tf.train"]
 
 
 def _settings(**settings):
@@ -71,17 +73,14 @@ class WorkloadTest(tf.test.TestCase):
 
 
 class ProgramTest(tf.test.TestCase):
-    """As processes: devices are made when TensorFlow starts."""
-
-    def _run(self, *arguments):
+    def setUp(self):
+        super().setUp()
         workdir = pathlib.Path(self.create_tempdir().full_path) / "run"
-        command = [*_TRAIN, "--epochs=1", "--image_size=8", f"--workdir={workdir}", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        self.flags = ["--placement=student", "--epochs=1", "--image_size=8", f"--workdir={workdir}"]
 
     def test_one_device_is_too_few(self):
-        if tf.config.list_physical_devices("GPU"):
-            self.skipTest("this machine has GPUs")
-        done = self._run()
+        with mock.patch.object(devices, "_names", return_value=["/device:CPU:0"]):
+            done = in_process.run("train", *self.flags)
         self.assertEqual(done.returncode, 1)
         self.assertRegex(
             done.stderr,
@@ -89,7 +88,9 @@ class ProgramTest(tf.test.TestCase):
         )
 
     def test_two_logical_devices(self):
-        done = self._run("--logical_devices=2", "--students=resnet8,wrn_10_1")
+        """As a process: devices are made when TensorFlow starts."""
+        command = [*_TRAIN, *self.flags, "--logical_devices=2", "--students=resnet8,wrn_10_1"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         first = done.stdout.splitlines()[0]
         # 2 x 4 x (78,042 + 77,850) bytes of gradients; 2 x 4 x 16 x 10 of logits.
