@@ -47,6 +47,12 @@ def define_flags(flag_values):
         "Of the runs and the report; by default runs/table<table>_<scale>.",
         flag_values,
     )
+    flags.DEFINE_list(
+        "rows",
+        [],
+        "Only these rows, by the names of their flagfiles, in this order; by default all.",
+        flag_values,
+    )
     flags.DEFINE_string("shard", "0/1", "i/n: this is machine i (from 0) of n.", flag_values)
     flags.DEFINE_bool(
         "report_only", False, "Write the report of the runs that are there.", flag_values
@@ -93,7 +99,8 @@ def main(flag_values):
         data_dir = data_dir and os.path.abspath(os.path.expanduser(data_dir))
         os.chdir(_ROOT)
         runs = plan.plan(table, scale, seeds, folder)
-        mine = plan.shard(runs, index, count)
+        rows = flag_values["rows"].value
+        mine = plan.shard(plan.chosen(runs, rows) if rows else runs, index, count)
         folder.mkdir(parents=True, exist_ok=True)
     arguments = [f"--data_dir={data_dir}"] if data_dir else []
     failure = None

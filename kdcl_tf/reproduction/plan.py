@@ -71,6 +71,23 @@ def _teachers_first(runs):
     return list(ordered.values())
 
 
+def chosen(runs, rows):
+    """The runs of some rows in their order, each seed by seed, after the teachers they need.
+
+    Args:
+      runs: what `plan` gave.
+      rows: names of rows, the most important first.
+
+    Raises:
+      ValueError: for a name that is no row's.
+    """
+    known = list(dict.fromkeys(run.row for run in runs))
+    for row in rows:
+        if row not in known:
+            raise ValueError(f"expected rows among {', '.join(known)}; got {row}")
+    return _teachers_first([run for row in rows for run in runs if run.row == row])
+
+
 def shard(runs, index, count):
     """The runs of one of `count` machines; what needs a teacher goes where its teacher goes.
 

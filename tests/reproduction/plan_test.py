@@ -4,7 +4,7 @@ import pathlib
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.reproduction.plan import plan, shard
+from kdcl_tf.reproduction.plan import chosen, plan, shard
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
 
@@ -51,13 +51,30 @@ class PlanTest(parameterized.TestCase):
             settings = run.settings
             self.assertEqual((settings.train_per_class, settings.holdout_per_class), (45, 5))
             self.assertEqual((settings.epochs, settings.milestones), (100, (50, 75)))
-            self.assertEqual(settings.precision, "bfloat16")
+            self.assertEqual(settings.precision, "float32")
             self.assertContainsSubset(settings.students, ("resnet20", "wrn_16_2"))
 
     def test_rows_differ_only_in_what_they_compare(self):
         shared = ("dataset", "batch_size", "learning_rate", "weight_decay", "momentum", "epochs")
         for name in shared:
             self.assertLen({getattr(run.settings, name) for run in _plan(seeds=1)}, 1)
+
+
+class ChosenTest(absltest.TestCase):
+    def test_rows_are_in_the_order_they_were_asked_for_with_their_teachers_first(self):
+        found = [(run.row, run.seed) for run in chosen(_plan(seeds=2), ["kd_wrn_to_resnet", "dml"])]
+        self.assertEqual(
+            found,
+            [
+                *(("vanilla", 0), ("kd_wrn_to_resnet", 0)),
+                *(("vanilla", 1), ("kd_wrn_to_resnet", 1)),
+                *(("dml", 0), ("dml", 1)),
+            ],
+        )
+
+    def test_an_unknown_row_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "expected rows among vanilla, .*; got best"):
+            chosen(_plan(seeds=1), ["vanilla", "best"])
 
 
 class ShardTest(parameterized.TestCase):
