@@ -82,7 +82,7 @@ class ReportTest(parameterized.TestCase):
         for text in (markdown, page):
             self.assertIn(
                 "Runs were made when this scale was another one: --epochs=60 (now 100), "
-                "--milestones=30,45 (now 50,75).",
+                "--milestones=30,45 (now 50,75), --precision=bfloat16 (now float32).",
                 text,
             )
 
