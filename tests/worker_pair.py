@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 
-_PATIENCE = 150
+# Seconds, on a machine that is busy with other things, too.
+_PATIENCE = 600
 
 
 def _free_ports(count):
