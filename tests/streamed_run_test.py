@@ -194,7 +194,7 @@ class BadImagesTest(tf.test.TestCase):
         names = [line.split("\t")[0] for line in lines]
         self.assertEqual(names, ["train/a/4.jpg", "test/b/2.jpg"])
         # The metrics hold the evaluation: of the twelve test images one is bad.
-        self.assertEqual(float(run.cohort.cohort_metrics.ensemble.count), 11)
+        self.assertEqual(float(run.task.model.cohort_metrics.ensemble.count), 11)
 
     def test_a_step_of_bad_images_alone_is_passed_over(self):
         settings = Settings(
@@ -205,7 +205,7 @@ class BadImagesTest(tf.test.TestCase):
             with self.assertRaisesRegex(Interrupted, "at epoch 1, step 2 of 12"):
                 _run(settings, self.folder / "parts", _StoppingViews)
             resumed, _ = _run(settings, self.folder / "parts")
-        self.assertEqual(int(whole.cohort.optimizer.iterations), 11)
+        self.assertEqual(int(whole.task.model.optimizer.iterations), 11)
         for found, wanted in zip(_values(resumed), _values(whole), strict=True):
             self.assertAllEqual(found, wanted)
 

@@ -110,7 +110,7 @@ class CocoTfdsTest(tf.test.TestCase):
     def test_other_files_than_tfrecords_are_refused(self):
         folder = self.create_tempdir().full_path
         prepare(self.root, folder, "array_record")
-        with self.assertRaisesRegex(ValueError, "prepared as array_record, wanted tfrecord"):
+        with self.assertRaisesRegex(ValueError, "expected one prepared as tfrecord; got array_record"):
             coco_loading.load("coco/2017", folder)
 
     def test_damaged_file(self):

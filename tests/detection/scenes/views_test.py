@@ -226,7 +226,7 @@ class RefusedTest(SceneViewsTestCase):
             ({"short_side": 80, "long_side": 72}, "short_side and long_side: got 80 and 72"),
             ({"short_side": 0}, "got 0 and 72, wanted 1 or more"),
             ({"multiple": 0}, "multiple: got 0"),
-            ({"seed": -1}, "seed: got -1"),
+            ({"seed": -1}, "seed: expected 0 or more; got -1"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 self.views(**arguments)
