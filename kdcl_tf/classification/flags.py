@@ -107,8 +107,8 @@ def _define_data_flags(fv):
     flags.DEFINE_integer(
         "image_size",
         _DEFAULTS.image_size,
-        "Pixels a side to resize to; 0 for the size of a data set whose images have one, and else for "
-        "their median shorter side up to 96 pixels; larger ones become 224 if a student is a network "
+        "Pixels a side to resize to. 0: the size of a data set whose images have one; else their "
+        "median shorter side, up to 96 pixels; larger ones become 224 if a student is a network "
         "for ImageNet, or 32.",
         flag_values=fv,
     )

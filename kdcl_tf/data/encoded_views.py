@@ -37,7 +37,8 @@ class EncodedViews(order_lib.StudentEpochs):
         """A graph that every epoch uses, since tracing it takes longer than some epochs."""
 
         def decode(content, index, key):
-            return self._views(content, self.policy.draw(order_lib.fold_in(key, index), self._count))
+            draws = self.policy.draw(order_lib.fold_in(key, index), self._count)
+            return self._views(content, draws)
 
         inputs = [tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64)]
         return tf.function(

@@ -82,10 +82,10 @@ def export(detector, path, card):
     and of Mask R-CNN `masks` `[n, 28, 28]`, probabilities within each box.
 
     It computes in float32, whatever precision the detector was trained in.  Session loaders, such
-    as TensorFlow Serving's, run it, too.  The LiteRT converter refuses it, as neither LiteRT nor its TensorFlow
-    fallback has `ScaleAndTranslate`, which scales the image, and `LowerBound`, which chooses
-    the level of a region.  Suppression, RoIAlign's sparse product and convolutions of images
-    of any size would need that fallback even then.
+    as TensorFlow Serving's, run it, too.  The LiteRT converter refuses it, since neither LiteRT
+    nor its TensorFlow fallback has `ScaleAndTranslate`, which scales the image, and
+    `LowerBound`, which chooses the level of a region.  Suppression, RoIAlign's sparse product
+    and convolutions of images of any size would need that fallback even then.
 
     Args:
       detector: `Detector`, of any precision.

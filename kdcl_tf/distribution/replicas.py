@@ -1,4 +1,4 @@
-"""What the loop asks of all replicas at once, as graphs."""
+"""Runs what the loop needs on all replicas at once, as graphs."""
 
 import tensorflow as tf
 
@@ -20,13 +20,13 @@ class Replicas:
         self._strategy, self._model = strategy, model
         self._functions = {}
 
-    def train_function(self, spec, wishes):
-        """A function of a batch and of this worker's `[n]` wishes, a `TensorSpec`.
+    def train_function(self, spec, requests):
+        """A function of a batch and of this worker's `[n]` requests, such as to stop.
 
         It takes one step, and gives the `watched` means so far, and the sum of all replicas'
-        wishes.
+        requests.
         """
-        return self._graph(self._train_batch, spec, wishes)
+        return self._graph(self._train_batch, spec, requests)
 
     def test_function(self, spec):
         """A function of a batch, which counts it in the metrics."""
@@ -104,24 +104,24 @@ class Replicas:
     def _first_of(self, results):
         return self._strategy.experimental_local_results(results)[0]
 
-    def _train_batch(self, batch, wishes):
-        return self._first(self._train_part, batch, wishes)
+    def _train_batch(self, batch, requests):
+        return self._first(self._train_part, batch, requests)
 
-    def _train_part(self, batch, wishes):
+    def _train_part(self, batch, requests):
         """One replica's part of a step."""
         self._model.train_step(batch)
         watched = self._model.watched
         parts = [
             tf.stack([tf.convert_to_tensor(each.total.value) for each in watched]),
             tf.stack([tf.convert_to_tensor(each.count.value) for each in watched]),
-            tf.cast(wishes, tf.float32),
+            tf.cast(requests, tf.float32),
         ]
         # One message for all of it, so that to agree on stopping costs nothing.
         sums = tf.distribute.get_replica_context().all_reduce(
             tf.distribute.ReduceOp.SUM, tf.concat(parts, axis=0)
         )
-        totals, counts, wishes = tf.split(sums, [len(watched), len(watched), wishes.shape[0]])
-        return tf.math.divide_no_nan(totals, counts), wishes
+        totals, counts, requests = tf.split(sums, [len(watched), len(watched), requests.shape[0]])
+        return tf.math.divide_no_nan(totals, counts), requests
 
     def _test_batch(self, batch):
         self._strategy.run(self._model.test_step, args=(batch,))

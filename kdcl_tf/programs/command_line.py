@@ -67,8 +67,8 @@ def fail(message, status=1):
 
     Libraries say `pass name=value` of their arguments; here that is a flag.
 
-    What the error that is being handled was raised in is let go of first: a stream that
-    ends with the interpreter waits for its thread, which may wait for the interpreter.
+    Frees the exception's frames first: they may hold a stream of images, which at the end of
+    the interpreter waits for its thread, while that thread may wait for the interpreter.
     """
     message = _ARGUMENT.sub(_as_flag, message)
     error = sys.exc_info()[1]

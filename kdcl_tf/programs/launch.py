@@ -1,7 +1,7 @@
-"""A run in its workdir, by one process or by many workers, with all that may end it told.
+"""Launches a session in its workdir, in one process or in many workers.
 
-Nothing here imports TensorFlow before the flags, the workdir and the other workers are found
-to be as they should.
+Whatever ends it is reported in one line.  Nothing here imports TensorFlow before the flags, the
+workdir and the other workers have been checked.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ from kdcl_tf.programs import command_line
 def run(settings, path, create_session, report, logical_devices=None):
     """Trains what the settings say, or tells that it was trained already.
 
-    Prints the report at the end.  Bad input, a signal, a worker that is lost and a loss that
-    is no number end the process with one line and a status.
+    Prints the report at the end.  Bad input, a signal, a lost worker and a NaN loss end the
+    process with one line and a status.
 
     Args:
       settings: a `TrainingSettings`, checked.

@@ -1,9 +1,9 @@
 """Checkpoints of every variable, with a manifest that is checked before restoring.
 
 A checkpoint is a folder `step-<n>` that is written whole, so that a process killed while it
-writes leaves the one before, be it of the same step.  Variables are saved as a flat list: saving the
-model object would lose moving statistics, and Keras's own backup loses seed states and
-the inside of an epoch.
+writes leaves the one before, even one of the same step.  Variables are saved as a flat list:
+saving the model object would lose moving statistics, and Keras's own backup loses seed states
+and the inside of an epoch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a wish that the loop grants between two steps."""
+"""Defers SIGTERM and Ctrl-C to the next step boundary, where the loop can save and stop."""
 
 import signal
 

@@ -21,11 +21,11 @@ from kdcl_tf.training.interruption import Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_WISHES = tf.TensorSpec([len(_SIGNALS) + 1], tf.int64)
+_REQUESTS = tf.TensorSpec([len(_SIGNALS) + 1], tf.int64)
 
 
 class Divergence(Exception):
-    """A loss or a variable is no longer a number."""
+    """A loss or a variable is NaN or infinite."""
 
 
 class Loop:
@@ -135,36 +135,36 @@ class Loop:
         self._check_variables(epoch, self._steps_per_epoch)
         self._log(record)
         self._save(epoch + 1, 0, 0.0)
-        self._stop_if_asked(epoch + 1, 0, self._workers.total(self._wishes()))
+        self._stop_if_asked(epoch + 1, 0, self._workers.total(self._requests()))
 
     def _train_epoch(self, epoch, first_step, watch):
         size = self._settings.batch_size
         batches = strategies.distribute(
             self._strategy, lambda share: self._task.epoch(epoch, size, first_step, share)
         )
-        train = self._replicas.train_function(batches.element_spec, _WISHES)
+        train = self._replicas.train_function(batches.element_spec, _REQUESTS)
         images, trained = self._task.images, first_step > 0
         began = time.perf_counter() - watch.seconds
         for step, batch in enumerate(batches, start=first_step + 1):
             if self._task.is_passed_over(batch):
                 continue
             trained = True
-            totals, wishes = (each.numpy() for each in train(batch, self._wishes()))
+            totals, requests = (each.numpy() for each in train(batch, self._requests()))
             if self._workers.count == 1:
-                # Nobody to agree with: also what was wished during the step.
-                wishes = self._wishes()
+                # Nobody to agree with, so a signal that came during the step counts already.
+                requests = self._requests()
             self._check_finite(totals, epoch, step)
             self._bar.advance(min(size, images - (step - 1) * size), totals[0])
             if step < self._steps_per_epoch:
-                if any(wishes):
+                if any(requests):
                     self._replicas.align()
                     self._check_variables(epoch, step)
                     self._save(epoch, step, time.perf_counter() - began)
-                self._stop_if_asked(epoch, step, wishes)
+                self._stop_if_asked(epoch, step, requests)
         if not trained:
             raise BadImageError(f"none of the {images} training images can be decoded")
 
-    def _wishes(self):
+    def _requests(self):
         """Whether each signal has come, and whether the chief finds a checkpoint due."""
         late = time.monotonic() - self._saved_at > self._checkpoint_seconds
         signals = [self._interruption.signal == each for each in _SIGNALS]
@@ -210,8 +210,8 @@ class Loop:
         self._checkpoints.save(epoch * self._steps_per_epoch + step, progress)
         self._saved_at = time.monotonic()
 
-    def _stop_if_asked(self, epoch, step, wishes):
-        asked = [each for each, wish in zip(_SIGNALS, wishes) if wish]
+    def _stop_if_asked(self, epoch, step, requests):
+        asked = [each for each, request in zip(_SIGNALS, requests) if request]
         if asked and epoch < self._settings.epochs:
             where = self._workdir.path if self._workers.is_chief else "the workdir of worker 0"
             raise Interrupted(

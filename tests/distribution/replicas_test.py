@@ -60,11 +60,11 @@ class ReplicasTest(tf.test.TestCase):
         self.replicas = Replicas(self.strategy, self.cohort)
         self.batches = _batches(self.strategy)
 
-    def test_wishes_are_summed_over_replicas(self):
+    def test_requests_are_summed_over_replicas(self):
         train = self.replicas.train_function(self.batches.element_spec, _WISHES)
         (batch,) = self.batches
-        totals, wishes = train(batch, np.array([1, 0, 4]))
-        self.assertAllEqual(wishes, [2.0, 0.0, 8.0])
+        totals, requests = train(batch, np.array([1, 0, 4]))
+        self.assertAllEqual(requests, [2.0, 0.0, 8.0])
         self.assertLen(totals, 1 + 2 * 2)
         metrics = self.replicas.metrics()
         self.assertAllClose(totals[0], metrics["loss"])
