@@ -157,7 +157,7 @@ def prepare(name: str, builder: Any) -> None:
     if not by_hand and not network.is_reachable():
         raise FileNotFoundError(
             f"data set {name!r} is not prepared in '{folder}' and there is no"
-            " network to download it: pass --data_dir with the folder that holds"
+            " network to download it: pass data_dir=DIR, the folder that holds"
             f" {builder.name}/, or run once with a network"
         )
     try:

@@ -162,7 +162,7 @@ class ReadTest(TfdsTestCase):
 class RefusedTest(TfdsTestCase):
     @parameterized.parameters("cifar100", "mnist", "cifar10_corrupted/fog_1")
     def test_not_prepared_and_no_network(self, name):
-        message = f"'{name}' is not prepared in '{self.data_dir}' .*--data_dir"
+        message = f"'{name}' is not prepared in '{self.data_dir}' .*pass data_dir=DIR"
         # To ask for what is not there would take TFDS minutes.
         with mock.patch.object(socket, "getaddrinfo") as look_up:
             self.assert_refused(FileNotFoundError, message, name, online=False)

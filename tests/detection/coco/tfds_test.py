@@ -98,7 +98,7 @@ class CocoTfdsTest(tf.test.TestCase):
         offline = mock.patch.object(network, "is_reachable", return_value=False)
         # To ask for what is not there would take TFDS minutes.
         with offline, mock.patch.object(socket, "getaddrinfo") as look_up:
-            message = f"'coco/2017' is not prepared in '{folder}' .*--data_dir"
+            message = f"'coco/2017' is not prepared in '{folder}' .*pass data_dir=DIR"
             with self.assertRaisesRegex(FileNotFoundError, message):
                 coco_loading.load("coco/2017", folder)
         look_up.assert_not_called()
