@@ -281,6 +281,7 @@ class FilesTest(parameterized.TestCase):
     def test_a_folder_that_is_not_there_is_clean(self):
         files.clean(self.folder / "absent")
         files.recover(self.folder / "absent")
+        self.assertFalse((self.folder / "absent").exists())
 
     def test_it_imports_only_the_standard_library(self):
         program = (

@@ -12,7 +12,6 @@ import os
 import pathlib
 import shlex
 import signal
-import sys
 
 from absl import flags
 
@@ -32,7 +31,7 @@ def define_flags(flag_values):
         "scale",
         "full",
         list(scales.NAMES),
-        "full is the paper's recipe. small is its shape on few images, half an hour a row: 100 "
+        "full is the paper's recipe. small is its shape on few images: 100 "
         "epochs, as the larger student gains only once it over-fits as in the paper (83 and 97 % "
         "of the training images; 52 and 75 % in 60 epochs; 93 and 99 % there). digits is a trial.",
         flag_values,

@@ -15,6 +15,7 @@ _DEFAULTS = settings_lib.Settings()
 def define_flags(flag_values):
     """Defines a flag for each field of `Settings`, and where the run reads and writes."""
     _define_method_flags(flag_values)
+    _define_general_flags(flag_values)
     _define_data_flags(flag_values)
     _define_step_flags(flag_values)
     training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
@@ -37,23 +38,6 @@ def _define_method_flags(fv):
         None,
         settings_lib.ENSEMBLES,
         "How KDCL makes its soft target; by default general for digits, min_logit otherwise.",
-        fv,
-    )
-    flags.DEFINE_enum(
-        "general_error",
-        _DEFAULTS.general_error,
-        settings_lib.GENERAL_ERRORS,
-        "For --ensemble=general: what is measured on held-out images. vector: the probabilities of "
-        "all classes against the one-hot label. target: that of the true class against 1, Eq. 8 as "
-        "printed, with which one student tends to get all the weight.",
-        fv,
-    )
-    flags.DEFINE_enum(
-        "general_constraint",
-        _DEFAULTS.general_constraint,
-        settings_lib.GENERAL_CONSTRAINTS,
-        "For --ensemble=general: simplex keeps every weight in [0, 1], as the paper asks. none is "
-        "Eq. 11 as printed, whose weights may be negative.",
         fv,
     )
     flags.DEFINE_float(
@@ -92,6 +76,26 @@ def _define_method_flags(fv):
         None,
         "A distortion of its own for each student (ICL); by default yes, except for branches, "
         "which share their view.",
+        fv,
+    )
+
+
+def _define_general_flags(fv):
+    flags.DEFINE_enum(
+        "general_error",
+        _DEFAULTS.general_error,
+        settings_lib.GENERAL_ERRORS,
+        "For --ensemble=general: what is measured on held-out images. vector: the probabilities of "
+        "all classes against the one-hot label. target: that of the true class against 1, Eq. 8 as "
+        "printed, with which one student tends to get all the weight.",
+        fv,
+    )
+    flags.DEFINE_enum(
+        "general_constraint",
+        _DEFAULTS.general_constraint,
+        settings_lib.GENERAL_CONSTRAINTS,
+        "For --ensemble=general: simplex keeps every weight in [0, 1], as the paper asks. none is "
+        "Eq. 11 as printed, whose weights may be negative.",
         fv,
     )
 

@@ -118,8 +118,8 @@ class FlagsTest(parameterized.TestCase):
         self.assertEqual(_parsed()["tpu"].value, "local")
 
     def test_defining_flags_twice_in_a_process_is_fine(self):
-        _parsed()
-        _parsed()
+        first, second = _parsed("--seed=1"), _parsed("--seed=2")
+        self.assertEqual((first["seed"].value, second["seed"].value), (1, 2))
 
 
 class DefaultWorkdirTest(absltest.TestCase):
