@@ -5,9 +5,13 @@ kdcl-evaluate --model=runs/my_run/students/resnet32 --dataset=folder:photos
 kdcl-evaluate --analysis=noise --workdir=runs/alone,runs/cohort --student=resnet32
 """
 
+from __future__ import annotations
+
 import json
 import os
 import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -15,10 +19,15 @@ from kdcl_tf import files
 from kdcl_tf.programs import command_line
 from kdcl_tf.serving import exported
 
+if TYPE_CHECKING:
+    from kdcl_tf.data import ImageDataset
+    from kdcl_tf.evaluation.analyses import Analysis
+    from kdcl_tf.evaluation.loaded import LoadedStudent
+
 ANALYSES = ("scores", "categories", "noise", "spread", "overfitting", "loss_gap")
 
 
-def define_flags(flag_values):
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines what to score, on what, and which analysis."""
     flags.DEFINE_enum(
         "analysis",
@@ -31,7 +40,7 @@ def define_flags(flag_values):
         flag_values,
     )
     flags.DEFINE_list("workdir", [], "Runs of kdcl-train: all their students.", flag_values)
-    flags.DEFINE_list("model", [], "Exported students, folders of SavedModels.", flag_values)
+    flags.DEFINE_list("model", [], "Exported students: folders of SavedModels.", flag_values)
     flags.DEFINE_string("student", None, "Of each run only the student of this name.", flag_values)
     flags.DEFINE_string(
         "dataset",
@@ -46,14 +55,16 @@ def define_flags(flag_values):
         flag_values,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
-    flags.DEFINE_enum("split", "test", ("test", "train"), "Which images.", flag_values)
+    flags.DEFINE_enum("split", "test", ("test", "train"), "Which images to evaluate.", flag_values)
     flags.DEFINE_integer(
-        "images", 0, "Only so many of them, from the first; 0 for all.", 0, flag_values=flag_values
+        "images", 0, "How many of them, from the first; 0 for all.", 0, flag_values=flag_values
     )
     flags.DEFINE_integer(
-        "batch_size", 256, "Images a step.", lower_bound=1, flag_values=flag_values
+        "batch_size", 256, "Images at a time.", lower_bound=1, flag_values=flag_values
     )
-    flags.DEFINE_float("noise_step", 0.01, "Between deviations of noise.", flag_values=flag_values)
+    flags.DEFINE_float(
+        "noise_step", 0.01, "Step between deviations of noise.", flag_values=flag_values
+    )
     flags.DEFINE_float("noise_max", 0.15, "Greatest deviation of noise.", flag_values=flag_values)
     flags.DEFINE_integer(
         "noise_draws", 10, "Noises of each deviation.", lower_bound=1, flag_values=flag_values
@@ -62,15 +73,15 @@ def define_flags(flag_values):
     flags.DEFINE_string(
         "output",
         None,
-        "Write the numbers to this JSON file; by default only scores are not written, other "
+        "Write the numbers to this JSON file; by default scores are not written, and other "
         "analyses are, to analyses/ beside the first run's students.",
         flag_values,
     )
     flags.DEFINE_string("plot", None, "Draw to this PNG; by default beside --output.", flag_values)
 
 
-def main(flag_values):
-    """Loads students and data, analyses, prints, and writes."""
+def main(flag_values: flags.FlagValues) -> None:
+    """Loads students and data, analyses them, prints and writes the findings."""
     values = {name: flag_values[name].value for name in _names(flag_values)}
     with command_line.user_errors():
         paths = student_paths(values["workdir"], values["model"], values["student"])
@@ -92,28 +103,30 @@ def main(flag_values):
             _write(found, values["analysis"], paths, output, plot)
 
 
-def _names(flag_values):
+def _names(flag_values: flags.FlagValues) -> list[str]:
     """The flags that `define_flags` defines."""
     mine = flags.FlagValues()
     define_flags(mine)
     return [name for name in mine if name in flag_values]
 
 
-def _prepare_students(values, paths):
-    """Loads what an analysis of students on images needs; returns the rest of the work."""
-    from kdcl_tf.evaluation import analyses, served
+def _prepare_students(
+    values: Mapping[str, Any], paths: Sequence[pathlib.Path]
+) -> Callable[[], Analysis]:
+    """Loads students and data for an analysis on images, and returns the analysis to call."""
+    from kdcl_tf.evaluation import analyses, loaded
 
     noise = analyses.Noise(
         values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
     )
-    students = served.load_students(paths)
+    students = loaded.load_students(paths)
     name = values["dataset"] or students[0].card.get("dataset")
     with command_line.quiet_reading(name):
-        dataset = served.load_dataset(
+        dataset = loaded.load_dataset(
             students[0].card, name, values["data_dir"], values["skip_bad_images"]
         )
     for each in students:
-        served.check_fits(each.name, each.card, dataset)
+        loaded.check_fits(each.name, each.card, dataset)
     split = getattr(dataset, values["split"])
     if values["images"]:
         split = split.take(slice(values["images"]))
@@ -129,86 +142,97 @@ def _prepare_students(values, paths):
     }[values["analysis"]]
 
 
-def _trained_on(students, name, data_dir, skip_bad_images):
-    """`{student: data set}` with the subset of training images that its run had."""
-    from kdcl_tf.evaluation import served
+def _trained_on(
+    students: Sequence[LoadedStudent], name: str, data_dir: str | None, skip_bad_images: bool
+) -> dict[str, ImageDataset]:
+    """`{student: data set}` with the subset of training images that the student's run had."""
+    from kdcl_tf.evaluation import loaded
 
-    loaded, found = {}, {}
+    read, found = {}, {}
     for student in students:
         run = student.flags
         ours = run.get("dataset") == name
         subset = {key: int(run[key]) for key in ("holdout_per_class", "train_per_class") if ours}
         key = tuple(subset.items())
-        if key not in loaded:
-            loaded[key] = served.load_dataset(
+        if key not in read:
+            read[key] = loaded.load_dataset(
                 student.card, name, data_dir, skip_bad_images, **subset
             )
-        found[student.name] = loaded[key]
+        found[student.name] = read[key]
     return found
 
 
-def _prepare_logs(values, _):
-    """The gap of losses in the logs of runs, which is no work at all."""
+def _prepare_logs(values: Mapping[str, Any], _: Any) -> Callable[[], Analysis]:
+    """Compares the losses in the logs of runs at once, and returns a function of the result."""
     from kdcl_tf.evaluation import analyses
     from kdcl_tf.training.workdir import Workdir
 
     paths = [pathlib.Path(each).expanduser().resolve() for each in values["workdir"]]
-    # Named by where they differ, as far up as needed.
+    # Runs are named by where their paths differ, as far up as needed.
     common = os.path.commonpath([path.parent for path in paths])
     logs = {str(path.relative_to(common)): Workdir(path).log for path in paths}
     found = analyses.loss_gap(logs, values["student"])
     return lambda: found
 
 
-def student_paths(workdirs, models, student=None):
-    """The folders of the students to score.
+def student_paths(
+    workdirs: Sequence[str], models: Sequence[str], student: str | None = None
+) -> list[pathlib.Path]:
+    """The folders of the students to analyse.
 
     Raises:
-      ValueError: when not exactly one of the two is given, or there is nothing.
+      ValueError: when not exactly one of workdirs and models is given, or a run has no such
+        student.
     """
     if bool(workdirs) == bool(models):
-        raise ValueError("wanted exactly one of --workdir and --model")
+        raise ValueError(
+            f"expected exactly one of --workdir and --model; got {'both' if models else 'neither'}"
+        )
     if models:
         return [pathlib.Path(model).expanduser().resolve() for model in models]
     return [path for workdir in workdirs for path in _exported(workdir, student)]
 
 
-def _exported(workdir, student):
+def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
     paths = exported.students_of(pathlib.Path(workdir).expanduser().resolve())
     if not paths:
         raise ValueError(
-            f"--workdir={workdir} has no exported students: wanted a run of kdcl-train that is "
-            "complete, or one that kdcl-export has exported"
+            "expected a run of kdcl-train that is complete, or one that kdcl-export has exported; "
+            f"got --workdir={workdir}, which has no exported students"
         )
     if student is None:
         return paths
     found = [path for path in paths if path.name == student]
     if not found:
         known = ", ".join(path.name for path in paths)
-        raise ValueError(f"unknown --student={student}: {workdir} has {known}")
+        raise ValueError(f"expected --student to be one of {known} of {workdir}; got {student}")
     return found
 
 
-def check_analysis(values, paths):
-    """Raises ValueError for flags that the analysis cannot use, before TensorFlow is loaded."""
+def check_analysis(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> None:
+    """Raises ValueError for flags that the analysis cannot use, before TensorFlow is imported."""
     analysis = values["analysis"]
     if analysis == "loss_gap" and not (values["student"] and len(values["workdir"]) > 1):
         raise ValueError(
-            "--analysis=loss_gap compares the logs of runs with the first's: pass "
-            "--workdir=BASELINE,OTHER and --student=NAME"
+            "expected two or more runs and a student for --analysis=loss_gap, which compares the "
+            f"logs of runs with the first's; got {len(values['workdir'])} runs and "
+            f"student {values['student'] or 'none'}: pass --workdir=BASELINE,OTHER and "
+            "--student=NAME"
         )
     if analysis == "categories" and len(paths) != 2:
         raise ValueError(
-            f"--analysis=categories compares two students; got {len(paths)}: pass "
+            f"expected two students for --analysis=categories; got {len(paths)}: pass "
             "--model=FIRST,SECOND, or a --workdir of two"
         )
 
 
-def output_files(values, paths):
-    """`(JSON file or None, PNG or None)`, in folders that are there.
+def output_files(
+    values: Mapping[str, Any], paths: Sequence[pathlib.Path]
+) -> tuple[pathlib.Path | None, pathlib.Path | None]:
+    """`(JSON file or None, PNG or None)`, in folders that exist.
 
     Raises:
-      ValueError: when a folder is not.
+      ValueError: when a folder does not exist.
     """
     output, plot = (
         command_line.file_to_write("output", values["output"]),
@@ -217,7 +241,7 @@ def output_files(values, paths):
     if values["analysis"] == "scores":
         return output, None
     if output is None:
-        # Beside `students/`, or beside a model that stands alone.
+        # Beside `students/`, or beside a model that is in no run.
         beside = paths[0].parent.parent if paths[0].parent.name == "students" else paths[0].parent
         folder = beside / "analyses"
         folder.mkdir(exist_ok=True)
@@ -225,9 +249,16 @@ def output_files(values, paths):
     return output, plot or output.with_suffix(".png")
 
 
-def _write(found, analysis, paths, output, plot):
+def _write(
+    found: Analysis,
+    analysis: str,
+    paths: Sequence[pathlib.Path],
+    output: pathlib.Path,
+    plot: pathlib.Path | None,
+) -> None:
+    """Writes the numbers and, where there is one, the plot."""
     numbers = found.numbers
-    # The scores alone were the whole file before there were other analyses.
+    # A file of scores has nothing else in it, as it had before there were other analyses.
     if analysis != "scores":
         students = [str(path) for path in paths]
         numbers = {"analysis": analysis, "students": students, "numbers": numbers}
@@ -237,7 +268,7 @@ def _write(found, analysis, paths, output, plot):
         print(f"numbers: {output}; plot: {plot}")
 
 
-def cli():
+def cli() -> None:
     """Entry point of `kdcl-evaluate`."""
     command_line.run(define_flags, main)
 

@@ -4,36 +4,48 @@ kdcl-export --workdir=runs/my_run                         # SavedModels
 kdcl-export --workdir=runs/my_run --format=keras --student=resnet32 --output=models
 """
 
+from __future__ import annotations
+
 import pathlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from kdcl_tf.programs import command_line
 
+if TYPE_CHECKING:
+    import keras
+
+    from kdcl_tf.classification.settings import Settings
+    from kdcl_tf.serving.cards import Card
+
 FORMATS = ("saved_model", "keras", "weights")
 
 
-def define_flags(flag_values):
-    """Defines what to export, how and where to."""
-    flags.DEFINE_string("workdir", None, "A run of kdcl-train.", flag_values)
-    flags.DEFINE_string("student", None, "One student's name; by default all.", flag_values)
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines what to export, in which format and where to."""
+    flags.DEFINE_string("workdir", None, "Folder of a run of kdcl-train.", flag_values)
+    flags.DEFINE_string("student", None, "Name of one student; by default all.", flag_values)
     flags.DEFINE_enum(
         "format",
         "saved_model",
         FORMATS,
         "saved_model takes uint8 images and needs only TensorFlow; keras and weights take "
-        "normalised images and are for training on: keras, in float32, needs only Keras, and "
+        "normalised images and are for further training: keras, in float32, needs only Keras, and "
         "weights fit the student that kdcl_tf builds.",
         flag_values,
     )
-    flags.DEFINE_string("output", None, "Folder; by default WORKDIR/students.", flag_values)
+    flags.DEFINE_string(
+        "output", None, "Folder to write to; by default WORKDIR/students.", flag_values
+    )
 
 
-def main(flag_values):
+def main(flag_values: flags.FlagValues) -> None:
     """Restores the run's students and writes them."""
     with command_line.user_errors():
         if not flag_values["workdir"].value:
-            raise ValueError("wanted --workdir, the folder of a run")
+            raise ValueError("expected --workdir, the folder of a run; got none")
         workdir = pathlib.Path(flag_values["workdir"].value).expanduser()
         settings = settings_of(workdir)
     command_line.import_tensorflow()
@@ -46,31 +58,37 @@ def main(flag_values):
             print(write(students[name], name, flag_values["format"].value, output, found[name]))
 
 
-def settings_of(workdir):
+def settings_of(workdir: pathlib.Path) -> Settings:
     """The `Settings` of a run, from its `flags.txt`.
 
     Raises:
-      ValueError: when the folder is no run, or one of another version.
+      ValueError: when the folder is no run, or a run of another version.
     """
     from kdcl_tf.classification import flags as classification_flags
 
     path = workdir / "flags.txt"
     if not path.exists():
-        raise ValueError(f"{workdir} is no run of kdcl-train: it has no flags.txt")
+        raise ValueError(
+            f"expected the folder of a run of kdcl-train; got {workdir}, which has no flags.txt"
+        )
     values = flags.FlagValues()
     classification_flags.define_flags(values)
     try:
         values(["kdcl-train", f"--flagfile={path}"])
     except flags.Error as error:
-        raise ValueError(f"{path} is not of this version of kdcl-train: {error}") from error
+        raise ValueError(
+            f"expected the flags of this version of kdcl-train in {path}; got others: {error}"
+        ) from error
     return classification_flags.settings_from_flags(values)
 
 
-def restore(workdir, settings):
-    """`({name: Card}, {name: student})` of the newest checkpoint, without the run's data.
+def restore(
+    workdir: pathlib.Path, settings: Settings
+) -> tuple[dict[str, Card], dict[str, keras.Model]]:
+    """`({name: Card}, {name: student})` from the newest checkpoint, without the run's data.
 
     Raises:
-      ValueError: when there is none, or it is damaged or of another format.
+      ValueError: when there is no checkpoint, or it is damaged or of another format.
     """
     from kdcl_tf.classification import factory
     from kdcl_tf.serving.cards import Card
@@ -86,21 +104,25 @@ def restore(workdir, settings):
     return found, students
 
 
-def chosen(student, students):
-    """The names to export.
+def chosen(student: str | None, students: Iterable[str]) -> list[str]:
+    """The names of the students to export: the one given, or all.
 
     Raises:
       ValueError: for a student that the run does not have.
     """
     if student and student not in students:
-        raise ValueError(f"unknown --student={student}: the run has {', '.join(students)}")
+        raise ValueError(
+            f"expected --student to be one of {', '.join(students)}; got {student}"
+        )
     return [student] if student else list(students)
 
 
-def write(student, name, form, output, card):
-    """Writes one student in one of `FORMATS`; returns its path.
+def write(
+    student: keras.Model, name: str, form: str, output: pathlib.Path, card: Card
+) -> pathlib.Path:
+    """Writes one student in one of `FORMATS`, and returns its path.
 
-    A file gets a neighbour, `<name>.json`, with what a SavedModel has in its `student.json`.
+    Beside a file is its card, `<name>.json`; a SavedModel has it inside, as `student.json`.
     """
     from kdcl_tf.serving import cards, saved_model
 
@@ -114,7 +136,7 @@ def write(student, name, form, output, card):
     return path
 
 
-def cli():
+def cli() -> None:
     """Entry point of `kdcl-export`."""
     command_line.run(define_flags, main)
 

@@ -9,8 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import data, students
-from kdcl_tf.serving import saved_model as serving
+from kdcl_tf import data, serving, students
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.workdir import Workdir
 from tests import in_process
@@ -86,7 +85,7 @@ class EvaluateTest(tf.test.TestCase):
         _write_photos(photos, 2)
         _, stderr, status = _main(f"--workdir={self.folder / 'run'}", f"--dataset=folder:{photos}")
         self.assertEqual(status, 1)
-        self.assertRegex(stderr, "student resnet8 knows 10 classes, .* has 2: pass the --dataset")
+        self.assertRegex(stderr, "expected a data set of 10 classes for student resnet8; got .* of 2: choose")
         self.assertEqual(stderr.count("\n"), 1)
 
     def test_analyses_write_numbers_and_plot_beside_the_run(self):
@@ -130,15 +129,15 @@ class EvaluateTest(tf.test.TestCase):
         self.assertRegex(text, r"1 +\+0.5000")
         _, stderr, status = _main(flag, "--analysis=loss_gap", "--student=resnet9")
         self.assertEqual(status, 1)
-        self.assertIn("unknown --student=resnet9", stderr)
+        self.assertIn("expected --student to be one of resnet8, wrn_10_1", stderr)
 
     def test_what_an_analysis_cannot_use_is_refused_in_one_line(self):
         run, model = self.folder / "run", self.folder / "run" / "students" / "resnet8"
         for arguments, message in (
-            ((f"--model={model}", "--analysis=categories"), "compares two students; got 1"),
+            ((f"--model={model}", "--analysis=categories"), "expected two students for --analysis=categories; got 1"),
             ((f"--workdir={run}", "--analysis=loss_gap"), "--workdir=BASELINE,OTHER"),
             ((f"--workdir={run}", f"--model={model}"), "exactly one of"),
-            ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "wanted a step above 0"),
+            ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "expected a step of the noise above 0"),
             ((f"--workdir={run}", "--plot=/nowhere/a.png"), "there is no folder /nowhere"),
         ):
             _, stderr, status = _main(*arguments)
@@ -149,7 +148,7 @@ class EvaluateTest(tf.test.TestCase):
     def test_what_is_no_student_is_refused_in_one_line(self):
         _, stderr, status = _main(f"--model={self.folder}")
         self.assertEqual(status, 1)
-        self.assertRegex(stderr, "is not an exported student: wanted a folder with saved_model.pb")
+        self.assertRegex(stderr, "expected an exported student, a folder with saved_model.pb")
         self.assertEqual(stderr.count("\n"), 1)
 
 

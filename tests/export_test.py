@@ -11,10 +11,9 @@ import keras
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, students
+from kdcl_tf import data, serving, students
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
-from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.students import precision
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
@@ -72,8 +71,8 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
     def _assert_same(self, logits, student, tolerance=1e-5):
         # Trained in bfloat16, exported in float32.
         student = precision.in_float32(student)
-        wanted = student(self.dataset.normalization.apply(self.images), training=False)
-        self.assertAllClose(logits, wanted, rtol=tolerance, atol=tolerance)
+        expected = student(self.dataset.normalization.apply(self.images), training=False)
+        self.assertAllClose(logits, expected, rtol=tolerance, atol=tolerance)
 
     def test_saved_models_equal_the_checkpointed_students(self):
         for path in self._export():
@@ -105,7 +104,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertTrue((self.run_folder / "students" / "resnet8" / "saved_model.pb").exists())
 
     @parameterized.parameters(
-        (["--student=resnet20"], "unknown --student=resnet20: the run has resnet8, wrn_10_1"),
+        (["--student=resnet20"], "expected --student to be one of resnet8, wrn_10_1; got resnet20"),
         (["--output=/dev/null/models"], "Not a directory"),
     )
     def test_errors_are_one_line(self, arguments, message):
@@ -128,7 +127,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
             file.write("--gone=1\n")
         _, stderr, status = _main(f"--workdir={workdir.path}")
         self.assertEqual(status, 1)
-        self.assertRegex(stderr, "is not of this version of kdcl-train: Unknown .* flag 'gone'")
+        self.assertRegex(stderr, "expected the flags of this version of kdcl-train in .*: Unknown .* flag 'gone'")
 
 
 if __name__ == "__main__":

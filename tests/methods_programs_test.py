@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import export
+from kdcl_tf import export, serving
 from kdcl_tf.classification.task import Classification
-from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
 from tests import in_process
@@ -66,8 +65,8 @@ class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(taught.returncode, 0, taught.stderr)
         self.assertIn("resnet8: test accuracy", taught.stdout)
         for wrong, message in (
-            (self.folder / "one", "is a run with several students, pass one: "),
-            (self.folder / "none", "is not there: wanted a student that was exported"),
+            (self.folder / "one", "a run of 2: choose one of "),
+            (self.folder / "none", "expected an exported student as the teacher"),
         ):
             refused = _train(self.folder / "refused", method, f"--teacher={wrong}")
             self.assertEqual(refused.returncode, 1)

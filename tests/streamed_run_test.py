@@ -19,7 +19,7 @@ from kdcl_tf import data
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.data.bad_images import BadImageError
-from kdcl_tf.evaluation import served
+from kdcl_tf.evaluation import loaded
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
@@ -129,15 +129,15 @@ class StreamedRunTest(tf.test.TestCase):
         self.assertFalse((self.folder / "whole" / "bad_images.txt").exists())
         self.assertEqual(self.result["data"]["num_train"], TRAINED - CLASSES)
 
-    def test_served_students_score_as_the_log_says(self):
-        for student in self.result["students"].values():
-            (loaded,) = served.load_students([self.folder / "whole" / student["saved_model"]])
-            dataset = served.load_dataset(loaded.card)
+    def test_exported_students_score_as_the_log_says(self):
+        for result in self.result["students"].values():
+            (student,) = loaded.load_students([self.folder / "whole" / result["saved_model"]])
+            dataset = loaded.load_dataset(student.card)
             self.assertEqual(dataset.distortion, "resized_crop")
-            scores = served.score(loaded.predict, dataset.test, 4)
+            scores = loaded.score(student.predict, dataset.test, 4)
             self.assertEqual(scores["examples"], TESTED)
-            self.assertAllClose(scores["top_1"], student["accuracy"])
-            self.assertAllClose(scores["nll"], student["cross_entropy"], rtol=1e-4)
+            self.assertAllClose(scores["top_1"], result["accuracy"])
+            self.assertAllClose(scores["nll"], result["cross_entropy"], rtol=1e-4)
 
 
 class BadImagesTest(tf.test.TestCase):

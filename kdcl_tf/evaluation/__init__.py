@@ -1,4 +1,4 @@
-"""Measuring students that are trained."""
+"""Measures students that are trained and exported."""
 
 from kdcl_tf.evaluation.scores import expected_calibration_error, scores
 

@@ -1,22 +1,30 @@
-"""The analyses that `kdcl-evaluate` offers: from served students to numbers, text and plot."""
+"""The analyses that `kdcl-evaluate` offers: from loaded students to numbers, text and plot."""
+
+from __future__ import annotations
 
 import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from kdcl_tf import data
+from kdcl_tf.data.dataset import ImageSplit
+from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation import (
     categories as categories_lib,
+    loaded,
     loss_gap as loss_gap_lib,
     noise as noise_lib,
     overfitting as overfitting_lib,
-    served,
     spread as spread_lib,
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Analysis:
-    """What an analysis found.
+    """The findings of an analysis.
 
     Attributes:
       numbers: for JSON.
@@ -24,14 +32,23 @@ class Analysis:
       draw: a function of the path of a PNG, or None where there is nothing to draw.
     """
 
-    numbers: dict
+    numbers: dict[str, Any]
     text: str
-    draw: object = None
+    draw: Callable[[pathlib.Path], None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Noise:
-    """Which noise `noise` adds: deviations 0, step ... up to most; draws of each; seed."""
+    """The noise that `noise` adds.
+
+    Attributes:
+      step, most: deviations are 0, step, 2 step ... up to most, in units of 0..1.
+      draws: independent noises of each deviation.
+      seed: of the noise.
+
+    Raises:
+      ValueError: when the step is not above 0, or `most` is below 0.
+    """
 
     step: float = 0.01
     most: float = 0.15
@@ -41,19 +58,21 @@ class Noise:
     def __post_init__(self):
         if not self.step > 0 or not self.most >= 0:
             raise ValueError(
-                f"--noise_step={self.step} and --noise_max={self.most}: wanted a step above 0 and "
-                "a greatest deviation of 0 or more, in units of 0..1"
+                "expected a step of the noise above 0 and a greatest deviation of 0 or more, in "
+                f"units of 0..1; got a step of {self.step} and a deviation of {self.most}"
             )
 
     @property
-    def deviations(self):
-        """Numbers from 0 to `most`, the last within rounding."""
+    def deviations(self) -> list[float]:
+        """The deviations from 0 to `most`, the last within rounding."""
         return [round(index * self.step, 10) for index in range(int(self.most / self.step + 1.5))]
 
 
-def table_of_scores(students, split, batch_size):
+def table_of_scores(
+    students: Sequence[loaded.LoadedStudent], split: ImageSplit | EncodedSplit, batch_size: int
+) -> Analysis:
     """Top-1, top-5, negative log-likelihood and calibration error of each student."""
-    results = {each.name: served.score(each.predict, split, batch_size) for each in students}
+    results = {each.name: loaded.score(each.predict, split, batch_size) for each in students}
     width = max(len("student"), *map(len, results))
     lines = [f"{'student':{width}}   top-1   top-5     NLL     ECE  images"]
     lines += [
@@ -64,11 +83,16 @@ def table_of_scores(students, split, batch_size):
     return Analysis(results, "\n".join(lines))
 
 
-def categories(students, split, batch_size, class_names):
+def categories(
+    students: Sequence[loaded.LoadedStudent],
+    split: ImageSplit | EncodedSplit,
+    batch_size: int,
+    class_names: Sequence[str],
+) -> Analysis:
     """Accuracy by category of two students, see `categories.accuracy_by_category`."""
     accuracies = {
         each.name: categories_lib.accuracy_by_category(
-            *served.predictions(each.predict, split, batch_size)
+            *loaded.predictions(each.predict, split, batch_size)
         )
         for each in students
     }
@@ -99,7 +123,12 @@ def categories(students, split, batch_size, class_names):
     )
 
 
-def noise(students, split, batch_size, options):
+def noise(
+    students: Sequence[loaded.LoadedStudent],
+    split: ImageSplit | EncodedSplit,
+    batch_size: int,
+    options: Noise,
+) -> Analysis:
     """Loss under noise, and the gap to the first student; see `noise.noise_curves`."""
     predictors = {each.name: each.predict for each in students}
     deviations = options.deviations
@@ -123,11 +152,13 @@ def noise(students, split, batch_size, options):
     return Analysis(numbers, text, lambda path: noise_lib.plot(curves, deviations, path))
 
 
-def spread(students, split, batch_size):
+def spread(
+    students: Sequence[loaded.LoadedStudent], split: ImageSplit | EncodedSplit, batch_size: int
+) -> Analysis:
     """Deviation of predictions within classes, see `spread.spread_by_category`."""
     spreads = {
         each.name: spread_lib.spread_by_category(
-            *served.predictions(each.predict, split, batch_size)
+            *loaded.predictions(each.predict, split, batch_size)
         )
         for each in students
     }
@@ -150,19 +181,23 @@ def spread(students, split, batch_size):
     return Analysis(numbers, "\n".join(lines), lambda path: spread_lib.plot(spreads, path))
 
 
-def overfitting(students, datasets, batch_size):
+def overfitting(
+    students: Sequence[loaded.LoadedStudent],
+    datasets: Mapping[str, data.ImageDataset],
+    batch_size: int,
+) -> Analysis:
     """Accuracy on the images trained on, without distortion, and on test images.
 
     Args:
-      students: `ServedStudent`s.
-      datasets: `{name: data.ImageDataset}`, each student's own.
+      students: to compare.
+      datasets: `{name: data set}`, each student's own.
       batch_size: images at a time.
     """
     results = {}
     for each in students:
         dataset = datasets[each.name]
         accuracies = {
-            name: served.score(each.predict, split, batch_size)["top_1"]
+            name: loaded.score(each.predict, split, batch_size)["top_1"]
             for name, split in (("train", dataset.train), ("test", dataset.test))
         }
         results[each.name] = {**accuracies, "train_images": len(dataset.train)}
@@ -176,12 +211,12 @@ def overfitting(students, datasets, batch_size):
     return Analysis(results, "\n".join(lines), lambda path: overfitting_lib.plot(results, path))
 
 
-def loss_gap(logs, student):
+def loss_gap(logs: Mapping[str, list[dict[str, Any]]], student: str) -> Analysis:
     """Gap of each run's test loss to the first run's, see `loss_gap.gaps`.
 
     Args:
-      logs: `{name: list of dicts}`, the first is the baseline.
-      student: which student of theirs.
+      logs: `{name: list of dicts}`, of which the first is the baseline.
+      student: name of the student whose loss is compared.
 
     Raises:
       ValueError: for runs that cannot be compared.
@@ -207,6 +242,6 @@ def loss_gap(logs, student):
     )
 
 
-def _listed(values):
-    """Floats for JSON, None for NaN."""
+def _listed(values: Sequence[float]) -> list[float | None]:
+    """Floats for JSON, with None for NaN."""
     return [None if np.isnan(value) else float(value) for value in values]

@@ -1,13 +1,19 @@
 """Accuracy by category: where the weaker of two students is the better one (paper Fig. 3)."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kdcl_tf.training import figures
 
 _SHOWN = 12
 
 
-def accuracy_by_category(logits, labels):
+def accuracy_by_category(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
     """Top-1 accuracy of the images of each class.
 
     Args:
@@ -24,15 +30,15 @@ def accuracy_by_category(logits, labels):
     return np.divide(hits, images, out=np.full(classes, np.nan), where=images > 0)
 
 
-def compare(first, second):
-    """What two students' accuracies by category say of each other.
+def compare(first: np.ndarray, second: np.ndarray) -> dict[str, int | np.ndarray]:
+    """Compares two students' accuracies by category.
 
     Args:
-      first, second: `[C]`, as `accuracy_by_category` gives.
+      first, second: `[C]`, from `accuracy_by_category`.
 
     Returns:
       `{"first_better", "second_better", "equal"}`, numbers of classes, and `"difference"`,
-      `[C]` second minus first.
+      `[C]`, second minus first.
     """
     difference = second - first
     return {
@@ -43,12 +49,14 @@ def compare(first, second):
     }
 
 
-def plot(accuracies, class_names, path):
-    """Bars of the classes in which two students differ most, in either direction.
+def plot(
+    accuracies: Mapping[str, np.ndarray], class_names: Sequence[str], path: str | os.PathLike
+) -> None:
+    """Draws bars of the classes in which two students differ most, in either direction.
 
     Args:
       accuracies: `{name: [C]}` of two students.
-      class_names: C texts.
+      class_names: C names.
       path: of the PNG.
     """
     (first, one), (second, two) = accuracies.items()

@@ -1,17 +1,23 @@
 """Loss gap to a baseline by epoch, from the logs of runs (paper Fig. 4)."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from kdcl_tf.training import figures
 
 
-def loss_by_epoch(log, student):
+def loss_by_epoch(log: Sequence[Mapping[str, Any]], student: str) -> dict[int, float]:
     """`{epoch: test cross-entropy}` of the epochs that were evaluated.
 
     Args:
-      log: dicts an epoch, as in `log.jsonl`.
-      student: its name.
+      log: a dict for each epoch, as in `log.jsonl`.
+      student: name of the student.
 
     Raises:
-      ValueError: when the run has not evaluated such a student.
+      ValueError: when the run has evaluated no such student.
     """
     key = f"test_{student}_cross_entropy"
     found = {record["epoch"]: record[key] for record in log if key in record}
@@ -22,13 +28,14 @@ def loss_by_epoch(log, student):
             if name.startswith("test_") and name.endswith("_cross_entropy")
         )
         raise ValueError(
-            f"no evaluated epoch of student {student}: the run has {', '.join(names) or 'none'}"
+            f"expected the log of a run that evaluated student {student}; got one of "
+            f"{', '.join(names) or 'no student'}"
         )
     return found
 
 
-def gaps(baseline, other):
-    """`[(epoch, baseline's loss minus the other's)]`: above 0 the other's is lower.
+def gaps(baseline: Mapping[int, float], other: Mapping[int, float]) -> list[tuple[int, float]]:
+    """`[(epoch, baseline's loss minus the other's)]`, in nats: above 0 the other's is lower.
 
     Args:
       baseline, other: `{epoch: loss}`.
@@ -39,17 +46,26 @@ def gaps(baseline, other):
     common = sorted(set(baseline) & set(other))
     if not common:
         raise ValueError(
-            "the runs have no evaluated epoch in common: train with the same --evaluate_every"
+            f"expected runs with an evaluated epoch in common; got epochs {_some(baseline)} and "
+            f"{_some(other)}: train them with the same evaluate_every"
         )
     return [(epoch, baseline[epoch] - other[epoch]) for epoch in common]
 
 
-def plot(curves, baseline, path):
-    """A line a run.
+def _some(losses: Mapping[int, float]) -> str:
+    """The first few epochs."""
+    epochs = sorted(losses)
+    return ", ".join(map(str, epochs[:3])) + (" ..." if len(epochs) > 3 else "")
+
+
+def plot(
+    curves: Mapping[str, Sequence[tuple[int, float]]], baseline: str, path: str | os.PathLike
+) -> None:
+    """Draws a line for each run.
 
     Args:
       curves: `{name: [(epoch, gap)]}`.
-      baseline: name of the run they are gaps to.
+      baseline: name of the run that they are compared with.
       path: of the PNG.
     """
     figure, (axes,) = figures.new(8, 5)

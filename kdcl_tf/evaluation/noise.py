@@ -1,12 +1,27 @@
 """Robustness to noise: loss on test images with Gaussian noise (paper section 5, Fig. 4)."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
+from kdcl_tf.data.dataset import ImageSplit
+from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation.scores import log_softmax
 from kdcl_tf.training import figures
 
 
-def noise_curves(predictors, split, deviations, draws=10, seed=0, batch_size=256):
+def noise_curves(
+    predictors: Mapping[str, Callable[[np.ndarray], Mapping[str, Any]]],
+    split: ImageSplit | EncodedSplit,
+    deviations: Sequence[float],
+    draws: int = 10,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> dict[str, dict[str, np.ndarray]]:
     """Loss and accuracy of students on images with independent noise in every pixel.
 
     Noise is N(0, deviation^2) in units of 0..1, and is not clipped.  One draw is the same for
@@ -14,11 +29,12 @@ def noise_curves(predictors, split, deviations, draws=10, seed=0, batch_size=256
     draw and image.  At deviation 0 all draws are the clean images, which count once.
 
     Args:
-      predictors: `{name: predict}`, `predict` as of `serving.load_student`.
-      split: `ImageSplit`.
-      deviations: numbers of 0 or more.
+      predictors: `{name: predict}`, with `predict` from `serving.load_student`.
+      split: the images.
+      deviations: numbers of 0 or more, in units of 0..1.
       draws: independent noises of each deviation.
-      seed, batch_size: of the noise, and images at a time.
+      seed: of the noise.
+      batch_size: images at a time.
 
     Returns:
       `{name: {"nll": [D, draws], "accuracy": [D, draws]}}`, float64, in nats and 0..1.
@@ -49,17 +65,24 @@ def noise_curves(predictors, split, deviations, draws=10, seed=0, batch_size=256
     return found
 
 
-def _count(result, level, draw, logits, labels):
+def _count(
+    result: dict[str, np.ndarray], level: int, draw: int, logits: Any, labels: np.ndarray
+) -> None:
+    """Adds a batch to the sums of a student."""
     log_probabilities = log_softmax(logits)
     result["nll"][level, draw] -= log_probabilities[np.arange(len(labels)), labels].sum()
     result["accuracy"][level, draw] += (log_probabilities.argmax(axis=1) == labels).sum()
 
 
-def plot(curves, deviations, path):
-    """Loss by deviation and, for more than one student, the gap to the first.
+def plot(
+    curves: Mapping[str, Mapping[str, np.ndarray]],
+    deviations: Sequence[float],
+    path: str | os.PathLike,
+) -> None:
+    """Draws the loss by deviation and, for more than one student, the gap to the first.
 
     Args:
-      curves: as `noise_curves` gives; the first student is the baseline.
+      curves: from `noise_curves`; the first student is the baseline.
       deviations: of the noise.
       path: of the PNG.
     """
@@ -82,7 +105,7 @@ def plot(curves, deviations, path):
     figures.save(figure, path)
 
 
-def _band(axes, x, values, label, colour):
-    """The mean over draws, and the draws' range around it."""
+def _band(axes: Any, x: Sequence[float], values: np.ndarray, label: str, colour: str) -> None:
+    """Draws the mean over the draws of noise, and their range around it."""
     axes.plot(x, values.mean(axis=1), color=colour, label=label, marker=".")
     axes.fill_between(x, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, lw=0)

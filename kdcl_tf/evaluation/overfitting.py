@@ -1,12 +1,17 @@
-"""Training against test accuracy: how far a student over-fits (paper section 4.2)."""
+"""Training against test accuracy: how far a student overfits (paper section 4.2)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
 
 import numpy as np
 
 from kdcl_tf.training import figures
 
 
-def plot(results, path):
-    """Bars of the two accuracies of each student.
+def plot(results: Mapping[str, Mapping[str, float]], path: str | os.PathLike) -> None:
+    """Draws bars of the two accuracies of each student.
 
     Args:
       results: `{name: {"train": accuracy in 0..1, "test": the same}}`.

@@ -1,9 +1,12 @@
-"""Scores of a classifier from its logits, in numpy."""
+"""Scores of a classifier from its logits, in NumPy."""
+
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def scores(logits, labels):
+def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, float | int]:
     """Accuracy, likelihood and calibration.
 
     Args:
@@ -28,21 +31,23 @@ def scores(logits, labels):
     }
 
 
-def log_softmax(logits):
+def log_softmax(logits: ArrayLike) -> np.ndarray:
     """`[N, C]` logits -> log probabilities, float64."""
     logits = np.asarray(logits, np.float64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def expected_calibration_error(confidence, correct, bins=15):
+def expected_calibration_error(
+    confidence: ArrayLike, correct: ArrayLike, bins: int = 15
+) -> float:
     """How far confidence is from accuracy, averaged over bins by their share of examples.
 
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, Eq. 3.
 
     Args:
-      confidence: `[N]` probability of the predicted class.
-      correct: `[N]` bool.
+      confidence: `[N]`, probability of the predicted class.
+      correct: `[N]` bool, whether that class is the true one.
       bins: number of bins of equal width over 0..1.
 
     Returns:

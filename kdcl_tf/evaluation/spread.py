@@ -1,12 +1,18 @@
 """How alike the predictions within a class are (paper section 5, "How does ICL contribute?")."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from kdcl_tf.evaluation.scores import log_softmax
 from kdcl_tf.training import figures
 
 
-def spread_by_category(logits, labels):
+def spread_by_category(logits: ArrayLike, labels: ArrayLike) -> dict[str, np.ndarray]:
     """Standard deviation of the predicted probabilities within each class.
 
     The paper gives averages (0.347 and 0.343, with ICL 0.337 and 0.336) and no formula.  Two
@@ -32,11 +38,11 @@ def spread_by_category(logits, labels):
     return {"true": true, "vector": vector}
 
 
-def plot(spreads, path):
-    """The classes' deviations of each student, sorted, with their average.
+def plot(spreads: Mapping[str, Mapping[str, np.ndarray]], path: str | os.PathLike) -> None:
+    """Draws each student's deviations of the classes, sorted, with their average.
 
     Args:
-      spreads: `{name: {"true", "vector"}}`, as `spread_by_category` gives.
+      spreads: `{name: {"true", "vector"}}`, from `spread_by_category`.
       path: of the PNG.
     """
     figure, axes = figures.new(12, 5, columns=2)

@@ -1,9 +1,14 @@
 """What leaves the house: students as files and SavedModels, read again, and used as teachers.
 
+A student is *exported* once it lies on disk, as a SavedModel or a file with its card.  *Served*
+is what answers out of a SavedModel, with or without this package: the module that is saved in
+it, or a layer or an object that calls it.
+
 Importing this package does not import TensorFlow.
 """
 
 import importlib
+from typing import Any
 
 # Public names, and the modules that define them.
 _HOMES = {
@@ -17,7 +22,7 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Cards: what must be known of an exported student to use it, as JSON beside it.
+"""Cards: the facts that one needs to use an exported student, as JSON beside it.
 
 Importing this module does not import TensorFlow.
 """
@@ -19,7 +19,7 @@ from kdcl_tf.data.normalization import Normalization
 __all__ = ["Card", "path_of", "read", "read_student", "write"]
 
 _STUDENT = "student.json"
-# Beside the card of a folder, a line a class, for those who read no JSON.
+# Beside the card in a folder, a line for each class, for programs that do not read JSON.
 _CLASS_NAMES = "class_names.txt"
 
 _NUMBERS = ("mean", "deviation")
@@ -36,9 +36,8 @@ class Card:
       class_names: a name for each class, in the order of the logits.
       normalization: of the images, as `mean` and `deviation` in JSON.
       distortion: of the images that it was trained on, which decides how images are resized.
-      architecture, dataset: by name; "" where nothing tells.
-      resizing: how an image of another size becomes one of `image_shape`; "" where nothing
-        tells.
+      architecture, dataset: by name; "" where unknown.
+      resizing: how an image of another size becomes one of `image_shape`; "" where unknown.
       more: further facts that JSON can hold, such as an accuracy.
     """
 
@@ -59,7 +58,7 @@ class Card:
         Args:
           student: a keras.Model.
           dataset: `data.ImageDataset`.
-          architecture: name by which the student is built.
+          architecture: the name that builds the student.
           **more: further facts.
         """
         return cls(
@@ -76,7 +75,7 @@ class Card:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Card:
-        """The card whose `facts` these are."""
+        """The card that has these `facts`."""
         own = [field.name for field in dataclasses.fields(cls) if field.name in facts]
         known = {*own, "num_classes", "mean", "deviation"}
         return cls(
@@ -91,27 +90,27 @@ class Card:
 
     @property
     def num_classes(self) -> int:
-        """How many classes the student tells apart."""
+        """The number of classes that the student tells apart."""
         return len(self.class_names)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All of it as JSON holds it; what nothing tells is left out."""
-        told = {name: getattr(self, name) for name in ("architecture", "dataset", "resizing")}
+        """The whole card as JSON holds it, without what is unknown."""
+        named = {name: getattr(self, name) for name in ("architecture", "dataset", "resizing")}
         return {
             "student": self.student,
             "image_shape": list(self.image_shape),
             "num_classes": self.num_classes,
             **self.normalization.as_card(),
             "distortion": self.distortion,
-            **{name: value for name, value in told.items() if value},
+            **{name: value for name, value in named.items() if value},
             **self.more,
             "class_names": list(self.class_names),
         }
 
 
 def path_of(student: str | os.PathLike) -> pathlib.Path:
-    """Where the card of a student is, of a folder or of a `.keras` or `.weights.h5` file."""
+    """The path of a student's card: in its folder, or beside its `.keras` or `.weights.h5` file."""
     path = pathlib.Path(student)
     name = re.sub(r"(\.weights\.h5|\.keras)$", ".json", path.name)
     return path / _STUDENT if name == path.name else path.with_name(name)
@@ -129,26 +128,31 @@ def write(card: Card, student: str | os.PathLike) -> None:
     files.write_text(path, json.dumps(card.facts, indent=2) + "\n")
 
 
-def read(path: str | os.PathLike, wanted: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The facts of a card, be it of a student or of a detector.
+def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The facts of a card, which may be a student's or a detector's.
 
     Args:
       path: of the JSON file.
-      wanted: names of facts that have to be among them.
+      required: names of facts that have to be in it.
 
     Raises:
       ValueError: when it is no object of JSON, or a fact is missing or of the wrong kind.
-      FileNotFoundError: when it is not there.
+      FileNotFoundError: when there is no such file.
     """
     try:
         facts = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{_no_card(path)}: {error}; export it again") from error
     if not isinstance(facts, dict):
-        raise ValueError(f"{_no_card(path)}: wanted an object of JSON; export it again")
-    missing = [name for name in wanted if name not in facts]
+        raise ValueError(
+            f"{_no_card(path)}: expected an object of JSON; got {facts!r:.40}; export it again"
+        )
+    missing = [name for name in required if name not in facts]
     if missing:
-        raise ValueError(f"{_no_card(path)}: it has no {', '.join(missing)}; export it again")
+        raise ValueError(
+            f"{_no_card(path)}: expected the facts {', '.join(required)}; got none of the name "
+            f"{', '.join(missing)}; export it again"
+        )
     _check_kinds(path, facts)
     return facts
 
@@ -162,22 +166,25 @@ def read_student(folder: str | os.PathLike) -> dict[str, Any]:
     path = path_of(folder)
     facts = read(path)
     if "class_names" not in facts:
-        # A card of before had none.
+        # Cards of older versions had none.
         text = path.with_name(_CLASS_NAMES).read_text(encoding="utf-8")
         facts["class_names"] = text.splitlines()
     return facts
 
 
-def _no_card(path):
-    return f"{path} is no card of an exported model"
+def _no_card(path: str | os.PathLike) -> str:
+    return f"{path} is not the card of an exported model"
 
 
-def _check_kinds(path, facts):
+def _check_kinds(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:
+    """Raises ValueError when a fact is of the wrong kind."""
     for key in _NUMBERS:
         value = facts.get(key, [0.0])
         values = value if isinstance(value, list) and value else [None]
         if not all(type(each) in (int, float) for each in values):
-            raise ValueError(f"{path}: {key} is {value!r}; wanted a list of numbers")
+            raise ValueError(f"{path}: expected {key} to be a list of numbers; got {value!r}")
     for key in _NAMES:
         if not isinstance(facts.get(key, ""), str):
-            raise ValueError(f"{path}: {key} is {facts[key]!r}; wanted the name of a student")
+            raise ValueError(
+                f"{path}: expected {key} to be the name of a student; got {facts[key]!r}"
+            )

@@ -1,4 +1,4 @@
-"""What was exported, found and loaded again, any damage told in one line.
+"""Exported models on disk: finds and loads them, and names the damaged one in one line.
 
 Importing this module does not import TensorFlow.
 """
@@ -19,7 +19,7 @@ _MODEL = "saved_model.pb"
 def holds_model(path: str | os.PathLike) -> bool:
     """Whether a folder is a SavedModel.
 
-    One that a killed process had put aside is put back first.
+    A folder that a killed process left renamed aside is put back first.
     """
     path = pathlib.Path(path)
     files.recover(path.parent)
@@ -27,28 +27,28 @@ def holds_model(path: str | os.PathLike) -> bool:
 
 
 def students_of(run: str | os.PathLike) -> list[pathlib.Path]:
-    """The folders of the students that a run has exported, by name; none for what is no run."""
+    """The folders of a run's exported students, sorted by name; empty for what is no run."""
     folder = pathlib.Path(run) / "students"
     files.recover(folder)
-    # A hidden folder is an export that was cut short.
+    # A hidden folder is an export that was not finished.
     return sorted(path.parent for path in folder.glob(f"[!.]*/{_MODEL}"))
 
 
 def find_students(path: str | os.PathLike) -> list[pathlib.Path]:
-    """The folders of the exported students that a path means.
+    """The folders of the exported students that a path stands for.
 
     Args:
-      path: of a student's folder, such as WORKDIR/students/NAME, or of a run.
+      path: a student's folder, such as WORKDIR/students/NAME, or a run.
 
     Returns:
-      That folder alone, or all of the run; empty when there is nothing.
+      That folder alone, or those of all the run's students; empty when there is neither.
     """
     path = pathlib.Path(path)
     return [path] if holds_model(path) else students_of(path)
 
 
 def load(path: str | os.PathLike) -> Any:
-    """`tf.saved_model.load`, to which a file that was cut short may do anything.
+    """`tf.saved_model.load`, with any of its errors as a ValueError.
 
     Args:
       path: the folder of a SavedModel.
@@ -60,7 +60,7 @@ def load(path: str | os.PathLike) -> Any:
 
     try:
         return tf.saved_model.load(str(path))
-    # By what is damaged it is one of TensorFlow's own, of Python's or of protobuf's.
+    # Depending on the damage the error is TensorFlow's, Python's or protobuf's.
     except Exception as error:
         said = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise ValueError(

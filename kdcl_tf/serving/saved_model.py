@@ -1,4 +1,4 @@
-"""Students as they are served: a SavedModel that takes uint8 images and needs only TensorFlow."""
+"""Students as SavedModels, which take uint8 images and need only TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["export_student", "load_student", "save_keras", "save_weights"]
 class _ServedStudent(tf.Module):
     """Normalisation, the student in inference mode and in float32, and the softmax.
 
-    `serve` takes whole numbers, `serve_pixels` the same images as fractions: what was
-    distorted or made noisy is no longer whole.  The LiteRT converter takes `serve` alone, by
-    its name.
+    `serve` takes images as uint8, `serve_pixels` as floats in 0..1, which distorted and noisy
+    images need.  The LiteRT converter takes `serve` alone, by its name.
     """
 
     def __init__(self, student, image_shape, normalization):
         super().__init__()
         student = precision.in_float32(student)
-        # In a closure and not as an attribute: what a Keras model holds, only TensorFlow's own
-        # loader finds.  Session loaders and the LiteRT converter find raw variables, below.
+        # In a closure and not as an attribute: only TensorFlow's own loader finds the variables
+        # that a Keras model holds.  Session loaders and the LiteRT converter need them as they
+        # are listed below.
         self._logits = lambda images: student(images, training=False)
         self._normalization = normalization
         shape = [None, *image_shape]
@@ -43,8 +43,8 @@ class _ServedStudent(tf.Module):
         return self._serve_pixels(tf.cast(images, tf.float32) / 255.0)
 
     def _serve_pixels(self, pixels):
-        # TensorFlow's oneDNN convolution misshapes an empty batch, so one image is added to it.
-        # Not by `tf.pad`: with amounts that are computed, one channel does not convert to LiteRT.
+        # TensorFlow's oneDNN convolution misshapes an empty batch, so pad it by one image.  Not
+        # by `tf.pad`: with a computed amount, images of one channel do not convert to LiteRT.
         count = tf.shape(pixels)[0]
         empty = tf.cast(count == 0, tf.int32)
         pixels = tf.concat([pixels, tf.zeros([empty, *pixels.shape[1:]])], axis=0)
@@ -56,7 +56,7 @@ class _ServedStudent(tf.Module):
 def export_student(
     student: keras.Model, path: str | os.PathLike, *, card: cards.Card
 ) -> pathlib.Path:
-    """Writes a student as a SavedModel that loads where `kdcl_tf` is not installed.
+    """Writes a student as a SavedModel, which loads where `kdcl_tf` is not installed.
 
     TensorFlow Serving and other languages load it, `saved_model_cli` runs it, and
     `tf.lite.TFLiteConverter.from_saved_model(path)` converts it.  It computes in float32,
@@ -65,22 +65,25 @@ def export_student(
     Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` of any B, and gives
     `logits` and `probabilities`, float32 `[B, num_classes]`; the signature `pixels` takes
     `pixels`, the same as float32 in 0..1, and gives the same.  Beside it are
-    `class_names.txt`, a line a class, and `student.json`, the card.
+    `class_names.txt`, a line for each class, and `student.json`, the card.
 
     Args:
       student: a built keras.Model of normalised images.
-      path: the folder, written whole; it replaces an older one.
-      card: what is known of the student, the size and the normalisation of its images too.
+      path: the folder, written whole; it replaces an older export.
+      card: the student's, which gives the size and the normalisation of its images.
 
     Returns:
       The path.
 
     Raises:
-      FileExistsError: when there is something else at the path.
+      FileExistsError: when the path exists and is no exported student.
     """
     path = pathlib.Path(path)
     if not exported.holds_model(path) and path.exists():
-        raise FileExistsError(f"{path} is there and is no exported student: it is not replaced")
+        raise FileExistsError(
+            f"expected a new folder, or an exported student to replace, at {path}; got something "
+            "else, which is kept: choose another folder"
+        )
     served = _ServedStudent(student, card.image_shape, card.normalization)
     signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
     with files.replaced_folder(path) as partial:
@@ -104,14 +107,14 @@ def load_student(
     path = pathlib.Path(path).expanduser()
     if not exported.holds_model(path) or not cards.path_of(path).exists():
         raise ValueError(
-            f"{path} is not an exported student: wanted a folder with saved_model.pb and "
-            f"{cards.path_of(path).name}, such as WORKDIR/students/NAME"
+            f"expected an exported student, a folder with saved_model.pb and "
+            f"{cards.path_of(path).name} such as WORKDIR/students/NAME; got {path}"
         )
     card = cards.read_student(path)
     loaded = exported.load(path)
 
     def predict(images):
-        # `loaded` is named here because a signature does not keep its variables alive.
+        # The closure holds `loaded`, because a signature does not keep its variables alive.
         if tf.as_dtype(getattr(images, "dtype", tf.uint8)).is_floating:
             return loaded.signatures["pixels"](pixels=tf.cast(images, tf.float32))
         images = tf.convert_to_tensor(images, tf.uint8)
@@ -121,9 +124,9 @@ def load_student(
 
 
 def save_keras(student: keras.Model, path: str | os.PathLike) -> str | os.PathLike:
-    """Writes a `.keras` file of the student itself, which takes normalised images.
+    """Writes a `.keras` file of the student, which takes normalised images.
 
-    It is in float32 and of Keras's own layers, whatever the student was trained with, so that
+    The file has float32 and Keras's own layers, whatever the student was trained with, so that
     it loads where `kdcl_tf` is not installed.
 
     Raises:
@@ -136,7 +139,7 @@ def save_keras(student: keras.Model, path: str | os.PathLike) -> str | os.PathLi
 
 
 def save_weights(student: keras.Model, path: str | os.PathLike) -> str | os.PathLike:
-    """Writes a `.weights.h5` file, for a student that is built again by the same name."""
+    """Writes a `.weights.h5` file, to load into a student that is built by the same name."""
     with files.replaced_file(path) as partial:
         student.save_weights(partial)
     return path

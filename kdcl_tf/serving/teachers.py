@@ -1,12 +1,18 @@
-"""Teachers that are trained already: a Keras model, or a student of ours that was exported."""
+"""Teachers that are already trained: a Keras model, or an exported student."""
 
+from __future__ import annotations
+
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from kdcl_tf.cohort.membership import check_classifier, output_shape
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.serving import exported, saved_model as serving
+from kdcl_tf.serving import exported, saved_model
 
 __all__ = ["ServedTeacher", "find", "frozen", "num_classes"]
 
@@ -15,38 +21,44 @@ __all__ = ["ServedTeacher", "find", "frozen", "num_classes"]
 class ServedTeacher(keras.layers.Layer):
     """An exported student as a teacher: normalised images `[B, H, W, C]` -> logits `[B, C]`.
 
-    It has no variables that could be trained, and a cohort saved with it holds its path.
+    It has no trainable variables.  A cohort that is saved with it saves its path.
 
     Args:
       path: see `find`.
-      mean, deviation: per channel, in units of 0..1, with which the images it is going to
-        see are normalised; by default those of the data it was trained on.
+      mean, deviation: per channel, in units of 0..1, of the normalisation that its inputs
+        have; by default that of the data it was trained on.
 
     Raises:
       ValueError: when there is no exported student at the path.
     """
 
-    def __init__(self, path, mean=None, deviation=None, **kwargs):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        mean: Sequence[float] | None = None,
+        deviation: Sequence[float] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**{**kwargs, "trainable": False})
         self.folder = str(path)
-        self._predict, self.card = serving.load_student(find(path))
+        self._predict, self.card = saved_model.load_student(find(path))
         given = {"mean": mean, "deviation": deviation}
         given = {name: value for name, value in given.items() if value is not None}
         self.normalization = Normalization.from_card({**self.card, **given})
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self._predict(self.normalization.fractions(images))["logits"]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
         return (input_shape[0], self.card["num_classes"])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"path": self.folder, **self.normalization.as_card()}
         return {**super().get_config(), **own}
 
 
-def frozen(teacher):
-    """The teacher as a layer that will not train: images -> logits.
+def frozen(teacher: keras.Model | ServedTeacher | str | os.PathLike) -> keras.layers.Layer:
+    """The teacher as a layer that does not train: images -> logits.
 
     Args:
       teacher: a built `keras.Model` that gives logits, whose `trainable` is set to False; a
@@ -55,7 +67,7 @@ def frozen(teacher):
     Raises:
       ValueError: when it is none of these.
     """
-    if isinstance(teacher, (str, pathlib.Path)):
+    if isinstance(teacher, (str, os.PathLike)):
         return ServedTeacher(teacher)
     if not isinstance(teacher, ServedTeacher):
         check_classifier("the teacher", teacher)
@@ -63,32 +75,32 @@ def frozen(teacher):
     return teacher
 
 
-def num_classes(teacher):
-    """C of what `frozen` gave."""
+def num_classes(teacher: keras.layers.Layer) -> int:
+    """The number of classes of a teacher that `frozen` returned."""
     if isinstance(teacher, ServedTeacher):
         return teacher.card["num_classes"]
     return output_shape(teacher)[-1]
 
 
-def find(path):
-    """The folder of the exported student that a path means.
+def find(path: str | os.PathLike) -> pathlib.Path:
+    """The folder of the exported student that a path stands for.
 
     Args:
       path: that folder, such as WORKDIR/students/NAME, or a WORKDIR with one student.
 
     Raises:
-      ValueError: when there is none, or more than one to choose from.
+      ValueError: when there is none, or more than one.
     """
     path = pathlib.Path(path).expanduser()
     found = exported.find_students(path)
     if len(found) > 1:
         raise ValueError(
-            f"teacher {path} is a run with several students, pass one: "
-            + ", ".join(str(each) for each in found)
+            f"expected one student as the teacher; got {path}, a run of {len(found)}: choose one "
+            "of " + ", ".join(str(each) for each in found)
         )
     if not found:
         raise ValueError(
-            f"teacher {path} is not there: wanted a student that was exported, such as "
-            "WORKDIR/students/NAME, or a finished run of one student"
+            "expected an exported student as the teacher, such as WORKDIR/students/NAME, or a "
+            f"finished run of one student; got {path}, which has none"
         )
     return found[0]

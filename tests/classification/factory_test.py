@@ -9,11 +9,10 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import kdcl_tf
-from kdcl_tf import data, students
+from kdcl_tf import data, serving, students
 from kdcl_tf.classification import factory
 from kdcl_tf.classification.settings import METHODS, Settings
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.optimizers import CoupledSGD

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf import serving
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
-from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session

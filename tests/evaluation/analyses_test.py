@@ -8,9 +8,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, students
-from kdcl_tf.evaluation import analyses, served
-from kdcl_tf.serving import saved_model as serving
+from kdcl_tf import data, serving, students
+from kdcl_tf.evaluation import analyses, loaded
 from kdcl_tf.serving.cards import Card
 
 
@@ -43,7 +42,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
             path = cls.folder / run / "students" / "resnet8"
             card = Card.of(student, cls.dataset)
             cls.paths.append(serving.export_student(student, path, card=card))
-        cls.students = served.load_students(cls.paths)
+        cls.students = loaded.load_students(cls.paths)
         cls.test = cls.dataset.test
         cls.probabilities = [_by_saved_model(path, cls.test.images) for path in cls.paths]
 
@@ -55,7 +54,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
     def test_students_are_named_by_where_they_differ(self):
         names = [each.name for each in self.students]
         self.assertEqual(names, ["alone/resnet8", "cohort/resnet8"])
-        self.assertEqual(served.load_students(self.paths[:1])[0].name, "resnet8")
+        self.assertEqual(loaded.load_students(self.paths[:1])[0].name, "resnet8")
 
     def test_scores(self):
         found = analyses.table_of_scores(self.students, self.test, 100)
@@ -69,9 +68,9 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
         accuracies = []
         for name, probabilities in zip(found.numbers["accuracy"], self.probabilities):
             hits = probabilities.argmax(axis=1) == self.test.labels
-            wanted = [hits[self.test.labels == label].mean() for label in range(10)]
-            self.assertAllClose(found.numbers["accuracy"][name], wanted)
-            accuracies.append(np.array(wanted))
+            expected = [hits[self.test.labels == label].mean() for label in range(10)]
+            self.assertAllClose(found.numbers["accuracy"][name], expected)
+            accuracies.append(np.array(expected))
         self.assertEqual(found.numbers["second_better"], np.sum(accuracies[1] > accuracies[0]))
         self.assertGreater(self._drawn(found), 5_000)
 
@@ -88,18 +87,19 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
                 for level, deviation in enumerate((0.0, 0.05, 0.1)):
                     pixels = split.images / np.float32(255) + np.float32(deviation) * noise
                     of_label = _by_saved_model(path, pixels)[np.arange(40), split.labels]
-                    wanted = -np.log(of_label).mean()
-                    self.assertAllClose(losses[level][draw], wanted, rtol=1e-4)
-            clean = served.score(served.load_students([path])[0].predict, split)["nll"]
+                    expected = -np.log(of_label).mean()
+                    self.assertAllClose(losses[level][draw], expected, rtol=1e-4)
+            clean = loaded.score(loaded.load_students([path])[0].predict, split)["nll"]
             self.assertAllClose(losses[0], [clean, clean], rtol=1e-5)
         self.assertGreater(self._drawn(found), 5_000)
 
     def test_spread(self):
         found = analyses.spread(self.students, self.test, 100)
         for name, probabilities in zip(found.numbers, self.probabilities):
-            wanted = [probabilities[self.test.labels == label, label].std() for label in range(10)]
-            self.assertAllClose(found.numbers[name]["true"], wanted, rtol=1e-3, atol=1e-5)
-            self.assertAllClose(found.numbers[name]["true_average"], np.mean(wanted), rtol=1e-3)
+            labels = self.test.labels
+            expected = [probabilities[labels == label, label].std() for label in range(10)]
+            self.assertAllClose(found.numbers[name]["true"], expected, rtol=1e-3, atol=1e-5)
+            self.assertAllClose(found.numbers[name]["true_average"], np.mean(expected), rtol=1e-3)
         self.assertGreater(self._drawn(found), 5_000)
 
     def test_overfitting(self):
@@ -108,8 +108,8 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
         train = self.dataset.train
         for path, name, test in zip(self.paths, found.numbers, self.probabilities):
             probabilities = _by_saved_model(path, train.images)
-            wanted = np.mean(probabilities.argmax(axis=1) == train.labels)
-            self.assertAllClose(found.numbers[name]["train"], wanted)
+            expected = np.mean(probabilities.argmax(axis=1) == train.labels)
+            self.assertAllClose(found.numbers[name]["train"], expected)
             hits = test.argmax(axis=1) == self.test.labels
             self.assertAllClose(found.numbers[name]["test"], hits.mean())
             self.assertEqual(found.numbers[name]["train_images"], 100)
@@ -127,7 +127,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters((0.0, 0.1), (-0.01, 0.1), (0.01, -0.1), (float("nan"), 0.1))
     def test_noise_below_zero_is_refused(self, step, most):
-        with self.assertRaisesRegex(ValueError, "wanted a step above 0"):
+        with self.assertRaisesRegex(ValueError, "expected a step of the noise above 0"):
             analyses.Noise(step=step, most=most)
 
     def test_the_papers_deviations_are_the_default(self):

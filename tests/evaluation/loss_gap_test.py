@@ -23,11 +23,11 @@ class LossGapTest(tf.test.TestCase):
         self.assertEqual(loss_gap.gaps({2: 2.0}, {2: 2.0}), [(2, 0.0)])
 
     def test_an_unknown_student_and_no_common_epoch_are_refused(self):
-        with self.assertRaisesRegex(ValueError, "student c: the run has a, b"):
+        with self.assertRaisesRegex(ValueError, "evaluated student c; got one of a, b"):
             loss_gap.loss_by_epoch(_LOG, "c")
-        with self.assertRaisesRegex(ValueError, "the run has none"):
+        with self.assertRaisesRegex(ValueError, "got one of no student"):
             loss_gap.loss_by_epoch([], "c")
-        with self.assertRaisesRegex(ValueError, "no evaluated epoch in common"):
+        with self.assertRaisesRegex(ValueError, "expected runs with an evaluated epoch in common; got epochs "):
             loss_gap.gaps({2: 2.0}, {3: 1.0})
 
     def test_a_plot(self):

@@ -56,10 +56,10 @@ class NoiseTest(tf.test.TestCase):
 
     def test_it_does_not_depend_on_batches_or_on_who_else_is_there(self):
         split, first, second = _split(), _predict(0.3), _predict(0.6)
-        wanted = noise.noise_curves({"a": first, "b": second}, split, [0.05, 0.1], draws=2)
+        expected = noise.noise_curves({"a": first, "b": second}, split, [0.05, 0.1], draws=2)
         for size in (7, 50, 64):
             found = noise.noise_curves({"b": second}, split, [0.05, 0.1], draws=2, batch_size=size)
-            self.assertAllClose(found["b"]["nll"], wanted["b"]["nll"], rtol=1e-6)
+            self.assertAllClose(found["b"]["nll"], expected["b"]["nll"], rtol=1e-6)
 
     def test_draws_differ_and_seeds_do_and_a_seed_repeats(self):
         found = [

@@ -17,9 +17,9 @@ class ScoresTest(parameterized.TestCase):
         self.assertEqual(found["examples"], 3)
 
     @parameterized.parameters((0, 1.0), (4, 1.0), (5, 0.0), (9, 0.0))
-    def test_top_5_is_the_five_largest(self, label, wanted):
+    def test_top_5_is_the_five_largest(self, label, expected):
         logits = np.arange(10, 0, -1.0)[None]
-        self.assertEqual(scores(logits, [label])["top_5"], wanted)
+        self.assertEqual(scores(logits, [label])["top_5"], expected)
 
     def test_far_logits_neither_overflow_nor_lose_the_loss(self):
         found = scores(np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32), [0, 0])
@@ -45,8 +45,8 @@ class ExpectedCalibrationErrorTest(parameterized.TestCase):
         # They do not between bins, which count by their share.
         ([0.55, 0.95, 0.95, 0.95], [True, True, True, False], 0.25 * 0.45 + 0.75 * (0.95 - 2 / 3)),
     )
-    def test_by_hand(self, confidence, correct, wanted):
-        self.assertAlmostEqual(expected_calibration_error(confidence, correct, bins=10), wanted)
+    def test_by_hand(self, confidence, correct, expected):
+        self.assertAlmostEqual(expected_calibration_error(confidence, correct, bins=10), expected)
 
     def test_a_bin_has_its_upper_edge(self):
         """0.5 is with 0.45, not with 0.55: (0.4, 0.5] and (0.5, 0.6]."""
@@ -58,12 +58,12 @@ class ExpectedCalibrationErrorTest(parameterized.TestCase):
     def test_equals_the_definition_in_a_plain_loop(self):
         random = np.random.default_rng(0)
         confidence, correct = random.uniform(0.1, 1, 500), random.uniform(size=500) < 0.6
-        wanted = 0.0
+        expected = 0.0
         for low in range(15):
             inside = (confidence > low / 15) & (confidence <= (low + 1) / 15)
             if inside.any():
-                wanted += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
-        self.assertAlmostEqual(expected_calibration_error(confidence, correct), wanted)
+                expected += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
+        self.assertAlmostEqual(expected_calibration_error(confidence, correct), expected)
 
 
 if __name__ == "__main__":

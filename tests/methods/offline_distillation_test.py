@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, students
+from kdcl_tf import data, serving, students
 from kdcl_tf.methods import OfflineDistillation
-from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.serving.cards import Card
 from tests import plain_step
 

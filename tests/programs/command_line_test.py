@@ -51,14 +51,14 @@ _ERRORS = (
     ("train", ["epochs=3"], "got 'epochs=3', which is no flag; wanted --name=value"),
     ("train", ["--flagfile=no/such.flags"], "no/such.flags"),
     ("train", ["--workdir=/dev/null/run"], "--workdir=/dev/null/run cannot be written to"),
-    ("evaluate", [], "wanted exactly one of --workdir and --model"),
-    ("evaluate", ["--workdir=a", "--model=b"], "wanted exactly one of --workdir and --model"),
-    ("evaluate", ["--workdir=no/run"], "--workdir=no/run has no exported students"),
+    ("evaluate", [], "expected exactly one of --workdir and --model; got neither"),
+    ("evaluate", ["--workdir=a", "--model=b"], "expected exactly one of --workdir and --model; got both"),
+    ("evaluate", ["--workdir=no/run"], "got --workdir=no/run, which has no exported students"),
     ("evaluate", ["--model=x", "--output=no/such/file"], "there is no folder no/such"),
     ("evaluate", ["--model=x", "--output=/"], "--output=/: got a folder, wanted the name of a"),
     ("evaluate", ["--split=validation"], "value should be one of <test|train>"),
-    ("export", [], "wanted --workdir, the folder of a run"),
-    ("export", ["--workdir=no/run"], "no/run is no run of kdcl-train: it has no flags.txt"),
+    ("export", [], "expected --workdir, the folder of a run; got none"),
+    ("export", ["--workdir=no/run"], "got no/run, which has no flags.txt"),
     ("export", ["--workdir=x", "--format=onnx"], "value should be one of <saved_model|keras"),
     ("detect", ["--detector=yolo"], "flag --detector=yolo: value should be one of"),
     ("detect", ["--backbone=resnet19"], "--backbone=resnet19 is neither a path nor a student"),
@@ -81,8 +81,8 @@ class FlagErrorsTest(parameterized.TestCase):
 
     @parameterized.parameters(
         ("train", ["--epochs=0"], "--epochs=0: wanted at least 1"),
-        ("evaluate", [], "wanted exactly one of --workdir and --model"),
-        ("export", [], "wanted --workdir, the folder of a run"),
+        ("evaluate", [], "expected exactly one of --workdir and --model; got neither"),
+        ("export", [], "expected --workdir, the folder of a run; got none"),
         ("detect", ["--mode=predict"], "--mode=predict wants --image"),
     )
     def test_a_program_itself_says_it_and_imports_nothing_slow(self, program, arguments, message):

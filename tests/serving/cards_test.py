@@ -81,7 +81,7 @@ class CardsTest(parameterized.TestCase):
         self.assertEqual([path.name for path in self.folder.iterdir()], ["resnet8.json"])
         self.assertEqual(cards.read(self.folder / "resnet8.json"), _FACTS)
 
-    def test_a_card_of_before_has_its_class_names_beside_it(self):
+    def test_a_card_of_an_older_version_has_its_class_names_beside_it(self):
         before = {name: value for name, value in _FACTS.items() if name != "class_names"}
         (self.folder / "student.json").write_text(json.dumps(before))
         (self.folder / "class_names.txt").write_text("cat\nna\u00efve dog\n", encoding="utf-8")
@@ -95,20 +95,20 @@ class CardsTest(parameterized.TestCase):
 
     @parameterized.parameters(
         ("", "Expecting value"),
-        ("[1]", "wanted an object of JSON"),
+        ("[1]", r"expected an object of JSON; got \[1\]"),
         ("[" * 100_000, "recursion"),
-        ('{"student": "resnet8"}', "it has no mean, deviation"),
+        ('{"student": "resnet8"}', "expected the facts .*; got none of the name mean, deviation"),
     )
     def test_a_damaged_card(self, text, message):
         self.path.write_text(text)
-        with self.assertRaisesRegex(ValueError, f"^{self.path} is no card.*{message}.*again$"):
+        with self.assertRaisesRegex(ValueError, f"^{self.path} is not the card.*{message}.*again$"):
             cards.read(self.path, ("student", "mean", "deviation"))
 
     @parameterized.parameters(
-        ({"mean": None}, "mean is None; wanted a list of numbers"),
-        ({"deviation": []}, r"deviation is \[\]; wanted a list of numbers"),
-        ({"deviation": [True]}, r"deviation is \[True\]; wanted a list of numbers"),
-        ({"architecture": 18}, "architecture is 18; wanted the name of a student"),
+        ({"mean": None}, "expected mean to be a list of numbers; got None"),
+        ({"deviation": []}, r"expected deviation to be a list of numbers; got \[\]"),
+        ({"deviation": [True]}, r"expected deviation to be a list of numbers; got \[True\]"),
+        ({"architecture": 18}, "expected architecture to be the name of a student; got 18"),
     )
     def test_a_fact_of_another_kind(self, facts, message):
         self.path.write_text(json.dumps(facts))

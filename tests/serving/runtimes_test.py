@@ -11,9 +11,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import students
+from kdcl_tf import serving, students
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.serving.cards import Card
 
 # As TensorFlow Serving and the other languages load a SavedModel: a graph and its variables.

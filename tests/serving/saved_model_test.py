@@ -10,8 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, students
-from kdcl_tf.serving import saved_model as serving
+from kdcl_tf import data, serving, students
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision
 from tests.students.plain_layers import move_statistics
@@ -85,8 +84,8 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         student = _student()
         predict, _ = serving.load_student(self._export(student))
         pixels = self.dataset.test.images[:3].astype(np.float32) / 255.0 + 0.3 / 255.0
-        wanted = student(self.dataset.normalization.apply(pixels * 255.0), training=False)
-        self.assertAllClose(predict(pixels)["logits"], wanted, atol=1e-5)
+        expected = student(self.dataset.normalization.apply(pixels * 255.0), training=False)
+        self.assertAllClose(predict(pixels)["logits"], expected, atol=1e-5)
 
     @parameterized.parameters("float32", "mixed_bfloat16")
     def test_it_takes_any_number_of_uint8_images(self, dtype):
@@ -96,9 +95,9 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         for count in (3, 1, 0):
             outputs = predict(three[:count])
             self.assertEqual(set(outputs), {"logits", "probabilities"})
-            wanted = student(self.dataset.normalization.apply(three), training=False)[:count]
-            self.assertAllClose(outputs["logits"], wanted, rtol=1e-5, atol=1e-5)
-            self.assertAllClose(outputs["probabilities"], tf.nn.softmax(wanted), atol=1e-5)
+            expected = student(self.dataset.normalization.apply(three), training=False)[:count]
+            self.assertAllClose(outputs["logits"], expected, rtol=1e-5, atol=1e-5)
+            self.assertAllClose(outputs["probabilities"], tf.nn.softmax(expected), atol=1e-5)
             for value in outputs.values():
                 self.assertEqual(value.dtype, tf.float32)
                 self.assertEqual(value.shape, (count, 10))
@@ -113,10 +112,11 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         command = [sys.executable, "-I", "-c", _ELSEWHERE, str(self.folder / "images.npy"), *paths]
         subprocess.run(command, check=True, cwd=self.folder, capture_output=True, timeout=100)
         # Of both: what is exported computes in float32.
-        wanted = _student("float32", "wrn_10_1")(self.dataset.normalization.apply(images), training=False)
+        student = _student("float32", "wrn_10_1")
+        expected = student(self.dataset.normalization.apply(images), training=False)
         for path in paths:
             outputs = np.load(f"{path}.npz")
-            self.assertAllClose(outputs["logits"], wanted, rtol=1e-5, atol=1e-5)
+            self.assertAllClose(outputs["logits"], expected, rtol=1e-5, atol=1e-5)
             self.assertAllClose(outputs["probabilities"].sum(axis=1), np.ones(5))
 
     def test_the_card_and_the_names_of_classes(self):
@@ -124,7 +124,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         names = (path / "class_names.txt").read_text()
         self.assertEqual(names, "".join(f"{digit}\n" for digit in range(10)))
         card = json.loads((path / "student.json").read_text())
-        wanted = {
+        expected = {
             "student": "resnet8",
             "image_shape": [8, 8, 3],
             "num_classes": 10,
@@ -135,11 +135,11 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "resizing": "scaled to 8 x 8 pixels, whatever its own shape",
             "class_names": [str(digit) for digit in range(10)],
         }
-        self.assertEqual(card, wanted)
+        self.assertEqual(card, expected)
         _, loaded = serving.load_student(path)
-        self.assertEqual(loaded, wanted)
+        self.assertEqual(loaded, expected)
 
-    def test_a_card_of_before_has_its_class_names_beside_it(self):
+    def test_a_card_of_an_older_version_has_its_class_names_beside_it(self):
         path = self._export(_student())
         card = json.loads((path / "student.json").read_text())
         names = card.pop("class_names")
@@ -166,7 +166,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         photos = self.folder / "resnet8"
         photos.mkdir()
         (photos / "photo.jpg").write_text("")
-        with self.assertRaisesRegex(FileExistsError, "is no exported student: it is not replaced"):
+        with self.assertRaisesRegex(FileExistsError, "got something else, which is kept"):
             self._export(_student())
         self.assertTrue((photos / "photo.jpg").exists())
 
@@ -176,7 +176,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         if kind == "no_card":
             path = self._export(_student())
             (path / "student.json").unlink()
-        with self.assertRaisesRegex(ValueError, f"^{path} is not an exported student: wanted"):
+        with self.assertRaisesRegex(ValueError, f"^expected an exported student.*; got {path}$"):
             serving.load_student(path)
 
     def test_keras_files_give_the_same_models_where_this_package_is_not_installed(self):
@@ -206,11 +206,11 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         for name, student in made.items():
-            wanted = precision.in_float32(student)(np.load(folder / f"{name}.npy"))
-            scale = float(tf.reduce_max(tf.abs(wanted)))
+            expected = precision.in_float32(student)(np.load(folder / f"{name}.npy"))
+            scale = float(tf.reduce_max(tf.abs(expected)))
             self.assertGreater(scale, 0.0)
             logits = np.load(folder / f"{name}.logits.npy")
-            self.assertAllClose(logits / scale, wanted / scale, rtol=0.0, atol=2e-6)
+            self.assertAllClose(logits / scale, expected / scale, rtol=0.0, atol=2e-6)
 
     def test_a_weights_file_fits_a_student_of_the_same_name(self):
         student = _student()

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import data, students
-from kdcl_tf.serving import saved_model as serving, teachers
+from kdcl_tf import data, serving, students
+from kdcl_tf.serving import teachers
 from kdcl_tf.serving.cards import Card
 
 
@@ -35,17 +35,17 @@ class TeachersTest(tf.test.TestCase):
         self.assertEqual(teachers.find(str(self.folder)), path)
 
     def test_find_refuses_none_and_several(self):
-        with self.assertRaisesRegex(ValueError, "is not there: wanted a student"):
+        with self.assertRaisesRegex(ValueError, "expected an exported student .*nothing, which has none"):
             teachers.find(self.folder / "nothing")
         first, second = self._export("a"), self._export("b")
-        with self.assertRaisesRegex(ValueError, f"pass one: {first}, {second}"):
+        with self.assertRaisesRegex(ValueError, f"choose one of {first}, {second}"):
             teachers.find(self.folder)
 
     def test_images_normalised_otherwise_are_brought_back_to_pixels(self):
         teacher = teachers.ServedTeacher(self._export(), mean=[0.5], deviation=[0.25])
         pixels = self.dataset.test.images[:4].astype(np.float32) / 255.0
-        wanted = self.model(self.dataset.normalization.apply(self.dataset.test.images[:4]))
-        self.assertAllClose(teacher((pixels - 0.5) / 0.25), wanted, atol=1e-4)
+        expected = self.model(self.dataset.normalization.apply(self.dataset.test.images[:4]))
+        self.assertAllClose(teacher((pixels - 0.5) / 0.25), expected, atol=1e-4)
 
     def test_by_default_images_are_normalised_as_it_learned_them(self):
         teacher = teachers.ServedTeacher(self._export())

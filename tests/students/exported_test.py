@@ -5,8 +5,7 @@ import pathlib
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, students
-from kdcl_tf.serving import saved_model as serving
+from kdcl_tf import data, serving, students
 from kdcl_tf.serving.cards import Card
 from tests.students.plain_layers import move_statistics
 

@@ -99,7 +99,7 @@ class FileTest(BackboneSourceTestCase):
     @parameterized.parameters("", "{", "[1, 2]", '"resnet18"')
     def test_a_card_that_is_none_is_refused(self, text):
         path = self.write("student", text)
-        self.refused("student.json is no card of an exported model", str(path), "resnet18")
+        self.refused("student.json is not the card of an exported model", str(path), "resnet18")
 
     def test_a_card_of_other_types_is_refused(self):
         wanted = (

@@ -7,10 +7,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, students
+from kdcl_tf import data, serving, students
 from kdcl_tf.detection.model import backbone
 from kdcl_tf.detection.model.backbone_source import BackboneSource
-from kdcl_tf.serving import saved_model as serving
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students.normalization import FusedBatchNormalization
 

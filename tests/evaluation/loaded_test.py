@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.evaluation.served."""
+"""Tests of kdcl_tf.evaluation.loaded."""
 
 import pathlib
 
@@ -6,11 +6,10 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, students
+from kdcl_tf import data, serving, students
 from kdcl_tf.data import dataset as dataset_lib
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.evaluation import served
-from kdcl_tf.serving import saved_model as serving
+from kdcl_tf.evaluation import loaded
 from kdcl_tf.serving.cards import Card
 
 _CARD = {"image_shape": [8, 8, 3], "num_classes": 10, "dataset": "digits"}
@@ -35,30 +34,30 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
         serving.export_student(student, path, card=Card.of(student, dataset))
         predict, _ = serving.load_student(path)
         logits = predict(dataset.test.images)["logits"].numpy().astype(np.float64)
-        wanted = _by_numpy(logits, dataset.test.labels)
+        expected = _by_numpy(logits, dataset.test.labels)
         for batch_size in (100, 360, 1000):
-            found = served.score(predict, dataset.test, batch_size)
+            found = loaded.score(predict, dataset.test, batch_size)
             self.assertEqual(found["examples"], 360)
-            for name, value in wanted.items():
+            for name, value in expected.items():
                 self.assertAllClose(found[name], value, rtol=1e-4, msg=name)
 
     def test_the_data_set_is_by_default_the_one_learned_at_its_resolution(self):
-        dataset = served.load_dataset(_CARD)
+        dataset = loaded.load_dataset(_CARD)
         self.assertEqual((dataset.name, dataset.image_shape), ("digits", (8, 8, 3)))
 
     def test_a_card_without_a_data_set_asks_for_one(self):
-        with self.assertRaisesRegex(ValueError, "pass --dataset"):
-            served.load_dataset({"image_shape": [8, 8, 3]})
+        with self.assertRaisesRegex(ValueError, "pass dataset=NAME"):
+            loaded.load_dataset({"image_shape": [8, 8, 3]})
 
     @parameterized.parameters(
-        ({"num_classes": 100}, "student x knows 100 classes, digits has 10"),
-        ({"image_shape": [8, 6, 3]}, r"takes images of \[8, 6, 3\], digits has \[8, 8, 3\]"),
+        ({"num_classes": 100}, "expected a data set of 100 classes for student x; got digits of 10"),
+        ({"image_shape": [8, 6, 3]}, r"expected images of \[8, 6, 3\] for student x; got digits with \[8, 8, 3\]"),
     )
     def test_what_does_not_fit_is_refused(self, change, message):
         dataset = data.load("digits", image_size=8)
-        served.check_fits("x", _CARD, dataset)
+        loaded.check_fits("x", _CARD, dataset)
         with self.assertRaisesRegex(ValueError, message):
-            served.check_fits("x", {**_CARD, **change}, dataset)
+            loaded.check_fits("x", {**_CARD, **change}, dataset)
 
     def test_images_that_are_not_square_fit_too(self):
         split = dataset_lib.ImageSplit(np.zeros([2, 4, 5, 3], np.uint8), np.arange(2))
@@ -67,7 +66,7 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
             "levels", split, split.take([]), split, names, ours, True
         )
         card = {"image_shape": [4, 5, 3], "num_classes": 2, "dataset": "levels"}
-        served.check_fits("x", card, dataset)
+        loaded.check_fits("x", card, dataset)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,140 @@
+"""Exported students that are loaded, the data sets that fit them, and their predictions."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kdcl_tf import data, serving
+from kdcl_tf.data.dataset import ImageSplit
+from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.evaluation.scores import scores
+from kdcl_tf.training.workdir import read_flags
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedStudent:
+    """An exported student that is loaded.
+
+    Attributes:
+      name: distinct among those that were loaded together.
+      path: of the SavedModel.
+      predict, card: from `serving.load_student`.
+    """
+
+    name: str
+    path: pathlib.Path
+    predict: Callable[[Any], Mapping[str, Any]]
+    card: dict[str, Any]
+
+    @property
+    def flags(self) -> dict[str, str]:
+        """The flags of the run whose folder it is in, `{}` when it is in none."""
+        return read_flags(self.path.parents[1] / "flags.txt")
+
+
+def load_students(paths: Sequence[str | os.PathLike]) -> list[LoadedStudent]:
+    """Loads exported students, and names them by where their paths differ.
+
+    Raises:
+      ValueError: when a folder is no exported student.
+    """
+    found = []
+    for name, path in zip(_names(paths), paths):
+        predict, card = serving.load_student(path)
+        found.append(LoadedStudent(name, pathlib.Path(path), predict, card))
+    return found
+
+
+def load_dataset(
+    card: Mapping[str, Any],
+    name: str | None = None,
+    data_dir: str | None = None,
+    skip_bad_images: bool = False,
+    **subset: int,
+) -> data.ImageDataset:
+    """The named data set at the student's resolution, by default the one it was trained on.
+
+    Images are scaled as those that the student was trained on.
+
+    Args:
+      card: the student's.
+      name, data_dir, skip_bad_images: as in `data.load`.
+      **subset: `holdout_per_class` and `train_per_class`, for the images it was trained on.
+
+    Raises:
+      ValueError, OSError: when there is no such data set.
+    """
+    name = name or card.get("dataset")
+    if not name:
+        raise ValueError(
+            "expected the name of a data set; got none, and the student's card does not tell what "
+            "it was trained on: pass dataset=NAME"
+        )
+    height, width, _ = card["image_shape"]
+    # Only images in a data set's own size are not square.
+    size = height if height == width else 0
+    return data.load(
+        name,
+        data_dir=data_dir,
+        image_size=size,
+        distortion=card.get("distortion", "padded_crop"),
+        normalization=data.Normalization.from_card(card) if "mean" in card else None,
+        skip_bad_images=skip_bad_images,
+        **subset,
+    )
+
+
+def check_fits(name: str, card: Mapping[str, Any], dataset: data.ImageDataset) -> None:
+    """Raises ValueError when the student's classes or images are not the data set's."""
+    if card["num_classes"] != dataset.num_classes:
+        raise ValueError(
+            f"expected a data set of {card['num_classes']} classes for student {name}; got "
+            f"{dataset.name} of {dataset.num_classes}: choose the data set that it was trained "
+            "on, or one like it"
+        )
+    if tuple(card["image_shape"]) != tuple(dataset.image_shape):
+        raise ValueError(
+            f"expected images of {list(card['image_shape'])} for student {name}; got "
+            f"{dataset.name} with {list(dataset.image_shape)}"
+        )
+
+
+def predictions(
+    predict: Callable[[np.ndarray], Mapping[str, Any]],
+    split: ImageSplit | EncodedSplit,
+    batch_size: int = 256,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A student's logits of every image of a split that can be decoded.
+
+    Returns:
+      (`[N, C]` float32 logits, `[N]` labels).
+
+    Raises:
+      BadImageError: at the first image that cannot be decoded, unless such images are skipped.
+    """
+    parts = [(predict(images)["logits"], labels) for images, labels in split.pixels(batch_size)]
+    return tuple(np.concatenate(each) for each in zip(*parts))
+
+
+def score(
+    predict: Callable[[np.ndarray], Mapping[str, Any]],
+    split: ImageSplit | EncodedSplit,
+    batch_size: int = 256,
+) -> dict[str, float | int]:
+    """`scores` of a loaded student over every image of a split."""
+    return scores(*predictions(predict, split, batch_size))
+
+
+def _names(paths: Sequence[str | os.PathLike]) -> list[str]:
+    """The part in which each path differs from the others, without the folder `students`."""
+    paths = [pathlib.Path(path) for path in paths]
+    # The student's own name always belongs to it.
+    common = os.path.commonpath([path.parent for path in paths])
+    shortened = [path.relative_to(common).parts for path in paths]
+    return ["/".join(part for part in parts if part != "students") for parts in shortened]
