@@ -1,4 +1,4 @@
-"""Encoded images to pixels: whole, or only the part that is needed; and whole ones resized.
+"""Decodes images, whole or only the part that is needed, and resizes them.
 
 Everything here works eagerly and in a graph.
 """
@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from kdcl_tf.data import errors
 
-# A JPEG's colours have half its resolution, and its decoder smooths between them:
-# so far from its border a part is decoded bit for bit as the whole is.
+# A JPEG stores colour at half the resolution, and its decoder interpolates: near the border
+# of a part, colours differ from those of the whole. Two pixels further in they are equal.
 _MARGIN = 2
 
 _END_OF_JPEG = b"\xff\xd9"
@@ -31,7 +31,7 @@ def rgb(content: tf.Tensor) -> tf.Tensor:
       `[H, W, 3]` uint8.
 
     Raises:
-      tf.errors.InvalidArgumentError: when it is no such image, or a damaged one.
+      tf.errors.InvalidArgumentError: when it is not such an image, or is damaged.
     """
     content = tf.convert_to_tensor(content, tf.string)
     pixels = tf.cond(
@@ -45,12 +45,11 @@ def rgb(content: tf.Tensor) -> tf.Tensor:
 def parts(
     content: tf.Tensor, windows: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes once what several windows show of an image.
+    """Decodes the part of an image that several windows show, once for all of them.
 
-    Of a JPEG only the smallest rectangle around all windows is decoded, with the
-    pixels that a decoded whole would have there. Images of other types are decoded
-    whole, and so are JPEGs that do not end as they should: a damaged one is then
-    refused whatever the windows are.
+    Of a JPEG only the smallest rectangle around all windows is decoded; its pixels are
+    those of the whole image. Other types are decoded whole. So are JPEGs without an end
+    marker, so that a truncated one is refused whatever the windows are.
 
     Args:
       content: scalar string, the bytes of the file.
@@ -58,7 +57,7 @@ def parts(
         left, height, width) inside the image.
 
     Returns:
-      (`[H, W, 3]` uint8, the same windows counted from its corner).
+      (the part, `[H, W, 3]` uint8; the same windows relative to its corner).
 
     Raises:
       tf.errors.InvalidArgumentError: as `rgb`.
@@ -75,8 +74,8 @@ def parts(
 def resized(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Resizes whole images bilinearly; the aspect ratio is not kept.
 
-    Antialiased: without it, shrinking a photograph to 32 pixels would read a few
-    of its pixels and ignore all others. When enlarging it changes nothing.
+    Antialiased: otherwise shrinking a photograph to 32 pixels would read a few of its
+    pixels and ignore the others. Antialiasing changes nothing when an image is enlarged.
 
     Args:
       images: `[H, W, C]` or `[N, H, W, C]`, values in 0..255.
@@ -86,12 +85,12 @@ def resized(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
       uint8, `[height, width, C]` or `[N, height, width, C]`, rounded to the nearest.
     """
     found = tf.image.resize(images, [height, width], antialias=True)
-    # The cast of 255.00002 to uint8 would wrap round to 0.
+    # A cast of 255.00002 to uint8 would wrap round to 0.
     return tf.cast(tf.clip_by_value(tf.round(found), 0.0, 255.0), tf.uint8)
 
 
 def fault(content: bytes) -> str | None:
-    """What is wrong with an image, in a few words, or None when it can be decoded."""
+    """Says in a few words why an image cannot be decoded; None when it can."""
     if not content:
         return "the file is empty"
     try:
@@ -113,18 +112,18 @@ def _whole(content, windows):
 
 def _jpeg_part(content, windows):
     shape = tf.io.extract_jpeg_shape(content)
-    wanted = windows(shape[0], shape[1])
-    corner = tf.maximum(tf.reduce_min(wanted[:, :2], axis=0) - _MARGIN, 0)
-    end = tf.reduce_max(wanted[:, :2] + wanted[:, 2:], axis=0) + _MARGIN
+    boxes = windows(shape[0], shape[1])
+    corner = tf.maximum(tf.reduce_min(boxes[:, :2], axis=0) - _MARGIN, 0)
+    end = tf.reduce_max(boxes[:, :2] + boxes[:, 2:], axis=0) + _MARGIN
     end = tf.minimum(end, shape[:2])
     box = tf.concat([corner, end - corner], axis=0)
     pixels = tf.io.decode_and_crop_jpeg(content, box, channels=3)
-    return pixels, wanted - tf.concat([corner, [0, 0]], axis=0)
+    return pixels, boxes - tf.concat([corner, [0, 0]], axis=0)
 
 
 def _bmp(content):
-    """TensorFlow's decoder does not convert between numbers of channels, and of 8
-    bits a pixel it gives the positions in the palette, not the colours.
+    """Decodes a BMP. TensorFlow's decoder does not convert the number of channels, and for
+    8 bits a pixel it returns positions in the palette instead of colours.
     """
     image = tf.io.decode_bmp(content)
     return tf.cond(
@@ -141,5 +140,5 @@ def _coloured(content, positions):
 
 
 def _number(content, start):
-    """The 32-bit number at a position of a file, least byte first."""
+    """The little-endian 32-bit number at byte `start`."""
     return tf.io.decode_raw(tf.strings.substr(content, start, 4), tf.int32)[0]

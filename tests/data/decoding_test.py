@@ -39,8 +39,8 @@ class RgbTest(tf.test.TestCase, parameterized.TestCase):
     def test_grey_becomes_rgb(self, kind, mode):
         found = decoding.rgb(image_files.encode(PHOTO, kind, mode)).numpy()
         self.assertAllEqual(found[..., 0], found[..., 2])
-        wanted = PHOTO @ np.array([0.299, 0.587, 0.114])
-        self.assertAllClose(found[..., 0], wanted, atol=12)
+        expected = PHOTO @ np.array([0.299, 0.587, 0.114])
+        self.assertAllClose(found[..., 0], expected, atol=12)
 
     def test_the_colours_of_a_palette(self):
         found = decoding.rgb(_gradient_bmp())
@@ -67,9 +67,9 @@ class PartsTest(tf.test.TestCase, parameterized.TestCase):
             pixels, moved = decoding.parts(tf.constant(content), lambda *_: windows)
             for (top, left, high, wide), (row, column, *same) in zip(windows, moved.numpy()):
                 self.assertEqual(same, [high, wide])
-                wanted = whole[top : top + high, left : left + wide]
+                expected = whole[top : top + high, left : left + wide]
                 found = pixels[row : row + high, column : column + wide]
-                self.assertAllEqual(found, wanted)
+                self.assertAllEqual(found, expected)
 
     def test_only_the_rectangle_around_the_windows_is_decoded(self):
         content = tf.constant(image_files.encode(PHOTO))
@@ -104,9 +104,9 @@ class FaultTest(tf.test.TestCase, parameterized.TestCase):
         ("jpeg", lambda: image_files.encode(PHOTO)[:-50], "the JPEG is cut short"),
         ("png", lambda: image_files.encode(PHOTO, "PNG")[:-500], "PNG"),
     )
-    def test_what_is_wrong_in_one_line(self, content, wanted):
+    def test_what_is_wrong_in_one_line(self, content, expected):
         found = decoding.fault(content())
-        self.assertRegex(found, wanted)
+        self.assertRegex(found, expected)
         self.assertNotIn("\n", found)
 
     def test_nothing_is_wrong(self):

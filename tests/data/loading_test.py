@@ -190,7 +190,7 @@ class StorageTest(parameterized.TestCase, tf.test.TestCase):
         for storage in ("memory", "disk"):
             dataset = data.load(name, storage=storage, image_size=24, skip_bad_images=True)
             views = data.create_views(dataset, ("a",), 0)
-            with self.assertRaisesRegex(BadImageError, "all 1 images of a batch cannot be decoded"):
+            with self.assertRaisesRegex(BadImageError, "in each batch; got 1 that cannot"):
                 with told_in_one_line():
                     list(views.epoch(0, 2, share=data.Share(2, 0, 1)))
                     list(views.epoch(0, 2, share=data.Share(2, 1, 1)))

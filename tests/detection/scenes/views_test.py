@@ -232,9 +232,9 @@ class RefusedTest(SceneViewsTestCase):
                 self.views(**arguments)
         with self.assertRaisesRegex(ValueError, "batch_size: got 8, wanted 1..7"):
             self.views().epoch(0, 8)
-        with self.assertRaisesRegex(ValueError, "batch_size: got 0, wanted 1 or more"):
+        with self.assertRaisesRegex(ValueError, "batch_size: expected 1 or more; got 0"):
             self.views().evaluation(self.dataset.test, 0)
-        with self.assertRaisesRegex(ValueError, "batch_size: 3 leaves one of 2 replicas"):
+        with self.assertRaisesRegex(ValueError, "expected an image for each of 2 replicas"):
             self.views().epoch(0, 3, share=stream.Share(2, 0, 1))
 
     def test_masks_that_were_not_loaded(self):
