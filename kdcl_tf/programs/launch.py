@@ -4,17 +4,31 @@ Whatever ends it is reported in one line.  Nothing here imports TensorFlow befor
 workdir and the other workers have been checked.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
+import pathlib
 import tempfile
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from kdcl_tf.programs import command_line
 
+if TYPE_CHECKING:
+    from kdcl_tf.training.settings import TrainingSettings
 
-def run(settings, path, create_session, report, logical_devices=None):
-    """Trains what the settings say, or tells that it was trained already.
 
-    Prints the report at the end.  Bad input, a signal, a lost worker and a NaN loss end the
+def run(
+    settings: TrainingSettings,
+    path: str | os.PathLike,
+    create_session: Callable[[Any, Any], Any],
+    report: Callable[[Mapping[str, Any], pathlib.Path], str],
+    logical_devices: int | None = None,
+) -> None:
+    """Trains what the settings say; of a complete run it only prints the report.
+
+    The report is printed at the end.  Bad input, a signal, a lost worker and a NaN loss end the
     process with one line and a status.
 
     Args:
@@ -35,7 +49,7 @@ def run(settings, path, create_session, report, logical_devices=None):
 
 
 def _cluster(settings):
-    """Who else trains, or None."""
+    """The machines that train together, or None for this process alone."""
     if settings.strategy != "multi_worker":
         return None
     from kdcl_tf.distribution import cluster
@@ -57,12 +71,12 @@ def _as_chief(settings, cluster, path, train, report):
             _meet(cluster, settings, result is not None)
         print(report(result or train(workdir), workdir.path))
     finally:
-        # A run that was refused leaves nothing.
+        # A run that was refused leaves no folder.
         workdir.discard_if_empty()
 
 
 def _as_worker(settings, cluster, train):
-    """The part of a worker that is not the chief: it needs no folder of the chief's."""
+    """What a worker other than the chief does: it needs no folder of the chief's."""
     from kdcl_tf.training.workdir import Workdir
 
     complete = _meet(cluster, settings, False)
@@ -78,14 +92,14 @@ def _meet(cluster, settings, complete):
     with command_line.user_errors():
         if not complete:
             return rendezvous.meet(cluster, settings.as_flags())
-    # Whoever waits is told; whoever does not come has nothing to do.
+    # Tells those who wait; whoever does not come has nothing to do.
     with contextlib.suppress(OSError, ValueError):
         rendezvous.meet(cluster, settings.as_flags(), complete=True, patience=10.0)
     return True
 
 
 class _Training:
-    """Called with a workdir, trains in it; returns the result."""
+    """A function of a workdir that trains in it and returns the result."""
 
     def __init__(self, settings, create_session, cluster, logical_devices):
         self._settings, self._create = settings, create_session
@@ -93,7 +107,7 @@ class _Training:
 
     def __call__(self, workdir):
         if self._cluster:
-            # It writes pages when a worker is lost; one line of ours says it.
+            # TensorFlow prints pages when a worker is lost; one line of ours says it.
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         command_line.import_tensorflow(self._settings.decodes)
         from kdcl_tf.data.bad_images import BadImageError

@@ -89,12 +89,14 @@ def fields_of(kind: type[TrainingSettings], flag_values: flags.FlagValues) -> di
     """`{field: value}` of a `TrainingSettings`'s fields, for its constructor.
 
     Raises:
-      ValueError: for milestones that are no numbers.
+      ValueError: for milestones that are not whole numbers.
     """
     fields = {field.name: flag_values[field.name].value for field in dataclasses.fields(kind)}
     milestones = fields["milestones"] or []
     if not all(each.strip().isdigit() for each in milestones):
-        raise ValueError(f"--milestones={','.join(milestones)}: wanted whole numbers of epochs")
+        raise ValueError(
+            f"expected --milestones of whole numbers of epochs; got {','.join(milestones)}"
+        )
     return {**fields, "milestones": tuple(int(each) for each in milestones)}
 
 

@@ -1,10 +1,12 @@
 """Defers SIGTERM and Ctrl-C to the next step boundary, where the loop can save and stop."""
 
+from __future__ import annotations
+
 import signal
 
 
 class Interruption:
-    """While entered, remembers the first SIGTERM or SIGINT instead of dying of it.
+    """While entered, remembers the first SIGTERM or SIGINT, which would end the process.
 
     A second signal acts as it did before, so an impatient Ctrl-C still works.
     """
@@ -12,15 +14,15 @@ class Interruption:
     _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self):
-        self.signal = None
+        self.signal: signal.Signals | None = None
         self._before = {}
 
-    def __enter__(self):
+    def __enter__(self) -> Interruption:
         for number in self._SIGNALS:
             self._before[number] = signal.signal(number, self._remember)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -37,6 +39,6 @@ class Interrupted(Exception):
       message: where it stopped and how to go on.
     """
 
-    def __init__(self, number, message):
+    def __init__(self, number: signal.Signals, message: str):
         super().__init__(message)
         self.exit_status = 128 + number
