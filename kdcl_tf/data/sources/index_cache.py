@@ -1,4 +1,4 @@
-"""What one pass over large files has found, kept so that it need not be made again."""
+"""Caches what a pass over large files has found, so that it is made only once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from kdcl_tf import files
 
-# A file that was written by another version of the code is not found.
+# Part of a cached file's name, so that one of another format is not found.
 _FORMAT = 1
 
 
@@ -32,15 +32,15 @@ def cached(
     facts: Sequence[str],
     build: Callable[[], Mapping[str, np.ndarray]],
 ) -> dict[str, np.ndarray]:
-    """What `build` gives, from the cache where it is there.
+    """What `build` returns, from the cache where it is there.
 
-    It is there while every file has the name, the size and the time of change that
-    it had. Where the cache cannot be written to, that is said and nothing else.
+    A cached result holds as long as every file keeps its name, size and time of change. A
+    cache that cannot be written to is reported, and is no error.
 
     Args:
-      paths: of the files that `build` reads.
-      facts: what else decides the result.
-      build: gives arrays by name, none of Python objects.
+      paths: the files that `build` reads.
+      facts: what else the result depends on.
+      build: returns arrays by name, none of Python objects.
 
     Raises:
       OSError: when a file is not there; and what `build` raises.

@@ -1,4 +1,4 @@
-"""One pass over TFRecord files, that finds where every image lies."""
+"""One pass over TFRecord files, which finds where every image lies."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def locate(
     image_key: str,
     facts: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
     key: Sequence[str],
-) -> tuple[storage.Records, dict[str, np.ndarray]]:
-    """Where every image of some files lies, and what else is wanted of its record.
+) -> tuple[storage.TFRecords, dict[str, np.ndarray]]:
+    """Where every image of some files lies, and further facts of its record.
 
-    One pass, which checks every checksum; the cache keeps what it found.
+    It takes one pass over the files, which checks every checksum; its result is cached.
 
     Args:
       files: paths.
@@ -48,7 +48,7 @@ def locate(
     before = np.concatenate([[0], np.cumsum(whole)])
     starts = before[:-1] - before[firsts][numbers] + storage.RECORD_HEADER
     positions = (np.arange(len(lengths)) - firsts[numbers]).astype(np.int32)
-    images = storage.Records(tuple(files), image_key, numbers, positions, starts, lengths)
+    images = storage.TFRecords(tuple(files), image_key, numbers, positions, starts, lengths)
     return images, found
 
 
@@ -89,8 +89,8 @@ def _read_file(file, facts):
             count += len(part["lengths"])
     except tf.errors.OpError as error:
         raise ValueError(
-            f"TFRecord file '{file}' cannot be read past record {count}:"
-            f" {errors.one_line(error)}; wanted an uncompressed and undamaged file"
+            f"TFRecord file '{file}' cannot be read past record {count}: expected an uncompressed"
+            f" and undamaged file; got {errors.one_line(error)}"
         ) from error
     together = _together(found)
     return {**together, "lengths": together["lengths"].astype(np.int64)}

@@ -25,7 +25,7 @@ _SHARD = re.compile(r"-(\d{5,})-of-(\d{5,})$")
 
 
 def index(pattern: str) -> source_lib.Source:
-    """Indexes TFRecord files of `tf.train.Example`s, in one pass that the cache keeps.
+    """Indexes TFRecord files of `tf.train.Example`s in one pass, whose result is cached.
 
     A file belongs to the split that a word of its name says: `train`; `test`,
     `validation` or `val`. Where names count their shards, all must be there.
@@ -40,11 +40,11 @@ def index(pattern: str) -> source_lib.Source:
       pattern: a folder, or a pattern such as `/data/imagenet/*-of-*`.
 
     Returns:
-      The images as `storage.Records`, file after file.
+      The images as `storage.TFRecords`, file after file.
 
     Raises:
-      FileNotFoundError: no files of a split, or a shard that is missing.
-      ValueError: a damaged file, other features, labels with gaps.
+      FileNotFoundError: when there are no files of a split, or a shard is missing.
+      ValueError: for a damaged file, other features, or labels with gaps.
     """
     files = _files(pattern)
     train, test = _split(pattern, files, ("train",)), _split(pattern, files, TEST_NAMES)
@@ -64,10 +64,10 @@ def index(pattern: str) -> source_lib.Source:
 
 def read(
     files: Sequence[str], image_key: str, label_key: str, name_key: str = ""
-) -> tuple[storage.Records, np.ndarray, np.ndarray]:
+) -> tuple[storage.TFRecords, np.ndarray, np.ndarray]:
     """Where every image of some files lies, and its label, in one pass over them.
 
-    The pass checks every checksum, and the cache keeps what it found.
+    The pass checks every checksum, and its result is cached.
 
     Args:
       files: paths.
@@ -97,21 +97,21 @@ def read(
 
 
 def _files(pattern: str) -> list[str]:
-    """The files that a folder or a pattern gives, without hidden ones, sorted."""
+    """The files of a folder, or those that match a pattern, without hidden ones, sorted."""
     pattern = os.path.expanduser(pattern)
     if os.path.isdir(pattern):
         pattern = os.path.join(glob.escape(pattern), "*")
     files = sorted(file for file in glob.glob(pattern) if os.path.isfile(file))
     if not files:
         raise FileNotFoundError(
-            f"tfrecord:{pattern}: got no files, wanted a folder or a pattern such as"
-            " '/data/imagenet/*-of-*'"
+            f"tfrecord:{pattern}: expected a folder of TFRecord files, or a pattern such as"
+            " '/data/imagenet/*-of-*'; got no files"
         )
     return files
 
 
 def _split(pattern: str, files: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The files whose name has one of the words, the first that any has."""
+    """The files with one of these words in their names: the first word that any file has."""
     for name in names:
         word = re.compile(rf"(^|[^a-zA-Z]){name}([^a-zA-Z]|$)")
         found = [file for file in files if word.search(os.path.basename(file))]
@@ -119,8 +119,8 @@ def _split(pattern: str, files: Sequence[str], names: Sequence[str]) -> list[str
             _check_shards(found)
             return found
     raise FileNotFoundError(
-        f"tfrecord:{pattern}: got {len(files)} files such as '{os.path.basename(files[0])}', wanted"
-        f" some with {' or '.join(names)} in their name"
+        f"tfrecord:{pattern}: expected files with {' or '.join(names)} in their name; got {len(files)}"
+        f" files such as '{os.path.basename(files[0])}'"
     )
 
 
@@ -129,12 +129,12 @@ def _check_shards(files: Sequence[str]) -> None:
     if not all(shards):
         return
     there = {int(shard[1]) for shard in shards}
-    wanted = max(int(shard[2]) for shard in shards)
-    missing = sorted(set(range(wanted)) - there)
+    total = max(int(shard[2]) for shard in shards)
+    missing = sorted(set(range(total)) - there)
     if missing:
         raise FileNotFoundError(
-            f"'{os.path.basename(files[0])}' ...: got {len(there)} of {wanted} shards, wanted all;"
-            f" the first that is missing is number {missing[0]}"
+            f"'{os.path.basename(files[0])}' ...: expected all {total} shards; got {len(there)}, and the"
+            f" first that is missing is number {missing[0]}"
         )
 
 
@@ -146,12 +146,12 @@ def _keys(file: str) -> tuple[str, str, str]:
             for keys in FEATURES:
                 if {*keys[:2]} <= got:
                     return keys
-            raise ValueError(f"got features {', '.join(sorted(got)) or 'none'}")
+            raise ValueError(f"features {', '.join(sorted(got)) or 'none'}")
     except Exception as error:  # Whatever protocol buffers say of other records.
-        wanted = " or ".join(" and ".join(keys[:2]) for keys in FEATURES)
+        expected = " or ".join(" and ".join(keys[:2]) for keys in FEATURES)
         raise ValueError(
-            f"'{file}' is no TFRecord file of labelled images: {errors.one_line(error)}; wanted"
-            f" {wanted}"
+            f"'{file}' is no TFRecord file of labelled images: expected features {expected}; got"
+            f" {errors.one_line(error)}"
         ) from error
     raise ValueError(f"'{file}' has no records")
 
@@ -164,8 +164,8 @@ def _classes(labels: np.ndarray) -> tuple[int, int]:
     if lowest not in (0, 1) or len(missing):
         gap = f", none of {missing[0]}" if len(missing) else ""
         raise ValueError(
-            f"labels of the training images: got {len(present)} from {lowest} to {highest}{gap};"
-            " wanted every one from 0, or from 1 where 0 is a background"
+            "labels of the training images: expected every number from 0, or from 1 where 0 is a"
+            f" background; got {len(present)} from {lowest} to {highest}{gap}"
         )
     return lowest, len(present)
 

@@ -107,7 +107,7 @@ class IndexTest(TfrecordTestCase):
 
 class RefusedTest(TfrecordTestCase):
     def test_no_files(self):
-        self.assert_refused(FileNotFoundError, "got no files", "wanted a folder or a pattern")
+        self.assert_refused(FileNotFoundError, "expected a folder of TFRecord files, or a pattern", "got no files")
 
     def test_no_split(self):
         self.write("train", [0, 1])
@@ -117,13 +117,13 @@ class RefusedTest(TfrecordTestCase):
         self.write("train", [0, 1, 0, 1], shards=4)
         self.write("test", [0, 1])
         (self.folder / "train-00002-of-00004").unlink()
-        self.assert_refused(FileNotFoundError, "got 3 of 4 shards", "missing is number 2")
+        self.assert_refused(FileNotFoundError, "expected all 4 shards; got 3", "missing is number 2")
 
     def test_other_features(self):
         self.write("test", [0, 1])
         record = image_files.example(b"", 0, "picture", "class")
         image_files.write_records(self.folder / "train-00000-of-00001", [record])
-        self.assert_refused(ValueError, "got features class, picture; wanted image/encoded and")
+        self.assert_refused(ValueError, "expected features image/encoded and", "got features class, picture")
 
     def test_other_records(self):
         self.write("test", [0, 1])
@@ -142,13 +142,13 @@ class RefusedTest(TfrecordTestCase):
 
     @parameterized.parameters(
         ([0, 2], "got 2 from 0 to 2, none of 1"),
-        ([2, 3], "got 2 from 2 to 3;"),
-        ([-1, 0, 1], "got 3 from -1 to 1;"),
+        ([2, 3], "got 2 from 2 to 3"),
+        ([-1, 0, 1], "got 3 from -1 to 1"),
     )
     def test_labels_that_could_mean_more_than_one_thing(self, labels, message):
         self.write("train", labels)
         self.write("test", [1])
-        self.assert_refused(ValueError, message, "wanted every one from 0, or from 1")
+        self.assert_refused(ValueError, message, "expected every number from 0, or from 1")
 
     def test_a_test_label_that_training_does_not_have(self):
         self.write("train", [1, 2])
