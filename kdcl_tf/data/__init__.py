@@ -15,7 +15,7 @@ import importlib
 from typing import Any
 
 from kdcl_tf.data.distortions import DISTORTIONS
-from kdcl_tf.data.sources.names import STORAGES, check_storage, validate_name
+from kdcl_tf.data.sources.names import STORAGES, check_keys, check_storage, validate_name
 
 __all__ = [
     "DISTORTIONS",
@@ -26,6 +26,7 @@ __all__ = [
     "Normalization",
     "Share",
     "Views",
+    "check_keys",
     "check_storage",
     "create_views",
     "load",

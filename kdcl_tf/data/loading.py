@@ -28,6 +28,8 @@ def load(
     skip_bad_images: bool = False,
     default_size: int = 32,
     normalization: normalization_lib.Normalization | None = None,
+    tfrecord_image_key: str | None = None,
+    tfrecord_label_key: str | None = None,
 ) -> dataset_lib.ImageDataset:
     """Loads a data set into memory, or indexes it on disk; views and batches are the same.
 
@@ -49,6 +51,8 @@ def load(
       default_size: what the students that are going to be trained want photographs in.
       normalization: of the images; by default that of the images trained on, or of ImageNet
         where the distortion shows windows.
+      tfrecord_image_key, tfrecord_label_key: names of the features that are the encoded image
+        and its label; by default those of `features.KNOWN`.
 
     Raises:
       ValueError: for an unknown name, labels out of range, a class with too few
@@ -56,7 +60,9 @@ def load(
       FileNotFoundError: when the data is not there and cannot be downloaded.
     """
     _check_arguments(name, storage, image_size, distortion)
-    source = names.index(name, data_dir, image_size)
+    keys = tfrecord_image_key, tfrecord_label_key
+    names.check_keys(name, *keys)
+    source = names.index(name, data_dir, image_size, *keys)
     _check_source(name, source)
     chosen = _chosen(source, holdout_per_class, train_per_class)
     size, why = _size(source, image_size, default_size)

@@ -54,6 +54,21 @@ def parse(name: str) -> Name:
     return Name("digits" if name == "digits" else "tfds", name)
 
 
+def check_keys(name: str, image_key: str | None, label_key: str | None) -> None:
+    """Checks that names of features are given for TFRecords only.
+
+    Args:
+      name: of the data set.
+      image_key, label_key: names of features, "" or None for the usual ones.
+
+    Raises:
+      ValueError: when they are given for another data set.
+    """
+    for argument, key in (("tfrecord_image_key", image_key), ("tfrecord_label_key", label_key)):
+        if key and parse(name).kind != "tfrecord":
+            raise ValueError(f"{argument}={key}: expected a data set tfrecord:PATH; got {name!r}")
+
+
 def validate_name(name: str) -> None:
     """Checks how a data set's name is written, see `parse`.
 
@@ -79,13 +94,20 @@ def check_storage(name: str, storage: str | None) -> None:
         raise ValueError("data set 'digits' has no files: expected storage=memory; got disk")
 
 
-def index(name: str, data_dir: str | None, image_size: int) -> source_lib.Source:
+def index(
+    name: str,
+    data_dir: str | None = None,
+    image_size: int = 0,
+    image_key: str | None = None,
+    label_key: str | None = None,
+) -> source_lib.Source:
     """Indexes the source that a name asks for, and imports no other.
 
     Args:
       name: see `parse`.
       data_dir: where TFDS keeps prepared data; None is TFDS's own default.
       image_size: pixels a side that digits are made, 0 for their default.
+      image_key, label_key: names of features of TFRecords, None for the usual ones.
 
     Raises:
       ValueError: for a name that can be no data set's; and what the source raises.
@@ -103,7 +125,7 @@ def index(name: str, data_dir: str | None, image_size: int) -> source_lib.Source
     if kind == "tfrecord":
         from kdcl_tf.data.sources import tfrecord
 
-        return tfrecord.index(where)
+        return tfrecord.index(where, image_key, label_key)
     from kdcl_tf.data.sources import tfds
 
     return tfds.index(where, data_dir)
