@@ -184,7 +184,8 @@ class EncodedSplit:
         """Reports that an image cannot be decoded, and why.
 
         Raises:
-          BadImageError: unless bad images are skipped.
+          BadImageError: unless bad images are skipped; and in any case when the image's file
+            has changed since it was indexed, as then labels belong to other images.
         """
         class_name = self.class_names[self.labels[index]]
         self.bad_images.report(self.images.name(index), class_name, self._reason(index))
@@ -240,6 +241,8 @@ class EncodedSplit:
     def _reason(self, index):
         try:
             content = self.images.read(index)
+        except storage.ChangedError as error:
+            raise bad_images_lib.BadImageError(errors.one_line(error)) from error
         except (OSError, tf.errors.OpError) as error:
             return errors.one_line(error)
         return decoding.fault(content) or "it can be decoded whole, and not in part"

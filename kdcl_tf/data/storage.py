@@ -23,7 +23,14 @@ from kdcl_tf.data import stream
 # checksum of them in 4.
 RECORD_HEADER, RECORD_FOOTER = 12, 4
 
+# Hashes of records are below this, so that they are int64.
+HASHES = 1 << 62
+
 _READ_AT_ONCE = 1024
+
+
+class ChangedError(OSError):
+    """A file is not what it was when it was indexed; the message is one line and names it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,6 +119,9 @@ class TFRecords:
       record_numbers: `[N]` int32, the position of each image in its file.
       starts: `[N]` int64, the first byte of each example in its file.
       lengths: `[N]` int64, the bytes of each example.
+      hashes: `[N]` int64, `hashes_of` each example when the files were indexed. What is read
+        is compared with it, since files can be written anew under their old names, sizes and
+        times: labels, which come from the index, would then belong to other images.
     """
 
     files: Sequence[str]
@@ -120,13 +130,14 @@ class TFRecords:
     record_numbers: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
+    hashes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def take(self, indices: Any) -> TFRecords:
         """The images at `indices`, an array or a slice."""
-        columns = ("file_numbers", "record_numbers", "starts", "lengths")
+        columns = ("file_numbers", "record_numbers", "starts", "lengths", "hashes")
         return dataclasses.replace(self, **{name: getattr(self, name)[indices] for name in columns})
 
     def name(self, index: int) -> str:
@@ -139,16 +150,25 @@ class TFRecords:
 
         Raises:
           OSError: when the file is gone, or shorter than it was.
+          ChangedError: when the record is another than when the file was indexed.
         """
-        return tf.io.parse_single_example(self._record(index), self._features)[self.key].numpy()
+        record = self._record(index)
+        with tf.device("CPU:0"):
+            self._check([record], [index])
+            return tf.io.parse_single_example(record, self._features)[self.key].numpy()
 
     def read_all(self) -> Iterator[bytes]:
-        """The bytes of every image, in order; none of those that cannot be read."""
+        """The bytes of every image, in order; none of those that cannot be read.
+
+        Raises:
+          ChangedError: when a record is another than when its file was indexed.
+        """
         optional = {self.key: tf.io.FixedLenFeature([], tf.string, "")}
         for start in range(0, len(self), _READ_AT_ONCE):
             indices = range(start, min(start + _READ_AT_ONCE, len(self)))
             records = [self._record_or_nothing(index) for index in indices]
             with tf.device("CPU:0"):
+                self._check(records, indices)
                 yield from tf.io.parse_example(records, optional)[self.key].numpy()
 
     def size(self, most: int) -> int:
@@ -163,8 +183,28 @@ class TFRecords:
 
     def content(self, index: tf.Tensor) -> tf.Tensor:
         """The bytes of the image at a scalar index, as a scalar string, in a graph."""
-        record = tf.numpy_function(self._record, [index], tf.string)
-        return tf.io.parse_single_example(tf.ensure_shape(record, []), self._features)[self.key]
+        record = tf.ensure_shape(tf.numpy_function(self._record, [index], tf.string), [])
+        # `read` has the words for it: whoever meets this error asks there for the reason.
+        same = tf.debugging.assert_equal(hashes_of(record), self._hashes[index])
+        with tf.control_dependencies([same]):
+            record = tf.identity(record)
+        return tf.io.parse_single_example(record, self._features)[self.key]
+
+    @functools.cached_property
+    def _hashes(self):
+        return stream.on_host(self.hashes)
+
+    def _check(self, records, indices):
+        """Raises ChangedError at the first record, of those read, whose hash is another."""
+        read = np.array([bool(record) for record in records])
+        changed = read & (hashes_of(records).numpy() != self.hashes[np.asarray(indices)])
+        for index in np.asarray(indices)[changed]:
+            raise ChangedError(
+                f"TFRecord file '{self.files[self.file_numbers[index]]}': expected the records that"
+                f" it had when it was indexed; got another record"
+                f" {self.record_numbers[index]}: the file was changed under its old time of change."
+                " Set the time to now (touch), so that it is indexed again"
+            )
 
     @property
     def _features(self):
@@ -293,6 +333,18 @@ class Numbered:
     def name(self, index: int) -> str:
         """The name by which a person finds the image."""
         return f"{self.prefix}#{self.numbers[index]}"
+
+
+def hashes_of(records: Any) -> tf.Tensor:
+    """Hashes of serialised records, the same ones at every time and place.
+
+    Args:
+      records: strings of any shape.
+
+    Returns:
+      int64 of that shape, in 0..`HASHES` - 1.
+    """
+    return tf.strings.to_hash_bucket_fast(records, HASHES)
 
 
 def held(images: Files | TFRecords | Bytes | Pixels) -> Bytes | Pixels:

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import sys
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -15,7 +14,10 @@ import numpy as np
 from kdcl_tf import files
 
 # Part of a cached file's name, so that one of another format is not found.
-_FORMAT = 1
+_FORMAT = 2
+
+# The array of a cached file that is the checksum of the others.
+_CHECKSUM = "checksum"
 
 
 def folder() -> pathlib.Path:
@@ -34,26 +36,26 @@ def cached(
 ) -> dict[str, np.ndarray]:
     """What `build` returns, from the cache where it is there.
 
-    A cached result holds as long as every file keeps its name, size and time of change. A
-    cache that cannot be written to is reported, and is no error.
+    A cached result holds as long as every file keeps its name, size and time of change. It
+    carries a checksum of itself: one that is damaged or altered is reported and built again.
+    A cache that cannot be written to is reported, and is no error.
 
     Args:
       paths: the files that `build` reads.
       facts: what else the result depends on.
-      build: returns arrays by name, none of Python objects.
+      build: returns arrays by name, none of Python objects or called `checksum`.
 
     Raises:
       OSError: when a file is not there; and what `build` raises.
     """
-    path = folder() / f"index-{_digest(paths, facts)}.npz"
-    try:
-        with np.load(path) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        pass  # Not there, or damaged: it is made again.
+    digest = _digest(paths, facts)
+    path = folder() / f"index-{digest}.npz"
+    found = _read(path, digest)
+    if found is not None:
+        return found
     arrays = dict(build())
     try:
-        _write(path, arrays)
+        _write(path, {**arrays, _CHECKSUM: _checksum(digest, arrays)})
     except OSError as error:
         print(
             f"the index of {len(paths)} files is not kept: '{path.parent}' cannot be written to"
@@ -74,6 +76,32 @@ def _digest(paths, facts):
         ],
     ]
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]
+
+
+def _read(path, digest):
+    """The arrays of a cached file; None where there is none or, as is said then, it is damaged."""
+    try:
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        if arrays.pop(_CHECKSUM).tobytes() == _checksum(digest, arrays).tobytes():
+            return arrays
+        reason = "its checksum is another"
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # Whatever zip files and NumPy may say of a damaged one.
+        reason = " ".join(str(error).split()) or type(error).__name__
+    print(f"the index '{path}' is damaged ({reason}): it is built again", file=sys.stderr)
+    return None
+
+
+def _checksum(digest, arrays):
+    """`[32]` uint8: of the names, types, shapes and contents, and of what they were found in."""
+    checksum = hashlib.sha256(digest.encode())
+    for name, array in sorted(arrays.items()):
+        array = np.ascontiguousarray(array)
+        checksum.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        checksum.update(array)
+    return np.frombuffer(checksum.digest(), np.uint8)
 
 
 def _write(path, arrays):

@@ -49,19 +49,19 @@ def locate(
         record that `facts` refuses.
     """
     found = index_cache.cached(files, key, lambda: _pass(files, facts, check))
-    counts, lengths = found.pop("counts"), found.pop("lengths")
+    counts, lengths, hashes = (found.pop(name) for name in ("counts", "lengths", "hashes"))
     numbers = np.repeat(np.arange(len(files), dtype=np.int32), counts)
     firsts = np.cumsum(counts) - counts
     whole = lengths + storage.RECORD_HEADER + storage.RECORD_FOOTER
     before = np.concatenate([[0], np.cumsum(whole)])
     starts = before[:-1] - before[firsts][numbers] + storage.RECORD_HEADER
     positions = (np.arange(len(lengths)) - firsts[numbers]).astype(np.int32)
-    images = storage.TFRecords(tuple(files), image_key, numbers, positions, starts, lengths)
-    return images, found
+    columns = numbers, positions, starts, lengths, hashes
+    return storage.TFRecords(tuple(files), image_key, *columns), found
 
 
 def _pass(files, facts, check):
-    """Arrays of all files: records in each, the length of each record, and its facts."""
+    """Arrays of all files: records in each, the length and hash of each record, and its facts."""
     began, told, found = time.monotonic(), time.monotonic(), []
     with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [pool.submit(_read_file, file, facts, check) for file in files]
@@ -83,11 +83,12 @@ def _pass(files, facts, check):
 
 
 def _read_file(file, facts, check):
-    """The lengths of the records of a file, their checksums checked, and their facts."""
+    """The lengths and hashes of a file's records, and their facts; every checksum is checked."""
     record_file.check_not_compressed(file)
 
     def measured(records):
-        return {"lengths": tf.strings.length(records), **facts(records)}
+        known = {"lengths": tf.strings.length(records), "hashes": storage.hashes_of(records)}
+        return {**known, **facts(records)}
 
     parts, count = tf.data.TFRecordDataset(file).batch(_BATCH).map(measured), 0
     # So that a file without records has arrays too, of the right kinds.

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.data.sources.tfrecord, on files written here."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data
+from kdcl_tf.data.bad_images import told_in_one_line
 from kdcl_tf.data.sources import record_index
 from tests import image_files
 
@@ -138,6 +140,28 @@ class IndexTest(TfrecordTestCase):
             self.load(tfrecord_image_key="picture")
         with self.assertRaisesRegex(ValueError, "tfrecord_label_key=y: expected a data set tfrecord"):
             data.load("digits", tfrecord_label_key="y")
+
+
+    @parameterized.product(
+        distortion=("padded_crop", "resized_crop"), where=("memory", "disk")
+    )
+    def test_labels_that_changed_under_the_old_time_are_found(self, distortion, where):
+        """Bad images may be left out, but never is a set read whose labels are of other images."""
+        content = image_files.encode(image_files.photo())
+        one, two = (image_files.example(content, label) for label in (0, 1))
+        path = self.folder / "train"
+        image_files.write_records(self.folder / "test", [one, two])
+        image_files.write_records(path, [one, two] * 3)
+        times, name = path.stat(), f"tfrecord:{self.folder}"
+        arguments = {"distortion": distortion, "image_size": 8, "skip_bad_images": True}
+        data.load(name, storage=where, **arguments)
+        image_files.write_records(path, [two, one] * 3)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        self.assertEqual(path.stat().st_size, times.st_size)
+        with self.assertRaisesRegex((ValueError, OSError), f"^TFRecord file '{path}': expected the"):
+            dataset = data.load(name, storage=where, **arguments)
+            with told_in_one_line():
+                list(data.create_views(dataset, ("a",), seed=0).epoch(0, 3))
 
 
 class RefusedTest(TfrecordTestCase):
