@@ -23,7 +23,15 @@ from absl import flags
 
 from kdcl_tf.programs import command_line
 
-_SLOW = ("tensorflow", "keras", "tensorflow_datasets", "sklearn", "matplotlib", "keras_cv")
+_SLOW = (
+    "numpy",
+    "tensorflow",
+    "keras",
+    "tensorflow_datasets",
+    "sklearn",
+    "matplotlib",
+    "keras_cv",
+)
 
 
 def run(door, *arguments):

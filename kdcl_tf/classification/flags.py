@@ -131,6 +131,14 @@ def _define_data_flags(fv):
         "disk. A run can go on with another.",
         fv,
     )
+    for what in ("image", "label"):
+        flags.DEFINE_string(
+            f"tfrecord_{what}_key",
+            "",
+            f"For --dataset=tfrecord:PATH: name of the feature that is the {what}; by default as "
+            "TensorFlow's scripts for ImageNet or TFDS name it.",
+            fv,
+        )
     flags.DEFINE_bool(
         "skip_bad_images",
         _DEFAULTS.skip_bad_images,

@@ -47,6 +47,8 @@ class Settings(TrainingSettings):
     ramp_up_epochs: int | None = None
     invariant: bool | None = None
     dataset: str = "digits"
+    tfrecord_image_key: str = ""
+    tfrecord_label_key: str = ""
     image_size: int = 0
     distortion: str = "padded_crop"
     storage: str = "auto"
@@ -212,6 +214,7 @@ class Settings(TrainingSettings):
 
     def _check_distortion(self):
         data.check_storage(self.dataset, self.storage)
+        data.check_keys(self.dataset, self.tfrecord_image_key, self.tfrecord_label_key)
         if self.cutout and self.distortion != "padded_crop":
             raise ValueError(f"--cutout goes with --distortion=padded_crop; got {self.distortion}")
 

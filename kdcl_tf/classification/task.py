@@ -210,6 +210,8 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
         storage=settings.storage,
         skip_bad_images=settings.skip_bad_images,
         default_size=settings.default_image_size,
+        tfrecord_image_key=settings.tfrecord_image_key or None,
+        tfrecord_label_key=settings.tfrecord_label_key or None,
     )
 
 

@@ -14,7 +14,15 @@ from tests import in_process
 # Ends the process with the lines it wrote, and tells on stdout of slow imports.
 _PROGRAM = """
 import atexit, runpy, sys
-slow = ("tensorflow", "keras", "tensorflow_datasets", "sklearn", "matplotlib", "keras_cv")
+slow = (
+    "numpy",
+    "tensorflow",
+    "keras",
+    "tensorflow_datasets",
+    "sklearn",
+    "matplotlib",
+    "keras_cv",
+)
 atexit.register(lambda: print("IMPORTED", sorted(set(slow) & set(sys.modules))))
 program = sys.argv.pop(1)
 sys.argv[0] = f"kdcl-{program}"
