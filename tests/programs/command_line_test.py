@@ -69,7 +69,7 @@ _ERRORS = (
     ("export", ["--workdir=no/run"], "got no/run, which has no flags.txt"),
     ("export", ["--workdir=x", "--format=onnx"], "value should be one of <saved_model|keras"),
     ("detect", ["--detector=yolo"], "flag --detector=yolo: value should be one of"),
-    ("detect", ["--backbone=resnet19"], "--backbone=resnet19 is neither a path nor a student"),
+    ("detect", ["--backbone=resnet19"], "backbone=resnet19 is neither a path nor a student"),
 )
 
 

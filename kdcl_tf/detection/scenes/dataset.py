@@ -92,7 +92,7 @@ class Scenes:
         if not len(self.dropped_ids):
             return None
         return (
-            f"{name}: {len(self.dropped_ids)} of the boxes are left out, which have no area inside"
+            f"{name}: {len(self.dropped_ids)} boxes are left out, since they have no area inside"
             f" their image; the first is that of annotation {self.dropped_ids[0]}"
         )
 
@@ -205,5 +205,5 @@ class SceneDataset:
     def warnings(self) -> tuple[str, ...]:
         """A line for each split that has boxes that could not be used."""
         splits = (("train", self.train), ("test", self.test))
-        told = (scenes.warning(f"{split} of {self.name}") for split, scenes in splits)
-        return tuple(filter(None, told))
+        lines = (scenes.warning(f"{split} of {self.name}") for split, scenes in splits)
+        return tuple(filter(None, lines))

@@ -15,9 +15,9 @@ from tests import coco_files
 class ValidateNameTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters("", "coco", "coco:", "coco: ", "coco/2014", "cifar100", "/tmp")
     def test_bad(self, name):
-        with self.assertRaisesRegex(ValueError, "data set: got .*, wanted coco:PATH.*coco/2017"):
+        with self.assertRaisesRegex(ValueError, "data set: expected coco:PATH.*coco/2017.*; got"):
             coco_loading.validate_name(name)
-        with self.assertRaisesRegex(ValueError, "data set: got"):
+        with self.assertRaisesRegex(ValueError, "data set: expected"):
             coco_loading.load(name)
 
     def test_costs_no_import_of_tensorflow(self):
