@@ -159,7 +159,7 @@ class SettingsTest(parameterized.TestCase):
     def test_an_image_too_small_for_a_student_is_refused_before_data_is_read(self):
         fields = {"students": ("resnet8", "mobilenet_v2"), "dataset": "cifar10"}
         self.assertEqual(Settings(**fields, image_size=32).image_size, 32)
-        with self.assertRaisesRegex(ValueError, "got 16 pixels a side, wanted 32 or more for"):
+        with self.assertRaisesRegex(ValueError, "expected 32 or more pixels a side for .*; got 16"):
             Settings(**fields, image_size=16)
 
     def test_general_needs_held_out_images_and_nothing_else_does(self):

@@ -37,7 +37,7 @@ def _run(program, *arguments, cwd=None):
 
 # `(program, arguments, what it says)`.
 _ERRORS = (
-    ("train", ["--students=resnet8,vgg"], "unknown student 'vgg': wanted"),
+    ("train", ["--students=resnet8,vgg"], "unknown student 'vgg': expected"),
     ("train", ["--students=resnet30"], "depth must be 6n+2 .*nearest are resnet26 and resnet32"),
     ("train", ["--students="], "expected --students with names"),
     ("train", ["--ensemble=mean"], "value should be one of <naive|linear|min_logit|general>"),
