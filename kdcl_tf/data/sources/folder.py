@@ -11,7 +11,7 @@ import numpy as np
 from kdcl_tf.data import storage
 from kdcl_tf.data.sources import source as source_lib
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 TEST_NAMES = ("test", "validation", "val")
 
 
