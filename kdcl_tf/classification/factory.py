@@ -87,7 +87,12 @@ def create_teacher(settings, dataset):
     Raises:
       ValueError: when there is none, or one for other images.
     """
-    teacher = teachers.ServedTeacher(settings.teacher, **dataset.normalization.as_card())
+    teacher = teachers.ServedTeacher(
+        settings.teacher,
+        **dataset.normalization.as_card(),
+        class_names=dataset.class_names,
+        match_classes=settings.match_classes,
+    )
     shape = tuple(teacher.card["image_shape"])
     if shape != tuple(dataset.image_shape):
         raise ValueError(

@@ -91,9 +91,10 @@ def categories(
 ) -> Analysis:
     """Accuracy by category of two students, see `categories.accuracy_by_category`."""
     accuracies = {
+        # A student may know further classes, of which there are no images.
         each.name: categories_lib.accuracy_by_category(
             *loaded.predictions(each.predict, split, batch_size)
-        )
+        )[: len(class_names)]
         for each in students
     }
     (first, one), (second, two) = accuracies.items()

@@ -103,7 +103,7 @@ class FileTest(BackboneSourceTestCase):
 
     def test_a_card_of_other_types_is_refused(self):
         wanted = (
-            ({"student": "resnet18", "mean": None}, "student.json: mean is None; wanted a list"),
+            ({"student": "resnet18", "mean": None}, "student.json: expected mean to be a list of numbers; got None"),
             ({"student": "resnet18", "deviation": ["a"]}, "deviation is .'a'.; wanted a list"),
             ({"student": 18}, "student.json: student is 18; wanted the name of a student"),
         )
