@@ -31,7 +31,7 @@ class LoadedStudent:
 
     name: str
     path: pathlib.Path
-    predict: Callable[[Any], Mapping[str, Any]]
+    predict: Callable[..., Mapping[str, Any]]
     card: dict[str, Any]
 
     @property
@@ -122,8 +122,8 @@ def fitted(
             f"{dataset.name} with {list(dataset.image_shape)}"
         )
 
-    def predict(images):
-        found = student.predict(images)
+    def predict(images, **options):
+        found = student.predict(images, **options)
         return {name: tf.gather(values, order, axis=1) for name, values in found.items()}
 
     is_same = order == list(range(len(order)))

@@ -68,7 +68,9 @@ class ServedTeacher(keras.layers.Layer):
             )
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        logits = self._predict(self.normalization.fractions(images))["logits"]
+        # Distorted views may leave 0..1.
+        pixels = self.normalization.fractions(images)
+        logits = self._predict(pixels, check_range=False)["logits"]
         is_same = self._order == list(range(len(self._order)))
         return logits if is_same else tf.gather(logits, self._order, axis=1)
 
