@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from absl import flags
 
 from kdcl_tf import files
 from kdcl_tf.programs import command_line
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import classes, exported
 
 if TYPE_CHECKING:
     from kdcl_tf.data import ImageDataset
@@ -52,6 +53,14 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "skip_bad_images",
         False,
         "Leave out images that cannot be decoded, instead of stopping at the first.",
+        flag_values,
+    )
+    flags.DEFINE_enum(
+        "match_classes",
+        "name",
+        classes.MATCHES,
+        "How a student's classes are matched with the data set's. position: a class is the same in "
+        "the same place, for class names that are only numbers or are written otherwise.",
         flag_values,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
@@ -125,8 +134,10 @@ def _prepare_students(
         dataset = loaded.load_dataset(
             students[0].card, name, values["data_dir"], values["skip_bad_images"]
         )
+    students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
-        loaded.check_fits(each.name, each.card, dataset)
+        if told := loaded.among_more(each, dataset):
+            print(told, file=sys.stderr)
     split = getattr(dataset, values["split"])
     if values["images"]:
         split = split.take(slice(values["images"]))

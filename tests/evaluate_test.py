@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.evaluate, on students that were exported untrained."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -21,14 +22,14 @@ def _main(*arguments):
     return done.stdout, done.stderr, done.returncode
 
 
-def _write_photos(folder, classes=2):
-    random = np.random.default_rng(0)
-    for split, count in (("train", 4), ("test", 3)):
-        for label in range(classes):
-            place = folder / split / f"class_{label}"
+def _write_digits(folder, names, labels=range(10)):
+    """The digits' first test images as a folder of classes: `names[label]` is the class's."""
+    digits = data.load("digits", image_size=8).test
+    for split in ("train", "test"):
+        for label in labels:
+            place = folder / split / names[label]
             place.mkdir(parents=True)
-            for number in range(count):
-                image = random.integers(256, size=[9, 9, 3], dtype=np.uint8)
+            for number, image in enumerate(digits.images[digits.labels == label][:6]):
                 (place / f"{number}.png").write_bytes(tf.io.encode_png(image).numpy())
 
 
@@ -74,18 +75,22 @@ class EvaluateTest(tf.test.TestCase):
 
     def test_a_folder_of_photos(self):
         photos = self.folder / "photos"
-        _write_photos(photos, 10)
+        _write_digits(photos, [str(digit) for digit in range(10)])
         model = self.folder / "run" / "students" / "resnet8"
-        table, _, status = _main(f"--model={model}", f"--dataset=folder:{photos}")
-        self.assertEqual(status, 0)
-        self.assertRegex(table.splitlines()[1], r"^resnet8 .* 30$")
+        table, stderr, status = _main(f"--model={model}", f"--dataset=folder:{photos}")
+        self.assertEqual((stderr, status), ("", 0))
+        self.assertRegex(table.splitlines()[1], r"^resnet8 .* 60$")
 
     def test_other_classes_are_refused_in_one_line(self):
         photos = self.folder / "two"
-        _write_photos(photos, 2)
+        _write_digits(photos, ["cat", "dog"], range(2))
         _, stderr, status = _main(f"--workdir={self.folder / 'run'}", f"--dataset=folder:{photos}")
         self.assertEqual(status, 1)
-        self.assertRegex(stderr, "expected a data set of 10 classes for student resnet8; got .* of 2: choose")
+        self.assertRegex(
+            stderr,
+            "expected folder:.*two to have the classes of student resnet8; got 2 of 2 that it does "
+            "not know, 'cat', 'dog', while 10 of 10 are only the student's: '0', '1', '2' and 7",
+        )
         self.assertEqual(stderr.count("\n"), 1)
 
     def test_analyses_write_numbers_and_plot_beside_the_run(self):
@@ -134,10 +139,10 @@ class EvaluateTest(tf.test.TestCase):
     def test_what_an_analysis_cannot_use_is_refused_in_one_line(self):
         run, model = self.folder / "run", self.folder / "run" / "students" / "resnet8"
         for arguments, message in (
-            ((f"--model={model}", "--analysis=categories"), "expected two students for --analysis=categories; got 1"),
+            ((f"--model={model}", "--analysis=categories"), "expected two students for"),
             ((f"--workdir={run}", "--analysis=loss_gap"), "--workdir=BASELINE,OTHER"),
             ((f"--workdir={run}", f"--model={model}"), "exactly one of"),
-            ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "expected a step of the noise above 0"),
+            ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "a step of the noise above 0"),
             ((f"--workdir={run}", "--plot=/nowhere/a.png"), "there is no folder /nowhere"),
         ):
             _, stderr, status = _main(*arguments)
@@ -150,6 +155,124 @@ class EvaluateTest(tf.test.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(stderr, "expected an exported student, a folder with saved_model.pb")
         self.assertEqual(stderr.count("\n"), 1)
+
+
+# In alphabetical order, which is that of folders, their numbers are 8, 5, 4, 9, 1, 7, 6, 3, 2, 0.
+_WORDS = "zero one two three four five six seven eight nine".split()
+
+
+class MatchedClassesTest(tf.test.TestCase):
+    """A student of digits by their words, on folders with other names and other orders."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.folder = pathlib.Path(temporary.name)
+        cls.dataset = dataclasses.replace(
+            data.load("digits", image_size=8), class_names=tuple(_WORDS)
+        )
+        keras.utils.set_random_seed(0)
+        student = students.build("resnet8", 10, (8, 8, 3))
+        student.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        train = cls.dataset.train
+        images = cls.dataset.normalization.apply(train.images)
+        student.fit(images, train.labels, batch_size=32, epochs=3, verbose=0)
+        cls.model = cls.folder / "students" / "resnet8"
+        serving.export_student(student, cls.model, card=Card.of(student, cls.dataset))
+
+    def _scores(self, photos, *arguments, analysis="scores"):
+        output = self.folder / "found.json"
+        flags = (f"--model={self.model}", f"--dataset=folder:{photos}", f"--output={output}")
+        _, stderr, status = _main(*flags, f"--analysis={analysis}", *arguments)
+        self.assertEqual(status, 0, stderr)
+        return json.loads(output.read_text()), stderr
+
+    def _expected(self, labels=range(10)):
+        """Accuracy on the folder's images by TensorFlow's own loader, classes as exported."""
+        predict = tf.saved_model.load(str(self.model)).signatures["serving_default"]
+        test = self.dataset.test
+        hits = []
+        for label in labels:
+            images = test.images[test.labels == label][:6]
+            logits = predict(images=tf.constant(images))["logits"].numpy()
+            hits.extend(logits.argmax(axis=1) == label)
+        return np.mean(hits)
+
+    def test_folders_in_another_order_have_the_same_accuracy(self):
+        photos = self.folder / "alphabetical"
+        _write_digits(photos, _WORDS)
+        scores, stderr = self._scores(photos)
+        self.assertEqual(stderr, "")
+        self.assertGreater(self._expected(), 0.7)
+        self.assertAllClose(scores["resnet8"]["top_1"], self._expected())
+        overfitted, _ = self._scores(photos, analysis="overfitting")
+        found = overfitted["numbers"]["resnet8"]
+        self.assertAllClose([found["train"], found["test"]], [self._expected()] * 2)
+        noisy, _ = self._scores(photos, "--noise_max=0", analysis="noise")
+        accuracy = noisy["numbers"]["students"]["resnet8"]["accuracy"]
+        self.assertAllClose(accuracy[0][0], self._expected())
+        by_position, _ = self._scores(photos, "--match_classes=position")
+        self.assertLess(by_position["resnet8"]["top_1"], 0.5)
+
+    def test_a_part_of_the_classes_is_evaluated_among_all(self):
+        photos, labels = self.folder / "part", (7, 2, 9)
+        _write_digits(photos, _WORDS, labels)
+        scores, stderr = self._scores(photos)
+        self.assertAllClose(scores["resnet8"]["top_1"], self._expected(labels))
+        self.assertRegex(stderr, "^student resnet8 knows 10 classes, of which .*part has 3: ")
+        self.assertEqual(stderr.count("\n"), 1)
+
+    def test_a_part_of_the_classes_by_category(self):
+        photos, labels = self.folder / "categories", (7, 2, 9)
+        _write_digits(photos, _WORDS, labels)
+        shutil.copytree(self.model, self.model.with_name("again"))
+        output = self.folder / "categories.json"
+        _, _, status = _main(
+            f"--model={self.model},{self.model.with_name('again')}",
+            *(f"--dataset=folder:{photos}", f"--output={output}", "--analysis=categories"),
+        )
+        self.assertEqual(status, 0)
+        numbers = json.loads(output.read_text())["numbers"]
+        self.assertEqual(numbers["categories"], ["nine", "seven", "two"])
+        self.assertEqual(numbers["equal"], 3)
+        for name, label in (("nine", 9), ("seven", 7), ("two", 2)):
+            place = numbers["categories"].index(name)
+            self.assertAllClose(numbers["accuracy"]["again"][place], self._expected([label]))
+
+    def test_numbers_for_words_are_refused_with_the_flag_that_helps(self):
+        photos = self.folder / "numbers"
+        _write_digits(photos, [str(digit) for digit in range(10)])
+        flags = (f"--model={self.model}", f"--dataset=folder:{photos}")
+        _, stderr, status = _main(*flags)
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, "only numbers: .*, pass --match_classes=position$")
+        self.assertEqual(stderr.count("\n"), 1)
+        scores, _ = self._scores(photos, "--match_classes=position")
+        self.assertAllClose(scores["resnet8"]["top_1"], self._expected())
+
+    def test_a_renamed_class_is_named(self):
+        photos = self.folder / "renamed"
+        _write_digits(photos, ["null", *_WORDS[1:]])
+        _, stderr, status = _main(f"--model={self.model}", f"--dataset=folder:{photos}")
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, "1 of 10 .* not know, 'null', while 1 of 10 .*: 'zero': choose")
+
+    def test_a_teacher_is_matched_by_name(self):
+        photos = self.folder / "taught"
+        _write_digits(photos, [str(digit) for digit in range(10)])
+        flags = (
+            *("--method=offline_distillation", "--students=resnet8", f"--teacher={self.model}"),
+            *(f"--dataset=folder:{photos}", "--epochs=1", "--milestones=", "--image_size=8"),
+        )
+        refused = in_process.run("train", f"--workdir={self.folder / 'refused'}", *flags)
+        self.assertEqual(refused.returncode, 1)
+        self.assertRegex(refused.stderr, "the teacher; got 10 of 10 .* --match_classes=position$")
+        done = in_process.run(
+            "train", f"--workdir={self.folder / 'done'}", *flags, "--match_classes=position"
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(taught.returncode, 0, taught.stderr)
         self.assertIn("resnet8: test accuracy", taught.stdout)
         for wrong, message in (
-            (self.folder / "one", "a run of 2: choose one of "),
+            (self.folder / "one", "a run of 3: choose one of "),
             (self.folder / "none", "expected an exported student as the teacher"),
         ):
             refused = _train(self.folder / "refused", method, f"--teacher={wrong}")

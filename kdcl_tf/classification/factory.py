@@ -106,7 +106,12 @@ def create_teacher(settings: Settings, dataset: data.ImageDataset) -> teachers.S
     Raises:
       ValueError: when there is none, or when it takes images of another shape.
     """
-    teacher = teachers.ServedTeacher(settings.teacher, **dataset.normalization.as_card())
+    teacher = teachers.ServedTeacher(
+        settings.teacher,
+        **dataset.normalization.as_card(),
+        class_names=dataset.class_names,
+        match_classes=settings.match_classes,
+    )
     shape = tuple(teacher.card["image_shape"])
     if shape != tuple(dataset.image_shape):
         raise ValueError(

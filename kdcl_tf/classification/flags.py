@@ -7,6 +7,7 @@ from absl import flags
 
 from kdcl_tf import data
 from kdcl_tf.classification import settings as settings_lib
+from kdcl_tf.serving import classes
 from kdcl_tf.training import flags as training_flags
 
 _DEFAULTS = settings_lib.Settings()
@@ -57,6 +58,14 @@ def _define_method_flags(fv):
         "",
         "For --method=offline_distillation: an exported student, WORKDIR/students/NAME, or a "
         "finished run of one.",
+        fv,
+    )
+    flags.DEFINE_enum(
+        "match_classes",
+        _DEFAULTS.match_classes,
+        classes.MATCHES,
+        "How the teacher's classes are matched with the data set's. position: a class is the same "
+        "in the same place, for class names that are only numbers or are written otherwise.",
         fv,
     )
     flags.DEFINE_integer(

@@ -6,6 +6,7 @@ import dataclasses
 
 from kdcl_tf import data, students
 from kdcl_tf.objectives.names import ENSEMBLES
+from kdcl_tf.serving.classes import MATCHES
 from kdcl_tf.training.settings import TrainingSettings
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
@@ -43,6 +44,7 @@ class Settings(TrainingSettings):
     temperature: float | None = None
     distillation_weight: float = 1.0
     teacher: str = ""
+    match_classes: str = "name"
     branches: int | None = None
     ramp_up_epochs: int | None = None
     invariant: bool | None = None
@@ -85,6 +87,7 @@ class Settings(TrainingSettings):
             general_constraint=GENERAL_CONSTRAINTS,
             distortion=data.DISTORTIONS,
             storage=data.STORAGES,
+            match_classes=MATCHES,
         )
         self._check_training()
         self._check_ranges()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -91,9 +92,10 @@ def categories(
 ) -> Analysis:
     """Accuracy by category of two students, see `categories.accuracy_by_category`."""
     accuracies = {
+        # A student may know further classes, of which there are no images.
         each.name: categories_lib.accuracy_by_category(
             *loaded.predictions(each.predict, split, batch_size)
-        )
+        )[: len(class_names)]
         for each in students
     }
     (first, one), (second, two) = accuracies.items()
@@ -130,7 +132,10 @@ def noise(
     options: Noise,
 ) -> Analysis:
     """Loss under noise, and the gap to the first student; see `noise.noise_curves`."""
-    predictors = {each.name: each.predict for each in students}
+    # Noise leaves 0..1.
+    predictors = {
+        each.name: functools.partial(each.predict, check_range=False) for each in students
+    }
     deviations = options.deviations
     curves = noise_lib.noise_curves(
         predictors, split, deviations, options.draws, options.seed, batch_size

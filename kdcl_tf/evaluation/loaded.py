@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from kdcl_tf import data, serving
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation.scores import scores
+from kdcl_tf.serving import classes
 from kdcl_tf.training.workdir import read_flags
 
 
@@ -29,7 +31,7 @@ class LoadedStudent:
 
     name: str
     path: pathlib.Path
-    predict: Callable[[Any], Mapping[str, Any]]
+    predict: Callable[..., Mapping[str, Any]]
     card: dict[str, Any]
 
     @property
@@ -90,19 +92,53 @@ def load_dataset(
     )
 
 
-def check_fits(name: str, card: Mapping[str, Any], dataset: data.ImageDataset) -> None:
-    """Raises ValueError when the student's classes or images are not the data set's."""
-    if card["num_classes"] != dataset.num_classes:
-        raise ValueError(
-            f"expected a data set of {card['num_classes']} classes for student {name}; got "
-            f"{dataset.name} of {dataset.num_classes}: choose the data set that it was trained "
-            "on, or one like it"
-        )
+def fitted(
+    student: LoadedStudent, dataset: data.ImageDataset, match_classes: str = "name"
+) -> LoadedStudent:
+    """The student with its logits in the order of a data set's classes.
+
+    Logits of classes that only the student knows come after those, so that its accuracy is
+    among all the classes that it tells apart.
+
+    Args:
+      student: a loaded student.
+      dataset: the data set that it is evaluated on.
+      match_classes: one of `serving.classes.MATCHES`.
+
+    Raises:
+      ValueError: when the student's classes or images are not the data set's.
+    """
+    card = student.card
+    order = classes.order(
+        card["class_names"],
+        dataset.class_names,
+        student=f"student {student.name}",
+        dataset=dataset.name,
+        match=match_classes,
+    )
     if tuple(card["image_shape"]) != tuple(dataset.image_shape):
         raise ValueError(
-            f"expected images of {list(card['image_shape'])} for student {name}; got "
+            f"expected images of {list(card['image_shape'])} for student {student.name}; got "
             f"{dataset.name} with {list(dataset.image_shape)}"
         )
+
+    def predict(images, **options):
+        found = student.predict(images, **options)
+        return {name: tf.gather(values, order, axis=1) for name, values in found.items()}
+
+    is_same = order == list(range(len(order)))
+    return student if is_same else dataclasses.replace(student, predict=predict)
+
+
+def among_more(student: LoadedStudent, dataset: data.ImageDataset) -> str:
+    """A line on a student of more classes than the data set has, "" on any other."""
+    known, found = len(student.card["class_names"]), dataset.num_classes
+    if known == found:
+        return ""
+    return (
+        f"student {student.name} knows {known} classes, of which {dataset.name} has {found}: it is "
+        f"evaluated among all {known}"
+    )
 
 
 def predictions(

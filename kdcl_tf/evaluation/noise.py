@@ -29,7 +29,8 @@ def noise_curves(
     draw and image.  At deviation 0 all draws are the clean images, which count once.
 
     Args:
-      predictors: `{name: predict}`, with `predict` from `serving.load_student`.
+      predictors: `{name: predict}`, as `serving.load_student` gives `predict`, for floats of any
+        range.
       split: the images.
       deviations: numbers of 0 or more, in units of 0..1.
       draws: independent noises of each deviation.

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf import files
-from kdcl_tf.serving import cards, exported
+from kdcl_tf.serving import cards, exported, images as images_lib
 from kdcl_tf.students import normalization, precision
 
 __all__ = ["export_student", "load_student", "save_keras", "save_weights"]
@@ -62,10 +62,10 @@ def export_student(
     `tf.lite.TFLiteConverter.from_saved_model(path)` converts it.  It computes in float32,
     whatever precision the student was trained in.
 
-    Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` of any B, and gives
-    `logits` and `probabilities`, float32 `[B, num_classes]`; the signature `pixels` takes
-    `pixels`, the same as float32 in 0..1, and gives the same.  Beside it are
-    `class_names.txt`, a line for each class, and `student.json`, the card.
+    Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` with any B, 0 too, and
+    the card's H, W and C, and gives `logits` and `probabilities`, float32 `[B, num_classes]`;
+    the signature `pixels` takes `pixels`, the same as float32 in 0..1, and gives the same.
+    Beside it are `class_names.txt`, a line for each class, and `student.json`, the card.
 
     Args:
       student: a built keras.Model of normalised images.
@@ -99,7 +99,9 @@ def load_student(
 
     Returns:
       `(predict, card)`: `predict(images)` takes `[B, H, W, C]`, uint8 or floats in 0..1, and
-      gives `{"logits", "probabilities"}`; `card` is `student.json`, `class_names` included.
+      gives `{"logits", "probabilities"}`; it raises ValueError for images of another size, type
+      or range.  `predict(images, check_range=False)` takes floats of any range, for images that
+      were distorted or made noisy.  `card` is `student.json`, `class_names` included.
 
     Raises:
       ValueError: when the folder is no student that `export_student` wrote.
@@ -113,12 +115,12 @@ def load_student(
     card = cards.read_student(path)
     loaded = exported.load(path)
 
-    def predict(images):
+    def predict(images, check_range=True):
+        images = images_lib.checked(images, card["image_shape"], check_range)
         # The closure holds `loaded`, because a signature does not keep its variables alive.
-        if tf.as_dtype(getattr(images, "dtype", tf.uint8)).is_floating:
-            return loaded.signatures["pixels"](pixels=tf.cast(images, tf.float32))
-        images = tf.convert_to_tensor(images, tf.uint8)
-        return loaded.signatures["serving_default"](images=images)
+        if images.dtype == tf.uint8:
+            return loaded.signatures["serving_default"](images=images)
+        return loaded.signatures["pixels"](pixels=images)
 
     return predict, card
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kdcl_tf.cohort.membership import check_classifier, output_shape
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.serving import exported, saved_model
+from kdcl_tf.serving import classes, exported, saved_model
 
 __all__ = ["ServedTeacher", "find", "frozen", "num_classes"]
 
@@ -27,9 +27,13 @@ class ServedTeacher(keras.layers.Layer):
       path: see `find`.
       mean, deviation: per channel, in units of 0..1, of the normalisation that its inputs
         have; by default that of the data it was trained on.
+      class_names: the names of the students' classes, in whose order its logits come; by
+        default its own.
+      match_classes: how the two are matched, one of `serving.classes.MATCHES`.
 
     Raises:
-      ValueError: when there is no exported student at the path.
+      ValueError: when there is no exported student at the path, or its classes are not the
+        students'.
     """
 
     def __init__(
@@ -37,6 +41,8 @@ class ServedTeacher(keras.layers.Layer):
         path: str | os.PathLike,
         mean: Sequence[float] | None = None,
         deviation: Sequence[float] | None = None,
+        class_names: Sequence[str] | None = None,
+        match_classes: str = "name",
         **kwargs: Any,
     ):
         super().__init__(**{**kwargs, "trainable": False})
@@ -45,15 +51,39 @@ class ServedTeacher(keras.layers.Layer):
         given = {"mean": mean, "deviation": deviation}
         given = {name: value for name, value in given.items() if value is not None}
         self.normalization = Normalization.from_card({**self.card, **given})
+        own = self.card["class_names"]
+        self.class_names = tuple(own if class_names is None else class_names)
+        self.match_classes = match_classes
+        self._order = classes.order(
+            own,
+            self.class_names,
+            student="the teacher",
+            dataset="the data set",
+            match=match_classes,
+        )
+        if len(self.class_names) != len(own):
+            raise ValueError(
+                f"expected a teacher of the students' {len(self.class_names)} classes alone; got "
+                f"{self.folder} of {len(own)}"
+            )
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self._predict(self.normalization.fractions(images))["logits"]
+        # Distorted views may leave 0..1.
+        pixels = self.normalization.fractions(images)
+        logits = self._predict(pixels, check_range=False)["logits"]
+        is_same = self._order == list(range(len(self._order)))
+        return logits if is_same else tf.gather(logits, self._order, axis=1)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
         return (input_shape[0], self.card["num_classes"])
 
     def get_config(self) -> dict[str, Any]:
-        own = {"path": self.folder, **self.normalization.as_card()}
+        own = {
+            "path": self.folder,
+            **self.normalization.as_card(),
+            "class_names": list(self.class_names),
+            "match_classes": self.match_classes,
+        }
         return {**super().get_config(), **own}
 
 

@@ -13,6 +13,7 @@ from kdcl_tf.training.workdir import Workdir
 _UNUSUAL = {
     "method": "offline_distillation",
     "teacher": "runs/a teacher/students=old",
+    "match_classes": "position",
     "students": ("resnet8", "resnet8", "wrn_10_1"),
     "ensemble": "linear",
     "temperature": 3.5,

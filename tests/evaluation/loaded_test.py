@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.evaluation.loaded."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -12,7 +13,11 @@ from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.evaluation import loaded
 from kdcl_tf.serving.cards import Card
 
-_CARD = {"image_shape": [8, 8, 3], "num_classes": 10, "dataset": "digits"}
+_CARD = {
+    "image_shape": [8, 8, 3],
+    "class_names": [str(digit) for digit in range(10)],
+    "dataset": "digits",
+}
 
 
 def _by_numpy(logits, labels):
@@ -49,15 +54,41 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "pass dataset=NAME"):
             loaded.load_dataset({"image_shape": [8, 8, 3]})
 
+    def _student(self, **change):
+        """One whose logits of two black images are 0, 1, 2 ... by class."""
+        card = {**_CARD, **change}
+        row = np.arange(len(card["class_names"]), dtype=np.float32)
+        logits = np.tile(row, (2, 1))
+        return loaded.LoadedStudent("x", None, lambda images: {"logits": logits}, card)
+
+    def test_logits_come_in_the_order_of_the_data_set(self):
+        names = tuple(str(digit) for digit in (3, 1, 0, 2, 9, 8, 7, 6, 5, 4))
+        dataset = dataclasses.replace(data.load("digits", image_size=8), class_names=names)
+        logits = loaded.fitted(self._student(), dataset).predict(None)["logits"]
+        self.assertAllEqual(logits, [[3, 1, 0, 2, 9, 8, 7, 6, 5, 4]] * 2)
+        by_position = loaded.fitted(self._student(), dataset, "position").predict(None)["logits"]
+        self.assertAllEqual(by_position, [range(10)] * 2)
+
+    def test_classes_that_only_the_student_knows_come_last(self):
+        dataset = dataclasses.replace(data.load("digits", image_size=8), class_names=("7", "2"))
+        logits = loaded.fitted(self._student(), dataset).predict(None)["logits"]
+        self.assertAllEqual(logits, [[7, 2, 0, 1, 3, 4, 5, 6, 8, 9]] * 2)
+        self.assertEqual(
+            loaded.among_more(self._student(), dataset),
+            "student x knows 10 classes, of which digits has 2: it is evaluated among all 10",
+        )
+        self.assertEqual(loaded.among_more(self._student(), data.load("digits", image_size=8)), "")
+
     @parameterized.parameters(
-        ({"num_classes": 100}, "expected a data set of 100 classes for student x; got digits of 10"),
-        ({"image_shape": [8, 6, 3]}, r"expected images of \[8, 6, 3\] for student x; got digits with \[8, 8, 3\]"),
+        ({"class_names": ["a", "b"]}, "to have the classes of student x; got 10 of 10 .* not know"),
+        ({"image_shape": [8, 6, 3]}, r"images of \[8, 6, 3\] for student x; got digits with \[8,"),
     )
     def test_what_does_not_fit_is_refused(self, change, message):
         dataset = data.load("digits", image_size=8)
-        loaded.check_fits("x", _CARD, dataset)
+        student = self._student()
+        self.assertIs(loaded.fitted(student, dataset), student)
         with self.assertRaisesRegex(ValueError, message):
-            loaded.check_fits("x", {**_CARD, **change}, dataset)
+            loaded.fitted(self._student(**change), dataset)
 
     def test_images_that_are_not_square_fit_too(self):
         split = dataset_lib.ImageSplit(np.zeros([2, 4, 5, 3], np.uint8), np.arange(2))
@@ -65,8 +96,8 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
         dataset = dataset_lib.ImageDataset(
             "levels", split, split.take([]), split, names, ours, True
         )
-        card = {"image_shape": [4, 5, 3], "num_classes": 2, "dataset": "levels"}
-        loaded.check_fits("x", card, dataset)
+        student = self._student(image_shape=[4, 5, 3], class_names=["dark", "bright"])
+        self.assertIs(loaded.fitted(student, dataset), student)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data, serving, students
+from kdcl_tf.serving import cards
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision
 from tests.students.plain_layers import move_statistics
@@ -101,6 +102,45 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             for value in outputs.values():
                 self.assertEqual(value.dtype, tf.float32)
                 self.assertEqual(value.shape, (count, 10))
+
+    @parameterized.parameters(
+        (lambda images: np.repeat(images, 4, axis=1), r"got uint8 \[3, 32, 8, 3\]: scale them"),
+        (lambda images: images[0], r"got uint8 \[8, 8, 3\]: give a batch of one"),
+        (lambda images: images.astype(np.float32), r"from 0 to 255: divide grey levels"),
+    )
+    def test_what_it_would_answer_wrongly_is_refused(self, changed, message):
+        predict, _ = serving.load_student(self._export(_student()))
+        message = r"^expected images as uint8 \[B, 8, 8, 3\].*" + message
+        with self.assertRaisesRegex(ValueError, message):
+            predict(changed(self.dataset.test.images[:3]))
+
+    def test_its_signatures_take_one_size_and_any_number(self):
+        loaded = tf.saved_model.load(str(self._export(_student())))
+        for name, given, kind in (
+            ("serving_default", "images", tf.uint8),
+            ("pixels", "pixels", tf.float32),
+        ):
+            signature = loaded.signatures[name]
+            (_, inputs) = signature.structured_input_signature
+            self.assertEqual(inputs[given].shape, [None, 8, 8, 3])
+            for shape in ([2, 16, 8, 3], [2, 8, 8, 1], [8, 8, 3]):
+                with self.assertRaises(tf.errors.InvalidArgumentError):
+                    signature(**{given: tf.zeros(shape, kind)})
+
+    def test_an_export_for_any_size_is_held_to_its_card(self):
+        class AnySize(tf.Module):
+            @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+            def serve(self, images):
+                logits = tf.reduce_mean(tf.cast(images, tf.float32), axis=[1, 2])
+                return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+        old, path = AnySize(), self.folder / "old"
+        tf.saved_model.save(old, str(path), signatures={"serving_default": old.serve})
+        cards.write(Card.of(_student(), self.dataset), path)
+        predict, _ = serving.load_student(path)
+        self.assertEqual(predict(self.dataset.test.images[:3])["logits"].shape, (3, 3))
+        with self.assertRaisesRegex(ValueError, "scale them to 8 x 8 pixels"):
+            predict(np.zeros([3, 16, 16, 3], np.uint8))
 
     def test_a_process_with_only_tensorflow_predicts_the_same(self):
         images = self.dataset.test.images[:5]

@@ -35,7 +35,7 @@ class TeachersTest(tf.test.TestCase):
         self.assertEqual(teachers.find(str(self.folder)), path)
 
     def test_find_refuses_none_and_several(self):
-        with self.assertRaisesRegex(ValueError, "expected an exported student .*nothing, which has none"):
+        with self.assertRaisesRegex(ValueError, "exported student .*nothing, which has none"):
             teachers.find(self.folder / "nothing")
         first, second = self._export("a"), self._export("b")
         with self.assertRaisesRegex(ValueError, f"choose one of {first}, {second}"):
@@ -54,6 +54,27 @@ class TeachersTest(tf.test.TestCase):
         self.assertEmpty(teacher.variables)
         again = teachers.ServedTeacher.from_config(teacher.get_config())
         self.assertAllClose(again(images), teacher(images))
+
+    def test_logits_come_in_the_order_of_the_students_classes(self):
+        names = [str(digit) for digit in (1, 0, *range(9, 1, -1))]
+        teacher = teachers.ServedTeacher(self._export(), class_names=names)
+        images = self.dataset.normalization.apply(self.dataset.test.images[:4])
+        expected = self.model(images).numpy()[:, [1, 0, *range(9, 1, -1)]]
+        self.assertAllClose(teacher(images), expected, atol=1e-4)
+        again = teachers.ServedTeacher.from_config(teacher.get_config())
+        self.assertAllClose(again(images), teacher(images))
+
+    def test_other_classes_are_refused_unless_matched_by_position(self):
+        path, names = self._export(), [f"digit {digit}" for digit in range(10)]
+        with self.assertRaisesRegex(ValueError, "have the classes of the teacher; got 10 of 10"):
+            teachers.ServedTeacher(path, class_names=names)
+        teacher = teachers.ServedTeacher(path, class_names=names, match_classes="position")
+        images = self.dataset.normalization.apply(self.dataset.test.images[:4])
+        self.assertAllClose(teacher(images), self.model(images), atol=1e-4)
+        again = teachers.ServedTeacher.from_config(teacher.get_config())
+        self.assertEqual(again.match_classes, "position")
+        with self.assertRaisesRegex(ValueError, "of the students' 2 classes alone; got .* of 10"):
+            teachers.ServedTeacher(path, class_names=("3", "4"))
 
     def test_what_gives_no_logits_is_refused(self):
         softmax = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])

@@ -103,9 +103,9 @@ class FileTest(BackboneSourceTestCase):
 
     def test_a_card_of_other_types_is_refused(self):
         expected = (
-            ({"student": "resnet18", "mean": None}, "student.json: mean.* a list"),
-            ({"student": "resnet18", "deviation": ["a"]}, "student.json: deviation.* a list"),
-            ({"student": 18}, "student.json: student.* the name of a student"),
+            ({"student": "resnet18", "mean": None}, "expected mean to be a list of numbers; got N"),
+            ({"student": "resnet18", "deviation": ["a"]}, "deviation to be a list of numbers; got .'a'."),
+            ({"student": 18}, "expected student to be the name of a student; got 18"),
         )
         for number, (facts, message) in enumerate(expected):
             self.refused(message, str(self.write(f"student_{number}", facts)))
