@@ -1,7 +1,7 @@
 """Where encoded images lie, on disk or in memory, and how the bytes of any one are read.
 
 All classes here have the same manners: `len`, `take(indices)`, `name(index)`, `read(index)`
-eagerly and `content(index)` in a graph, `size(most)`.
+eagerly and `content(index)` in a graph, `size(most)`, and `digest()`, SHA-256 by what they are of.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ class Files:
                 yield from pool.map(
                     self._read_or_nothing, range(start, min(start + _READ_AT_ONCE, len(self)))
                 )
+
+    def digest(self) -> dict[str, str]:
+        """Of their names."""
+        return {"names": _sha256(self.names.tolist())}
 
     def size(self, most: int) -> int:
         """Bytes of all images, counted until they are more than `most`."""
@@ -151,6 +155,15 @@ class Records:
             with tf.device("CPU:0"):
                 yield from tf.io.parse_example(records, optional)[self.key].numpy()
 
+    def digest(self) -> dict[str, str]:
+        """Of their names, and of what the index tells of each record."""
+        files = [os.path.basename(self.files[number]) for number in range(len(self.files))]
+        names = [files[number].encode() for number in self.file_numbers]
+        return {
+            "names": _sha256([*names, self.record_numbers.tobytes()]),
+            "lengths": _sha256([self.lengths.tobytes()]),
+        }
+
     def size(self, most: int) -> int:
         """Bytes of all examples."""
         del most  # They are known.
@@ -222,6 +235,10 @@ class Bytes:
         """
         return self.contents[index].numpy() or self.origin.read(index)
 
+    def digest(self) -> dict[str, str]:
+        """Of their names and their bytes."""
+        return {**self.origin.digest(), "bytes": _sha256(self.contents.numpy().tolist())}
+
     def size(self, most: int) -> int:
         """Bytes of all images."""
         del most  # They are known.
@@ -260,6 +277,10 @@ class Pixels:
         with tf.device("CPU:0"):
             return tf.io.encode_png(self.pixels[index]).numpy()
 
+    def digest(self) -> dict[str, str]:
+        """Of their pixels."""
+        return {"pixels": _sha256([np.ascontiguousarray(self.pixels).tobytes()])}
+
     def size(self, most: int) -> int:
         """Bytes of all images, of which PNG makes no more than a few."""
         del most  # They are known.
@@ -293,6 +314,15 @@ class Numbered:
     def name(self, index: int) -> str:
         """What a person finds the image by."""
         return f"{self.prefix}#{self.numbers[index]}"
+
+
+def _sha256(parts):
+    """Of a list of bytes, told apart by their lengths."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def held(images: Files | Records | Bytes | Pixels) -> Bytes | Pixels:
