@@ -102,8 +102,11 @@ def _train(flag_values):
         from kdcl_tf.training.session import Session
 
         task = Detection(settings, flag_values["data_dir"].value)
-        seconds = flag_values["checkpoint_seconds"].value
-        return Session(task, workdir, cluster, checkpoint_seconds=seconds)
+        saving = {
+            "checkpoint_seconds": flag_values["checkpoint_seconds"].value,
+            "keep_checkpoints": flag_values["keep_checkpoints"].value,
+        }
+        return Session(task, workdir, cluster, **saving)
 
     launch.run(
         settings,

@@ -29,8 +29,11 @@ def main(flag_values: flags.FlagValues) -> None:
 
         values = {name: flag_values[name].value for name in ("data_dir", "placement", "tpu")}
         task = Classification(settings, values["data_dir"], values["placement"])
-        seconds = flag_values["checkpoint_seconds"].value
-        return Session(task, workdir, cluster, values["tpu"], seconds)
+        saving = {
+            "checkpoint_seconds": flag_values["checkpoint_seconds"].value,
+            "keep_checkpoints": flag_values["keep_checkpoints"].value,
+        }
+        return Session(task, workdir, cluster, values["tpu"], **saving)
 
     launch.run(
         settings,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,15 @@ class ImageSplit:
         """A line for each image: its name, a tab, the name of its class; "" without names."""
         return self.encoded.listing() if self.encoded else ""
 
+    def digest(self) -> dict[str, Any]:
+        """What tells these images from others, as JSON holds it; no paths.
+
+        `images` counts them; the SHA-256 of `labels`, of `names` and of the `decoded` pixels
+        are there as far as they are known without another pass over files.
+        """
+        names = self.encoded.digest() if self.encoded else {}
+        return {**label_digest(self.labels), **names, "decoded": sha256(self.images)}
+
     def grey_levels(self) -> np.ndarray:
         """Counts of the grey levels in all images, see `normalization.grey_levels`."""
         images = self.images if self.good is None else self.images[self.good]
@@ -143,6 +153,16 @@ class ImageSplit:
             part = order[start:end]
             if len(part) and not self.good[part].any():
                 raise bad_images_lib.none_left(len(part), self.encoded.images.name(part[0]))
+
+
+def label_digest(labels: np.ndarray) -> dict[str, Any]:
+    """`images`, how many there are, and `labels`, a SHA-256."""
+    return {"images": len(labels), "labels": sha256(labels)}
+
+
+def sha256(array: np.ndarray) -> str:
+    """The SHA-256 of an array's bytes, whatever its shape."""
+    return hashlib.sha256(memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -237,6 +257,20 @@ class ImageDataset:
     def problems(self) -> dict[str, int]:
         """Counts of images that could not be decoded so far, for a run's log."""
         return {"bad_images": len(self.bad_images)} if self.bad_images.skip else {}
+
+    def digest(self) -> dict[str, Any]:
+        """What tells this data from other data, as JSON holds it, for the identity of a run.
+
+        It does not depend on where images live, apart from what only one place knows.
+        """
+        return {
+            "classes": list(self.class_names),
+            "image_shape": [int(size) for size in self.image_shape],
+            "normalization": self.normalization.as_card(),
+            "train": self.train.digest(),
+            "held_out": self.held_out.digest(),
+            "test": self.test.digest(),
+        }
 
     def summary(self) -> dict[str, Any]:
         """What a run should record of its data; `json.dumps` accepts it."""

@@ -68,6 +68,10 @@ class EncodedSplit:
         lines = (f"{self.images.name(index)}\t{name}\n" for index, name in enumerate(names))
         return "".join(lines)
 
+    def digest(self) -> dict[str, Any]:
+        """What tells these images from others, see `ImageSplit.digest`; `bytes` if in memory."""
+        return {**dataset_lib.label_digest(self.labels), **self.images.digest()}
+
     def pixels(self, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Every image as a student in service would be given it, in order.
 

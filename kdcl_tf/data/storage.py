@@ -1,7 +1,8 @@
 """Where encoded images lie, on disk or in memory, and how the bytes of each are read.
 
 All classes of images here have the same interface: `len`, `take(indices)`, `name(index)`,
-`read(index)` eagerly and `content(index)` in a graph, `size(most)`.
+`read(index)` eagerly and `content(index)` in a graph, `size(most)`, and `digest()`, the SHA-256 of
+what is known of the images, by name.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ class Files:
                 yield from pool.map(
                     self._read_or_nothing, range(start, min(start + _READ_AT_ONCE, len(self)))
                 )
+
+    def digest(self) -> dict[str, str]:
+        """Of their names."""
+        return {"names": _sha256(self.names.tolist())}
 
     def size(self, most: int) -> int:
         """Bytes of all images, counted until they are more than `most`."""
@@ -171,6 +176,15 @@ class TFRecords:
                 self._check(records, indices)
                 yield from tf.io.parse_example(records, optional)[self.key].numpy()
 
+    def digest(self) -> dict[str, str]:
+        """Of their names, and of what the index tells of each record."""
+        files = [os.path.basename(self.files[number]) for number in range(len(self.files))]
+        names = [files[number].encode() for number in self.file_numbers]
+        return {
+            "names": _sha256([*names, self.record_numbers.tobytes()]),
+            "lengths": _sha256([self.lengths.tobytes()]),
+        }
+
     def size(self, most: int) -> int:
         """Bytes of all examples."""
         del most  # They are known.
@@ -262,6 +276,10 @@ class Bytes:
         """
         return self.contents[index].numpy() or self.origin.read(index)
 
+    def digest(self) -> dict[str, str]:
+        """Of their names and their bytes."""
+        return {**self.origin.digest(), "bytes": _sha256(self.contents.numpy().tolist())}
+
     def size(self, most: int) -> int:
         """Bytes of all images."""
         del most  # They are known.
@@ -299,6 +317,10 @@ class Pixels:
         """One image as PNG."""
         with tf.device("CPU:0"):
             return tf.io.encode_png(self.pixels[index]).numpy()
+
+    def digest(self) -> dict[str, str]:
+        """Of their pixels."""
+        return {"pixels": _sha256([np.ascontiguousarray(self.pixels).tobytes()])}
 
     def size(self, most: int) -> int:
         """Bytes of all images, which as PNG are hardly more."""
@@ -345,6 +367,15 @@ def hashes_of(records: Any) -> tf.Tensor:
       int64 of that shape, in 0..`HASHES` - 1.
     """
     return tf.strings.to_hash_bucket_fast(records, HASHES)
+
+
+def _sha256(parts):
+    """Of a list of bytes, told apart by their lengths."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def held(images: Files | TFRecords | Bytes | Pixels) -> Bytes | Pixels:

@@ -66,6 +66,14 @@ class Detection(Task):
         # The views need the detector, whose schedule needs the steps.
         return math.ceil(self.images / batch_size)
 
+    def digest(self) -> dict[str, Any]:
+        splits = {"train": self.dataset.train, "test": self.dataset.test}
+        found = {
+            name: {"images": len(scenes), "annotations": scenes.checksum()}
+            for name, scenes in splits.items()
+        }
+        return {"classes": list(self.dataset.class_names), **found}
+
     def diverged(self, means: Sequence[float]) -> str:
         """Names the losses that are not finite."""
         names = [metric.name for metric in self.model.watched[1:]]
@@ -109,11 +117,13 @@ class Detection(Task):
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
         """Exports the detector; gives COCO's figures."""
         card = served.card_of(self.settings, self.source, self.dataset)
+        card = {**card, "identity": self.identity.facts}
         served.export(self.model, workdir.path / "detector", card)
         return {
             **{name: value for name, value in last.items() if name.startswith("test_")},
             "evaluated_on": self.settings.evaluate_on,
             "detector": "detector",
+            "exports": ["detector"],
         }
 
     def draw(self, workdir: Workdir) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
-import re
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import NoReturn
 
 from absl import app, flags, logging
 
-_ARGUMENT = re.compile(r"\bpass ([a-z_]+)=(\w+)")
+from kdcl_tf.programs import failures, flagfiles, streams
+from kdcl_tf.programs.failures import fail
+
+_KERAS = {"backend": "tensorflow", "floatx": "float32", "image_data_format": "channels_last"}
 
 
 def run(
@@ -23,19 +24,26 @@ def run(
     """Runs a program: defines its flags, parses them, calls `main(flag_values)`.
 
     Flags are defined here and not on import, so that two programs can be imported into one
-    process.  A bad flag is answered with one line and exit status 1, `--help`, `--helpshort`
+    process.  Whatever ends the program early is told in one line, see `failures`; a closed pipe
+    ends nothing.  A bad flag is answered with one line and exit status 1, `--help`, `--helpshort`
     and `--helpfull` with text on stdout and exit status 0.
 
     Args:
       define_flags: a function of a `FlagValues`.
       main: a function of the parsed `FlagValues`.
     """
+    streams.keep_open()
     define_flags(flags.FLAGS)
     _make_key_flags()
     # TensorFlow logs every file it writes, and TFDS every one it does not find; --verbosity=0
     # brings that back.
     logging.set_verbosity(logging.ERROR)
-    app.run(lambda _: main(flags.FLAGS), flags_parser=lambda argv: parse(flags.FLAGS, argv))
+
+    def guarded(_):
+        with failures.in_one_line(), failures.stopped_by_signals():
+            main(flags.FLAGS)
+
+    app.run(guarded, flags_parser=lambda argv: parse(flags.FLAGS, argv))
 
 
 def _make_key_flags():
@@ -57,8 +65,9 @@ def parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
       `argv` without the flags.
     """
     try:
+        flagfiles.check(argv[1:])
         rest = flag_values(argv)
-    except (flags.Error, OSError) as error:
+    except (flags.Error, ValueError, OSError) as error:
         fail(str(error))
     except SystemExit:
         # Only absl's help flags exit here, and with a status that means failure.
@@ -66,30 +75,6 @@ def parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
     if len(rest) > 1:
         fail(f"expected flags, --name=value; got {' '.join(rest[1:])!r}")
     return rest
-
-
-def fail(message: str, status: int = 1) -> NoReturn:
-    """Prints one line and exits.
-
-    Where a library's message says `pass name=value` of an argument, the line names the flag.
-
-    Frees the exception's frames first: they may hold a stream of images, which at the end of
-    the interpreter waits for its thread, while that thread may wait for the interpreter.
-    """
-    message = _ARGUMENT.sub(_as_flag, message)
-    error = sys.exc_info()[1]
-    while error:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__context__
-    program = os.path.basename(sys.argv[0]).removesuffix(".py")
-    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(status)
-
-
-def _as_flag(argument):
-    """`pass --name` or `pass --name=value`."""
-    name, value = argument.groups()
-    return f"pass --{name}" if value == "True" else f"pass --{name}={value}"
 
 
 @contextlib.contextmanager
@@ -131,11 +116,36 @@ def import_tensorflow(decodes: bool = False) -> None:
         damaged image, which our own line reports.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if decodes else "2")
+    with user_errors():
+        _check_keras()
     with without_notices():
         import tensorflow
 
         # Finding the devices prints, too.
         tensorflow.config.list_physical_devices()
+
+
+def _check_keras():
+    """Refuses a configuration of Keras that kdcl_tf cannot compute with.
+
+    Raises:
+      ValueError: naming the variable or file that it comes from.
+    """
+    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+    path = home / "keras.json"
+    config = {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        config = dict(json.loads(path.read_text(encoding="utf-8")))
+    places = dict.fromkeys(_KERAS, str(path))
+    if os.environ.get("KERAS_BACKEND"):
+        config["backend"] = os.environ["KERAS_BACKEND"]
+        places["backend"] = "the environment's KERAS_BACKEND"
+    for name, expected in _KERAS.items():
+        found = config.get(name, expected)
+        if found != expected:
+            raise ValueError(
+                f"expected Keras's {name} to be {expected}; got {found} from {places[name]}"
+            )
 
 
 def quiet_reading(dataset: str | None) -> contextlib.AbstractContextManager:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kdcl_tf.programs import command_line
+from kdcl_tf.programs import command_line, failures
 
 if TYPE_CHECKING:
     from kdcl_tf.training.settings import TrainingSettings
@@ -63,12 +63,17 @@ def _as_chief(settings, cluster, path, train, report):
 
     with command_line.user_errors():
         workdir = Workdir(path)
+        failures.keep_tracebacks_in(workdir.path)
         workdir.check(settings)
         workdir.claim()
-    result = workdir.result
+        # Once more, for what another process has written while this one waited.
+        workdir.check(settings)
+        result = workdir.complete_result
     try:
         if cluster:
             _meet(cluster, settings, result is not None)
+        if result:
+            print(f"{workdir.path} holds this run, complete; nothing is trained", flush=True)
         print(report(result or train(workdir), workdir.path))
     finally:
         # A run that was refused leaves no folder.
@@ -114,6 +119,7 @@ class _Training:
         from kdcl_tf.distribution.workers import WorkerLost, lost_workers
         from kdcl_tf.training.interruption import Interrupted
         from kdcl_tf.training.loop import Divergence
+        from kdcl_tf.training.workdir import WorkdirLost
 
         try:
             session = self._session(workdir, lost_workers)
@@ -121,7 +127,7 @@ class _Training:
                 return session.train()
         except Interrupted as stop:
             command_line.fail(str(stop), stop.exit_status)
-        except (Divergence, WorkerLost, BadImageError) as end:
+        except (Divergence, WorkerLost, BadImageError, WorkdirLost) as end:
             command_line.fail(str(end))
 
     def _session(self, workdir, lost_workers):

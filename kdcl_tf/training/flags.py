@@ -83,6 +83,14 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
         lower_bound=0.0,
         flag_values=fv,
     )
+    flags.DEFINE_integer(
+        "keep_checkpoints",
+        2,
+        "How many of the newest checkpoints stay. If the newest is damaged, a run goes on from the "
+        "one before.",
+        lower_bound=1,
+        flag_values=fv,
+    )
 
 
 def fields_of(kind: type[TrainingSettings], flag_values: flags.FlagValues) -> dict[str, Any]:

@@ -18,16 +18,16 @@ from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.distribution.workers import Workers
+from kdcl_tf.identity import DamageError
 from kdcl_tf.training import schedules
 from kdcl_tf.training.checkpoint import Checkpoints
-from kdcl_tf.training.interruption import Interrupted, Interruption
+from kdcl_tf.training.interruption import SIGNALS, Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
 from kdcl_tf.training.settings import TrainingSettings
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_REQUESTS = tf.TensorSpec([len(_SIGNALS) + 1], tf.int64)
+_REQUESTS = tf.TensorSpec([len(SIGNALS) + 1], tf.int64)
 
 
 class Divergence(Exception):
@@ -44,6 +44,10 @@ class Loop:
       workdir: where the log is written.
       checkpoints: `Checkpoints` of all the model's variables.
       checkpoint_seconds: the most time between two checkpoints inside an epoch.
+
+    Attributes:
+      log: the records of all epochs so far, as in `log.jsonl`.  Of several workers the chief's
+        has them.
 
     Raises:
       ValueError: when the newest checkpoint does not fit.
@@ -68,7 +72,9 @@ class Loop:
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
         # The variables of the newest checkpoint, metrics of a begun epoch included.
-        self._progress = self._restore() or {"epoch": 0, "step": 0, "seconds": 0.0}
+        self._progress = self._restore() or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
+        self.log = self._progress["log"]
+        self._restore_log()
 
     def run(self) -> None:
         """Trains to the last epoch.
@@ -117,6 +123,18 @@ class Loop:
         if answer["progress"]:
             self._workers.copy_from_chief(self._checkpoints.variables)
         return answer["progress"]
+
+    def _restore_log(self):
+        """Makes `log.jsonl` what it was at the checkpoint, if it was lost or damaged since."""
+        if not self._workers.is_chief or not self.log:
+            return
+        try:
+            is_same = self._workdir.log == self.log
+        except DamageError as error:
+            print(f"{error}: it is written again from the checkpoint", flush=True)
+            is_same = False
+        if not is_same:
+            self._workdir.write_log(self.log)
 
     def _run_epoch(self, epoch, first_step, seconds):
         """`seconds` were spent on this epoch before the run was stopped inside it."""
@@ -181,7 +199,7 @@ class Loop:
     def _requests(self):
         """Which signals have come, and whether the chief says that a checkpoint is due."""
         late = time.monotonic() - self._saved_at > self._checkpoint_seconds
-        signals = [self._interruption.signal == each for each in _SIGNALS]
+        signals = [self._interruption.signal == each for each in SIGNALS]
         return np.array([*signals, late and self._workers.is_chief], np.int64)
 
     def _check_finite(self, totals, epoch, step):
@@ -209,6 +227,7 @@ class Loop:
     def _log(self, record):
         if not self._workers.is_chief:
             return
+        self.log = [each for each in self.log if each["epoch"] < record["epoch"]] + [record]
         self._workdir.log_epoch(record)
         with self._writer.as_default(step=record["step"]):
             for name, value in record.items():
@@ -220,16 +239,21 @@ class Loop:
             self._bar.say(f"epoch {record['epoch']}: {summary}")
 
     def _save(self, epoch, step, seconds):
-        progress = {"epoch": epoch, "step": step, "seconds": seconds}
+        if self._workers.is_chief:
+            self._workdir.check_present()
+        progress = {"epoch": epoch, "step": step, "seconds": seconds, "log": self.log}
         self._checkpoints.save(epoch * self._steps_per_epoch + step, progress)
         self._saved_at = time.monotonic()
 
     def _stop_if_asked(self, epoch, step, requests):
-        asked = [each for each, request in zip(_SIGNALS, requests) if request]
-        if asked and epoch < self._settings.epochs:
+        asked = [each for each, request in zip(SIGNALS, requests) if request]
+        if asked:
             where = self._workdir.path if self._workers.is_chief else "the workdir of worker 0"
+            moment = f"at epoch {epoch + 1}, step {step} of {self._steps_per_epoch}"
+            if epoch == self._settings.epochs:
+                moment = "after the last epoch, before the export"
             raise Interrupted(
                 asked[0],
-                f"stopped by {asked[0].name} at epoch {epoch + 1}, step {step} of "
-                f"{self._steps_per_epoch}; all is saved in {where}: the same command continues",
+                f"stopped by {asked[0].name} {moment}; all is saved in {where}: the same command "
+                "continues",
             )
