@@ -7,6 +7,7 @@ kdcl-export --workdir=runs/my_run --format=keras --student=resnet32 --output=mod
 from __future__ import annotations
 
 import pathlib
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -59,25 +60,28 @@ def main(flag_values: flags.FlagValues) -> None:
 
 
 def settings_of(workdir: pathlib.Path) -> Settings:
-    """The `Settings` of a run, from its `flags.txt`.
+    """The `Settings` of a run, from the identity in its newest checkpoint.
 
     Raises:
-      ValueError: when the folder is no run, or a run of another version.
+      ValueError: when the folder is no run, or a run of another program or version.
     """
     from kdcl_tf.classification import flags as classification_flags
+    from kdcl_tf.training import manifests
 
-    path = workdir / "flags.txt"
-    if not path.exists():
+    newest = manifests.newest(workdir / "checkpoints", manifests.sealed_facts)
+    if newest is None:
         raise ValueError(
-            f"expected the folder of a run of kdcl-train; got {workdir}, which has no flags.txt"
+            f"expected the folder of a run of kdcl-train; got {workdir}, which has no checkpoint"
         )
+    path, facts = newest
     values = flags.FlagValues()
     classification_flags.define_flags(values)
     try:
-        values(["kdcl-train", f"--flagfile={path}"])
+        settings = facts["identity"]["settings"].items()
+        values(["kdcl-train", *(f"--{name}={text}" for name, text in settings)])
     except flags.Error as error:
         raise ValueError(
-            f"expected the flags of this version of kdcl-train in {path}; got others: {error}"
+            f"expected {path} to have flags of this version of kdcl-train; got others: {error}"
         ) from error
     return classification_flags.settings_from_flags(values)
 
@@ -94,9 +98,14 @@ def restore(
     from kdcl_tf.serving.cards import Card
     from kdcl_tf.training.checkpoint import SavedCheckpoint
 
-    checkpoint = SavedCheckpoint(workdir / "checkpoints")
+    checkpoint = SavedCheckpoint(
+        workdir / "checkpoints", lambda line: print(line, file=sys.stderr, flush=True)
+    )
     facts = checkpoint.card["students"]
-    found = {name: Card.from_facts(each["card"]) for name, each in facts.items()}
+    found = {
+        name: Card.from_facts({**each["card"], "identity": checkpoint.identity})
+        for name, each in facts.items()
+    }
     any_card = next(iter(found.values()))
     students = factory.create_students(settings, any_card.num_classes, any_card.image_shape)
     for name, student in students.items():

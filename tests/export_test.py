@@ -11,10 +11,12 @@ import keras
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, serving, students
+from kdcl_tf import data, identity, serving, students
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
+from kdcl_tf.serving import cards
 from kdcl_tf.students import precision
+from kdcl_tf.training import manifests
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
@@ -118,16 +120,29 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         workdir.record(_SETTINGS)
         _, stderr, status = _main(f"--workdir={workdir.path}")
         self.assertEqual(status, 1)
-        self.assertIn("has no checkpoint yet", stderr)
+        self.assertIn("which has no checkpoint", stderr)
 
     def test_a_run_of_another_version_is_refused(self):
-        workdir = Workdir(self.create_tempdir().full_path)
-        workdir.record(_SETTINGS)
-        with open(workdir.path / "flags.txt", "a") as file:
-            file.write("--gone=1\n")
-        _, stderr, status = _main(f"--workdir={workdir.path}")
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for path in (self.run_folder / "checkpoints").iterdir():
+            facts = manifests.sealed_facts(path)
+            facts["identity"]["settings"]["gone"] = "1"
+            copy = folder / "checkpoints" / path.name
+            copy.mkdir(parents=True)
+            (copy / manifests.NAME).write_text(json.dumps(identity.sealed(facts)))
+        _, stderr, status = _main(f"--workdir={folder}")
         self.assertEqual(status, 1)
-        self.assertRegex(stderr, "expected the flags of this version of kdcl-train in .*: Unknown .* flag 'gone'")
+        self.assertRegex(stderr, "to have flags of this version of kdcl-train; got others: Unknown .*'gone'")
+
+    def test_its_flags_need_not_be_there_and_its_identity_is_in_the_card(self):
+        (self.run_folder / "flags.txt").unlink(missing_ok=True)
+        output = self.create_tempdir().full_path
+        for form, name in (("saved_model", "resnet8"), ("keras", "resnet8.keras")):
+            arguments = (f"--format={form}", f"--output={output}", "--student=resnet8")
+            _main(f"--workdir={self.run_folder}", *arguments)
+            card = cards.read(cards.path_of(pathlib.Path(output) / name))
+            self.assertEqual(card["identity"]["settings"], _SETTINGS.as_flags())
+            self.assertEqual(card["identity"]["data"]["classes"], [str(digit) for digit in range(10)])
 
 
 if __name__ == "__main__":

@@ -50,8 +50,9 @@ class MainTest(absltest.TestCase):
     def test_a_complete_run_is_only_told(self):
         self.workdir.write_result(_RESULT)
         done = in_process.run("train", f"--workdir={self.workdir.path}")
-        self.assertEqual(done.stdout, train.report(_RESULT, self.workdir.path) + "\n")
-        self.assertEqual(json.loads((self.workdir.path / "result.json").read_text()), _RESULT)
+        head = f"{self.workdir.path} holds this run, complete; nothing is trained\n"
+        self.assertEqual(done.stdout, head + train.report(_RESULT, self.workdir.path) + "\n")
+        self.assertEqual(self.workdir.result, json.loads(json.dumps(_RESULT)))
 
     def test_a_folder_of_other_flags_is_refused_with_each_of_them(self):
         flags = (f"--workdir={self.workdir.path}", "--seed=1", "--noinvariant")

@@ -177,12 +177,12 @@ class TFRecords:
                 yield from tf.io.parse_example(records, optional)[self.key].numpy()
 
     def digest(self) -> dict[str, str]:
-        """Of their names, and of what the index tells of each record."""
+        """Of their names, and of the hashes of all records."""
         files = [os.path.basename(self.files[number]) for number in range(len(self.files))]
         names = [files[number].encode() for number in self.file_numbers]
         return {
             "names": _sha256([*names, self.record_numbers.tobytes()]),
-            "lengths": _sha256([self.lengths.tobytes()]),
+            "records": _sha256([self.hashes.tobytes()]),
         }
 
     def size(self, most: int) -> int:

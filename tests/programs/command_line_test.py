@@ -66,7 +66,7 @@ _ERRORS = (
     ("evaluate", ["--model=x", "--output=/"], "expected --output to name a file; got the folder /"),
     ("evaluate", ["--split=validation"], "value should be one of <test|train>"),
     ("export", [], "expected --workdir, the folder of a run; got none"),
-    ("export", ["--workdir=no/run"], "got no/run, which has no flags.txt"),
+    ("export", ["--workdir=no/run"], "got no/run, which has no checkpoint"),
     ("export", ["--workdir=x", "--format=onnx"], "value should be one of <saved_model|keras"),
     ("detect", ["--detector=yolo"], "flag --detector=yolo: value should be one of"),
     ("detect", ["--backbone=resnet19"], "backbone=resnet19 is neither a path nor a student"),

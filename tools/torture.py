@@ -1,0 +1,242 @@
+"""Puts faults into real short runs of kdcl-train, and tells what became of each run.
+
+    python tools/torture.py --faults=300 --output=results/torture
+
+After each fault the same command is run again, without it.  A run has survived if it then ends
+with the log and the variables of an undisturbed run, bit for bit.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import sys
+import tempfile
+
+from absl import flags
+
+from kdcl_tf import files
+from kdcl_tf.programs import command_line
+from torturing import faults as faults_lib, runs
+
+_COLUMNS = ("faults", "survived", "refused", "wrong results", "lost steps", "tracebacks", "hangs")
+_ADVICE = re.compile(r"(?:line \d+ of )?(\S+) is damaged .*: delete the file")
+_CONTINUING = re.compile(r"continuing at epoch (\d+), step (\d+)")
+
+
+def define_flags(flag_values):
+    """Defines how many faults, which, and where the table goes."""
+    flags.DEFINE_integer("faults", 300, "How many.", lower_bound=1, flag_values=flag_values)
+    flags.DEFINE_integer("seed", 0, "Decides all of them.", flag_values=flag_values)
+    flags.DEFINE_integer(
+        "processes", 2, "Faults put at the same time.", lower_bound=1, flag_values=flag_values
+    )
+    flags.DEFINE_string(
+        "kind", "", "Only the kinds of faults whose names contain this.", flag_values
+    )
+    flags.DEFINE_string("output", None, "Folder for faults.jsonl and table.md.", flag_values)
+
+
+def main(flag_values):
+    """Puts the faults; prints and writes the table; fails where a run did not come through."""
+    chosen = plan(
+        flag_values["faults"].value, flag_values["kind"].value, flag_values["seed"].value
+    )
+    count = min(flag_values["processes"].value, len(chosen))
+    with tempfile.TemporaryDirectory(prefix="kdcl_torture_") as folder:
+        found = in_processes(chosen, count, pathlib.Path(folder))
+    text = table(found)
+    print(text)
+    if flag_values["output"].value:
+        output = pathlib.Path(flag_values["output"].value)
+        output.mkdir(parents=True, exist_ok=True)
+        lines = "".join(json.dumps(each) + "\n" for each in found)
+        files.write_text(output / "faults.jsonl", lines)
+        files.write_text(output / "table.md", text + "\n")
+    bad = [each for each in found if each["verdict"] not in ("survived", "refused as it should be")]
+    if bad:
+        command_line.fail(f"{len(bad)} of {len(found)} runs did not come through: {bad[0]}")
+
+
+def plan(count, kind, seed):
+    """`[(number, Fault, seed)]`, each kind by its share, at least once."""
+    kinds = [each for each in faults_lib.FAULTS if kind in each.kind]
+    if not kinds:
+        names = ", ".join(each.kind for each in faults_lib.FAULTS)
+        raise ValueError(f"expected --kind to be part of one of {names}; got {kind}")
+    chance = random.Random(seed)
+    more = chance.choices(kinds, [each.share for each in kinds], k=max(0, count - len(kinds)))
+    chosen = [*kinds, *more][:count]
+    return [(number, fault, chance.randrange(2**32)) for number, fault in enumerate(chosen)]
+
+
+def in_processes(chosen, count, folder):
+    """Puts the faults, `count` at a time; returns a record of each, in order."""
+    children = []
+    for index in range(count):
+        child = os.fork()
+        if not child:
+            _as_process(chosen[index::count], folder / str(index))
+        children.append(child)
+    for child in children:
+        _, status = os.waitpid(child, 0)
+        if status:
+            raise RuntimeError("a process that puts faults has ended early; its output is above")
+    found = []
+    for index in range(count):
+        lines = (folder / str(index) / "found.jsonl").read_text().splitlines()
+        found += map(json.loads, lines)
+    return sorted(found, key=lambda each: each["number"])
+
+
+def _as_process(chosen, folder):
+    """Never returns."""
+    status = 1
+    try:
+        folder.mkdir()
+        runs.preload()
+        bench = Bench(folder)
+        with open(folder / "found.jsonl", "w") as file:
+            for number, fault, seed in chosen:
+                record = bench.put(number, fault, seed)
+                file.write(json.dumps(record) + "\n")
+                file.flush()
+                print(f"{number} {fault.kind}: {record['verdict']}", file=sys.stderr, flush=True)
+        status = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+class Bench:
+    """Undisturbed runs, and what becomes of copies of them.
+
+    Args:
+      folder: for all that is written.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        self._folder = folder
+        runs.write_images(folder / "images")
+        # All grounds are at one place, since commands name it.
+        self._place = folder / "ground"
+        self._complete, self._stopped = folder / "complete", folder / "stopped"
+        complete = self._ground(random.Random(0)).run()
+        if complete.status:
+            raise RuntimeError(f"an undisturbed run failed: {complete}")
+        self.expected = runs.facts(self._place / "run")
+        shutil.copytree(self._place / "run", self._complete)
+        self._make_stopped()
+
+    def _make_stopped(self):
+        ground = self._ground(random.Random(0))
+
+        def stop():
+            from kdcl_tf.training.checkpoint import Checkpoints
+
+            save = Checkpoints.save
+
+            def stopping(checkpoints, step, progress):
+                save(checkpoints, step, progress)
+                if step == runs.STEPS + 2:
+                    os._exit(0)
+
+            Checkpoints.save = stopping
+
+        ground.run(before=stop)
+        shutil.copytree(ground.workdir, self._stopped)
+
+    def _ground(self, chance, start="nothing"):
+        shutil.rmtree(self._place, ignore_errors=True)
+        shutil.copytree(self._folder / "images", self._place / "images")
+        workdir = self._place / "run"
+        if start != "nothing":
+            shutil.copytree(self._complete if start == "complete" else self._stopped, workdir)
+        return faults_lib.Ground(self._place / "images", workdir, chance)
+
+    def put(self, number, fault, seed):
+        """Puts one fault, runs the command again; returns what is known of it."""
+        ground = self._ground(random.Random(seed), fault.start)
+        fault.put(ground)
+        faulted, steps = len(ground.ended), ground.steps
+        last = ground.run()
+        followed = []
+        while last.status == 1 and not fault.refuses and len(followed) < 3:
+            advice = _ADVICE.search(last.stderr)
+            if not advice or not os.path.exists(advice[1]):
+                break
+            os.unlink(advice[1])
+            followed.append(os.path.basename(advice[1]))
+            last = ground.run()
+        return {
+            "number": number,
+            "kind": fault.kind,
+            "seed": seed,
+            "verdict": self._verdict(fault, ground, last),
+            "statuses": [each.status for each in ground.ended],
+            "lost_steps": _lost_steps(steps, ground.ended[faulted]) if faulted else 0,
+            "advice_followed": followed,
+            "lines": [_lines(each) for each in ground.ended],
+        }
+
+    def _verdict(self, fault, ground, last):
+        if any(each.status is None for each in ground.ended):
+            return "hang"
+        if any("Traceback" in each.stderr + each.stdout for each in ground.ended):
+            return "traceback"
+        if any(each.status == 1 and len(_lines(each)) != 1 for each in ground.ended):
+            return "not one line"
+        if any("unexpected" in line for each in ground.ended for line in _lines(each)):
+            return "defect"
+        if last.status == 0:
+            if fault.refuses or runs.facts(ground.workdir) != self.expected:
+                return "wrong result"
+            return "survived"
+        if last.status == 1:
+            return "refused as it should be" if fault.refuses else "refused"
+        return f"status {last.status}"
+
+
+def _lines(ended):
+    """What the program itself says at its end."""
+    return [line for line in ended.stderr.splitlines() if line.startswith("kdcl-train: ")]
+
+
+def _lost_steps(steps, resumed):
+    """Steps that had been trained, and were trained again."""
+    found = _CONTINUING.search(resumed.stdout)
+    if not found:
+        return steps if steps < runs.EPOCHS * runs.STEPS else 0
+    return max(0, steps - (int(found[1]) - 1) * runs.STEPS - int(found[2]))
+
+
+def table(found):
+    """The records as a table, a row a kind."""
+    rows = collections.defaultdict(collections.Counter)
+    for each in found:
+        for name in (each["kind"], "all"):
+            row, verdict = rows[name], each["verdict"]
+            row["faults"] += 1
+            row["survived"] += verdict == "survived"
+            row["refused"] += verdict.startswith("refused")
+            row["wrong results"] += verdict in ("wrong result",)
+            row["lost steps"] += each["lost_steps"]
+            row["tracebacks"] += verdict in ("traceback", "defect", "not one line")
+            row["hangs"] += verdict == "hang"
+    order = [each.kind for each in faults_lib.FAULTS if each.kind in rows] + ["all"]
+    lines = [f"| fault | {' | '.join(_COLUMNS)} |", "|---" * (1 + len(_COLUMNS)) + "|"]
+    for name in order:
+        lines.append(f"| {name} | {' | '.join(str(rows[name][each]) for each in _COLUMNS)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    command_line.run(define_flags, main)

@@ -1,0 +1,184 @@
+"""Real short runs of `kdcl-train`, each in a process of its own that costs no start.
+
+The process that calls `start` has imported TensorFlow and computed nothing; each run is a fork of
+it, so that hundreds of runs do not wait for hundreds of imports.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image
+
+EPOCHS, STEPS = 3, 4
+TIMEOUT = 180.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A process that has ended.
+
+    Attributes:
+      status: its exit status, negative for a signal; None for one that had to be killed.
+      stdout, stderr: what it printed.
+      seconds: how long it took.
+    """
+
+    status: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def write_images(folder: pathlib.Path) -> None:
+    """Three classes of small PNG photographs of noise, 10 to train on and 4 to test on each."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 10), ("test", 4)):
+        for number, name in enumerate(("ape", "bee", "cow")):
+            place = folder / split / name
+            place.mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(0, 200, [8, 8, 3]) + 25 * number
+                Image.fromarray(pixels.astype(np.uint8)).save(place / f"{index}.png")
+
+
+def arguments(images: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[str]:
+    """The command line of a run of `EPOCHS` epochs of `STEPS` steps, each of them saved."""
+    return [
+        f"--dataset=folder:{images}",
+        f"--workdir={workdir}",
+        "--students=resnet8,wrn_10_1",
+        "--ensemble=general",
+        "--holdout_per_class=2",
+        "--batch_size=6",
+        f"--epochs={EPOCHS}",
+        "--milestones=2",
+        "--checkpoint_seconds=0",
+        *more,
+    ]
+
+
+def run(
+    command: Sequence[str],
+    before: Callable[[], None] | None = None,
+    meanwhile: Callable[[int, float], None] | None = None,
+    close_stdout: bool = False,
+    address_space: int | None = None,
+) -> Ended:
+    """Runs `kdcl-train` to its end.
+
+    Args:
+      command: its flags.
+      before: called in the new process before the program begins.
+      meanwhile: called again and again, with the process and the seconds since it began.
+      close_stdout: whether nobody reads what it prints.
+      address_space: the most bytes of memory, or None.
+    """
+    outputs = [_temporary() for _ in range(2)]
+    began = time.monotonic()
+    process = os.fork()
+    if not process:
+        _as_program(command, outputs, before, close_stdout, address_space)
+    status, ended = _wait(process, began, meanwhile)
+    texts = []
+    for output in outputs:
+        output.seek(0)
+        texts.append(output.read().decode(errors="replace"))
+        output.close()
+    return Ended(status, *texts, ended - began)
+
+
+def facts(workdir: pathlib.Path) -> tuple[list, dict] | None:
+    """What a complete run computed: its log without times, and every variable; None without."""
+    import tensorflow as tf
+
+    from kdcl_tf.training import manifests
+
+    if not (workdir / "result.json").exists():
+        return None
+    times = ("seconds", "images_per_second")
+    records = map(json.loads, (workdir / "log.jsonl").read_text().splitlines())
+    log = [{name: each[name] for name in each if name not in times} for each in records]
+    newest, _ = manifests.newest(workdir / "checkpoints")
+    reader = tf.train.load_checkpoint(str(newest / "variables"))
+    names = [name for name in reader.get_variable_to_shape_map() if "VALUE" in name]
+    return log, {name: reader.get_tensor(name).tobytes() for name in names}
+
+
+def preload() -> None:
+    """Imports all that a run imports, and computes nothing."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras_cv  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+
+    import kdcl_tf.classification.task
+    import kdcl_tf.train
+    import kdcl_tf.training.session  # noqa: F401
+
+
+def _temporary():
+    import tempfile
+
+    return tempfile.TemporaryFile()
+
+
+def _as_program(command, outputs, before, close_stdout, address_space):
+    """Never returns."""
+    status = 70
+    try:
+        os.setsid()
+        for number, output in enumerate(outputs, start=1):
+            os.dup2(output.fileno(), number)
+        if close_stdout:
+            reader, writer = os.pipe()
+            os.close(reader)
+            os.dup2(writer, 1)
+        if address_space:
+            resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
+        sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+        sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+        sys.argv = ["kdcl-train", *command]
+        if before:
+            before()
+        from kdcl_tf import train
+
+        train.cli()
+        status = 0
+    except SystemExit as stop:
+        status = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(status)
+
+
+def _wait(process, began, meanwhile):
+    """(exit status, when it ended)."""
+    while True:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        now = time.monotonic()
+        if ended:
+            return os.waitstatus_to_exitcode(status), now
+        if now - began > TIMEOUT:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            return None, now
+        if meanwhile:
+            meanwhile(process, now - began)
+        time.sleep(0.002)
