@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kdcl_tf.data.sources import record_file
+from kdcl_tf.escaping import escaped
 
 # `train-00000-of-00004`, `train_1_of_4.tfrecord`, `photos-train.tfrecord-00000-of-00001`.
 _SHARD = re.compile(r"(?<!\d)(\d+)[-_.]?of[-_.]?(\d+)(?!\d)")
 
 # Suffixes that say what a file is, and so are no part of what it is called.
 _SUFFIX = re.compile(r"(\.(tfrecords?|tfrec|records?))+$", re.IGNORECASE)
+
+_NO_RECORDS = "without records"
 
 
 class Shard(NamedTuple):
@@ -42,15 +45,15 @@ def shard_of(path: str) -> Shard:
 
 
 class Found(NamedTuple):
-    """The files of a folder, or those that match a pattern, without hidden ones, sorted.
+    """The files of a folder, or those that match a pattern, without hidden ones.
 
     Attributes:
-      records: paths of TFRecord files.
-      others: names of files that hold no records.
+      records: paths of TFRecord files, sorted.
+      passed_over: how many files and folders are none of these, by the reason.
     """
 
     records: list[str]
-    others: list[str]
+    passed_over: collections.Counter
 
 
 def find(pattern: str) -> Found:
@@ -65,28 +68,41 @@ def find(pattern: str) -> Found:
       FileNotFoundError: when there are no files.
       ValueError: when files are compressed, or no TFRecord files against their names.
     """
-    pattern = os.path.expanduser(pattern)
-    if os.path.isdir(pattern):
-        pattern = os.path.join(glob.escape(pattern), "*")
-    files = sorted(file for file in glob.glob(pattern) if os.path.isfile(file))
+    files, passed_over = _listed(os.path.expanduser(pattern))
     if not files:
         raise FileNotFoundError(
-            f"tfrecord:{pattern}: expected a folder of TFRecord files, or a pattern such as"
+            f"tfrecord:{escaped(pattern)}: expected a folder of TFRecord files, or a pattern such as"
             " '/data/imagenet/*-of-*'; got no files"
         )
     kinds = {file: record_file.kind_of(file) for file in files}
     compressed = [file for file in files if kinds[file] in (record_file.GZIP, record_file.ZLIB)]
     if compressed:
         record_file.check_not_compressed(compressed[0], len(compressed) - 1)
-    records = [file for file in files if kinds[file] != record_file.OTHER]
     others = [file for file in files if kinds[file] == record_file.OTHER]
-    for file in others:
-        if _is_called_records(file):
-            raise ValueError(
-                f"TFRecord file '{file}': expected records; got {os.path.getsize(file)} bytes that"
-                " do not begin with one: the file is damaged, or of another kind"
-            )
-    return Found(records, [os.path.basename(file) for file in others])
+    for file in filter(_is_called_records, others):
+        raise ValueError(
+            f"TFRecord file '{escaped(file)}': expected records; got {os.path.getsize(file)} bytes"
+            " that do not begin with one: the file is damaged, or of another kind"
+        )
+    if others:
+        passed_over[_NO_RECORDS] += len(others)
+    return Found([file for file in files if kinds[file] != record_file.OTHER], passed_over)
+
+
+def _listed(pattern):
+    """(sorted paths of the files of a folder or a pattern, counts of what is no such file)."""
+    passed_over = collections.Counter()
+    if not os.path.isdir(pattern):
+        return sorted(file for file in glob.glob(pattern) if os.path.isfile(file)), passed_over
+    files = []
+    for entry in os.scandir(pattern):
+        if entry.name.startswith("."):
+            passed_over["hidden"] += 1
+        elif entry.is_file():
+            files.append(entry.path)
+        else:
+            passed_over["folders inside"] += 1
+    return sorted(files), passed_over
 
 
 def of_split(pattern: str, found: Found, names: Sequence[str]) -> list[str]:
@@ -107,11 +123,12 @@ def of_split(pattern: str, found: Found, names: Sequence[str]) -> list[str]:
         if files:
             check_complete(files)
             return files
-    passed_over = f", and {len(found.others)} that hold none" if found.others else ""
-    such = f" such as '{os.path.basename(found.records[0])}'" if found.records else ""
+    none = found.passed_over[_NO_RECORDS]
+    without = f", and {none} without records" if none else ""
+    such = f" such as '{escaped(os.path.basename(found.records[0]))}'" if found.records else ""
     raise FileNotFoundError(
-        f"tfrecord:{pattern}: expected TFRecord files with {' or '.join(names)} in their names;"
-        f" got {len(found.records)} others{such}{passed_over}"
+        f"tfrecord:{escaped(pattern)}: expected TFRecord files with {' or '.join(names)} in their names;"
+        f" got {len(found.records)} others{such}{without}"
     )
 
 
@@ -140,13 +157,13 @@ def _check_group(prefix, shards):
     if len(totals) > 1 or totals == {None}:
         told = sorted("one file" if total is None else f"{total} shards" for total in totals)
         raise ValueError(
-            f"'{prefix}' ...: expected files of one sharding; got {' and '.join(told)}: move all"
+            f"'{escaped(prefix)}' ...: expected files of one sharding; got {' and '.join(told)}: move all"
             " but one of them to another folder"
         )
     twice = sorted({number for number in numbers if numbers.count(number) > 1})
     if twice:
         raise ValueError(
-            f"'{prefix}' ...: expected every shard once; got number {twice[0]} of"
+            f"'{escaped(prefix)}' ...: expected every shard once; got number {twice[0]} of"
             f" {shards[0][1]} in several files"
         )
     _check_numbers(prefix, set(numbers), shards[0][1])
@@ -159,11 +176,11 @@ def _check_numbers(prefix, there, total):
     if missing:
         shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise FileNotFoundError(
-            f"'{prefix}' ...: expected all {total} shards; got {len(there)}, without number {shown}"
+            f"'{escaped(prefix)}' ...: expected all {total} shards; got {len(there)}, without number {shown}"
         )
     if beyond:
         raise ValueError(
-            f"'{prefix}' ...: expected shards numbered {min(expected)}..{max(expected)}; got number"
+            f"'{escaped(prefix)}' ...: expected shards numbered {min(expected)}..{max(expected)}; got number"
             f" {beyond[0]}"
         )
 

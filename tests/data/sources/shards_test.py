@@ -79,10 +79,11 @@ class FindTest(absltest.TestCase):
         found = shards.find(str(self.folder))
         names = [pathlib.Path(file).name for file in found.records]
         self.assertEqual(names, ["test.tfrecord", "train-0-of-2", "train-1-of-2"])
-        self.assertEqual(found.others, ["train-0-of-2.csv", "train.json"])
+        counts = {"without records": 2, "hidden": 1, "folders inside": 1}
+        self.assertEqual(found.passed_over, counts)
         train = shards.of_split("x", found, ("train",))
         self.assertEqual([pathlib.Path(file).name for file in train], names[1:])
-        message = "with val in their names; got 3 others such as 'test.tfrecord', and 2 that hold"
+        message = "with val in their names; got 3 others such as 'test.tfrecord', and 2 without records"
         with self.assertRaisesRegex(FileNotFoundError, message):
             shards.of_split("x", found, ("val",))
 

@@ -77,6 +77,12 @@ class IndexTest(TfrecordTestCase):
         self.assertEqual(dataset.class_names, ("0", "1", "2", "3"))
         self.assertEqual(dataset.image_shape, (8, 8, 3))
         self.assertEqual(dataset.summary()["distortion"], "resized_crop")
+        self.assertEqual(
+            dataset.notes[0],
+            "read 7 images to train on and 2 to test, of 4 classes: from 1 ('3') to 2 ('0') a class"
+            " to train on; 2 classes without a test image: '0', '2'"
+            + ("" if pattern else "; passed over: 1 without records"),
+        )
 
     def test_labels_from_1_are_lowered_and_shown_in_the_names(self):
         self.write("train", [1, 2, 3, 1])
@@ -126,6 +132,15 @@ class IndexTest(TfrecordTestCase):
         (self.folder / "train-00001-of-00002").rename(self.folder / "train-00002-of-00003")
         (self.folder / "train-00000-of-00003").write_bytes(b"")
         self.assertAllEqual(self.load().train.labels, [0, 1])
+
+    def test_files_are_read_whatever_they_are_called(self):
+        self.write("test", [0, 1], 1)
+        self.write("train", [0, 1], 1)
+        name = b"train \xff\n\xe2\x80\xa8-0-of-1"
+        (self.folder / "train-00000-of-00001").rename(self.folder / os.fsdecode(name))
+        dataset = self.load()
+        self.assertAllEqual(self.levels(dataset.train), [0, 1])
+        self.assertEqual(dataset.train.images.name(1), r"train \xff\n\u2028-0-of-1#1")
 
     def test_features_by_their_names(self):
         for split in ("train", "test"):
