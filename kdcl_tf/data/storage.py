@@ -231,7 +231,10 @@ class TFRecords:
         finally:
             os.close(file)
         if len(content) != self.lengths[index]:
-            raise OSError(f"{escaping.escaped(path)} ends early: expected {self.lengths[index]} bytes; got {len(content)}")
+            raise OSError(
+                f"{escaping.escaped(path)} ends early: expected {self.lengths[index]} bytes; got"
+                f" {len(content)}"
+            )
         return content
 
 

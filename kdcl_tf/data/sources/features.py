@@ -57,8 +57,8 @@ def keys_of(file: str, record: bytes, image_key: str | None, label_key: str | No
         features = tf.train.Example.FromString(record).features.feature
     except Exception as error:  # Whatever protocol buffers say of other records.
         raise ValueError(
-            f"'{escaped(file)}' is no TFRecord file of labelled images: expected tf.train.Examples with"
-            f" features {expected}; got {errors.one_line(error)}"
+            f"'{escaped(file)}' is no TFRecord file of labelled images: expected tf.train.Examples"
+            f" with features {expected}; got {errors.one_line(error)}"
         ) from error
     for keys in possible:
         if {keys.image, keys.label} <= set(features):
@@ -66,8 +66,8 @@ def keys_of(file: str, record: bytes, image_key: str | None, label_key: str | No
             return keys
     got = ", ".join(sorted(features)) or "none"
     raise ValueError(
-        f"'{escaped(file)}' is no TFRecord file of labelled images: expected features {expected}; got"
-        f" features {got}: pass tfrecord_image_key=NAME, or pass tfrecord_label_key=NAME"
+        f"'{escaped(file)}' is no TFRecord file of labelled images: expected features {expected};"
+        f" got features {got}: pass tfrecord_image_key=NAME, or pass tfrecord_label_key=NAME"
     )
 
 
@@ -102,7 +102,8 @@ def _check_one(where, key, features, kind, expected):
     got = feature.WhichOneof("kind")
     values = getattr(feature, got).value if got else []
     if got != kind or len(values) != 1:
-        raise ValueError(f"{where}: feature {key}: expected {expected}; got {_described(got, values)}")
+        found = _described(got, values)
+        raise ValueError(f"{where}: feature {key}: expected {expected}; got {found}")
 
 
 def _described(kind, values):

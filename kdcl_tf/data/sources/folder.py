@@ -55,7 +55,9 @@ def index(path: str) -> source_lib.Source:
     """
     root = pathlib.Path(path).expanduser()
     if not root.is_dir():
-        raise FileNotFoundError(f"expected a folder of images; got {_shown(root)}, which is not there")
+        raise FileNotFoundError(
+            f"expected a folder of images; got {_shown(root)}, which is not there"
+        )
     train_root, test_root = _split_root(root, ("train",)), _split_root(root, TEST_NAMES)
     folders = _classes(train_root)
     numbers = {name: number for number, name in enumerate(folders)}
@@ -106,8 +108,8 @@ def _classes(train_root: pathlib.Path) -> dict[str, str]:
     if len(folders) < 2:
         got = f"1 ({escaping.escaped(*folders)})" if folders else "none"
         raise ValueError(
-            f"folder {_shown(train_root)}: expected at least 2 classes, a folder of images each; got"
-            f" {got}"
+            f"folder {_shown(train_root)}: expected at least 2 classes, a folder of images each;"
+            f" got {got}"
         )
     return folders
 
@@ -118,8 +120,8 @@ def _known_classes(test_root: pathlib.Path, numbers: Mapping[str, int]) -> dict[
     for name in folders:
         if name not in numbers:
             raise ValueError(
-                f"folder {_shown(test_root)}: expected only the {len(numbers)} classes of train, such"
-                f" as {next(iter(numbers))!r}; got {name!r}"
+                f"folder {_shown(test_root)}: expected only the {len(numbers)} classes of train,"
+                f" such as {next(iter(numbers))!r}; got {name!r}"
             )
     if not folders:
         raise ValueError(f"folder {_shown(test_root)}: expected at least 1 class; got none")

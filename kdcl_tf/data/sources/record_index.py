@@ -110,8 +110,8 @@ def _read_file(file, facts, check):
 def damaged(file: str, count: int, error: BaseException) -> ValueError:
     """The error of a file that cannot be read past its first `count` records."""
     return ValueError(
-        f"TFRecord file '{escaped(file)}' cannot be read past record {count}: expected an undamaged file;"
-        f" got {errors.one_line(error)}"
+        f"TFRecord file '{escaped(file)}' cannot be read past record {count}: expected an undamaged"
+        f" file; got {errors.one_line(error)}"
     )
 
 
@@ -129,8 +129,8 @@ def _check_end(file, lengths):
     size = os.path.getsize(file)
     if size != whole:
         raise ValueError(
-            f"TFRecord file '{escaped(file)}': expected it to end with record {len(lengths) - 1}; got"
-            f" {size - whole} more bytes, which are no record: it was cut, or added to"
+            f"TFRecord file '{escaped(file)}': expected it to end after {len(lengths)} records;"
+            f" got {size - whole} more bytes, which are no record: it was cut, or added to"
         )
 
 

@@ -48,45 +48,38 @@ class Found(NamedTuple):
     """The files of a folder, or those that match a pattern, without hidden ones.
 
     Attributes:
-      records: paths of TFRecord files, sorted.
+      kinds: the kind of each file that holds TFRecords or is called so, see
+        `record_file.kind_of`, by path, sorted.
       passed_over: how many files and folders are none of these, by the reason.
     """
 
-    records: list[str]
+    kinds: dict[str, str]
     passed_over: collections.Counter
 
 
 def find(pattern: str) -> Found:
     """Sorts files into those that hold TFRecords and those that do not, by their first bytes.
 
-    A file that is called a shard or `.tfrecord` and has no record counts as damaged.
-
     Args:
       pattern: a folder, or a pattern such as `/data/imagenet/*-of-*`.
 
     Raises:
       FileNotFoundError: when there are no files.
-      ValueError: when files are compressed, or no TFRecord files against their names.
     """
     files, passed_over = _listed(os.path.expanduser(pattern))
     if not files:
         raise FileNotFoundError(
-            f"tfrecord:{escaped(pattern)}: expected a folder of TFRecord files, or a pattern such as"
-            " '/data/imagenet/*-of-*'; got no files"
+            f"tfrecord:{escaped(pattern)}: expected a folder of TFRecord files, or a pattern such"
+            " as '/data/imagenet/*-of-*'; got no files"
         )
-    kinds = {file: record_file.kind_of(file) for file in files}
-    compressed = [file for file in files if kinds[file] in (record_file.GZIP, record_file.ZLIB)]
-    if compressed:
-        record_file.check_not_compressed(compressed[0], len(compressed) - 1)
-    others = [file for file in files if kinds[file] == record_file.OTHER]
-    for file in filter(_is_called_records, others):
-        raise ValueError(
-            f"TFRecord file '{escaped(file)}': expected records; got {os.path.getsize(file)} bytes"
-            " that do not begin with one: the file is damaged, or of another kind"
-        )
-    if others:
-        passed_over[_NO_RECORDS] += len(others)
-    return Found([file for file in files if kinds[file] != record_file.OTHER], passed_over)
+    kinds = {}
+    for file in files:
+        kind = record_file.kind_of(file)
+        if kind == record_file.OTHER and not _is_called_records(file):
+            passed_over[_NO_RECORDS] += 1
+        else:
+            kinds[file] = kind
+    return Found(kinds, passed_over)
 
 
 def _listed(pattern):
@@ -115,21 +108,37 @@ def of_split(pattern: str, found: Found, names: Sequence[str]) -> list[str]:
 
     Raises:
       FileNotFoundError: when there are none, or a shard is missing.
-      ValueError: when one prefix has several totals, or a shard twice.
+      ValueError: when files are compressed, or no TFRecord files against their names; when
+        one prefix has several totals, or a shard twice.
     """
     for name in names:
         word = re.compile(rf"(^|[^a-zA-Z]){name}([^a-zA-Z]|$)")
-        files = [file for file in found.records if word.search(os.path.basename(file))]
+        files = [file for file in found.kinds if word.search(os.path.basename(file))]
         if files:
+            _check_kinds(files, found.kinds)
             check_complete(files)
             return files
     none = found.passed_over[_NO_RECORDS]
     without = f", and {none} without records" if none else ""
-    such = f" such as '{escaped(os.path.basename(found.records[0]))}'" if found.records else ""
+    such = "".join(f" such as '{escaped(os.path.basename(file))}'" for file in [*found.kinds][:1])
     raise FileNotFoundError(
-        f"tfrecord:{escaped(pattern)}: expected TFRecord files with {' or '.join(names)} in their names;"
-        f" got {len(found.records)} others{such}{without}"
+        f"tfrecord:{escaped(pattern)}: expected TFRecord files with {' or '.join(names)} in their"
+        f" names; got {len(found.kinds)} others{such}{without}"
     )
+
+
+def _check_kinds(files, kinds):
+    """Refuses compressed files, and those that are called TFRecords and begin otherwise."""
+    compressed = [file for file in files if kinds[file] in (record_file.GZIP, record_file.ZLIB)]
+    if compressed:
+        record_file.check_not_compressed(compressed[0], len(compressed) - 1)
+    for file in files:
+        if kinds[file] == record_file.OTHER:
+            raise ValueError(
+                f"TFRecord file '{escaped(file)}': expected records; got"
+                f" {os.path.getsize(file)} bytes that do not begin with one: the file is damaged,"
+                " or of another kind"
+            )
 
 
 def check_complete(files: Sequence[str]) -> None:
@@ -157,8 +166,8 @@ def _check_group(prefix, shards):
     if len(totals) > 1 or totals == {None}:
         told = sorted("one file" if total is None else f"{total} shards" for total in totals)
         raise ValueError(
-            f"'{escaped(prefix)}' ...: expected files of one sharding; got {' and '.join(told)}: move all"
-            " but one of them to another folder"
+            f"'{escaped(prefix)}' ...: expected files of one sharding; got {' and '.join(told)}:"
+            " move all but one of them to another folder"
         )
     twice = sorted({number for number in numbers if numbers.count(number) > 1})
     if twice:
@@ -176,17 +185,21 @@ def _check_numbers(prefix, there, total):
     if missing:
         shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise FileNotFoundError(
-            f"'{escaped(prefix)}' ...: expected all {total} shards; got {len(there)}, without number {shown}"
+            f"'{escaped(prefix)}' ...: expected all {total} shards; got {len(there)}, without"
+            f" number {shown}"
         )
     if beyond:
         raise ValueError(
-            f"'{escaped(prefix)}' ...: expected shards numbered {min(expected)}..{max(expected)}; got number"
-            f" {beyond[0]}"
+            f"'{escaped(prefix)}' ...: expected shards numbered {min(expected)}..{max(expected)};"
+            f" got number {beyond[0]}"
         )
 
 
 def _is_called_records(file):
-    """Whether its name says that it holds TFRecords: `.tfrecord`, or a shard without a suffix."""
+    """Whether its name ends as that of a TFRecord file: in `.tfrecord`, or in a shard's numbers.
+
+    Other suffixes are of other files, such as the `.idx` that tools write beside each.
+    """
     name = os.path.basename(file)
     found = [*_SHARD.finditer(name)]
-    return "tfrec" in name.lower() or bool(found) and found[-1].end() == len(name)
+    return bool(_SUFFIX.search(name)) or bool(found) and found[-1].end() == len(name)

@@ -114,7 +114,7 @@ def _first_record(files: Sequence[str]) -> tuple[str, bytes]:
 
 def _passed_over(found: shards.Found, *splits: Sequence[str]) -> collections.Counter:
     """What is no file of these splits, by the reason."""
-    rest = len(found.records) - sum(map(len, splits))
+    rest = len(found.kinds) - sum(map(len, splits))
     return found.passed_over + collections.Counter({"of no split that is read": rest})
 
 

@@ -181,11 +181,13 @@ class IndexTest(TfrecordTestCase):
 
 class RefusedTest(TfrecordTestCase):
     def test_no_files(self):
-        self.assert_refused(FileNotFoundError, "expected a folder of TFRecord files, or a pattern", "got no files")
+        message = "expected a folder of TFRecord files, or a pattern"
+        self.assert_refused(FileNotFoundError, message, "got no files")
 
     def test_no_split(self):
         self.write("train", [0, 1])
-        self.assert_refused(FileNotFoundError, "with test or validation or val in their names", "got 2 others")
+        message = "with test or validation or val in their names; got 2 others"
+        self.assert_refused(FileNotFoundError, message)
 
     def test_a_missing_shard(self):
         self.write("train", [0, 1, 0, 1], shards=4)
@@ -197,7 +199,8 @@ class RefusedTest(TfrecordTestCase):
         self.write("test", [0, 1])
         record = image_files.example(b"", 0, "picture", "class")
         image_files.write_records(self.folder / "train-00000-of-00001", [record])
-        self.assert_refused(ValueError, "expected features image/encoded and", "got features class, picture")
+        message = "expected features image/encoded and"
+        self.assert_refused(ValueError, message, "got features class, picture")
 
     def test_other_records(self):
         self.write("test", [0, 1])
@@ -244,7 +247,8 @@ class RefusedTest(TfrecordTestCase):
         self.write("test", [0, 1])
         path = self.folder / "train-00001-of-00002"
         path.write_bytes(path.read_bytes() + bytes(count))
-        self.assert_refused(ValueError, f"'{path}': expected it to end with record 1; got {count} more")
+        message = f"'{path}': expected it to end after 2 records; got {count} more"
+        self.assert_refused(ValueError, message)
 
     def test_a_file_that_is_cut_inside_its_first_header(self):
         self.write("train", [0, 1] * 2)
