@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import types
 from collections.abc import Mapping, Sequence
@@ -68,8 +67,8 @@ def check_class_names(class_names: Sequence[str]) -> None:
     """Refuses names that a list of a line each could not hold, before anything is trained.
 
     Raises:
-      ValueError: for a name with line breaks, controls or bytes that are not UTF-8, for one
-        that is empty, and for two that are the same.
+      ValueError: for a name that is empty, or has line breaks, controls or bytes that are not
+        UTF-8.
     """
     for name in class_names:
         if not name or not escaping.is_plain(name):
@@ -77,7 +76,3 @@ def check_class_names(class_names: Sequence[str]) -> None:
                 "class names: expected text in UTF-8 without line breaks, tabs and other controls;"
                 f" got '{escaping.escaped(name)}': rename the class"
             )
-    counts = collections.Counter(class_names)
-    twice = sorted({name for name in class_names if counts[name] > 1})
-    if twice:
-        raise ValueError(f"class names: expected one for each class; got {twice[0]!r} twice")
