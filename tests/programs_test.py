@@ -93,7 +93,7 @@ class WholeRunsTest(tf.test.TestCase):
 
     def test_a_failed_start_leaves_the_folder_to_the_corrected_command(self):
         self.assertEqual(self.failed.returncode, 1)
-        self.assertRegex(self.failed.stderr, r"^\S+: batch_size: got 41, wanted 1\.\.40.*\n$")
+        self.assertRegex(self.failed.stderr, r"^\S+: batch_size: expected 1\.\.40, .*; got 41\n$")
         self.assertEqual(self.finished.returncode, 0, self.finished.stderr)
 
     def test_output_is_lines_without_a_bar_or_noise(self):
@@ -101,9 +101,10 @@ class WholeRunsTest(tf.test.TestCase):
         self._assert_only_progress(self.finished.stderr)
         self.assertNotIn("\r", self.finished.stdout)
         lines = self.finished.stdout.splitlines()
-        for number, line in enumerate(lines[:12], start=1):
+        self.assertRegex(lines[0], "^read 1,437 images to train on and 360 to test, of 10 classes")
+        for number, line in enumerate(lines[1:13], start=1):
             self.assertRegex(line, rf"^epoch {number}: test accuracy resnet8 .*%, wrn_10_1 .*%$")
-        self.assertRegex(lines[12], r"^resnet8: test accuracy .*%, top-5 .*%, 78,042 parameters")
+        self.assertRegex(lines[13], r"^resnet8: test accuracy .*%, top-5 .*%, 78,042 parameters")
         self.assertEqual(lines[-1].split()[1], f"{self.whole / 'accuracy.png'};")
 
     def test_sigterm_saves_and_the_same_command_continues(self):
@@ -122,7 +123,7 @@ class WholeRunsTest(tf.test.TestCase):
         resumed = _run(command)
         self.assertEqual(resumed.returncode, 0, resumed.stderr)
         self._assert_only_progress(resumed.stderr)
-        self.assertRegex(resumed.stdout, r"^continuing at epoch \d+, step \d of 3\n")
+        self.assertRegex(resumed.stdout, r"^read .*\ncontinuing at epoch \d+, step \d of 3\n")
         self._assert_same_as_whole(workdir)
 
     def test_sigkill_loses_no_more_than_the_time_since_the_checkpoint(self):
@@ -135,7 +136,7 @@ class WholeRunsTest(tf.test.TestCase):
         resumed = _run(command)
         self.assertEqual(resumed.returncode, 0, resumed.stderr)
         self._assert_only_progress(resumed.stderr)
-        self.assertRegex(resumed.stdout, r"^continuing at epoch [3-9]")
+        self.assertRegex(resumed.stdout, r"^read .*\ncontinuing at epoch [3-9]")
         self._assert_same_as_whole(workdir)
 
     def test_evaluate_finds_the_accuracy_of_the_result(self):
@@ -213,8 +214,8 @@ class ErrorsTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters("one class", "empty", "missing", "corrupt")
     def test_a_folder_that_will_not_do(self, kind):
         messages = {
-            "one class": r"got 1 class \(class_0\), wanted at least 2",
-            "empty": "got no folders, wanted train/ in it",
+            "one class": r"expected at least 2 classes, .*; got 1 \(class_0\)",
+            "empty": "expected train/ in it; got no folders",
             "missing": "is not there",
             "corrupt": r"image 'train/class_1/2\.jpg' of class 'class_1' cannot be decoded: ",
         }

@@ -76,7 +76,7 @@ class ImageSplit:
         )
 
     def listing(self) -> str:
-        """A line for each image: its name, a tab, the name of its class; "" without names."""
+        """A line for each image, see `EncodedSplit.listing`; "" where images have no names."""
         return self.encoded.listing() if self.encoded else ""
 
     def digest(self) -> dict[str, Any]:

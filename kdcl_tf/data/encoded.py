@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf import escaping
 from kdcl_tf.data import (
     bad_images as bad_images_lib,
     dataset as dataset_lib,
@@ -63,8 +64,11 @@ class EncodedSplit:
         return dataclasses.replace(self, images=images, labels=labels)
 
     def listing(self) -> str:
-        """A line for each image: its name, a tab, the name of its class."""
-        names = (self.class_names[label] for label in self.labels)
+        """A line for each image: its name, a tab, the name of its class, both escaped.
+
+        `escaping.fields` of a line are the names.
+        """
+        names = (escaping.escaped(self.class_names[label]) for label in self.labels)
         lines = (f"{self.images.name(index)}\t{name}\n" for index, name in enumerate(names))
         return "".join(lines)
 
@@ -191,8 +195,9 @@ class EncodedSplit:
           BadImageError: unless bad images are skipped; and in any case when the image's file
             has changed since it was indexed, as then labels belong to other images.
         """
-        class_name = self.class_names[self.labels[index]]
-        self.bad_images.report(self.images.name(index), class_name, self._reason(index))
+        class_name = escaping.escaped(self.class_names[self.labels[index]])
+        reason = escaping.escaped(self._reason(index))
+        self.bad_images.report(self.images.name(index), class_name, reason)
 
     @functools.cached_property
     def _labels(self):

@@ -13,7 +13,7 @@ from kdcl_tf.data import (
     subsets,
 )
 from kdcl_tf.data.distortions import DISTORTIONS
-from kdcl_tf.data.sources import names, source as source_lib
+from kdcl_tf.data.sources import contents, names, source as source_lib
 
 
 def load(
@@ -72,7 +72,7 @@ def load(
     splits, why_disk = _placed(name, splits, windows, storage or "auto")
     normalization = normalization or _normalization(splits["train"], windows)
     # Only now is it known which images are bad.
-    notes = (why, why_disk, _left_out(bad_images))
+    notes = (contents.told(source), why, why_disk, _left_out(bad_images))
     return _dataset(name, source, splits, normalization, distortion, bad_images, notes)
 
 
@@ -92,10 +92,11 @@ def _check_source(name: str, source: source_lib.Source) -> None:
             f"data set {name!r}: expected at least 2 classes; got {num_classes}"
             f" {list(source.class_names)}"
         )
+    source_lib.check_class_names(source.class_names)
     for split_name in ("train", "test"):
         split = getattr(source, split_name)
         if not len(split):
-            raise ValueError(f"data set {name!r}: got no images in {split_name}")
+            raise ValueError(f"data set {name!r}: expected images in {split_name}; got none")
         source_lib.check_labels(split_name, split.labels, num_classes)
 
 

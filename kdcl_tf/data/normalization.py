@@ -1,6 +1,7 @@
 """Normalisation: what is subtracted from the colours of images, and what they are divided by.
 
-The views that students train on, evaluation and exported models all use this module. Importing this module imports neither NumPy nor TensorFlow.
+The views that students train on, evaluation and exported models all use this module.
+Importing it imports neither NumPy nor TensorFlow.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 All classes of images here have the same interface: `len`, `take(indices)`, `name(index)`,
 `read(index)` eagerly and `content(index)` in a graph, `size(most)`, and `digest()`, the SHA-256 of
-what is known of the images, by name.
+what is known of the images, by name. Names are escaped (`kdcl_tf.escaping`), so that each is one
+line and no two are the same.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf import escaping
 from kdcl_tf.data import stream
 
 # A TFRecord is its length in 8 bytes, a checksum of that in 4, the data, a
@@ -54,8 +56,8 @@ class Files:
         return Files(self.root, self.names[indices])
 
     def name(self, index: int) -> str:
-        """The name by which a person finds the image: its path in `root`."""
-        return os.fsdecode(bytes(self.names[index]))
+        """The name by which a person finds the image: its path in `root`, escaped."""
+        return escaping.escaped(self._name(index))
 
     def read(self, index: int) -> bytes:
         """The bytes of one image.
@@ -94,8 +96,11 @@ class Files:
         """(paths of all files, what else identifies these images)."""
         return [self._path(index) for index in range(len(self))], []
 
+    def _name(self, index):
+        return os.fsdecode(bytes(self.names[index]))
+
     def _path(self, index):
-        return os.path.join(self.root, self.name(index))
+        return os.path.join(self.root, self._name(index))
 
     def _read_or_nothing(self, index):
         try:
@@ -146,8 +151,8 @@ class TFRecords:
         return dataclasses.replace(self, **{name: getattr(self, name)[indices] for name in columns})
 
     def name(self, index: int) -> str:
-        """The name by which a person finds the image: its file's name and its number there, from 0."""
-        file = os.path.basename(self.files[self.file_numbers[index]])
+        """The name by which a person finds the image: its file's, escaped, and its number there."""
+        file = escaping.escaped(os.path.basename(self.files[self.file_numbers[index]]))
         return f"{file}#{self.record_numbers[index]}"
 
     def read(self, index: int) -> bytes:
@@ -213,8 +218,9 @@ class TFRecords:
         read = np.array([bool(record) for record in records])
         changed = read & (hashes_of(records).numpy() != self.hashes[np.asarray(indices)])
         for index in np.asarray(indices)[changed]:
+            path = self.files[self.file_numbers[index]]
             raise ChangedError(
-                f"TFRecord file '{self.files[self.file_numbers[index]]}': expected the records that"
+                f"TFRecord file '{escaping.escaped(path)}': expected the records that"
                 f" it had when it was indexed; got another record"
                 f" {self.record_numbers[index]}: the file was changed under its old time of change."
                 " Set the time to now (touch), so that it is indexed again"
@@ -239,7 +245,10 @@ class TFRecords:
         finally:
             os.close(file)
         if len(content) != self.lengths[index]:
-            raise OSError(f"{path} ends early: expected {self.lengths[index]} bytes; got {len(content)}")
+            raise OSError(
+                f"{escaping.escaped(path)} ends early: expected {self.lengths[index]} bytes; got"
+                f" {len(content)}"
+            )
         return content
 
 

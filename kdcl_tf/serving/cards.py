@@ -21,6 +21,7 @@ __all__ = ["Card", "path_of", "read", "read_student", "write"]
 _STUDENT = "student.json"
 # Beside the card in a folder, a line for each class, for programs that do not read JSON.
 _CLASS_NAMES = "class_names.txt"
+_CLASS_NAMES_JSON = "class_names.json"
 
 _NUMBERS = ("mean", "deviation")
 _NAMES = ("student", "architecture")
@@ -119,12 +120,14 @@ def path_of(student: str | os.PathLike) -> pathlib.Path:
 def write(card: Card, student: str | os.PathLike) -> None:
     """Writes the card of a student where `path_of` finds it.
 
-    A folder gets `class_names.txt`, too.
+    A folder gets `class_names.txt` and `class_names.json`, a list of them, too.
     """
     path = path_of(student)
     if path.name == _STUDENT:
         names = "".join(f"{name}\n" for name in card.class_names)
         files.write_text(path.with_name(_CLASS_NAMES), names)
+        listed = json.dumps(list(card.class_names), indent=2) + "\n"
+        files.write_text(path.with_name(_CLASS_NAMES_JSON), listed)
     files.write_text(path, json.dumps(card.facts, indent=2) + "\n")
 
 

@@ -65,7 +65,8 @@ def export_student(
     Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` with any B, 0 too, and
     the card's H, W and C, and gives `logits` and `probabilities`, float32 `[B, num_classes]`;
     the signature `pixels` takes `pixels`, the same as float32 in 0..1, and gives the same.
-    Beside it are `class_names.txt`, a line for each class, and `student.json`, the card.
+    Beside it are `class_names.txt`, a line for each class, `class_names.json`, a list of them,
+    and `student.json`, the card.
 
     Args:
       student: a built keras.Model of normalised images.

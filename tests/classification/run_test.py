@@ -171,7 +171,7 @@ class FailedStartTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         ({"dataset": "no_such_set"}, "unknown data set"),
         ({"train_per_class": 10_000}, "too few training images"),
-        ({"batch_size": 41}, "batch_size: got 41, wanted 1..40"),
+        ({"batch_size": 41}, "batch_size: expected 1..40, .*; got 41"),
         ({"cutout": True, "cutout_size": 9}, "cutout: expected at most 8, the side of the image; got 9"),
     )
     def test_it_leaves_the_folder_to_the_corrected_command(self, wrong, message):

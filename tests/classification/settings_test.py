@@ -7,6 +7,7 @@ from absl.testing import absltest, parameterized
 from kdcl_tf.classification.settings import Settings
 
 _BAD = (
+    ("tfrecord_image_key", "jpeg"),
     ("method", "kd"),
     ("ensemble", "mean"),
     ("general_error", "logit"),
@@ -73,6 +74,7 @@ _GOOD = (
     {"distortion": "resized_crop", "storage": "memory"},
     {"distortion": "none", "skip_bad_images": True},
     {"dataset": "tfrecord:shards", "storage": "disk"},
+    {"dataset": "tfrecord:shards", "tfrecord_image_key": "jpeg", "tfrecord_label_key": "fine"},
 )
 
 

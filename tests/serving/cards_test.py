@@ -62,9 +62,11 @@ class CardsTest(parameterized.TestCase):
     def test_a_folder_has_its_card_and_the_names_of_its_classes_in_it(self):
         cards.write(_CARD, self.folder)
         names = sorted(path.name for path in self.folder.iterdir())
-        self.assertEqual(names, ["class_names.txt", "student.json"])
+        self.assertEqual(names, ["class_names.json", "class_names.txt", "student.json"])
         text = (self.folder / "class_names.txt").read_text(encoding="utf-8")
         self.assertEqual(text, "cat\nna\u00efve dog\n")
+        text = (self.folder / "class_names.json").read_text(encoding="utf-8")
+        self.assertEqual(json.loads(text), ["cat", "na\u00efve dog"])
         self.assertEqual(cards.read_student(self.folder), _FACTS)
 
     @parameterized.parameters(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from kdcl_tf.data import errors
+from kdcl_tf.escaping import escaped
 
 
 class Keys(NamedTuple):
@@ -56,17 +57,17 @@ def keys_of(file: str, record: bytes, image_key: str | None, label_key: str | No
         features = tf.train.Example.FromString(record).features.feature
     except Exception as error:  # Whatever protocol buffers say of other records.
         raise ValueError(
-            f"'{file}' is no TFRecord file of labelled images: expected tf.train.Examples with"
-            f" features {expected}; got {errors.one_line(error)}"
+            f"'{escaped(file)}' is no TFRecord file of labelled images: expected tf.train.Examples"
+            f" with features {expected}; got {errors.one_line(error)}"
         ) from error
     for keys in possible:
         if {keys.image, keys.label} <= set(features):
-            _check(f"'{file}'", keys, features)
+            _check(f"'{escaped(file)}'", keys, features)
             return keys
     got = ", ".join(sorted(features)) or "none"
     raise ValueError(
-        f"'{file}' is no TFRecord file of labelled images: expected features {expected}; got"
-        f" features {got}: pass tfrecord_image_key=NAME, or pass tfrecord_label_key=NAME"
+        f"'{escaped(file)}' is no TFRecord file of labelled images: expected features {expected};"
+        f" got features {got}: pass tfrecord_image_key=NAME, or pass tfrecord_label_key=NAME"
     )
 
 
@@ -83,7 +84,7 @@ def check(file: str, number: int, record: bytes, keys: Keys) -> None:
       ValueError: when they are not; the message says what they are.
     """
     features = tf.train.Example.FromString(record).features.feature
-    _check(f"record {number} of '{file}'", keys, features)
+    _check(f"record {number} of '{escaped(file)}'", keys, features)
 
 
 def _check(where: str, keys: Keys, features: Mapping[str, Any]) -> None:
@@ -101,7 +102,8 @@ def _check_one(where, key, features, kind, expected):
     got = feature.WhichOneof("kind")
     values = getattr(feature, got).value if got else []
     if got != kind or len(values) != 1:
-        raise ValueError(f"{where}: feature {key}: expected {expected}; got {_described(got, values)}")
+        found = _described(got, values)
+        raise ValueError(f"{where}: feature {key}: expected {expected}; got {found}")
 
 
 def _described(kind, values):

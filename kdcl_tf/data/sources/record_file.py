@@ -6,6 +6,8 @@ import shlex
 import struct
 import zlib
 
+from kdcl_tf.escaping import escaped
+
 # A record begins with its length in 8 bytes and a masked checksum of them in 4.
 HEADER = 12
 
@@ -81,7 +83,7 @@ def check_not_compressed(path: str, others: int = 0) -> None:
         return
     more = f", as {others} more are" if others else ""
     raise ValueError(
-        f"TFRecord file '{path}': expected an uncompressed file; got one that {kind} has"
+        f"TFRecord file '{escaped(path)}': expected an uncompressed file; got one that {kind} has"
         f" compressed{more}. Rewrite it: {rewriting(path, kind)}"
     )
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from kdcl_tf.data import errors, storage
 from kdcl_tf.data.sources import index_cache, record_file
+from kdcl_tf.escaping import escaped
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -90,7 +91,7 @@ def _read_file(file, facts, check):
         known = {"lengths": tf.strings.length(records), "hashes": storage.hashes_of(records)}
         return {**known, **facts(records)}
 
-    parts, count = tf.data.TFRecordDataset(file).batch(_BATCH).map(measured), 0
+    parts, count = tf.data.TFRecordDataset(os.fsencode(file)).batch(_BATCH).map(measured), 0
     # So that a file without records has arrays too, of the right kinds.
     found = [tf.nest.map_structure(_none_of, parts.element_spec)]
     try:
@@ -109,15 +110,15 @@ def _read_file(file, facts, check):
 def damaged(file: str, count: int, error: BaseException) -> ValueError:
     """The error of a file that cannot be read past its first `count` records."""
     return ValueError(
-        f"TFRecord file '{file}' cannot be read past record {count}: expected an undamaged file;"
-        f" got {errors.one_line(error)}"
+        f"TFRecord file '{escaped(file)}' cannot be read past record {count}: expected an undamaged"
+        f" file; got {errors.one_line(error)}"
     )
 
 
 def _check_records(file, count, check):
     """Lets `check` say what is wrong with the first records past `count`, where it can."""
     with contextlib.suppress(tf.errors.OpError):
-        records = tf.data.TFRecordDataset(file).skip(count).take(_BATCH)
+        records = tf.data.TFRecordDataset(os.fsencode(file)).skip(count).take(_BATCH)
         for number, record in enumerate(records.as_numpy_iterator(), count):
             check(file, number, record)
 
@@ -128,8 +129,8 @@ def _check_end(file, lengths):
     size = os.path.getsize(file)
     if size != whole:
         raise ValueError(
-            f"TFRecord file '{file}': expected it to end with record {len(lengths) - 1}; got"
-            f" {size - whole} more bytes, which are no record: it was cut, or added to"
+            f"TFRecord file '{escaped(file)}': expected it to end after {len(lengths)} records;"
+            f" got {size - whole} more bytes, which are no record: it was cut, or added to"
         )
 
 

@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kdcl_tf.data.sources import record_file
+from kdcl_tf.escaping import escaped
 
 # `train-00000-of-00004`, `train_1_of_4.tfrecord`, `photos-train.tfrecord-00000-of-00001`.
 _SHARD = re.compile(r"(?<!\d)(\d+)[-_.]?of[-_.]?(\d+)(?!\d)")
 
 # Suffixes that say what a file is, and so are no part of what it is called.
 _SUFFIX = re.compile(r"(\.(tfrecords?|tfrec|records?))+$", re.IGNORECASE)
+
+_NO_RECORDS = "without records"
 
 
 class Shard(NamedTuple):
@@ -42,51 +45,57 @@ def shard_of(path: str) -> Shard:
 
 
 class Found(NamedTuple):
-    """The files of a folder, or those that match a pattern, without hidden ones, sorted.
+    """The files of a folder, or those that match a pattern, without hidden ones.
 
     Attributes:
-      records: paths of TFRecord files.
-      others: names of files that hold no records.
+      kinds: the kind of each file that holds TFRecords or is called so, see
+        `record_file.kind_of`, by path, sorted.
+      passed_over: how many files and folders are none of these, by the reason.
     """
 
-    records: list[str]
-    others: list[str]
+    kinds: dict[str, str]
+    passed_over: collections.Counter
 
 
 def find(pattern: str) -> Found:
     """Sorts files into those that hold TFRecords and those that do not, by their first bytes.
-
-    A file that is called a shard or `.tfrecord` and has no record counts as damaged.
 
     Args:
       pattern: a folder, or a pattern such as `/data/imagenet/*-of-*`.
 
     Raises:
       FileNotFoundError: when there are no files.
-      ValueError: when files are compressed, or no TFRecord files against their names.
     """
-    pattern = os.path.expanduser(pattern)
-    if os.path.isdir(pattern):
-        pattern = os.path.join(glob.escape(pattern), "*")
-    files = sorted(file for file in glob.glob(pattern) if os.path.isfile(file))
+    files, passed_over = _listed(os.path.expanduser(pattern))
     if not files:
         raise FileNotFoundError(
-            f"tfrecord:{pattern}: expected a folder of TFRecord files, or a pattern such as"
-            " '/data/imagenet/*-of-*'; got no files"
+            f"tfrecord:{escaped(pattern)}: expected a folder of TFRecord files, or a pattern such"
+            " as '/data/imagenet/*-of-*'; got no files"
         )
-    kinds = {file: record_file.kind_of(file) for file in files}
-    compressed = [file for file in files if kinds[file] in (record_file.GZIP, record_file.ZLIB)]
-    if compressed:
-        record_file.check_not_compressed(compressed[0], len(compressed) - 1)
-    records = [file for file in files if kinds[file] != record_file.OTHER]
-    others = [file for file in files if kinds[file] == record_file.OTHER]
-    for file in others:
-        if _is_called_records(file):
-            raise ValueError(
-                f"TFRecord file '{file}': expected records; got {os.path.getsize(file)} bytes that"
-                " do not begin with one: the file is damaged, or of another kind"
-            )
-    return Found(records, [os.path.basename(file) for file in others])
+    kinds = {}
+    for file in files:
+        kind = record_file.kind_of(file)
+        if kind == record_file.OTHER and not _is_called_records(file):
+            passed_over[_NO_RECORDS] += 1
+        else:
+            kinds[file] = kind
+    return Found(kinds, passed_over)
+
+
+def _listed(pattern):
+    """(sorted paths of the files of a folder or a pattern, counts of what is no such file)."""
+    passed_over = collections.Counter()
+    if not os.path.isdir(pattern):
+        return sorted(file for file in glob.glob(pattern) if os.path.isfile(file)), passed_over
+    files = []
+    for entry in os.scandir(pattern):
+        if entry.name.startswith("."):
+            passed_over["hidden"] += 1
+        elif entry.is_file():
+            files.append(entry.path)
+        else:
+            passed_over["folders inside"] += 1
+    return sorted(files), passed_over
 
 
 def of_split(pattern: str, found: Found, names: Sequence[str]) -> list[str]:
@@ -99,20 +108,37 @@ def of_split(pattern: str, found: Found, names: Sequence[str]) -> list[str]:
 
     Raises:
       FileNotFoundError: when there are none, or a shard is missing.
-      ValueError: when one prefix has several totals, or a shard twice.
+      ValueError: when files are compressed, or no TFRecord files against their names; when
+        one prefix has several totals, or a shard twice.
     """
     for name in names:
         word = re.compile(rf"(^|[^a-zA-Z]){name}([^a-zA-Z]|$)")
-        files = [file for file in found.records if word.search(os.path.basename(file))]
+        files = [file for file in found.kinds if word.search(os.path.basename(file))]
         if files:
+            _check_kinds(files, found.kinds)
             check_complete(files)
             return files
-    passed_over = f", and {len(found.others)} that hold none" if found.others else ""
-    such = f" such as '{os.path.basename(found.records[0])}'" if found.records else ""
+    none = found.passed_over[_NO_RECORDS]
+    without = f", and {none} without records" if none else ""
+    such = "".join(f" such as '{escaped(os.path.basename(file))}'" for file in [*found.kinds][:1])
     raise FileNotFoundError(
-        f"tfrecord:{pattern}: expected TFRecord files with {' or '.join(names)} in their names;"
-        f" got {len(found.records)} others{such}{passed_over}"
+        f"tfrecord:{escaped(pattern)}: expected TFRecord files with {' or '.join(names)} in their"
+        f" names; got {len(found.kinds)} others{such}{without}"
     )
+
+
+def _check_kinds(files, kinds):
+    """Refuses compressed files, and those that are called TFRecords and begin otherwise."""
+    compressed = [file for file in files if kinds[file] in (record_file.GZIP, record_file.ZLIB)]
+    if compressed:
+        record_file.check_not_compressed(compressed[0], len(compressed) - 1)
+    for file in files:
+        if kinds[file] == record_file.OTHER:
+            raise ValueError(
+                f"TFRecord file '{escaped(file)}': expected records; got"
+                f" {os.path.getsize(file)} bytes that do not begin with one: the file is damaged,"
+                " or of another kind"
+            )
 
 
 def check_complete(files: Sequence[str]) -> None:
@@ -140,13 +166,13 @@ def _check_group(prefix, shards):
     if len(totals) > 1 or totals == {None}:
         told = sorted("one file" if total is None else f"{total} shards" for total in totals)
         raise ValueError(
-            f"'{prefix}' ...: expected files of one sharding; got {' and '.join(told)}: move all"
-            " but one of them to another folder"
+            f"'{escaped(prefix)}' ...: expected files of one sharding; got {' and '.join(told)}:"
+            " move all but one of them to another folder"
         )
     twice = sorted({number for number in numbers if numbers.count(number) > 1})
     if twice:
         raise ValueError(
-            f"'{prefix}' ...: expected every shard once; got number {twice[0]} of"
+            f"'{escaped(prefix)}' ...: expected every shard once; got number {twice[0]} of"
             f" {shards[0][1]} in several files"
         )
     _check_numbers(prefix, set(numbers), shards[0][1])
@@ -159,17 +185,21 @@ def _check_numbers(prefix, there, total):
     if missing:
         shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise FileNotFoundError(
-            f"'{prefix}' ...: expected all {total} shards; got {len(there)}, without number {shown}"
+            f"'{escaped(prefix)}' ...: expected all {total} shards; got {len(there)}, without"
+            f" number {shown}"
         )
     if beyond:
         raise ValueError(
-            f"'{prefix}' ...: expected shards numbered {min(expected)}..{max(expected)}; got number"
-            f" {beyond[0]}"
+            f"'{escaped(prefix)}' ...: expected shards numbered {min(expected)}..{max(expected)};"
+            f" got number {beyond[0]}"
         )
 
 
 def _is_called_records(file):
-    """Whether its name says that it holds TFRecords: `.tfrecord`, or a shard without a suffix."""
+    """Whether its name ends as that of a TFRecord file: in `.tfrecord`, or in a shard's numbers.
+
+    Other suffixes are of other files, such as the `.idx` that tools write beside each.
+    """
     name = os.path.basename(file)
     found = [*_SHARD.finditer(name)]
-    return "tfrec" in name.lower() or bool(found) and found[-1].end() == len(name)
+    return bool(_SUFFIX.search(name)) or bool(found) and found[-1].end() == len(name)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import types
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from kdcl_tf import escaping
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,6 +41,8 @@ class Source(NamedTuple):
       class_names: one name a class; a label is a position here.
       flip: whether a mirrored image still shows its class.
       size: (height, width) of every image, or None where they differ.
+      passed_over: how many files are none of the images, by the reason in words that follow
+        the number: `with suffix .txt`.
     """
 
     train: Labelled
@@ -44,6 +50,7 @@ class Source(NamedTuple):
     class_names: tuple[str, ...]
     flip: bool
     size: tuple[int, int] | None = None
+    passed_over: Mapping[str, int] = types.MappingProxyType({})
 
 
 def check_labels(split_name: str, labels: np.ndarray, num_classes: int) -> None:
@@ -54,3 +61,18 @@ def check_labels(split_name: str, labels: np.ndarray, num_classes: int) -> None:
             f"labels out of range: expected 0..{num_classes - 1}; got {labels[wrong[0]]} at"
             f" example {wrong[0]} of {split_name}"
         )
+
+
+def check_class_names(class_names: Sequence[str]) -> None:
+    """Refuses names that a list of a line each could not hold, before anything is trained.
+
+    Raises:
+      ValueError: for a name that is empty, or has line breaks, controls or bytes that are not
+        UTF-8.
+    """
+    for name in class_names:
+        if not name or not escaping.is_plain(name):
+            raise ValueError(
+                "class names: expected text in UTF-8 without line breaks, tabs and other controls;"
+                f" got '{escaping.escaped(name)}': rename the class"
+            )

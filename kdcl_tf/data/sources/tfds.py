@@ -70,8 +70,8 @@ def check_format(name: str, info: Any) -> None:
     got = getattr(info.file_format, "value", info.file_format)
     if got != "tfrecord":
         raise ValueError(
-            f"data set {name!r}: expected one prepared as tfrecord; got {got}: prepare it again with"
-            " TFDS's file_format='tfrecord'"
+            f"data set {name!r}: expected one prepared as tfrecord; got {got}: prepare it again"
+            " with TFDS's file_format='tfrecord'"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 from kdcl_tf.data import storage
 from kdcl_tf.data.sources import features, record_index, shards, source as source_lib
+from kdcl_tf.escaping import escaped
 
 TEST_NAMES = ("test", "validation", "val")
 
@@ -53,6 +56,7 @@ def index(
         source_lib.Labelled(test_images, test_labels - lowest),
         classes,
         flip=True,
+        passed_over=_passed_over(found, train, test),
     )
 
 
@@ -101,11 +105,17 @@ def _first_record(files: Sequence[str]) -> tuple[str, bytes]:
     """
     for file in files:
         try:
-            for record in tf.data.TFRecordDataset(file).take(1):
+            for record in tf.data.TFRecordDataset(os.fsencode(file)).take(1):
                 return file, record.numpy()
         except tf.errors.OpError as error:
             raise record_index.damaged(file, 0, error) from error
-    raise ValueError(f"'{files[0]}' ...: expected TFRecord files with records; got none")
+    raise ValueError(f"'{escaped(files[0])}' ...: expected TFRecord files with records; got none")
+
+
+def _passed_over(found: shards.Found, *splits: Sequence[str]) -> collections.Counter:
+    """What is no file of these splits, by the reason."""
+    rest = len(found.kinds) - sum(map(len, splits))
+    return found.passed_over + collections.Counter({"of no split that is read": rest})
 
 
 def _classes(labels: np.ndarray) -> tuple[int, int]:
@@ -125,7 +135,7 @@ def _classes(labels: np.ndarray) -> tuple[int, int]:
 def _class_names(labels, names, lowest, count):
     """A name for each class: that of its first image if it is its own, else the label."""
     _, firsts = np.unique(labels, return_index=True)
-    found = [name.decode(errors="replace") for name in names[firsts]]
+    found = [os.fsdecode(bytes(name)) for name in names[firsts]]
     if all(found) and len(set(found)) == count:
         return tuple(found)
     return tuple(str(label + lowest) for label in range(count))

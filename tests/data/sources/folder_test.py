@@ -1,14 +1,19 @@
 """Tests of a folder of image files, written here as real files."""
 
+import contextlib
+import io
+import os
 import pathlib
 import shutil
 import struct
+import unicodedata
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data
+from kdcl_tf import data, escaping
+from kdcl_tf.data import bad_images
 
 RED, BLUE = (250, 10, 20), (10, 20, 250)
 ONE_WHITE_PIXEL_GIF = (
@@ -128,6 +133,135 @@ class ReadTest(FolderTestCase):
         self.write(f"train/red/{name}", content())
         image = self.load().train.images[-1]
         self.assertAllEqual(image, plain(colour, 20, 20))
+
+
+# Names that a file system allows, and what a list says of them.
+_NAMES = {
+    b"a\nb.png": r"a\nb.png",
+    b"a\\nb.png": r"a\\nb.png",
+    "a\u2028b.png".encode(): r"a\u2028b.png",
+    "a\x85b.png".encode(): r"a\u0085b.png",
+    b"a\x85b.png": r"a\x85b.png",
+    b"a\tb.png": r"a\tb.png",
+    "ä 犬.png".encode(): "ä 犬.png",
+    b" .png": " .png",
+}
+
+
+class NamesTest(FolderTestCase):
+    def setUp(self):
+        super().setUp()
+        self.write_pair()
+        for name in _NAMES:
+            self.write(b"train/red/" + name, png(RED))
+
+    def write(self, path, content):
+        super().write(os.fsdecode(path), content)
+
+    def test_files_are_read_whatever_they_are_called_and_listed_a_line_each(self):
+        dataset = self.load(distortion="resized_crop", storage="disk", holdout_per_class=1)
+        both = {**fields(dataset.train.listing()), **fields(dataset.held_out.listing())}
+        names = {f"train/red/{os.fsdecode(name)}" for name in _NAMES}
+        self.assertLen(both, 4 + len(_NAMES))
+        self.assertContainsSubset(names, both)
+        self.assertEqual({both[name] for name in names}, {"red"})
+        for name, line in zip(dataset.train.images.names, dataset.train.listing().splitlines()):
+            self.assertEqual(os.fsencode(escaping.fields(line)[0]), name)
+            shown = line.removeprefix("train/red/").split("\t")[0]
+            self.assertEqual(_NAMES.get(os.path.basename(name), shown), shown)
+        self.assertLen(np.concatenate([labels for _, labels in dataset.train.pixels(4)]), 10)
+
+    def test_bad_images_are_listed_a_line_each_and_read_back(self):
+        for name in _NAMES:
+            self.write(b"train/red/" + name, b"no image")
+        path = self.root / "bad_images.txt"
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            dataset = self.load(skip_bad_images=True)
+        self.assertLen(told.getvalue().splitlines(), len(_NAMES))
+        dataset.bad_images.keep_list(path)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = {os.fsencode(escaping.fields(line)[0]) for line in lines}
+        self.assertEqual(found, {b"train/red/" + name for name in _NAMES})
+        again = bad_images.BadImages(skip=True)
+        again.keep_list(path)
+        self.assertEqual(again.found, dataset.bad_images.found)
+
+    def test_an_error_names_the_file_in_one_line(self):
+        shutil.rmtree(self.root / "train" / "red")
+        self.write(b"train/red/\xff\n.png", b"no image")
+        self.assert_refused(ValueError, r"image 'train/red/\xff\n.png' of class 'red'")
+
+
+class ClassNamesTest(FolderTestCase):
+    def write_class(self, name, splits=("train", "test"), colour=RED):
+        for split in splits:
+            self.write(f"{split}/{os.fsdecode(name)}/1.png", png(colour))
+
+    @parameterized.parameters(
+        (b"a\nb", r"a\nb"),
+        (b"a\tb", r"a\tb"),
+        ("a\u2028b".encode(), r"a\u2028b"),
+        ("a\x85b".encode(), r"a\u0085b"),
+        (b"a\xff", r"a\xff"),
+    )
+    def test_those_that_no_list_could_hold_are_refused(self, name, shown):
+        self.write_pair()
+        self.write_class(name)
+        self.assert_refused(ValueError, "class names: expected text in UTF-8", f"got '{shown}'")
+
+    def test_composed_and_decomposed_spellings_are_one_class(self):
+        composed, decomposed = (unicodedata.normalize(form, "chäfer") for form in ("NFC", "NFD"))
+        self.assertNotEqual(composed, decomposed)
+        self.write_pair()
+        self.write_class(decomposed, ["train"], BLUE)
+        self.write_class(composed, ["test"], BLUE)
+        dataset = self.load()
+        self.assertEqual(dataset.class_names, ("blue", composed, "red"))
+        self.assertAllEqual(dataset.test.labels, [0, 1, 2])
+        self.assertAllEqual(dataset.train.labels, [0, 0, 1, 2, 2])
+        self.assertAllEqual(dataset.train.images[2], plain(BLUE, 20, 20))
+        self.assertEqual(dataset.train.images.shape, (5, 20, 20, 3))
+
+    def test_two_spellings_in_one_split_are_refused(self):
+        self.write_pair()
+        for form in ("NFC", "NFD"):
+            self.write_class(unicodedata.normalize(form, "chäfer"))
+        self.assert_refused(
+            ValueError,
+            f"{self.root}/train",
+            r"got two for 'ch\xe4fer'",
+            r"('cha\u0308fer' and 'ch\xe4fer')",
+        )
+
+
+class WhatWasReadTest(FolderTestCase):
+    def test_one_line_says_what_was_passed_over(self):
+        self.write_pair()
+        shutil.rmtree(self.root / "test" / "blue")
+        for path in (
+            "train/red/notes.txt",
+            "train/red/more.TXT",
+            "train/red/README",
+            "train/red/deeper/1.png",
+            "train/red/folder.png/1.png",
+            "train/red/.1.png.swp",
+            "train/.cache/1.png",
+            "test/list.csv",
+        ):
+            self.write(path, b"")
+        (self.root / "train" / "blue" / "3.png").symlink_to(self.root / "nothing")
+        self.assertEqual(
+            self.load().notes[0],
+            "read 4 images to train on and 1 to test, of 2 classes: 2 a class to"
+            " train on; 1 class without a test image: 'blue'; passed over: 2 folders inside"
+            " a class's, 2 hidden, 2 with suffix .txt, 1 links to nothing, 1 outside a class's folder"
+            " and 1 more",
+        )
+
+
+def fields(listing):
+    """`{name: class}` of the lines of a listing."""
+    return dict(escaping.fields(line) for line in listing.splitlines())
 
 
 class IndexTest(FolderTestCase):

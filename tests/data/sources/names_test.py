@@ -53,6 +53,17 @@ class StorageTest(absltest.TestCase):
             names.check_storage("digits", "disk")
 
 
+class KeysTest(absltest.TestCase):
+    def test_names_of_features_are_for_tfrecords_alone(self):
+        names.check_keys("tfrecord:/data", "picture", "class")
+        names.check_keys("digits", None, "")
+        for name in ("digits", "folder:/data", "cifar100"):
+            with self.assertRaisesRegex(ValueError, "tfrecord_label_key=y: expected a data set tf"):
+                names.check_keys(name, "", "y")
+        with self.assertRaisesRegex(ValueError, "tfrecord_image_key=x: .* got 'digits'"):
+            names.check_keys("digits", "x", "y")
+
+
 class IndexTest(absltest.TestCase):
     def test_a_name_gives_what_its_source_has(self):
         source = names.index("digits", None, 8)

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.data.sources.shards."""
 
+import gzip
 import pathlib
 
 from absl.testing import absltest, parameterized
@@ -46,7 +47,7 @@ class CheckCompleteTest(parameterized.TestCase):
                     shards.check_complete(group[:1])
 
     @parameterized.parameters(
-        (["train-00000-of-00004.tfrecord"], FileNotFoundError, "all 4 shards; got 1, without number 1, 2, 3$"),
+        (["train-00000-of-00004.tfrecord"], FileNotFoundError, "all 4 shards; got 1, .* 1, 2, 3$"),
         (["train-1-of-3", "train-3-of-3"], FileNotFoundError, "got 2, without number 2$"),
         (["train-0-of-9"], FileNotFoundError, "number 1, 2, 3, 4, 5, ...$"),
         (["train-0-of-1", "train-0-of-2", "train-1-of-2"], ValueError, "got 1 shards and 2 shards"),
@@ -69,29 +70,44 @@ class FindTest(absltest.TestCase):
     def write(self, name, content=_RECORD):
         (self.folder / name).write_bytes(content)
 
+    def names(self, files):
+        return [pathlib.Path(file).name for file in files]
+
     def test_files_without_records_are_passed_over(self):
         for name in ("train-0-of-2", "train-1-of-2", "test.tfrecord"):
             self.write(name)
-        self.write("train.json", b"{}")
-        self.write("train-0-of-2.csv", b"a,b\n1,2\n")
+        for name in ("train.json", "train-0-of-2.csv", "test.tfrecord.idx"):
+            self.write(name, b"{}")
         self.write(".train", b"hidden")
         (self.folder / "train").mkdir()
         found = shards.find(str(self.folder))
-        names = [pathlib.Path(file).name for file in found.records]
-        self.assertEqual(names, ["test.tfrecord", "train-0-of-2", "train-1-of-2"])
-        self.assertEqual(found.others, ["train-0-of-2.csv", "train.json"])
+        self.assertEqual(self.names(found.kinds), ["test.tfrecord", "train-0-of-2", "train-1-of-2"])
+        counts = {"without records": 3, "hidden": 1, "folders inside": 1}
+        self.assertEqual(found.passed_over, counts)
         train = shards.of_split("x", found, ("train",))
-        self.assertEqual([pathlib.Path(file).name for file in train], names[1:])
-        message = "with val in their names; got 3 others such as 'test.tfrecord', and 2 that hold"
+        self.assertEqual(self.names(train), ["train-0-of-2", "train-1-of-2"])
+        message = "with val in their names; got 3 others such as 'test.tfrecord', and 3 without"
         with self.assertRaisesRegex(FileNotFoundError, message):
             shards.of_split("x", found, ("val",))
 
     def test_files_that_are_called_records_and_have_none(self):
+        self.write("test")
         for name in ("train.tfrecord", "train.tfrecord-0-of-1", "train-00000-of-00001"):
             self.write(name, b"no record at all")
+            found = shards.find(str(self.folder))
             with self.assertRaisesRegex(ValueError, f"{name}': expected records; got 16 bytes"):
-                shards.find(str(self.folder))
+                shards.of_split("x", found, ("train",))
+            self.assertEqual(self.names(shards.of_split("x", found, ("test",))), ["test"])
             (self.folder / name).unlink()
+
+    def test_compressed_files_of_a_split_are_refused_and_others_are_not(self):
+        self.write("train")
+        self.write("old.gz", gzip.compress(_RECORD))
+        found = shards.find(str(self.folder))
+        self.assertEqual(self.names(shards.of_split("x", found, ("train",))), ["train"])
+        self.write("train.gz", gzip.compress(_RECORD))
+        with self.assertRaisesRegex(ValueError, "train.gz': .* gzip has compressed. Rewrite it"):
+            shards.of_split("x", shards.find(str(self.folder)), ("train",))
 
     def test_empty_files_are_shards(self):
         self.write("train-0-of-2", b"")

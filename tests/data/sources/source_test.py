@@ -23,6 +23,13 @@ class ChecksTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, message):
             source.check_labels("train", labels, 5)
 
+    def test_class_names(self):
+        good = ("cat", "naïve dog", "犬", "a\\b", "a, b", " ")
+        source.check_class_names(good)
+        for bad, shown in (("a\nb", r"a\\nb"), ("a\tb", r"a\\tb"), ("", ""), ("\udcff", r"\\xff")):
+            with self.assertRaisesRegex(ValueError, f"class names: .*; got '{shown}': rename"):
+                source.check_class_names((*good, bad))
+
 
 if __name__ == "__main__":
     tf.test.main()

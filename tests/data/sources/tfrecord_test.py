@@ -77,6 +77,12 @@ class IndexTest(TfrecordTestCase):
         self.assertEqual(dataset.class_names, ("0", "1", "2", "3"))
         self.assertEqual(dataset.image_shape, (8, 8, 3))
         self.assertEqual(dataset.summary()["distortion"], "resized_crop")
+        self.assertEqual(
+            dataset.notes[0],
+            "read 7 images to train on and 2 to test, of 4 classes: from 1 ('3') to 2 ('0') a class"
+            " to train on; 2 classes without a test image: '0', '2'"
+            + ("" if pattern else "; passed over: 1 without records"),
+        )
 
     def test_labels_from_1_are_lowered_and_shown_in_the_names(self):
         self.write("train", [1, 2, 3, 1])
@@ -127,6 +133,15 @@ class IndexTest(TfrecordTestCase):
         (self.folder / "train-00000-of-00003").write_bytes(b"")
         self.assertAllEqual(self.load().train.labels, [0, 1])
 
+    def test_files_are_read_whatever_they_are_called(self):
+        self.write("test", [0, 1], 1)
+        self.write("train", [0, 1], 1)
+        name = b"train \xff\n\xe2\x80\xa8-0-of-1"
+        (self.folder / "train-00000-of-00001").rename(self.folder / os.fsdecode(name))
+        dataset = self.load()
+        self.assertAllEqual(self.levels(dataset.train), [0, 1])
+        self.assertEqual(dataset.train.images.name(1), r"train \xff\n\u2028-0-of-1#1")
+
     def test_features_by_their_names(self):
         for split in ("train", "test"):
             records = [
@@ -166,11 +181,13 @@ class IndexTest(TfrecordTestCase):
 
 class RefusedTest(TfrecordTestCase):
     def test_no_files(self):
-        self.assert_refused(FileNotFoundError, "expected a folder of TFRecord files, or a pattern", "got no files")
+        message = "expected a folder of TFRecord files, or a pattern"
+        self.assert_refused(FileNotFoundError, message, "got no files")
 
     def test_no_split(self):
         self.write("train", [0, 1])
-        self.assert_refused(FileNotFoundError, "with test or validation or val in their names", "got 2 others")
+        message = "with test or validation or val in their names; got 2 others"
+        self.assert_refused(FileNotFoundError, message)
 
     def test_a_missing_shard(self):
         self.write("train", [0, 1, 0, 1], shards=4)
@@ -182,7 +199,8 @@ class RefusedTest(TfrecordTestCase):
         self.write("test", [0, 1])
         record = image_files.example(b"", 0, "picture", "class")
         image_files.write_records(self.folder / "train-00000-of-00001", [record])
-        self.assert_refused(ValueError, "expected features image/encoded and", "got features class, picture")
+        message = "expected features image/encoded and"
+        self.assert_refused(ValueError, message, "got features class, picture")
 
     def test_other_records(self):
         self.write("test", [0, 1])
@@ -229,7 +247,8 @@ class RefusedTest(TfrecordTestCase):
         self.write("test", [0, 1])
         path = self.folder / "train-00001-of-00002"
         path.write_bytes(path.read_bytes() + bytes(count))
-        self.assert_refused(ValueError, f"'{path}': expected it to end with record 1; got {count} more")
+        message = f"'{path}': expected it to end after 2 records; got {count} more"
+        self.assert_refused(ValueError, message)
 
     def test_a_file_that_is_cut_inside_its_first_header(self):
         self.write("train", [0, 1] * 2)

@@ -1,0 +1,67 @@
+"""One line that says what was read of a data set, and what was passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from kdcl_tf import escaping
+from kdcl_tf.data.sources import source as source_lib
+
+# So many names or reasons are shown; the others are counted.
+_SHOWN = 5
+
+
+def told(source: source_lib.Source) -> str:
+    """What a source has: images, classes, their sizes, and what was passed over.
+
+    Args:
+      source: with at least one class and one image of each split.
+
+    Returns:
+      such as `read 1,437 images to train on and 360 to test, of 10 classes: from 138 ('8') to
+      147 ('3') a class to train on; 2 classes without a test image: 'a', 'b'; passed over: 3
+      with suffix .txt, 1 hidden`.
+    """
+    parts = [
+        f"read {len(source.train):,} images to train on and {len(source.test):,} to test, of"
+        f" {len(source.class_names):,} classes: {_sizes(source)} a class to train on",
+        _untested(source),
+        _passed_over(source.passed_over),
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _sizes(source: source_lib.Source) -> str:
+    """Images of the smallest and of the largest class, with their names."""
+    counts = np.bincount(source.train.labels, minlength=len(source.class_names))
+    least, most = int(counts.argmin()), int(counts.argmax())
+    if counts[least] == counts[most]:
+        return f"{counts[least]:,}"
+    names = [_shown(source.class_names[label]) for label in (least, most)]
+    return f"from {counts[least]:,} ({names[0]}) to {counts[most]:,} ({names[1]})"
+
+
+def _untested(source: source_lib.Source) -> str:
+    counts = np.bincount(source.test.labels, minlength=len(source.class_names))
+    names = [_shown(source.class_names[label]) for label in np.flatnonzero(counts == 0)]
+    if not names:
+        return ""
+    noun = "class" if len(names) == 1 else "classes"
+    return f"{len(names):,} {noun} without a test image: {_first(names)}"
+
+
+def _passed_over(counts: Mapping[str, int]) -> str:
+    """The reasons, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return f"passed over: {_first([f'{n:,} {why}' for why, n in ordered])}" if counts else ""
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = len(texts) - _SHOWN
+    return ", ".join(texts[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _shown(name: str) -> str:
+    return f"'{escaping.escaped(name)}'"
