@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import platform
 
-# Of a run's folder: checkpoints, flags and how its numbers are made.  It goes up when a run that
-# was begun before could not go on as the same run.  1 had no number written anywhere.
-FORMAT = 2
+from kdcl_tf.identity import FORMAT
+
+__all__ = ["FORMAT", "versions"]
 
 
 def versions() -> dict[str, str]:
