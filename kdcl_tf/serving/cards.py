@@ -225,7 +225,9 @@ def _check_kinds(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:
     for keys, fits, kind in kinds:
         for key in keys:
             if key in facts and not fits(facts[key]):
-                raise DamageError(f"{path}: expected {key} to be {kind}; got {facts[key]!r:.100}")
+                raise DamageError(
+                    f"{path}: expected {key} to be {kind}; got {facts[key]!r:.100}; export it again"
+                )
 
 
 def _are_numbers(value: Any) -> bool:

@@ -77,7 +77,7 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
 
 
 def load(path: str | os.PathLike) -> Any:
-    """`tf.saved_model.load`, with any of its errors as a ValueError.
+    """`tf.saved_model.load`, with any of its errors as a DamageError.
 
     Args:
       path: the folder of a SavedModel.

@@ -178,7 +178,7 @@ class CardsTest(parameterized.TestCase):
     )
     def test_a_fact_of_another_kind(self, facts, message):
         self.path.write_text(json.dumps(facts))
-        with self.assertRaisesRegex(ValueError, f"^{self.path}: {message}$"):
+        with self.assertRaisesRegex(ValueError, f"^{self.path}: {message}; export it again$"):
             cards.read(self.path)
 
     def test_it_is_imported_without_tensorflow(self):

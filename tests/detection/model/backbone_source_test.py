@@ -35,7 +35,7 @@ class BackboneSourceTestCase(parameterized.TestCase):
         card_path = cards.path_of(path)
         if card is not None:
             if not isinstance(card, str):
-                card = json.dumps(identity.sealed({"format": 2, "checksums": {}, **card}))
+                card = json.dumps(identity.sealed({"format": identity.FORMAT, "checksums": {}, **card}))
             card_path.write_text(card)
         return path
 
