@@ -1,12 +1,16 @@
-"""Trains a detector on a student, scores it as COCO does, and draws what it sees.
+"""Trains a detector on a student, scores it as COCO does, and draws its detections.
 
 kdcl-detect --flagfile=flags/coco/mask_resnet18.flags --dataset=coco:PATH --backbone=STUDENT
 kdcl-detect --mode=evaluate --model=runs/my_run --dataset=coco:PATH
 kdcl-detect --mode=predict --model=runs/my_run --image=street.jpg,park.jpg --output=seen
 """
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 from absl import flags
 
@@ -17,27 +21,27 @@ from kdcl_tf.programs import command_line
 
 MODES = ("train", "evaluate", "predict")
 
-# Flags that are not of a run, and the modes that they are for.
+# Flags that are no settings of a run, and the modes that they are for.
 _MODES_OF = {
     "model": ("evaluate", "predict"),
     "image": ("predict",),
     "output": ("evaluate", "predict"),
     "least_score": ("predict",),
 }
-# Flags of a run that a mode reads, too; the others a trained detector has of its own.
+# Settings of a run that another mode reads, too; a trained detector has the rest in its card.
 _READ_IN = {"evaluate": ("dataset", "data_dir", "evaluate_on"), "predict": ()}
 
-# What an image's picture and list are called, after its stem.
+# The suffixes of an image's picture and list, after its stem.
 _WRITTEN = (".png", ".json")
 
 
-def define_flags(flag_values):
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines what to do, and the flags of a run."""
     flags.DEFINE_enum(
         "mode",
         "train",
         MODES,
-        "train a detector; evaluate one by COCO's figures; predict what is in images.",
+        "train: a detector. evaluate: one, by COCO's figures. predict: what is in images.",
         flag_values,
     )
     flags.DEFINE_string(
@@ -54,7 +58,7 @@ def define_flags(flag_values):
     flags.DEFINE_float(
         "least_score",
         0.5,
-        "For predict: what is less sure is not drawn. A detector gives nothing below 0.05.",
+        "For predict: detections of a lower score are not drawn. A detector gives none below 0.05.",
         lower_bound=0.0,
         upper_bound=1.0,
         flag_values=flag_values,
@@ -62,7 +66,7 @@ def define_flags(flag_values):
     detection_flags.define_flags(flag_values)
 
 
-def main(flag_values):
+def main(flag_values: flags.FlagValues) -> None:
     """Trains, evaluates or predicts; see the module's docstring."""
     mode = flag_values["mode"].value
     with command_line.user_errors():
@@ -71,10 +75,10 @@ def main(flag_values):
 
 
 def _check_mode(mode, flag_values):
-    """Refuses what the mode has no use for, and tells which flags of a run it passes over."""
+    """Refuses flags of other modes, and names the settings that the mode does not read."""
     for name, modes in _MODES_OF.items():
         if flag_values[name].present and mode not in modes:
-            raise ValueError(f"--{name} is for --mode={' and '.join(modes)}; got --mode={mode}")
+            raise ValueError(f"--{name}: expected --mode={' or '.join(modes)}; got --mode={mode}")
     if mode == "train":
         return
     own = [field.name for field in dataclasses.fields(DetectionSettings)]
@@ -82,7 +86,9 @@ def _check_mode(mode, flag_values):
         f"--{name}" for name in own if flag_values[name].present and name not in _READ_IN[mode]
     ]
     if passed_over:
-        print(f"--mode={mode} has no use for {', '.join(passed_over)}: the detector has its own")
+        print(
+            f"--mode={mode} does not read {', '.join(passed_over)}: the detector's card has its own"
+        )
 
 
 def _train(flag_values):
@@ -96,8 +102,11 @@ def _train(flag_values):
         from kdcl_tf.training.session import Session
 
         task = Detection(settings, flag_values["data_dir"].value)
-        seconds = flag_values["checkpoint_seconds"].value
-        return Session(task, workdir, cluster, checkpoint_seconds=seconds)
+        saving = {
+            "checkpoint_seconds": flag_values["checkpoint_seconds"].value,
+            "keep_checkpoints": flag_values["keep_checkpoints"].value,
+        }
+        return Session(task, workdir, cluster, **saving)
 
     launch.run(
         settings,
@@ -108,8 +117,8 @@ def _train(flag_values):
     )
 
 
-def report(result, path):
-    """The end of a run for a person: COCO's figures, and where everything is."""
+def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
+    """What a person reads at the end of a run: COCO's figures, and where everything is."""
     return "\n".join(
         [
             *figures(result, "test_"),
@@ -119,7 +128,7 @@ def report(result, path):
     )
 
 
-def figures(result, prefix=""):
+def figures(result: Mapping[str, Any], prefix: str = "") -> list[str]:
     """A line for boxes and one for masks, if there are any.
 
     Args:
@@ -132,11 +141,11 @@ def figures(result, prefix=""):
             name: result.get(f"{prefix}{kind}_{name}") for name in ("ap", "ap50", "ap75", "ar100")
         }
         if f"{prefix}{kind}_ap" in result:
-            told = [
+            parts = [
                 f"{name.upper()} {'none' if value is None else f'{value:.1%}'}"
                 for name, value in values.items()
             ]
-            lines.append(f"{kind}: {', '.join(told)}")
+            lines.append(f"{kind}: {', '.join(parts)}")
     return lines
 
 
@@ -189,7 +198,9 @@ def _predict(flag_values):
 def _model(flag_values):
     with command_line.user_errors():
         if not flag_values["model"].value:
-            raise ValueError(f"--mode={flag_values['mode'].value} wants --model, a detector's run")
+            raise ValueError(
+                f"--mode={flag_values['mode'].value}: expected --model, a detector's run; got none"
+            )
     command_line.import_tensorflow(decodes=True)
     from kdcl_tf.detection.served import ServedDetector
 
@@ -200,22 +211,24 @@ def _model(flag_values):
 def _images(flag_values):
     paths = [pathlib.Path(each).expanduser() for each in flag_values["image"].value]
     if not paths:
-        raise ValueError("--mode=predict wants --image, one or more files between commas")
+        raise ValueError("--mode=predict: expected --image, one or more files between commas; got none")
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
-        raise ValueError(f"--image: there is no file {', '.join(missing)}")
+        raise ValueError(f"--image: expected files; got {', '.join(missing)}, which is not there")
     twice = {path.stem for path in paths if [each.stem for each in paths].count(path.stem) > 1}
     if twice:
-        raise ValueError(f"--image: two files are called {', '.join(sorted(twice))}")
+        raise ValueError(
+            f"--image: expected files of different names; got two called {', '.join(sorted(twice))}"
+        )
     return paths
 
 
 def _folder_to_draw_to(flag_values, images):
     if not flag_values["output"].value:
-        raise ValueError("--mode=predict draws to a folder: pass --output")
+        raise ValueError("--mode=predict: expected --output, a folder to draw to; got none")
     output = pathlib.Path(flag_values["output"].value).expanduser()
     if output.exists() and not output.is_dir():
-        raise ValueError(f"--output={output} is a file: --mode=predict wants a folder")
+        raise ValueError(f"--output={output}: expected a folder; got a file")
     written = {(output / f"{path.stem}{end}").resolve() for path in images for end in _WRITTEN}
     for path in images:
         if path.resolve() in written:

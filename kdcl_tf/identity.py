@@ -1,28 +1,132 @@
-"""The format of what is written, and checksums that tell whether it is still what was written.
+"""What makes a run this run and no other, and checksums that tell whether what it wrote is whole.
+
+An *identity* has the run's settings, a digest of its data, the format of what it writes, and the
+versions of the packages that computed it.  It stands in every checkpoint, in `result.json` and in
+every export.  Settings, data and format must not change when a run is continued; versions may.
 
 Importing this module imports nothing but the standard library.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+import platform
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["FORMAT", "DamageError", "checksums", "damage", "is_sealed", "sealed"]
+__all__ = [
+    "FORMAT",
+    "DamageError",
+    "Identity",
+    "checksums",
+    "damage",
+    "data_changes",
+    "is_sealed",
+    "sealed",
+    "version_changes",
+    "versions",
+]
 
 # Of a run's folder: checkpoints, flags and how its numbers are made.  It goes up when a run that
-# was begun before could not go on as the same run.  1 had no number written anywhere.
-FORMAT = 2
+# was begun before could not go on as the same run.  1 had no number written anywhere, 2 no
+# identity.
+FORMAT = 3
 
 _CHECKSUM = "checksum"
+_DIGEST = re.compile("[0-9a-f]{16,64}")
 
 
 class DamageError(ValueError):
     """A file is not what kdcl_tf wrote; the message names it and says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """The identity of a run.
+
+    Attributes:
+      settings: `{flag: text}`.
+      data: a JSON-able digest of the data set: names, labels and classes, never paths, so that
+        data may move.
+      format: of what the run writes.
+      versions: `{package: version}`.
+    """
+
+    settings: Mapping[str, str]
+    data: Mapping[str, Any]
+    format: int = FORMAT
+    versions: Mapping[str, str] = dataclasses.field(default_factory=lambda: versions())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it, as JSON holds it."""
+        return dataclasses.asdict(self)
+
+
+def versions() -> dict[str, str]:
+    """`{name: version}` of this package, of what it is built on, and of Python."""
+    import keras
+    import tensorflow as tf
+
+    import kdcl_tf
+
+    return {
+        "kdcl_tf": kdcl_tf.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def version_changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Which packages had another version before, in words; "" for none."""
+    return ", ".join(
+        f"{name} {before[name]} (now {version})"
+        for name, version in now.items()
+        if before.get(name, version) != version
+    )
+
+
+def data_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between two digests of data, in words; "" where nothing does.
+
+    What only one of them knows, such as the pixels of images that were in memory once and are
+    on disk now, is not compared.
+    """
+    return "; ".join(_changes("", before, now))
+
+
+def _changes(where: str, before: Any, now: Any) -> Iterator[str]:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        if before.get("images") != now.get("images"):
+            # The rest of such a split differs, too, and tells nothing more.
+            yield f"{where} has {now.get('images')} images; the run had {before.get('images')}"
+            return
+        for name in before:
+            if name in now:
+                yield from _changes(f"{where} {name}".strip(), before[name], now[name])
+    elif where == "classes" and isinstance(before, list) and isinstance(now, list):
+        yield from _class_changes(before, now)
+    elif before != now:
+        is_digest = isinstance(before, str) and bool(_DIGEST.fullmatch(before))
+        told = "differ" if is_digest else f"are {now!r}; the run had {before!r}"
+        yield f"{where} {told}"
+
+
+def _class_changes(before, now):
+    gone = [name for name in before if name not in now]
+    new = [name for name in now if name not in before]
+    for names, told in ((gone, "are gone"), (new, "are new")):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            yield f"classes {', '.join(map(repr, names[:3]))}{more} {told}"
+    if before != now and not gone and not new:
+        yield "the classes have another order"
 
 
 def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,19 @@
 Run again with the same flags, it continues where it was stopped.
 """
 
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from absl import flags
+
 from kdcl_tf.classification.flags import default_workdir, define_flags, settings_from_flags
 from kdcl_tf.programs import command_line, launch
 
 
-def main(flag_values):
+def main(flag_values: flags.FlagValues) -> None:
     """Sets up, trains and reports; see the module's docstring."""
     with command_line.user_errors():
         settings = settings_from_flags(flag_values)
@@ -21,8 +29,11 @@ def main(flag_values):
 
         values = {name: flag_values[name].value for name in ("data_dir", "placement", "tpu")}
         task = Classification(settings, values["data_dir"], values["placement"])
-        seconds = flag_values["checkpoint_seconds"].value
-        return Session(task, workdir, cluster, values["tpu"], seconds)
+        saving = {
+            "checkpoint_seconds": flag_values["checkpoint_seconds"].value,
+            "keep_checkpoints": flag_values["keep_checkpoints"].value,
+        }
+        return Session(task, workdir, cluster, values["tpu"], **saving)
 
     launch.run(
         settings,
@@ -33,7 +44,7 @@ def main(flag_values):
     )
 
 
-def report(result, path):
+def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
     """The end of a run for a person: a line a student, and where everything is."""
     lines = [
         f"{name}: test accuracy {student['accuracy']:.2%}, top-5 "
@@ -49,7 +60,7 @@ def report(result, path):
     return "\n".join(lines)
 
 
-def cli():
+def cli() -> None:
     """Entry point of `kdcl-train`."""
     command_line.run(define_flags, main)
 

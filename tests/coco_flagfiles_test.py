@@ -36,9 +36,9 @@ class CocoFlagfilesTest(parameterized.TestCase):
         self.assertTrue(settings.synchronized_batch_norm)
         steps = -(-_IMAGES // 32)
         rate = schedules.create(settings, steps)
-        wanted = [(0, 0.0133), (500, 0.04), (9 * steps - 1, 0.04), (9 * steps, 0.004)]
-        wanted += [(12 * steps - 1, 0.004), (12 * steps, 0.0004), (14 * steps - 1, 0.0004)]
-        for step, value in wanted:
+        expected = [(0, 0.0133), (500, 0.04), (9 * steps - 1, 0.04), (9 * steps, 0.004)]
+        expected += [(12 * steps - 1, 0.004), (12 * steps, 0.0004), (14 * steps - 1, 0.0004)]
+        for step, value in expected:
             self.assertAlmostEqual(float(rate(step)), value, places=6, msg=step)
         head = (_FOLDER / f"{name}.flags").read_text()
         for number in ("Table 8", "Cost: 160 billion", *numbers):

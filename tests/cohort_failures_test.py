@@ -35,7 +35,7 @@ class FailureTest(CohortTestCase):
             methods.KDCL([make_student()])
 
     def test_names_that_make_two_metrics_alike(self):
-        with self._refused("would be called ensemble_accuracy"):
+        with self._refused("two called ensemble_accuracy"):
             methods.KDCL({"ensemble": make_student()})
 
     def test_keys_of_views(self):
@@ -55,7 +55,7 @@ class FailureTest(CohortTestCase):
 
     def test_labels(self):
         images, _ = make_data()
-        with self._refused(r"a cohort learns from \(images, labels\); got no labels"):
+        with self._refused(r"expected \(images, labels\) to learn from; got no labels"):
             fit(compiled(), images)
         with self._refused(r"labels must be \[B\] classes or \[B, 6\] probabilities for 6 classes"):
             fit(compiled(), images, np.zeros([14, 4]))

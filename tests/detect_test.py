@@ -33,19 +33,19 @@ class ReportTest(absltest.TestCase):
 
 class RefusedTest(parameterized.TestCase):
     @parameterized.parameters(
-        (["--dataset=cifar100"], "data set: got 'cifar100', wanted coco:PATH"),
-        (["--backbone=resnet19"], "--backbone=resnet19 is neither a path nor a student"),
+        (["--dataset=cifar100"], "data set: expected coco:PATH"),
+        (["--backbone=resnet19"], "backbone=resnet19 is neither a path nor a student"),
         (["--detector=yolo"], "flag --detector=yolo: value should be one of"),
-        (["--mode=predict", "--image=/nowhere.jpg"], "--image: there is no file /nowhere.jpg"),
-        (["--mode=predict"], "--mode=predict wants --image"),
-        (["--mode=evaluate"], "--mode=evaluate wants --model"),
+        (["--mode=predict", "--image=/nowhere.jpg"], "--image: expected files; got /nowhere.jpg, which is not there"),
+        (["--mode=predict"], "--mode=predict: expected --image"),
+        (["--mode=evaluate"], "--mode=evaluate: expected --model"),
         (["--mode=evaluate", "--model=/", "--output=/nowhere/x.json"], "--output=/nowhere/x.json"),
-        (["--mode=evaluate", "--model=/", "--dataset=cifar10"], "data set: got 'cifar10'"),
-        (["--mode=evaluate", "--image=a.jpg"], "--image is for --mode=predict; got --mode=evalu"),
-        (["--output=seen"], "--output is for --mode=evaluate and predict; got --mode=train"),
+        (["--mode=evaluate", "--model=/", "--dataset=cifar10"], "; got 'cifar10'"),
+        (["--mode=evaluate", "--image=a.jpg"], "--image: expected --mode=predict; got --mode=evaluate"),
+        (["--output=seen"], "--output: expected --mode=evaluate or predict; got --mode=train"),
         (["--mode=predict", "--least_score=2"], "--least_score=2"),
-        (["--mode=predict", f"--image={_FILE}"], "draws to a folder: pass --output"),
-        (["--mode=predict", f"--image={_FILE}", f"--output={_FILE}"], "is a file: --mode=predict"),
+        (["--mode=predict", f"--image={_FILE}"], "expected --output, a folder"),
+        (["--mode=predict", f"--image={_FILE}", f"--output={_FILE}"], ": expected a folder; got a file"),
     )
     def test_one_line(self, arguments, message):
         process = in_process.run("detect", *arguments)
@@ -90,14 +90,14 @@ class ModesTest(absltest.TestCase):
             "--mode=evaluate", f"--model={run}", data, f"--output={output}", "--epochs=3"
         )
         self.assertEqual(scored.returncode, 0, scored.stderr)
-        self.assertStartsWith(scored.stdout, "--mode=evaluate has no use for --epochs: the detec")
+        self.assertStartsWith(scored.stdout, "--mode=evaluate does not read --epochs: the detector")
         result = json.loads((run / "result.json").read_text())
         for name, value in json.loads(output.read_text()).items():
-            wanted = result[f"test_{name}"]
-            if wanted is None:
+            expected = result[f"test_{name}"]
+            if expected is None:
                 self.assertIsNone(value)
             else:
-                self.assertAlmostEqual(value, wanted, places=2, msg=name)
+                self.assertAlmostEqual(value, expected, places=2, msg=name)
 
     def _predict(self, run, folder):
         photo = folder / "photo.jpg"
@@ -121,7 +121,7 @@ class ModesTest(absltest.TestCase):
         images, output = f"--image={folder / 'photo.jpg'},{cut}", folder / "none"
         seen = _run("--mode=predict", f"--model={run}", images, f"--output={output}")
         self.assertEqual((seen.returncode, seen.stdout), (1, ""))
-        self.assertRegex(seen.stderr, r"^\S+: --image=\S+cut.jpg cannot be decoded: [^\n]*\n$")
+        self.assertRegex(seen.stderr, r"^\S+: image=\S+cut.jpg cannot be decoded: [^\n]*\n$")
         self.assertFalse(output.exists())
 
 

@@ -37,20 +37,20 @@ class DetectionWorkersTest(tf.test.TestCase):
         self._assert_same(folder / "parts", folder / "whole")
 
     def _assert_same(self, parts, whole):
-        (found,), (wanted,) = Workdir(parts).log, Workdir(whole).log
-        for name in wanted:
+        (found,), (expected,) = Workdir(parts).log, Workdir(whole).log
+        for name in expected:
             if name.endswith("loss"):
-                self.assertAllClose(found[name], wanted[name], rtol=1e-4, msg=name)
-        found, wanted = (
+                self.assertAllClose(found[name], expected[name], rtol=1e-4, msg=name)
+        found, expected = (
             json.loads((each / "detections.json").read_text()) for each in (parts, whole)
         )
         # Every image by its number, although each worker saw only its own.
-        self.assertEqual({each["image_id"] for each in wanted}, {101, 102, 103})
+        self.assertEqual({each["image_id"] for each in expected}, {101, 102, 103})
         self.assertEqual({each["image_id"] for each in found}, {101, 102, 103})
         for image_id in (101, 102, 103):
             best, other = (
                 max(each["score"] for each in each_run if each["image_id"] == image_id)
-                for each_run in (found, wanted)
+                for each_run in (found, expected)
             )
             # Of boxes that all but tie, rounding decides which are trained on.
             self.assertAllClose(best, other, atol=0.05)

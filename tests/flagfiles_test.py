@@ -69,8 +69,8 @@ class FlagfilesTest(parameterized.TestCase):
         for position, number in zip(row.reports, row.paper):
             if isinstance(position, int) and number is not None:
                 self.assertIn(str(number), head)
-        self.assertRegex(head, r"Cost: \d+ million multiply-adds an image forward")
-        self.assertRegex(head, r"(9|10)\.0 million images a run")
+        self.assertRegex(head, r"Cost: \d+ million multiply-adds per image in the forward pass")
+        self.assertRegex(head, r"(9|10)\.0 million images per run")
 
     @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
     def test_it_is_the_papers_recipe(self, row):

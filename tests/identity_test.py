@@ -2,13 +2,56 @@
 
 import json
 import pathlib
+import sys
 
-from absl.testing import absltest
+import keras
+from absl.testing import absltest, parameterized
 
 from kdcl_tf import identity
+from kdcl_tf.identity import FORMAT, Identity
+
+_DATA = {
+    "classes": ["ape", "bee", "cow"],
+    "image_shape": [8, 8, 3],
+    "train": {"images": 6, "labels": "a" * 64, "names": "b" * 64, "bytes": "c" * 64},
+    "test": {"images": 3, "labels": "d" * 64},
+}
 
 
-class IdentityTest(absltest.TestCase):
+class IdentityTest(parameterized.TestCase):
+    def test_versions(self):
+        found = identity.versions()
+        self.assertEqual(found["keras"], keras.__version__)
+        self.assertEqual(found["python"], ".".join(map(str, sys.version_info[:3])))
+        self.assertEqual(set(found), {"kdcl_tf", "tensorflow", "keras", "python"})
+
+    def test_its_facts_survive_json(self):
+        facts = Identity({"seed": "0"}, _DATA).facts
+        self.assertEqual(json.loads(json.dumps(facts)), facts)
+        self.assertEqual(facts["format"], FORMAT)
+        self.assertEqual(facts["versions"], identity.versions())
+
+    def test_versions_that_differ_are_told(self):
+        before = {"keras": "3.1", "python": "3.11"}
+        now = {"keras": "3.2", "python": "3.11", "new": "1"}
+        self.assertEqual(identity.version_changes(before, now), "keras 3.1 (now 3.2)")
+        self.assertEqual(identity.version_changes(now, now), "")
+
+    @parameterized.parameters(
+        ({}, ""),
+        ({"train": {"images": 3, "labels": "e" * 64}}, "train has 3 images; the run had 6"),
+        ({"train": {"images": 6, "labels": "e" * 64}}, "train labels differ"),
+        ({"train": {"images": 6, "bytes": "e" * 64}}, "train bytes differ"),
+        # What only the other knows.
+        ({"train": {"images": 6, "decoded": "e" * 64}}, ""),
+        ({"classes": ["bee", "cow", "ape"]}, "the classes have another order"),
+        ({"classes": ["ape", "cat", "cow"]}, "classes 'bee' are gone; classes 'cat' are new"),
+        ({"classes": ["a", "b", "c", "d", "e"]}, "classes 'ape', 'bee', 'cow' are gone; classes 'a', 'b', 'c' and 2 more are new"),
+        ({"image_shape": [9, 8, 3]}, "image_shape are [9, 8, 3]; the run had [8, 8, 3]"),
+    )
+    def test_data_that_changed_is_named(self, change, told):
+        self.assertEqual(identity.data_changes(_DATA, {**_DATA, **change}), told)
+
     def test_a_seal_breaks_at_any_change(self):
         facts = {"epoch": 2, "é": [1.5, None, {"b": True, "a": float("inf")}], "t": (1, 2)}
         sealed = json.loads(json.dumps(identity.sealed(facts), indent=3))

@@ -81,6 +81,14 @@ def write_records(path, records):
             writer.write(record)
 
 
+def record(content):
+    """The bytes of a TFRecord file of one record."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "file")
+        write_records(path, [content])
+        return path.read_bytes()
+
+
 def use_own_cache(test):
     """Keeps what a test indexes out of the user's cache."""
     folder = tempfile.TemporaryDirectory()

@@ -88,7 +88,7 @@ class ImageNetFlagfilesTest(parameterized.TestCase):
         self.assertEqual(only_mobile, settings.epochs == 300)
         self.assertEqual(settings.holdout_per_class, 20 if settings.uses_general else 0)
         images = (_IMAGES - 1000 * settings.holdout_per_class) * settings.epochs
-        self.assertIn(f"{images / 1e6:.1f} million images a run", _head(row.name))
+        self.assertIn(f"{images / 1e6:.1f} million images per run", _head(row.name))
         self.assertEqual(settings.invariant, row.invariant)
 
     @_EACH_RUN

@@ -93,7 +93,7 @@ class RoomsTest(parameterized.TestCase):
 
     def test_only_the_versions_of_a_run_import_the_package_itself(self):
         found = {path.name for path in _modules() if "kdcl_tf" in _imported_rooms(path)}
-        self.assertEqual(found, {"versions.py"})
+        self.assertEqual(found, {"identity.py"})
 
     def test_every_room_has_its_floor(self):
         rooms = {_room(path) for path in _modules()}

@@ -22,8 +22,17 @@ from unittest import mock
 from absl import flags
 
 from kdcl_tf.programs import command_line
+from kdcl_tf.training.interruption import SIGNALS
 
-_SLOW = ("tensorflow", "keras", "tensorflow_datasets", "sklearn", "matplotlib", "keras_cv")
+_SLOW = (
+    "numpy",
+    "tensorflow",
+    "keras",
+    "tensorflow_datasets",
+    "sklearn",
+    "matplotlib",
+    "keras_cv",
+)
 
 
 def run(door, *arguments):
@@ -98,7 +107,7 @@ def _printed_by_libraries():
 def _process_as_before():
     """Undoes what a program does to its process: folder, environment, signal handlers."""
     folder = os.getcwd()
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {each: signal.getsignal(each) for each in SIGNALS}
     with mock.patch.dict(os.environ):
         try:
             yield

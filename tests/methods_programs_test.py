@@ -79,7 +79,7 @@ class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):
             self.folder / "larger", "--method=offline_distillation", teacher, "--image_size=16"
         )
         self.assertEqual(refused.returncode, 1)
-        self.assertRegex(refused.stderr, r"takes images of \[8, 8, 3\], digits has \[16, 16, 3\]")
+        self.assertRegex(refused.stderr, r"expected a --teacher of images of shape \[16, 16, 3\], those of digits; got one of \[8, 8, 3\]")
 
 
 if __name__ == "__main__":

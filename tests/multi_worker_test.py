@@ -191,8 +191,8 @@ class StartTest(tf.test.TestCase):
         self.assertRegex(stderr.getvalue(), f"^[^\n]*{pattern}[^\n]*\n$")
 
     def test_a_wrong_tf_config_is_one_line(self):
-        self._assert_one_line("got neither TF_CONFIG nor SLURM", "")
-        self._assert_one_line("cannot be read .* wanted", '{"cluster": {}')
+        self._assert_one_line("got neither.* pass --strategy=mirrored", "")
+        self._assert_one_line("cannot be read .* expected", '{"cluster": {}')
         self._assert_one_line("which Keras 3 does not support", json.dumps(_WITH_SERVERS))
         self._assert_one_line("pass --strategy=multi_worker", "", "--strategy=parameter_server")
 

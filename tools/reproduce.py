@@ -20,6 +20,7 @@ from kdcl_tf.reproduction import plan, runner
 from kdcl_tf.reproduction.reporting import report
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
+from kdcl_tf.training.interruption import SIGNALS
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -114,7 +115,7 @@ def main(flag_values):
 def _run(runs, arguments):
     """Completes the runs; what went wrong, or None."""
     # Raised where the run is waited for, which asks it to save and end.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in SIGNALS:
         signal.signal(number, _stop)
     try:
         runner.Runner(runs, arguments, say=lambda line: print(line, flush=True)).run()

@@ -1,9 +1,17 @@
 """The picture of a run: accuracy of each student by epoch."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 from kdcl_tf.training import figures
 
 
-def plot_accuracy(log, students, path, title):
+def plot_accuracy(
+    log: Sequence[Mapping[str, Any]], students: Iterable[str], path: str | os.PathLike, title: str
+) -> None:
     """Writes a PNG: test accuracy as lines, training accuracy faint behind it.
 
     Args:

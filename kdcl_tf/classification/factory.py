@@ -1,21 +1,35 @@
-"""From settings to a compiled cohort."""
+"""Creates a compiled cohort from settings."""
+
+from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
-from kdcl_tf import methods, students
+from kdcl_tf import data, methods, students
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.cohort.cohort import Cohort
 from kdcl_tf.objectives import ensembles
 from kdcl_tf.serving import teachers
 from kdcl_tf.training import optimizers, schedules
 from kdcl_tf.training.settings import POLICIES
 
 
-def create_students(settings, num_classes, image_shape, devices=None):
-    """`{name: keras.Model}`, fresh, in the order of the settings.
+def create_students(
+    settings: Settings,
+    num_classes: int,
+    image_shape: tuple[int, ...],
+    devices: Mapping[str, str] | None = None,
+) -> dict[str, keras.Model]:
+    """Creates the untrained students, by name, in the order of the settings.
 
-    `devices` is a `{name: device}`, where each student's variables are made, or empty.
+    Args:
+      settings: of the run.
+      num_classes: of the data set.
+      image_shape: `(height, width, channels)`.
+      devices: `{name: device}` on which each student's variables are made, or empty.
     """
     dtype = POLICIES[settings.precision]
     if settings.is_branched:
@@ -42,14 +56,19 @@ def create_students(settings, num_classes, image_shape, devices=None):
     return made
 
 
-def create_cohort(settings, members, dataset, steps_per_epoch):
-    """The cohort of the settings' method.
+def create_cohort(
+    settings: Settings,
+    members: Mapping[str, keras.Model],
+    dataset: data.ImageDataset,
+    steps_per_epoch: int,
+) -> Cohort:
+    """Creates the cohort of the settings' method.
 
     Args:
-      settings: `Settings`.
-      members: what `create_students` gave.
-      dataset: `data.ImageDataset`, whose normalised images a teacher will see.
-      steps_per_epoch: counts what the settings count in epochs.
+      settings: of the run.
+      members: what `create_students` returned.
+      dataset: its normalised images are what a teacher sees.
+      steps_per_epoch: converts the settings' epochs to steps.
     """
     common = {
         "temperature": settings.temperature,
@@ -70,22 +89,22 @@ def create_cohort(settings, members, dataset, steps_per_epoch):
     return method[settings.method](members, **common)
 
 
-def create_ensemble(settings):
-    """The `Ensemble` that KDCL's soft target is made by."""
+def create_ensemble(settings: Settings) -> ensembles.Ensemble:
+    """Creates the `Ensemble` that makes KDCL's soft target."""
     if settings.uses_general:
         ensemble = ensembles.General(settings.general_error, settings.general_constraint)
     else:
         ensemble = ensembles.get(settings.ensemble)
-    # Keras would count the ensembles of a process, and checkpoints hold the name.
+    # Keras would number the ensembles of a process, and checkpoints hold the name.
     ensemble.name = settings.ensemble
     return ensemble
 
 
-def create_teacher(settings, dataset):
-    """The frozen teacher of `--teacher`.
+def create_teacher(settings: Settings, dataset: data.ImageDataset) -> teachers.ServedTeacher:
+    """Loads the frozen teacher of `--teacher`.
 
     Raises:
-      ValueError: when there is none, or one for other images.
+      ValueError: when there is none, or when it takes images of another shape.
     """
     teacher = teachers.ServedTeacher(
         settings.teacher,
@@ -96,14 +115,20 @@ def create_teacher(settings, dataset):
     shape = tuple(teacher.card["image_shape"])
     if shape != tuple(dataset.image_shape):
         raise ValueError(
-            f"--teacher={settings.teacher} takes images of {list(shape)}, {dataset.name} has "
-            f"{list(dataset.image_shape)}: pass one trained on the same data"
+            f"expected a --teacher of images of shape {list(dataset.image_shape)}, those of "
+            f"{dataset.name}; got one of {list(shape)} in {settings.teacher}: pass one trained "
+            "on the same data"
         )
     return teacher
 
 
-def create_compiled(settings, dataset, steps_per_epoch, devices=None):
-    """The cohort with its optimizer, initialised from the settings' seed alone."""
+def create_compiled(
+    settings: Settings,
+    dataset: data.ImageDataset,
+    steps_per_epoch: int,
+    devices: Mapping[str, str] | None = None,
+) -> Cohort:
+    """Creates the compiled cohort, initialised from the settings' seed alone."""
     keras.utils.set_random_seed(settings.seed)
     members = create_students(settings, dataset.num_classes, dataset.image_shape, devices)
     cohort = create_cohort(settings, members, dataset, steps_per_epoch)

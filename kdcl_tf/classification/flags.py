@@ -13,7 +13,7 @@ from kdcl_tf.training import flags as training_flags
 _DEFAULTS = settings_lib.Settings()
 
 
-def define_flags(flag_values):
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines a flag for each field of `Settings`, and where the run reads and writes."""
     _define_method_flags(flag_values)
     _define_general_flags(flag_values)
@@ -83,8 +83,8 @@ def _define_method_flags(fv):
     flags.DEFINE_bool(
         "invariant",
         None,
-        "A distortion of its own for each student (ICL); by default yes, except for branches, "
-        "which share their view.",
+        "Invariant collaborative learning (ICL): every student sees its own random distortion of an "
+        "image; by default yes, except for branches, which share their view.",
         fv,
     )
 
@@ -140,10 +140,18 @@ def _define_data_flags(fv):
         "disk. A run can go on with another.",
         fv,
     )
+    for what in ("image", "label"):
+        flags.DEFINE_string(
+            f"tfrecord_{what}_key",
+            "",
+            f"For --dataset=tfrecord:PATH: name of the feature that is the {what}; by default as "
+            "TensorFlow's scripts for ImageNet or TFDS name it.",
+            fv,
+        )
     flags.DEFINE_bool(
         "skip_bad_images",
         _DEFAULTS.skip_bad_images,
-        "Leave out images that cannot be decoded, count them, and list them in bad_images.txt, "
+        "Leave out images that cannot be decoded, count them and list them in bad_images.txt, "
         "instead of stopping at the first.",
         fv,
     )
@@ -197,7 +205,7 @@ def _define_step_flags(fv):
     )
 
 
-def settings_from_flags(flag_values):
+def settings_from_flags(flag_values: flags.FlagValues) -> settings_lib.Settings:
     """The run's `Settings`.
 
     Raises:
@@ -208,7 +216,7 @@ def settings_from_flags(flag_values):
     return settings_lib.Settings(**fields)
 
 
-def default_workdir(settings):
+def default_workdir(settings: settings_lib.Settings) -> str:
     """The folder of a run without `--workdir`, by the settings' data set and method."""
     method = settings.ensemble if settings.method == "kdcl" else settings.method
     return training_flags.default_workdir(settings, settings.dataset, method)

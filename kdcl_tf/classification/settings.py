@@ -1,5 +1,7 @@
 """The settings of one run, checked before TensorFlow is even imported."""
 
+from __future__ import annotations
+
 import dataclasses
 
 from kdcl_tf import data, students
@@ -47,6 +49,8 @@ class Settings(TrainingSettings):
     ramp_up_epochs: int | None = None
     invariant: bool | None = None
     dataset: str = "digits"
+    tfrecord_image_key: str = ""
+    tfrecord_label_key: str = ""
     image_size: int = 0
     distortion: str = "padded_crop"
     storage: str = "auto"
@@ -91,35 +95,35 @@ class Settings(TrainingSettings):
         data.validate_name(self.dataset)
         self._check_distortion()
         if not self.students:
-            raise ValueError("--students got no names; wanted some, such as resnet32,wrn_16_2")
+            raise ValueError("expected --students with names, such as resnet32,wrn_16_2; got none")
         for name in self.students:
             students.validate(name)
             if self.image_size:
                 students.validate_size(name, self.image_size)
 
     @property
-    def uses_general(self):
+    def uses_general(self) -> bool:
         """Whether weights are renewed from held-out images."""
         return self.method == "kdcl" and self.ensemble == "general"
 
     @property
-    def decodes(self):
+    def decodes(self) -> bool:
         """Whether images may be decoded while the run trains."""
         files = self.dataset.startswith(("folder:", "tfrecord:")) and self.storage != "memory"
         return files or self.storage == "disk" or data.DISTORTIONS[self.distortion].windows
 
     @property
-    def default_image_size(self):
+    def default_image_size(self) -> int:
         """Pixels a side of images that differ in size and are large."""
         return students.default_image_size(self.students)
 
     @property
-    def is_branched(self):
+    def is_branched(self) -> bool:
         """Whether the students are branches of one network."""
         return self.method in BRANCHED
 
     @property
-    def copies(self):
+    def copies(self) -> tuple[int, ...]:
         """Copies of the last stages of a branched network, as `students.build_branches` asks.
 
         ONE parts only before the last stage, CLNN in two before each of the last ones.
@@ -129,7 +133,7 @@ class Settings(TrainingSettings):
         return tuple(2**level for level in range(1, self.branches.bit_length()))
 
     @property
-    def student_names(self):
+    def student_names(self) -> tuple[str, ...]:
         """A distinct name for each student: a second `resnet20` is `resnet20_2`."""
         names = []
         for architecture in self.students * (self.branches or 1):
@@ -142,15 +146,15 @@ class Settings(TrainingSettings):
         return tuple(names)
 
     @property
-    def architectures(self):
+    def architectures(self) -> dict[str, str]:
         """`{student: architecture}`, as `--students` has them."""
         return dict(zip(self.student_names, self.students * (self.branches or 1)))
 
-    def warmup_steps_of(self, steps_per_epoch):
+    def warmup_steps_of(self, steps_per_epoch: int) -> int:
         return self.warmup_epochs * steps_per_epoch
 
     def _defaults(self):
-        """What the method and the data set make of fields that are None."""
+        """The values of fields that are None, by method and data set."""
         return {
             "temperature": _TEMPERATURES.get(self.method, 1.0),
             "branches": _BRANCHES.get(self.method, 0),
@@ -208,11 +212,12 @@ class Settings(TrainingSettings):
             )
         powers = (2, 4, 8) if self.method == "clnn" else None
         if self.branches < 2 or powers and self.branches not in powers:
-            wanted = "2, 4 or 8, a binary tree" if powers else "2 or more"
-            raise ValueError(f"--branches={self.branches}: wanted {wanted}")
+            expected = "2, 4 or 8, a binary tree" if powers else "2 or more"
+            raise ValueError(f"expected --branches to be {expected}; got {self.branches}")
 
     def _check_distortion(self):
         data.check_storage(self.dataset, self.storage)
+        data.check_keys(self.dataset, self.tfrecord_image_key, self.tfrecord_label_key)
         if self.cutout and self.distortion != "padded_crop":
             raise ValueError(f"--cutout goes with --distortion=padded_crop; got {self.distortion}")
 
@@ -236,6 +241,6 @@ class Settings(TrainingSettings):
         self._require("temperature", self.temperature > 0, "more than 0")
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
             raise ValueError(
-                f"--warmup_epochs={self.warmup_epochs}: wanted fewer than --epochs={self.epochs}"
+                f"expected --warmup_epochs below --epochs={self.epochs}; got {self.warmup_epochs}"
             )
 

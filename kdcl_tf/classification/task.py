@@ -158,6 +158,7 @@ class Classification(Task):
         }
         return {
             "students": members,
+            "exports": [student["saved_model"] for student in members.values()],
             "ensemble_accuracy": last["test_ensemble_accuracy"],
             "general_weights": {
                 name: last[f"general_weight_{name}"]
@@ -176,7 +177,8 @@ class Classification(Task):
 
     def _finish_student(self, name, student, workdir, last):
         kinds = ("accuracy", "top_5_accuracy", "cross_entropy")
-        card = self._card_of(name, test_accuracy=last[f"test_{name}_accuracy"])
+        accuracy = last[f"test_{name}_accuracy"]
+        card = self._card_of(name, test_accuracy=accuracy, identity=self.identity.facts)
         path = workdir.path / "students" / name
         serving.export_student(student, path, card=card)
         return {
@@ -210,6 +212,8 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
         storage=settings.storage,
         skip_bad_images=settings.skip_bad_images,
         default_size=settings.default_image_size,
+        tfrecord_image_key=settings.tfrecord_image_key or None,
+        tfrecord_label_key=settings.tfrecord_label_key or None,
     )
 
 

@@ -5,6 +5,8 @@ losses, the gradients, the metrics and saving.  A method overrides `distillation
 says what the students learn from each other.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -63,7 +65,7 @@ class Cohort(Learner, SavedCohort):
         students: dict[str, keras.Model],
         temperature: float = 1.0,
         distillation_weight: float = 1.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         # The students cast for themselves: a float32 student keeps float32 inputs beside a
         # bfloat16 one, whatever the global policy is.
@@ -153,12 +155,12 @@ class Cohort(Learner, SavedCohort):
         """The metrics that show whether training goes wrong: the loss, each student's two."""
         return self.cohort_metrics.losses
 
-    def call(self, inputs, training: bool = False) -> dict[str, tf.Tensor]:
+    def call(self, inputs: Any, training: bool = False) -> dict[str, tf.Tensor]:
         """`{name: [B, C] logits}` float32; Keras runs this for `predict`."""
         logits = tf.unstack(self.forward(self.views(inputs), training))
         return dict(zip(self.students, logits))
 
-    def views(self, inputs) -> dict[str, tf.Tensor]:
+    def views(self, inputs: Any) -> dict[str, tf.Tensor]:
         """`{name: batch}` from one shared batch or from a dict of views."""
         if not isinstance(inputs, dict):
             return {name: inputs for name in self.students}
@@ -171,9 +173,9 @@ class Cohort(Learner, SavedCohort):
 
     def compile(
         self,
-        optimizer="rmsprop",
-        metrics=None,
-        weighted_metrics=None,
+        optimizer: Any = "rmsprop",
+        metrics: Any = None,
+        weighted_metrics: Any = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
         jit_compile: bool = False,

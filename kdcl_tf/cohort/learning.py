@@ -1,5 +1,7 @@
 """How a cohort learns from a batch: gradients of one loss, one update of all students."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -17,7 +19,7 @@ class Learner(keras.Model):
     `strategy.run`.
     """
 
-    def train_step(self, data) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Updates all students from one batch, and returns the metrics so far."""
         batch = views, labels, sample_weight = self._unpack(data)
         examples = self._count(labels)
@@ -32,7 +34,7 @@ class Learner(keras.Model):
         self._update(gradients)
         return self._report(accumulation.join(steps), labels, sample_weight)
 
-    def test_step(self, data) -> dict[str, tf.Tensor]:
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Counts one batch, and returns the metrics so far."""
         views, labels, sample_weight = self._unpack(data)
         step = self._step(views, labels, sample_weight, training=False)
@@ -41,7 +43,7 @@ class Learner(keras.Model):
     def _unpack(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if labels is None:
-            raise ValueError("a cohort learns from (images, labels); got no labels")
+            raise ValueError("expected (images, labels) to learn from; got no labels")
         return self.views(inputs), labels, sample_weight
 
     def _count(self, labels):

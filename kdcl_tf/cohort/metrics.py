@@ -1,6 +1,7 @@
 """The metrics of a cohort: the same ones for every student, and the ensemble's accuracy."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -42,7 +43,7 @@ class CohortMetrics:
         }
         self.add(None, None)
 
-    def add(self, metrics, weighted_metrics) -> None:
+    def add(self, metrics: Any, weighted_metrics: Any) -> None:
         """Gives every student a copy of each further metric; replaces those added before.
 
         Args:
@@ -55,8 +56,8 @@ class CohortMetrics:
         self.added = {"metrics": _listed(metrics), "weighted_metrics": _listed(weighted_metrics)}
         self._copies = [
             (row, metric, weighted)
-            for weighted, wanted in enumerate(self.added.values())
-            for identifier in wanted
+            for weighted, identifiers in enumerate(self.added.values())
+            for identifier in identifiers
             if weighted or not _is_accuracy(identifier)
             for row, name in enumerate(self._students)
             for metric in [_copy(identifier, f"{name}_weighted" if weighted else name)]
@@ -128,7 +129,7 @@ def _check_names(names):
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
-            f"two metrics of the cohort would be called {', '.join(twice)}: rename the "
+            f"expected metrics of different names; got two called {', '.join(twice)}: rename the "
             "student, or give the metric a name of its own"
         )
 

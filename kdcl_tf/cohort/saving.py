@@ -1,5 +1,7 @@
 """How Keras saves a cohort and makes it again."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import keras
@@ -24,7 +26,7 @@ class SavedCohort(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> SavedCohort:
         """A cohort from what `get_config` gave."""
         students = keras.saving.deserialize_keras_object(config["students"], custom_objects)
         return cls(**{**config, "students": students})

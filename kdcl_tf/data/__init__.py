@@ -7,16 +7,15 @@
 
     dataset = kdcl_tf.data.load("imagenet2012", distortion="resized_crop", image_size=224)
 
-Importing this package imports neither TensorFlow nor TFDS: a program can
-check its `--dataset` flag with `validate_name` before it pays for them.
+Importing this package imports neither NumPy, TensorFlow nor TFDS: a program can check its
+`--dataset` flag with `validate_name` before it pays for them.
 """
 
 import importlib
+from typing import Any
 
-from kdcl_tf.data.dataset import ImageDataset, ImageSplit
 from kdcl_tf.data.distortions import DISTORTIONS
-from kdcl_tf.data.loading import STORAGES, check_storage, load, validate_name
-from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.data.sources.names import STORAGES, check_keys, check_storage, validate_name
 
 __all__ = [
     "DISTORTIONS",
@@ -27,22 +26,27 @@ __all__ = [
     "Normalization",
     "Share",
     "Views",
+    "check_keys",
     "check_storage",
     "create_views",
     "load",
     "validate_name",
 ]
 
-# On first use, because these modules import TensorFlow.
+# Imported at the first use, because these modules import NumPy or TensorFlow.
 _LAZY = {
     "EncodedViews": "encoded_views",
+    "ImageDataset": "dataset",
+    "ImageSplit": "dataset",
+    "Normalization": "normalization",
     "Share": "stream",
     "Views": "views",
     "create_views": "views",
+    "load": "loading",
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

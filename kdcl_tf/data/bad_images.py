@@ -1,4 +1,4 @@
-"""Images that cannot be decoded: the first one stops a run, or all are counted and listed."""
+"""Images that cannot be decoded: the first one ends a run, or all are skipped and listed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pathlib
 import re
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from kdcl_tf import files
 
-# How the error looks after it has gone through a stream: its class and its line, among
-# the stream's own words.
+# A stream wraps a Python error in its own message; this finds the error's line in it.
 _IN_A_STREAM = re.compile(r"BadImageError: (.*)")
 
 
@@ -22,26 +22,26 @@ class BadImageError(ValueError):
 
 
 class BadImages:
-    """What a data set does about bad images, and those that it has met.
+    """The bad images of a data set: skips and lists them, or refuses the first.
 
     Attributes:
-      skip: whether to pass over them; otherwise the first is an error.
-      found: `{name: line}` of those met so far.
+      skip: whether bad images are skipped; otherwise the first is an error.
+      found: `{name: line}` of those found so far.
     """
 
     def __init__(self, skip: bool = False):
         self.skip = skip
-        self.found = {}
-        self._path = None
+        self.found: dict[str, str] = {}
+        self._path: pathlib.Path | None = None
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.found)
 
     def keep_list(self, path: str | os.PathLike) -> None:
-        """Writes those met, from now on, to a file, and goes on with what is in it.
+        """Keeps `found` in a file from now on; bad images that the file lists are found already.
 
-        A line each: name, class and reason, between tabs.
+        The file has one line for each image: name, class and reason, separated by tabs.
         """
         with self._lock:
             self._path = pathlib.Path(path)
@@ -51,7 +51,7 @@ class BadImages:
             self._write()
 
     def report(self, name: str, class_name: str, reason: str) -> None:
-        """Counts an image, once however often it is met.
+        """Counts a bad image, once however often it is reported.
 
         Raises:
           BadImageError: unless bad images are skipped.
@@ -72,31 +72,31 @@ class BadImages:
 
 
 def none_left(count: int, name: str) -> BadImageError:
-    """The error of a batch of which one of several replicas has no image left.
+    """The error for a batch in which a replica's images are all bad.
 
     Args:
-      count: images of the batch that the replica should have had.
-      name: of one of them.
+      count: how many images of the batch the replica has.
+      name: the name of one of them.
     """
     return BadImageError(
-        f"all {count} images of a batch cannot be decoded, among them '{name}': expected one that"
-        " can for every device; mend or remove them, or train on one device"
+        f"expected an image that can be decoded for every device in each batch; got {count} that"
+        f" cannot, among them '{name}'; repair or remove them, or train on one device"
     )
 
 
 def any_left(_, labels) -> Any:
-    """Whether anything is left of a batch of (images, labels): what to `filter` a stream by."""
+    """Whether a batch of (images, labels) has any image; for a stream's `filter`."""
     import tensorflow as tf
 
     return tf.size(labels) > 0
 
 
 @contextlib.contextmanager
-def told_in_one_line():
-    """Finds the `BadImageError` in the error that a stream makes of it.
+def told_in_one_line() -> Iterator[None]:
+    """Turns a stream's error that wraps a `BadImageError` back into that.
 
     Raises:
-      BadImageError: in the place of that error.
+      BadImageError: in one line, in place of the stream's error.
     """
     import tensorflow as tf
 

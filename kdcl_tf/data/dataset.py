@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kdcl_tf.data import bad_images as bad_images_lib, normalization as normalization_lib
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from kdcl_tf.data import stream
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,7 +27,7 @@ class ImageSplit:
       labels: `[N]` int64.
       encoded: the `EncodedSplit` that they were decoded from, if any.
       good: `[N]` bool, False for images that could not be decoded, which are passed over;
-        None where there are none of these.
+        None where all of them could.
 
     Raises:
       ValueError: when dtypes, ranks or lengths are not those.
@@ -60,7 +66,7 @@ class ImageSplit:
 
         return stream.on_host(self.images), stream.on_host(self.labels)
 
-    def take(self, indices) -> ImageSplit:
+    def take(self, indices: Any) -> ImageSplit:
         """The examples at `indices`, an array or a slice, copied, in that order."""
         return ImageSplit(
             self.images[indices],
@@ -72,6 +78,15 @@ class ImageSplit:
     def listing(self) -> str:
         """A line for each image: its name, a tab, the name of its class; "" without names."""
         return self.encoded.listing() if self.encoded else ""
+
+    def digest(self) -> dict[str, Any]:
+        """What tells these images from others, as JSON holds it; no paths.
+
+        `images` counts them; the SHA-256 of `labels`, of `names` and of the `decoded` pixels
+        are there as far as they are known without another pass over files.
+        """
+        names = self.encoded.digest() if self.encoded else {}
+        return {**label_digest(self.labels), **names, "decoded": sha256(self.images)}
 
     def grey_levels(self) -> np.ndarray:
         """Counts of the grey levels in all images, see `normalization.grey_levels`."""
@@ -90,7 +105,13 @@ class ImageSplit:
             if len(part):
                 yield self.images[part], self.labels[part]
 
-    def batches(self, order: np.ndarray, batch_size: int, finish: Callable[..., Any], share=None):
+    def batches(
+        self,
+        order: np.ndarray,
+        batch_size: int,
+        finish: Callable[..., Any],
+        share: stream.Share | None = None,
+    ) -> tf.data.Dataset:
         """Streams the images at `order`, in that order.
 
         Which batch an image belongs to does not depend on what could be decoded: a bad
@@ -134,12 +155,22 @@ class ImageSplit:
                 raise bad_images_lib.none_left(len(part), self.encoded.images.name(part[0]))
 
 
+def label_digest(labels: np.ndarray) -> dict[str, Any]:
+    """`images`, how many there are, and `labels`, a SHA-256."""
+    return {"images": len(labels), "labels": sha256(labels)}
+
+
+def sha256(array: np.ndarray) -> str:
+    """The SHA-256 of an array's bytes, whatever its shape."""
+    return hashlib.sha256(memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")).hexdigest()
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageDataset:
     """An image classification data set, ready to train on.
 
     Its splits are `ImageSplit`s, decoded in memory, or `EncodedSplit`s, which decode images
-    when they are wanted.
+    when they are needed.
 
     Attributes:
       name: what was asked of `load`.
@@ -151,8 +182,8 @@ class ImageDataset:
       flip: whether views may mirror an image. `dataclasses.replace(dataset,
         flip=False)` turns it off.
       distortion: how views of these images are distorted, a name of `data.DISTORTIONS`.
-      bad_images: what is done about images that cannot be decoded, and which they are.
-      notes: a line for each decision of `load` that the caller left to it.
+      bad_images: whether images that cannot be decoded are left out, and which these are.
+      notes: a line for each decision that the caller left to `load`.
     """
 
     name: str
@@ -190,12 +221,12 @@ class ImageDataset:
         self,
         split: Any,
         batch_size: int,
-        share=None,
+        share: stream.Share | None = None,
         normalizations: Mapping[str, normalization_lib.Normalization] | None = None,
-    ):
+    ) -> tf.data.Dataset:
         """Every example of a split once, in order, without distortion.
 
-        Iterate the result as often as wanted.
+        The result can be iterated again and again.
 
         Args:
           split: `dataset.test`, `.held_out` or `.train`; may be empty.
@@ -219,13 +250,27 @@ class ImageDataset:
 
         batches = split.batches(np.arange(len(split)), batch_size, finish, share)
         if self.bad_images.skip and (share is None or share.replicas == 1):
-            # A batch of which nothing is left says nothing, and CPUs' convolutions fail on it.
+            # A batch of which nothing is left has no effect, and convolutions on CPUs fail on it.
             return batches.filter(bad_images_lib.any_left)
         return batches
 
     def problems(self) -> dict[str, int]:
-        """Counts of what went wrong with images so far, for a run's log."""
+        """Counts of images that could not be decoded so far, for a run's log."""
         return {"bad_images": len(self.bad_images)} if self.bad_images.skip else {}
+
+    def digest(self) -> dict[str, Any]:
+        """What tells this data from other data, as JSON holds it, for the identity of a run.
+
+        It does not depend on where images live, apart from what only one place knows.
+        """
+        return {
+            "classes": list(self.class_names),
+            "image_shape": [int(size) for size in self.image_shape],
+            "normalization": self.normalization.as_card(),
+            "train": self.train.digest(),
+            "held_out": self.held_out.digest(),
+            "test": self.test.digest(),
+        }
 
     def summary(self) -> dict[str, Any]:
         """What a run should record of its data; `json.dumps` accepts it."""

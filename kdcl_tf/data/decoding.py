@@ -1,82 +1,127 @@
-"""Encoded images to pixels: whole, or only the part that is needed; and whole ones resized.
+"""Decodes images, whole or only the part that is needed, and resizes them.
 
 Everything here works eagerly and in a graph.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import errors
+from kdcl_tf.data.formats import header as header_lib, orientation as orientation_lib, pillow
+from kdcl_tf.data.formats.rules import ImageRules
 
-# A JPEG's colours have half its resolution, and its decoder smooths between them:
-# so far from its border a part is decoded bit for bit as the whole is.
+# A JPEG stores colour at half the resolution, and its decoder interpolates: near the border
+# of a part, colours differ from those of the whole. Two pixels further in they are equal.
 _MARGIN = 2
 
 _END_OF_JPEG = b"\xff\xd9"
 
+# Pillow's arithmetic; TensorFlow's own choice differs from it by up to 20 grey levels.
+_ARITHMETIC = "INTEGER_ACCURATE"
 
-def rgb(content: tf.Tensor) -> tf.Tensor:
-    """The pixels of a JPEG, PNG, GIF, BMP or WebP image, whatever its file is called.
 
-    Grey, palette and CMYK images become RGB, 16 bits become 8, alpha is dropped,
-    of an animation the first frame counts, EXIF orientation is ignored.
+class _ImageError(tf.errors.InvalidArgumentError, ValueError):
+    """Also a ValueError, of which a graph makes an `InvalidArgumentError`."""
+
+
+class _Found(NamedTuple):
+    """What a graph knows of an image before it decodes it; all int32.
+
+    Attributes:
+      decoder: scalar, of `header.Decoder`.
+      stored: `[2]`, height and width of the pixels as they are stored.
+      orientation: scalar, 1 to 8.
+    """
+
+    decoder: tf.Tensor
+    stored: tf.Tensor
+    orientation: tf.Tensor
+
+    @property
+    def upright(self) -> tf.Tensor:
+        """`[2]`: height and width of the image when it is turned."""
+        return orientation_lib.size(self.orientation, self.stored)
+
+
+def rgb(
+    content: tf.Tensor, rules: ImageRules = ImageRules(), annotated: tf.Tensor | None = None
+) -> tf.Tensor:
+    """The pixels of a JPEG, PNG, GIF, BMP, WebP or TIFF image, whatever its file is called.
+
+    They are those of Pillow's `Image.convert("RGB")` for the first frame: grey, palette and
+    CMYK images become RGB; alpha is dropped, not blended with a background, so that a
+    transparent pixel has the colour stored for it; of 16 bits the high 8 are taken (also of
+    16 bits of grey, which Pillow would clip). The image is turned as its EXIF orientation
+    says.
 
     Args:
       content: scalar string, the bytes of the file.
+      rules: how large an image may be, and whether it is turned.
+      annotated: `[2]` int32, the height and width that annotations of the image were made
+        for. Where these are the sides of the stored image and not of the upright one, it is
+        left as it is stored. An image whose sides do not tell (it is square or turned by half
+        a circle) counts as annotated upright, as annotation tools show it.
 
     Returns:
       `[H, W, 3]` uint8.
 
     Raises:
-      tf.errors.InvalidArgumentError: when it is no such image, or a damaged one.
+      tf.errors.InvalidArgumentError: when it is not such an image, is damaged or too large.
     """
     content = tf.convert_to_tensor(content, tf.string)
-    pixels = tf.cond(
-        tf.strings.substr(content, 0, 2) == b"BM",
-        lambda: _bmp(content),
-        lambda: tf.io.decode_image(content, channels=3, expand_animations=False),
-    )
-    return tf.ensure_shape(pixels, [None, None, 3])
+    found = _header(content, rules)
+    if annotated is not None:
+        found = _as_annotated(found, annotated)
+    return _whole(content, found)
 
 
 def parts(
-    content: tf.Tensor, windows: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    content: tf.Tensor,
+    windows: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    rules: ImageRules = ImageRules(),
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes once what several windows show of an image.
+    """Decodes the part of an image that several windows show, once for all of them.
 
-    Of a JPEG only the smallest rectangle around all windows is decoded, with the
-    pixels that a decoded whole would have there. Images of other types are decoded
-    whole, and so are JPEGs that do not end as they should: a damaged one is then
-    refused whatever the windows are.
+    Of a JPEG only the smallest rectangle around all windows is decoded; its pixels are
+    those of the whole image. Other types are decoded whole. So are JPEGs without an end
+    marker, so that a truncated one is refused whatever the windows are.
 
     Args:
       content: scalar string, the bytes of the file.
-      windows: maps scalar int32 height and width to `[M, 4]` int32 rows (top,
-        left, height, width) inside the image.
+      windows: maps scalar int32 height and width, of the upright image, to `[M, 4]` int32
+        rows (top, left, height, width) inside it.
+      rules: as in `rgb`.
 
     Returns:
-      (`[H, W, 3]` uint8, the same windows counted from its corner).
+      (the part, `[H, W, 3]` uint8; the same windows relative to its corner).
 
     Raises:
       tf.errors.InvalidArgumentError: as `rgb`.
     """
+    content = tf.convert_to_tensor(content, tf.string)
+    found = _header(content, rules)
+    boxes = tf.convert_to_tensor(windows(*tf.unstack(found.upright)))
     ends = tf.strings.substr(content, -2, 2) == _END_OF_JPEG
-    pixels, moved = tf.cond(
-        tf.io.is_jpeg(content) & ends,
-        lambda: _jpeg_part(content, windows),
-        lambda: _whole(content, windows),
+    pixels, corner = tf.cond(
+        (found.decoder == header_lib.Decoder.JPEG) & ends,
+        lambda: _jpeg_part(content, found, boxes),
+        lambda: (_whole(content, found), tf.zeros([2], tf.int32)),
     )
+    moved = boxes - tf.concat([corner, [0, 0]], axis=0)
     return tf.ensure_shape(pixels, [None, None, 3]), moved
 
 
 def resized(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Resizes whole images bilinearly; the aspect ratio is not kept.
 
-    Antialiased: without it, shrinking a photograph to 32 pixels would read a few
-    of its pixels and ignore all others. When enlarging it changes nothing.
+    Antialiased: otherwise shrinking a photograph to 32 pixels would read a few of its
+    pixels and ignore the others. Antialiasing changes nothing when an image is enlarged.
 
     Args:
       images: `[H, W, C]` or `[N, H, W, C]`, values in 0..255.
@@ -86,18 +131,19 @@ def resized(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
       uint8, `[height, width, C]` or `[N, height, width, C]`, rounded to the nearest.
     """
     found = tf.image.resize(images, [height, width], antialias=True)
-    # The cast of 255.00002 to uint8 would wrap round to 0.
+    # A cast of 255.00002 to uint8 would wrap round to 0.
     return tf.cast(tf.clip_by_value(tf.round(found), 0.0, 255.0), tf.uint8)
 
 
-def fault(content: bytes) -> str | None:
-    """What is wrong with an image, in a few words, or None when it can be decoded."""
-    if not content:
-        return "the file is empty"
+def fault(content: bytes, rules: ImageRules = ImageRules()) -> str | None:
+    """Says in a few words why an image cannot be decoded; None when it can."""
     try:
-        with tf.device("CPU:0"):
-            rgb(tf.constant(content))
-    except tf.errors.OpError as error:
+        if header_lib.read(content, rules).decoder == header_lib.Decoder.PILLOW:
+            pillow.rgb(content)
+        else:
+            with tf.device("CPU:0"):
+                rgb(tf.constant(content), rules)
+    except Exception as error:  # Pillow raises errors of all kinds.
         reason = errors.one_line(error)
         if tf.io.is_jpeg(content) and not content.rstrip(b"\0").endswith(_END_OF_JPEG):
             return f"the JPEG is cut short ({reason})"
@@ -105,41 +151,70 @@ def fault(content: bytes) -> str | None:
     return None
 
 
-def _whole(content, windows):
-    pixels = rgb(content)
-    shape = tf.shape(pixels)
-    return pixels, windows(shape[0], shape[1])
+def _header(content, rules):
+    """`_Found` of an image."""
+    numbers = tf.numpy_function(functools.partial(_read_header, rules), [content], tf.int32)
+    numbers = tf.ensure_shape(numbers, [4])
+    return _Found(numbers[0], numbers[1:3], numbers[3])
 
 
-def _jpeg_part(content, windows):
-    shape = tf.io.extract_jpeg_shape(content)
-    wanted = windows(shape[0], shape[1])
-    corner = tf.maximum(tf.reduce_min(wanted[:, :2], axis=0) - _MARGIN, 0)
-    end = tf.reduce_max(wanted[:, :2] + wanted[:, 2:], axis=0) + _MARGIN
-    end = tf.minimum(end, shape[:2])
-    box = tf.concat([corner, end - corner], axis=0)
-    pixels = tf.io.decode_and_crop_jpeg(content, box, channels=3)
-    return pixels, wanted - tf.concat([corner, [0, 0]], axis=0)
+def _read_header(rules, content):
+    return np.array(_called(header_lib.read, content, rules), np.int32)
 
 
-def _bmp(content):
-    """TensorFlow's decoder does not convert between numbers of channels, and of 8
-    bits a pixel it gives the positions in the palette, not the colours.
+def _decode_by_pillow(content):
+    return _called(pillow.rgb, content)
+
+
+def _called(function, content, *arguments):
+    """Calls a function of encoded bytes, whose errors become one kind.
+
+    Otherwise they would be of another kind in a graph, and a `StopIteration` would end a stream
+    without an error.
     """
-    image = tf.io.decode_bmp(content)
-    return tf.cond(
-        tf.shape(image)[-1] > 1, lambda: image[..., :3], lambda: _coloured(content, image[..., 0])
+    try:
+        # A graph gives bytes; eagerly it is an array without dimensions.
+        return function(content if isinstance(content, bytes) else content.item(), *arguments)
+    except Exception as error:
+        raise _ImageError(None, None, errors.one_line(error)) from error
+
+
+def _as_annotated(found, annotated):
+    is_upright = tf.reduce_all(found.upright == annotated)
+    is_stored = tf.reduce_all(found.stored == annotated)
+    orientation = tf.where(is_stored & ~is_upright, 1, found.orientation)
+    return found._replace(orientation=orientation)
+
+
+def _whole(content, found):
+    decoder = header_lib.Decoder
+    pixels = tf.cond(
+        found.decoder == decoder.PILLOW,
+        lambda: tf.numpy_function(_decode_by_pillow, [content], tf.uint8),
+        lambda: tf.cond(
+            found.decoder == decoder.JPEG,
+            lambda: tf.io.decode_jpeg(content, channels=3, dct_method=_ARITHMETIC),
+            lambda: tf.io.decode_png(content, channels=3),
+        ),
     )
+    pixels = tf.ensure_shape(pixels, [None, None, 3])
+    same = tf.debugging.assert_equal(
+        tf.shape(pixels)[:2], found.stored, "the image has another size than its header says"
+    )
+    with tf.control_dependencies([same] if same is not None else []):
+        return orientation_lib.upright(found.orientation, tf.identity(pixels))
 
 
-def _coloured(content, positions):
-    """The colours of a BMP's palette, which are stored as blue, green, red, unused."""
-    start = 14 + _number(content, 14)
-    colours = (_number(content, 10) - start) // 4
-    palette = tf.io.decode_raw(tf.strings.substr(content, start, 4 * colours), tf.uint8)
-    return tf.gather(tf.reshape(palette, [-1, 4])[:, 2::-1], tf.cast(positions, tf.int32))
-
-
-def _number(content, start):
-    """The 32-bit number at a position of a file, least byte first."""
-    return tf.io.decode_raw(tf.strings.substr(content, start, 4), tf.int32)[0]
+def _jpeg_part(content, found, boxes):
+    """(the part around all boxes, its corner in the upright image)."""
+    corner = tf.maximum(tf.reduce_min(boxes[:, :2], axis=0) - _MARGIN, 0)
+    end = tf.reduce_max(boxes[:, :2] + boxes[:, 2:], axis=0) + _MARGIN
+    end = tf.minimum(end, found.upright)
+    box = tf.concat([corner, end - corner], axis=0)
+    pixels = tf.io.decode_and_crop_jpeg(
+        content,
+        orientation_lib.stored_box(found.orientation, box, found.upright),
+        channels=3,
+        dct_method=_ARITHMETIC,
+    )
+    return orientation_lib.upright(found.orientation, pixels), corner

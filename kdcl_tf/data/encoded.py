@@ -1,4 +1,4 @@
-"""Images that stay encoded, on disk or in memory, and are decoded when they are wanted."""
+"""Images that stay encoded, on disk or in memory, and are decoded when they are needed."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class EncodedSplit:
       labels: `[N]` int64.
       class_names: one a class.
       size: (height, width) of the images it gives.
-      bad_images: what to do about those that cannot be decoded.
+      bad_images: whether those that cannot be decoded are left out, and which these are.
       margin: 1 shows all of an image.
     """
 
-    images: storage.Files | storage.Records | storage.Bytes | storage.Pixels
+    images: storage.Files | storage.TFRecords | storage.Bytes | storage.Pixels
     labels: np.ndarray
     class_names: Sequence[str]
     size: tuple[int, int]
@@ -57,7 +57,7 @@ class EncodedSplit:
         """(height, width, channels) of the images it gives."""
         return (*self.size, 3)
 
-    def take(self, indices) -> EncodedSplit:
+    def take(self, indices: Any) -> EncodedSplit:
         """The examples at `indices`, an array or a slice, in that order."""
         images, labels = self.images.take(indices), self.labels[indices]
         return dataclasses.replace(self, images=images, labels=labels)
@@ -67,6 +67,10 @@ class EncodedSplit:
         names = (self.class_names[label] for label in self.labels)
         lines = (f"{self.images.name(index)}\t{name}\n" for index, name in enumerate(names))
         return "".join(lines)
+
+    def digest(self) -> dict[str, Any]:
+        """What tells these images from others, see `ImageSplit.digest`; `bytes` if in memory."""
+        return {**dataset_lib.label_digest(self.labels), **self.images.digest()}
 
     def pixels(self, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Every image as a student in service would be given it, in order.
@@ -124,7 +128,7 @@ class EncodedSplit:
 
         Returns:
           `tf.data.Dataset` of what `finish` gives. B is 0 where all images of a batch are
-          bad; for one of several replicas, which would wait for each other, that is an error.
+          bad. With several replicas that is an error, since they would wait for each other.
         """
 
         def example(index):
@@ -136,7 +140,7 @@ class EncodedSplit:
         return stream.decoded(order, batch_size, example, finished, share)
 
     def decoded(self) -> dataset_lib.ImageSplit:
-        """The whole images, decoded into memory; bad ones are told of now.
+        """The whole images, decoded into memory; bad ones are reported at once.
 
         Raises:
           BadImageError: at the first image that cannot be decoded, unless skipped.
@@ -149,17 +153,17 @@ class EncodedSplit:
         good = np.zeros([len(self)], bool)
         source = self
         # To open a file for each of many small records takes longer than to decode them.
-        if isinstance(self.images, storage.Records) and self.images.size(0) <= found.nbytes:
+        if isinstance(self.images, storage.TFRecords) and self.images.size(0) <= found.nbytes:
             source = dataclasses.replace(self, images=storage.held(self.images))
         for images, indices in source.numbered():
             found[indices], good[indices] = images, True
         return dataset_lib.ImageSplit(found, self.labels, self, None if good.all() else good)
 
     def numbered(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Whole images, `[B, H, W, 3]` uint8, and where in the split they stand; no bad ones."""
+        """Whole images, `[B, H, W, 3]` uint8, and their positions in the split; no bad ones."""
         done = 0
-        # Small images take three times as long when each may be a bad one: so only from the
-        # first that is.
+        # Decoding small images takes three times as long where each may be bad, so that is
+        # done from the first bad one on.
         with contextlib.suppress(tf.errors.OpError):
             for images, indices in self._good_batches().as_numpy_iterator():
                 done += len(indices)
@@ -172,7 +176,7 @@ class EncodedSplit:
             yield from batches.as_numpy_iterator()
 
     def _good_batches(self):
-        """Of `numbered`; ends with an error at a bad image."""
+        """What `numbered` gives, up to the first bad image, where it ends with an error."""
 
         def example(index):
             return self._whole(self.images.content(index)), index
@@ -181,10 +185,11 @@ class EncodedSplit:
         return stream.decoded(everything, _DECODED_AT_ONCE, example, lambda *batch: batch)
 
     def report(self, index: int) -> None:
-        """Tells that an image is a bad one, and why.
+        """Reports that an image cannot be decoded, and why.
 
         Raises:
-          BadImageError: unless bad images are skipped.
+          BadImageError: unless bad images are skipped; and in any case when the image's file
+            has changed since it was indexed, as then labels belong to other images.
         """
         class_name = self.class_names[self.labels[index]]
         self.bad_images.report(self.images.name(index), class_name, self._reason(index))
@@ -197,7 +202,7 @@ class EncodedSplit:
         """The pixels of one image, `[H, W, 3]` uint8."""
         height, width = (round(side * self.margin) for side in self.size)
         pixels = decoding.rgb(content)
-        # To resize to the size that an image has changes nothing, and takes as long as to decode.
+        # Resizing to the size that an image already has takes as long as decoding it.
         image = tf.cond(
             tf.reduce_all(tf.shape(pixels)[:2] == [height, width]),
             lambda: pixels,
@@ -208,10 +213,10 @@ class EncodedSplit:
         return tf.ensure_shape(image, self.image_shape)
 
     def _decoded(self, index, decode, spec):
-        """(what `decode` gives, whether it could): zeros when not.
+        """(what `decode` gives, or zeros where it fails; whether it succeeded).
 
-        A stream of one image that ignores errors is the one way in which a graph
-        can go on after an operation has failed.
+        A stream of one image that ignores errors is the only way for a graph to go on
+        after an operation has failed.
         """
         one = tf.data.Dataset.from_tensors(index)
         good = one.map(lambda index: (decode(self.images.content(index), index), True))
@@ -219,7 +224,7 @@ class EncodedSplit:
         return good.ignore_errors().concatenate(bad).take(1).get_single_element()
 
     def _without_bad(self, refuse_empty, images, good, labels, indices):
-        """(images, labels) that are good; of the others is told."""
+        """(images, labels) of the good ones; the others are reported."""
 
         def some():
             told = tf.numpy_function(self._report, [indices, good, refuse_empty], tf.bool)
@@ -230,7 +235,7 @@ class EncodedSplit:
         return tf.cond(tf.reduce_all(good), lambda: (images, labels), some)
 
     def _report(self, indices, good, refuse_empty):
-        """Tells of the images that are not good, by number in this split."""
+        """Reports the images that are not good, by their number in this split."""
         for index in indices[~good]:
             self.report(index)
         if refuse_empty and not good.any():
@@ -240,6 +245,8 @@ class EncodedSplit:
     def _reason(self, index):
         try:
             content = self.images.read(index)
+        except storage.ChangedError as error:
+            raise bad_images_lib.BadImageError(errors.one_line(error)) from error
         except (OSError, tf.errors.OpError) as error:
             return errors.one_line(error)
         return decoding.fault(content) or "it can be decoded whole, and not in part"

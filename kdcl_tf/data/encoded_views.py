@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,8 +18,8 @@ class EncodedViews(order_lib.StudentEpochs):
     it that they show.
     """
 
-    def draws(self, epoch: int, index: int | tf.Tensor):
-        """What chance decides for the views of one image in one epoch."""
+    def draws(self, epoch: int, index: int | tf.Tensor) -> Any:
+        """The random numbers of the views of one image in one epoch."""
         return self.policy.draw(order_lib.fold_in(self._key(epoch), index), self._count)
 
     def _batches(
@@ -46,9 +47,9 @@ class EncodedViews(order_lib.StudentEpochs):
         )
 
     def _views(self, content: tf.Tensor, draws):
-        """What the students see of one image, `[H, W, 3]` float32 each, normalised."""
+        """The students' views of one image, `[H, W, 3]` float32 each, normalised."""
         images, matrix, added = self.policy.views(content, draws, *self.dataset.image_shape[:2])
-        # Normalisation is one more of the same: a matrix, and a colour that is added.
+        # Normalisation, too, is a matrix and a colour that is added.
         merged = {
             each: [tf.unstack(part) for part in each.after_colours(matrix, added)]
             for each in set(self.normalizations.values())

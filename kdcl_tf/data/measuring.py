@@ -1,4 +1,4 @@
-"""The normalisation of the images trained on, measured once and kept."""
+"""The normalisation of the images trained on, measured once and cached."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def measured(split: Any) -> normalization_lib.Normalization:
     """The normalisation under which all images of a split have mean 0 and deviation 1.
 
     Grey levels are counted exactly, so that images in memory and on disk give the same bits.
-    Of images on disk the cache keeps the counts, while every file has the name, the size and
-    the time of change that it had.
+    The counts of images on disk are cached, and hold as long as every file keeps its name,
+    size and time of change.
 
     Args:
       split: `ImageSplit` or `EncodedSplit`, with at least one image.
 
     Raises:
       BadImageError: when an image cannot be decoded and bad ones are not skipped, or when
-        none can.
+        none can be decoded.
     """
     counts = split.grey_levels() if isinstance(split, dataset_lib.ImageSplit) else _kept(split)
     if not counts.any():
         raise bad_images_lib.BadImageError(
-            f"none of the {len(split)} training images can be decoded"
+            f"expected training images that can be decoded; got none among {len(split)}"
         )
     return normalization_lib.Normalization.measured(counts)
 
 
 def _kept(split):
-    """The counts of an `EncodedSplit`; its bad images are told of, whoever met them."""
+    """The counts of an `EncodedSplit`; bad images are reported also where counts are cached."""
     if isinstance(split.images, (storage.Bytes, storage.Pixels)):
         return _pass(split)["counts"]
     files, facts = split.images.identity()

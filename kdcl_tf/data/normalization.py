@@ -1,16 +1,17 @@
 """Normalisation: what is subtracted from the colours of images, and what they are divided by.
 
-Written here once, for the views that students train on, for evaluation, and for the models
-that are exported. Importing this module does not import TensorFlow.
+The views that students train on, evaluation and exported models all use this module. Importing this module imports neither NumPy nor TensorFlow.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
 
 # A channel that never changes has deviation 0. One grey level is the smallest
 # difference that uint8 can show, so nothing real is ever divided by less.
@@ -21,7 +22,7 @@ LEVELS = 256
 
 @dataclasses.dataclass(frozen=True)
 class Normalization:
-    """Gives each channel mean 0 and deviation 1 over some set of images.
+    """Normalises each channel to mean 0 and deviation 1 over some set of images.
 
     Attributes:
       mean, deviation: one number a channel, in units of 0..1.
@@ -50,6 +51,8 @@ class Normalization:
           Deviations are those of the population (divided by the number of pixels), and
           at least `MINIMUM_DEVIATION`.
         """
+        import numpy as np
+
         frequency = counts / counts.sum(axis=1, keepdims=True)
         level = np.arange(LEVELS, dtype=np.float64) / 255.0
         mean = frequency @ level
@@ -57,7 +60,7 @@ class Normalization:
         deviation = np.maximum(np.sqrt(variance), MINIMUM_DEVIATION)
         return cls(tuple(mean.tolist()), tuple(deviation.tolist()))
 
-    def apply(self, images):
+    def apply(self, images: Any) -> tf.Tensor:
         """Normalises images in 0..255.
 
         Args:
@@ -70,17 +73,17 @@ class Normalization:
 
         return self.apply_fractions(tf.cast(images, tf.float32) / 255.0)
 
-    def apply_fractions(self, pixels):
+    def apply_fractions(self, pixels: tf.Tensor) -> tf.Tensor:
         """Normalises images in 0..1: `[..., C]` float32 to the same."""
         return (pixels - _float32(self.mean)) / _float32(self.deviation)
 
-    def fractions(self, normalized):
+    def fractions(self, normalized: Any) -> tf.Tensor:
         """The images in 0..1 that normalised ones were made from: `[..., C]` to the same."""
         import tensorflow as tf
 
         return tf.cast(normalized, tf.float32) * _float32(self.deviation) + _float32(self.mean)
 
-    def after_colours(self, matrix, added):
+    def after_colours(self, matrix: tf.Tensor, added: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A distortion of colours and then normalisation, as one product and one sum.
 
         Args:
@@ -114,6 +117,8 @@ def grey_levels(images: np.ndarray) -> np.ndarray:
     Returns:
       `[C, 256]` int64.
     """
+    import numpy as np
+
     counts = np.zeros([images.shape[-1], LEVELS], np.int64)
     # bincount widens its input to int64, eight times the size: a chunk at a time.
     for start in range(0, len(images), 1024):
@@ -123,7 +128,7 @@ def grey_levels(images: np.ndarray) -> np.ndarray:
     return counts
 
 
-def _float32(numbers: Sequence[float]):
+def _float32(numbers: Sequence[float]) -> tf.Tensor:
     import tensorflow as tf
 
     return tf.constant(numbers, tf.float32)

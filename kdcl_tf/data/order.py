@@ -1,4 +1,4 @@
-"""Epochs: the order in which images are trained on, and the keys of their distortions."""
+"""Epochs: the order in which images are trained on, and the keys of their random distortions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from kdcl_tf.data import (
 
 
 class Epochs:
-    """What all streams of training data share: order, steps, keys.
+    """What all streams of training data share: the order, the number of steps, the keys.
 
-    Nothing here has a state. The order of the images is a function of (seed,
-    epoch), and what chance decides for an image of (seed, epoch, index of the image):
+    Nothing here has state. The order of the images is a function of (seed, epoch), and
+    the random numbers of an image are a function of (seed, epoch, index of the image):
     neither depends on the batch size, on `skip` or on what was read before.
 
     A subclass overrides `_batches(order, batch_size, epoch, share)`, which gives the
@@ -47,8 +47,8 @@ class Epochs:
         count = len(self.dataset.train)
         if not 1 <= batch_size <= count:
             raise ValueError(
-                f"batch_size: got {batch_size}, wanted 1..{count}, the number of"
-                " training images; pass a smaller batch_size"
+                f"batch_size: expected 1..{count}, the number of training images; got"
+                f" {batch_size}"
             )
         return math.ceil(count / batch_size)
 
@@ -78,7 +78,7 @@ class Epochs:
         """
         steps = self.steps_per_epoch(batch_size)
         if not 0 <= skip <= steps:
-            raise ValueError(f"skip: got {skip}, wanted 0..{steps} batches")
+            raise ValueError(f"skip: expected 0..{steps} batches; got {skip}")
         return self._batches(self.order(epoch)[skip * batch_size :], batch_size, epoch, share)
 
     def order(self, epoch: int) -> np.ndarray:
@@ -97,7 +97,7 @@ class Epochs:
         raise TypeError(f"{type(self).__name__} must override _batches")
 
     def _key(self, epoch: int) -> tf.Tensor:
-        """`[2]` int64: the key of all that chance decides in an epoch."""
+        """`[2]` int64: the key of all random numbers of an epoch."""
         with tf.device("CPU:0"):
             return fold_in(tf.constant([self._seed, 0], tf.int64), epoch)
 
@@ -105,9 +105,9 @@ class Epochs:
 class StudentEpochs(Epochs):
     """Epochs of labelled images, of which every student sees a view of its own.
 
-    Invariant collaborative learning (KDCL paper, section 3.4) asks that students
+    Invariant collaborative learning (ICL; KDCL paper, section 3.4) asks that students
     agree on images that each of them sees distorted in another way. All students
-    share one policy and differ in what chance decides.
+    share one policy and differ in their random numbers.
 
     A batch is (images, labels `[B]` int64). Images is `{student: [B, H, W, C] float32}`, or
     one such tensor where all students see the same. A view is a function of (seed, epoch,
@@ -168,8 +168,8 @@ class StudentEpochs(Epochs):
     ) -> tf.data.Dataset:
         """See `Epochs`.
 
-        Where bad images are left out, a batch may have none left.  It is passed over, unless
-        a `share` is asked for: whoever counts steps finds its place again by their number.
+        Where bad images are left out, a batch may have none left. It is passed over, unless
+        a `share` is asked for: a loop that counts steps finds its place again by their number.
         """
         batches = super().epoch(epoch, batch_size, skip, share or stream.Share())
         if share is None and self.dataset.bad_images.skip:
@@ -178,14 +178,14 @@ class StudentEpochs(Epochs):
 
     @property
     def _count(self) -> int:
-        """Views of an image that chance decides about."""
+        """Number of different random views of an image."""
         return len(self.students) if self._invariant else 1
 
     def _shown(self, view: Callable[[int, normalization_lib.Normalization], Any]) -> Any:
-        """The images of a batch, made of single views.
+        """The images of a batch, as students take them.
 
         Args:
-          view: a function of the number of a view, below `_count`, and of a normalisation.
+          view: maps the number of a view, below `_count`, and a normalisation to its images.
         """
         if not self._invariant and len(set(self.normalizations.values())) == 1:
             return view(0, self.normalizations[self.students[0]])

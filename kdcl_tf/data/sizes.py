@@ -1,4 +1,4 @@
-"""How large images are made where nobody says it, and whether they fit in memory."""
+"""The size that images are resized to by default, and whether they fit in memory."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from PIL import Image
 # Images whose median shorter side is at most this many pixels keep it as their size.
 LARGEST_OWN = 96
 
-# So many training images, evenly spread, tell the size of all.
+# The size of all is judged by so many training images, evenly spread.
 _SAMPLED = 256
 
-# What images in memory may take. Past this the machine would swap or be killed in the
-# middle of a long load.
+# The most that images in memory may take. With more, the machine could swap, or kill the
+# process in the middle of a long load.
 MAXIMUM_BYTES = 16_000_000_000
 
 
 def by_median(images: Any, default: int) -> tuple[int, str]:
-    """The size that images are made where they differ and none is asked for.
+    """The size that images are resized to where theirs differ and none is asked for.
 
     Reads the headers of some of them.
 
@@ -49,10 +49,10 @@ def by_median(images: Any, default: int) -> tuple[int, str]:
 
 
 def _shorter_side(images, index):
-    """Pixels, or None for an image that says nothing."""
+    """Pixels, or None for an image without a readable header."""
     try:
         with warnings.catch_warnings():
-            # Of a size that could be an attack: only the header is read.
+            # Pillow warns of huge images, and only the header is read here.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(images.read(index))) as image:
                 return min(image.size)
@@ -68,14 +68,14 @@ def fit_in_memory(
     Args:
       name: of the data set, for messages.
       splits: `EncodedSplit`s by name.
-      encoded: whether memory would hold their encoded bytes, and not their pixels.
+      encoded: whether memory would hold their encoded bytes instead of their pixels.
       storage: "memory", "disk", or "auto", which is memory where they fit.
 
     Returns:
       (whether they do, a line that says why not, or "").
 
     Raises:
-      ValueError: when they have to, and are too many.
+      ValueError: when they are to live there and are too large.
     """
     if storage == "disk":
         return False, ""

@@ -1,7 +1,8 @@
-"""Where encoded images lie, on disk or in memory, and how the bytes of any one are read.
+"""Where encoded images lie, on disk or in memory, and how the bytes of each are read.
 
-All classes here have the same manners: `len`, `take(indices)`, `name(index)`, `read(index)`
-eagerly and `content(index)` in a graph, `size(most)`.
+All classes of images here have the same interface: `len`, `take(indices)`, `name(index)`,
+`read(index)` eagerly and `content(index)` in a graph, `size(most)`, and `digest()`, the SHA-256 of
+what is known of the images, by name.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from kdcl_tf.data import stream
 # checksum of them in 4.
 RECORD_HEADER, RECORD_FOOTER = 12, 4
 
+# Hashes of records are below this, so that they are int64.
+HASHES = 1 << 62
+
 _READ_AT_ONCE = 1024
+
+
+class ChangedError(OSError):
+    """A file is not what it was when it was indexed; the message is one line and names it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,12 +49,12 @@ class Files:
     def __len__(self) -> int:
         return len(self.names)
 
-    def take(self, indices) -> Files:
+    def take(self, indices: Any) -> Files:
         """The images at `indices`, an array or a slice."""
         return Files(self.root, self.names[indices])
 
     def name(self, index: int) -> str:
-        """What a person finds the image by: its path in `root`."""
+        """The name by which a person finds the image: its path in `root`."""
         return os.fsdecode(bytes(self.names[index]))
 
     def read(self, index: int) -> bytes:
@@ -66,6 +74,10 @@ class Files:
                     self._read_or_nothing, range(start, min(start + _READ_AT_ONCE, len(self)))
                 )
 
+    def digest(self) -> dict[str, str]:
+        """Of their names."""
+        return {"names": _sha256(self.names.tolist())}
+
     def size(self, most: int) -> int:
         """Bytes of all images, counted until they are more than `most`."""
         total = 0
@@ -73,13 +85,13 @@ class Files:
             try:
                 total += os.stat(self._path(index)).st_size
             except OSError:
-                continue  # Whoever reads it tells.
+                continue  # It is reported when it is read.
             if total > most:
                 break
         return total
 
     def identity(self) -> tuple[list[str], list[Any]]:
-        """(paths of all files, what else tells these images from others)."""
+        """(paths of all files, what else identifies these images)."""
         return [self._path(index) for index in range(len(self))], []
 
     def _path(self, index):
@@ -102,7 +114,7 @@ class Files:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Records:
+class TFRecords:
     """Images in TFRecord files, a `tf.train.Example` each.
 
     Attributes:
@@ -112,6 +124,9 @@ class Records:
       record_numbers: `[N]` int32, the position of each image in its file.
       starts: `[N]` int64, the first byte of each example in its file.
       lengths: `[N]` int64, the bytes of each example.
+      hashes: `[N]` int64, `hashes_of` each example when the files were indexed. What is read
+        is compared with it, since files can be written anew under their old names, sizes and
+        times: labels, which come from the index, would then belong to other images.
     """
 
     files: Sequence[str]
@@ -120,17 +135,18 @@ class Records:
     record_numbers: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
+    hashes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def take(self, indices) -> Records:
+    def take(self, indices: Any) -> TFRecords:
         """The images at `indices`, an array or a slice."""
-        columns = ("file_numbers", "record_numbers", "starts", "lengths")
+        columns = ("file_numbers", "record_numbers", "starts", "lengths", "hashes")
         return dataclasses.replace(self, **{name: getattr(self, name)[indices] for name in columns})
 
     def name(self, index: int) -> str:
-        """What a person finds the image by: its file's name and its number there, from 0."""
+        """The name by which a person finds the image: its file's name and its number there, from 0."""
         file = os.path.basename(self.files[self.file_numbers[index]])
         return f"{file}#{self.record_numbers[index]}"
 
@@ -139,17 +155,35 @@ class Records:
 
         Raises:
           OSError: when the file is gone, or shorter than it was.
+          ChangedError: when the record is another than when the file was indexed.
         """
-        return tf.io.parse_single_example(self._record(index), self._features)[self.key].numpy()
+        record = self._record(index)
+        with tf.device("CPU:0"):
+            self._check([record], [index])
+            return tf.io.parse_single_example(record, self._features)[self.key].numpy()
 
     def read_all(self) -> Iterator[bytes]:
-        """The bytes of every image, in order; none of those that cannot be read."""
+        """The bytes of every image, in order; none of those that cannot be read.
+
+        Raises:
+          ChangedError: when a record is another than when its file was indexed.
+        """
         optional = {self.key: tf.io.FixedLenFeature([], tf.string, "")}
         for start in range(0, len(self), _READ_AT_ONCE):
             indices = range(start, min(start + _READ_AT_ONCE, len(self)))
             records = [self._record_or_nothing(index) for index in indices]
             with tf.device("CPU:0"):
+                self._check(records, indices)
                 yield from tf.io.parse_example(records, optional)[self.key].numpy()
+
+    def digest(self) -> dict[str, str]:
+        """Of their names, and of what the index tells of each record."""
+        files = [os.path.basename(self.files[number]) for number in range(len(self.files))]
+        names = [files[number].encode() for number in self.file_numbers]
+        return {
+            "names": _sha256([*names, self.record_numbers.tobytes()]),
+            "lengths": _sha256([self.lengths.tobytes()]),
+        }
 
     def size(self, most: int) -> int:
         """Bytes of all examples."""
@@ -157,14 +191,34 @@ class Records:
         return int(self.lengths.sum())
 
     def identity(self) -> tuple[list[str], list[Any]]:
-        """(paths of all files, what else tells these images from others)."""
+        """(paths of all files, what else identifies these images)."""
         chosen = hashlib.sha256(self.file_numbers.tobytes() + self.record_numbers.tobytes())
         return list(self.files), [self.key, chosen.hexdigest()]
 
     def content(self, index: tf.Tensor) -> tf.Tensor:
         """The bytes of the image at a scalar index, as a scalar string, in a graph."""
-        record = tf.numpy_function(self._record, [index], tf.string)
-        return tf.io.parse_single_example(tf.ensure_shape(record, []), self._features)[self.key]
+        record = tf.ensure_shape(tf.numpy_function(self._record, [index], tf.string), [])
+        # `read` has the words for it: whoever meets this error asks there for the reason.
+        same = tf.debugging.assert_equal(hashes_of(record), self._hashes[index])
+        with tf.control_dependencies([same]):
+            record = tf.identity(record)
+        return tf.io.parse_single_example(record, self._features)[self.key]
+
+    @functools.cached_property
+    def _hashes(self):
+        return stream.on_host(self.hashes)
+
+    def _check(self, records, indices):
+        """Raises ChangedError at the first record, of those read, whose hash is another."""
+        read = np.array([bool(record) for record in records])
+        changed = read & (hashes_of(records).numpy() != self.hashes[np.asarray(indices)])
+        for index in np.asarray(indices)[changed]:
+            raise ChangedError(
+                f"TFRecord file '{self.files[self.file_numbers[index]]}': expected the records that"
+                f" it had when it was indexed; got another record"
+                f" {self.record_numbers[index]}: the file was changed under its old time of change."
+                " Set the time to now (touch), so that it is indexed again"
+            )
 
     @property
     def _features(self):
@@ -177,7 +231,7 @@ class Records:
             return b""
 
     def _record(self, index) -> bytes:
-        """Opens and closes: kept open, the files of ImageNet are more than a process may have."""
+        """Opens and closes the file: ImageNet has more files than a process may keep open."""
         path = self.files[self.file_numbers[index]]
         file = os.open(path, os.O_RDONLY)
         try:
@@ -185,7 +239,7 @@ class Records:
         finally:
             os.close(file)
         if len(content) != self.lengths[index]:
-            raise OSError(f"{path} ends early: got {len(content)} of {self.lengths[index]} bytes")
+            raise OSError(f"{path} ends early: expected {self.lengths[index]} bytes; got {len(content)}")
         return content
 
 
@@ -199,19 +253,19 @@ class Bytes:
     """
 
     contents: tf.Tensor
-    origin: Files | Records
+    origin: Files | TFRecords
 
     def __len__(self) -> int:
         return len(self.contents)
 
-    def take(self, indices) -> Bytes:
+    def take(self, indices: Any) -> Bytes:
         """The images at `indices`, an array or a slice; their bytes are copied."""
         numbers = np.arange(len(self))[indices]
         with tf.device("CPU:0"):
             return Bytes(tf.gather(self.contents, numbers), self.origin.take(indices))
 
     def name(self, index: int) -> str:
-        """What a person finds the image by, where it came from."""
+        """The name by which a person finds the image where it came from."""
         return self.origin.name(index)
 
     def read(self, index: int) -> bytes:
@@ -221,6 +275,10 @@ class Bytes:
           OSError: when it could not be read where it came from, and still cannot.
         """
         return self.contents[index].numpy() or self.origin.read(index)
+
+    def digest(self) -> dict[str, str]:
+        """Of their names and their bytes."""
+        return {**self.origin.digest(), "bytes": _sha256(self.contents.numpy().tolist())}
 
     def size(self, most: int) -> int:
         """Bytes of all images."""
@@ -234,7 +292,7 @@ class Bytes:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pixels:
-    """Images in memory that never had an encoded form: they get one, as PNG, when asked.
+    """Images in memory that have no encoded form; they are encoded as PNG when read.
 
     Attributes:
       pixels: `[N, H, W, C]` uint8.
@@ -247,12 +305,12 @@ class Pixels:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def take(self, indices) -> Pixels:
+    def take(self, indices: Any) -> Pixels:
         """The images at `indices`, an array or a slice."""
         return Pixels(self.pixels[indices], self.origin.take(indices))
 
     def name(self, index: int) -> str:
-        """What a person finds the image by."""
+        """The name by which a person finds the image."""
         return self.origin.name(index)
 
     def read(self, index: int) -> bytes:
@@ -260,8 +318,12 @@ class Pixels:
         with tf.device("CPU:0"):
             return tf.io.encode_png(self.pixels[index]).numpy()
 
+    def digest(self) -> dict[str, str]:
+        """Of their pixels."""
+        return {"pixels": _sha256([np.ascontiguousarray(self.pixels).tobytes()])}
+
     def size(self, most: int) -> int:
-        """Bytes of all images, of which PNG makes no more than a few."""
+        """Bytes of all images, which as PNG are hardly more."""
         del most  # They are known.
         return self.pixels.nbytes
 
@@ -276,7 +338,7 @@ class Pixels:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Numbered:
-    """The names of images that no single file or record holds: `digits#3`.
+    """The names of images that have no file or record of their own: `digits#3`.
 
     Attributes:
       prefix: what they are part of.
@@ -286,20 +348,41 @@ class Numbered:
     prefix: str
     numbers: np.ndarray
 
-    def take(self, indices) -> Numbered:
+    def take(self, indices: Any) -> Numbered:
         """The names at `indices`, an array or a slice."""
         return Numbered(self.prefix, self.numbers[indices])
 
     def name(self, index: int) -> str:
-        """What a person finds the image by."""
+        """The name by which a person finds the image."""
         return f"{self.prefix}#{self.numbers[index]}"
 
 
-def held(images: Files | Records | Bytes | Pixels) -> Bytes | Pixels:
+def hashes_of(records: Any) -> tf.Tensor:
+    """Hashes of serialised records, the same ones at every time and place.
+
+    Args:
+      records: strings of any shape.
+
+    Returns:
+      int64 of that shape, in 0..`HASHES` - 1.
+    """
+    return tf.strings.to_hash_bucket_fast(records, HASHES)
+
+
+def _sha256(parts):
+    """Of a list of bytes, told apart by their lengths."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def held(images: Files | TFRecords | Bytes | Pixels) -> Bytes | Pixels:
     """The same images, with their bytes in memory."""
     if isinstance(images, (Bytes, Pixels)):
         return images
-    # The list is let go of when the tensor has its copy.
+    # The list is freed as soon as the tensor has its copy.
     contents = list(images.read_all())
     with tf.device("CPU:0"):
         return Bytes(tf.constant(contents, tf.string, [len(contents)]), images)

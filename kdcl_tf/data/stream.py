@@ -1,4 +1,4 @@
-"""Indices turned into batches of examples by tf.data."""
+"""Turns indices into batches of examples with tf.data."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-# Enough to hide a batch that takes longer than others.
+# Prefetching this many batches hides one that takes longer than the others.
 _READY_BATCHES = 4
 
-# The views of 2048 photographs for two students fill 2.5 GB.
+# One batch only: the views of 2048 photographs for two students take 2.5 GB.
 _READY_LARGE_BATCHES = 1
 
 
 def on_host(array: np.ndarray) -> tf.Tensor:
-    """A tensor in the host's memory, where tf.data can use it without a copy."""
-    # Out of any graph that is being traced: a tensor of that graph could not be kept.
+    """A tensor in the host's memory, which tf.data uses without a copy."""
+    # Outside any graph that is being traced, whose tensors could not be kept.
     with tf.init_scope(), tf.device("CPU:0"):
         return tf.convert_to_tensor(array)
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """What one process reads of every batch when each is split over replicas.
+    """The part of every batch that one process reads when batches are split over replicas.
 
-    A batch of B examples is split by position into R parts whose sizes differ by one at
-    most: 17 over 2 is 8 and 9. So all replicas together see the batches that one device
-    would see, and nobody is left without an example while B >= R.
+    A batch of B examples is split by position into R parts whose sizes differ by at most
+    one: 17 over 2 is 8 and 9. So all replicas together see the batches that one device
+    would see, and each has an example as long as B >= R.
 
     Attributes:
       replicas: R, in all processes.
       first: the first replica of this process.
-      count: how many replicas this process has; its parts follow each other.
+      count: how many replicas this process has; they are consecutive.
     """
 
     replicas: int = 1
@@ -43,7 +43,7 @@ class Share:
     count: int = 1
 
     def bounds(self, examples: int, batch_size: int) -> np.ndarray:
-        """`[n, 2]` positions, from and up to, of this process's parts of every batch."""
+        """`[n, 2]`: start and end positions of this process's parts of every batch."""
         starts = np.arange(0, examples, batch_size)[:, None]
         sizes = np.minimum(batch_size, examples - starts)
         edges = np.arange(self.first, self.first + self.count + 1)
@@ -59,17 +59,17 @@ def batches(
 ) -> tf.data.Dataset:
     """Streams the examples at `indices`, in that order.
 
-    `examples` sees a whole batch at once, because a call for each example costs
-    more than the work it does. Eager tensors that it closes over are passed to
-    the stream by reference: they are neither copied nor written into its graph,
-    so they may be larger than a graph's limit of 2 GB.
+    `examples` gets a whole batch at once, because a call for each example would cost
+    more than its work. Eager tensors that it closes over are passed to the stream by
+    reference. They are neither copied nor written into its graph, so they may exceed
+    a graph's limit of 2 GB.
 
     Args:
       indices: `[n]` integers; n may be 0.
       batch_size: examples a batch, over all replicas; the last batch may be smaller.
       examples: maps indices `[B]` int64 to a batch.
-      share: the parts of every batch that are produced, an element each, in the order of
-        the replicas; by default one part, the whole batch.
+      share: the parts of every batch to produce, one element each, in the order of the
+        replicas; by default the whole batch.
 
     Returns:
       A dataset of known cardinality, with B None in its element spec.
@@ -78,7 +78,7 @@ def batches(
       ValueError: when `batch_size` is not positive.
     """
     if batch_size < 1:
-        raise ValueError(f"batch_size: got {batch_size}, wanted 1 or more")
+        raise ValueError(f"batch_size: expected 1 or more; got {batch_size}")
     order = on_host(indices.astype(np.int64))
 
     def part(bounds):
@@ -100,11 +100,11 @@ def decoded(
     finish: Callable[..., Any],
     share: Share = Share(),
 ) -> tf.data.Dataset:
-    """Streams examples that take long to make: one at a time, on all processors.
+    """Streams examples that are expensive to make, one at a time on each processor.
 
     Args:
-      indices: `[n]` integers, in the order wanted, or `[n, k]`, k facts an example; n may
-        be 0.
+      indices: `[n]` integers in the order of the stream, or `[n, k]`, k numbers for each
+        example; n may be 0.
       batch_size: examples a batch, over all replicas, before `finish`; the last may be smaller.
       example: maps a scalar int64 index, or `[k]`, to tensors that have the same shape in
         all examples of a batch.
@@ -112,18 +112,19 @@ def decoded(
       share: as in `batches`.
 
     Returns:
-      A dataset of known cardinality; of unknown, when it is a share of several.
+      A dataset; its cardinality is known unless `share` is one of several replicas.
 
     Raises:
-      ValueError: when `batch_size` is not positive, or leaves a replica without an image.
+      ValueError: when `batch_size` is not positive or leaves a replica without an image.
     """
     if batch_size < 1:
-        raise ValueError(f"batch_size: got {batch_size}, wanted 1 or more")
+        raise ValueError(f"batch_size: expected 1 or more; got {batch_size}")
     bounds = share.bounds(len(indices), batch_size)
     if (bounds[:, 0] == bounds[:, 1]).any():
         raise ValueError(
-            f"batch_size: {batch_size} leaves one of {share.replicas} replicas without an image "
-            f"in a batch of {len(indices)} images; pass another batch_size"
+            f"batch_size: expected an image for each of {share.replicas} replicas in every batch;"
+            f" got batch_size={batch_size} for {len(indices)} images, which leaves one without an"
+            " image; pass another batch_size"
         )
     mine = np.concatenate([indices[start:end] for start, end in bounds] or [indices])
     stream = tf.data.Dataset.from_tensor_slices(on_host(mine.astype(np.int64)))
@@ -141,7 +142,7 @@ def decoded(
 
 
 def _in_parts(stream: tf.data.Dataset, sizes: np.ndarray) -> tf.data.Dataset:
-    """Batches of the sizes given, which `batch` cannot make as it knows only one."""
+    """Batches of varying `sizes`; `Dataset.batch` makes batches of one size only."""
     part_of = on_host(np.repeat(np.arange(len(sizes)), sizes))
     sizes = on_host(sizes.astype(np.int64))
     return stream.enumerate().group_by_window(
@@ -152,13 +153,15 @@ def _in_parts(stream: tf.data.Dataset, sizes: np.ndarray) -> tf.data.Dataset:
 
 
 def _options() -> tf.data.Options:
-    """Where a caller lets `tf.distribute` share a stream out, by element: there are no files.
+    """Options of every stream.
 
-    The loop asks for its `Share` instead, and decodes nothing that others train on.
+    Where a caller lets `tf.distribute` shard a stream, it does so by element, since there
+    are no files. (The training loop asks for its `Share` instead, so that it decodes only
+    what its own replicas train on.)
 
-    Nothing is tuned while it runs: an iterator that is, waits at its end for the
-    tuner's next look, 0.01, 0.03, 0.07 ... 5.11, 10.23 seconds after it began, so
-    that an epoch of 6 seconds would take 10.
+    Autotuning is off: at its end a tuned iterator waits for the tuner's next check, 0.01,
+    0.03, 0.07 ... 5.11, 10.23 seconds after it began, so that an epoch of 6 seconds would
+    take 10.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

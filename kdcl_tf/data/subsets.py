@@ -70,15 +70,15 @@ def _check_counts(holdout_per_class: int, train_per_class: int) -> None:
     }
     for name, count in counts.items():
         if count < 0:
-            raise ValueError(f"{name}: got {count}, wanted 0 or more")
+            raise ValueError(f"{name}: expected 0 or more; got {count}")
 
 
 def _check_class(name: str, got: int, holdout: int, train: int) -> None:
     """A class must keep at least one image to train on."""
-    wanted = holdout + max(train, 1)
-    if got < wanted:
+    needed = holdout + max(train, 1)
+    if got < needed:
         raise ValueError(
-            f"class {name!r} has too few training images: got {got}, wanted at"
-            f" least {wanted} ({holdout} held out + {max(train, 1)} to train on);"
-            " lower holdout_per_class or train_per_class"
+            f"class {name!r} has too few training images: expected at least {needed}"
+            f" ({holdout} held out + {max(train, 1)} to train on); got {got}: lower"
+            " holdout_per_class or train_per_class"
         )

@@ -59,7 +59,7 @@ class Views(order_lib.StudentEpochs):
         self.policy.check(*self.dataset.image_shape[:2])
 
     def draws(self, epoch: int) -> list[Any]:
-        """What chance decides for every image, and each of the views of it."""
+        """The random numbers of all images, for each of the views."""
         count = len(self.dataset.train)
         height, width, _ = self.dataset.image_shape
         with tf.device("CPU:0"):
@@ -80,7 +80,7 @@ class Views(order_lib.StudentEpochs):
         return self.dataset.train.batches(order, batch_size, finish, share)
 
     def _views(self, images: tf.Tensor, indices: tf.Tensor, draws: Sequence[Any]):
-        """What the students see of the images `[B, H, W, C]` uint8 at `indices` `[B]`."""
+        """The students' views of the images `[B, H, W, C]` uint8 at `indices` `[B]`."""
         normalized = {each: each.apply(images) for each in set(self.normalizations.values())}
 
         def view(number, normalization):

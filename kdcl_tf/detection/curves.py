@@ -1,5 +1,11 @@
 """The picture of a detector's run: its losses and COCO's figures by epoch."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from kdcl_tf.training import figures
 
 _FIGURES = {
@@ -10,11 +16,11 @@ _FIGURES = {
 }
 
 
-def plot(log, path, title):
+def plot(log: Sequence[Mapping[str, Any]], path: str | os.PathLike, title: str) -> None:
     """Writes a PNG of two charts side by side.
 
     Args:
-      log: dicts an epoch, as in `log.jsonl`.
+      log: a record of each epoch, as in `log.jsonl`.
       path: of the PNG, replaced in one rename.
       title: above the charts.
     """

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kdcl_tf import files
 
-# How much of a mask's colour hides the image.
+# The opacity of a mask's colour over the image.
 _OPACITY = 0.45
 
 # The golden ratio: hues of numbers that follow each other are far apart.
@@ -27,7 +27,7 @@ def draw(
     names: Sequence[str],
     masks: Sequence[np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Draws n objects on an image, the surest on top.
+    """Draws n objects on an image, that of the highest score on top.
 
     Args:
       image: `[H, W, 3]` uint8.
@@ -49,7 +49,7 @@ def draw(
     font = ImageFont.load_default(size=max(10, round(min(picture.size) / 32)))
     for each in order:
         pen.rectangle(np.asarray(boxes[each]).tolist(), outline=colours[each], width=line)
-    # After all boxes, whose lines would cross the words.
+    # After all boxes, whose lines would cross the labels.
     for each in order:
         text = f"{names[each]} {scores[each]:.2f}"
         _label(pen, boxes[each], picture.width, text, font, colours[each])

@@ -1,8 +1,12 @@
 """COCO's figures of an exported detector."""
 
+from __future__ import annotations
+
 import itertools
 import json
+import os
 import pathlib
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -10,15 +14,19 @@ from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
+from kdcl_tf.detection.scenes.dataset import Scenes
 from kdcl_tf.detection.scenes.pixels import ScenePixels
+from kdcl_tf.detection.served import ServedDetector
 
 
-def load_scenes(model, name, split, data_dir=None):
+def load_scenes(
+    model: ServedDetector, name: str, split: str, data_dir: str | None = None
+) -> Scenes:
     """The scenes to score a detector on.
 
     Args:
-      model: `served.ServedDetector`.
-      name: of the data set, see `scene_data.load`.
+      model: the detector.
+      name: of the data set, see `coco.loading.load`.
       split: "test" or "train".
       data_dir: where TFDS keeps its data, or None.
 
@@ -30,9 +38,9 @@ def load_scenes(model, name, split, data_dir=None):
     for number, (ours, theirs) in enumerate(itertools.zip_longest(known, found), start=1):
         if ours != theirs:
             raise ValueError(
-                f"the detector knows {len(known)} classes and {name} has {len(found)}; number "
-                f"{number} is {_quoted(ours)} of the detector and {_quoted(theirs)} of the data: "
-                "pass the data set it was trained on, or one of its classes in their order"
+                f"data set {name}: expected the detector's {len(known)} classes; got {len(found)}, of "
+                f"which number {number} is {_quoted(theirs)} and not {_quoted(ours)}: take the data "
+                "set that it was trained on, or one of the same classes in the same order"
             )
     return scenes
 
@@ -41,8 +49,8 @@ def _quoted(name):
     return "none" if name is None else repr(name)
 
 
-def score(model, scenes):
-    """A `CocoScorer` that has what the detector finds in each scene.
+def score(model: ServedDetector, scenes: Scenes) -> CocoScorer:
+    """Runs the detector on each scene; returns a `CocoScorer` of all detections.
 
     Raises:
       BadImageError: at an image that cannot be decoded.
@@ -55,7 +63,9 @@ def score(model, scenes):
     return scorer
 
 
-def write(scorer, result, path):
+def write(
+    scorer: CocoScorer, result: Mapping[str, float | None], path: str | os.PathLike
+) -> None:
     """Writes the figures, and beside them COCO's list of detections.
 
     `figures.json` gets a neighbour `figures.detections.json`, which COCO's server accepts.

@@ -1,4 +1,6 @@
-"""The flags of a detector's run: one for each field of `DetectionSettings`, and its places."""
+"""The flags of a detector's run: one for each field of `DetectionSettings`, and its folders."""
+
+from __future__ import annotations
 
 from absl import flags
 
@@ -8,7 +10,7 @@ from kdcl_tf.training import flags as training_flags
 _DEFAULTS = settings_lib.DetectionSettings()
 
 
-def define_flags(flag_values):
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines a flag for each field of `DetectionSettings`, and where the run reads and writes."""
     _define_model_flags(flag_values)
     _define_data_flags(flag_values)
@@ -21,7 +23,7 @@ def _define_model_flags(fv):
         "detector",
         _DEFAULTS.detector,
         settings_lib.DETECTORS,
-        "faster: boxes, Faster R-CNN. mask: their outlines too, Mask R-CNN.",
+        "faster: boxes, Faster R-CNN. mask: boxes and outlines, Mask R-CNN.",
         fv,
     )
     flags.DEFINE_string(
@@ -32,7 +34,7 @@ def _define_model_flags(fv):
         fv,
     )
     flags.DEFINE_string(
-        "architecture", "", "Which student a file holds, where nothing beside it tells.", fv
+        "architecture", "", "Which student a file holds, where no card beside it says so.", fv
     )
     flags.DEFINE_list(
         "feature_layers",
@@ -59,7 +61,7 @@ def _define_data_flags(fv):
     flags.DEFINE_integer(
         "train_images",
         _DEFAULTS.train_images,
-        "Trains on the first so many images only; 0 for all.",
+        "Trains on this number of images, the first ones; 0 for all.",
         flag_values=fv,
     )
     flags.DEFINE_enum(
@@ -78,7 +80,7 @@ def _define_data_flags(fv):
     flags.DEFINE_bool("flip", _DEFAULTS.flip, "Mirrors half of the training images.", fv)
 
 
-def settings_from_flags(flag_values):
+def settings_from_flags(flag_values: flags.FlagValues) -> settings_lib.DetectionSettings:
     """The run's `DetectionSettings`.
 
     Raises:
@@ -89,6 +91,6 @@ def settings_from_flags(flag_values):
     return settings_lib.DetectionSettings(**fields)
 
 
-def default_workdir(settings):
-    """The folder of a run without `--workdir`, by the settings' data set and detector."""
+def default_workdir(settings: settings_lib.DetectionSettings) -> str:
+    """The folder of a run without `--workdir`, named for its data set and detector."""
     return training_flags.default_workdir(settings, settings.dataset, settings.detector)

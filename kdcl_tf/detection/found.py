@@ -1,15 +1,22 @@
 """What a detector has found in one image, in pixels of its file."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kdcl_tf.detection.scenes import masks as masks_lib
 
+if TYPE_CHECKING:
+    from kdcl_tf.detection.coco.scorer import CocoScorer
+
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """n detections, surest first.
+    """n detections, highest score first.
 
     Attributes:
       boxes: `[n, 4]`, inside the image.
@@ -26,21 +33,21 @@ class Found:
     height: int
     width: int
 
-    def pasted(self):
+    def pasted(self) -> np.ndarray | None:
         """`[n, height, width]` uint8 masks, or None."""
         if self.masks is None:
             return None
         return masks_lib.paste(self.masks, self.boxes, self.height, self.width)
 
-    def add_to(self, scorer, image_id):
-        """Counts the detections in a `CocoScorer`."""
+    def add_to(self, scorer: CocoScorer, image_id: int) -> None:
+        """Adds the detections, which are those of the image `image_id`, to a scorer."""
         coded = None
         if self.masks is not None:
             coded = [masks_lib.encode(mask) for mask in self.pasted()]
         scorer.add(image_id, self.boxes, self.scores, self.classes, coded)
 
-    def surer_than(self, score):
-        """The detections of at least some score."""
+    def of_at_least(self, score: float) -> Found:
+        """The detections of at least this score."""
         kept = self.scores >= score
         masks = None if self.masks is None else self.masks[kept]
         return dataclasses.replace(
@@ -52,8 +59,8 @@ class Found:
         )
 
 
-def split(batch):
-    """The images of a batch of `Detector.detect`.
+def split(batch: Mapping[str, Any]) -> Iterator[tuple[int, Found]]:
+    """Divides a batch of `Detector.detect` into its images.
 
     Args:
       batch: its dict, with `ids` `[B]`, and `sizes` and `original_sizes` `[B, 2]`, of the

@@ -1,6 +1,9 @@
-"""What an exported detector sees in image files, drawn and listed."""
+"""Runs an exported detector on image files: a picture and a list of each one's detections."""
+
+from __future__ import annotations
 
 import json
+import pathlib
 
 import tensorflow as tf
 
@@ -8,29 +11,32 @@ from kdcl_tf import files
 from kdcl_tf.data import decoding
 from kdcl_tf.detection import drawing
 from kdcl_tf.detection.scenes import masks
+from kdcl_tf.detection.served import ServedDetector
 
 
-def check(path):
+def check(path: pathlib.Path) -> None:
     """Raises ValueError unless the file is an image that can be decoded."""
     fault = decoding.fault(path.read_bytes())
     if fault:
-        raise ValueError(f"--image={path} cannot be decoded: {fault}")
+        raise ValueError(f"image={path} cannot be decoded: {fault}")
 
 
-def draw(model, path, folder, least_score):
-    """Writes a picture and a list of what is seen in one image.
+def draw(
+    model: ServedDetector, path: pathlib.Path, folder: pathlib.Path, least_score: float
+) -> str:
+    """Writes a picture and a list of what is detected in one image.
 
     Args:
-      model: `served.ServedDetector`.
+      model: the detector.
       path: of the image, which `check` has passed.
       folder: gets `<name>.png` and `<name>.json`.
-      least_score: what is less sure is left out.
+      least_score: detections of a lower score are left out.
 
     Returns:
-      A line for a person.
+      A line that says what was detected, and where the picture is.
     """
     image = decoding.rgb(tf.constant(path.read_bytes())).numpy()
-    found = model(image).surer_than(least_score)
+    found = model(image).of_at_least(least_score)
     names = [model.card["class_names"][each] for each in found.classes]
     outlines = found.pasted()
     picture = folder / f"{path.stem}.png"
@@ -38,7 +44,7 @@ def draw(model, path, folder, least_score):
     listing = _listed(found, names, outlines)
     files.write_text(folder / f"{path.stem}.json", json.dumps(listing, indent=2) + "\n")
     seen = ", ".join(f"{name} {score:.2f}" for name, score in zip(names, found.scores))
-    return f"{path.name}: {seen or f'nothing surer than {least_score}'}; {picture}"
+    return f"{path.name}: {seen or f'nothing with a score of {least_score} or more'}; {picture}"
 
 
 def _listed(found, names, outlines):

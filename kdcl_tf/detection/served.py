@@ -1,7 +1,12 @@
 """Detectors as they are served: a SavedModel that takes a uint8 image and needs only TensorFlow."""
 
+from __future__ import annotations
+
 import json
+import os
 import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,19 +19,24 @@ from kdcl_tf.detection.model.detector import Detector
 from kdcl_tf.serving import cards, exported
 from kdcl_tf.students import precision
 
+if TYPE_CHECKING:
+    from kdcl_tf.detection.model.backbone_source import BackboneSource
+    from kdcl_tf.detection.scenes.dataset import SceneDataset
+    from kdcl_tf.detection.settings import DetectionSettings
+
 _CARD = "detector.json"
 
-# What has to be known of a detector to use it.
+# The facts that a card must have for the detector to be used.
 _FACTS = ("detector", "dataset", "class_names")
 
 
 class _ServedDetector(tf.Module):
-    """Scaling, normalisation, padding, the detector, and boxes in pixels of the image."""
+    """Scales, normalises and pads an image, runs the detector, and gives boxes in its pixels."""
 
     def __init__(self, detector, card):
         super().__init__()
-        # Not the detector itself: TensorFlow cannot save a dict whose keys are numbers, and
-        # keras-cv's feature pyramid has such.
+        # Not the detector itself: its feature pyramid of keras-cv has dicts whose keys are
+        # numbers, which TensorFlow cannot save.
         self.weights = [variable.value for variable in detector.variables]
         self._detect = lambda images, sizes: detector.detect(images, sizes)
         self._multiple = detector.multiple
@@ -51,7 +61,7 @@ class _ServedDetector(tf.Module):
         return found
 
     def _scaled(self, original):
-        """As `scene_views.scaled_sizes`."""
+        """As `scenes.views.scaled_sizes`."""
         sides = tf.cast(original, tf.float64)
         scale = tf.minimum(
             self._short / tf.reduce_min(sides), self._long / tf.reduce_max(sides)
@@ -59,8 +69,10 @@ class _ServedDetector(tf.Module):
         return tf.cast(tf.maximum(tf.floor(sides * scale + 0.5), 1.0), tf.int32)
 
 
-def card_of(settings, source, dataset):
-    """The facts of a detector for `export`: what it knows, and how it wants its images."""
+def card_of(
+    settings: DetectionSettings, source: BackboneSource, dataset: SceneDataset
+) -> dict[str, Any]:
+    """The facts of a detector for `export`: its classes, and how it scales and normalises."""
     return {
         "detector": settings.detector,
         "architecture": source.architecture,
@@ -73,11 +85,13 @@ def card_of(settings, source, dataset):
     }
 
 
-def export(detector, path, card):
+def export(
+    detector: Detector, path: str | os.PathLike, card: Mapping[str, Any]
+) -> pathlib.Path:
     """Writes a detector as a SavedModel that loads where `kdcl_tf` is not installed.
 
     Its signature `serving_default` takes `image`, uint8 `[H, W, 3]` of any size, and gives
-    what it finds in it, surest first: `boxes` `[n, 4]`, `[x1, y1, x2, y2]` in its pixels,
+    what it finds in it, highest score first: `boxes` `[n, 4]`, `[x1, y1, x2, y2]` in its pixels,
     `scores` `[n]`, `classes` `[n]` int32, a position in the `class_names` of `detector.json`,
     and of Mask R-CNN `masks` `[n, 28, 28]`, probabilities within each box.
 
@@ -134,28 +148,28 @@ class ServedDetector:
       ValueError: when there is none, or a damaged one.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike):
         path = pathlib.Path(path).expanduser()
         if exported.holds_model(path / "detector"):
             path = path / "detector"
         if not exported.holds_model(path) or not (path / _CARD).exists():
             raise ValueError(
-                f"--model={path} is no exported detector: wanted a folder with {_CARD}, such as "
-                "WORKDIR/detector, or a run of kdcl-detect that is complete"
+                f"model={path}: expected an exported detector, a folder with {_CARD} such as "
+                "WORKDIR/detector, or a complete run of kdcl-detect; got none of these"
             )
         try:
             self.card = cards.read(path / _CARD, _FACTS)
             self._model = exported.load(path)
         except ValueError as error:
-            raise ValueError(f"--model: {error}") from error
+            raise ValueError(f"model: {error}") from error
 
     @property
-    def has_masks(self):
-        """Whether it outlines objects, too."""
+    def has_masks(self) -> bool:
+        """Whether it draws masks of objects, too."""
         return self.card["detector"] == "mask"
 
-    def __call__(self, image):
-        """`Found` in a uint8 image `[H, W, 3]`."""
+    def __call__(self, image: np.ndarray) -> Found:
+        """Detects objects in a uint8 image `[H, W, 3]`."""
         found = self._model.signatures["serving_default"](image=tf.convert_to_tensor(image))
         found = {name: np.asarray(value) for name, value in found.items()}
         height, width = image.shape[:2]

@@ -1,5 +1,7 @@
 """The settings of a detector's run, checked before TensorFlow is even imported."""
 
+from __future__ import annotations
+
 import dataclasses
 
 from kdcl_tf import students
@@ -55,8 +57,8 @@ class DetectionSettings(TrainingSettings):
         )
         if self.strategy == "tpu":
             raise ValueError(
-                "--strategy=tpu: a detector has as many boxes as an image has, and TPUs want "
-                "numbers that are fixed; pass one, mirrored or multi_worker"
+                "--strategy: expected one, mirrored or multi_worker; got tpu, which needs fixed "
+                "shapes, while images differ in their number of boxes"
             )
         self._check_data()
         source = backbone_source.find(self.backbone, self.architecture)
@@ -64,16 +66,16 @@ class DetectionSettings(TrainingSettings):
             _check_levels(source.architecture)
 
     @property
-    def decodes(self):
+    def decodes(self) -> bool:
         """Whether images are decoded while the run trains: always."""
         return True
 
     @property
-    def has_masks(self):
-        """Whether objects are outlined, too."""
+    def has_masks(self) -> bool:
+        """Whether the detector draws masks of objects, too."""
         return self.detector == "mask"
 
-    def warmup_steps_of(self, steps_per_epoch):
+    def warmup_steps_of(self, steps_per_epoch: int) -> int:
         return self.warmup_steps
 
     def _check_data(self):
@@ -85,6 +87,6 @@ class DetectionSettings(TrainingSettings):
 def _check_levels(architecture):
     if students.parse(architecture).family == "keras":
         raise ValueError(
-            f"--backbone of {architecture}: nothing says where its levels end; pass "
-            "--feature_layers with the names of the layers that do"
+            f"--backbone of {architecture}: expected --feature_layers with the names of the layers "
+            "that end its levels; got none, and it has no default"
         )

@@ -1,4 +1,4 @@
-"""A detector as a task of the engine: what `kdcl-detect` trains."""
+"""A detector as a task of the training engine, which `kdcl-detect` runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from kdcl_tf.detection import curves, found as found_lib, served
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
 from kdcl_tf.detection.model import backbone, backbone_source
+from kdcl_tf.detection.model.backbone_source import BackboneSource
 from kdcl_tf.detection.model.detector import Detector
+from kdcl_tf.detection.scenes.dataset import SceneDataset
 from kdcl_tf.detection.scenes.pixels import ScenePixels
 from kdcl_tf.detection.scenes.views import SceneViews
 from kdcl_tf.detection.settings import DetectionSettings
@@ -42,8 +44,9 @@ class Detection(Task):
 
     def __init__(self, settings: DetectionSettings, data_dir: str | None = None):
         super().__init__(settings)
-        # The second gets COCO's list of what the last evaluation found.
-        self._data_dir, self._detections = data_dir, None
+        self._data_dir = data_dir
+        # The path of COCO's list of what the last evaluation detected.
+        self._detections = None
 
     def load(self) -> None:
         self.source = backbone_source.find(self.settings.backbone, self.settings.architecture)
@@ -62,6 +65,14 @@ class Detection(Task):
     def steps_per_epoch(self, batch_size: int) -> int:
         # The views need the detector, whose schedule needs the steps.
         return math.ceil(self.images / batch_size)
+
+    def digest(self) -> dict[str, Any]:
+        splits = {"train": self.dataset.train, "test": self.dataset.test}
+        found = {
+            name: {"images": len(scenes), "annotations": scenes.checksum()}
+            for name, scenes in splits.items()
+        }
+        return {"classes": list(self.dataset.class_names), **found}
 
     def diverged(self, means: Sequence[float]) -> str:
         """Names the losses that are not finite."""
@@ -87,15 +98,15 @@ class Detection(Task):
 
     def summary(self, record: Mapping[str, Any]) -> str:
         """AP and AP50 of boxes, and of masks."""
-        told = [
+        parts = [
             f"{kind} AP {record[f'test_{kind}_ap']:.1%}, AP50 {record[f'test_{kind}_ap50']:.1%}"
             for kind in ("box", "mask")
             if record.get(f"test_{kind}_ap") is not None
         ]
-        return "; ".join(told)
+        return "; ".join(parts)
 
     def announce(self, workdir: Workdir) -> None:
-        """Tells what was found wrong with the annotations; keeps what evaluations find."""
+        """Prints what is wrong with the annotations; evaluations write detections from now on."""
         self._detections = workdir.path / "detections.json"
         for line in self.dataset.warnings():
             print(line, flush=True)
@@ -106,11 +117,13 @@ class Detection(Task):
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
         """Exports the detector; gives COCO's figures."""
         card = served.card_of(self.settings, self.source, self.dataset)
+        card = {**card, "identity": self.identity.facts}
         served.export(self.model, workdir.path / "detector", card)
         return {
             **{name: value for name, value in last.items() if name.startswith("test_")},
             "evaluated_on": self.settings.evaluate_on,
             "detector": "detector",
+            "exports": ["detector"],
         }
 
     def draw(self, workdir: Workdir) -> None:
@@ -123,28 +136,30 @@ class Detection(Task):
         return getattr(self.dataset, self.settings.evaluate_on)
 
     def _detect(self, batch):
-        """One replica's part: what is seen, and in what image."""
+        """One replica's part: the detections, and the facts of their images."""
         detections = self.model.detect(batch["images"], batch["sizes"])
         facts = {name: batch[name] for name in ("ids", "sizes", "original_sizes")}
         return {**detections, **tf.nest.map_structure(tf.identity, facts)}
 
 
-def load_dataset(settings: DetectionSettings, data_dir: str | None):
-    """The settings' scenes, of the training ones as many as they say."""
+def load_dataset(settings: DetectionSettings, data_dir: str | None) -> SceneDataset:
+    """Loads the scenes, and takes as many training ones as the settings say."""
     dataset = coco_loading.load(settings.dataset, data_dir, settings.has_masks)
     if settings.train_images:
         few = dataset.train.take(slice(settings.train_images))
         if few.crowds.all():
             raise ValueError(
-                f"--train_images={settings.train_images}: the first {len(few)} images show no "
-                "object; expected at least 1: take more"
+                f"train_images={settings.train_images}: expected at least 1 object in the first "
+                f"{len(few)} images; got none: take more"
             )
         dataset = dataclasses.replace(dataset, train=few)
     return dataset
 
 
-def create_detector(settings: DetectionSettings, source, num_classes: int) -> Detector:
-    """The detector, initialised from the settings' seed alone where it is not trained yet."""
+def create_detector(
+    settings: DetectionSettings, source: BackboneSource, num_classes: int
+) -> Detector:
+    """The detector, initialised from the settings' seed where the backbone gives no weights."""
     keras.utils.set_random_seed(settings.seed)
     dtype = POLICIES[settings.precision]
     body = backbone.build(
@@ -160,7 +175,7 @@ def create_detector(settings: DetectionSettings, source, num_classes: int) -> De
 
 
 def compile_detector(detector: Detector, settings: DetectionSettings, steps: int) -> None:
-    """Gives the detector its optimizer, with all of its variables; `steps` are of an epoch."""
+    """Gives the detector an optimizer, with all its variables; an epoch has `steps` steps."""
     optimizer = CoupledSGD(
         schedules.create(settings, steps),
         momentum=settings.momentum,
@@ -171,8 +186,10 @@ def compile_detector(detector: Detector, settings: DetectionSettings, steps: int
     optimizer.build(detector.trainable_variables)
 
 
-def create_views(settings: DetectionSettings, dataset, source, multiple: int) -> SceneViews:
-    """The batches of the settings, normalised as the backbone wants them."""
+def create_views(
+    settings: DetectionSettings, dataset: SceneDataset, source: BackboneSource, multiple: int
+) -> SceneViews:
+    """The batches that the settings describe, normalised as the backbone expects."""
     return SceneViews(
         dataset,
         settings.seed,

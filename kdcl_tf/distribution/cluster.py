@@ -1,18 +1,19 @@
-"""Who else trains: the workers of a run, as TF_CONFIG or SLURM tells them.
+"""The workers of a run, read from TF_CONFIG or SLURM's variables.
 
-Read without TensorFlow, so that what is wrong is said before anything starts.
+Needs no TensorFlow, so that a mistake is reported before anything starts.
 """
 
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
 
 # Below the range from which systems take ports for outgoing connections.
 _FIRST_PORT, _PORTS = 12_000, 20_000
 
 _HOW = (
     "set TF_CONFIG in every process, or start them with srun (one task a worker); "
-    "--strategy=mirrored is for one machine"
+    "for one machine pass strategy=mirrored"
 )
 
 
@@ -25,24 +26,24 @@ class Cluster:
       index: which of them this process is.
     """
 
-    workers: tuple
+    workers: tuple[str, ...]
     index: int
 
 
-def from_environment(environ):
+def from_environment(environ: Mapping[str, str]) -> Cluster:
     """The cluster that the environment describes; TF_CONFIG goes before SLURM.
 
     Args:
       environ: such as `os.environ`.
 
     Raises:
-      ValueError: when neither describes one, or not in a way that can be.
+      ValueError: when neither describes one, or what is described is contradictory.
     """
     if environ.get("TF_CONFIG", "").strip():
         return _from_tf_config(environ["TF_CONFIG"])
     if "SLURM_PROCID" in environ:
         return _from_slurm(environ)
-    raise ValueError(f"--strategy=multi_worker got neither TF_CONFIG nor SLURM's variables: {_HOW}")
+    raise ValueError(f"expected TF_CONFIG or SLURM's variables; got neither: {_HOW}")
 
 
 def _from_tf_config(text):
@@ -53,12 +54,12 @@ def _from_tf_config(text):
         addresses = {job: list(hosts) for job, hosts in cluster.items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"TF_CONFIG={_short(text)} cannot be read ({type(error).__name__}: {error}): wanted "
+            f"TF_CONFIG={_short(text)} cannot be read ({type(error).__name__}: {error}): expected "
             '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
         ) from error
     _check_jobs(addresses, kind)
     if kind == "chief" and index >= len(addresses.get("chief", [])):
-        raise ValueError(f"TF_CONFIG has no chief {index}: wanted index 0, and one chief at most")
+        raise ValueError(f"TF_CONFIG has no chief {index}: expected index 0, and one chief at most")
     # A chief is the worker before the first.
     workers = tuple(addresses.get("chief", [])) + tuple(addresses.get("worker", []))
     if kind == "worker" and index >= 0:
@@ -81,14 +82,14 @@ def _check_jobs(addresses, kind):
         )
     for job in (kind, *addresses):
         if job not in ("worker", "chief"):
-            raise ValueError(f"TF_CONFIG has a job {job!r}: wanted 'worker', and perhaps 'chief'")
+            raise ValueError(f"TF_CONFIG has a job {job!r}: expected 'worker', and perhaps 'chief'")
 
 
 def _from_slurm(environ):
     """Ranks go node by node, as srun's own (block) distribution gives them.
 
-    Not TensorFlow's resolver: that imports it, wants nvidia-smi on machines without GPUs,
-    hides GPUs that SLURM has already assigned, and gives all jobs of a node one port.
+    Not TensorFlow's resolver: that imports TensorFlow, needs nvidia-smi on machines without
+    GPUs, hides GPUs that SLURM has already assigned, and gives all jobs of a node one port.
     """
     try:
         nodes = expand_hosts(_variable(environ, "NODELIST"))
@@ -97,7 +98,9 @@ def _from_slurm(environ):
         job = int(environ["SLURM_JOB_ID"])
         step = int(environ.get("SLURM_STEP_ID", "0"))
     except (ValueError, LookupError) as error:
-        raise ValueError(f"SLURM's variables are not whole ({error}): {_HOW}") from error
+        raise ValueError(
+            f"SLURM's variables are incomplete or malformed ({error}): {_HOW}"
+        ) from error
     if len(nodes) != len(tasks):
         raise ValueError(
             f"SLURM names {len(nodes)} nodes and tasks for {len(tasks)} of them: start the "
@@ -106,8 +109,8 @@ def _from_slurm(environ):
     order = environ.get("SLURM_DISTRIBUTION", "block")
     if re.split("[:,]", order)[0] != "block" and max(tasks) > 1:
         raise ValueError(
-            f"SLURM_DISTRIBUTION={order}: wanted ranks node by node; pass --distribution=block to "
-            "srun, or set TF_CONFIG"
+            f"SLURM_DISTRIBUTION={order}: expected ranks node by node; pass --distribution=block "
+            "to srun, or set TF_CONFIG"
         )
     port = _FIRST_PORT + (job * 64 + step * 16) % _PORTS
     workers = [
@@ -117,7 +120,7 @@ def _from_slurm(environ):
 
 
 def _variable(environ, name):
-    """A variable of the step, or else of the job."""
+    """SLURM's variable of the step, or of the job where the step has none."""
     for prefix in ("SLURM_STEP_", "SLURM_JOB_", "SLURM_"):
         if environ.get(prefix + name):
             return environ[prefix + name]
@@ -129,14 +132,14 @@ def _checked(workers, index, what):
         found = re.fullmatch(r"\S+:(\d{1,5})", str(address))
         if not found or not 0 < int(found[1]) < 1 << 16:
             raise ValueError(
-                f"the worker {address!r} has no address: wanted host:port, a port from 1 to 65535"
+                f"the worker {address!r} has no address: expected host:port, a port from 1 to 65535"
             )
     twice = sorted({each for each in workers if workers.count(each) > 1})
     if twice:
-        raise ValueError(f"two workers have one address, {twice[0]}: wanted a port for each")
+        raise ValueError(f"two workers have one address, {twice[0]}: expected a port for each")
     if not 0 <= index < len(workers):
         raise ValueError(
-            f"{what} is not one of the {len(workers)} workers: wanted an index from 0 to "
+            f"{what} is not one of the {len(workers)} workers: expected an index from 0 to "
             f"{len(workers) - 1}"
         )
     return Cluster(workers, index)
@@ -147,7 +150,7 @@ _SPAN = r"\d+(?:-\d+)?"
 _NODE = rf"(?:[^,\[\]\s]|\[{_SPAN}(?:,{_SPAN})*\])+"
 
 
-def expand_hosts(text):
+def expand_hosts(text: str) -> list[str]:
     """`"a[1-2,07],b"` as `["a1", "a2", "a07", "b"]`, the way SLURM shortens lists of nodes."""
     if not re.fullmatch(rf"{_NODE}(?:,{_NODE})*", text):
         raise ValueError(f"{text!r} is no list of nodes")
@@ -169,7 +172,7 @@ def _expand_host(part):
     return [f"{part[: found.start()]}{number}{tail}" for number in numbers for tail in tails]
 
 
-def expand_counts(text):
+def expand_counts(text: str) -> list[int]:
     """`"2(x3),1"` as `[2, 2, 2, 1]`, the way SLURM shortens tasks per node."""
     counts = []
     for part in text.split(","):

@@ -1,20 +1,22 @@
-"""Which devices a run's students live on: `--placement` and `--logical_devices`."""
+"""Which device each student of a run lives on, and the division of the CPU into several."""
 
 import math
+from typing import Any
 
+import keras
 import tensorflow as tf
 
-from kdcl_tf import students
+from kdcl_tf import data, students
 from kdcl_tf.distribution import traffic
 
 
-def split_cpu(count):
+def split_cpu(count: int) -> None:
     """Makes logical devices of the CPU, and hides GPUs, before TensorFlow starts.
 
-    They share its cores: for trying out what many devices do, not for speed.
+    They share its cores: this is for trying out several devices, not for speed.
 
     Raises:
-      ValueError: when TensorFlow has started.
+      ValueError: when TensorFlow has started already.
     """
     try:
         tf.config.set_visible_devices([], "GPU")
@@ -24,15 +26,15 @@ def split_cpu(count):
         )
     except RuntimeError as error:
         raise ValueError(
-            f"--logical_devices={count} came too late, TensorFlow has started: {error}"
+            f"logical_devices={count} came too late, TensorFlow has started: {error}"
         ) from error
 
 
-def of_students(settings, placement):
-    """`{student: device}`, students dealt out in turn; `{}` for `--placement=data`.
+def of_students(settings: Any, placement: str) -> dict[str, str]:
+    """`{student: device}`, the devices taken in turn; `{}` for `placement="data"`.
 
     Args:
-      settings: `Settings`.
+      settings: `classification.settings.Settings`.
       placement: "data" or "student".
 
     Raises:
@@ -42,26 +44,26 @@ def of_students(settings, placement):
         return {}
     if settings.is_branched:
         raise ValueError(
-            f"--placement=student with --method={settings.method}, whose students share layers: "
-            "pass --placement=data"
+            "placement=student expected students that share no layers; got "
+            f"method={settings.method}, whose students do: pass placement=data"
         )
     if settings.strategy != "one":
         raise ValueError(
-            f"--placement=student with --strategy={settings.strategy}, which copies all students "
-            "to every device: pass --strategy=one, or --placement=data"
+            f"placement=student expected strategy=one; got strategy={settings.strategy}, which "
+            "copies all students to every device: pass strategy=one, or pass placement=data"
         )
     found = _names()
     if len(found) < 2:
         raise ValueError(
-            f"--placement=student wants 2 devices or more, this machine has {len(found)}: pass "
-            "--placement=data, or --logical_devices=2 to divide the CPU"
+            f"placement=student expected 2 devices or more; got {len(found)}: pass placement=data, "
+            "or pass logical_devices=2 to divide the CPU"
         )
     names = settings.student_names
     return {name: found[index % len(found)] for index, name in enumerate(names)}
 
 
-def workload(settings, cohort, dataset):
-    """The `traffic.Workload` of a run, as far as what travels goes."""
+def workload(settings: Any, cohort: keras.Model, dataset: data.ImageDataset) -> traffic.Workload:
+    """What `traffic` needs to know of a run."""
     members = cohort.students.values()
     return traffic.Workload(
         parameters=tuple(students.parameter_count(each) for each in members),

@@ -1,4 +1,4 @@
-"""Workers meet before TensorFlow starts: all there, all with the same flags.
+"""Workers meet before TensorFlow starts, and make sure that all have the same flags.
 
 TensorFlow itself waits an hour for a worker that does not come, with Python's lock held
 and deaf to SIGTERM, and cannot see that two workers were started with different flags.
@@ -12,17 +12,21 @@ import socket
 import sys
 import time
 
+from kdcl_tf.distribution.cluster import Cluster
+
 _PATIENCE = 600.0
 _TELL_AFTER = 15.0
 _RETRY = 0.2
 _LONGEST = 1 << 20
 
 
-def meet(cluster, flags, complete=False, patience=_PATIENCE):
+def meet(
+    cluster: Cluster, flags: dict[str, str], complete: bool = False, patience: float = _PATIENCE
+) -> bool:
     """Waits for all workers.
 
     Args:
-      cluster: `cluster.Cluster`.
+      cluster: of all workers, this one among them.
       flags: `{name: text}`, which must be the chief's in every worker.
       complete: the chief's answer: whether there is nothing left to do.
       patience: seconds to wait.
@@ -32,7 +36,7 @@ def meet(cluster, flags, complete=False, patience=_PATIENCE):
 
     Raises:
       ValueError: when flags differ, or this worker's address is taken.
-      TimeoutError: when somebody does not come, naming who.
+      TimeoutError: when a worker does not come, naming it.
     """
     deadline = time.monotonic() + patience
     if len(cluster.workers) == 1:
@@ -75,7 +79,7 @@ def _hear(server, cluster, deadline, stack):
         server.settimeout(min(1.0, max(deadline - now, 0.01)))
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             connection = stack.enter_context(server.accept()[0])
-            # Whoever else knocks must not keep the workers waiting.
+            # A stranger who connects must not keep the workers waiting.
             connection.settimeout(5.0)
             call = json.loads(_line(connection))
             if call["index"] in missing or call["index"] in callers:
@@ -108,7 +112,7 @@ def _call(cluster, flags, deadline):
 
 
 def _tell(names, when, deadline):
-    """Says once, from `when` on, who is waited for; gives when to say it next."""
+    """Prints once, after the time `when`, who is waited for; returns when to print next."""
     if time.monotonic() <= when:
         return when
     print(f"waiting for worker {names}", file=sys.stderr, flush=True)
@@ -116,18 +120,18 @@ def _tell(names, when, deadline):
 
 
 def _line(connection):
-    """What the other side says up to the end of a line."""
+    """What the other side sends up to the end of a line."""
     heard = b""
     while not heard.endswith(b"\n"):
         more = connection.recv(65536)
         if not more or len(heard) > _LONGEST:
-            raise ValueError("no whole line")
+            raise ValueError("expected a whole line; got a part of one")
         heard += more
     return heard
 
 
 def _own_address(cluster, deadline):
-    """A listening socket at this worker's port; the run before may still be leaving it."""
+    """A listening socket at this worker's port, which the run before may not have freed yet."""
     address = cluster.workers[cluster.index]
     port = int(address.rpartition(":")[2])
     deadline = min(deadline, time.monotonic() + 30.0)
@@ -141,14 +145,14 @@ def _own_address(cluster, deadline):
         except (OSError, OverflowError) as error:
             if time.monotonic() > deadline:
                 raise ValueError(
-                    f"worker {cluster.index} cannot listen at {address} ({error}): wanted a port "
+                    f"worker {cluster.index} cannot listen at {address} ({error}): expected a port "
                     "that is free on its machine"
                 ) from error
             time.sleep(_RETRY)
 
 
 def _differences(flags, of_workers):
-    """One line on the first worker whose flags are not the chief's, or an empty one."""
+    """A line about the first worker whose flags differ from the chief's, or `""`."""
     for index, theirs in sorted(of_workers.items()):
         differ = [
             f"--{name}={theirs.get(name, '(absent)')} (worker 0: {flags.get(name, '(absent)')})"

@@ -1,26 +1,30 @@
-"""Runs what the loop needs on all replicas at once, as graphs."""
+"""The graphs that the loop runs on all replicas at once."""
 
+from collections.abc import Callable
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 
 class Replicas:
     """A model's steps on every replica of a strategy, in step with the other workers.
 
-    Each `..._function` takes the `element_spec` of the batches and gives a function of a
-    batch, which is made once.  Traced again for a part of another size, it would number its
-    sums over replicas anew, and workers whose parts differ would wait for each other's
-    numbers for ever.
+    Each `..._function` takes the `element_spec` of the batches and returns a function of a
+    batch, which is traced once.  Traced again for a batch of another size, it would give its
+    sums over replicas new numbers, and workers whose batches differ would wait for ever for
+    each other's.
 
     Args:
       strategy: `tf.distribute.Strategy`.
       model: compiled, made under it, with `watched`, metrics that are means.
     """
 
-    def __init__(self, strategy, model):
+    def __init__(self, strategy: tf.distribute.Strategy, model: keras.Model):
         self._strategy, self._model = strategy, model
         self._functions = {}
 
-    def train_function(self, spec, requests):
+    def train_function(self, spec: Any, requests: tf.TensorSpec) -> Callable:
         """A function of a batch and of this worker's `[n]` requests, such as to stop.
 
         It takes one step, and gives the `watched` means so far, and the sum of all replicas'
@@ -28,11 +32,11 @@ class Replicas:
         """
         return self._graph(self._train_batch, spec, requests)
 
-    def test_function(self, spec):
+    def test_function(self, spec: Any) -> Callable:
         """A function of a batch, which counts it in the metrics."""
         return self._graph(self._test_batch, spec)
 
-    def sum_function(self, function, spec):
+    def sum_function(self, function: Callable, spec: Any) -> Callable:
         """A function of a batch, which gives sums over it, alike in every worker.
 
         Args:
@@ -48,12 +52,12 @@ class Replicas:
 
         return self._graph(lambda batch: self._first(of_replica, batch), spec, key=function)
 
-    def gather_function(self, function, spec):
+    def gather_function(self, function: Callable, spec: Any) -> Callable:
         """A function of a batch, which gives what all replicas make of their parts of it.
 
         Args:
           function: maps a replica's part, of B images, to a dict of tensors `[B, ...]`;
-            truth values may come back as 0 and 1.
+            bool may come back as 0 and 1.
           spec: `element_spec` of the batches.
 
         Returns:
@@ -62,7 +66,7 @@ class Replicas:
         """
 
         def of_replica(batch):
-            # Collectives know no truth values.
+            # Collectives do not take bool.
             return {name: _as_number(value) for name, value in function(batch).items()}
 
         def of_batch(batch):
@@ -73,14 +77,14 @@ class Replicas:
 
         return tf.function(of_batch, input_signature=[spec])
 
-    def metrics(self):
+    def metrics(self) -> dict[str, float]:
         """`{name: value}` of the model's metrics, over all replicas."""
         values = self._graph(self._read_metrics)().numpy()
         return {
             metric.name: float(value) for metric, value in zip(self._model.metrics, values)
         }
 
-    def align(self):
+    def align(self) -> None:
         """Gives every replica the mean of all replicas' moving statistics.
 
         Each moved its own, from its part of the batches.  Means of moving averages are moving
@@ -116,7 +120,7 @@ class Replicas:
             tf.stack([tf.convert_to_tensor(each.count.value) for each in watched]),
             tf.cast(requests, tf.float32),
         ]
-        # One message for all of it, so that to agree on stopping costs nothing.
+        # One message for all of it, so that agreeing on when to stop costs nothing.
         sums = tf.distribute.get_replica_context().all_reduce(
             tf.distribute.ReduceOp.SUM, tf.concat(parts, axis=0)
         )
@@ -143,7 +147,7 @@ class Replicas:
             return
         means = tf.distribute.get_replica_context().all_reduce(
             tf.distribute.ReduceOp.MEAN,
-            # The sum goes where a value is: a variable's own has no place yet.
+            # The sum is placed with a tensor; a variable's own value has no device yet.
             [tf.identity(tf.convert_to_tensor(each.value)) for each in variables],
         )
         for variable, mean in zip(variables, means):

@@ -2,25 +2,29 @@
 
 import faulthandler
 import signal
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
 from kdcl_tf import data
+from kdcl_tf.distribution.cluster import Cluster
 
-# All workers have met by then: a server starts in moments.
+# All workers have met before the strategy is made, and a server starts in moments.
 _START_SECONDS = 120.0
 
 
-def create(name, cluster=None, tpu="local"):
-    """A `tf.distribute.Strategy` by its flag.  It must come before the first TensorFlow op.
+def create(
+    name: str, cluster: Cluster | None = None, tpu: str = "local"
+) -> tf.distribute.Strategy:
+    """A `tf.distribute.Strategy` by its name.  It must be made before the first TensorFlow op.
 
     `mirrored` takes all GPUs, or the logical CPUs where there is none.  Over CPUs it
     reduces to one device, as a second collective in one process can abort there.
-    `multi_worker` takes all GPUs of each worker, or its CPU.  `tpu` was never run on one.
+    `multi_worker` takes all GPUs of each worker, or its CPU.  `tpu` was never run on a TPU.
 
     Args:
       name: `one` device, `mirrored` over this machine, `multi_worker` or `tpu`.
-      cluster: `cluster.Cluster`, for `multi_worker`; all its workers must be about to call
+      cluster: for `multi_worker`; all its workers must be about to call
         this, see `rendezvous.meet`.
       tpu: name of the TPU; `local` on the machine that has it.
 
@@ -56,8 +60,8 @@ def _create_multi_worker(cluster):
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=kinds.AUTO if gpus else kinds.RING
     )
-    # While it waits, TensorFlow holds Python's lock and is deaf to SIGTERM, for an hour: only
-    # a timer outside Python ends it, should a worker die now.
+    # Should a worker die now, TensorFlow would wait an hour with Python's lock held, deaf to
+    # SIGTERM: only a timer outside Python ends that.
     faulthandler.dump_traceback_later(_START_SECONDS, exit=True)
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
@@ -69,7 +73,7 @@ def _create_multi_worker(cluster):
         ) from error
     finally:
         faulthandler.cancel_dump_traceback_later()
-        # TensorFlow has put a handler of its own there, which ends nothing.
+        # TensorFlow has installed a handler of its own, which ends nothing.
         signal.signal(signal.SIGTERM, on_terminate)
     # Off, as all workers know how many batches there are: on, they would ask each other
     # before every step.
@@ -84,20 +88,22 @@ def _create_tpu(name):
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
         raise ValueError(
-            f"--strategy=tpu finds no TPU at --tpu={name}: {str(error).splitlines()[0]}"
+            f"strategy=tpu expected a TPU at tpu={name}; got none: {str(error).splitlines()[0]}"
         ) from error
     return tf.distribute.TPUStrategy(resolver)
 
 
-def distribute(strategy, batches):
+def distribute(
+    strategy: tf.distribute.Strategy, batches: Callable[[data.Share], Iterable]
+) -> Iterable:
     """A distributed data set whose batches are split evenly over all replicas.
 
     Args:
-      strategy: what `create` gave.
-      batches: a function of a `data.Share`, the part that this process reads.
+      strategy: as `create` returns it.
+      batches: a function of the part that this process reads.
 
     Returns:
-      An iterable with `element_spec`; on one device what `batches` gave.
+      An iterable with `element_spec`; on one device what `batches` returns.
     """
 
     def of_process(context):
@@ -108,11 +114,13 @@ def distribute(strategy, batches):
     return strategy.distribute_datasets_from_function(of_process)
 
 
-def check_batches(strategy, images, batch_size, accumulation_steps=1):
+def check_batches(
+    strategy: tf.distribute.Strategy, images: int, batch_size: int, accumulation_steps: int = 1
+) -> None:
     """Refuses batches that leave a replica, or a part of its batch, without images.
 
     Args:
-      strategy: what `create` gave.
+      strategy: as `create` returns it.
       images: in an epoch.
       batch_size: images a step, over all replicas.
       accumulation_steps: parts that each replica runs its images in.
@@ -122,15 +130,14 @@ def check_batches(strategy, images, batch_size, accumulation_steps=1):
     """
     replicas = strategy.num_replicas_in_sync
     smallest = min(batch_size, images % batch_size or batch_size)
-    wanted = replicas * accumulation_steps
-    if smallest < wanted and not takes_empty_batches():
+    if smallest < replicas * accumulation_steps and not takes_empty_batches():
         raise ValueError(
-            f"--batch_size={batch_size} leaves {smallest} of {images} images for the last step, "
-            f"fewer than {_wanted(replicas, accumulation_steps)}"
+            f"batch_size={batch_size} leaves {smallest} of {images} images for the last step: "
+            f"expected at least one for each of {_parts(replicas, accumulation_steps)}"
         )
 
 
-def takes_empty_batches():
+def takes_empty_batches() -> bool:
     """Whether a replica, or a part of its batch, may have no image: on GPUs.
 
     TensorFlow's convolution for CPUs gives an empty batch the shape of its input, and the
@@ -139,16 +146,16 @@ def takes_empty_batches():
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def _wanted(replicas, accumulation_steps):
-    """What there are fewer images than, and what to do about it."""
+def _parts(replicas, accumulation_steps):
+    """What each needs an image, and what to do where there are too few."""
     if accumulation_steps == 1:
-        return f"the {replicas} devices: pass another --batch_size, or --strategy=one"
-    parts = f"the {accumulation_steps} parts of --accumulation_steps"
+        return f"{replicas} devices: choose another batch_size, or pass strategy=one"
+    parts = f"the parts of accumulation_steps={accumulation_steps}"
     devices = f" on each of {replicas} devices" if replicas > 1 else ""
-    return f"{parts}{devices}: pass another --batch_size, or fewer steps"
+    return f"{parts}{devices}: choose another batch_size, or fewer accumulation_steps"
 
 
-def check_split(strategy, name, images):
+def check_split(strategy: tf.distribute.Strategy, name: str, images: int) -> None:
     """Refuses a set of images that is too small for every replica to have one.
 
     Raises:
@@ -157,12 +164,14 @@ def check_split(strategy, name, images):
     replicas = strategy.num_replicas_in_sync
     if 0 < images < replicas and not tf.config.list_logical_devices("GPU"):
         raise ValueError(
-            f"{images} {name} images are fewer than the {replicas} devices: take fewer devices, or "
-            "--strategy=one"
+            f"expected at least {replicas} {name} images, one for each device; got {images}: take "
+            "fewer devices, or pass strategy=one"
         )
 
 
-def evaluation_batch(strategy, images, largest=256):
+def evaluation_batch(
+    strategy: tf.distribute.Strategy, images: int, largest: int = 256
+) -> int:
     """The largest batch, up to `largest`, whose last one still has images for every replica."""
     replicas = strategy.num_replicas_in_sync
     sizes = range(largest, replicas - 1, -1)

@@ -33,57 +33,57 @@ class Workload:
       accumulation_steps: parts a batch is run in.
     """
 
-    parameters: tuple
+    parameters: tuple[int, ...]
     num_classes: int
     batch_size: int
     view_bytes: int = 0
     is_shared: bool = False
-    synchronized_channels: tuple = ()
+    synchronized_channels: tuple[int, ...] = ()
     accumulation_steps: int = 1
 
 
-def ring_all_reduce_bytes(numbers, devices):
+def ring_all_reduce_bytes(numbers: int, devices: int) -> float:
     """What each device sends to sum that many float32 numbers; it receives as much."""
     return 2 * (devices - 1) / devices * BYTES * numbers
 
 
-def reduced_numbers(workload):
+def reduced_numbers(workload: Workload) -> int:
     """float32 numbers that data parallel training sums over its devices in a step."""
     statistics = sum(2 * (2 * channels + 1) for channels in workload.synchronized_channels)
     return sum(workload.parameters) + workload.accumulation_steps * statistics
 
 
-def away(workload, devices):
+def away(workload: Workload, devices: int) -> int:
     """How many students are not on device 0."""
     students = len(workload.parameters)
     return students - len(range(0, students, devices))
 
 
-def data_bytes(workload, devices):
+def data_bytes(workload: Workload, devices: int) -> float:
     """Bytes that travel between devices in a data parallel step, all of them together."""
     return devices * ring_all_reduce_bytes(reduced_numbers(workload), devices)
 
 
-def student_bytes(workload, devices):
+def student_bytes(workload: Workload, devices: int) -> int:
     """Bytes that travel between devices in a step with a student a device."""
     logits = BYTES * workload.batch_size * workload.num_classes
     return 2 * logits * away(workload, devices)
 
 
-def data_image_bytes(workload):
+def data_image_bytes(workload: Workload) -> int:
     """Bytes of images that all devices together are given in a data parallel step."""
     views = 1 if workload.is_shared else len(workload.parameters)
     return workload.batch_size * workload.view_bytes * views
 
 
-def student_image_bytes(workload, devices):
+def student_image_bytes(workload: Workload, devices: int) -> int:
     """The same with a student a device; a shared view goes to each device once."""
     students = len(workload.parameters)
     views = min(devices, students) if workload.is_shared else students
     return workload.batch_size * workload.view_bytes * views
 
 
-def describe(workload, devices):
+def describe(workload: Workload, devices: int) -> str:
     """One line: what both placements exchange a step on that many devices."""
     return (
         f"{devices} devices exchange a step: --placement=data "

@@ -1,13 +1,18 @@
-"""What the workers of a run tell each other beside gradients."""
+"""What the workers of a run exchange besides gradients."""
 
 import contextlib
 import json
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-# What collectives end with.  Nothing else in a run speaks with another machine.
+from kdcl_tf.distribution.cluster import Cluster
+
+# The errors of collectives.  Nothing else in a run speaks with another machine.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -22,14 +27,14 @@ class WorkerLost(Exception):
 
 
 @contextlib.contextmanager
-def lost_workers(cluster):
-    """Tells TensorFlow's many ways to say that a worker is gone in one line.
+def lost_workers(cluster: Cluster | None) -> Iterator[None]:
+    """Turns TensorFlow's many errors for a worker that is gone into one line.
 
-    It notices within about ten seconds, by their heartbeats, or at once by a connection that
+    TensorFlow notices within about ten seconds, by heartbeats, or at once by a connection that
     breaks, and ends what waits for that worker.
 
     Args:
-      cluster: `cluster.Cluster`, or None, when nothing is to be told.
+      cluster: None leaves errors as they are.
 
     Raises:
       WorkerLost: with the workers that are gone, as far as that is known.
@@ -64,33 +69,33 @@ class Workers:
       count: of workers.
 
     Args:
-      strategy: what `strategies.create` gave.
+      strategy: as `strategies.create` returns it.
     """
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: tf.distribute.Strategy):
         self._strategy = strategy
         self.index, self.count = 0, 1
         if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             resolver = strategy.cluster_resolver
             self.index = resolver.task_id
             self.count = resolver.cluster_spec().num_tasks("worker")
-        # Any length: a trace of its own for each would be one more thing to agree on.
+        # One trace for any length: the workers would have to agree on further ones.
         self._sum = tf.function(
             self._sum_of_firsts, input_signature=[tf.TensorSpec([None], tf.int64)]
         )
 
     @property
-    def is_chief(self):
+    def is_chief(self) -> bool:
         """Whether this worker writes the log, the checkpoints and the results."""
         return self.index == 0
 
-    def total(self, numbers):
+    def total(self, numbers: Sequence[int]) -> np.ndarray:
         """The sum over workers of a list of whole numbers."""
         numbers = np.asarray(numbers, np.int64)
         return numbers if self.count == 1 else self._sum(numbers).numpy()
 
-    def from_chief(self, data=None):
-        """The chief's bytes; what the others pass does not count."""
+    def from_chief(self, data: bytes | None = None) -> bytes | None:
+        """The chief's bytes; what the others pass is ignored."""
         if self.count == 1:
             return data
         data = data if self.is_chief else b""
@@ -101,11 +106,11 @@ class Workers:
         # Bits, so that no number is rounded on its way.
         return self.total(words).tobytes()[:size]
 
-    def check_same(self, what, facts):
-        """Makes sure that all workers have the chief's facts, a JSON-able dict.
+    def check_same(self, what: str, facts: dict[str, Any]) -> None:
+        """Makes sure that all workers have the chief's facts, a dict that JSON can hold.
 
         Raises:
-          ValueError: in all of them when one has not.
+          ValueError: in all workers when one of them has others.
         """
         own = json.loads(json.dumps(facts))
         chiefs = json.loads(self.from_chief(json.dumps(facts).encode()))
@@ -115,10 +120,11 @@ class Workers:
             names = [name for name in own if own[name] != chiefs.get(name)]
             here = "".join(f"; {name}={own[name]} (worker 0: {chiefs[name]})" for name in names)
             raise ValueError(
-                f"worker {others} has other {what} than worker 0, give all the same{here}"
+                f"expected the same {what} in all workers; got other {what} in worker {others} "
+                f"than in worker 0{here}"
             )
 
-    def copy_from_chief(self, variables):
+    def copy_from_chief(self, variables: Iterable[keras.Variable]) -> None:
         """Gives every worker's copies of Keras variables the chief's values, bit for bit."""
         if self.count == 1:
             return

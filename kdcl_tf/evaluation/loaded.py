@@ -16,7 +16,7 @@ from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation.scores import scores
 from kdcl_tf.serving import classes
-from kdcl_tf.training.workdir import read_flags
+from kdcl_tf.training.ownership import read_flags
 
 
 @dataclasses.dataclass(frozen=True)

@@ -81,7 +81,7 @@ class KDCL(Cohort):
             matrix, count = measure(batch)
             total, examples = total + matrix, examples + count
         if not examples:
-            raise NoHeldOutError("General's weights need held-out images; got none")
+            raise NoHeldOutError("expected held-out images to fit General's weights to; got none")
         weights = self.ensemble.renew(total / examples)
         return {name: float(weight) for name, weight in zip(self.students, weights)}
 

@@ -1,35 +1,49 @@
-"""What the programs share: flags parsed and errors told in one line each."""
+"""The command line of every program: parses flags, and reports an error in one line."""
+
+from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
-import re
 import sys
 import tempfile
-import traceback
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-_ARGUMENT = re.compile(r"\bpass ([a-z_]+)=(\w+)")
+from kdcl_tf.programs import failures, flagfiles, streams
+from kdcl_tf.programs.failures import fail
+
+_KERAS = {"backend": "tensorflow", "floatx": "float32", "image_data_format": "channels_last"}
 
 
-def run(define_flags, main):
+def run(
+    define_flags: Callable[[flags.FlagValues], None], main: Callable[[flags.FlagValues], None]
+) -> None:
     """Runs a program: defines its flags, parses them, calls `main(flag_values)`.
 
     Flags are defined here and not on import, so that two programs can be imported into one
-    process.  A bad flag is answered with one line and exit status 1, `--help`, `--helpshort`
+    process.  Whatever ends the program early is told in one line, see `failures`; a closed pipe
+    ends nothing.  A bad flag is answered with one line and exit status 1, `--help`, `--helpshort`
     and `--helpfull` with text on stdout and exit status 0.
 
     Args:
       define_flags: a function of a `FlagValues`.
       main: a function of the parsed `FlagValues`.
     """
+    streams.keep_open()
     define_flags(flags.FLAGS)
     _make_key_flags()
-    # TensorFlow tells of every file it writes, and TFDS of every one it does not find;
-    # --verbosity=0 brings that back.
+    # TensorFlow logs every file it writes, and TFDS every one it does not find; --verbosity=0
+    # brings that back.
     logging.set_verbosity(logging.ERROR)
-    app.run(lambda _: main(flags.FLAGS), flags_parser=lambda argv: parse(flags.FLAGS, argv))
+
+    def guarded(_):
+        with failures.in_one_line(), failures.stopped_by_signals():
+            main(flags.FLAGS)
+
+    app.run(guarded, flags_parser=lambda argv: parse(flags.FLAGS, argv))
 
 
 def _make_key_flags():
@@ -40,8 +54,8 @@ def _make_key_flags():
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
-def parse(flag_values, argv):
-    """Reads a command line into its flags; what is no flag ends the program with one line.
+def parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
+    """Parses a command line; an argument that is no flag ends the program with one line.
 
     Args:
       flag_values: `FlagValues`, in which the program's flags are defined.
@@ -51,47 +65,24 @@ def parse(flag_values, argv):
       `argv` without the flags.
     """
     try:
+        flagfiles.check(argv[1:])
         rest = flag_values(argv)
-    except (flags.Error, OSError) as error:
+    except (flags.Error, ValueError, OSError) as error:
         fail(str(error))
     except SystemExit:
-        # Only the flags of absl's help end a program here, with a status that tells of failure.
+        # Only absl's help flags exit here, and with a status that means failure.
         sys.exit(0)
     if len(rest) > 1:
-        fail(f"got {' '.join(rest[1:])!r}, which is no flag; wanted --name=value")
+        fail(f"expected flags, --name=value; got {' '.join(rest[1:])!r}")
     return rest
 
 
-def fail(message, status=1):
-    """Prints one line and exits.
-
-    Libraries say `pass name=value` of their arguments; here that is a flag.
-
-    Frees the exception's frames first: they may hold a stream of images, which at the end of
-    the interpreter waits for its thread, while that thread may wait for the interpreter.
-    """
-    message = _ARGUMENT.sub(_as_flag, message)
-    error = sys.exc_info()[1]
-    while error:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__context__
-    program = os.path.basename(sys.argv[0]).removesuffix(".py")
-    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(status)
-
-
-def _as_flag(argument):
-    """`pass --name` or `pass --name=value`."""
-    name, value = argument.groups()
-    return f"pass --{name}" if value == "True" else f"pass --{name}={value}"
-
-
 @contextlib.contextmanager
-def user_errors():
-    """Turns what set-up says of bad input into one line and exit status 1.
+def user_errors() -> Iterator[None]:
+    """Turns an error about bad input into one line and exit status 1.
 
-    Only around set-up: the same exceptions inside training are defects, and keep their
-    traceback.
+    It belongs around set-up only: the same exceptions inside training are defects, and keep
+    their traceback.
     """
     try:
         yield
@@ -99,8 +90,8 @@ def user_errors():
         fail(str(error))
 
 
-def file_to_write(flag, value):
-    """The path that a flag names for a file, or None if it names none.
+def file_to_write(flag: str, value: str | None) -> pathlib.Path | None:
+    """Returns the path of a file that a flag names, or None if it names none.
 
     Raises:
       ValueError: when it is a folder, or in one that is not there, before any work is done.
@@ -109,23 +100,24 @@ def file_to_write(flag, value):
         return None
     path = pathlib.Path(value).expanduser()
     if not path.parent.is_dir():
-        raise ValueError(f"--{flag}={value}: there is no folder {path.parent}")
+        raise ValueError(f"expected --{flag} to be in a folder that exists; got {value}: make {path.parent}")
     if path.is_dir():
-        raise ValueError(f"--{flag}={value}: got a folder, wanted the name of a file in one")
+        raise ValueError(f"expected --{flag} to name a file; got the folder {value}")
     return path
 
 
-def import_tensorflow(decodes=False):
+def import_tensorflow(decodes: bool = False) -> None:
     """Imports TensorFlow without the notices its C++ prints before logging can be set.
 
-    They would bury the one line that matters.  What was written is shown if the import
-    fails.
+    They would bury the one line that matters.  They are shown if the import fails.
 
     Args:
-      decodes: whether images are decoded while the program runs, whose decoders print of a
-        damaged one before our line does.
+      decodes: whether images are decoded while the program runs: decoders print a notice of a
+        damaged image, which our own line reports.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if decodes else "2")
+    with user_errors():
+        _check_keras()
     with without_notices():
         import tensorflow
 
@@ -133,18 +125,41 @@ def import_tensorflow(decodes=False):
         tensorflow.config.list_physical_devices()
 
 
-def quiet_reading(dataset):
-    """`without_notices` for a folder of images, whose decoders print of a damaged file.
+def _check_keras():
+    """Refuses a configuration of Keras that kdcl_tf cannot compute with.
 
-    What may be downloaded is left to show how far it is.
+    Raises:
+      ValueError: naming the variable or file that it comes from.
+    """
+    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+    path = home / "keras.json"
+    config = {}
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        config = dict(json.loads(path.read_text(encoding="utf-8")))
+    places = dict.fromkeys(_KERAS, str(path))
+    if os.environ.get("KERAS_BACKEND"):
+        config["backend"] = os.environ["KERAS_BACKEND"]
+        places["backend"] = "the environment's KERAS_BACKEND"
+    for name, expected in _KERAS.items():
+        found = config.get(name, expected)
+        if found != expected:
+            raise ValueError(
+                f"expected Keras's {name} to be {expected}; got {found} from {places[name]}"
+            )
+
+
+def quiet_reading(dataset: str | None) -> contextlib.AbstractContextManager:
+    """`without_notices` for a folder of images, whose decoders print a notice of a damaged one.
+
+    Other data sets may be downloaded, and then show their progress.
     """
     is_folder = (dataset or "").startswith("folder:")
     return without_notices() if is_folder else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
-def without_notices():
-    """Holds back what C++ libraries print; a defect shows it, bad input has a message."""
+def without_notices() -> Iterator[None]:
+    """Holds back what C++ libraries print, and prints it only if the block ends in a defect."""
     with tempfile.TemporaryFile() as notices:
         sys.stderr.flush()
         kept = os.dup(2)

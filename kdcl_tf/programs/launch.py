@@ -4,17 +4,31 @@ Whatever ends it is reported in one line.  Nothing here imports TensorFlow befor
 workdir and the other workers have been checked.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
+import pathlib
 import tempfile
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from kdcl_tf.programs import command_line
+from kdcl_tf.programs import command_line, failures
+
+if TYPE_CHECKING:
+    from kdcl_tf.training.settings import TrainingSettings
 
 
-def run(settings, path, create_session, report, logical_devices=None):
-    """Trains what the settings say, or tells that it was trained already.
+def run(
+    settings: TrainingSettings,
+    path: str | os.PathLike,
+    create_session: Callable[[Any, Any], Any],
+    report: Callable[[Mapping[str, Any], pathlib.Path], str],
+    logical_devices: int | None = None,
+) -> None:
+    """Trains what the settings say; of a complete run it only prints the report.
 
-    Prints the report at the end.  Bad input, a signal, a lost worker and a NaN loss end the
+    The report is printed at the end.  Bad input, a signal, a lost worker and a NaN loss end the
     process with one line and a status.
 
     Args:
@@ -35,7 +49,7 @@ def run(settings, path, create_session, report, logical_devices=None):
 
 
 def _cluster(settings):
-    """Who else trains, or None."""
+    """The machines that train together, or None for this process alone."""
     if settings.strategy != "multi_worker":
         return None
     from kdcl_tf.distribution import cluster
@@ -49,20 +63,25 @@ def _as_chief(settings, cluster, path, train, report):
 
     with command_line.user_errors():
         workdir = Workdir(path)
+        failures.keep_tracebacks_in(workdir.path)
         workdir.check(settings)
         workdir.claim()
-    result = workdir.result
+        # Once more, for what another process has written while this one waited.
+        workdir.check(settings)
+        result = workdir.complete_result
     try:
         if cluster:
             _meet(cluster, settings, result is not None)
+        if result:
+            print(f"{workdir.path} holds this run, complete; nothing is trained", flush=True)
         print(report(result or train(workdir), workdir.path))
     finally:
-        # A run that was refused leaves nothing.
+        # A run that was refused leaves no folder.
         workdir.discard_if_empty()
 
 
 def _as_worker(settings, cluster, train):
-    """The part of a worker that is not the chief: it needs no folder of the chief's."""
+    """What a worker other than the chief does: it needs no folder of the chief's."""
     from kdcl_tf.training.workdir import Workdir
 
     complete = _meet(cluster, settings, False)
@@ -78,14 +97,14 @@ def _meet(cluster, settings, complete):
     with command_line.user_errors():
         if not complete:
             return rendezvous.meet(cluster, settings.as_flags())
-    # Whoever waits is told; whoever does not come has nothing to do.
+    # Tells those who wait; whoever does not come has nothing to do.
     with contextlib.suppress(OSError, ValueError):
         rendezvous.meet(cluster, settings.as_flags(), complete=True, patience=10.0)
     return True
 
 
 class _Training:
-    """Called with a workdir, trains in it; returns the result."""
+    """A function of a workdir that trains in it and returns the result."""
 
     def __init__(self, settings, create_session, cluster, logical_devices):
         self._settings, self._create = settings, create_session
@@ -93,13 +112,14 @@ class _Training:
 
     def __call__(self, workdir):
         if self._cluster:
-            # It writes pages when a worker is lost; one line of ours says it.
+            # TensorFlow prints pages when a worker is lost; one line of ours says it.
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         command_line.import_tensorflow(self._settings.decodes)
         from kdcl_tf.data.bad_images import BadImageError
         from kdcl_tf.distribution.workers import WorkerLost, lost_workers
         from kdcl_tf.training.interruption import Interrupted
         from kdcl_tf.training.loop import Divergence
+        from kdcl_tf.training.workdir import WorkdirLost
 
         try:
             session = self._session(workdir, lost_workers)
@@ -107,7 +127,7 @@ class _Training:
                 return session.train()
         except Interrupted as stop:
             command_line.fail(str(stop), stop.exit_status)
-        except (Divergence, WorkerLost, BadImageError) as end:
+        except (Divergence, WorkerLost, BadImageError, WorkdirLost) as end:
             command_line.fail(str(end))
 
     def _session(self, workdir, lost_workers):

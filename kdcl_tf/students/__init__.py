@@ -8,7 +8,11 @@ A student that `student.save` wrote loads where `kdcl_tf` is imported, too; a
 TensorFlow alone.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kdcl_tf.students import families
 from kdcl_tf.students.levels import feature_levels
@@ -19,6 +23,9 @@ from kdcl_tf.students.sizes import (
     default_image_size,
     validate_size,
 )
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = [
     "FusedBatchNormalization",
@@ -37,12 +44,12 @@ __all__ = [
 def build(
     name: str,
     num_classes: int,
-    input_shape=(32, 32, 3),
+    input_shape: tuple[int, int, int] = (32, 32, 3),
     *,
     synchronized: bool = False,
-    dtype=None,
+    dtype: str | keras.DTypePolicy | None = None,
     model_name: str | None = None,
-):
+) -> keras.Model:
     """Builds a student with fresh weights.
 
     Args:
@@ -53,7 +60,7 @@ def build(
             `keras:{classifier}` of `keras.applications` (`keras:ResNet50V2`).
         num_classes: number of classes, 2 or more.
         input_shape: (height, width, channels); height and width 4 or more, or 32 or
-            more for the networks for ImageNet; Keras's refuse images by themselves.
+            more for the networks for ImageNet; Keras's check their images themselves.
         synchronized: under `tf.distribute`, batch norm uses the statistics of all
             replicas together instead of each replica's own.
         dtype: dtype policy of the layers, e.g. "mixed_bfloat16"; None is the
@@ -97,13 +104,13 @@ def build(
 def build_branches(
     name: str,
     num_classes: int,
-    input_shape=(32, 32, 3),
+    input_shape: tuple[int, int, int] = (32, 32, 3),
     *,
-    copies: tuple,
+    copies: tuple[int, ...],
     synchronized: bool = False,
-    dtype=None,
-    model_names=None,
-):
+    dtype: str | keras.DTypePolicy | None = None,
+    model_names: Sequence[str] | None = None,
+) -> dict[str, keras.Model]:
     """Builds students of one architecture that share their lower stages.
 
     Args:
@@ -150,7 +157,7 @@ def build_branches(
     return {each: keras.Model(images, output, name=each) for each, output in zip(names, outputs)}
 
 
-def parameter_count(model) -> int:
+def parameter_count(model: keras.Model) -> int:
     """Number of trainable parameters; the moving statistics do not count."""
     return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 

@@ -14,7 +14,7 @@ from kdcl_tf.students.names import StudentName
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """What is known of the students of one family before any is built.
+    """What is known of a family of students before any is built.
 
     Attributes:
         smallest_image: pixels a side. Below, a network's last strides see one pixel and
@@ -36,7 +36,7 @@ FAMILIES = {
     "wide_resnet": Family(4, 32, ("depth", "width")),
     "resnet": Family(32, 224, ("depth",)),
     "mobilenet_v2": Family(32, 224, ("width",)),
-    # Keras's classifiers say themselves what they refuse.
+    # Keras's classifiers check their images themselves.
     "keras": Family(1, 224, None),
 }
 

@@ -3,6 +3,7 @@
 import collections
 import inspect
 import re
+from typing import Any
 
 import keras
 
@@ -11,7 +12,15 @@ from kdcl_tf.students.normalization import FusedBatchNormalization
 _NEEDED = {"weights", "classes", "input_shape", "classifier_activation"}
 
 
-def build(classifier: str, num_classes: int, input_shape, *, synchronized: bool, dtype, name: str):
+def build(
+    classifier: str,
+    num_classes: int,
+    input_shape: tuple[int, int, int],
+    *,
+    synchronized: bool,
+    dtype: Any,
+    name: str,
+) -> keras.Model:
     """A classifier of `keras.applications` with fresh weights, of normalised images.
 
     It is built as Keras defines it, dropout and constants of batch norm included, and
@@ -45,7 +54,7 @@ def _original(classifier, num_classes, input_shape):
     arguments = inspect.signature(function).parameters if inspect.isfunction(function) else {}
     if not _NEEDED <= set(arguments):
         raise ValueError(
-            f"unknown student 'keras:{classifier}': wanted a classifier of keras.applications of "
+            f"unknown student 'keras:{classifier}': expected a classifier of keras.applications of "
             f"Keras {keras.__version__}, such as keras:ResNet50V2"
         )
     preprocessing = arguments.keys() & {"include_preprocessing"}

@@ -1,11 +1,17 @@
 """The levels of a student: what its stages give, for heads that need more than logits."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
 
 _STAGE = re.compile(r"(?:copy\d+_)?(stem|stage\d+)_")
 
 
-def feature_levels(model) -> dict[int, str]:
+def feature_levels(model: keras.Model) -> dict[int, str]:
     """The layer that each stage of a student ends with, by the stride of its output.
 
     Found by the names of layers, so the student may as well have been loaded from a
@@ -47,7 +53,8 @@ def feature_levels(model) -> dict[int, str]:
     ends.pop("stem", None)
     if not ends:
         raise ValueError(
-            f"model {model.name!r} has no layers named stage1_..., stage2_..., ...: wanted a "
-            "student of kdcl_tf.students.build, of another family than keras:"
+            f"model {model.name!r} has no layers named stage1_..., stage2_..., ...: expected "
+            "a student of kdcl_tf.students.build that is not of keras.applications; got layers "
+            f"such as {model.layers[-1].name!r}"
         )
     return dict(ends.values())

@@ -1,7 +1,7 @@
 """The names of the students, read without TensorFlow or Keras.
 
-A program can so refuse a misspelt flag at once, before the seconds that an
-import of TensorFlow takes.
+So a program can refuse a misspelt name at once, without the seconds that an import of
+TensorFlow takes.
 
 `resnet50` and `resnet152` are networks for ImageNet, although 50 and 152 are
 6n+2: there is no CIFAR ResNet of these two depths.
@@ -65,7 +65,7 @@ def parse(name: str) -> StudentName:
         if isinstance(name, str) and (match := pattern.fullmatch(name)):
             return read(name, *match.groups())
     raise ValueError(
-        f"unknown student {name!r}: wanted resnet<18, 34, 50, 101 or 152>, resnet<6n+2> "
+        f"unknown student {name!r}: expected resnet<18, 34, 50, 101 or 152>, resnet<6n+2> "
         "(resnet32), wrn_<6n+4>_<width> (wrn_16_2), mobilenet_v2, mobilenet_v2_<width> "
         "(mobilenet_v2_0.5) or keras:<classifier> (keras:ResNet50V2)"
     )
@@ -81,7 +81,7 @@ def validate_branches(name: str) -> None:
     if parse(name).family == "keras":
         raise ValueError(
             f"student {name!r} cannot have branches, since nothing says where the stages of a "
-            "classifier of keras.applications begin: wanted another, such as resnet18"
+            "classifier of keras.applications begin: expected another, such as resnet18"
         )
 
 
@@ -89,8 +89,8 @@ def validate_branches(name: str) -> None:
 def keras_classifiers() -> tuple[str, ...]:
     """Names of the classifiers of the installed `keras.applications`.
 
-    They are read from the text of its file, since to import it takes seconds. Empty
-    when that is not to be found, and then only building tells.
+    They are read from the text of its `__init__.py`, since importing it takes seconds. Empty
+    where that file is not found; a wrong name is then noticed when the student is built.
     """
     spec = importlib.util.find_spec("keras")
     if spec is None or not spec.origin:
@@ -151,7 +151,7 @@ def _parse_keras(name: str, classifier: str) -> StudentName:
     if known and classifier not in known.values():
         nearest = difflib.get_close_matches(classifier.lower(), known, n=2, cutoff=0.0)
         raise ValueError(
-            f"unknown student {name!r}: wanted a classifier of keras.applications; "
+            f"unknown student {name!r}: expected a classifier of keras.applications; "
             + _suggest([f"keras:{known[each]}" for each in nearest])
         )
     return StudentName("keras", classifier=classifier)

@@ -1,6 +1,8 @@
 """Sizes that a student can have, checked before anything is built."""
 
 import numbers
+from collections.abc import Iterable
+from typing import Any
 
 from kdcl_tf.students.families import FAMILIES
 from kdcl_tf.students.names import parse
@@ -8,7 +10,7 @@ from kdcl_tf.students.names import parse
 _TIMES = ("", "once", "twice", "three times", "four times", "five times", "six times")
 
 
-def checked_num_classes(num_classes) -> int:
+def checked_num_classes(num_classes: Any) -> int:
     """The number of classes as an int.
 
     Raises:
@@ -22,13 +24,13 @@ def checked_num_classes(num_classes) -> int:
     return int(num_classes)
 
 
-def checked_input_shape(input_shape, family: str) -> tuple[int, int, int]:
+def checked_input_shape(input_shape: Any, family: str) -> tuple[int, int, int]:
     """(height, width, channels) as ints.
 
     Args:
         input_shape: what the caller gave.
-        family: as `kdcl_tf.students.names` tells it; decides the smallest image.
-            Classifiers of `keras.applications` say themselves what they refuse.
+        family: one of `families.FAMILIES`; decides the smallest image. Classifiers of
+            `keras.applications` check their images themselves.
 
     Raises:
         ValueError: unless it is three positive integers, large enough for the family.
@@ -50,22 +52,22 @@ def checked_input_shape(input_shape, family: str) -> tuple[int, int, int]:
 
 
 def validate_size(name: str, side: int) -> None:
-    """Raises ValueError for images of so many pixels a side that a student cannot have.
+    """Raises ValueError for images that are too small for a student.
 
     Args:
         name: of a student, a valid one.
-        side: 1 or more.
+        side: pixels a side, 1 or more.
     """
     smallest = FAMILIES[parse(name).family].smallest_image
     if side < smallest:
         raise ValueError(
-            f"image size: got {side} pixels a side, wanted {smallest} or more for student "
-            f"{name!r}, which halves images {_halvings(smallest)}"
+            f"image size: expected {smallest} or more pixels a side for student {name!r}, which "
+            f"halves images {_halvings(smallest)}; got {side}"
         )
 
 
-def default_image_size(names) -> int:
-    """Pixels a side that photographs are resized to where nobody says it.
+def default_image_size(names: Iterable[str]) -> int:
+    """Pixels a side that photographs are resized to unless a size is given.
 
     Args:
         names: of the students, valid ones.
@@ -81,6 +83,6 @@ def _halvings(smallest: int) -> str:
     return _TIMES[smallest.bit_length() - 1]
 
 
-def _is_integer(value) -> bool:
+def _is_integer(value: Any) -> bool:
     # bool is an Integral too, and True is no number of classes.
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)

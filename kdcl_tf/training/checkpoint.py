@@ -8,19 +8,18 @@ and the inside of an epoch.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from kdcl_tf import files
-from kdcl_tf.training.versions import FORMAT
+from kdcl_tf.identity import Identity
+from kdcl_tf.training import manifests
 
-_MANIFEST = "manifest.json"
+_VARIABLES = "variables"
 
 # Keras numbers the seed generators of a process through, whatever model they are in.
 _NUMBERED = re.compile(r"\bseed_generator_\d+/")
@@ -35,7 +34,8 @@ class Checkpoints:
       keep: how many of the newest stay.  With 0 none does: under several workers all must
         write, as a sum over replicas is read by all at once, but one is restored from.
       strategy: what the variables were made under; by default the one in scope.
-      card: JSON-able facts that stand in every checkpoint, see `newest`.
+      card: JSON-able facts that stand in every checkpoint, see `SavedCheckpoint`.
+      identity: of the run, which stands in every checkpoint, too.
 
     Attributes:
       variables: as given.
@@ -48,9 +48,11 @@ class Checkpoints:
         keep: int = 2,
         strategy: tf.distribute.Strategy | None = None,
         card: Mapping[str, Any] | None = None,
+        identity: Identity | None = None,
     ):
         self._folder = pathlib.Path(folder)
         self._keep, self._card = keep, dict(card or {})
+        self._identity = identity.facts if identity else {}
         self.variables = variables
         self._strategy = strategy or tf.distribute.get_strategy()
         self._manifest = [
@@ -65,36 +67,45 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(**values)
 
     def save(self, step: int, progress: Mapping[str, Any]) -> None:
-        """Writes `step-<step>` with a JSON-able `progress` beside the variables."""
-        files.clean(self._folder)
-        manifest = {
-            "format": FORMAT,
-            "progress": progress,
-            "card": self._card,
-            "variables": self._manifest,
-        }
-        with files.replaced_folder(self._folder / f"step-{step:09d}") as partial:
-            self._checkpoint.write(str(partial / "variables"))
-            (partial / _MANIFEST).write_text(json.dumps(manifest))
-        saved = _saved(self._folder)
-        for old in saved[: len(saved) - self._keep]:
-            files.remove(old)
+        """Writes `step-<step>` with a JSON-able `progress` beside the variables.
 
-    def restore(self) -> dict[str, Any] | None:
-        """Restores the newest checkpoint; returns its `progress`, or None without one.
+        What is left of checkpoints after that step, which a run was taken back from, goes with
+        those that are older than the newest `keep`.
+        """
+        files.clean(self._folder)
+        path = manifests.folder_of(self._folder, step)
+        with files.replaced_folder(path) as partial:
+            self._checkpoint.write(str(partial / _VARIABLES))
+            facts = {
+                "identity": self._identity,
+                "progress": progress,
+                "card": self._card,
+                "variables": self._manifest,
+            }
+            manifests.write(partial, facts)
+        saved = manifests.saved(self._folder)
+        kept = saved[: saved.index(path) + 1][-self._keep :] if self._keep else []
+        for each in saved:
+            if each not in kept:
+                files.remove(each)
+
+    def restore(self, say: Callable[[str], Any] = print) -> dict[str, Any] | None:
+        """Restores the newest checkpoint that is whole; returns its `progress`, or None.
+
+        Args:
+          say: called with a line for each damaged checkpoint that is passed over.
 
         Raises:
-          ValueError: when it holds other variables than these, naming the first, or when
-            its files are damaged.
+          ValueError: when it holds other variables than these, naming the first, when all
+            are damaged, or when it has another format.
         """
-        saved = _saved(self._folder)
-        if not saved:
+        found = manifests.newest(self._folder, say=say)
+        if found is None:
             return None
-        with _told_of_damage(saved[-1]):
-            manifest = _manifest_of(saved[-1])
-            self._check(saved[-1], manifest["variables"])
-            self._checkpoint.read(str(saved[-1] / "variables")).assert_consumed()
-            return manifest["progress"]
+        path, facts = found
+        self._check(path, facts["variables"])
+        self._checkpoint.read(str(path / _VARIABLES)).assert_consumed()
+        return facts["progress"]
 
     def first_not_finite(self):
         """The first variable that has a NaN or an infinity, or None.
@@ -125,25 +136,27 @@ class Checkpoints:
 
 
 class SavedCheckpoint:
-    """The newest checkpoint of a run, read without the model that it was saved from.
+    """The newest checkpoint of a run that is whole, read without the model it was saved from.
 
     Args:
       folder: `checkpoints/` of a run.
+      say: called with a line for each damaged checkpoint that is passed over.
 
     Attributes:
       card: as given to `Checkpoints`.
+      identity: the facts of the run's `Identity`.
 
     Raises:
-      ValueError: when there is none, or it is damaged or of another format.
+      ValueError: when there is none, or all are damaged, or it has another format.
     """
 
-    def __init__(self, folder: str | pathlib.Path):
-        saved = _saved(pathlib.Path(folder))
-        if not saved:
-            raise ValueError(f"{pathlib.Path(folder).parent} has no checkpoint yet")
-        self._folder = saved[-1]
-        with _told_of_damage(self._folder):
-            self.card = _manifest_of(self._folder)["card"]
+    def __init__(self, folder: str | pathlib.Path, say: Callable[[str], Any] = print):
+        folder = pathlib.Path(folder)
+        found = manifests.newest(folder, say=say)
+        if found is None:
+            raise ValueError(f"{folder.parent} has no checkpoint yet")
+        self._folder, facts = found
+        self.card, self.identity = facts["card"], facts["identity"]
 
     def assign(self, variables: Sequence, positions: Sequence[int]) -> None:
         """Gives variables their saved values.
@@ -155,38 +168,9 @@ class SavedCheckpoint:
         Raises:
           ValueError: when a value is missing, or has another shape.
         """
-        with _told_of_damage(self._folder):
-            reader = tf.train.load_checkpoint(str(self._folder / "variables"))
-            for variable, position in zip(variables, positions, strict=True):
-                variable.assign(reader.get_tensor(f"{position:05d}/.ATTRIBUTES/VARIABLE_VALUE"))
-
-
-def _saved(folder):
-    files.recover(folder)
-    return sorted(folder.glob("step-*"))
-
-
-def _manifest_of(folder):
-    manifest = json.loads((folder / _MANIFEST).read_text())
-    found = manifest.get("format", 1)
-    if found != FORMAT:
-        raise ValueError(
-            f"checkpoint {folder} has format {found}; expected format {FORMAT}, that of this "
-            "version of kdcl_tf: use the version that saved it"
-        )
-    return manifest
-
-
-@contextlib.contextmanager
-def _told_of_damage(folder):
-    """Turns what reading a damaged checkpoint raises into one line."""
-    try:
-        yield
-    except (OSError, LookupError, AttributeError, json.JSONDecodeError, tf.errors.OpError) as error:
-        raise ValueError(
-            f"checkpoint {folder} is damaged ({type(error).__name__}): delete it to "
-            "continue from the one before"
-        ) from error
+        reader = tf.train.load_checkpoint(str(self._folder / _VARIABLES))
+        for variable, position in zip(variables, positions, strict=True):
+            variable.assign(reader.get_tensor(f"{position:05d}/.ATTRIBUTES/VARIABLE_VALUE"))
 
 
 def all_variables(model) -> list:

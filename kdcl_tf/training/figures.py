@@ -1,20 +1,30 @@
 """Matplotlib figures, drawn without a screen and written whole or not at all."""
 
+from __future__ import annotations
+
 import io
+import os
+from typing import TYPE_CHECKING, Any
 
 from kdcl_tf import files
 
-# Neutral first, for a baseline; then colours that keep apart for those too who see less red
-# or green.
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Neutral first, for a baseline; then colours that people who see less red or green can tell
+# apart, too.
 COLOURS = (
     "#1d1f21", "#1f6fb2", "#c2541b", "#2a8a57", "#8a4fa8", "#9a7a0a", "#16879a", "#c03a66", "#6b7280",
 )  # fmt: skip
 
 
-def new(width, height, columns=1):
-    """`(figure, axes)`, `columns` axes side by side, in inches.
+def new(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
+    """Creates a figure of `columns` axes side by side; sizes are in inches.
 
     Matplotlib is imported here because only the end of a program draws.
+
+    Returns:
+      `(figure, axes)`.
     """
     import matplotlib
 
@@ -30,7 +40,7 @@ def new(width, height, columns=1):
     return figure, axes[0]
 
 
-def save(figure, path, dpi=120):
+def save(figure: Figure, path: str | os.PathLike, dpi: int = 120) -> None:
     """Writes a PNG, and closes the figure."""
     from matplotlib import pyplot
 

@@ -83,18 +83,28 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
         lower_bound=0.0,
         flag_values=fv,
     )
+    flags.DEFINE_integer(
+        "keep_checkpoints",
+        2,
+        "How many of the newest checkpoints stay. If the newest is damaged, a run goes on from the "
+        "one before.",
+        lower_bound=1,
+        flag_values=fv,
+    )
 
 
 def fields_of(kind: type[TrainingSettings], flag_values: flags.FlagValues) -> dict[str, Any]:
     """`{field: value}` of a `TrainingSettings`'s fields, for its constructor.
 
     Raises:
-      ValueError: for milestones that are no numbers.
+      ValueError: for milestones that are not whole numbers.
     """
     fields = {field.name: flag_values[field.name].value for field in dataclasses.fields(kind)}
     milestones = fields["milestones"] or []
     if not all(each.strip().isdigit() for each in milestones):
-        raise ValueError(f"--milestones={','.join(milestones)}: wanted whole numbers of epochs")
+        raise ValueError(
+            f"expected --milestones of whole numbers of epochs; got {','.join(milestones)}"
+        )
     return {**fields, "milestones": tuple(int(each) for each in milestones)}
 
 

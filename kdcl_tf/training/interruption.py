@@ -1,26 +1,33 @@
-"""Defers SIGTERM and Ctrl-C to the next step boundary, where the loop can save and stop."""
+"""Defers SIGTERM, SIGHUP and Ctrl-C to the next step boundary, where the loop can save and stop."""
+
+from __future__ import annotations
 
 import signal
 
+# What asks a run to stop; a lost terminal asks as a terminated process does.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+)
+
 
 class Interruption:
-    """While entered, remembers the first SIGTERM or SIGINT instead of dying of it.
+    """While entered, remembers the first of `SIGNALS`, which would end the process.
 
     A second signal acts as it did before, so an impatient Ctrl-C still works.
     """
 
-    _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
     def __init__(self):
-        self.signal = None
+        self.signal: signal.Signals | None = None
         self._before = {}
 
-    def __enter__(self):
-        for number in self._SIGNALS:
-            self._before[number] = signal.signal(number, self._remember)
+    def __enter__(self) -> Interruption:
+        for number in SIGNALS:
+            # `nohup` has a lost terminal ignored.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._remember)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -37,6 +44,6 @@ class Interrupted(Exception):
       message: where it stopped and how to go on.
     """
 
-    def __init__(self, number, message):
+    def __init__(self, number: signal.Signals, message: str):
         super().__init__(message)
         self.exit_status = 128 + number

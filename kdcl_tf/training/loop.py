@@ -1,8 +1,10 @@
-"""The loop of every program that trains: a model's own `train_step`, driven so that it can resume.
+"""The training loop of every program: runs a model's own `train_step`, and can resume anywhere.
 
-It is not `fit` because Keras's loop cannot start inside an epoch, and fails under
-multi-worker strategies; the step it runs is the same.
+It is not `fit`, because Keras's loop cannot start inside an epoch and fails under multi-worker
+strategies.  The step that it runs is the same.
 """
+
+from __future__ import annotations
 
 import json
 import math
@@ -16,12 +18,16 @@ from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.distribution.workers import Workers
+from kdcl_tf.identity import DamageError
 from kdcl_tf.training import schedules
-from kdcl_tf.training.interruption import Interrupted, Interruption
+from kdcl_tf.training.checkpoint import Checkpoints
+from kdcl_tf.training.interruption import SIGNALS, Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
+from kdcl_tf.training.settings import TrainingSettings
+from kdcl_tf.training.task import Task
+from kdcl_tf.training.workdir import Workdir
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_REQUESTS = tf.TensorSpec([len(_SIGNALS) + 1], tf.int64)
+_REQUESTS = tf.TensorSpec([len(SIGNALS) + 1], tf.int64)
 
 
 class Divergence(Exception):
@@ -32,18 +38,30 @@ class Loop:
     """Trains the model of a task, from wherever its workdir stands.
 
     Args:
-      task: a `Task`, loaded and built.
-      settings: with the fields of `Settings` that say how long and how fast.
-      strategy: `tf.distribute.Strategy`.
-      workdir: `Workdir`, for the log.
+      task: loaded and built.
+      settings: how long and how fast to train.
+      strategy: what the model was built under.
+      workdir: where the log is written.
       checkpoints: `Checkpoints` of all the model's variables.
       checkpoint_seconds: the most time between two checkpoints inside an epoch.
+
+    Attributes:
+      log: the records of all epochs so far, as in `log.jsonl`.  Of several workers the chief's
+        has them.
 
     Raises:
       ValueError: when the newest checkpoint does not fit.
     """
 
-    def __init__(self, task, settings, strategy, workdir, checkpoints, checkpoint_seconds=600.0):
+    def __init__(
+        self,
+        task: Task,
+        settings: TrainingSettings,
+        strategy: tf.distribute.Strategy,
+        workdir: Workdir,
+        checkpoints: Checkpoints,
+        checkpoint_seconds: float = 600.0,
+    ):
         self._task, self._settings = task, settings
         self._strategy, self._workdir, self._checkpoints = strategy, workdir, checkpoints
         self._checkpoint_seconds = checkpoint_seconds
@@ -54,15 +72,17 @@ class Loop:
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
         # The variables of the newest checkpoint, metrics of a begun epoch included.
-        self._progress = self._restore() or {"epoch": 0, "step": 0, "seconds": 0.0}
+        self._progress = self._restore() or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
+        self.log = self._progress["log"]
+        self._restore_log()
 
-    def run(self):
+    def run(self) -> None:
         """Trains to the last epoch.
 
         Raises:
           Interrupted: after a signal, when everything is saved.
           Divergence: when a loss or variable is NaN or infinite, naming student and step.
-          BadImageError: when all images of an epoch are bad ones that are passed over.
+          BadImageError: when no image of an epoch can be decoded.
         """
         begun, step, seconds = (self._progress[key] for key in ("epoch", "step", "seconds"))
         # 1. The data order is a function of the epoch, so the rest of it is a slice.
@@ -86,11 +106,11 @@ class Loop:
         finally:
             self._bar.close()
             self._writer.close()
-        # Nobody leaves while another is still at work with all.
+        # No worker leaves while another still needs all of them.
         self._workers.total([0])
 
     def _restore(self):
-        """The chief's newest checkpoint, in all workers: folders need not be shared."""
+        """Restores the chief's newest checkpoint in all workers, whose folders may differ."""
         answer = {"progress": None, "error": None}
         if self._workers.is_chief:
             try:
@@ -103,6 +123,18 @@ class Loop:
         if answer["progress"]:
             self._workers.copy_from_chief(self._checkpoints.variables)
         return answer["progress"]
+
+    def _restore_log(self):
+        """Makes `log.jsonl` what it was at the checkpoint, if it was lost or damaged since."""
+        if not self._workers.is_chief or not self.log:
+            return
+        try:
+            is_same = self._workdir.log == self.log
+        except DamageError as error:
+            print(f"{error}: it is written again from the checkpoint", flush=True)
+            is_same = False
+        if not is_same:
+            self._workdir.write_log(self.log)
 
     def _run_epoch(self, epoch, first_step, seconds):
         """`seconds` were spent on this epoch before the run was stopped inside it."""
@@ -127,11 +159,11 @@ class Loop:
             **self._task.end_epoch(self._replicas),
         }
         if (epoch + 1) % self._settings.evaluate_every == 0 or epoch + 1 == self._settings.epochs:
-            # What ends the evaluation, such as a damaged image, must not cost the epoch.
+            # An evaluation that fails, at a damaged image say, must not cost the epoch.
             self._save(epoch, self._steps_per_epoch, watch.seconds)
             record.update(self._task.evaluate(self._replicas))
         record.update(self._task.problems())
-        # Once more, for the metrics: JSON has no word for infinity.
+        # Once more, for the metrics: JSON cannot express infinity.
         self._check_variables(epoch, self._steps_per_epoch)
         self._log(record)
         self._save(epoch + 1, 0, 0.0)
@@ -151,7 +183,7 @@ class Loop:
             trained = True
             totals, requests = (each.numpy() for each in train(batch, self._requests()))
             if self._workers.count == 1:
-                # Nobody to agree with, so a signal that came during the step counts already.
+                # With no other worker to agree with, a signal that came during the step counts.
                 requests = self._requests()
             self._check_finite(totals, epoch, step)
             self._bar.advance(min(size, images - (step - 1) * size), totals[0])
@@ -165,18 +197,18 @@ class Loop:
             raise BadImageError(f"none of the {images} training images can be decoded")
 
     def _requests(self):
-        """Whether each signal has come, and whether the chief finds a checkpoint due."""
+        """Which signals have come, and whether the chief says that a checkpoint is due."""
         late = time.monotonic() - self._saved_at > self._checkpoint_seconds
-        signals = [self._interruption.signal == each for each in _SIGNALS]
+        signals = [self._interruption.signal == each for each in SIGNALS]
         return np.array([*signals, late and self._workers.is_chief], np.int64)
 
     def _check_finite(self, totals, epoch, step):
-        """A mean stays NaN once it is, so the first step that shows it is the step."""
+        """A mean that is NaN stays NaN, so the first step that shows one is the culprit."""
         if not all(map(math.isfinite, totals)):
             raise self._divergence(self._task.diverged(totals[1:]), epoch, step)
 
     def _check_variables(self, epoch, step):
-        """A step can spoil what only the next one's loss would show; nothing such is saved."""
+        """Keeps a checkpoint from holding NaN that only the next step's loss would show."""
         variable = self._checkpoints.first_not_finite()
         if not any(self._workers.total([variable is not None])):
             return
@@ -195,10 +227,11 @@ class Loop:
     def _log(self, record):
         if not self._workers.is_chief:
             return
+        self.log = [each for each in self.log if each["epoch"] < record["epoch"]] + [record]
         self._workdir.log_epoch(record)
         with self._writer.as_default(step=record["step"]):
             for name, value in record.items():
-                # What could not be measured is None.
+                # None: it could not be measured.
                 if name not in ("epoch", "step") and value is not None:
                     tf.summary.scalar(name, value)
         summary = self._task.summary(record)
@@ -206,16 +239,21 @@ class Loop:
             self._bar.say(f"epoch {record['epoch']}: {summary}")
 
     def _save(self, epoch, step, seconds):
-        progress = {"epoch": epoch, "step": step, "seconds": seconds}
+        if self._workers.is_chief:
+            self._workdir.check_present()
+        progress = {"epoch": epoch, "step": step, "seconds": seconds, "log": self.log}
         self._checkpoints.save(epoch * self._steps_per_epoch + step, progress)
         self._saved_at = time.monotonic()
 
     def _stop_if_asked(self, epoch, step, requests):
-        asked = [each for each, request in zip(_SIGNALS, requests) if request]
-        if asked and epoch < self._settings.epochs:
+        asked = [each for each, request in zip(SIGNALS, requests) if request]
+        if asked:
             where = self._workdir.path if self._workers.is_chief else "the workdir of worker 0"
+            moment = f"at epoch {epoch + 1}, step {step} of {self._steps_per_epoch}"
+            if epoch == self._settings.epochs:
+                moment = "after the last epoch, before the export"
             raise Interrupted(
                 asked[0],
-                f"stopped by {asked[0].name} at epoch {epoch + 1}, step {step} of "
-                f"{self._steps_per_epoch}; all is saved in {where}: the same command continues",
+                f"stopped by {asked[0].name} {moment}; all is saved in {where}: the same command "
+                "continues",
             )

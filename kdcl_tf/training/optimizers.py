@@ -1,5 +1,9 @@
 """Stochastic gradient descent with the weight decay of the paper's framework."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -18,13 +22,19 @@ class CoupledSGD(keras.optimizers.SGD):
       Others: as `keras.optimizers.SGD`.
     """
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, coupled_weight_decay=0.0, **kwargs):
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.01,
+        momentum: float = 0.0,
+        coupled_weight_decay: float = 0.0,
+        **kwargs: Any,
+    ):
         super().__init__(learning_rate=learning_rate, momentum=momentum, **kwargs)
         if coupled_weight_decay < 0:
-            raise ValueError(f"coupled_weight_decay must be >= 0; got {coupled_weight_decay}")
+            raise ValueError(f"expected coupled_weight_decay >= 0; got {coupled_weight_decay}")
         self.coupled_weight_decay = float(coupled_weight_decay)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient, variable, learning_rate) -> None:
         # Here, and not where gradients are made: this runs after they are summed over
         # replicas, so the decay is added once.
         weight = tf.convert_to_tensor(variable)
@@ -41,5 +51,5 @@ class CoupledSGD(keras.optimizers.SGD):
         self.assign(velocity, moved)
         return change + momentum * moved if self.nesterov else moved
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "coupled_weight_decay": self.coupled_weight_decay}

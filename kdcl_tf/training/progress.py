@@ -1,4 +1,6 @@
-"""What a person sees while a run trains: a bar with images a second and time left."""
+"""The progress of a run for a person: a bar with images per second and the time left."""
+
+from __future__ import annotations
 
 import sys
 import time
@@ -11,15 +13,15 @@ _LINE = "{desc} {percentage:3.0f}% " + _NUMBERS
 
 
 class Progress:
-    """A progress bar over all images of the run, this session's speed beside it.
+    """A progress bar over all images of the run, with the speed since this process began.
 
     Args:
       total: images in the whole run.
-      done: images trained on before this session.
-      shown: whether anything is printed; one of several workers is enough.
+      done: images that were trained on before this process began.
+      shown: whether anything is printed; of several workers only one prints.
     """
 
-    def __init__(self, total, done=0, shown=True):
+    def __init__(self, total: int, done: int = 0, shown: bool = True):
         self._shown = shown
         self._is_terminal = sys.stderr.isatty()
         # A file or a log collector gets a line now and then instead of a moving bar.
@@ -30,16 +32,16 @@ class Progress:
         )
         self._bar = tqdm.tqdm(total=total, initial=done, unit="img", disable=not shown, **style)
 
-    def start_epoch(self, epoch, epochs):
+    def start_epoch(self, epoch: int, epochs: int) -> None:
         """Names the epoch, counted from 1."""
         self._bar.set_description_str(f"epoch {epoch}/{epochs}", refresh=False)
 
-    def advance(self, images, loss):
+    def advance(self, images: int, loss: float) -> None:
         """Counts one step."""
         self._bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
         self._bar.update(images)
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         """Prints a line above the bar."""
         if not self._shown:
             return
@@ -48,8 +50,8 @@ class Progress:
         else:
             print(text, flush=True)
 
-    def close(self):
-        """Leaves the bar as it is."""
+    def close(self) -> None:
+        """Ends the bar, which stays on the screen."""
         self._bar.close()
 
 

@@ -1,11 +1,19 @@
 """Learning-rate schedules, in steps, from settings in epochs."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from kdcl_tf.training.settings import TrainingSettings
+
+LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
+
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
-class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
+class LinearWarmup(LearningRateSchedule):
     """Rises linearly for some steps, then follows another schedule from its start.
 
     Args:
@@ -15,17 +23,17 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
       start: the rate at step 0.
     """
 
-    def __init__(self, schedule, warmup_steps, start=0.0):
+    def __init__(self, schedule: LearningRateSchedule, warmup_steps: int, start: float = 0.0):
         super().__init__()
         self.schedule, self.warmup_steps, self.start = schedule, warmup_steps, start
 
-    def __call__(self, step):
+    def __call__(self, step) -> tf.Tensor:
         step = tf.cast(step, tf.float32)
         peak = self.schedule(tf.constant(0.0))
         rising = self.start + (peak - self.start) * step / float(self.warmup_steps)
         return tf.where(step < self.warmup_steps, rising, self.schedule(step))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "schedule": keras.saving.serialize_keras_object(self.schedule),
             "warmup_steps": self.warmup_steps,
@@ -33,13 +41,13 @@ class LinearWarmup(keras.optimizers.schedules.LearningRateSchedule):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> LinearWarmup:
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         return cls(**{**config, "schedule": schedule})
 
 
-def create(settings, steps_per_epoch):
-    """The schedule that the settings, a `TrainingSettings`, ask for.
+def create(settings: TrainingSettings, steps_per_epoch: int) -> LearningRateSchedule:
+    """Creates the schedule of the settings, from steps to learning rates.
 
     `step` divides the rate by 10 after each milestone's epoch; `cosine` falls to 0 at the
     end; `constant` stays.

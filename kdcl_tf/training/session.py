@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import resource
+import shutil
 from typing import Any
 
-from kdcl_tf import students
+from kdcl_tf import files, students
 from kdcl_tf.data import bad_images
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
+from kdcl_tf.identity import Identity
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.task import Task
-from kdcl_tf.training.versions import FORMAT, versions
 from kdcl_tf.training.workdir import Workdir
-
-_CHECKPOINTS_KEPT = 2
 
 
 class Session:
@@ -33,6 +33,7 @@ class Session:
         leaves nothing in its workdir.
       tpu: name of the TPU of `--strategy=tpu`.
       checkpoint_seconds: the most time between two checkpoints inside an epoch.
+      keep_checkpoints: how many of the newest checkpoints stay.
 
     Attributes:
       task, workdir, workers: of the run.
@@ -50,6 +51,7 @@ class Session:
         cluster: Cluster | None = None,
         tpu: str = "local",
         checkpoint_seconds: float = 600.0,
+        keep_checkpoints: int = 2,
     ):
         self.task, self.workdir = task, workdir
         settings = task.settings
@@ -58,15 +60,21 @@ class Session:
         self.workers = Workers(strategy)
         task.load()
         self.workers.check_same("data", task.dataset.summary())
+        task.identity = Identity(settings.as_flags(), task.digest())
+        self._check_data()
         _check_sizes(task, strategy)
         with strategy.scope():
             task.build(strategy)
+        variables = all_variables(task.model)
+        if self.workers.is_chief:
+            _check_room(workdir.path, variables)
         checkpoints = Checkpoints(
             workdir.path / "checkpoints",
-            all_variables(task.model),
-            keep=_CHECKPOINTS_KEPT if self.workers.is_chief else 0,
+            variables,
+            keep=keep_checkpoints if self.workers.is_chief else 0,
             strategy=strategy,
             card=task.card(),
+            identity=task.identity,
         )
         self.loop = Loop(task, settings, strategy, workdir, checkpoints, checkpoint_seconds)
 
@@ -80,17 +88,19 @@ class Session:
           Interrupted, Divergence: as `Loop.run`.
           BadImageError: at an image that cannot be decoded.
         """
-        if self.workdir.result:
-            return self.workdir.result
+        complete = self.workdir.complete_result
+        if complete:
+            return complete
         if self.workers.is_chief:
             self.workdir.record(self.task.settings)
             self.task.announce(self.workdir)
         with bad_images.told_in_one_line():
-            if self.workers.is_chief and not self.workdir.log:
+            if self.workers.is_chief and not self.loop.log:
                 self.task.check_images()
             self.loop.run()
         if not self.workers.is_chief:
             return None
+        self.workdir.check_present()
         result = self._result()
         self.task.draw(self.workdir)
         self.workdir.write_result(result)
@@ -98,7 +108,7 @@ class Session:
 
     def _result(self) -> dict[str, Any]:
         """The last epoch's numbers: never the best, which would be chosen on the test set."""
-        log = self.workdir.log
+        log = self.loop.log
         last = log[-1]
         return {
             **self.task.finish(self.workdir, last),
@@ -111,9 +121,44 @@ class Session:
             "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             "settings": dataclasses.asdict(self.task.settings),
             "data": self.task.dataset.summary(),
-            "format": FORMAT,
-            "versions": versions(),
+            "identity": self.task.identity.facts,
+            "format": self.task.identity.format,
+            "versions": dict(self.task.identity.versions),
         }
+
+    def _check_data(self):
+        """Refuses other data than the run was begun with, on all workers at once."""
+        error = ""
+        if self.workers.is_chief:
+            try:
+                versions = self.workdir.check_data(self.task.identity)
+            except ValueError as found:
+                error = str(found)
+            else:
+                if versions:
+                    print(f"this run was begun with other versions: {versions}", flush=True)
+        error = self.workers.from_chief(error.encode()).decode()
+        if error:
+            raise ValueError(error)
+
+
+def _check_room(folder, variables):
+    """Tries, before hours of training, what will be written at its end.
+
+    Raises:
+      OSError: when a folder cannot be written to, or has no room for two checkpoints.
+    """
+    for name in ("checkpoints", "students"):
+        path = folder / name
+        if path.exists():
+            files.check_writable(path)
+    needed = 2 * sum(math.prod(each.shape) * each.value.dtype.size for each in variables)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            f"the disk of {folder} has {free / 2**20:.0f} MiB free; two checkpoints need "
+            f"{needed / 2**20:.0f} MiB: free some space, or pass another --workdir"
+        )
 
 
 def _check_sizes(task, strategy):

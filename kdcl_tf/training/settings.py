@@ -10,7 +10,7 @@ SCHEDULES = ("step", "cosine", "constant")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 PRECISIONS = tuple(POLICIES)
 STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
-# These say on what a run runs, not what it is: it may go on with others.
+# Where and on what a run computes, not what it computes: these may change when it is continued.
 MACHINE_SETTINGS = ("strategy", "storage")
 
 
@@ -25,7 +25,7 @@ class TrainingSettings:
     """
 
     def as_flags(self) -> dict[str, str]:
-        """`{name: text}`, what `--name=text` on the command line would say."""
+        """`{name: text}`, as the command line would say `--name=text`."""
         return {name: as_text(value) for name, value in dataclasses.asdict(self).items()}
 
     @classmethod
@@ -61,22 +61,21 @@ class TrainingSettings:
             milestone < 1 for milestone in self.milestones
         ):
             given = ",".join(map(str, self.milestones))
-            raise ValueError(f"--milestones={given}: wanted rising numbers of epochs, from 1")
+            raise ValueError(f"expected --milestones of rising numbers of epochs, from 1; got {given}")
 
     def _check_among(self, **choices):
         for field, known in choices.items():
             value = getattr(self, field)
             if value not in known:
-                raise ValueError(f"unknown --{field}={value}: wanted one of {', '.join(known)}")
+                raise ValueError(f"expected --{field} of {', '.join(known)}; got {value}")
 
     def _check_at_least(self, least, *fields):
         for field in fields:
-            wanted = f"{least} or more" if least == 0 else f"at least {least}"
-            self._require(field, getattr(self, field) >= least, wanted)
+            self._require(field, getattr(self, field) >= least, f"{least} or more")
 
-    def _require(self, field, holds, wanted):
+    def _require(self, field, holds, expected):
         if not holds:
-            raise ValueError(f"--{field}={getattr(self, field)}: wanted {wanted}")
+            raise ValueError(f"expected --{field} to be {expected}; got {getattr(self, field)}")
 
     def _unify_types(self, *floats):
         """Makes `Settings(learning_rate=1)` say the same as `--learning_rate=1`, which is 1.0.

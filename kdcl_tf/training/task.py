@@ -30,6 +30,7 @@ class Task:
       model: what `build` built: compiled, with `watched`, metrics that are means, of which the
         first is the loss; all must stay finite.
       strategy: `tf.distribute.Strategy` that it was built under.
+      identity: `Identity` of the run, which a session sets when the data is loaded.
     """
 
     # Parts that each replica runs a step's images in.
@@ -37,7 +38,7 @@ class Task:
 
     def __init__(self, settings: TrainingSettings):
         self.settings = settings
-        self.dataset = self.views = self.model = self.strategy = None
+        self.dataset = self.views = self.model = self.strategy = self.identity = None
 
     def load(self) -> None:
         """Loads `dataset`.
@@ -58,6 +59,10 @@ class Task:
     def evaluated(self) -> dict[str, int]:
         """`{name: number of images}` of the sets that are run through the model undistorted."""
         return {}
+
+    def digest(self) -> dict[str, Any]:
+        """What tells the task's data from other data; `json.dumps` accepts it."""
+        return self.dataset.digest()
 
     def card(self) -> dict[str, Any]:
         """What must be known to export the model without its data; `json.dumps` accepts it."""
@@ -124,6 +129,8 @@ class Task:
 
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
         """Exports what was trained; returns the task's own part of `result.json`.
+
+        `exports` in it lists the folders of all SavedModels, relative to the workdir.
 
         Args:
           last: the log's last record.

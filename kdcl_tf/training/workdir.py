@@ -1,7 +1,7 @@
 """The folder of one run: its flags, log and results, written so that nothing is half there.
 
 flags.txt           the run's flags, a flagfile that repeats it
-log.jsonl           one JSON object an epoch
+log.jsonl           one JSON object an epoch, which every checkpoint has, too
 checkpoints/        what a restart continues from
 tensorboard/        the same numbers for TensorBoard
 held_out.txt        of images in files: those held out, file and class
@@ -9,6 +9,9 @@ bad_images.txt      those that could not be decoded, if any
 result.json         the last epoch's numbers, when the run is complete
 accuracy.png        accuracy of each student by epoch
 students/<name>/    a SavedModel each
+
+Checkpoints and `result.json` carry the run's identity, see `kdcl_tf.identity`: with it a folder
+whose `flags.txt` is lost still belongs to its run.
 
 Of a detector the last two are curves.png and detector/, a SavedModel, and detections.json
 has what it found in the last evaluation, as COCO lists it.
@@ -22,20 +25,25 @@ import os
 import pathlib
 import time
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from kdcl_tf import files
-from kdcl_tf.training.settings import MACHINE_SETTINGS, TrainingSettings
-from kdcl_tf.training.versions import FORMAT
+from kdcl_tf import files, identity
+from kdcl_tf.identity import FORMAT, DamageError, Identity
+from kdcl_tf.training import ownership
+from kdcl_tf.training.settings import TrainingSettings
 
 try:
     import fcntl
 except ImportError:  # Windows has none, and gets no lock.
     fcntl = None
 
-# A comment for absl, which reads the file as a flagfile.
-_FORMAT_LINE = "# format "
+# Of a SavedModel.
+_MODEL = "saved_model.pb"
+
+
+class WorkdirLost(Exception):
+    """The folder of a run was removed or replaced while the run trained."""
 
 
 class Workdir:
@@ -51,6 +59,7 @@ class Workdir:
     def __init__(self, path: str | pathlib.Path):
         self.path = pathlib.Path(path).expanduser()
         self._is_new = not self.path.exists()
+        self._claimed = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             files.check_writable(self.path)
@@ -75,6 +84,7 @@ class Workdir:
         # The folder itself, so that a run that is refused leaves nothing in it.
         folder = os.open(self.path, os.O_RDONLY)
         weakref.finalize(self, os.close, folder)
+        self._claimed = folder
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -95,94 +105,119 @@ class Workdir:
             with contextlib.suppress(OSError):
                 self.path.rmdir()
 
-    def check(self, settings: TrainingSettings, free: Collection[str] = ()) -> None:
-        """Refuses a folder that holds another run.
+    def check_present(self) -> None:
+        """Makes sure that the path still leads to the folder that was claimed.
 
-        The settings of the machine may differ, since they do not decide the run's numbers.  A
-        run from before a flag existed is taken to have had its default.
-
-        Args:
-          settings: of the run that the folder should hold.
-          free: names of further settings that may differ.
+        Another process may have claimed a folder that took its place.
 
         Raises:
-          ValueError: for a run of another format or program, or of other flags, naming each
-            with both values.
+          WorkdirLost: when it does not.
         """
-        before, flags = read_flags(self.path / "flags.txt"), settings.as_flags()
-        if not before:
+        if self._claimed is None:
             return
-        found = read_format(self.path / "flags.txt")
-        if found != FORMAT:
-            raise ValueError(
-                f"workdir {self.path} holds a run of format {found}; expected format {FORMAT}, "
-                "that of this version of kdcl_tf: pass another --workdir, or continue it with the "
-                "version that began it (its log and exported models stay readable)"
+        try:
+            is_same = os.path.samestat(os.stat(self.path), os.fstat(self._claimed))
+        except OSError:
+            is_same = False
+        if not is_same:
+            raise WorkdirLost(
+                f"workdir {self.path} was removed or replaced while the run trained: nothing "
+                "more is written there; the same command begins again"
             )
-        if 2 * len(before.keys() & flags.keys()) < len(before.keys() | flags.keys()):
-            strange = next(name for name in before if name not in flags)
-            raise ValueError(
-                f"workdir {self.path} is a run of another program, which has --{strange}: pass "
-                "another --workdir"
-            )
-        for name, text in settings.default_flags().items():
-            before.setdefault(name, text)
-        differ = [
-            f"--{name}={before.get(name, '(absent)')} (now {flags.get(name, '(absent)')})"
-            for name in {**before, **flags}
-            if name not in (*MACHINE_SETTINGS, *free) and before.get(name) != flags.get(name)
-        ]
-        if differ:
-            raise ValueError(
-                f"workdir {self.path} was made with other flags: {', '.join(differ)}; "
-                "pass those, or another --workdir"
-            )
+
+    def check(self, settings: TrainingSettings, free: Collection[str] = ()) -> None:
+        """Refuses a folder that holds another run, see `ownership.check_settings`."""
+        ownership.check_settings(self.path, self.result, settings, free)
+
+    def check_data(self, now: Identity) -> str:
+        """Refuses to continue a run on other data, see `ownership.check_data`."""
+        return ownership.check_data(self.path, self.result, now)
 
     def record(self, settings: TrainingSettings) -> None:
         """Writes `flags.txt`; from here on the folder belongs to this run."""
         lines = [f"--{name}={value}\n" for name, value in settings.as_flags().items()]
-        text = "".join([f"{_FORMAT_LINE}{FORMAT}\n", *lines])
+        text = "".join([f"{ownership.FORMAT_LINE}{FORMAT}\n", *lines])
         files.write_text(self.path / "flags.txt", text)
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The epochs logged so far, a list of dicts."""
+        """The epochs logged so far, a list of dicts.
+
+        Raises:
+          DamageError: when a line is damaged, naming it.
+        """
         path = self.path / "log.jsonl"
         if not path.exists():
             return []
         # A line that a crash cut short has no newline yet.
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        return [json.loads(line) for line in lines]
+        lines = path.read_bytes().split(b"\n")[:-1]
+        return [_parsed(line, f"line {number} of {path}") for number, line in enumerate(lines, 1)]
 
     def log_epoch(self, record: Mapping[str, Any]) -> None:
         """Appends one epoch; drops what was logged of it and later ones before a restart."""
-        kept = [each for each in self.log if each["epoch"] < record["epoch"]]
-        lines = [json.dumps(each) + "\n" for each in [*kept, record]]
+        self.write_log([each for each in self.log if each["epoch"] < record["epoch"]] + [record])
+
+    def write_log(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Writes the whole log."""
+        self.check_present()
+        lines = [json.dumps(each) + "\n" for each in records]
         files.write_text(self.path / "log.jsonl", "".join(lines))
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """The finished run's `result.json` as a dict, or None."""
+        """The finished run's `result.json` as a dict, or None.
+
+        Raises:
+          DamageError: when it is not what was written.
+        """
         path = self.path / "result.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        if not path.exists():
+            return None
+        result = _parsed(path.read_bytes(), str(path))
+        # Results of older formats have no checksum, and stay readable.
+        if "identity" in result and not identity.is_sealed(result):
+            raise DamageError(_damaged(str(path), "it is not what was written"))
+        result.pop("checksum", None)
+        return result
+
+    @property
+    def complete_result(self) -> dict[str, Any] | None:
+        """`result`, where what the run exported is still there.
+
+        Raises:
+          DamageError: when an export is missing that no checkpoint can replace.
+        """
+        result = self.result
+        exports = (result or {}).get("exports", [])
+        missing = [each for each in exports if not (self.path / each / _MODEL).exists()]
+        if not missing:
+            return result
+        if not any(self.path.glob("checkpoints/step-*")):
+            raise DamageError(
+                f"{self.path / missing[0]} of a complete run is missing, and there is no checkpoint "
+                "to export it from: restore it, or pass another --workdir to train again"
+            )
+        return None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Marks the run as complete."""
-        files.write_text(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+        self.check_present()
+        text = json.dumps(identity.sealed(result), indent=2)
+        files.write_text(self.path / "result.json", text + "\n")
 
 
-def read_flags(path: str | pathlib.Path) -> dict[str, str]:
-    """`{name: text}` of a `flags.txt`, empty where there is none."""
-    path = pathlib.Path(path)
-    if not path.exists():
-        return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    flags = [line[2:].partition("=") for line in lines if line.startswith("--")]
-    return {name: value for name, _, value in flags}
+def _parsed(content, where):
+    try:
+        facts = json.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise DamageError(_damaged(where, type(error).__name__)) from error
+    if not isinstance(facts, dict):
+        raise DamageError(_damaged(where, f"expected a JSON object; got {type(facts).__name__}"))
+    return facts
 
 
-def read_format(path: str | pathlib.Path) -> int:
-    """The format of the run that wrote a `flags.txt`; 1 where the file does not say."""
-    first = pathlib.Path(path).read_text(encoding="utf-8").partition("\n")[0]
-    number = first.removeprefix(_FORMAT_LINE)
-    return int(number) if first != number and number.isdigit() else 1
+def _damaged(where, reason):
+    return (
+        f"{where} is damaged ({reason}): delete the file, and the command that trained the run "
+        "writes it again from the newest checkpoint"
+    )

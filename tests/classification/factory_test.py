@@ -91,7 +91,7 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
         model = students.build("resnet8", 10, dataset.image_shape)
         serving.export_student(model, path, card=Card.of(model, dataset))
         with self.assertRaisesRegex(
-            ValueError, "takes images of .16, 16, 3., digits has .8, 8, 3."
+            ValueError, "images of shape .8, 8, 3., those of digits; got one of .16, 16, 3."
         ):
             _compiled(method="offline_distillation", teacher=str(path), ensemble="naive")
 

@@ -16,7 +16,7 @@ from kdcl_tf.classification.task import Classification
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
-from kdcl_tf.training.versions import FORMAT
+from kdcl_tf.identity import FORMAT
 from kdcl_tf.training.workdir import Workdir
 
 _SMALL = {

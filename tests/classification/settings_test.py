@@ -148,8 +148,8 @@ class SettingsTest(parameterized.TestCase):
         ({"branches": 3}, "--branches=3 is for --method=one and clnn; got --method=kdcl"),
         ({"method": "one"}, "got --students=resnet8,wrn_10_2: pass one, and --branches"),
         ({"method": "one", "students": ("resnet8",), "invariant": True}, "pass --noinvariant"),
-        ({"method": "one", "students": ("resnet8",), "branches": 1}, "wanted 2 or more"),
-        ({"method": "clnn", "students": ("resnet8",), "branches": 3}, "wanted 2, 4 or 8"),
+        ({"method": "one", "students": ("resnet8",), "branches": 1}, "expected --branches to be 2 or more"),
+        ({"method": "clnn", "students": ("resnet8",), "branches": 3}, "expected --branches to be 2, 4 or 8"),
         ({"method": "one", "students": ("keras:VGG16",)}, "'keras:VGG16' cannot have branches"),
     )
     def test_what_the_method_cannot_use_is_refused(self, fields, message):
@@ -159,7 +159,7 @@ class SettingsTest(parameterized.TestCase):
     def test_an_image_too_small_for_a_student_is_refused_before_data_is_read(self):
         fields = {"students": ("resnet8", "mobilenet_v2"), "dataset": "cifar10"}
         self.assertEqual(Settings(**fields, image_size=32).image_size, 32)
-        with self.assertRaisesRegex(ValueError, "got 16 pixels a side, wanted 32 or more for"):
+        with self.assertRaisesRegex(ValueError, "expected 32 or more pixels a side for .*; got 16"):
             Settings(**fields, image_size=16)
 
     def test_general_needs_held_out_images_and_nothing_else_does(self):

@@ -140,12 +140,12 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertLen(cohort.all, 10)
 
     def test_two_metrics_of_one_name_are_refused(self):
-        with self.assertRaisesRegex(ValueError, "would be called ensemble_accuracy: rename the"):
+        with self.assertRaisesRegex(ValueError, "got two called ensemble_accuracy: rename the"):
             metrics_lib.CohortMetrics(("ensemble", "a"), 2)
-        with self.assertRaisesRegex(ValueError, "would be called a_top_5_accuracy"):
+        with self.assertRaisesRegex(ValueError, "got two called a_top_5_accuracy"):
             metrics_lib.CohortMetrics(("a", "a_top_5"), 2)
         cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
-        with self.assertRaisesRegex(ValueError, "would be called a_x, z_x: .* name of its own"):
+        with self.assertRaisesRegex(ValueError, "got two called a_x, z_x: .* name of its own"):
             cohort.add([keras.metrics.Mean(name="x"), keras.metrics.Sum(name="x")], None)
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.data import decoding
-from tests import image_files
+from tests import image_files, image_kinds
 
 PHOTO = image_files.photo(height=60, width=90)
 
@@ -39,12 +39,41 @@ class RgbTest(tf.test.TestCase, parameterized.TestCase):
     def test_grey_becomes_rgb(self, kind, mode):
         found = decoding.rgb(image_files.encode(PHOTO, kind, mode)).numpy()
         self.assertAllEqual(found[..., 0], found[..., 2])
-        wanted = PHOTO @ np.array([0.299, 0.587, 0.114])
-        self.assertAllClose(found[..., 0], wanted, atol=12)
+        expected = PHOTO @ np.array([0.299, 0.587, 0.114])
+        self.assertAllClose(found[..., 0], expected, atol=12)
 
     def test_the_colours_of_a_palette(self):
         found = decoding.rgb(_gradient_bmp())
         self.assertAllEqual(found[0], [[3, 2, 1], [203, 202, 201], [203, 202, 201], [3, 2, 1]])
+
+
+# Traced once for all files.
+_rgb = tf.function(decoding.rgb, input_signature=[tf.TensorSpec([], tf.string)])
+
+
+class KindsTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(*image_kinds.files())
+    def test_pixels_and_parts_are_those_of_pillow(self, name):
+        content = image_kinds.files()[name]
+        expected = image_kinds.by_pillow(content)
+        self.assertAllEqual(_rgb(content), expected)
+        windows = np.array([[5, 10, 8, 9], [0, 3, 20, 4]], np.int32)
+        pixels, moved = decoding.parts(tf.constant(content), lambda *_: windows)
+        for (top, left, height, width), (row, column, _, _) in zip(windows, moved.numpy()):
+            part = expected[top : top + height, left : left + width]
+            self.assertAllEqual(pixels[row : row + height, column : column + width], part)
+
+    @parameterized.parameters(*image_kinds.files())
+    def test_a_file_cut_short_is_refused_or_decoded_but_ends_no_process(self, name):
+        content = image_kinds.files()[name]
+        for size in (3, 30, len(content) // 2, len(content) - 30):
+            found = decoding.fault(content[:size])
+            if found is None:
+                self.assertEqual(decoding.rgb(content[:size]).shape, (37, 45, 3))
+            else:
+                self.assertNotIn("\n", found)
+                with self.assertRaises(tf.errors.OpError):
+                    _rgb(content[:size])
 
 
 class PartsTest(tf.test.TestCase, parameterized.TestCase):
@@ -67,9 +96,9 @@ class PartsTest(tf.test.TestCase, parameterized.TestCase):
             pixels, moved = decoding.parts(tf.constant(content), lambda *_: windows)
             for (top, left, high, wide), (row, column, *same) in zip(windows, moved.numpy()):
                 self.assertEqual(same, [high, wide])
-                wanted = whole[top : top + high, left : left + wide]
+                expected = whole[top : top + high, left : left + wide]
                 found = pixels[row : row + high, column : column + wide]
-                self.assertAllEqual(found, wanted)
+                self.assertAllEqual(found, expected)
 
     def test_only_the_rectangle_around_the_windows_is_decoded(self):
         content = tf.constant(image_files.encode(PHOTO))
@@ -99,14 +128,14 @@ class FaultTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.named_parameters(
         ("empty", lambda: b"", "the file is empty"),
         ("one_byte", lambda: b"x", "."),
-        ("page", lambda: b"<html>404 not found</html>", "Unknown image file format"),
-        ("tiff", lambda: image_files.encode(PHOTO, "TIFF"), "Unknown image file format"),
+        ("page", lambda: b"<html>404 not found</html>", "expected a JPEG, PNG, GIF, BMP, WebP or TIFF"),
+        ("tiff", lambda: image_files.encode(PHOTO, "TIFF")[:-500], "."),
         ("jpeg", lambda: image_files.encode(PHOTO)[:-50], "the JPEG is cut short"),
         ("png", lambda: image_files.encode(PHOTO, "PNG")[:-500], "PNG"),
     )
-    def test_what_is_wrong_in_one_line(self, content, wanted):
+    def test_what_is_wrong_in_one_line(self, content, expected):
         found = decoding.fault(content())
-        self.assertRegex(found, wanted)
+        self.assertRegex(found, expected)
         self.assertNotIn("\n", found)
 
     def test_nothing_is_wrong(self):

@@ -109,7 +109,7 @@ class SplitTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(dataclasses.replace(split, size=(4, 4)).decoded().image_shape, (4, 4, 3))
 
     def test_batch_size(self):
-        with self.assertRaisesRegex(ValueError, "batch_size: got 0"):
+        with self.assertRaisesRegex(ValueError, "batch_size: expected 1 or more; got 0"):
             self._split(_photos()).batches(np.arange(5), 0, lambda *batch: batch)
 
 

@@ -226,9 +226,9 @@ class RefusedTest(ViewsTestCase):
     def test_arguments(self):
         with self.assertRaisesRegex(ValueError, "students: expected one or more names"):
             self.views(students=())
-        with self.assertRaisesRegex(ValueError, f"batch_size: got 12, wanted 1..{COUNT}"):
+        with self.assertRaisesRegex(ValueError, f"batch_size: expected 1..{COUNT}, .*; got 12"):
             self.views().epoch(0, 12)
-        with self.assertRaisesRegex(ValueError, "skip: got 4, wanted 0..3"):
+        with self.assertRaisesRegex(ValueError, "skip: expected 0..3 batches; got 4"):
             self.views().epoch(0, 4, skip=4)
 
 

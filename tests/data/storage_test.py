@@ -38,7 +38,7 @@ class FilesTest(tf.test.TestCase):
             self.files.content(tf.constant(0))
 
 
-class RecordsTest(tf.test.TestCase):
+class TFRecordsTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
         image_files.use_own_cache(self)
@@ -65,7 +65,7 @@ class RecordsTest(tf.test.TestCase):
     def test_a_file_that_became_shorter(self):
         os.truncate(self.paths[1], os.path.getsize(self.paths[1]) - 900)
         self.assertEqual(self.records.read(3), self.contents[3])
-        with self.assertRaisesRegex(OSError, "second ends early: got 3.* of 4.* bytes"):
+        with self.assertRaisesRegex(OSError, "second ends early: expected 4.* bytes; got 3"):
             self.records.read(4)
         with self.assertRaisesRegex(tf.errors.OpError, "ends early"):
             tf.function(self.records.content)(tf.constant(4))

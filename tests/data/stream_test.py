@@ -44,11 +44,11 @@ class StreamTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(found, 2 * indices + 1)
         self.assertEqual(batches.cardinality(), -(-count // batch_size))
         self.assertEqual(batches.element_spec[1], tf.TensorSpec([None, 3]))
-        with self.assertRaisesRegex(ValueError, "batch_size: got 0, wanted 1"):
+        with self.assertRaisesRegex(ValueError, "batch_size: expected 1 or more; got 0"):
             stream.decoded(indices, 0, lambda i: (i,), lambda i: i)
 
     def test_batch_size(self):
-        with self.assertRaisesRegex(ValueError, "batch_size: got 0, wanted 1"):
+        with self.assertRaisesRegex(ValueError, "batch_size: expected 1 or more; got 0"):
             stream.batches(np.arange(8), 0, lambda i: i)
 
     def test_captured_order_is_cut_by_position(self):
@@ -73,7 +73,7 @@ class StreamTest(parameterized.TestCase, tf.test.TestCase):
         self._check_shares(order, replicas, own, batches)
 
     def test_decoded_parts_may_not_be_empty(self):
-        with self.assertRaisesRegex(ValueError, "leaves one of 2 replicas without an image"):
+        with self.assertRaisesRegex(ValueError, "expected an image for each of 2 replicas.*; got batch_size=4 for 5"):
             stream.decoded(np.arange(5), 4, lambda i: (i,), lambda i: i, stream.Share(2, 0, 1))
 
     def _check_shares(self, order, replicas, own, batches):

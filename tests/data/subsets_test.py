@@ -50,16 +50,16 @@ class HeldOutAndTrainTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters((10, 11), (20, 0))
     def test_too_few_images_in_a_class(self, holdout, train):
-        message = "class 'owl' has too few .*: got 20, wanted at least 21"
+        message = "class 'owl' has too few .*: expected at least 21 .*; got 20"
         with self.assertRaisesRegex(ValueError, message):
             subsets.held_out_and_train(LABELS, 5, holdout, train, ("owl", "b", "c", "d", "e"))
         with self.assertRaisesRegex(ValueError, "class '0'"):
             subsets.held_out_and_train(LABELS, 5, holdout, train)
 
     def test_negative_counts(self):
-        with self.assertRaisesRegex(ValueError, "holdout_per_class: got -1"):
+        with self.assertRaisesRegex(ValueError, "holdout_per_class: expected 0 or more; got -1"):
             subsets.held_out_and_train(LABELS, 5, -1)
-        with self.assertRaisesRegex(ValueError, "train_per_class: got -2"):
+        with self.assertRaisesRegex(ValueError, "train_per_class: expected 0 or more; got -2"):
             subsets.held_out_and_train(LABELS, 5, 0, -2)
 
 

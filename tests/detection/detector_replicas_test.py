@@ -55,11 +55,11 @@ class DetectorReplicasTest(tf.test.TestCase):
         single, double = (
             self.trained(strategy) for strategy in (tf.distribute.get_strategy(), _strategy())
         )
-        for found, wanted in zip(double.metrics, single.metrics, strict=True):
-            self.assertAllClose(found.result(), wanted.result(), rtol=1e-5, msg=found.name)
+        for found, expected in zip(double.metrics, single.metrics, strict=True):
+            self.assertAllClose(found.result(), expected.result(), rtol=1e-5, msg=found.name)
             self.assertGreater(float(found.result()), 0.0)
-        for found, wanted in zip(double.variables, single.variables, strict=True):
-            self.assertAllClose(found.numpy(), wanted.numpy(), atol=1e-5, msg=found.path)
+        for found, expected in zip(double.variables, single.variables, strict=True):
+            self.assertAllClose(found.numpy(), expected.numpy(), atol=1e-5, msg=found.path)
         for variable in double.trainable_variables:
             copies = _strategy().experimental_local_results(variable.value)
             self.assertAllEqual(copies[0].numpy(), copies[1].numpy(), variable.path)

@@ -71,8 +71,8 @@ class _BoxHead(keras.Model):
         extent = (place[:, 6, 6] - place[:, 0, 0]) * 7 / 6
         box = tf.where(number[:, None] >= 0, middle[:, _BOX], [0.0, 0.0, 9.0, 9.0])
         codes = _encoded(box, place[:, 3, 3], tf.maximum(extent, 1.0)) * [10.0, 10.0, 5.0, 5.0]
-        wanted = tf.where(number >= 0, number, CLASSES)
-        logits = _SURE * tf.one_hot(wanted, CLASSES + 1)
+        expected = tf.where(number >= 0, number, CLASSES)
+        logits = _SURE * tf.one_hot(expected, CLASSES + 1)
         return logits, tf.repeat(codes[:, None], CLASSES, axis=1)
 
 
@@ -122,8 +122,8 @@ class DetectorTruthTest(tf.test.TestCase, parameterized.TestCase):
         found = _knowing().detect(_image(), tf.constant([_SIZE]), count=20)
         for position in range(len(_BOXES)):
             drawn = found["masks"][0, position].numpy() >= 0.5
-            wanted = _disc(28, 28)
-            common = np.count_nonzero(drawn & wanted) / np.count_nonzero(drawn | wanted)
+            expected = _disc(28, 28)
+            common = np.count_nonzero(drawn & expected) / np.count_nonzero(drawn | expected)
             # A feature spans up to 8 of the box's pixels.
             self.assertGreater(common, 0.8)
 

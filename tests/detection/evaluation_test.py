@@ -29,8 +29,8 @@ class EvaluationTest(tf.test.TestCase):
         found = json.loads((self.folder / "figures.detections.json").read_text())
         self.assertEqual({each["image_id"] for each in found}, {101, 102, 103})
         self.assertEqual({each["category_id"] for each in found}, {90})
-        wanted = {"image_id", "category_id", "bbox", "score", "segmentation"}
-        self.assertEqual(set(found[0]), wanted)
+        expected = {"image_id", "category_id", "bbox", "score", "segmentation"}
+        self.assertEqual(set(found[0]), expected)
 
     def test_the_training_images_can_be_scored(self):
         self.assertAllEqual(self.scenes("train").ids, [1, 2, 3])
@@ -39,7 +39,7 @@ class EvaluationTest(tf.test.TestCase):
         categories = [{"id": 1, "name": "person"}, {"id": 2, "name": "cat"}, {"id": 3, "name": "x"}]
         content = coco_files.instances(categories=categories)
         coco_files.write(self.folder / "coco", content, content)
-        message = "knows 3 classes and coco:.* has 3; number 2 is 'car' of the detector and 'cat'"
+        message = "expected the detector's 3 classes; got 3, of which number 2 is 'cat' and not 'car'"
         with self.assertRaisesRegex(ValueError, message):
             self.scenes()
 

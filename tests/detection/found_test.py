@@ -39,10 +39,10 @@ class FoundTest(tf.test.TestCase):
 
     def test_what_is_less_sure_goes(self):
         _, (_, two) = found.split(_batch(with_masks=True))
-        kept = two.surer_than(0.75)
+        kept = two.of_at_least(0.75)
         self.assertAllClose(kept.boxes, [[1, 2, 3, 4]])
         self.assertEqual(kept.masks.shape, (1, 4, 4))
-        self.assertEmpty(two.surer_than(0.85).scores)
+        self.assertEmpty(two.of_at_least(0.85).scores)
 
     def test_it_is_counted_with_its_masks(self):
         taken = {}

@@ -66,12 +66,12 @@ class PlainLosses:
         drawn = indices[0][chosen[0]]
         positive = drawn[tf.gather(labels[0], drawn) == matching.POSITIVE]
         own = tf.gather(targets.boxes[0], tf.gather(matched[0], positive))
-        wanted = boxes_lib.encode(own, tf.gather(anchors, positive))
+        expected = boxes_lib.encode(own, tf.gather(anchors, positive))
         is_object = tf.cast(tf.gather(labels[0], drawn), tf.float32)
         entropy = keras.ops.binary_crossentropy(
             is_object, tf.gather(logits, drawn), from_logits=True
         )
-        errors = tf.gather(codes, positive) - wanted
+        errors = tf.gather(codes, positive) - expected
         sums = {
             "objectness": tf.reduce_sum(entropy),
             "proposal_boxes": tf.reduce_sum(losses.smooth_l1(errors, 1 / 9)),
@@ -88,12 +88,12 @@ class PlainLosses:
         entropy = keras.losses.sparse_categorical_crossentropy(truth, logits, from_logits=True)
         # Objects come first.
         own = tf.stack([codes[row, truth[row]] for row in range(len(positions))])
-        wanted = boxes_lib.encode(
+        expected = boxes_lib.encode(
             tf.gather(sampled.own, positions), tf.gather(boxes, positions), (10.0, 10.0, 5.0, 5.0)
         )
         sums = {
             "classes": tf.reduce_sum(entropy),
-            "boxes": tf.reduce_sum(losses.smooth_l1(own - wanted, 1.0)) if len(positions) else 0.0,
+            "boxes": tf.reduce_sum(losses.smooth_l1(own - expected, 1.0)) if len(positions) else 0.0,
             "masks": self._masks(pyramid, sampled, positions, targets),
         }
         return sums, len(chosen), len(positions)
@@ -105,8 +105,8 @@ class PlainLosses:
             aligned = roi_align.pyramid_align(pyramid, box, image, 14)
             logits = self._detector.mask_head(aligned, training=True)
             logits = logits[0, :, :, int(sampled.classes[row])]
-            wanted = regions.mask_targets(targets.masks, sampled.objects(), 28)
-            wanted = wanted[list(positions).index(row)]
-            entropy = keras.ops.binary_crossentropy(wanted, logits, from_logits=True)
+            expected = regions.mask_targets(targets.masks, sampled.objects(), 28)
+            expected = expected[list(positions).index(row)]
+            entropy = keras.ops.binary_crossentropy(expected, logits, from_logits=True)
             total += tf.reduce_mean(entropy)
         return total

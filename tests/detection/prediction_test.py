@@ -32,7 +32,7 @@ class PredictionTest(tf.test.TestCase):
 
     def test_nothing_sure_is_said_so(self):
         line = prediction.draw(self.model, self.image, self.folder, 1.0)
-        self.assertIn("nothing surer than 1.0", line)
+        self.assertIn("nothing with a score of 1.0 or more", line)
         self.assertEqual(json.loads((self.folder / "photo.json").read_text()), [])
 
     def test_a_damaged_image_is_refused(self):

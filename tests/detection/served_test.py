@@ -82,12 +82,12 @@ class ServedDetectorTest(tf.test.TestCase):
         )
         (batch,) = views.evaluation(dataset.test.take([0]), 1)
         detections = detector.detect(batch["images"], batch["sizes"])
-        ((_, wanted),) = found_lib.split({**batch, **detections})
+        ((_, expected),) = found_lib.split({**batch, **detections})
         pixels = tf.io.decode_image(dataset.test.images.read(0)).numpy()
         found = self.served(pixels)
-        self.assertAllClose(found.boxes, wanted.boxes, atol=1e-3)
-        self.assertAllClose(found.scores, wanted.scores, atol=1e-5)
-        self.assertAllClose(found.masks, wanted.masks, atol=1e-4)
+        self.assertAllClose(found.boxes, expected.boxes, atol=1e-3)
+        self.assertAllClose(found.scores, expected.scores, atol=1e-5)
+        self.assertAllClose(found.masks, expected.masks, atol=1e-4)
 
     def test_boxes_are_inside_and_sorted_by_score(self):
         found = self.served(self.image)
@@ -110,7 +110,7 @@ class ServedDetectorTest(tf.test.TestCase):
         self.assertEqual(served.ServedDetector(run).card, self.served.card)
 
     def test_refused(self):
-        with self.assertRaisesRegex(ValueError, "is no exported detector: wanted a folder"):
+        with self.assertRaisesRegex(ValueError, "expected an exported detector, a folder"):
             served.ServedDetector(self.create_tempdir().full_path)
 
 

@@ -25,18 +25,18 @@ class DetectionSettingsTest(parameterized.TestCase):
         self.assertEqual(flags["flip"], "true")
 
     @parameterized.parameters(
-        ({"detector": "yolo"}, "unknown --detector=yolo: wanted one of faster, mask"),
-        ({"long_side": 700}, "--long_side=700: wanted at least 800"),
-        ({"short_side": 0}, "--short_side=0: wanted at least 1"),
-        ({"strategy": "tpu"}, "--strategy=tpu: a detector has as many boxes"),
+        ({"detector": "yolo"}, "detector.* one of faster, mask"),
+        ({"long_side": 700}, "long_side.* at least 800"),
+        ({"short_side": 0}, "short_side.* at least 1"),
+        ({"strategy": "tpu"}, "expected one, mirrored or multi_worker; got tpu"),
         ({"strategy": "parameter_server"}, "Keras 3 does not support parameter servers"),
-        ({"backbone": "resnet19"}, "--backbone=resnet19 is neither a path nor a student"),
-        ({"backbone": "keras:ResNet50V2"}, "pass --feature_layers"),
-        ({"architecture": "resnet18"}, "--architecture=resnet18 is for a --backbone"),
-        ({"dataset": "cifar100"}, "data set: got 'cifar100', wanted coco:PATH"),
-        ({"epochs": 0}, "--epochs=0: wanted at least 1"),
-        ({"train_images": -1}, "--train_images=-1: wanted 0 or more"),
-        ({"evaluate_on": "val"}, "unknown --evaluate_on=val"),
+        ({"backbone": "resnet19"}, "backbone=resnet19 is neither a path nor a student"),
+        ({"backbone": "keras:ResNet50V2"}, "expected --feature_layers"),
+        ({"architecture": "resnet18"}, "architecture=resnet18: expected a backbone that is a file"),
+        ({"dataset": "cifar100"}, "data set: expected coco:PATH, .*; got 'cifar100'"),
+        ({"epochs": 0}, "epochs.* at least 1"),
+        ({"train_images": -1}, "train_images.* 0 or more"),
+        ({"evaluate_on": "val"}, "evaluate_on.* one of test, train"),
     )
     def test_refused(self, fields, message):
         with self.assertRaisesRegex(ValueError, message):

@@ -41,28 +41,29 @@ class TfConfigTest(parameterized.TestCase):
         ('{"cluster": {"worker": ["a:1"]}}', r"KeyError: 'task'"),
     )
     def test_what_cannot_be_read(self, text, message):
-        with self.assertRaisesRegex(ValueError, f"{message}.*wanted .*host:port"):
+        with self.assertRaisesRegex(ValueError, f"{message}.*expected .*host:port"):
             cluster.from_environment({"TF_CONFIG": text})
 
     @parameterized.parameters(
         ({"worker": ["a:1"], "ps": ["b:1"]}, "worker", 0, "parameter servers"),
         ({"worker": ["a:1"], "evaluator": ["b:1"]}, "worker", 0, "a job 'evaluator'"),
         ({"worker": ["a:1"]}, "evaluator", 0, "a job 'evaluator'"),
-        ({"worker": ["a:1", "b:1"]}, "worker", 2, "one of the 2 workers: wanted .* 0 to 1"),
+        ({"worker": ["a:1", "b:1"]}, "worker", 2, "one of the 2 workers: expected .* 0 to 1"),
         ({"worker": ["a:1", "b:1"]}, "worker", -1, "one of the 2 workers"),
-        ({"worker": ["a"]}, "worker", 0, "'a' has no address: wanted host:port"),
+        ({"worker": ["a"]}, "worker", 0, "'a' has no address: expected host:port"),
         ({"worker": ["a:0"]}, "worker", 0, "'a:0' has no address: .* a port from 1 to 65535"),
         ({"worker": ["a:65536"]}, "worker", 0, "'a:65536' has no address"),
         ({"worker": ["a:1", "a:1"]}, "worker", 0, "two workers have one address, a:1"),
         ({"worker": ["a:1", "b:1"]}, "worker", 1.5, "index 1.5 is no whole number"),
-        ({"chief": ["a:1"], "worker": ["b:1"]}, "chief", 1, "no chief 1: wanted index 0"),
+        ({"chief": ["a:1"], "worker": ["b:1"]}, "chief", 1, "no chief 1: expected index 0"),
     )
     def test_what_cannot_be(self, jobs, kind, index, message):
         with self.assertRaisesRegex(ValueError, message):
             cluster.from_environment(_tf_config(jobs, kind, index))
 
     def test_neither(self):
-        with self.assertRaisesRegex(ValueError, "neither TF_CONFIG nor SLURM.*: set TF_CONFIG"):
+        message = "expected TF_CONFIG or SLURM.*; got neither: set TF_CONFIG"
+        with self.assertRaisesRegex(ValueError, message):
             cluster.from_environment({"TF_CONFIG": " "})
 
 
@@ -92,12 +93,12 @@ class SlurmTest(parameterized.TestCase):
     @parameterized.parameters(
         ({"SLURM_PROCID": "5"}, "SLURM_PROCID=5 is not one of the 5 workers"),
         ({"SLURM_STEP_TASKS_PER_NODE": "2"}, "3 nodes and tasks for 1"),
-        ({"SLURM_STEP_TASKS_PER_NODE": "2x"}, "not whole .*no list of tasks per node"),
+        ({"SLURM_STEP_TASKS_PER_NODE": "2x"}, "malformed .*no list of tasks per node"),
         ({"SLURM_STEP_NODELIST": ""}, "SLURM_STEP_NODELIST"),
         ({"SLURM_STEP_NODELIST": "a[1-"}, "'a\\[1-' is no list of nodes"),
         ({"SLURM_STEP_NODELIST": "a[1-x]"}, "no list of nodes"),
         ({"SLURM_STEP_NODELIST": "a,,b"}, "no list of nodes"),
-        ({"SLURM_STEP_ID": "batch"}, "not whole .*'batch'"),
+        ({"SLURM_STEP_ID": "batch"}, "incomplete or malformed .*'batch'"),
         ({"SLURM_DISTRIBUTION": "cyclic"}, "pass --distribution=block"),
     )
     def test_what_cannot_be(self, changes, message):

@@ -34,9 +34,9 @@ class OfStudentsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(devices.of_students(_settings(strategy="mirrored"), "data"), {})
 
     @parameterized.parameters(
-        ({"strategy": "mirrored"}, "--strategy=mirrored, which copies all students"),
-        ({"method": "one", "students": ("resnet8",)}, "--method=one, whose students share layers"),
-        ({"method": "clnn", "students": ("resnet8",)}, "--method=clnn, whose students share"),
+        ({"strategy": "mirrored"}, "got strategy=mirrored, which copies all students"),
+        ({"method": "one", "students": ("resnet8",)}, "got method=one, whose students do: pass"),
+        ({"method": "clnn", "students": ("resnet8",)}, "got method=clnn, whose students do"),
     )
     def test_what_cannot_live_apart_is_refused(self, settings, message):
         with self.assertRaisesRegex(ValueError, message):
@@ -46,7 +46,7 @@ class OfStudentsTest(tf.test.TestCase, parameterized.TestCase):
 class SplitTest(tf.test.TestCase):
     def test_too_late_is_said(self):
         tf.constant(1.0)
-        with self.assertRaisesRegex(ValueError, "--logical_devices=3 came too late"):
+        with self.assertRaisesRegex(ValueError, "^logical_devices=3 came too late"):
             devices.split_cpu(3)
 
 
@@ -84,7 +84,8 @@ class ProgramTest(tf.test.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(
             done.stderr,
-            r"^\S+: --placement=student wants 2 devices or more, this machine has 1: .*\n$",
+            r"^\S+: placement=student expected 2 devices or more; got 1: pass --placement=data, or "
+            r"pass --logical_devices=2 .*\n$",
         )
 
     def test_two_logical_devices(self):

@@ -73,7 +73,7 @@ class RendezvousTest(absltest.TestCase):
         addresses = _addresses(2)
         port = int(addresses[0].rpartition(":")[2])
         with socket.create_server(("", port)):
-            with self.assertRaisesRegex(ValueError, f"cannot listen at {addresses[0]} .*: wanted"):
+            with self.assertRaisesRegex(ValueError, f"listen at {addresses[0]} .*: expected"):
                 rendezvous.meet(Cluster(addresses, 0), _FLAGS, patience=0.5)
 
     def test_who_is_waited_for_is_told_once(self):

@@ -14,7 +14,15 @@ from tests import in_process
 # Ends the process with the lines it wrote, and tells on stdout of slow imports.
 _PROGRAM = """
 import atexit, runpy, sys
-slow = ("tensorflow", "keras", "tensorflow_datasets", "sklearn", "matplotlib", "keras_cv")
+slow = (
+    "numpy",
+    "tensorflow",
+    "keras",
+    "tensorflow_datasets",
+    "sklearn",
+    "matplotlib",
+    "keras_cv",
+)
 atexit.register(lambda: print("IMPORTED", sorted(set(slow) & set(sys.modules))))
 program = sys.argv.pop(1)
 sys.argv[0] = f"kdcl-{program}"
@@ -29,39 +37,39 @@ def _run(program, *arguments, cwd=None):
 
 # `(program, arguments, what it says)`.
 _ERRORS = (
-    ("train", ["--students=resnet8,vgg"], "unknown student 'vgg': wanted"),
+    ("train", ["--students=resnet8,vgg"], "unknown student 'vgg': expected"),
     ("train", ["--students=resnet30"], "depth must be 6n+2 .*nearest are resnet26 and resnet32"),
-    ("train", ["--students="], "--students got no names"),
+    ("train", ["--students="], "expected --students with names"),
     ("train", ["--ensemble=mean"], "value should be one of <naive|linear|min_logit|general>"),
     ("train", ["--dataset=folder:"], "expected folder:PATH"),
     ("train", ["--dataset=two words"], "expected digits, folder:PATH, tfrecord:PATH or a TFDS name"),
     ("train", ["--epoch=3"], "Unknown command line flag 'epoch'. Did you mean: epochs"),
     ("train", ["--epochs=many"], "--epochs=many"),
-    ("train", ["--epochs=0"], "--epochs=0: wanted at least 1"),
-    ("train", ["--momentum=1"], "--momentum=1.0: wanted from 0 to below 1"),
-    ("train", ["--learning_rate=nan"], "--learning_rate=nan: wanted more than 0"),
-    ("train", ["--milestones=20,x"], "--milestones=20,x: wanted whole numbers of epochs"),
-    ("train", ["--milestones=30,20"], "wanted rising numbers of epochs"),
+    ("train", ["--epochs=0"], "expected --epochs to be 1 or more; got 0"),
+    ("train", ["--momentum=1"], "expected --momentum to be from 0 to below 1; got 1.0"),
+    ("train", ["--learning_rate=nan"], "expected --learning_rate to be more than 0; got nan"),
+    ("train", ["--milestones=20,x"], "expected --milestones of whole numbers of epochs; got 20,x"),
+    ("train", ["--milestones=30,20"], "expected --milestones of rising numbers of epochs"),
     ("train", ["--checkpoint_seconds=-1"], "--checkpoint_seconds=-1"),
     (
         "train",
         ["--ensemble=general", "--holdout_per_class=0"],
         "--ensemble=general fits its weights to held-out",
     ),
-    ("train", ["epochs=3"], "got 'epochs=3', which is no flag; wanted --name=value"),
+    ("train", ["epochs=3"], "expected flags, --name=value; got 'epochs=3'"),
     ("train", ["--flagfile=no/such.flags"], "no/such.flags"),
     ("train", ["--workdir=/dev/null/run"], "--workdir=/dev/null/run cannot be written to"),
     ("evaluate", [], "expected exactly one of --workdir and --model; got neither"),
     ("evaluate", ["--workdir=a", "--model=b"], "expected exactly one of --workdir and --model; got both"),
     ("evaluate", ["--workdir=no/run"], "got --workdir=no/run, which has no exported students"),
-    ("evaluate", ["--model=x", "--output=no/such/file"], "there is no folder no/such"),
-    ("evaluate", ["--model=x", "--output=/"], "--output=/: got a folder, wanted the name of a"),
+    ("evaluate", ["--model=x", "--output=no/such/file"], "expected --output to be in a folder that exists; got no/such/file"),
+    ("evaluate", ["--model=x", "--output=/"], "expected --output to name a file; got the folder /"),
     ("evaluate", ["--split=validation"], "value should be one of <test|train>"),
     ("export", [], "expected --workdir, the folder of a run; got none"),
     ("export", ["--workdir=no/run"], "got no/run, which has no flags.txt"),
     ("export", ["--workdir=x", "--format=onnx"], "value should be one of <saved_model|keras"),
     ("detect", ["--detector=yolo"], "flag --detector=yolo: value should be one of"),
-    ("detect", ["--backbone=resnet19"], "--backbone=resnet19 is neither a path nor a student"),
+    ("detect", ["--backbone=resnet19"], "backbone=resnet19 is neither a path nor a student"),
 )
 
 
@@ -80,7 +88,7 @@ class FlagErrorsTest(parameterized.TestCase):
         self._assert_one_line(program, self.finished[number], message, "")
 
     @parameterized.parameters(
-        ("train", ["--epochs=0"], "--epochs=0: wanted at least 1"),
+        ("train", ["--epochs=0"], "expected --epochs to be 1 or more; got 0"),
         ("evaluate", [], "expected exactly one of --workdir and --model; got neither"),
         ("export", [], "expected --workdir, the folder of a run; got none"),
         ("detect", ["--mode=predict"], "--mode=predict wants --image"),

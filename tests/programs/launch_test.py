@@ -60,7 +60,8 @@ class RunTest(tf.test.TestCase):
     def test_a_complete_run_is_only_reported(self):
         Workdir(self.folder).write_result({"accuracy": 2})
         stdout, _, status = self._run(AssertionError("trained again"))
-        self.assertEqual((stdout, status), (f"2 in {self.folder}\n", 0))
+        told = f"{self.folder} holds this run, complete; nothing is trained\n2 in {self.folder}\n"
+        self.assertEqual((stdout, status), (told, 0))
 
     def test_ends_are_one_line_and_a_status(self):
         for end, wanted in (

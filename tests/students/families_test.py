@@ -33,7 +33,7 @@ class FamiliesTest(parameterized.TestCase):
         smallest = families.FAMILIES[family].smallest_image
         students.validate_size(name, smallest)
         if smallest > 1:
-            with self.assertRaisesRegex(ValueError, f"wanted {smallest} or more for student"):
+            with self.assertRaisesRegex(ValueError, f"expected {smallest} or more pixels a side"):
                 students.validate_size(name, smallest - 1)
 
     def test_a_family_without_a_row_is_an_error_and_no_other_network(self):

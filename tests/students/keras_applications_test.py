@@ -119,7 +119,7 @@ class KerasApplicationsTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters("vgg16", "preprocess_input", "ResNet51")
     def test_what_is_no_classifier_is_refused(self, name):
-        message = f"unknown student 'keras:{name}': wanted a classifier of keras.applications"
+        message = f"unknown student 'keras:{name}': expected a classifier of keras.applications"
         with self.assertRaisesRegex(ValueError, f"{message}; the nearest are keras:"):
             students.build(f"keras:{name}", 5, (32, 32, 3))
         # Also where its name could not be checked before Keras was imported.

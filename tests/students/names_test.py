@@ -77,7 +77,7 @@ class NamesTest(parameterized.TestCase):
         ),
         (
             "keras:resnet50v3",
-            "unknown student 'keras:resnet50v3': wanted a classifier of keras.applications; "
+            "unknown student 'keras:resnet50v3': expected a classifier of keras.applications; "
             "the nearest are keras:ResNet50V2 and keras:ResNet50",
         ),
         (
@@ -97,7 +97,7 @@ class NamesTest(parameterized.TestCase):
         ),
         (
             "foo",
-            "unknown student 'foo': wanted resnet<18, 34, 50, 101 or 152>, resnet<6n+2> "
+            "unknown student 'foo': expected resnet<18, 34, 50, 101 or 152>, resnet<6n+2> "
             "(resnet32), wrn_<6n+4>_<width> (wrn_16_2), mobilenet_v2, mobilenet_v2_<width> "
             "(mobilenet_v2_0.5) or keras:<classifier> (keras:ResNet50V2)",
         ),
@@ -125,7 +125,7 @@ class NamesTest(parameterized.TestCase):
         None, 32, b"resnet32",
     )  # fmt: skip
     def test_one_spelling_only(self, name):
-        with self.assertRaisesRegex(ValueError, "^unknown student .*: wanted resnet") as caught:
+        with self.assertRaisesRegex(ValueError, "^unknown student .*: expected resnet") as caught:
             names.validate(name)
         self.assertNotIn("\n", str(caught.exception))
 

@@ -15,7 +15,7 @@ class SizesTest(parameterized.TestCase):
     def test_a_students_smallest_side_is_its_familys(self):
         for name, smallest in (("resnet8", 4), ("wrn_10_1", 4), ("resnet18", 32)):
             sizes.validate_size(name, smallest)
-            message = f"got {smallest - 1} pixels a side, wanted {smallest} or more for .*{name}"
+            message = f"expected {smallest} or more pixels .*{name}.*; got {smallest - 1}$"
             with self.assertRaisesRegex(ValueError, message):
                 sizes.validate_size(name, smallest - 1)
         # Keras's classifiers say themselves what they refuse.

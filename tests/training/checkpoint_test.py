@@ -9,6 +9,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import kdcl_tf
+from kdcl_tf import identity
+from kdcl_tf.identity import DamageError
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.optimizers import CoupledSGD
 
@@ -162,7 +164,7 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
         path = self.folder / "step-000000001" / "manifest.json"
         manifest = json.loads(path.read_text())
         manifest["variables"][index] = change(manifest["variables"][index])
-        path.write_text(json.dumps(manifest))
+        path.write_text(json.dumps(identity.sealed(manifest)))
         with self.assertRaisesRegex(ValueError, f"^checkpoint .* does not fit: .*{message}"):
             checkpoints.restore()
 
@@ -179,10 +181,40 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
         checkpoints.save(2, {"step": 2})
         path = self.folder / "step-000000002" / name
         path.write_bytes(path.read_bytes()[:20])
-        with self.assertRaisesRegex(ValueError, "step-000000002 is damaged .*: delete it"):
-            checkpoints.restore()
-        path.parent.rename(self.folder / "away")
-        self.assertEqual(checkpoints.restore(), {"step": 1})
+        told = []
+        self.assertEqual(checkpoints.restore(told.append), {"step": 1})
+        (line,) = told
+        self.assertRegex(line, f"step-000000002 is damaged: {name} .*; it is passed over")
+        first = self.folder / "step-000000001" / name
+        first.unlink()
+        with self.assertRaisesRegex(DamageError, "^no checkpoint in .* can be used .*: restore one"):
+            checkpoints.restore(told.append)
+
+    def test_no_bit_of_a_checkpoint_can_flip_unseen(self):
+        checkpoints = self._checkpoints(_cohort(0))
+        checkpoints.save(1, {"epoch": 1})
+        checkpoints.save(2, {"epoch": 2})
+        folder = self.folder / "step-000000002"
+        for path in sorted(folder.iterdir()):
+            content = path.read_bytes()
+            for place in np.linspace(0, len(content) - 1, 5).astype(int):
+                flipped = bytearray(content)
+                flipped[place] ^= 4
+                path.write_bytes(flipped)
+                self.assertEqual(checkpoints.restore(lambda line: None), {"epoch": 1}, path.name)
+            path.write_bytes(content)
+        self.assertEqual(checkpoints.restore(), {"epoch": 2})
+
+    def test_what_was_passed_over_goes_when_the_run_has_gone_on(self):
+        checkpoints = self._checkpoints(_cohort(0), keep=2)
+        for step in (1, 2):
+            checkpoints.save(step, {"step": step})
+        (self.folder / "step-000000002" / "manifest.json").write_text("{}")
+        self.assertEqual(checkpoints.restore(lambda line: None), {"step": 1})
+        (self.folder / "step-000000002").rename(self.folder / "step-000000003")
+        checkpoints.save(2, {"step": 2})
+        names = sorted(path.name for path in self.folder.iterdir())
+        self.assertEqual(names, ["step-000000001", "step-000000002"])
 
     @parameterized.parameters(np.nan, np.inf, -np.inf)
     def test_a_variable_that_is_not_finite_is_found(self, value):

@@ -5,11 +5,11 @@ import signal
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.training.interruption import Interrupted, Interruption
+from kdcl_tf.training.interruption import SIGNALS, Interrupted, Interruption
 
 
 class InterruptionTest(parameterized.TestCase):
-    @parameterized.parameters(signal.SIGTERM, signal.SIGINT)
+    @parameterized.parameters(*SIGNALS)
     def test_the_first_signal_is_remembered(self, number):
         with Interruption() as interruption:
             self.assertIsNone(interruption.signal)
@@ -25,10 +25,10 @@ class InterruptionTest(parameterized.TestCase):
             os.kill(os.getpid(), signal.SIGINT)
 
     def test_handlers_are_given_back(self):
-        before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+        before = [signal.getsignal(number) for number in SIGNALS]
         with Interruption():
             os.kill(os.getpid(), signal.SIGTERM)
-        after = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+        after = [signal.getsignal(number) for number in SIGNALS]
         self.assertEqual(before, after)
 
     @parameterized.parameters((signal.SIGTERM, 143), (signal.SIGINT, 130))

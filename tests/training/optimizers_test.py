@@ -108,7 +108,7 @@ class CoupledSGDTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllEqual(_trained(again), _trained(optimizer))
 
     def test_negative_decay_is_refused(self):
-        with self.assertRaisesRegex(ValueError, "must be >= 0; got -0.1"):
+        with self.assertRaisesRegex(ValueError, "expected coupled_weight_decay >= 0; got -0.1"):
             CoupledSGD(coupled_weight_decay=-0.1)
 
 

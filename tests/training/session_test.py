@@ -19,7 +19,7 @@ from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.settings import TrainingSettings
 from kdcl_tf.training.task import Task
-from kdcl_tf.training.versions import FORMAT
+from kdcl_tf.identity import FORMAT
 from kdcl_tf.training.workdir import Workdir
 
 
@@ -66,11 +66,13 @@ class _LineTask(Task):
 
     def __init__(self, settings, told):
         super().__init__(settings)
-        self.told = told
+        self.told, self.data = told, {"train": {"images": 3, "labels": "a" * 64}}
 
     def load(self):
         self.told.append("load")
-        self.dataset = types.SimpleNamespace(train=[1.0, 2.0, 3.0], summary=lambda: {"n": 3})
+        self.dataset = types.SimpleNamespace(
+            train=[1.0, 2.0, 3.0], summary=lambda: {"n": 3}, digest=lambda: dict(self.data)
+        )
 
     def build(self, strategy):
         self.told.append("build")

@@ -32,9 +32,9 @@ class _Settings(training_settings.TrainingSettings):
 
 class TrainingSettingsTest(parameterized.TestCase):
     @parameterized.parameters(
-        ("epochs", 0, "at least 1"),
-        ("batch_size", 0, "at least 1"),
-        ("evaluate_every", -2, "at least 1"),
+        ("epochs", 0, "1 or more"),
+        ("batch_size", 0, "1 or more"),
+        ("evaluate_every", -2, "1 or more"),
         ("seed", -1, "0 or more"),
         ("seed", 2**32, r"less than 2\*\*32"),
         ("weight_decay", -0.5, "0 or more"),
@@ -46,7 +46,7 @@ class TrainingSettingsTest(parameterized.TestCase):
     )
     def test_a_number_out_of_range_is_refused(self, field, value, wanted):
         fields = {"shrink": 1.0, field: value}
-        with self.assertRaisesRegex(ValueError, f"^--{field}={value}: wanted {wanted}$"):
+        with self.assertRaisesRegex(ValueError, f"^expected --{field} to be {wanted}; got {value}$"):
             _Settings(**fields)
 
     @parameterized.parameters(
@@ -56,7 +56,7 @@ class TrainingSettingsTest(parameterized.TestCase):
     )
     def test_an_unknown_word_is_refused_with_those_there_are(self, field, value, known):
         with self.assertRaisesRegex(
-            ValueError, f"^unknown --{field}={value}: wanted one of {known}$"
+            ValueError, f"^expected --{field} of {known}; got {value}$"
         ):
             _Settings(shrink=1.0, **{field: value})
 
@@ -67,7 +67,7 @@ class TrainingSettingsTest(parameterized.TestCase):
     @parameterized.parameters(((11, 8),), ((8, 8),), ((0, 8),))
     def test_milestones_that_do_not_rise_are_refused(self, milestones):
         given = ",".join(map(str, milestones))
-        with self.assertRaisesRegex(ValueError, f"^--milestones={given}: wanted rising numbers"):
+        with self.assertRaisesRegex(ValueError, f"^expected --milestones of rising numbers .*; got {given}$"):
             _Settings(shrink=1.0, milestones=milestones)
 
     def test_whole_numbers_and_lists_become_what_flags_give(self):

@@ -3,14 +3,16 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.training.settings import TrainingSettings
-from kdcl_tf.training.versions import FORMAT
-from kdcl_tf.training.workdir import Workdir, read_flags
+from kdcl_tf.identity import FORMAT, DamageError
+from kdcl_tf.training.ownership import read_flags
+from kdcl_tf.training.workdir import Workdir, WorkdirLost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +160,36 @@ class WorkdirTest(parameterized.TestCase):
         with open(self.workdir.path / "log.jsonl", "a") as log:
             log.write('{"epoch": 2, "lo')
         self.assertEqual(self.workdir.log, [{"epoch": 1}])
+
+    @parameterized.parameters(
+        (b'{"epoch": 1}\n{"epo\n{"epoch": 3}\n', 2),
+        (b'{"epoch": 1}\n{"epoch": 2}\n\xff{"epoch": 3}\n', 3),
+        (b'7\n{"epoch": 2}\n', 1),
+    )
+    def test_a_damaged_line_is_named(self, content, line):
+        path = self.workdir.path / "log.jsonl"
+        path.write_bytes(content)
+        with self.assertRaisesRegex(DamageError, f"^line {line} of {path} is damaged .*: delete the"):
+            self.workdir.log
+
+    @parameterized.parameters(False, True)
+    def test_a_folder_that_was_removed_gets_nothing_more(self, is_replaced):
+        self.workdir.claim()
+        self.workdir.check_present()
+        shutil.rmtree(self.workdir.path)
+        if is_replaced:
+            Workdir(self.workdir.path).claim()
+        for write in (
+            lambda: self.workdir.log_epoch({"epoch": 1}),
+            lambda: self.workdir.write_result({}),
+            self.workdir.check_present,
+        ):
+            with self.assertRaisesRegex(
+                WorkdirLost, f"^workdir {self.workdir.path} was removed or replaced while the run"
+            ):
+                write()
+        found = list(self.workdir.path.iterdir()) if is_replaced else []
+        self.assertEqual((self.workdir.path.exists(), found), (is_replaced, []))
 
     def test_the_result_is_there_when_it_is_written(self):
         self.assertIsNone(self.workdir.result)

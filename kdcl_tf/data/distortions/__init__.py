@@ -1,6 +1,6 @@
-"""Random distortions of images, each a policy that is a pure function of its random numbers.
+"""Random distortions of images; each is a policy, a pure function of its random numbers.
 
-The registry is read before TensorFlow is imported; a policy itself only when it is made.
+The registry can be read without TensorFlow, which is imported only when a policy is created.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 
 class Entry(NamedTuple):
-    """What is known of a distortion by its name.
+    """A distortion in the registry.
 
     Attributes:
-      module, policy: where its class is, and what it is called.
-      windows: whether it shows windows of images as they are encoded, like
+      module, policy: the module of its class, and the name of the class.
+      windows: whether it takes encoded images and shows windows of them, like
         `resized_crop.ResizedCrop`. Otherwise it distorts whole images of the size that
         students take, like `padded_crop.PaddedCrop`.
-      summary: a few words for a person who chooses.
+      summary: a few words that describe it to a user.
     """
 
     module: str
@@ -39,11 +39,11 @@ DISTORTIONS = {
 
 
 def create(name: str, **options: Any) -> Any:
-    """The policy of a distortion.
+    """Creates the policy of a distortion.
 
     Args:
-      name: of `DISTORTIONS`.
-      **options: of its class; every one has `flip`, whether images are mirrored at all.
+      name: a key of `DISTORTIONS`.
+      **options: arguments of its class; all have `flip`, whether images are mirrored at all.
     """
     entry = DISTORTIONS[name]
     return getattr(importlib.import_module(f"{__name__}.{entry.module}"), entry.policy)(**options)

@@ -11,7 +11,7 @@ from kdcl_tf.data.distortions import undistorted
 
 
 class Draws(NamedTuple):
-    """What chance decided for each image; every field is `[N]`.
+    """The random choices for each image; every field is `[N]`.
 
     Attributes:
       top: int32 in 0..2*padding, first row of the crop in the padded image.
@@ -42,7 +42,7 @@ class PaddedCrop(undistorted.Undistorted):
       padding: pixels added on each side before the crop.
       flip: whether crops are mirrored at all.
       cutout: side of the square of DeVries & Taylor (2017), in pixels, clipped
-        at the border; 0 is none. They use 16 for CIFAR-10 and 8 for CIFAR-100.
+        at the border; 0 is none. Its authors use 16 for CIFAR-10 and 8 for CIFAR-100.
 
     Raises:
       ValueError: when `padding` or `cutout` is negative.
@@ -65,13 +65,13 @@ class PaddedCrop(undistorted.Undistorted):
             )
 
     def draw(self, key: tf.Tensor, count: int, height: int, width: int) -> Draws:
-        """Decides the distortion of every image, by a stateless random op.
+        """Draws the random choices for every image with a stateless random op.
 
-        Row n depends on the key and n alone: neither on `count` nor on which of
-        the options are on.
+        Row n depends only on the key and n: neither on `count` nor on which options are
+        on.
 
         Args:
-          key: `[2]` int64, the seed of the stateless op.
+          key: `[2]` int64, the seed of the op.
           count: number of images N.
           height, width: of the images, in pixels.
 
@@ -95,12 +95,12 @@ class PaddedCrop(undistorted.Undistorted):
     def apply(self, images: tf.Tensor, draws: Draws) -> tf.Tensor:
         """Distorts a batch.
 
-        One gather moves every pixel of the batch and one mask blanks the border
-        and the hole: no padded copy, no loop over examples.
+        One gather moves every pixel of the batch and one mask blanks the border and the
+        hole, without a padded copy or a loop over examples.
 
         Args:
           images: `[B, H, W, C]` float32, normalised.
-          draws: of these B images.
+          draws: the rows of `draw` for these B images.
 
         Returns:
           `[B, H, W, C]` float32.

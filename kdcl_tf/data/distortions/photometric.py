@@ -1,8 +1,8 @@
 """Photometric distortion: brightness, contrast, saturation and hue, and PCA lighting.
 
-Each is linear in the colour of a pixel (contrast also in the image's mean colour), so
-all of them in any order are one 3 x 3 matrix and one colour added: an image is gone
-through once.
+Each is linear in the colour of a pixel (contrast also in the image's mean colour). So all
+of them, in any order, combine into one 3 x 3 matrix and one added colour, which are applied
+in a single pass over the image.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ GREY = (0.299, 0.587, 0.114)
 # RGB to YIQ: hue is the angle in the plane of I and Q.
 YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
-# Of the colours of ImageNet's pixels in 0..1 (Krizhevsky et al., 2012): standard
-# deviations along the axes, and the axes as columns.
+# Principal components of the colours of ImageNet's pixels in 0..1 (Krizhevsky et al., 2012):
+# standard deviations along the axes, and the axes as columns.
 EIGENVALUES = (0.2175, 0.0188, 0.0045)
 EIGENVECTORS = (
     (-0.5675, 0.7192, 0.4009),
@@ -33,18 +33,18 @@ _ORDERS = np.array(list(itertools.permutations(range(4))), np.int32)
 
 @dataclasses.dataclass(frozen=True)
 class Photometric:
-    """How strong each distortion may be; 0 leaves it out.
+    """Photometric distortion; the attributes say how strong each part may be, 0 is off.
 
     With colours x in 0..1 and g the grey of x:
       brightness: x f, with f in 1 - brightness .. 1 + brightness;
       contrast: m + (x - m) f, with m the mean grey of the image at that point;
       saturation: g + (x - g) f;
-      hue: turned by up to `hue` of a full turn either way;
+      hue: rotated by up to `hue` of a full turn either way;
       lighting: the standard deviation of the share of each principal colour added.
-    The first four come in a random order, and lighting last. Nothing is clipped.
+    The first four are applied in a random order, lighting last. Nothing is clipped.
 
     Raises:
-      ValueError: when one is negative.
+      ValueError: when a strength is negative.
     """
 
     brightness: float = 0.4
@@ -53,22 +53,24 @@ class Photometric:
     hue: float = 0.1
     lighting: float = 0.1
 
-    # Numbers in 0..1 that one image takes, and normally distributed ones.
+    # How many numbers in 0..1, and how many normally distributed ones, an image needs.
     uniform_draws = 5
     normal_draws = 3
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
             if value < 0:
-                raise ValueError(f"{name}: got {value}, wanted 0 or more")
+                raise ValueError(f"{name}: expected 0 or more; got {value}")
 
-    def colours(self, uniform, normal, mean):
-        """The matrix and the added colour of each image's distortion.
+    def colours(
+        self, uniform: tf.Tensor, normal: tf.Tensor, mean: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The matrix and the added colour that distort each image.
 
         Args:
           uniform: `[M, 5]` float32 in 0..1: order, brightness, contrast, saturation, hue.
           normal: `[M, 3]` float32, standard normal.
-          mean: `[M, 3]` mean colour of each image, in 0..1.
+          mean: `[M, 3]` float32, mean colour of each image, in 0..1.
 
         Returns:
           (`[M, 3, 3]`, `[M, 3]`): a pixel x, as a column, becomes `matrix @ x + added`.
@@ -87,7 +89,7 @@ class Photometric:
         return matrix, added + self._light(normal)
 
     def _steps(self, deviation):
-        """`[M, 4, 3, 3]` matrices, and `[M, 4]` shares of the mean grey that are added."""
+        """(`[M, 4, 3, 3]` matrices, `[M, 4]` multiples of the mean grey to add)."""
         strengths = tf.constant([self.brightness, self.contrast, self.saturation])
         factor = (1.0 + strengths * deviation[:, :3])[..., None, None]
         identity, to_grey = tf.eye(3), tf.tile(tf.constant([GREY]), [3, 1])
@@ -99,10 +101,10 @@ class Photometric:
         return tf.stack(steps, axis=1), tf.stack(greys, axis=1)
 
     def _turn(self, deviation):
-        """`[M, 3, 3]`: turns hue by the angles, and keeps luminance and greys."""
+        """`[M, 3, 3]`: rotates hue, and keeps luminance and greys."""
         angle = (2.0 * np.pi * self.hue * deviation)[:, None, None]
         yiq, back = np.array(YIQ), np.linalg.inv(YIQ)
-        # The turn is a sum of three matrices, of which two depend on the angle.
+        # The rotation is a sum of three matrices, of which two depend on the angle.
         parts = np.stack([np.diag([1.0, 0, 0]), np.diag([0, 1.0, 1.0]), np.zeros([3, 3])])
         parts[2, 1, 2], parts[2, 2, 1] = -1.0, 1.0
         keep, cosine, sine = tf.unstack(tf.constant(back @ parts @ yiq, tf.float32))

@@ -1,4 +1,4 @@
-"""The random distortion of ImageNet recipes: windows of any scale and shape, flip, colours."""
+"""The random distortion of ImageNet recipes: windows of random scale and shape, flip, colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kdcl_tf.data.distortions import photometric as photometric_lib, windows as 
 
 
 class Draws(NamedTuple):
-    """What chance decided for the M views of an image.
+    """The random choices for the M views of an image.
 
     Attributes:
       window: `[M, Windows.draws]` float32 in 0..1.
@@ -32,8 +32,9 @@ class ResizedCrop:
     """Resized crop, mirror with p = 1/2, photometric distortion.
 
     Attributes:
-      flip: whether images are mirrored at all.
-      crop, photometric: their policies.
+      flip: whether views are mirrored at all.
+      crop: how windows are chosen.
+      photometric: how colours are distorted.
     """
 
     flip: bool = True
@@ -41,9 +42,16 @@ class ResizedCrop:
     photometric: photometric_lib.Photometric = photometric_lib.Photometric()
 
     def draw(self, key: tf.Tensor, count: int) -> Draws:
-        """Decides the distortions of `count` views of one image, by stateless random ops.
+        """Draws the random choices for `count` views of one image with stateless random ops.
 
-        View m depends on the key and m alone: not on how many there are.
+        Those of view m depend only on the key and m, not on `count`.
+
+        Args:
+          key: `[2]` int64, the seed of the ops.
+          count: number of views M.
+
+        Returns:
+          Draws for M views.
         """
         crop, colour = self.crop.draws, self.photometric.uniform_draws
         columns = [count, crop + 1 + colour]
@@ -58,17 +66,17 @@ class ResizedCrop:
     def views(
         self, content: tf.Tensor, draws: Draws, height: int, width: int
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
-        """Views of one image, from one decode of the part of it that they show.
+        """Views of one image, of which only the part that they show is decoded, once.
 
         Args:
           content: scalar string, the bytes of the image.
-          draws: for M views.
+          draws: of M views.
           height, width: of the views, in pixels.
 
         Returns:
-          (M images `[height, width, 3]` float32 in 0..255; `[M, 3, 3]`; `[M, 3]`): with the
-          colours of view m in 0..1, a pixel x, as a column, becomes
-          `matrix[m] @ x + added[m]`.
+          (M images `[height, width, 3]` float32 in 0..255; matrix `[M, 3, 3]`; added
+          `[M, 3]`). The colours are yet to be distorted: in 0..1, a pixel x of view m, as a
+          column, becomes `matrix[m] @ x + added[m]`.
 
         Raises:
           tf.errors.InvalidArgumentError: as `decoding.rgb`.
@@ -90,12 +98,12 @@ def _part(pixels: tf.Tensor, box: tf.Tensor, mirror: tf.Tensor) -> tf.Tensor:
     """A window of an image, mirrored or not."""
     top, left, height, width = tf.unstack(box)
     part = pixels[top : top + height, left : left + width]
-    # Not a slice that runs backwards, which takes ten times as long.
+    # A slice with a negative step would take ten times as long.
     return tf.cond(mirror, lambda: tf.reverse(part, [1]), lambda: part)
 
 
 def _mean_colour(image: tf.Tensor) -> tf.Tensor:
-    """`[3]` from `[H, W, 3]`: rows first, since sums over triples take twice as long."""
+    """`[3]` from `[H, W, 3]`: by rows first, since sums over triples take twice as long."""
     height, width, _ = image.shape
     row = tf.reduce_mean(tf.reshape(image, [height, width * 3]), axis=0)
     return tf.reduce_mean(tf.reshape(row, [width, 3]), axis=0)

@@ -1,4 +1,4 @@
-"""No distortion, and what every distortion of whole images has."""
+"""No distortion: the base class of the distortions of whole images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Undistorted:
         """Raises ValueError when images of this size cannot be distorted."""
 
     def draw(self, key: tf.Tensor, count: int, height: int, width: int) -> Any:
-        """Decides the distortion of every image, by a stateless random op.
+        """Draws the random choices for every image with a stateless random op.
 
         Args:
           key: `[2]` int64, the seed of the op.
@@ -30,7 +30,7 @@ class Undistorted:
           height, width: of the images, in pixels.
 
         Returns:
-          Nest of tensors `[N, ...]`, of which row n depends on the key and n alone.
+          Nest of tensors `[N, ...]`; row n depends only on the key and n.
         """
         del key, count, height, width
         return ()

@@ -12,24 +12,24 @@ _TRIES = 10
 
 @dataclasses.dataclass(frozen=True)
 class Windows:
-    """Windows of random area and shape, which are then resized to one size.
+    """Windows of random area and shape, to be resized to one size.
 
-    Ten windows are drawn and the first that fits into the image is taken. Where none
-    does, it is the largest central one whose aspect ratio is allowed.
+    Ten windows are drawn, and the first that fits into the image is taken. When none
+    fits, it is the largest central window whose aspect ratio is allowed.
 
     Attributes:
-      area: least and greatest share of the image's area.
-      aspect_ratio: least and greatest width over height, drawn evenly in its logarithm.
+      area: smallest and largest share of the image's area.
+      aspect_ratio: smallest and largest width over height; its logarithm is drawn uniformly.
     """
 
     area: tuple[float, float] = (0.08, 1.0)
     aspect_ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
-    # Numbers in 0..1 that one window takes.
+    # How many numbers in 0..1 a window needs.
     draws = 2 * _TRIES + 2
 
     def windows(self, uniform: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        """The windows that chance has decided, in an image of this size.
+        """The windows that random numbers stand for, in an image of this size.
 
         Args:
           uniform: `[M, draws]` float32 in 0..1.
@@ -46,14 +46,14 @@ class Windows:
         some = tf.reduce_any(fits, axis=1)
         sides = tf.where(some[:, None], chosen, self._largest(high, wide))
         room = tf.stack([high, wide]) - sides
-        # Every corner with room is as likely as another; a draw of 1.0 cannot occur.
+        # All possible corners are equally likely; a draw is never 1.0.
         corner = tf.where(
             some[:, None], tf.floor(uniform[:, 2 * _TRIES :] * (room + 1.0)), tf.floor(room / 2.0)
         )
         return tf.cast(tf.concat([tf.minimum(corner, room), sides], axis=1), tf.int32)
 
     def _tries(self, area, ratio, pixels):
-        """`[M, 10, 2]` whole heights and widths, which may be larger than the image."""
+        """`[M, 10, 2]`: whole heights and widths, which may exceed the image."""
         least, greatest = self.area
         area = (least + (greatest - least) * area) * pixels
         low, top = map(math.log, self.aspect_ratio)
@@ -61,7 +61,7 @@ class Windows:
         return tf.round(tf.stack([tf.sqrt(area / ratio), tf.sqrt(area * ratio)], axis=-1))
 
     def _largest(self, high, wide):
-        """`[2]`: of the largest window with an aspect ratio that is allowed."""
+        """`[2]`: height and width of the largest window whose aspect ratio is allowed."""
         low, top = self.aspect_ratio
         height = tf.maximum(tf.minimum(high, tf.round(wide / low)), 1.0)
         width = tf.maximum(tf.minimum(wide, tf.round(high * top)), 1.0)
@@ -71,8 +71,8 @@ class Windows:
 def resize(window: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Resizes a window bilinearly; the aspect ratio is not kept.
 
-    Antialiased only where a side shrinks to less than half: up to there the four
-    pixels that are mixed leave none out, and the filter takes four times as long.
+    Antialiased only when a side shrinks to less than half. Otherwise interpolation
+    between four pixels leaves none out, and antialiasing would take four times as long.
 
     Args:
       window: `[H, W, C]`.

@@ -11,7 +11,7 @@ import numpy as np
 from kdcl_tf.data import storage
 from kdcl_tf.data.sources import source as source_lib
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 TEST_NAMES = ("test", "validation", "val")
 
 
@@ -48,7 +48,7 @@ def _layout(path: str) -> tuple[pathlib.Path, tuple[str, ...], list[str], list[s
     """(folder, classes, training files, test files): files as `<split>/<class>/<file>`."""
     root = pathlib.Path(path).expanduser()
     if not root.is_dir():
-        raise FileNotFoundError(f"folder '{root}' is not there")
+        raise FileNotFoundError(f"expected a folder of images; got '{root}', which is not there")
     train_root = _split_root(root, ("train",))
     test_root = _split_root(root, TEST_NAMES)
     classes = _class_names(train_root)
@@ -61,8 +61,8 @@ def _split_root(root: pathlib.Path, names: Sequence[str]) -> pathlib.Path:
         if (root / name).is_dir():
             return root / name
     got = ", ".join(_subfolders(root)) or "no folders"
-    wanted = " or ".join(f"{name}/" for name in names)
-    raise FileNotFoundError(f"folder '{root}': got {got}, wanted {wanted} in it")
+    expected = " or ".join(f"{name}/" for name in names)
+    raise FileNotFoundError(f"folder '{root}': expected {expected} in it; got {got}")
 
 
 def _subfolders(root: pathlib.Path) -> tuple[str, ...]:
@@ -73,11 +73,9 @@ def _subfolders(root: pathlib.Path) -> tuple[str, ...]:
 def _class_names(train_root: pathlib.Path) -> tuple[str, ...]:
     names = _subfolders(train_root)
     if len(names) < 2:
-        noun = "class" if len(names) == 1 else "classes"
+        got = f"1 ({names[0]})" if names else "none"
         raise ValueError(
-            f"folder '{train_root}': got {len(names)} {noun}"
-            f"{''.join(f' ({name})' for name in names)}, wanted at least 2: one"
-            " folder of images for each class"
+            f"folder '{train_root}': expected at least 2 classes, a folder of images each; got {got}"
         )
     return names
 
@@ -88,12 +86,11 @@ def _known_classes(test_root: pathlib.Path, classes: tuple[str, ...]) -> tuple[s
     for name in names:
         if name not in classes:
             raise ValueError(
-                f"folder '{test_root}': got class {name!r}, which train does not"
-                f" have; wanted only its {len(classes)} classes, such as"
-                f" {classes[0]!r}"
+                f"folder '{test_root}': expected only the {len(classes)} classes of train, such as"
+                f" {classes[0]!r}; got {name!r}"
             )
     if not names:
-        raise ValueError(f"folder '{test_root}': got no classes, wanted at least 1")
+        raise ValueError(f"folder '{test_root}': expected at least 1 class; got none")
     return names
 
 
@@ -115,8 +112,8 @@ def _files(split_root: pathlib.Path, classes: Sequence[str]) -> list[str]:
             )
         if not found:
             raise ValueError(
-                f"folder '{split_root / name}': got no images, wanted at least 1"
-                f" file with suffix {', '.join(SUFFIXES)}"
+                f"folder '{split_root / name}': expected at least 1 image, a file with suffix"
+                f" {', '.join(SUFFIXES)}; got none"
             )
         files.extend(f"{split_root.name}/{name}/{file}" for file in found)
     return files

@@ -1,4 +1,4 @@
-"""What one pass over large files has found, kept so that it need not be made again."""
+"""Caches what a pass over large files has found, so that it is made only once."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import json
 import os
 import pathlib
 import sys
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from kdcl_tf import files
 
-# A file that was written by another version of the code is not found.
-_FORMAT = 1
+# Part of a cached file's name, so that one of another format is not found.
+_FORMAT = 2
+
+# The array of a cached file that is the checksum of the others.
+_CHECKSUM = "checksum"
 
 
 def folder() -> pathlib.Path:
@@ -32,28 +34,28 @@ def cached(
     facts: Sequence[str],
     build: Callable[[], Mapping[str, np.ndarray]],
 ) -> dict[str, np.ndarray]:
-    """What `build` gives, from the cache where it is there.
+    """What `build` returns, from the cache where it is there.
 
-    It is there while every file has the name, the size and the time of change that
-    it had. Where the cache cannot be written to, that is said and nothing else.
+    A cached result holds as long as every file keeps its name, size and time of change. It
+    carries a checksum of itself: one that is damaged or altered is reported and built again.
+    A cache that cannot be written to is reported, and is no error.
 
     Args:
-      paths: of the files that `build` reads.
-      facts: what else decides the result.
-      build: gives arrays by name, none of Python objects.
+      paths: the files that `build` reads.
+      facts: what else the result depends on.
+      build: returns arrays by name, none of Python objects or called `checksum`.
 
     Raises:
       OSError: when a file is not there; and what `build` raises.
     """
-    path = folder() / f"index-{_digest(paths, facts)}.npz"
-    try:
-        with np.load(path) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        pass  # Not there, or damaged: it is made again.
+    digest = _digest(paths, facts)
+    path = folder() / f"index-{digest}.npz"
+    found = _read(path, digest)
+    if found is not None:
+        return found
     arrays = dict(build())
     try:
-        _write(path, arrays)
+        _write(path, {**arrays, _CHECKSUM: _checksum(digest, arrays)})
     except OSError as error:
         print(
             f"the index of {len(paths)} files is not kept: '{path.parent}' cannot be written to"
@@ -74,6 +76,32 @@ def _digest(paths, facts):
         ],
     ]
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]
+
+
+def _read(path, digest):
+    """The arrays of a cached file; None where there is none or, as is said then, it is damaged."""
+    try:
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        if arrays.pop(_CHECKSUM).tobytes() == _checksum(digest, arrays).tobytes():
+            return arrays
+        reason = "its checksum is another"
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # Whatever zip files and NumPy may say of a damaged one.
+        reason = " ".join(str(error).split()) or type(error).__name__
+    print(f"the index '{path}' is damaged ({reason}): it is built again", file=sys.stderr)
+    return None
+
+
+def _checksum(digest, arrays):
+    """`[32]` uint8: of the names, types, shapes and contents, and of what they were found in."""
+    checksum = hashlib.sha256(digest.encode())
+    for name, array in sorted(arrays.items()):
+        array = np.ascontiguousarray(array)
+        checksum.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        checksum.update(array)
+    return np.frombuffer(checksum.digest(), np.uint8)
 
 
 def _write(path, arrays):

@@ -1,4 +1,4 @@
-"""Whether there is a network, answered in bounded time."""
+"""Whether there is a network, found out in bounded time."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def is_reachable(hosts: Sequence[tuple[str, int]] = HOSTS, timeout: float = 2.0)
       timeout: seconds for all of it, name look-up included.
 
     Returns:
-      True on the first connection; also True, untried, when the environment
-      names a proxy, since then a direct connection says nothing.
+      True at the first connection. Also True, without a try, when the environment names a
+      proxy, since a direct connection then proves nothing.
     """
     if has_proxy():
         return True

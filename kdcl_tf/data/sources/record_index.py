@@ -1,7 +1,8 @@
-"""One pass over TFRecord files, that finds where every image lies."""
+"""One pass over TFRecord files, which finds where every image lies."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -12,9 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import errors, storage
-from kdcl_tf.data.sources import index_cache
+from kdcl_tf.data.sources import index_cache, record_file
 
 _SECONDS_BETWEEN_LINES = 10.0
+
+# Records whose facts are found at once.
+_BATCH = 16
 
 
 def locate(
@@ -22,10 +26,11 @@ def locate(
     image_key: str,
     facts: Callable[[tf.Tensor], Mapping[str, tf.Tensor]],
     key: Sequence[str],
-) -> tuple[storage.Records, dict[str, np.ndarray]]:
-    """Where every image of some files lies, and what else is wanted of its record.
+    check: Callable[[str, int, bytes], None] = lambda file, number, record: None,
+) -> tuple[storage.TFRecords, dict[str, np.ndarray]]:
+    """Where every image of some files lies, and further facts of its record.
 
-    One pass, which checks every checksum; the cache keeps what it found.
+    It takes one pass over the files, which checks every checksum; its result is cached.
 
     Args:
       files: paths.
@@ -33,30 +38,33 @@ def locate(
       facts: maps `[n]` serialised examples to tensors by name, whose first dimensions,
         of any size, are put together in the order of the records. It runs in a graph.
       key: what the result depends on beside the files: names of features, a version.
+      check: raises a ValueError that says what is wrong with a record which `facts` refuses,
+        from its file, its number there and its bytes.
 
     Returns:
       (images, arrays by name; strings as NumPy's bytes).
 
     Raises:
-      ValueError: for a damaged file or a record that `facts` refuses.
+      ValueError: for a damaged or compressed file, one that ends inside a record, or a
+        record that `facts` refuses.
     """
-    found = index_cache.cached(files, key, lambda: _pass(files, facts))
-    counts, lengths = found.pop("counts"), found.pop("lengths")
+    found = index_cache.cached(files, key, lambda: _pass(files, facts, check))
+    counts, lengths, hashes = (found.pop(name) for name in ("counts", "lengths", "hashes"))
     numbers = np.repeat(np.arange(len(files), dtype=np.int32), counts)
     firsts = np.cumsum(counts) - counts
     whole = lengths + storage.RECORD_HEADER + storage.RECORD_FOOTER
     before = np.concatenate([[0], np.cumsum(whole)])
     starts = before[:-1] - before[firsts][numbers] + storage.RECORD_HEADER
     positions = (np.arange(len(lengths)) - firsts[numbers]).astype(np.int32)
-    images = storage.Records(tuple(files), image_key, numbers, positions, starts, lengths)
-    return images, found
+    columns = numbers, positions, starts, lengths, hashes
+    return storage.TFRecords(tuple(files), image_key, *columns), found
 
 
-def _pass(files, facts):
-    """Arrays of all files: records in each, the length of each record, and its facts."""
+def _pass(files, facts, check):
+    """Arrays of all files: records in each, the length and hash of each record, and its facts."""
     began, told, found = time.monotonic(), time.monotonic(), []
     with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [pool.submit(_read_file, file, facts) for file in files]
+        jobs = [pool.submit(_read_file, file, facts, check) for file in files]
         try:
             for job in jobs:
                 found.append(job.result())
@@ -74,13 +82,15 @@ def _pass(files, facts):
     return {"counts": counts, **_together(found)}
 
 
-def _read_file(file, facts):
-    """The lengths of the records of a file, their checksums checked, and their facts."""
+def _read_file(file, facts, check):
+    """The lengths and hashes of a file's records, and their facts; every checksum is checked."""
+    record_file.check_not_compressed(file)
 
     def measured(records):
-        return {"lengths": tf.strings.length(records), **facts(records)}
+        known = {"lengths": tf.strings.length(records), "hashes": storage.hashes_of(records)}
+        return {**known, **facts(records)}
 
-    parts, count = tf.data.TFRecordDataset(file).batch(16).map(measured), 0
+    parts, count = tf.data.TFRecordDataset(file).batch(_BATCH).map(measured), 0
     # So that a file without records has arrays too, of the right kinds.
     found = [tf.nest.map_structure(_none_of, parts.element_spec)]
     try:
@@ -88,12 +98,39 @@ def _read_file(file, facts):
             found.append({name: _plain(array) for name, array in part.items()})
             count += len(part["lengths"])
     except tf.errors.OpError as error:
-        raise ValueError(
-            f"TFRecord file '{file}' cannot be read past record {count}:"
-            f" {errors.one_line(error)}; wanted an uncompressed and undamaged file"
-        ) from error
+        _check_records(file, count, check)
+        raise damaged(file, count, error) from error
     together = _together(found)
-    return {**together, "lengths": together["lengths"].astype(np.int64)}
+    lengths = together["lengths"].astype(np.int64)
+    _check_end(file, lengths)
+    return {**together, "lengths": lengths}
+
+
+def damaged(file: str, count: int, error: BaseException) -> ValueError:
+    """The error of a file that cannot be read past its first `count` records."""
+    return ValueError(
+        f"TFRecord file '{file}' cannot be read past record {count}: expected an undamaged file;"
+        f" got {errors.one_line(error)}"
+    )
+
+
+def _check_records(file, count, check):
+    """Lets `check` say what is wrong with the first records past `count`, where it can."""
+    with contextlib.suppress(tf.errors.OpError):
+        records = tf.data.TFRecordDataset(file).skip(count).take(_BATCH)
+        for number, record in enumerate(records.as_numpy_iterator(), count):
+            check(file, number, record)
+
+
+def _check_end(file, lengths):
+    """Refuses what TensorFlow passes over: up to 11 bytes, too few for a record's header."""
+    whole = int(lengths.sum()) + len(lengths) * (storage.RECORD_HEADER + storage.RECORD_FOOTER)
+    size = os.path.getsize(file)
+    if size != whole:
+        raise ValueError(
+            f"TFRecord file '{file}': expected it to end with record {len(lengths) - 1}; got"
+            f" {size - whole} more bytes, which are no record: it was cut, or added to"
+        )
 
 
 def _together(parts):

@@ -1,4 +1,4 @@
-"""What every source of images gives: where each image lies, and its label."""
+"""What every source of images returns: where each image lies, and its label."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices) -> Labelled:
+    def take(self, indices: Any) -> Labelled:
         """The examples at `indices`, an array or a slice, in that order."""
         return Labelled(self.images.take(indices), self.labels[indices])
 
 
 class Source(NamedTuple):
-    """What a source gives: everything it has, nothing held out or decoded yet.
+    """Everything that a source has, with nothing held out or decoded yet.
 
     Attributes:
       train: all training images.

@@ -33,21 +33,21 @@ def index(name: str, data_dir: str | None = None) -> source_lib.Source:
       data_dir: the folder that holds the set's folder; None is TFDS's default.
 
     Returns:
-      All of `train` and of `test` (`validation` in sets without it) as `storage.Records`,
+      All of `train` and of `test` (`validation` in sets without it) as `storage.TFRecords`,
       in the order of the files.
 
     Raises:
-      ValueError: unknown name; no image classification set; no such split; a set that was
-        prepared in other files than TFRecords.
-      FileNotFoundError: not prepared, and it cannot be downloaded.
+      ValueError: for an unknown name, a set that is not for image classification or has no
+        such split, or one that was prepared as other files than TFRecords.
+      FileNotFoundError: when it is not prepared and cannot be downloaded.
     """
     builder = builder_of(name, data_dir)
     keys = _keys(name, builder.info)
     prepare(name, builder)
     check_format(name, builder.info)
 
-    def split(wanted):
-        files = [os.fspath(file) for file in builder.info.splits[wanted].filepaths]
+    def split(split_name):
+        files = [os.fspath(file) for file in builder.info.splits[split_name].filepaths]
         images, labels, _ = tfrecord.read(files, *keys)
         return source_lib.Labelled(images, labels)
 
@@ -66,7 +66,7 @@ def index(name: str, data_dir: str | None = None) -> source_lib.Source:
 
 
 def check_format(name: str, info: Any) -> None:
-    """Raises ValueError when the set was prepared in other files than TFRecords."""
+    """Raises ValueError unless the set was prepared as TFRecord files."""
     got = getattr(info.file_format, "value", info.file_format)
     if got != "tfrecord":
         raise ValueError(
@@ -94,8 +94,8 @@ def _unknown(name: str) -> str:
     known = tensorflow_datasets.list_builders(with_community_datasets=False)
     return (
         f"unknown data set {name!r}{_did_you_mean(base, [*known, 'digits'])}:"
-        " wanted digits, folder:PATH or the name of a TFDS image classification"
-        " set, or of one prepared in data_dir"
+        " expected digits, folder:PATH, tfrecord:PATH or the name of a TFDS image classification"
+        f" set, or of one prepared in data_dir; got {name!r}"
     )
 
 
@@ -128,16 +128,16 @@ def _keys(name: str, info: Any) -> tuple[str, str]:
             _check_image(name, found[0])
             return keys
     raise ValueError(
-        f"data set {name!r} is not for image classification: got {got}, wanted"
-        " supervised_keys of one Image and one ClassLabel"
+        f"data set {name!r} is not for image classification: expected supervised_keys of one"
+        f" Image and one ClassLabel; got {got}"
     )
 
 
 def _check_image(name: str, feature: Any) -> None:
     if feature.shape[-1] not in (1, 3) or feature.np_dtype != np.uint8:
         raise ValueError(
-            f"data set {name!r}: got images of {feature.shape[-1]} channels in"
-            f" {np.dtype(feature.np_dtype).name}, wanted 1 or 3 in uint8"
+            f"data set {name!r}: expected images of 1 or 3 channels in uint8; got"
+            f" {feature.shape[-1]} in {np.dtype(feature.np_dtype).name}"
         )
 
 
@@ -168,13 +168,13 @@ def prepare(name: str, builder: Any) -> None:
         ) from error
 
 
-def _split_name(name: str, info: Any, wanted: Sequence[str]) -> str:
-    """The first of the wanted splits that the set has."""
-    for split in wanted:
+def _split_name(name: str, info: Any, names: Sequence[str]) -> str:
+    """The first of these splits that the set has."""
+    for split in names:
         if split in info.splits:
             return split
     got = ", ".join(info.splits) or "none"
-    raise ValueError(f"data set {name!r}: got splits {got}, wanted {' or '.join(wanted)}")
+    raise ValueError(f"data set {name!r}: expected a split {' or '.join(names)}; got {got}")
 
 
 def _size(feature: Any) -> tuple[int, int] | None:

@@ -1,35 +1,26 @@
-"""Sharded TFRecord files: `train-00000-of-01024`, `validation-00000-of-00128`, ..."""
+"""TFRecord files of labelled images: `train-00000-of-01024`, `validation-00000-of-00128`, ..."""
 
 from __future__ import annotations
 
-import glob
-import os
-import re
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import errors, storage
-from kdcl_tf.data.sources import record_index, source as source_lib
+from kdcl_tf.data import storage
+from kdcl_tf.data.sources import features, record_index, shards, source as source_lib
 
 TEST_NAMES = ("test", "validation", "val")
 
-# The names of the features: (image, label, name of the class).
-FEATURES = (
-    ("image/encoded", "image/class/label", "image/class/synset"),
-    ("image", "label", ""),
-)
 
-_SHARD = re.compile(r"-(\d{5,})-of-(\d{5,})$")
+def index(
+    pattern: str, image_key: str | None = None, label_key: str | None = None
+) -> source_lib.Source:
+    """Indexes TFRecord files of `tf.train.Example`s in one pass, whose result is cached.
 
-
-def index(pattern: str) -> source_lib.Source:
-    """Indexes TFRecord files of `tf.train.Example`s, in one pass that the cache keeps.
-
-    A file belongs to the split that a word of its name says: `train`; `test`,
-    `validation` or `val`. Where names count their shards, all must be there.
-    Examples have `image/encoded` and `image/class/label`, or `image` and `label`.
+    A file belongs to the split that a word of its name says: `train`; `test`, `validation` or
+    `val`. Where names count their shards, all must be there. Files that hold no TFRecords are
+    passed over. Examples have the features of `features.KNOWN`, unless others are named.
 
     Labels that begin at 1 leave 0 to a background that no image shows, as ImageNet's
     usually do, and are lowered by 1. So every class, from the lowest, must have an
@@ -38,17 +29,20 @@ def index(pattern: str) -> source_lib.Source:
 
     Args:
       pattern: a folder, or a pattern such as `/data/imagenet/*-of-*`.
+      image_key, label_key: names of the features that are the encoded image and its label.
 
     Returns:
-      The images as `storage.Records`, file after file.
+      The images as `storage.TFRecords`, file after file.
 
     Raises:
-      FileNotFoundError: no files of a split, or a shard that is missing.
-      ValueError: a damaged file, other features, labels with gaps.
+      FileNotFoundError: when there are no files of a split, or a shard is missing.
+      ValueError: for a damaged or compressed file, several shardings of one split, other
+        features, or labels with gaps.
     """
-    files = _files(pattern)
-    train, test = _split(pattern, files, ("train",)), _split(pattern, files, TEST_NAMES)
-    keys = _keys(train[0])
+    found = shards.find(pattern)
+    train = shards.of_split(pattern, found, ("train",))
+    test = shards.of_split(pattern, found, TEST_NAMES)
+    keys = features.keys_of(*_first_record(train), image_key, label_key)
     (train_images, train_labels, names), (test_images, test_labels, _) = (
         read(each, *keys) for each in (train, test)
     )
@@ -64,10 +58,10 @@ def index(pattern: str) -> source_lib.Source:
 
 def read(
     files: Sequence[str], image_key: str, label_key: str, name_key: str = ""
-) -> tuple[storage.Records, np.ndarray, np.ndarray]:
+) -> tuple[storage.TFRecords, np.ndarray, np.ndarray]:
     """Where every image of some files lies, and its label, in one pass over them.
 
-    The pass checks every checksum, and the cache keeps what it found.
+    The pass checks every checksum, and its result is cached.
 
     Args:
       files: paths.
@@ -79,81 +73,39 @@ def read(
     Raises:
       ValueError: for a damaged file or a record without these features.
     """
-    keys = (image_key, label_key, name_key)
+    keys = features.Keys(image_key, label_key, name_key)
 
     def facts(records):
-        features = {
+        expected = {
             image_key: tf.io.FixedLenFeature([], tf.string),
             label_key: tf.io.FixedLenFeature([], tf.int64),
         }
         if name_key:
-            features[name_key] = tf.io.FixedLenFeature([], tf.string, "")
-        examples = tf.io.parse_example(records, features)
+            expected[name_key] = tf.io.FixedLenFeature([], tf.string, "")
+        examples = tf.io.parse_example(records, expected)
         names = examples.get(name_key, tf.zeros_like(records))
         return {"labels": examples[label_key], "names": names}
 
-    images, found = record_index.locate(files, image_key, facts, keys)
+    def check(file, number, record):
+        features.check(file, number, record, keys)
+
+    images, found = record_index.locate(files, image_key, facts, keys, check)
     return images, found["labels"], found["names"]
 
 
-def _files(pattern: str) -> list[str]:
-    """The files that a folder or a pattern gives, without hidden ones, sorted."""
-    pattern = os.path.expanduser(pattern)
-    if os.path.isdir(pattern):
-        pattern = os.path.join(glob.escape(pattern), "*")
-    files = sorted(file for file in glob.glob(pattern) if os.path.isfile(file))
-    if not files:
-        raise FileNotFoundError(
-            f"tfrecord:{pattern}: got no files, wanted a folder or a pattern such as"
-            " '/data/imagenet/*-of-*'"
-        )
-    return files
+def _first_record(files: Sequence[str]) -> tuple[str, bytes]:
+    """(path of a file, its first record) of the first file that has any.
 
-
-def _split(pattern: str, files: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The files whose name has one of the words, the first that any has."""
-    for name in names:
-        word = re.compile(rf"(^|[^a-zA-Z]){name}([^a-zA-Z]|$)")
-        found = [file for file in files if word.search(os.path.basename(file))]
-        if found:
-            _check_shards(found)
-            return found
-    raise FileNotFoundError(
-        f"tfrecord:{pattern}: got {len(files)} files such as '{os.path.basename(files[0])}', wanted"
-        f" some with {' or '.join(names)} in their name"
-    )
-
-
-def _check_shards(files: Sequence[str]) -> None:
-    shards = [_SHARD.search(file) for file in files]
-    if not all(shards):
-        return
-    there = {int(shard[1]) for shard in shards}
-    wanted = max(int(shard[2]) for shard in shards)
-    missing = sorted(set(range(wanted)) - there)
-    if missing:
-        raise FileNotFoundError(
-            f"'{os.path.basename(files[0])}' ...: got {len(there)} of {wanted} shards, wanted all;"
-            f" the first that is missing is number {missing[0]}"
-        )
-
-
-def _keys(file: str) -> tuple[str, str, str]:
-    """Which of `FEATURES` the first example of a file has."""
-    try:
-        for record in tf.data.TFRecordDataset(file).take(1):
-            got = set(tf.train.Example.FromString(record.numpy()).features.feature)
-            for keys in FEATURES:
-                if {*keys[:2]} <= got:
-                    return keys
-            raise ValueError(f"got features {', '.join(sorted(got)) or 'none'}")
-    except Exception as error:  # Whatever protocol buffers say of other records.
-        wanted = " or ".join(" and ".join(keys[:2]) for keys in FEATURES)
-        raise ValueError(
-            f"'{file}' is no TFRecord file of labelled images: {errors.one_line(error)}; wanted"
-            f" {wanted}"
-        ) from error
-    raise ValueError(f"'{file}' has no records")
+    Raises:
+      ValueError: when none has, or it is damaged.
+    """
+    for file in files:
+        try:
+            for record in tf.data.TFRecordDataset(file).take(1):
+                return file, record.numpy()
+        except tf.errors.OpError as error:
+            raise record_index.damaged(file, 0, error) from error
+    raise ValueError(f"'{files[0]}' ...: expected TFRecord files with records; got none")
 
 
 def _classes(labels: np.ndarray) -> tuple[int, int]:
@@ -164,8 +116,8 @@ def _classes(labels: np.ndarray) -> tuple[int, int]:
     if lowest not in (0, 1) or len(missing):
         gap = f", none of {missing[0]}" if len(missing) else ""
         raise ValueError(
-            f"labels of the training images: got {len(present)} from {lowest} to {highest}{gap};"
-            " wanted every one from 0, or from 1 where 0 is a background"
+            "labels of the training images: expected every number from 0, or from 1 where 0 is a"
+            f" background; got {len(present)} from {lowest} to {highest}{gap}"
         )
     return lowest, len(present)
 

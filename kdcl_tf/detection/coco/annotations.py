@@ -55,15 +55,15 @@ class Instances:
 def read(file: pathlib.Path, masks: bool) -> Instances:
     """Reads a file, and looks at every value that is used.
 
-    Refused are: a category, an image or an annotation of an id that another has, an
-    annotation of an unknown image or category, a file that is listed twice, a missing
-    or malformed value. An annotation without `iscrowd` is no crowd. Images without
+    Refused are: a category, an image or an annotation whose id another has, an annotation
+    of an unknown image or category, a file that is listed twice, a missing or malformed
+    value. An annotation without `iscrowd` is no crowd. Images without
     annotations, and boxes without area, are not refused.
 
     Args:
       file: path.
-      masks: whether segmentations are wanted; then every annotation whose box has a
-        width and a height must have one that can be used.
+      masks: whether segmentations are read; then every annotation whose box has a width
+        and a height must have one that can be used.
 
     Raises:
       FileNotFoundError: when it is not there.
@@ -94,16 +94,17 @@ def _content(file):
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"'{file}' is not there: wanted COCO's annotations") from error
-    # Of lists in lists in lists Python gives up.
+        raise FileNotFoundError(f"'{file}' is not there: expected COCO's annotations") from error
+    # Python's parser gives up at deeply nested lists.
     except (ValueError, RecursionError) as error:
-        told = errors.one_line(error)
-        raise ValueError(f"'{file}' is damaged, or no JSON: {told}; fetch it again") from error
+        raise ValueError(
+            f"'{file}' is damaged, or no JSON: {errors.one_line(error)}; fetch it again"
+        ) from error
     got = content if isinstance(content, dict) else {}
     if not all(isinstance(got.get(part), list) for part in _PARTS):
         raise ValueError(
-            f"'{file}' is no file of instances: got {', '.join(got) or type(content).__name__},"
-            f" wanted lists named {', '.join(_PARTS)}"
+            f"'{file}' is no file of instances: expected lists named {', '.join(_PARTS)}; got "
+            f"{', '.join(got) or type(content).__name__}"
         )
     return content
 
@@ -114,7 +115,7 @@ def _categories(file, content):
     ids = rows.distinct("id", _is_whole, "a whole number")
     names = rows.distinct("name", _is_name, "a name")
     if not ids:
-        raise ValueError(f"'{file}': got no categories, wanted at least 1")
+        raise ValueError(f"'{file}': expected at least 1 category; got none")
     return tuple(zip(*sorted(zip(ids, names))))
 
 
@@ -128,13 +129,13 @@ def _images(file, content):
 
 
 def _annotations(rows, ids, category_ids):
-    """All of `Instances` that annotations say, but their segmentations."""
+    """What `Instances` holds of annotations, but for their segmentations."""
     numbers = rows.distinct("id", _is_whole, "a whole number")
     owners = rows.mapped("image_id", ids, f"one of the {len(ids)} images")
-    wanted = f"one of the {len(category_ids)} categories, {_shown(category_ids)}"
-    classes = rows.mapped("category_id", category_ids, wanted)
-    wanted = "4 finite numbers [x, y, width, height], no side below 0"
-    boxes = rows.column("bbox", _is_box, wanted)
+    expected = f"one of the {len(category_ids)} categories, {_shown(category_ids)}"
+    classes = rows.mapped("category_id", category_ids, expected)
+    expected = "4 finite numbers [x, y, width, height], no side below 0"
+    boxes = rows.column("bbox", _is_box, expected)
     boxes = np.array(boxes, np.float64).reshape([-1, 4])
     areas = rows.column("area", _is_area, "square pixels, 0 or more")
     crowds = rows.column("iscrowd", lambda value: value in (0, 1), "0 or 1", 0)
@@ -149,7 +150,7 @@ def _annotations(rows, ids, category_ids):
 
 
 def _segmentations(rows, sizes, boxes):
-    """Yields them; None for boxes without area, as these are left out."""
+    """Yields each annotation's segmentation; None where the box has no area and is left out."""
     for number, (row, size, box) in enumerate(zip(rows.rows, sizes.tolist(), boxes.tolist())):
         if not (box[2] > box[0] and box[3] > box[1]):
             yield None
@@ -163,14 +164,14 @@ def _segmentations(rows, sizes, boxes):
 
 @dataclasses.dataclass(frozen=True)
 class _Rows:
-    """A list of the file, whose rows are looked at key by key."""
+    """One list of the file, whose rows are checked key by key."""
 
     file: pathlib.Path
     kind: str
     rows: list[Any]
 
     def column(
-        self, key: str, is_good: Callable[[Any], bool], wanted: str, default: Any = None
+        self, key: str, is_good: Callable[[Any], bool], expected: str, default: Any = None
     ) -> list[Any]:
         """The values of one key, all of them good."""
         values = []
@@ -180,31 +181,31 @@ class _Rows:
             value = row.get(key, default)
             if not is_good(value):
                 got = f"{key} {value!r:.60}" if key in row else f"no {key}"
-                raise self.refusal(number, got, wanted)
+                raise self.refusal(number, got, expected)
             values.append(value)
         return values
 
-    def distinct(self, key: str, is_good: Callable[[Any], bool], wanted: str) -> list[Any]:
+    def distinct(self, key: str, is_good: Callable[[Any], bool], expected: str) -> list[Any]:
         """`column`, of values that differ."""
-        values, seen = self.column(key, is_good, wanted), set()
+        values, seen = self.column(key, is_good, expected), set()
         for number, value in enumerate(values):
             if value in seen:
-                raise self.refusal(number, f"{key} {value!r} a second time", "each once")
+                raise self.refusal(number, f"{key} {value!r} a second time", f"each {key} once")
             seen.add(value)
         return values
 
-    def mapped(self, key: str, known: Sequence[int], wanted: str) -> list[int]:
+    def mapped(self, key: str, known: Sequence[int], expected: str) -> list[int]:
         """The positions, among the known ones, of the values of one key."""
         positions = {number: position for position, number in enumerate(known)}
-        values = self.column(key, lambda value: _is_whole(value) and value in positions, wanted)
+        values = self.column(key, lambda value: _is_whole(value) and value in positions, expected)
         return [positions[value] for value in values]
 
-    def refusal(self, number: int, got: str, wanted: str) -> ValueError:
+    def refusal(self, number: int, got: str, expected: str) -> ValueError:
         """The error that names a row by its id, or by its position where it has none."""
         row = self.rows[number]
         name = row["id"] if isinstance(row, dict) and "id" in row else f"number {number}"
         return ValueError(
-            f"'{self.file}': {self.kind} {name}: got {got}, wanted {wanted}; mend or remove it"
+            f"'{self.file}': {self.kind} {name}: expected {expected}; got {got}: mend or remove it"
         )
 
 

@@ -18,15 +18,15 @@ SPLITS = {"train": "train2017", "test": "val2017"}
 def read(path: str, masks: bool) -> scenes_lib.SceneDataset:
     """Reads the annotations of a folder, and looks for every image, but opens none.
 
-    Trained on: images without boxes, as background; what is inside the image of a box
-    that is partly outside; polygons, both kinds of RLE, crowds. Left out and counted:
-    boxes of which no area is inside the image. Refused: all else that `coco_json.read`
-    refuses, and an image whose file is missing. An image of another size than annotated
-    is refused when it is decoded.
+    Images without boxes are kept, as background; a box that is partly outside its image is
+    cut off at the border; polygons, both kinds of RLE and crowds are read. Boxes of which
+    no area is inside the image are left out and counted. Refused are what
+    `annotations.read` refuses, and an image whose file is missing. An image of another size
+    than annotated is refused when it is decoded.
 
     Args:
       path: the folder.
-      masks: whether objects' masks are wanted.
+      masks: whether the objects' masks are read.
 
     Returns:
       The scenes; classes in the order of COCO's category ids.
@@ -68,15 +68,15 @@ def _check_categories(train, test):
     for number, name in sorted(pairs[0] ^ pairs[1]):
         with_it, without = (train, test) if (number, name) in pairs[0] else (test, train)
         raise ValueError(
-            f"'{with_it.file}' has category {number} {name!r} and '{without.file}' has not: wanted"
-            " the same categories in both"
+            f"expected the same categories in both files; got category {number} {name!r} in "
+            f"'{with_it.file}' and not in '{without.file}'"
         )
 
 
 def _check_images(folder, instances):
     if not len(instances.ids):
-        raise ValueError(f"'{instances.file}': got no images, wanted at least 1")
-    # A listing takes a second where to ask for each of 118,000 files takes a minute.
+        raise ValueError(f"'{instances.file}': expected at least 1 image; got none")
+    # Listing a folder takes a second; asking for each of 118,000 files takes a minute.
     there = set(os.listdir(folder)) if folder.is_dir() else set()
     missing = [
         index
@@ -112,7 +112,7 @@ def _scenes(root, split, instances):
     )
     if scenes.crowds.all():
         raise ValueError(
-            f"'{instances.file}': got no boxes of objects, only {len(scenes.boxes)} of crowds, "
-            "wanted at least 1"
+            f"'{instances.file}': expected at least 1 box of an object; got none, and "
+            f"{len(scenes.boxes)} of crowds"
         )
     return scenes

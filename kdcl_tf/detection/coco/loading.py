@@ -25,8 +25,8 @@ def validate_name(name: str) -> None:
         return
     if not _TFDS_NAME.fullmatch(name):
         raise ValueError(
-            f"data set: got {name!r}, wanted coco:PATH, a folder with train2017, val2017 and"
-            " annotations, or coco/2017 of TFDS"
+            "data set: expected coco:PATH, a folder with train2017, val2017 and annotations, or "
+            f"coco/2017 of TFDS; got {name!r}"
         )
 
 
@@ -37,7 +37,7 @@ def load(name: str, data_dir: str | None = None, masks: bool = False) -> scenes.
       name: as in `validate_name`.
       data_dir: where TFDS keeps prepared data; None is TFDS's own default. Only for
         `coco/2017`.
-      masks: whether the masks of objects are wanted; `coco/2017` has none.
+      masks: whether the masks of objects are read; `coco/2017` has none.
 
     Raises:
       ValueError: for an unknown name, or damaged or contradictory annotations.
@@ -56,7 +56,7 @@ def load(name: str, data_dir: str | None = None, masks: bool = False) -> scenes.
 def load_split(
     name: str, split: str, data_dir: str | None = None, masks: bool = False
 ) -> scenes.Scenes:
-    """`load`, of one split alone: of a folder, nothing of the other needs to be there.
+    """As `load`, of one split alone; of a folder, the other split need not be there.
 
     Args:
       split: "train" or "test".

@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 
 from kdcl_tf.detection.scenes import dataset as scenes_lib, segmentations
 
-# Where COCOeval puts what it has found.
+# Positions of the figures in COCOeval's `stats`.
 _STATISTICS = {
     "ap": 0, "ap50": 1, "ap75": 2, "ap_small": 3, "ap_medium": 4, "ap_large": 5, "ar100": 8,
 }  # fmt: skip
@@ -34,7 +34,7 @@ class CocoScorer:
 
     def __init__(self, scenes: scenes_lib.Scenes, masks: bool = False):
         if masks and scenes.segmentations is None:
-            raise ValueError("masks: the scenes were loaded without them")
+            raise ValueError("masks: expected scenes with masks; got some that were loaded without")
         self.scenes = scenes
         self.masks = masks
         self._indices = {int(number): index for index, number in enumerate(scenes.ids)}
@@ -58,7 +58,7 @@ class CocoScorer:
           masks: n RLEs of `masks.encode`, when masks are judged.
 
         Raises:
-          ValueError: an unknown image, or one that was added before; numbers of unequal
+          ValueError: for an unknown image, or one that was added before; arrays of unequal
             length, out of range or not finite; masks where none are judged.
         """
         boxes = np.asarray(boxes, np.float64).reshape([-1, 4])
@@ -68,7 +68,7 @@ class CocoScorer:
         self._found[int(image_id)] = boxes, scores, classes, masks
 
     def detections(self) -> list[dict[str, Any]]:
-        """COCO's list of results, which `json.dumps` accepts and its server too.
+        """COCO's list of results, which `json.dumps` accepts, and COCO's server.
 
         In the order of the images; `bbox` is `[x, y, width, height]`.
         """
@@ -94,23 +94,30 @@ class CocoScorer:
 
     def _check_image(self, image_id):
         if image_id not in self._indices:
-            raise ValueError(f"image_id: got {image_id}, wanted one of {len(self.scenes)} scenes")
+            raise ValueError(
+                f"image_id: expected one of the {len(self.scenes)} scenes; got {image_id}"
+            )
         if image_id in self._found:
-            raise ValueError(f"image_id: got {image_id} a second time, wanted each image once")
+            raise ValueError(f"image_id: expected each image once; got {image_id} again")
 
     def _check_values(self, boxes, scores, classes, masks):
         lengths = [len(boxes), len(scores), len(classes)]
         lengths += [] if masks is None else [len(masks)]
         if len(set(lengths)) > 1:
-            raise ValueError(f"boxes, scores, classes, masks: got {lengths}, wanted as many each")
+            raise ValueError(
+                f"boxes, scores, classes, masks: expected equal lengths; got {lengths}"
+            )
         if (masks is not None) != self.masks:
-            raise ValueError(f"masks: got {masks is not None}, wanted {self.masks} as in __init__")
+            raise ValueError(
+                f"masks: expected {'some' if self.masks else 'none'}, as in __init__; got "
+                f"{'none' if masks is None else 'some'}"
+            )
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
-            raise ValueError("boxes, scores: got values that are not finite")
+            raise ValueError("boxes, scores: expected finite values; got NaN or infinity")
         count = len(self.scenes.category_ids)
         if len(classes) and not (0 <= classes.min() and classes.max() < count):
             got = f"{classes.min()}..{classes.max()}"
-            raise ValueError(f"classes: got {got}, wanted 0..{count - 1}")
+            raise ValueError(f"classes: expected 0..{count - 1}; got {got}")
 
     def _results(self, image_id):
         boxes, scores, classes, masks = self._found[image_id]

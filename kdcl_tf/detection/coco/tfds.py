@@ -16,7 +16,7 @@ CATEGORY_IDS = tuple(number for number in range(1, 91) if number not in _NOT_USE
 
 SPLITS = {"train": "train", "test": "validation"}
 
-# What of an annotation is read: its feature, and its kind in a record.
+# What is read of an annotation: its feature, and its type in a record.
 _FLAT = {
     "boxes": ("objects/bbox", tf.float32),
     "classes": ("objects/label", tf.int64),
@@ -27,7 +27,7 @@ _FLAT = {
 
 
 def read(name: str, data_dir: str | None, masks: bool) -> scenes_lib.SceneDataset:
-    """Indexes the prepared set in one pass that the cache keeps; prepares it when it must.
+    """Indexes the prepared set in one pass, which the cache keeps; prepares it if necessary.
 
     Its `train` is trained on and its `validation` tested on. TFDS keeps areas in whole
     square pixels, and boxes divided by the sides of the image. Boxes of which no area is
@@ -36,7 +36,7 @@ def read(name: str, data_dir: str | None, masks: bool) -> scenes_lib.SceneDatase
     Args:
       name: `coco/2017`, perhaps with `:VERSION`.
       data_dir: the folder that holds `coco/`; None is TFDS's default.
-      masks: whether masks are wanted, which the set has not.
+      masks: whether masks are read, which the set has not.
 
     Raises:
       ValueError: for masks; a set of other features, or prepared in other files than
@@ -49,7 +49,7 @@ def read(name: str, data_dir: str | None, masks: bool) -> scenes_lib.SceneDatase
 
 
 def read_split(name: str, data_dir: str | None, split: str, masks: bool) -> scenes_lib.Scenes:
-    """`read`, of one split, "train" or "test"; TFDS prepares both."""
+    """As `read`, of one split, "train" or "test"; TFDS prepares both."""
     builder, class_names = _prepared(name, data_dir, masks)
     return _scenes(builder, split, class_names)
 
@@ -57,8 +57,8 @@ def read_split(name: str, data_dir: str | None, split: str, masks: bool) -> scen
 def _prepared(name, data_dir, masks):
     if masks:
         raise ValueError(
-            f"data set {name!r} has no masks, only boxes: pass coco:PATH with a folder of COCO's"
-            " own files"
+            f"data set {name!r}: expected one with masks; got one with boxes alone: pass coco:PATH "
+            "with a folder of COCO's own files, or pass detector=faster"
         )
     builder = tfds_lib.builder_of(name, data_dir)
     tfds_lib.prepare(name, builder)
@@ -70,7 +70,7 @@ def _class_names(name, info):
     label = info.features["objects"]["label"]
     if label.num_classes != len(CATEGORY_IDS):
         raise ValueError(
-            f"data set {name!r}: got {label.num_classes} classes, wanted COCO's {len(CATEGORY_IDS)}"
+            f"data set {name!r}: expected COCO's {len(CATEGORY_IDS)} classes; got {label.num_classes}"
         )
     return tuple(label.names)
 
@@ -97,7 +97,7 @@ def _scenes(builder, split, class_names):
 
 
 def _facts(records):
-    """What the records of a batch say, and the sizes that their JPEGs' headers do."""
+    """The annotations in a batch of records, and the sizes in the headers of their JPEGs."""
     features = {
         "image": tf.io.FixedLenFeature([], tf.string),
         "image/id": tf.io.FixedLenFeature([], tf.int64),

@@ -1,5 +1,9 @@
 """Anchors: the boxes that proposals start from, a few at every position of every level."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import keras_cv
 import tensorflow as tf
 
@@ -20,9 +24,12 @@ class Anchors:
     "Feature Pyramid Networks", CVPR 2017, section 4.1.
     """
 
-    def __init__(self, strides, scale=SCALE, ratios=RATIOS):
+    def __init__(
+        self, strides: Sequence[int], scale: float = SCALE, ratios: Sequence[float] = RATIOS
+    ):
         self.strides, self.count = tuple(strides), len(ratios)
-        # keras-cv wants to know the image's size; around one position there is no need to.
+        # keras-cv needs the size of the image in advance; the anchors around its first position
+        # do not depend on it, and `level` shifts them to all others.
         self._around_first = {
             stride: keras_cv.layers.AnchorGenerator(
                 "xyxy", sizes=[scale * stride], scales=[1.0], aspect_ratios=ratios, strides=[stride]
@@ -30,7 +37,7 @@ class Anchors:
             for stride in self.strides
         }
 
-    def level(self, stride, height, width):
+    def level(self, stride: int, height: int | tf.Tensor, width: int | tf.Tensor) -> tf.Tensor:
         """The anchors of one level.
 
         Args:

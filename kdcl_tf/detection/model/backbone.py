@@ -1,31 +1,40 @@
 """Students as backbones: their levels, for images of any size."""
 
+from __future__ import annotations
+
 import re
 import warnings
 import zipfile
+from collections.abc import Sequence
 
 import h5py
 import keras
 
 from kdcl_tf import students
+from kdcl_tf.detection.model.backbone_source import BackboneSource
 from kdcl_tf.serving import exported
 from kdcl_tf.students.normalization import FusedBatchNormalization
 
-# Fresh students are built at this size, and then freed of it.
+# Fresh students are built at this size, which `_freed` then removes.
 _BUILT_AT = (224, 224, 3)
 
 # Pixels a side, on which strides of a model for images of any size are measured.
 _MEASURED_AT = 512
 
-# How the layers begin that a branch has to itself.
+# Prefix of the layers that belong to one branch of a branched network.
 _COPY = re.compile(r"^copy\d+_")
 
 
-def build(source, feature_layers=(), synchronized=False, dtype=None):
+def build(
+    source: BackboneSource,
+    feature_layers: Sequence[str] = (),
+    synchronized: bool = False,
+    dtype: str | None = None,
+) -> keras.Model:
     """Builds a backbone.
 
     Args:
-      source: `BackboneSource`.
+      source: where the student comes from.
       feature_layers: names of the layers that end its levels; by default those of
         `students.feature_levels`, which knows every student but `keras:`.
       synchronized: batch normalisation uses the statistics of all replicas.
@@ -52,8 +61,8 @@ def _student(source):
     student = read[source.kind](source)
     if student.input_shape[-1] != 3:
         raise ValueError(
-            f"--backbone={source.path} takes images of {student.input_shape[-1]} channels: "
-            "wanted a student of images of 3"
+            f"backbone={source.path}: expected a student of images of 3 channels; got one of "
+            f"{student.input_shape[-1]}"
         )
     return student
 
@@ -61,32 +70,32 @@ def _student(source):
 def _from_keras(source):
     if not zipfile.is_zipfile(source.path):
         raise ValueError(
-            f"--backbone={source.path} is no .keras file that can be read here: it is no whole "
-            "zip file; save or export it again"
+            f"backbone={source.path}: expected a .keras file that can be read here; got no whole zip "
+            "file: save or export it again"
         )
     try:
         return keras.saving.load_model(source.path, compile=False)
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise ValueError(
-            f"--backbone={source.path} is no .keras file that can be read here: "
+            f"backbone={source.path}: expected a .keras file that can be read here; got "
             f"{_first_line(error)}"
         ) from error
 
 
 def _from_saved_model(source):
     try:
-        # Kept by a name, because a signature does not keep its variables alive.
+        # Kept in a variable, because a signature does not keep its variables alive.
         loaded = exported.load(source.path)
     except ValueError as error:
-        raise ValueError(f"--backbone: {error}") from error
+        raise ValueError(f"backbone: {error}") from error
     try:
         served = loaded.signatures["serving_default"]
         classes = served.structured_outputs["logits"].shape[-1]
         image_shape = served.structured_input_signature[1]["images"].shape[1:]
     except KeyError as error:
         raise ValueError(
-            f"--backbone={source.path} is not a SavedModel that kdcl-train or kdcl-export wrote: "
-            "wanted a signature serving_default of images that gives logits"
+            f"backbone={source.path}: expected a SavedModel of kdcl-train or kdcl-export, with a "
+            f"signature serving_default that takes images and gives logits; got no {error}"
         ) from error
     student = students.build(source.architecture, classes, tuple(image_shape))
     found = {_COPY.sub("", each.name.removesuffix(":0")): each for each in served.variables}
@@ -100,13 +109,16 @@ def _from_saved_model(source):
 
 def _check_same(source, own, found):
     """Raises ValueError unless both have variables of the same names and shapes."""
-    # More than the architecture has, too: every block of a ResNet-18 is one of a ResNet-34.
+    # Variables that the architecture lacks are refused, too: every block of a ResNet-18 is one
+    # of a ResNet-34.
     for path in [*own, *found]:
-        wanted, got = (list(each[path].shape) if path in each else None for each in (own, found))
-        if wanted != got:
+        expected, got = (
+            list(each[path].shape) if path in each else None for each in (own, found)
+        )
+        if expected != got:
             raise ValueError(
-                f"--backbone={source.path} is no {source.architecture}: wanted "
-                f"{wanted or 'nothing'} at {path}; got {got or 'nothing'}"
+                f"backbone={source.path} is no {source.architecture}: expected "
+                f"{expected or 'nothing'} at {path}; got {got or 'nothing'}"
             )
 
 
@@ -114,12 +126,12 @@ def _from_weights(source):
     try:
         student = students.build(source.architecture, _classes_in(source.path), _BUILT_AT)
         with warnings.catch_warnings():
-            # Keras warns of each layer that does not fit, and then says it in one line.
+            # Keras warns of each layer that does not fit, before an error that says it once.
             warnings.simplefilter("ignore")
             student.load_weights(source.path)
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(
-            f"--backbone={source.path} has no weights of a {source.architecture}: "
+            f"backbone={source.path}: expected weights of a {source.architecture}; got "
             f"{_first_line(error)}"
         ) from error
     return student
@@ -136,7 +148,7 @@ def _classes_in(path):
 
 
 def _first_line(error):
-    """Of what Keras says, up to the first that says something."""
+    """Keras's message up to its first line that says something."""
     lines = str(error.args[0] if error.args else error).split("\n")
     while len(lines) > 1 and (not lines[0].strip() or lines[0].endswith(":")):
         lines[:2] = [f"{lines[0]} {lines[1]}".strip()]
@@ -149,15 +161,18 @@ def _levels(student, feature_layers):
         try:
             return students.feature_levels(student)
         except ValueError as error:
-            raise ValueError(f"{error}, or --feature_layers with the names of some") from error
+            raise ValueError(f"{error}, or pass feature_layers=NAMES") from error
     known = {layer.name for layer in student.layers}
     missing = [name for name in feature_layers if name not in known]
     if missing:
-        raise ValueError(f"--feature_layers: {student.name} has no layer {', '.join(missing)}")
+        raise ValueError(
+            f"feature_layers: expected layers of {student.name}; got {', '.join(missing)}, which it "
+            "does not have"
+        )
     levels = {_stride(student, name): name for name in feature_layers}
     if len(levels) < len(feature_layers):
         raise ValueError(
-            f"--feature_layers={','.join(feature_layers)}: wanted one layer a stride; got "
+            f"feature_layers={','.join(feature_layers)}: expected one layer a stride; got "
             f"{len(feature_layers)} layers at strides {sorted(levels)}"
         )
     return levels
@@ -168,8 +183,8 @@ def _stride(student, name):
     output = student.get_layer(name).output
     if len(output.shape) != 4:
         raise ValueError(
-            f"--feature_layers: layer {name} of {student.name} gives {list(output.shape)}; "
-            "wanted features of [B, H, W, C]"
+            f"feature_layers: expected layers that give features [B, H, W, C]; got {name} of "
+            f"{student.name}, which gives {list(output.shape)}"
         )
     _, height, width, channels = student.input_shape
     shape = (1, height or _MEASURED_AT, width or _MEASURED_AT, channels)
@@ -182,7 +197,7 @@ def _freed(model, name, synchronized, dtype):
 
     def renewed(layer):
         kind, config = type(layer), layer.get_config()
-        # Sums and products that are no layers have the type of their inputs.
+        # Operations that are no layers, such as sums, take the type of their inputs.
         if dtype is not None and isinstance(layer, keras.layers.Layer):
             config["dtype"] = dtype
         if isinstance(layer, keras.layers.BatchNormalization):

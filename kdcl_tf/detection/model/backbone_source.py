@@ -1,4 +1,6 @@
-"""Where a backbone comes from: fresh, or a student that was trained; told without TensorFlow."""
+"""Finds where a backbone comes from, fresh weights or a trained student, without TensorFlow."""
+
+from __future__ import annotations
 
 import dataclasses
 import pathlib
@@ -15,12 +17,12 @@ _ONCE_PADDED_OTHERWISE = ("cifar_resnet", "wide_resnet")
 
 @dataclasses.dataclass(frozen=True)
 class BackboneSource:
-    """What `--backbone` means.
+    """Where a backbone comes from.
 
     Attributes:
       kind: "fresh", "saved_model", "keras" or "weights".
       path: the file or folder; None for fresh weights.
-      architecture: name of a student; "" for a `.keras` file, which says it all.
+      architecture: name of a student; "" for a `.keras` file, which holds its own layers.
       normalization: of its images; ImageNet's for a backbone that does not say what it was
         trained on.
     """
@@ -31,16 +33,16 @@ class BackboneSource:
     normalization: normalization_lib.Normalization = normalization_lib.IMAGENET
 
 
-def find(backbone, architecture=""):
+def find(backbone: str, architecture: str = "") -> BackboneSource:
     """The source of a backbone.
 
     Args:
       backbone: name of a student, such as resnet18, for fresh weights; a folder that
         `kdcl-train` or `kdcl-export` wrote, or a `.keras` or `.weights.h5` file.
-      architecture: name of the student that a file holds, where no card beside it tells.
+      architecture: name of the student that a file holds, where no card beside it says so.
 
     Raises:
-      ValueError: when there is no such thing, or nothing tells its architecture.
+      ValueError: when there is no such student, or its architecture is unknown.
     """
     path = pathlib.Path(backbone).expanduser()
     if exported.holds_model(path):
@@ -54,24 +56,26 @@ def find(backbone, architecture=""):
     found = exported.students_of(path)
     if found:
         names = ", ".join(str(each) for each in found)
-        raise ValueError(f"--backbone={backbone} is a run, not a student: pass one of {names}")
+        raise ValueError(
+            f"backbone={backbone}: expected a student; got a run, whose students are {names}"
+        )
     raise ValueError(
-        f"--backbone={backbone} is no student: wanted a name such as resnet18, a folder that "
-        "kdcl-train or kdcl-export wrote, or a .keras or .weights.h5 file"
+        f"backbone={backbone}: expected a name such as resnet18, a folder that kdcl-train or "
+        "kdcl-export wrote, or a .keras or .weights.h5 file; got none of these"
     )
 
 
 def _fresh(backbone, architecture):
     if architecture:
         raise ValueError(
-            f"--architecture={architecture} is for a --backbone that is a file; there is none at "
-            f"{backbone}"
+            f"architecture={architecture}: expected a backbone that is a file; got {backbone}, where "
+            "there is none"
         )
     try:
         students.validate(backbone)
     except ValueError as error:
         raise ValueError(
-            f"--backbone={backbone} is neither a path nor a student: {error}"
+            f"backbone={backbone} is neither a path nor a student: {error}"
         ) from None
     return BackboneSource("fresh", None, backbone)
 
@@ -81,15 +85,17 @@ def _with_card(kind, path, architecture):
     facts = cards.read(card) if card.exists() else {}
     if facts:
         exported.check(path, facts)
-    told = facts.get("architecture", "")
-    if architecture and told and architecture != told:
-        raise ValueError(f"--backbone={path} is a {told}; got --architecture={architecture}")
-    # The name of a student only hints: a run's second mobilenet_v2 is its mobilenet_v2_2.
-    name = architecture or told or _architecture_of(facts.get("student", ""))
+    known = facts.get("architecture", "")
+    if architecture and known and architecture != known:
+        raise ValueError(
+            f"architecture={architecture}: expected {known}, as {card} says"
+        )
+    # A student's name is only a hint: a run's second mobilenet_v2 is called mobilenet_v2_2.
+    name = architecture or known or _architecture_of(facts.get("student", ""))
     if not name and kind != "keras":
         raise ValueError(
-            f"--backbone={path} does not say which student it is: pass --architecture, such as "
-            "--architecture=resnet18"
+            f"backbone={path}: expected a card beside it that names its architecture; got none: pass "
+            "architecture=NAME, such as resnet18"
         )
     if name:
         students.validate(name)
@@ -103,14 +109,14 @@ def _check_padding(path, name, facts):
     """Refuses weights that are right for another padding than that of the network built here."""
     if "format" not in facts and names.parse(name).family in _ONCE_PADDED_OTHERWISE:
         raise ValueError(
-            f"expected a backbone whose strided convolutions were padded on all sides; got "
-            f"--backbone={path}, a {name} that an older version exported, which padded them on one "
-            "side: train and export it again (it can still be evaluated and served)"
+            f"backbone={path}: expected a student whose strided convolutions were padded on all "
+            f"sides; got a {name} that an older version exported, which padded them on one side: "
+            "train and export it again (it can still be evaluated and served)"
         )
 
 
 def _architecture_of(student):
-    """What the name of a student tells of it: `resnet18_2` is a second `resnet18`."""
+    """The architecture that a student's name suggests: `resnet18_2` is a second `resnet18`."""
     for name in (student, re.sub(r"_\d+$", "", student), student.replace("keras_", "keras:", 1)):
         try:
             students.validate(name)

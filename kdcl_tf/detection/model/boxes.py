@@ -1,5 +1,7 @@
 """Boxes `[x1, y1, x2, y2]` in pixels: overlaps, and the coding that heads learn."""
 
+from __future__ import annotations
+
 import math
 
 import keras_cv
@@ -10,7 +12,7 @@ import tensorflow as tf
 _LARGEST_LOG_SCALE = math.log(1000.0 / 16.0)
 
 
-def iou(boxes, others):
+def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     """Intersection over union of every box with every other.
 
     Args:
@@ -23,8 +25,8 @@ def iou(boxes, others):
     return keras_cv.bounding_box.compute_iou(boxes, others, "xyxy")
 
 
-def coverage(boxes, regions):
-    """The part of every box that lies in a region, for any region.
+def coverage(boxes: tf.Tensor, regions: tf.Tensor) -> tf.Tensor:
+    """The part of every box that lies in each region.
 
     A crowd has no outline of its members: what lies in it is neither object nor background.
 
@@ -41,25 +43,30 @@ def coverage(boxes, regions):
     return tf.math.divide_no_nan(inside, area(boxes)[..., None])
 
 
-def area(boxes):
-    """`[..., 4]` -> `[...]`, pixels squared."""
+def area(boxes: tf.Tensor) -> tf.Tensor:
+    """Areas `[...]` of boxes `[..., 4]`, in square pixels."""
     return tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
 
 
-def clip(boxes, sizes):
+def clip(boxes: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
     """Boxes cut to their image.
 
     Args:
       boxes: `[B, N, 4]`.
       sizes: `[B, 2]` height and width.
+
+    Returns:
+      `[B, N, 4]`.
     """
     height, width = tf.unstack(tf.cast(sizes, boxes.dtype), axis=-1)
     limits = tf.stack([width, height, width, height], axis=-1)[:, None, :]
     return tf.clip_by_value(boxes, 0.0, limits)
 
 
-def encode(boxes, anchors, weights=(1.0, 1.0, 1.0, 1.0)):
-    """What a head must say of an anchor to mean a box.
+def encode(
+    boxes: tf.Tensor, anchors: tf.Tensor, weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+) -> tf.Tensor:
+    """The codes with which a head describes a box relative to an anchor.
 
     Args:
       boxes, anchors: `[..., 4]`, of positive width and height.
@@ -78,7 +85,9 @@ def encode(boxes, anchors, weights=(1.0, 1.0, 1.0, 1.0)):
     return tf.concat([shifts, scales], axis=-1) * weights
 
 
-def decode(codes, anchors, weights=(1.0, 1.0, 1.0, 1.0)):
+def decode(
+    codes: tf.Tensor, anchors: tf.Tensor, weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+) -> tf.Tensor:
     """The inverse of `encode`, for scales up to 62.5.
 
     Args:

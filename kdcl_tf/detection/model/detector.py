@@ -1,6 +1,9 @@
 """Faster R-CNN and Mask R-CNN on a feature pyramid."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
@@ -17,7 +20,7 @@ from kdcl_tf.detection.model import (
 )
 
 _BOX_BINS, _MASK_BINS = 7, 14
-# Proposals: the surest of a level that are looked at, and those that stay.
+# Proposals: how many of a level's highest scores are looked at, and how many of all stay.
 _TRAINED_CANDIDATES, _SERVED_CANDIDATES, _PROPOSALS = 2000, 1000, 1000
 _LEAST_SCORE, _SUPPRESSION = 0.05, 0.5
 
@@ -30,7 +33,7 @@ class Targets:
       boxes: `[B, G, 4]`.
       classes: `[B, G]` int32, -1 for padding.
       crowds: `[B, G]` bool.
-      keys: `[B, 2]` int64, what decides the samples of each image.
+      keys: `[B, 2]` int64, a random key for the samples of each image.
       masks: `[B, G, S, S]` uint8 or None, each object's mask within its box.
     """
 
@@ -41,13 +44,13 @@ class Targets:
     masks: tf.Tensor | None = None
 
     @classmethod
-    def of(cls, batch):
-        """From a batch of `scene_views.SceneViews`."""
+    def of(cls, batch: Mapping[str, tf.Tensor]) -> Targets:
+        """From a batch of `scenes.views.SceneViews`."""
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: batch[name] for name in names if name in batch})
 
     @property
-    def is_object(self):
+    def is_object(self) -> tf.Tensor:
         """`[B, G]` bool: neither padding nor crowd."""
         return (self.classes >= 0) & ~self.crowds
 
@@ -63,8 +66,8 @@ class Detector(keras.Model):
       channels: of the pyramid.
       dtype_policy: of all layers but those that predict.
 
-    Its `train_step` takes a batch of `scene_views.SceneViews`.  Every loss is a sum divided by
-    how many anchors, regions or objects were sampled on all replicas.
+    Its `train_step` takes a batch of `scenes.views.SceneViews`.  Every loss is a sum divided by
+    the number of anchors, regions or objects that were sampled on all replicas.
 
     Source: Ren et al., "Faster R-CNN", 2015; Lin et al., "Feature Pyramid Networks", CVPR 2017;
     He et al., "Mask R-CNN", ICCV 2017.
@@ -72,12 +75,12 @@ class Detector(keras.Model):
 
     def __init__(
         self,
-        backbone,
-        num_classes,
-        masks=False,
-        regions_per_image=512,
-        channels=feature_pyramid.CHANNELS,
-        dtype_policy=None,
+        backbone: keras.Model,
+        num_classes: int,
+        masks: bool = False,
+        regions_per_image: int = 512,
+        channels: int = feature_pyramid.CHANNELS,
+        dtype_policy: str | None = None,
     ):
         super().__init__(name="detector", dtype="float32")
         self.num_classes, self.regions_per_image = num_classes, regions_per_image
@@ -96,25 +99,26 @@ class Detector(keras.Model):
         self.built = True
 
     @property
-    def multiple(self):
+    def multiple(self) -> int:
         """What height and width of the images must be multiples of."""
         return self._levels[-1]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return [self._loss, *self._parts.values()]
 
     @property
-    def watched(self):
-        """The metrics that tell whether training goes wrong: the loss, then its parts."""
+    def watched(self) -> list[keras.metrics.Metric]:
+        """The metrics that show whether training goes wrong: the loss, then its parts."""
         return self.metrics
 
-    def train_step(self, batch):
+    def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One update from a batch, or this replica's part of it; returns the metrics."""
         with tf.GradientTape() as tape:
             sums, counts = self.losses_of(batch, training=True)
             everywhere = _over_replicas(counts)
             parts = [tf.math.divide_no_nan(sums[kind], everywhere[kind]) for kind in sums]
-            # Of backbones whose layers have some: every replica has all of it.
+            # Every replica computes all regularisation of the layers, and counts its share.
             regularisation = [each / self._replicas() for each in self.losses]
             loss = tf.add_n([*parts, *regularisation])
             scaled = self.optimizer.scale_loss(loss)
@@ -123,8 +127,10 @@ class Detector(keras.Model):
         self._report(loss, sums, counts)
         return self.get_metrics_result()
 
-    def losses_of(self, batch, training=False):
-        """The sums of the losses of a batch, and how many each is a sum over.
+    def losses_of(
+        self, batch: Mapping[str, tf.Tensor], training: bool = False
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """The sums of the losses of a batch, and the number of terms in each.
 
         Returns:
           Two dicts of scalars, by the kinds of loss.
@@ -146,8 +152,10 @@ class Detector(keras.Model):
             counts["masks"] = tf.math.count_nonzero(sampled.is_object, dtype=tf.float32)
         return sums, counts
 
-    def detect(self, images, sizes, count=100):
-        """What is seen in images.
+    def detect(
+        self, images: tf.Tensor, sizes: tf.Tensor, count: int = 100
+    ) -> dict[str, tf.Tensor]:
+        """The objects that are detected in images.
 
         Args:
           images: `[B, H, W, 3]` normalised, padded to multiples of `multiple`.
@@ -156,7 +164,7 @@ class Detector(keras.Model):
 
         Returns:
           `{"boxes": [B, count, 4], "scores": [B, count], "classes": [B, count] int32, "valid":
-          [B, count] bool}`, surest first; and of Mask R-CNN "masks", `[B, count, 28, 28]`
+          [B, count] bool}`, highest score first; and of Mask R-CNN "masks", `[B, count, 28, 28]`
           probabilities within each box.  Zeros where there are fewer.
         """
         pyramid = self._features(images, training=False)
@@ -187,7 +195,7 @@ class Detector(keras.Model):
         return {int(stride): features for stride, features in levels.items()}
 
     def _aligned(self, pyramid, boxes, images, bins):
-        """Features of flat boxes; the level beyond the backbone's is for proposals alone."""
+        """Features of boxes `[N, 4]`; the level that the pyramid adds is for proposals alone."""
         levels = {stride: pyramid[stride] for stride in self._levels}
         return roi_align.pyramid_align(levels, boxes, images, bins)
 
@@ -195,21 +203,21 @@ class Detector(keras.Model):
         features = self._aligned(pyramid, sampled.boxes, sampled.images, _BOX_BINS)
         logits, codes = self.box_head(features, training=training)
         of_class = tf.minimum(sampled.classes, self.num_classes - 1)
-        wanted = boxes_lib.encode(sampled.own, sampled.boxes, regions.CODE_WEIGHTS)
+        own_codes = boxes_lib.encode(sampled.own, sampled.boxes, regions.CODE_WEIGHTS)
         codes = tf.gather(codes, of_class, batch_dims=1)
         return {
             "classes": losses.classes(logits, sampled.classes, sampled.chosen),
-            "boxes": losses.box_codes(codes, wanted, sampled.is_object, losses.BOX_BETA),
+            "boxes": losses.box_codes(codes, own_codes, sampled.is_object, losses.BOX_BETA),
         }
 
     def _mask_loss(self, pyramid, objects, targets, training):
         features = self._aligned(pyramid, objects.boxes, objects.images, _MASK_BINS)
         logits = _of_class(self.mask_head(features, training=training), objects.classes)
-        wanted = regions.mask_targets(targets.masks, objects, 2 * _MASK_BINS)
-        return losses.masks(logits, wanted, objects.is_object)
+        own = regions.mask_targets(targets.masks, objects, 2 * _MASK_BINS)
+        return losses.masks(logits, own, objects.is_object)
 
     def _drawn(self, pyramid, found):
-        """`[B, count, 28, 28]` probabilities; only what was found is drawn."""
+        """`[B, count, 28, 28]` probabilities; the mask head runs on detections alone."""
         positions = tf.where(found["valid"])
         missing = tf.cast(tf.shape(positions)[0] == 0, tf.int32)
         positions = tf.pad(positions, [[0, missing], [0, 0]])
@@ -219,7 +227,7 @@ class Detector(keras.Model):
         )
         features = self._aligned(pyramid, boxes, positions[:, 0], _MASK_BINS)
         logits = _of_class(self.mask_head(features, training=False), classes)
-        # Where nothing was found, something was drawn all the same.
+        # The region that only keeps the batch from being empty has no mask.
         drawn = tf.where(valid[:, None, None], tf.sigmoid(logits), 0.0)
         shape = tf.concat([tf.shape(found["valid"]), [2 * _MASK_BINS] * 2], axis=0)
         return tf.scatter_nd(positions, drawn, shape)

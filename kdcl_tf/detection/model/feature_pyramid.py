@@ -1,4 +1,6 @@
-"""The feature pyramid: a backbone's levels, each with the meaning of those above it."""
+"""The feature pyramid: a backbone's levels, each joined with what those above it mean."""
+
+from __future__ import annotations
 
 import keras
 import keras_cv
@@ -8,7 +10,9 @@ CHANNELS = 256
 _NAME = "feature_pyramid"
 
 
-def build(backbone, channels=CHANNELS, dtype=None):
+def build(
+    backbone: keras.Model, channels: int = CHANNELS, dtype: str | None = None
+) -> keras.Model:
     """Builds a feature pyramid on a backbone.
 
     Args:
@@ -43,7 +47,7 @@ def build(backbone, channels=CHANNELS, dtype=None):
     return keras.Model(backbone.input, outputs, name="pyramid")
 
 
-def strides_of(backbone):
+def strides_of(backbone: keras.Model) -> list[int]:
     """The strides of a backbone's levels, in rising order.
 
     Raises:
@@ -53,13 +57,13 @@ def strides_of(backbone):
     rising = [strides[0] << number for number in range(len(strides))]
     if strides != rising or strides[0].bit_count() != 1:
         raise ValueError(
-            f"backbone {backbone.name!r} has levels at strides {strides}: wanted powers of two "
-            "that follow each other, such as 4, 8, 16, 32"
+            f"backbone {backbone.name!r}: expected levels at strides that are powers of two and "
+            f"follow each other, such as 4, 8, 16, 32; got {strides}"
         )
     return strides
 
 
-def backbone_of(pyramid):
+def backbone_of(pyramid: keras.Model) -> keras.Model:
     """The backbone that `build` was given for a pyramid: the same layers, as a `keras.Model`."""
     layer = pyramid.get_layer(_NAME)
     # A list, in the order of the levels, of the dict that the layer was called on.

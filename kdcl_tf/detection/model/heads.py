@@ -1,4 +1,6 @@
-"""The heads: what is said of every position, and of every region."""
+"""The heads: small networks that predict for every position, and for every region."""
+
+from __future__ import annotations
 
 import keras
 
@@ -6,7 +8,7 @@ _HIDDEN = 1024
 _MASK_LAYERS = 4
 
 
-def proposal_head(channels, anchors, dtype=None):
+def proposal_head(channels: int, anchors: int, dtype: str | None = None) -> keras.Model:
     """The head of the region proposal network, shared by all levels.
 
     Args:
@@ -31,8 +33,10 @@ def proposal_head(channels, anchors, dtype=None):
     return keras.Model(features, (objects, codes), name="proposal_head")
 
 
-def box_head(channels, num_classes, size, dtype=None):
-    """Two dense layers that say of a region what it is, and where exactly.
+def box_head(
+    channels: int, num_classes: int, size: int, dtype: str | None = None
+) -> keras.Model:
+    """Two dense layers that predict a region's class, and its exact box.
 
     Args:
       channels: C of the regions' features.
@@ -62,7 +66,9 @@ def box_head(channels, num_classes, size, dtype=None):
     return keras.Model(regions, (logits, codes), name="box_head")
 
 
-def mask_head(channels, num_classes, size, dtype=None):
+def mask_head(
+    channels: int, num_classes: int, size: int, dtype: str | None = None
+) -> keras.Model:
     """A small fully convolutional network that draws the outline of a region's object.
 
     Args:

@@ -1,16 +1,26 @@
 """Which annotated box an anchor or a proposal stands for, if any."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from kdcl_tf.detection.model import boxes as boxes_lib
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
-# A box of which so much lies in a crowd may show one of its members.
+# A box of which this part lies in a crowd may show one of its members.
 _COVERED = 0.7
 
 
-def match(candidates, boxes, is_object, crowds, low, high, keep_best=False):
+def match(
+    candidates: tf.Tensor,
+    boxes: tf.Tensor,
+    is_object: tf.Tensor,
+    crowds: tf.Tensor,
+    low: float,
+    high: float,
+    keep_best: bool = False,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Labels candidates by their overlap with the objects of their image.
 
     Args:
@@ -23,8 +33,8 @@ def match(candidates, boxes, is_object, crowds, low, high, keep_best=False):
       keep_best: also makes the best candidates of every object positive, however low.
 
     Returns:
-      `(matched, labels)`, both `[B, A]` int32: the object that a candidate has most in common
-      with, a position in G, and POSITIVE, NEGATIVE or IGNORED.  A negative that lies in a crowd
+      `(matched, labels)`, both `[B, A]` int32: the object that a candidate overlaps most,
+      a position in G, and POSITIVE, NEGATIVE or IGNORED.  A negative that lies in a crowd
       is ignored.
 
     Source: Ren et al., "Faster R-CNN", 2015, section 3.1.2.

@@ -1,6 +1,10 @@
 """The region proposal network: where in an image there may be an object of any class."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -14,7 +18,11 @@ from kdcl_tf.detection.model import (
 )
 from kdcl_tf.detection.model.anchors import Anchors
 
-# Of anchors with objects: below, between and above.
+if TYPE_CHECKING:
+    from kdcl_tf.detection.model.detector import Targets
+
+# Overlaps with objects: below the first an anchor is background, from the second on an object;
+# between them it is ignored.
 _LOW, _HIGH = 0.3, 0.7
 _SAMPLES, _POSITIVE_FRACTION = 256, 0.5
 _SUPPRESSION = 0.7
@@ -23,7 +31,7 @@ _SMALLEST_SIDE = 1e-3
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """What the head says, level by level, in the order of the strides.
+    """The predictions of the head, level by level, in the order of the strides.
 
     Attributes:
       anchors: `[A, 4]` a level.
@@ -31,9 +39,9 @@ class Predictions:
       codes: `[B, A, 4]` a level, of `boxes.encode`.
     """
 
-    anchors: list
-    logits: list
-    codes: list
+    anchors: list[tf.Tensor]
+    logits: list[tf.Tensor]
+    codes: list[tf.Tensor]
 
 
 class ProposalNetwork:
@@ -48,11 +56,11 @@ class ProposalNetwork:
     CVPR 2017, section 4.1.
     """
 
-    def __init__(self, strides, channels, dtype=None):
+    def __init__(self, strides: Sequence[int], channels: int, dtype: str | None = None):
         self.anchors = Anchors(strides)
         self.head = heads.proposal_head(channels, self.anchors.count, dtype)
 
-    def predict(self, pyramid, training=False):
+    def predict(self, pyramid: Mapping[int, tf.Tensor], training: bool = False) -> Predictions:
         """`Predictions` from `{stride: [B, H, W, C]}`."""
         anchors, logits, codes = [], [], []
         for stride in self.anchors.strides:
@@ -63,8 +71,10 @@ class ProposalNetwork:
             codes.append(tf.reshape(shifts, [batch, -1, 4]))
         return Predictions(anchors, logits, codes)
 
-    def losses(self, predictions, targets):
-        """How wrong a sample of each image's anchors is.
+    def losses(
+        self, predictions: Predictions, targets: Targets
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """The losses of a sample of each image's anchors.
 
         Args:
           predictions: of `predict`.
@@ -82,21 +92,23 @@ class ProposalNetwork:
         codes = tf.gather(tf.concat(predictions.codes, axis=1), indices, batch_dims=1)
         is_object = chosen & (tf.gather(labels, indices, batch_dims=1) == matching.POSITIVE)
         own = tf.gather(targets.boxes, tf.gather(matched, indices, batch_dims=1), batch_dims=1)
-        wanted = boxes_lib.encode(own, tf.gather(anchors, indices))
+        own_codes = boxes_lib.encode(own, tf.gather(anchors, indices))
         sums = {
             "objectness": losses.objectness(logits, is_object, chosen),
-            "proposal_boxes": losses.box_codes(codes, wanted, is_object, losses.PROPOSAL_BETA),
+            "proposal_boxes": losses.box_codes(codes, own_codes, is_object, losses.PROPOSAL_BETA),
         }
         return sums, tf.math.count_nonzero(chosen, dtype=tf.float32)
 
-    def propose(self, predictions, sizes, candidates, count):
+    def propose(
+        self, predictions: Predictions, sizes: tf.Tensor, candidates: int, count: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The boxes that most look like objects.
 
         Args:
           predictions: of `predict`.
           sizes: `[B, 2]` height and width of the images, without padding.
-          candidates: the surest boxes of each level that are looked at.
-          count: boxes that stay.
+          candidates: how many boxes of each level, of the highest scores, are looked at.
+          count: how many boxes stay.
 
         Returns:
           `(boxes [B, count, 4], valid [B, count])`, inside the images; no gradient passes.

@@ -1,19 +1,25 @@
 """The regions that the second stage is trained on: proposals, labelled and sampled."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
 from kdcl_tf.detection.model import boxes as boxes_lib, matching, sampling
 
-# Of regions with objects: from here on a region is one.
+if TYPE_CHECKING:
+    from kdcl_tf.detection.model.detector import Targets
+
+# The overlap with an object from which a region shows it.
 _OVERLAP = 0.5
 _POSITIVE_FRACTION = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
 class Regions:
-    """A flat batch of regions with what the heads should say of them.
+    """A flat batch of regions with the targets of the heads.
 
     Attributes:
       boxes: `[N, 4]`, pixels of the image.
@@ -33,7 +39,7 @@ class Regions:
     chosen: tf.Tensor
     is_object: tf.Tensor
 
-    def objects(self):
+    def objects(self) -> Regions:
         """The regions that show objects; where there are none, one that is not chosen."""
         positions = tf.where(self.is_object)[:, 0]
         # TensorFlow's convolutions for CPUs fail on an empty batch.
@@ -46,7 +52,9 @@ class Regions:
         return Regions(**fields)
 
 
-def sample(proposals, valid, targets, num_classes, count):
+def sample(
+    proposals: tf.Tensor, valid: tf.Tensor, targets: Targets, num_classes: int, count: int
+) -> Regions:
     """Samples regions among the proposals and the objects themselves.
 
     Args:
@@ -68,7 +76,7 @@ def sample(proposals, valid, targets, num_classes, count):
         proposals, targets.boxes, targets.is_object, targets.crowds, _OVERLAP, _OVERLAP
     )
     labels = tf.where(valid, labels, matching.IGNORED)
-    # Other numbers than for the anchors.
+    # Another key than the anchors', so that the two samples are independent.
     indices, chosen = sampling.sample(labels, targets.keys + [[0, 1]], count, _POSITIVE_FRACTION)
     own, labels, matched = (
         tf.gather(each, indices, batch_dims=1) for each in (proposals, labels, matched)
@@ -87,8 +95,8 @@ def sample(proposals, valid, targets, num_classes, count):
     )
 
 
-def mask_targets(masks, regions, size):
-    """What the mask head should draw in each region.
+def mask_targets(masks: tf.Tensor, regions: Regions, size: int) -> tf.Tensor:
+    """The masks that the mask head should draw in each region.
 
     Args:
       masks: `[B, G, S, S]` uint8, each object's mask within its own box.
@@ -108,7 +116,7 @@ def mask_targets(masks, regions, size):
     step = (inside[:, 2:] - inside[:, :2]) / size
     first = inside[:, :2] + 0.5 * step
     last = first + (size - 1) * step
-    # A row of zeros around, so that masks end softly where `crop_and_resize` would cut.
+    # Padded with zeros, so that masks fade out where `crop_and_resize` would cut them off.
     padded = tf.pad(tf.cast(own, tf.float32), [[0, 0], [1, 1], [1, 1]])[..., None]
     windows = tf.gather(tf.concat([first, last], axis=-1), [1, 0, 3, 2], axis=-1)
     windows = (windows + 1.0) / (resolution + 1.0)
@@ -116,7 +124,7 @@ def mask_targets(masks, regions, size):
     return tf.cast(drawn[..., 0] >= 0.5, tf.float32)
 
 
-def decode(codes, boxes, sizes):
+def decode(codes: tf.Tensor, boxes: tf.Tensor, sizes: tf.Tensor) -> tf.Tensor:
     """`boxes.decode` of the second stage, cut to the images.
 
     Args:
@@ -133,5 +141,5 @@ def decode(codes, boxes, sizes):
     return tf.reshape(clipped, shape)
 
 
-# Of the codes of boxes, which are smaller than those of anchors.
+# Weights of the codes of boxes, which are smaller than those of anchors.
 CODE_WEIGHTS = (10.0, 10.0, 5.0, 5.0)

@@ -1,5 +1,9 @@
 """RoIAlign: features of fixed size for boxes of any size, without rounding."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
 import tensorflow as tf
 
 # Samples a bin and axis.
@@ -9,7 +13,15 @@ SAMPLING_RATIO = 2
 _CANONICAL_SIDE, _CANONICAL_STRIDE = 224.0, 16.0
 
 
-def roi_align(features, boxes, images, stride, size, sampling_ratio=SAMPLING_RATIO, aligned=True):
+def roi_align(
+    features: tf.Tensor,
+    boxes: tf.Tensor,
+    images: tf.Tensor,
+    stride: int,
+    size: int,
+    sampling_ratio: int = SAMPLING_RATIO,
+    aligned: bool = True,
+) -> tf.Tensor:
     """Averages of bilinear samples in each of `size` x `size` bins of every box.
 
     Args:
@@ -33,7 +45,9 @@ def roi_align(features, boxes, images, stride, size, sampling_ratio=SAMPLING_RAT
     return _align([features], [stride], first, boxes, images, size, sampling_ratio, aligned)
 
 
-def pyramid_align(pyramid, boxes, images, size):
+def pyramid_align(
+    pyramid: Mapping[int, tf.Tensor], boxes: tf.Tensor, images: tf.Tensor, size: int
+) -> tf.Tensor:
     """`roi_align` with each box on the level of its size.
 
     Args:
@@ -49,7 +63,7 @@ def pyramid_align(pyramid, boxes, images, size):
     return _align(levels, strides, numbers, boxes, images, size, SAMPLING_RATIO, aligned=True)
 
 
-def strides_of(boxes, strides):
+def strides_of(boxes: tf.Tensor, strides: Sequence[int]) -> tf.Tensor:
     """The stride of each box's level.
 
     Args:
@@ -63,19 +77,19 @@ def strides_of(boxes, strides):
     Source: Lin et al., "Feature Pyramid Networks", CVPR 2017, Eq. 1.
     """
     side = tf.sqrt(tf.reduce_prod(tf.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=-1))
-    # The small number keeps exactly 112 on its level whatever the logarithm rounds to.
+    # The 1e-6 keeps a side of exactly 112 on its level however the logarithm rounds.
     doublings = tf.floor(tf.math.log(side / _CANONICAL_SIDE + 1e-8) / tf.math.log(2.0) + 1e-6)
-    wanted = _CANONICAL_STRIDE * 2.0**doublings
-    return tf.cast(tf.clip_by_value(wanted, strides[0], strides[-1]), tf.int32)
+    own = _CANONICAL_STRIDE * 2.0**doublings
+    return tf.cast(tf.clip_by_value(own, strides[0], strides[-1]), tf.int32)
 
 
 def _align(levels, strides, numbers, boxes, images, size, sampling_ratio, aligned):
     """`roi_align` of boxes on the levels of their `numbers`.
 
-    Each bin is a weighted sum of some features: a sparse matrix, times all features of all
-    levels.  Nothing is so gathered of which there would be sixteen times as much, and the
-    gradient is the transpose, added up in a fixed order.  The one of
-    `tf.image.crop_and_resize` is not: on CPUs its threads overwrite each other's sums.
+    Each bin is a weighted sum of some features, so that all bins are a sparse matrix times the
+    features of all levels.  That gathers no copies of features, which would take sixteen times
+    their memory, and its gradient is the product with the transposed matrix.  The gradient of
+    `tf.image.crop_and_resize` is wrong on CPUs, where its threads overwrite each other's sums.
     """
     channels = levels[0].shape[-1]
     shapes = tf.stack([tf.shape(level)[1:3] for level in levels])

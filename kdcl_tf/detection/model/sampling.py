@@ -1,11 +1,15 @@
 """The few candidates of an image that are trained on."""
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from kdcl_tf.detection.model.matching import NEGATIVE, POSITIVE
 
 
-def sample(labels, keys, count, positive_fraction):
+def sample(
+    labels: tf.Tensor, keys: tf.Tensor, count: int, positive_fraction: float
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws candidates of every image: positives up to a fraction, the rest negatives.
 
     What is drawn of an image depends on its key and labels alone, not on the others of its
@@ -15,7 +19,7 @@ def sample(labels, keys, count, positive_fraction):
       labels: `[B, A]` of `matching.match`, A >= 1.
       keys: `[B, 2]` int64, a stateless key for each image.
       count: S, candidates an image.
-      positive_fraction: at most so many of them are positive.
+      positive_fraction: at most this part of them are positive.
 
     Returns:
       `(indices, chosen)`, `[B, S]` int32 positions in A and bool.  Positives come first; where
@@ -27,7 +31,7 @@ def sample(labels, keys, count, positive_fraction):
 
     def of_image(image):
         labels, key = image
-        # Positive numbers, so that whoever may not be drawn sorts last.
+        # Above 0, so that candidates that may not be drawn sort last.
         chances = tf.random.stateless_uniform(tf.shape(labels), key, minval=0.5, maxval=1.0)
         positives, is_positive = _draw(chances, labels == POSITIVE, most_positive)
         left = count - tf.math.count_nonzero(is_positive, dtype=tf.int32)

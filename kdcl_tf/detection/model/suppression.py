@@ -1,28 +1,33 @@
-"""Non-maximum suppression: of boxes that say the same, the one that is surest stays."""
+"""Non-maximum suppression: of boxes that show the same object, that of the highest score stays."""
+
+from __future__ import annotations
 
 import tensorflow as tf
 
-# Lower than any logit, higher than what a box that is out of question is given.
+# Lower than any logit, higher than the minus infinity of a box that is excluded.
 _LOWEST = -1e8
 
 
-def keep_proposals(boxes, scores, levels, count, threshold):
-    """The surest boxes of every image, each level by itself.
+def keep_proposals(
+    boxes: tf.Tensor, scores: tf.Tensor, levels: tf.Tensor, count: int, threshold: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The boxes of the highest scores in every image, each level by itself.
 
     Args:
       boxes: `[B, N, 4]`.
-      scores: `[B, N]` logits; minus infinity for boxes that are out of question.
+      scores: `[B, N]` logits; minus infinity excludes a box.
       levels: `[N]` int32; boxes of two levels do not suppress each other.
       count: boxes an image that stay at most.
-      threshold: above so much intersection over union, the less sure one goes.
+      threshold: of two boxes whose intersection over union is above it, the one of the lower
+        score goes.
 
     Returns:
-      `(boxes [B, count, 4], valid [B, count])`, surest first; zeros where there are fewer.
+      `(boxes [B, count, 4], valid [B, count])`, highest score first; zeros where there are fewer.
     """
 
     def of_image(image):
         boxes, scores = image
-        # One box that is no number would hide how far the others reach.
+        # A single NaN would make the extent of all boxes NaN.
         boxes = tf.where(scores[:, None] > _LOWEST, boxes, 0.0)
         kept, number = tf.raw_ops.NonMaxSuppressionV4(
             boxes=_apart(boxes, levels),
@@ -45,19 +50,21 @@ def _apart(boxes, levels):
     return boxes + (tf.cast(levels, boxes.dtype) * extent)[:, None]
 
 
-def keep_detections(boxes, scores, count, threshold, least_score):
-    """The surest detections of every image, each class by itself.
+def keep_detections(
+    boxes: tf.Tensor, scores: tf.Tensor, count: int, threshold: float, least_score: float
+) -> dict[str, tf.Tensor]:
+    """The detections of the highest scores in every image, each class by itself.
 
     Args:
       boxes: `[B, N, C, 4]`, a box of each class for each of N regions.
-      scores: `[B, N, C]` probabilities; 0 for regions that are out of question.
+      scores: `[B, N, C]` probabilities; 0 excludes a region.
       count: detections an image, over all classes.
       threshold: as in `keep_proposals`.
-      least_score: what is less sure goes.
+      least_score: detections of a lower score go.
 
     Returns:
       `{"boxes": [B, count, 4], "scores": [B, count], "classes": [B, count] int32, "valid":
-      [B, count] bool}`, surest first; zeros where there are fewer.
+      [B, count] bool}`, highest score first; zeros where there are fewer.
     """
     found = tf.image.combined_non_max_suppression(
         boxes,

@@ -21,7 +21,7 @@ class Scenes:
     Boxes are `[x1, y1, x2, y2]` in pixels of the file, x2 = x1 + width.
 
     Attributes:
-      images: `storage.Files` or `storage.Records` of N images.
+      images: `storage.Files` or `storage.TFRecords` of N images.
       ids: `[N]` int64, COCO's numbers of the images.
       sizes: `[N, 2]` int32, (height, width) in pixels.
       offsets: `[N + 1]` int64.
@@ -38,7 +38,7 @@ class Scenes:
         none of the arrays above; of the whole split, also after `take`.
     """
 
-    images: storage.Files | storage.Records
+    images: storage.Files | storage.TFRecords
     ids: np.ndarray
     sizes: np.ndarray
     offsets: np.ndarray
@@ -92,7 +92,7 @@ class Scenes:
         if not len(self.dropped_ids):
             return None
         return (
-            f"{name}: {len(self.dropped_ids)} of the boxes are left out, which have no area inside"
+            f"{name}: {len(self.dropped_ids)} boxes are left out, since they have no area inside"
             f" their image; the first is that of annotation {self.dropped_ids[0]}"
         )
 
@@ -108,7 +108,7 @@ _FLAT = ("boxes", "classes", "crowds", "areas", "annotation_ids")
 
 
 def arranged(
-    images: storage.Files | storage.Records,
+    images: storage.Files | storage.TFRecords,
     ids: np.ndarray,
     sizes: np.ndarray,
     owners: np.ndarray,
@@ -205,5 +205,5 @@ class SceneDataset:
     def warnings(self) -> tuple[str, ...]:
         """A line for each split that has boxes that could not be used."""
         splits = (("train", self.train), ("test", self.test))
-        told = (scenes.warning(f"{split} of {self.name}") for split, scenes in splits)
-        return tuple(filter(None, told))
+        lines = (scenes.warning(f"{split} of {self.name}") for split, scenes in splits)
+        return tuple(filter(None, lines))

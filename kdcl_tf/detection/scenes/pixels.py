@@ -1,4 +1,4 @@
-"""The pixels of one scene at a time, or the error that names it."""
+"""Decodes the image of one scene at a time; the error of a bad one names it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kdcl_tf.detection.scenes import dataset as scenes_lib
 
 
 class ScenePixels:
-    """Decodes images in a graph, and checks that they have the size that is annotated.
+    """Decodes images in a graph, and checks that they have the annotated size.
 
-    Boxes of an image of another size would be at wrong places, so none is passed over.
+    The boxes of an image of another size would be misplaced, so it is always an error.
 
     Attributes:
       scenes: `Scenes`.
@@ -27,10 +27,10 @@ class ScenePixels:
 
         Raises:
           BadImageError: in one line with the image's name and id, when it cannot be
-            decoded or has another size; inside an error of the stream that runs this,
-            where `bad_images.told_in_one_line` finds it.
+            decoded or has another size. It arrives inside an error of the stream that runs
+            this, from which `bad_images.told_in_one_line` recovers it.
         """
-        # The one way in which a graph can go on after an operation has failed.
+        # `ignore_errors` is the only way for a graph to continue after a failed operation.
         one = tf.data.Dataset.from_tensors(index)
         good = one.map(lambda each: (self._checked(each), True)).ignore_errors()
         bad = one.map(lambda _: (tf.zeros([0, 0, 3], tf.uint8), False))
@@ -44,10 +44,10 @@ class ScenePixels:
         return tf.cond(is_good, lambda: pixels, refused)
 
     def check(self) -> None:
-        """Decodes every image once: what would end a run does so before it trains.
+        """Decodes every image once, so that a bad one is found before a run trains.
 
         Raises:
-          BadImageError: at the first that is bad, as `decoded`.
+          BadImageError: at the first bad image, as `decoded`.
         """
         indices = tf.data.Dataset.range(len(self.scenes))
         sides = indices.map(
@@ -71,7 +71,7 @@ class ScenePixels:
         raise bad_images.BadImageError(f"image '{name}' of id {number} {self._fault(index)}")
 
     def _fault(self, index):
-        """What follows the image's name in the error."""
+        """The part of the error after the image's name."""
         try:
             content = self.scenes.images.read(index)
         except (OSError, tf.errors.OpError) as error:
@@ -81,8 +81,8 @@ class ScenePixels:
             return f"cannot be decoded: {reason}"
         with tf.device("CPU:0"):
             height, width = decoding.rgb(tf.constant(content)).shape[:2]
-        wanted = " x ".join(map(str, self.scenes.sizes[index]))
+        expected = " x ".join(map(str, self.scenes.sizes[index]))
         return (
-            f"has another size than annotated: got {height} x {width} pixels (height x width),"
-            f" wanted {wanted}; mend the image or its annotations"
+            f"has another size than annotated: expected {expected} pixels (height x width); got"
+            f" {height} x {width}; correct the image or its annotations"
         )

@@ -16,7 +16,7 @@ class SceneTruth:
 
     Attributes:
       scenes: `Scenes`.
-      masks: whether masks are wanted.
+      masks: whether the annotations have masks.
     """
 
     def __init__(self, scenes: scenes_lib.Scenes, masks: bool):

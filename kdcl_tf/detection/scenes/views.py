@@ -15,7 +15,7 @@ from kdcl_tf.detection.scenes import (
     truth as scene_truth,
 )
 
-# What an image's key is folded with, so that what it decides is independent.
+# Folded into an image's key, so that its random choices are independent.
 _MIRROR, _SAMPLING = 0, 1
 
 
@@ -23,7 +23,7 @@ class SceneViews(order_lib.Epochs):
     """Streams epochs of a `SceneDataset` as batches of B images and G boxes an image.
 
     An image is scaled so that its shorter side is `short_side`, or its longer one
-    `long_side` where it would else be longer; normalised; mirrored with p = 1/2; and
+    `long_side` where it would be longer otherwise; normalised; mirrored with p = 1/2; and
     padded with zeros at the right and at the bottom to what is the smallest multiple
     of `multiple` for all images of the batch: of the whole batch, also where replicas
     share it out. A batch is a dict:
@@ -38,7 +38,7 @@ class SceneViews(order_lib.Epochs):
     | `classes` | `[B, G]` int32 | 0..C-1; padding is -1 |
     | `crowds` | `[B, G]` bool | padding is False |
     | `masks` | `[B, G, 112, 112]` uint8 | with `masks`; see `masks.within_box`; of crowds 0 |
-    | `keys` | `[B, 2]` int64 | of all that chance decides later for the image |
+    | `keys` | `[B, 2]` int64 | of the random choices that are made later for the image |
 
     G is the most that an image of the batch has, 1 at least. B, H, W and G are None in
     the element spec. An image that cannot be decoded, or has another size than
@@ -65,7 +65,7 @@ class SceneViews(order_lib.Epochs):
           flip: whether images are mirrored at all.
           masks: whether a batch has masks, which the scenes must have.
           normalization: of the images.
-          multiple: of which the sides of a batch are one.
+          multiple: the sides of a batch are multiples of it.
 
         Raises:
           ValueError: for sides that are not in rising order, scenes without masks.
@@ -73,13 +73,15 @@ class SceneViews(order_lib.Epochs):
         super().__init__(dataset, seed)
         if not 1 <= short_side <= long_side:
             raise ValueError(
-                f"short_side and long_side: got {short_side} and {long_side}, wanted 1 or more"
-                " pixels and the first not above the second"
+                "short_side and long_side: expected 1 or more pixels and the first not above the "
+                f"second; got {short_side} and {long_side}"
             )
         if multiple < 1:
-            raise ValueError(f"multiple: got {multiple}, wanted 1 or more pixels")
+            raise ValueError(f"multiple: expected 1 or more pixels; got {multiple}")
         if masks and dataset.train.segmentations is None:
-            raise ValueError(f"masks: data set {dataset.name!r} was loaded without them")
+            raise ValueError(
+                f"masks: expected a data set that was loaded with masks; got {dataset.name!r} without"
+            )
         self._sides = short_side, long_side
         self._flip, self._masks, self._multiple = flip, masks, multiple
         self._normalization = normalization
@@ -198,7 +200,7 @@ def scaled_sizes(sizes: np.ndarray, short_side: int, long_side: int) -> np.ndarr
 
 
 def _resized(pixels: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """float32 in 0..255, bilinear; antialiased where it shrinks, as else nothing is left out."""
+    """float32 in 0..255, bilinear; antialiased where it shrinks, as only that skips pixels."""
     shrinks = tf.reduce_any(size < tf.shape(pixels)[:2])
     return tf.cond(
         shrinks,

@@ -58,7 +58,7 @@ class Branched(Cohort):
         """The one network, so that the penalty on a shared layer counts once."""
         return [self.network]
 
-    def views(self, inputs) -> dict[str, tf.Tensor]:
+    def views(self, inputs: Any) -> dict[str, tf.Tensor]:
         if isinstance(inputs, dict):
             raise ValueError(
                 f"the students of {type(self).__name__} share their lower layers, and so their "
@@ -66,7 +66,7 @@ class Branched(Cohort):
             )
         return super().views(inputs)
 
-    def compile(self, optimizer="rmsprop", **kwargs) -> None:
+    def compile(self, optimizer: Any = "rmsprop", **kwargs: Any) -> None:
         """As `Cohort.compile`, with one optimizer for all, since they share variables."""
         if isinstance(optimizer, dict):
             raise ValueError(

@@ -57,9 +57,9 @@ class PhotometricTest(tf.test.TestCase, parameterized.TestCase):
         uniform = [0.3, 0.5, 0.5, 0.5, 0.5]
         uniform[1 + list(STEPS).index(name)] = draw
         change = 0.4 * (2 * draw - 1)
-        wanted = STEPS[name](IMAGE, change if name == "hue" else 1 + change)
+        expected = STEPS[name](IMAGE, change if name == "hue" else 1 + change)
         found = distorted(Photometric(**{**NONE, name: 0.4}), uniform)
-        self.assertAllClose(found, wanted, atol=1e-5)
+        self.assertAllClose(found, expected, atol=1e-5)
 
     def test_lighting(self):
         found = distorted(Photometric(**{**NONE, "lighting": 0.1}), [0.5] * 5, [1.0, -2.0, 0.5])
@@ -72,12 +72,12 @@ class PhotometricTest(tf.test.TestCase, parameterized.TestCase):
         factors |= {"saturation": 0.88, "hue": 0.06}
         draws = [0.75, 0.125, 0.35, 0.8]
         for number, order in enumerate(itertools.permutations(STEPS)):
-            wanted = IMAGE
+            expected = IMAGE
             for name in order:
-                wanted = STEPS[name](wanted, factors[name])
-            wanted = light(wanted, [0.1, 0.0, 0.0])
+                expected = STEPS[name](expected, factors[name])
+            expected = light(expected, [0.1, 0.0, 0.0])
             found = distorted(policy, [(number + 0.5) / 24, *draws], [1.0, 0.0, 0.0])
-            self.assertAllClose(found, wanted, atol=1e-5, msg=str(order))
+            self.assertAllClose(found, expected, atol=1e-5, msg=str(order))
 
     def test_strength_0_is_no_change(self):
         uniform = np.random.default_rng(0).random(5)
@@ -100,7 +100,7 @@ class PhotometricTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose((matrix[3:4], added[3:4]), alone)
 
     def test_a_negative_strength_is_refused(self):
-        with self.assertRaisesRegex(ValueError, "hue: got -0.1, wanted 0"):
+        with self.assertRaisesRegex(ValueError, "hue: expected 0 or more; got -0.1"):
             Photometric(hue=-0.1)
 
 

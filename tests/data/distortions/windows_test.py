@@ -30,11 +30,11 @@ class WindowsTest(tf.test.TestCase, parameterized.TestCase):
     def test_they_are_the_definitions(self, height, width):
         uniform = draws(500)
         found = Windows().windows(uniform, height, width).numpy()
-        wanted = [by_definition(row.astype(np.float64), height, width) for row in uniform]
-        pairs = [(got, want) for got, want in zip(found, wanted) if want is not None]
+        expected = [by_definition(row.astype(np.float64), height, width) for row in uniform]
+        pairs = [(got, expect) for got, expect in zip(found, expected) if expect is not None]
         self.assertGreater(len(pairs), 400)
         # float32 rounds a half the other way now and then.
-        exact = np.mean([np.array_equal(got, want) for got, want in pairs])
+        exact = np.mean([np.array_equal(got, expect) for got, expect in pairs])
         self.assertGreater(exact, 0.99)
 
     def test_shares_of_the_area_and_logarithms_of_the_ratio_are_even(self):
@@ -65,10 +65,10 @@ class WindowsTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         (10, 100, [0, 43, 10, 13]), (100, 9, [44, 0, 12, 9]), (30, 40, [0, 0, 30, 40])
     )
-    def test_where_none_fits_it_is_the_largest_central_one(self, height, width, wanted):
+    def test_where_none_fits_it_is_the_largest_central_one(self, height, width, expected):
         # The whole area, and never in the image's own shape.
         policy = Windows(area=(1.0, 1.0))
-        self.assertAllEqual(policy.windows(draws(2), height, width), [wanted] * 2)
+        self.assertAllEqual(policy.windows(draws(2), height, width), [expected] * 2)
 
 
 class ResizeTest(tf.test.TestCase, parameterized.TestCase):
@@ -78,8 +78,8 @@ class ResizeTest(tf.test.TestCase, parameterized.TestCase):
         plain = tf.image.resize(window, [8, 8])
         smooth = tf.image.resize(window, [8, 8], antialias=True)
         self.assertNotAllClose(plain, smooth)
-        wanted = smooth if antialias else plain
-        self.assertAllClose(windows_lib.resize(tf.constant(window), 8, 8), wanted)
+        expected = smooth if antialias else plain
+        self.assertAllClose(windows_lib.resize(tf.constant(window), 8, 8), expected)
 
     def test_a_plain_pixel_stays_as_it_is(self):
         pixel = tf.constant([[[9, 99, 199]]], tf.uint8)

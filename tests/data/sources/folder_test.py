@@ -161,39 +161,39 @@ class RefusedTest(FolderTestCase):
 
     def test_no_train(self):
         self.write("test/red/1.png", png(RED))
-        self.assert_refused(FileNotFoundError, "got test", "wanted train/")
+        self.assert_refused(FileNotFoundError, "expected train/ in it; got test")
 
     def test_no_test(self):
         self.write("train/red/1.png", png(RED))
-        self.assert_refused(FileNotFoundError, "got train", "wanted test/ or validation/ or val/")
+        self.assert_refused(FileNotFoundError, "expected test/ or validation/ or val/ in it; got train")
 
     def test_one_class(self):
         self.write("train/red/1.png", png(RED))
         self.write("test/red/1.png", png(RED))
-        self.assert_refused(ValueError, "got 1 class (red)", "wanted at least 2")
+        self.assert_refused(ValueError, "expected at least 2 classes", "got 1 (red)")
 
     def test_no_class(self):
         self.write("train/1.png", png(RED))
         self.write("test/red/1.png", png(RED))
-        self.assert_refused(ValueError, "got 0 classes", "wanted at least 2")
+        self.assert_refused(ValueError, "expected at least 2 classes", "got none")
 
     def test_test_without_classes(self):
         self.write_pair()
         shutil.rmtree(self.root / "test")
         (self.root / "test").mkdir()
-        self.assert_refused(ValueError, f"{self.root}/test", "got no classes")
+        self.assert_refused(ValueError, f"{self.root}/test", "expected at least 1 class; got none")
 
     @parameterized.parameters("train", "test")
     def test_class_without_images(self, split):
         self.write_pair()
         shutil.rmtree(self.root / split / "red")
         self.write(f"{split}/red/notes.txt", b"")
-        self.assert_refused(ValueError, f"{self.root}/{split}/red", "no images")
+        self.assert_refused(ValueError, f"{self.root}/{split}/red", "expected at least 1 image")
 
     def test_class_that_train_lacks(self):
         self.write_pair()
         self.write("test/green/1.png", png((0, 255, 0)))
-        self.assert_refused(ValueError, "'green'", "train does not have")
+        self.assert_refused(ValueError, "expected only the 2 classes of train", "got 'green'")
 
     @parameterized.named_parameters(
         ("truncated_jpeg", "bad.jpg", lambda: jpeg(RED)[:-40]),

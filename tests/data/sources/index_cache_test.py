@@ -62,9 +62,59 @@ class CacheTest(absltest.TestCase):
         (file,) = self.cache.iterdir()
         for damage in (b"", file.read_bytes()[:-30], b"nothing of the kind"):
             file.write_bytes(damage)
-            self._cached()
+            self._assert_told_and_built_again(file)
             self._cached()
         self.assertEqual(self.built, 4)
+
+    def _assert_told_and_built_again(self, file):
+        before = self.built
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            found = self._cached()
+        self.assertEqual(self.built, before + 1)
+        self.assertEqual(found, ([0, self.built, 2 * self.built], [b"x", b"yz"]))
+        self.assertRegex(told.getvalue(), rf"^the index '{file}' is damaged \(.+\): it is built again\n$")
+
+    def test_any_flipped_bit_is_found(self):
+        """Whether or not the zip format would find it: a flag there also turns checks off."""
+        self._cached()
+        (file,) = self.cache.iterdir()
+        good = file.read_bytes()
+        for position in range(0, len(good), 7):
+            damaged = bytearray(good)
+            damaged[position] ^= 1 << position % 8
+            file.write_bytes(damaged)
+            before = self.built
+            with contextlib.redirect_stderr(io.StringIO()):
+                numbers, names = self._cached()
+            # Bits that zip does not read change nothing that is in the file.
+            self.assertIn(numbers, ([0, 1, 2], [0, self.built, 2 * self.built]))
+            self.assertEqual(numbers == [0, 1, 2], self.built == before)
+            self.assertEqual(names, [b"x", b"yz"])
+
+    def test_an_altered_index_and_another_file_s_are_built_again(self):
+        self._cached()
+        (file,) = self.cache.iterdir()
+        with np.load(file) as stored:
+            arrays = dict(stored)
+        for name, other in (
+            ("numbers", np.array([0, 1, 3])),
+            ("numbers", np.array([0, 1, 2], np.int32)),
+            ("names", np.array([b"x", b"zz"])),
+            ("more", np.zeros([1])),
+        ):
+            np.savez(file, **{**arrays, name: other})
+            self._assert_told_and_built_again(file)
+        np.savez(file, **{name: arrays[name] for name in ("numbers", "names")})
+        self._assert_told_and_built_again(file)
+        good = file.read_bytes()
+        self._cached("another feature")
+        (other,) = set(self.cache.iterdir()) - {file}
+        other.write_bytes(good)
+        before = self.built
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            self._cached("another feature")
+        self.assertEqual(self.built, before + 1)
+        self.assertIn("its checksum is another", told.getvalue())
 
     def test_a_cache_that_cannot_be_written_to_is_told_and_done_without(self):
         self.cache.write_text("a file in the place of the folder")

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.data import storage
 from kdcl_tf.data.sources import record_index
 from tests import image_files
 
@@ -50,6 +51,25 @@ class LocateTest(tf.test.TestCase):
             self.assertEqual(images.read(2), b"three" * 9)
             self.assertEqual(images.read(22), b"four" * 9)
         self.assertLen(calls, 2)  # Traced once a file; the second time the cache has it.
+
+    def test_a_file_that_is_written_anew_under_its_old_time_is_found_when_it_is_read(self):
+        path = self._write("a", ["one", "two"])
+        times = os.stat(path)
+        record_index.locate([path], "image", _facts, ())
+        self._write("a", ["one", "ten"])
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        images, found = record_index.locate([path], "image", _facts, ())
+        self.assertEqual(b"".join(found["letters"].tolist()), b"onetwo")
+        self.assertEqual(images.read(0), b"one" * 9)
+        message = f"file '{path}': expected the records that it had .*; got another record 1:"
+        for read in (lambda: images.read(1), lambda: list(images.read_all())):
+            with self.assertRaisesRegex(storage.ChangedError, message):
+                read()
+        with self.assertRaises(tf.errors.InvalidArgumentError):
+            tf.function(images.content)(tf.constant(1))
+        os.utime(path)
+        images, found = record_index.locate([path], "image", _facts, ())
+        self.assertEqual(images.read(1), b"ten" * 9)
 
     def test_a_file_without_records(self):
         images, found = record_index.locate([self._write("a", [])], "image", _facts, ())

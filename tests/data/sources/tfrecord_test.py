@@ -1,7 +1,9 @@
 """Tests of kdcl_tf.data.sources.tfrecord, on files written here."""
 
+import os
 import pathlib
 import shutil
+import subprocess
 from unittest import mock
 
 import numpy as np
@@ -9,8 +11,20 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data
+from kdcl_tf.data.bad_images import told_in_one_line
 from kdcl_tf.data.sources import record_index
 from tests import image_files
+
+
+def features_example(values):
+    """A serialised example of features `{name: [values]}` of any kinds."""
+    example = tf.train.Example()
+    for name, several in values.items():
+        feature = example.features.feature[name]
+        kinds = {bytes: feature.bytes_list, float: feature.float_list, int: feature.int64_list}
+        for value in several:
+            kinds[type(value)].value.append(value)
+    return example.SerializeToString()
 
 
 class TfrecordTestCase(tf.test.TestCase, parameterized.TestCase):
@@ -105,30 +119,145 @@ class IndexTest(TfrecordTestCase):
             self.assertAllEqual(self.levels(self.load().train), self.levels(first.train))
 
 
+    def test_a_first_shard_without_records(self):
+        self.write("train", [0, 1])
+        self.write("test", [0, 1])
+        (self.folder / "train-00000-of-00002").rename(self.folder / "train-00001-of-00003")
+        (self.folder / "train-00001-of-00002").rename(self.folder / "train-00002-of-00003")
+        (self.folder / "train-00000-of-00003").write_bytes(b"")
+        self.assertAllEqual(self.load().train.labels, [0, 1])
+
+    def test_features_by_their_names(self):
+        for split in ("train", "test"):
+            records = [
+                image_files.example(image_files.encode(image_files.photo(n)), n, "picture", "class")
+                for n in range(2)
+            ]
+            image_files.write_records(self.folder / split, records)
+        keys = {"tfrecord_image_key": "picture", "tfrecord_label_key": "class"}
+        self.assertAllEqual(self.load(**keys).train.labels, [0, 1])
+        with self.assertRaisesRegex(ValueError, "expected features picture and image/class/label"):
+            self.load(tfrecord_image_key="picture")
+        with self.assertRaisesRegex(ValueError, "tfrecord_label_key=y: expected a data set tfrecord"):
+            data.load("digits", tfrecord_label_key="y")
+
+
+    @parameterized.product(
+        distortion=("padded_crop", "resized_crop"), where=("memory", "disk")
+    )
+    def test_labels_that_changed_under_the_old_time_are_found(self, distortion, where):
+        """Bad images may be left out, but never is a set read whose labels are of other images."""
+        content = image_files.encode(image_files.photo())
+        one, two = (image_files.example(content, label) for label in (0, 1))
+        path = self.folder / "train"
+        image_files.write_records(self.folder / "test", [one, two])
+        image_files.write_records(path, [one, two] * 3)
+        times, name = path.stat(), f"tfrecord:{self.folder}"
+        arguments = {"distortion": distortion, "image_size": 8, "skip_bad_images": True}
+        data.load(name, storage=where, **arguments)
+        image_files.write_records(path, [two, one] * 3)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        self.assertEqual(path.stat().st_size, times.st_size)
+        with self.assertRaisesRegex((ValueError, OSError), f"^TFRecord file '{path}': expected the"):
+            dataset = data.load(name, storage=where, **arguments)
+            with told_in_one_line():
+                list(data.create_views(dataset, ("a",), seed=0).epoch(0, 3))
+
+
 class RefusedTest(TfrecordTestCase):
     def test_no_files(self):
-        self.assert_refused(FileNotFoundError, "got no files", "wanted a folder or a pattern")
+        self.assert_refused(FileNotFoundError, "expected a folder of TFRecord files, or a pattern", "got no files")
 
     def test_no_split(self):
         self.write("train", [0, 1])
-        self.assert_refused(FileNotFoundError, "got 2 files", "test or validation or val")
+        self.assert_refused(FileNotFoundError, "with test or validation or val in their names", "got 2 others")
 
     def test_a_missing_shard(self):
         self.write("train", [0, 1, 0, 1], shards=4)
         self.write("test", [0, 1])
         (self.folder / "train-00002-of-00004").unlink()
-        self.assert_refused(FileNotFoundError, "got 3 of 4 shards", "missing is number 2")
+        self.assert_refused(FileNotFoundError, "expected all 4 shards; got 3, without number 2")
 
     def test_other_features(self):
         self.write("test", [0, 1])
         record = image_files.example(b"", 0, "picture", "class")
         image_files.write_records(self.folder / "train-00000-of-00001", [record])
-        self.assert_refused(ValueError, "got features class, picture; wanted image/encoded and")
+        self.assert_refused(ValueError, "expected features image/encoded and", "got features class, picture")
 
     def test_other_records(self):
         self.write("test", [0, 1])
         image_files.write_records(self.folder / "train", [b"\xff no protocol buffer"])
         self.assert_refused(ValueError, "train' is no TFRecord file of labelled images")
+
+    def test_two_shardings_in_one_folder(self):
+        self.write("train", [0, 1, 0, 1], shards=2)
+        self.write("train", [0, 1, 0, 1], shards=4)
+        self.write("test", [0, 1])
+        self.assert_refused(ValueError, "train' ...: expected files of one", "2 shards and 4 shards")
+
+    @parameterized.parameters(
+        ([b"cat"], "1 string (b'cat')"),
+        ([0.5], "1 float (0.5)"),
+        ([1, 2, 3], "3 integers (1, 2, ...)"),
+        ([], "nothing"),
+    )
+    def test_labels_of_another_kind_in_the_first_record_and_in_a_later_one(self, values, got):
+        good = image_files.example(image_files.encode(image_files.photo(0)), 1)
+        bad = features_example({"image/encoded": [b"x"], "image/class/label": values})
+        self.write("test", [0, 1])
+        image_files.write_records(self.folder / "train", [bad, good])
+        words = f"feature image/class/label: expected one integer, a label; got {got}"
+        self.assert_refused(ValueError, f"train': {words}")
+        image_files.write_records(self.folder / "train", [good] * 20 + [bad])
+        self.assert_refused(ValueError, f"record 20 of '{self.folder}/train': {words}")
+
+    def test_an_image_that_is_missing_in_a_later_record(self):
+        self.write("train", [0, 1])
+        good = image_files.example(image_files.encode(image_files.photo(0)), 1)
+        bad = features_example({"image/class/label": [1]})
+        image_files.write_records(self.folder / "test", [good, bad])
+        self.assert_refused(
+            ValueError,
+            f"record 1 of '{self.folder}/test': expected feature image/encoded; got"
+            " image/class/label",
+        )
+
+    @parameterized.parameters(1, 11)
+    def test_a_few_bytes_after_the_last_record(self, count):
+        """As a file has that was cut inside a record's header: TensorFlow passes over them."""
+        self.write("train", [0, 1] * 2)
+        self.write("test", [0, 1])
+        path = self.folder / "train-00001-of-00002"
+        path.write_bytes(path.read_bytes() + bytes(count))
+        self.assert_refused(ValueError, f"'{path}': expected it to end with record 1; got {count} more")
+
+    def test_a_file_that_is_cut_inside_its_first_header(self):
+        self.write("train", [0, 1] * 2)
+        self.write("test", [0, 1])
+        path = self.folder / "train-00000-of-00002"
+        path.write_bytes(path.read_bytes()[:7])
+        self.assert_refused(ValueError, f"'{path}': expected records; got 7 bytes that")
+
+    @parameterized.parameters("GZIP", "ZLIB")
+    def test_compressed_files_are_refused_with_the_command_that_rewrites_them(self, compression):
+        self.write("train", [0, 1])
+        self.write("test", [0, 1])
+        (self.folder / "test-00000-of-00002").rename(self.folder / "test it's 00000-of-00002")
+        (self.folder / "test-00001-of-00002").rename(self.folder / "test it's 00001-of-00002")
+        plain = self.load()
+        for path in self.folder.iterdir():
+            records = [each.numpy() for each in tf.data.TFRecordDataset(str(path))]
+            with tf.io.TFRecordWriter(str(path), compression) as writer:
+                for record in records:
+                    writer.write(record)
+        for others in (3, 2, 1, 0):
+            with self.assertRaises(ValueError) as raised:
+                self.load()
+            told, command = str(raised.exception).split(" Rewrite it: ")
+            more = f", as {others} more are" if others else ""
+            self.assertEndsWith(told, f"got one that {compression.lower()} has compressed{more}.")
+            subprocess.run(command, shell=True, check=True)
+        self.assertAllEqual(self.levels(self.load().train), self.levels(plain.train))
 
     @parameterized.parameters(("cut",), ("changed",))
     def test_damage_is_found_in_the_pass(self, kind):
@@ -142,13 +271,13 @@ class RefusedTest(TfrecordTestCase):
 
     @parameterized.parameters(
         ([0, 2], "got 2 from 0 to 2, none of 1"),
-        ([2, 3], "got 2 from 2 to 3;"),
-        ([-1, 0, 1], "got 3 from -1 to 1;"),
+        ([2, 3], "got 2 from 2 to 3"),
+        ([-1, 0, 1], "got 3 from -1 to 1"),
     )
     def test_labels_that_could_mean_more_than_one_thing(self, labels, message):
         self.write("train", labels)
         self.write("test", [1])
-        self.assert_refused(ValueError, message, "wanted every one from 0, or from 1")
+        self.assert_refused(ValueError, message, "expected every number from 0, or from 1")
 
     def test_a_test_label_that_training_does_not_have(self):
         self.write("train", [1, 2])

@@ -78,52 +78,52 @@ class ReadTest(CocoJsonTestCase):
 
 class RefusedTest(CocoJsonTestCase):
     @parameterized.parameters(
-        ({"category_id": 2}, "annotation 11: got category_id 2, wanted one of the 3 categories, 1, 3, 90"),
-        ({"category_id": "1"}, "annotation 11: got category_id '1'"),
-        ({"category_id": ...}, "annotation 11: got no category_id"),
-        ({"image_id": 4}, "annotation 11: got image_id 4, wanted one of the 3 images"),
-        ({"image_id": ...}, "annotation 11: got no image_id"),
-        ({"id": 13}, "annotation 13: got id 13 a second time"),
-        ({"id": ...}, "annotation number 1: got no id"),
-        ({"id": 1.5}, "annotation 1.5: got id 1.5, wanted a whole number"),
-        ({"bbox": [1, 2, 3]}, r"annotation 11: got bbox \[1, 2, 3\], wanted 4 finite numbers"),
-        ({"bbox": [1, 2, 3, "4"]}, r"annotation 11: got bbox \[1, 2, 3, '4'\]"),
-        ({"bbox": [1, 2, 3, float("nan")]}, r"annotation 11: got bbox \[1, 2, 3, nan\]"),
-        ({"bbox": [1, 2, float("inf"), 1]}, r"annotation 11: got bbox \[1, 2, inf, 1\]"),
-        ({"bbox": [10**400, 2, 3, 4]}, "annotation 11: got bbox .1000000"),
-        ({"bbox": [1, 2, 3, -4]}, r"got bbox \[1, 2, 3, -4\], wanted .*, no side below 0"),
-        ({"bbox": None}, "annotation 11: got bbox None"),
-        ({"bbox": ...}, "annotation 11: got no bbox"),
-        ({"area": -1}, "annotation 11: got area -1, wanted square pixels"),
-        ({"area": ...}, "annotation 11: got no area"),
-        ({"iscrowd": 2}, "annotation 11: got iscrowd 2, wanted 0 or 1"),
-        ({"segmentation": []}, "annotation 11: got no polygons, wanted polygons of x, y"),
-        ({"segmentation": ...}, "annotation 11: got no segmentation"),
-        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 11: got a polygon of 4 numbers"),
-        ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "got a polygon of 7 numbers, wanted .*x, y of"),
+        ({"category_id": 2}, "annotation 11: expected one of the 3 categories, 1, 3, 90; got category_id 2"),
+        ({"category_id": "1"}, "annotation 11: expected .*; got category_id '1'"),
+        ({"category_id": ...}, "annotation 11: expected .*; got no category_id"),
+        ({"image_id": 4}, "annotation 11: expected one of the 3 images; got image_id 4"),
+        ({"image_id": ...}, "annotation 11: expected .*; got no image_id"),
+        ({"id": 13}, "annotation 13: expected .*; got id 13 a second time"),
+        ({"id": ...}, "annotation number 1: expected .*; got no id"),
+        ({"id": 1.5}, "annotation 1.5: expected a whole number; got id 1.5"),
+        ({"bbox": [1, 2, 3]}, r"annotation 11: expected 4 finite numbers.*; got bbox \[1, 2, 3\]"),
+        ({"bbox": [1, 2, 3, "4"]}, r"annotation 11: expected .*; got bbox \[1, 2, 3, '4'\]"),
+        ({"bbox": [1, 2, 3, float("nan")]}, r"annotation 11: expected .*; got bbox \[1, 2, 3, nan\]"),
+        ({"bbox": [1, 2, float("inf"), 1]}, r"annotation 11: expected .*; got bbox \[1, 2, inf, 1\]"),
+        ({"bbox": [10**400, 2, 3, 4]}, "annotation 11: expected .*; got bbox .1000000"),
+        ({"bbox": [1, 2, 3, -4]}, r"expected .*, no side below 0; got bbox \[1, 2, 3, -4\]"),
+        ({"bbox": None}, "annotation 11: expected .*; got bbox None"),
+        ({"bbox": ...}, "annotation 11: expected .*; got no bbox"),
+        ({"area": -1}, "annotation 11: expected square pixels.*; got area -1"),
+        ({"area": ...}, "annotation 11: expected .*; got no area"),
+        ({"iscrowd": 2}, "annotation 11: expected 0 or 1; got iscrowd 2"),
+        ({"segmentation": []}, "annotation 11: expected polygons of x, y.*; got no polygons"),
+        ({"segmentation": ...}, "annotation 11: expected .*; got no segmentation"),
+        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 11: expected .*; got a polygon of 4 numbers"),
+        ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "expected .*x, y of.*; got a polygon of 7 numbers"),
         ({"segmentation": [[1, 2, 3e12, 4, 5, 6]]}, r"a polygon \[1, 2, 3000000000000.0, 4"),
         ({"segmentation": [[1, 2, -7e5, 4, 5, 6]]}, "a corner at -700000, far outside its image"),
-        ({"segmentation": {"size": [9, 9], "counts": [81]}}, r"got an RLE of size \[9, 9\]"),
+        ({"segmentation": {"size": [9, 9], "counts": [81]}}, r"; got an RLE of size \[9, 9\]"),
     )
     def test_annotation(self, changes, message):
         self.assert_refused(_changed(coco_files.instances(), "annotations", 1, **changes), message)
 
     @parameterized.parameters(
-        ({"id": 1}, "image 1: got id 1 a second time"),
-        ({"id": ...}, "image number 1: got no id"),
-        ({"file_name": "000000000001.jpg"}, "image 2: got file_name '0+1.jpg' a second time"),
-        ({"file_name": " "}, "image 2: got file_name ' ', wanted the path of a file"),
-        ({"height": 0}, "image 2: got height 0, wanted pixels"),
-        ({"width": 4.5}, "image 2: got width 4.5, wanted pixels"),
-        ({"width": ...}, "image 2: got no width"),
+        ({"id": 1}, "image 1: expected .*; got id 1 a second time"),
+        ({"id": ...}, "image number 1: expected .*; got no id"),
+        ({"file_name": "000000000001.jpg"}, "image 2: expected each file_name once; got file_name '0+1.jpg' a second time"),
+        ({"file_name": " "}, "image 2: expected the path of a file; got file_name ' '"),
+        ({"height": 0}, "image 2: expected pixels.*; got height 0"),
+        ({"width": 4.5}, "image 2: expected pixels.*; got width 4.5"),
+        ({"width": ...}, "image 2: expected .*; got no width"),
     )
     def test_image(self, changes, message):
         self.assert_refused(_changed(coco_files.instances(), "images", 1, **changes), message)
 
     @parameterized.parameters(
-        ({"id": 1}, "category 1: got id 1 a second time"),
-        ({"name": "person"}, "category 3: got name 'person' a second time"),
-        ({"name": ...}, "category 3: got no name"),
+        ({"id": 1}, "category 1: expected .*; got id 1 a second time"),
+        ({"name": "person"}, "category 3: expected .*; got name 'person' a second time"),
+        ({"name": ...}, "category 3: expected .*; got no name"),
     )
     def test_category(self, changes, message):
         self.assert_refused(_changed(coco_files.instances(), "categories", 1, **changes), message)
@@ -131,21 +131,21 @@ class RefusedTest(CocoJsonTestCase):
     def test_rows_that_are_no_objects(self):
         content = coco_files.instances()
         content["annotations"].append([1, 2])
-        self.assert_refused(content, r"annotation number 4: got \[1, 2\], wanted an object with")
+        self.assert_refused(content, r"annotation number 4: expected an object with.*; got \[1, 2\]")
 
     def test_no_categories(self):
         content = coco_files.instances() | {"categories": [], "annotations": []}
-        self.assert_refused(content, "got no categories, wanted at least 1")
+        self.assert_refused(content, "expected at least 1 category; got none")
 
     @parameterized.parameters(b"", b"{", b'{"images": [', b"\xff\xfe\x00", b"\x00\x01", b"[" * 200_000)
     def test_damaged(self, content):
         self.assert_refused(content, "is damaged, or no JSON")
 
     @parameterized.parameters(
-        ({"info": {}, "images": [], "annotations": []}, "got info, images, annotations, wanted"),
+        ({"info": {}, "images": [], "annotations": []}, "expected lists .*; got info, images, annotations"),
         ({"images": {}, "annotations": [], "categories": []}, "is no file of instances"),
-        ([], "got list, wanted lists named images, annotations, categories"),
-        ({}, "got dict, wanted"),
+        ([], "expected lists named images, annotations, categories; got list"),
+        ({}, "expected lists .*; got dict"),
     )
     def test_of_another_kind(self, content, message):
         self.assert_refused(content, message)

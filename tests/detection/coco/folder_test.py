@@ -111,26 +111,26 @@ class RefusedTest(tf.test.TestCase):
         for annotation in content["annotations"]:
             annotation["iscrowd"] = 1
         coco_files.write(self.root, train=content)
-        self.assert_refused(ValueError, "got no boxes of objects, only 4 of crowds")
+        self.assert_refused(ValueError, "expected at least 1 box of an object; got none, and 4 of crowds")
 
     def test_other_categories_in_the_other_file(self):
         categories = [coco_files.CATEGORIES[0], {"id": 2, "name": "bicycle"}]
         coco_files.write(self.root, val=coco_files.instances(101, categories))
-        message = "val2017.json' has category 2 'bicycle' and '.*train2017.json' has not"
+        message = "got category 2 'bicycle' in '.*val2017.json' and not in '.*train2017.json'"
         self.assert_refused(ValueError, message)
 
     def test_other_names_of_the_same_categories(self):
         categories = [{"id": 1, "name": "dog"}, *coco_files.CATEGORIES[1:]]
         coco_files.write(self.root, val=coco_files.instances(101, categories))
-        self.assert_refused(ValueError, "val2017.json' has category 1 'dog' and '.*train2017.json'")
+        self.assert_refused(ValueError, "got category 1 'dog' in '.*val2017.json' and not")
 
     def test_nothing_to_train_on(self):
         coco_files.write(self.root, train=coco_files.instances() | {"annotations": []})
-        self.assert_refused(ValueError, "train2017.json': got no boxes of objects, only 0 of crowds")
+        self.assert_refused(ValueError, "train2017.json': expected at least 1 box .*, and 0 of crowds")
         coco_files.write(self.root, val=coco_files.instances() | {"annotations": []})
-        self.assert_refused(ValueError, "val2017.json': got no boxes of objects")
+        self.assert_refused(ValueError, "val2017.json': expected at least 1 box of an object")
         coco_files.write(self.root, val={**coco_files.instances(), "images": [], "annotations": []})
-        self.assert_refused(ValueError, "val2017.json': got no images, wanted at least 1")
+        self.assert_refused(ValueError, "val2017.json': expected at least 1 image; got none")
 
 
 if __name__ == "__main__":

@@ -2,24 +2,22 @@
 
 import subprocess
 import sys
+from unittest import mock
 
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf.data.sources import network
 from kdcl_tf.detection.coco import loading as coco_loading
 from tests import coco_files
 
 
 class ValidateNameTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.parameters("coco:/data/coco", "coco:~/my data", "coco/2017", "coco/2017:1.1.0")
-    def test_good(self, name):
-        coco_loading.validate_name(name)
-
     @parameterized.parameters("", "coco", "coco:", "coco: ", "coco/2014", "cifar100", "/tmp")
     def test_bad(self, name):
-        with self.assertRaisesRegex(ValueError, "data set: got .*, wanted coco:PATH.*coco/2017"):
+        with self.assertRaisesRegex(ValueError, "data set: expected coco:PATH.*coco/2017.*; got"):
             coco_loading.validate_name(name)
-        with self.assertRaisesRegex(ValueError, "data set: got"):
+        with self.assertRaisesRegex(ValueError, "data set: expected"):
             coco_loading.load(name)
 
     def test_costs_no_import_of_tensorflow(self):
@@ -30,7 +28,19 @@ class ValidateNameTest(parameterized.TestCase, tf.test.TestCase):
         subprocess.run([sys.executable, "-c", program], check=True)
 
 
-class LoadTest(tf.test.TestCase):
+class LoadTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(
+        ("coco:/no/data", "'/no/data"),
+        ("coco:~/no data", "/no data"),
+        ("coco/2017", "'coco/2017' is not prepared in '/no/tfds'"),
+        ("coco/2017:1.1.0", "'coco/2017:1.1.0' is not prepared in '/no/tfds'"),
+    )
+    def test_a_good_name_is_looked_up_where_it_says(self, name, looked_up):
+        coco_loading.validate_name(name)
+        with mock.patch.object(network, "is_reachable", return_value=False):
+            with self.assertRaisesRegex(FileNotFoundError, looked_up):
+                coco_loading.load(name, data_dir="/no/tfds")
+
     def test_folder(self):
         root = self.create_tempdir().full_path
         coco_files.write(root)

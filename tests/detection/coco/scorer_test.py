@@ -57,8 +57,8 @@ class ResultTest(CocoScorerTestCase):
         kinds = ("box", "mask") if masked else ("box",)
         # Areas are 251, 600 and 160 square pixels: all small.
         nothing = ("ap_medium", "ap_large")
-        wanted = {f"{k}_{n}": None if n in nothing else 1.0 for k in kinds for n in NAMES}
-        self.assertEqual(scorer.result(), wanted)
+        expected = {f"{k}_{n}": None if n in nothing else 1.0 for k in kinds for n in NAMES}
+        self.assertEqual(scorer.result(), expected)
 
     def test_perfect_detections_in_real_scenes(self):
         scenes = coco_folder.read(coco_files.mini(), masks=True).train
@@ -120,11 +120,11 @@ class DetectionsTest(CocoScorerTestCase):
         scorer.add(np.int64(3), np.float32([[5, 6, 25.5, 18]]), np.float32([0.25]), np.int32([2]))
         scorer.add(1, [[1, 2, 3, 5]], [0.5], [1])
         found = json.loads(json.dumps(scorer.detections()))
-        wanted = [
+        expected = [
             {"image_id": 1, "category_id": 3, "bbox": [1, 2, 2, 3], "score": 0.5},
             {"image_id": 3, "category_id": 90, "bbox": [5, 6, 20.5, 12], "score": 0.25},
         ]
-        self.assertEqual(found, wanted)
+        self.assertEqual(found, expected)
 
     def test_masks(self):
         scorer = coco_scorer.CocoScorer(self.scenes, masks=True)
@@ -149,21 +149,21 @@ class DetectionsTest(CocoScorerTestCase):
                 evaluation.evaluate()
                 evaluation.accumulate()
                 evaluation.summarize()
-                wanted = evaluation.stats[[0, 1, 2, 3, 4, 5, 8]]
-                self.assertAllClose([found[f"{prefix}_{name}"] for name in NAMES], wanted)
-                self.assertAllInRange(wanted, 0.05, 0.95)
+                expected = evaluation.stats[[0, 1, 2, 3, 4, 5, 8]]
+                self.assertAllClose([found[f"{prefix}_{name}"] for name in NAMES], expected)
+                self.assertAllInRange(expected, 0.05, 0.95)
 
 
 class RefusedTest(CocoScorerTestCase):
     @parameterized.parameters(
-        ((9, [[0, 0, 1, 1]], [1], [0]), "image_id: got 9, wanted one of 3 scenes"),
-        ((1, [[0, 0, 1, 1]], [1, 1], [0]), r"got \[1, 2, 1\], wanted as many each"),
-        ((1, [[0, 0, 1, 1]], [1], [3]), "classes: got 3..3, wanted 0..2"),
-        ((1, [[0, 0, 1, 1]], [1], [-1]), "classes: got -1..-1, wanted 0..2"),
-        ((1, [[0, 0, 1, np.nan]], [1], [0]), "values that are not finite"),
-        ((1, [[0, 0, 1, 1]], [np.inf], [0]), "values that are not finite"),
-        ((1, [[0, 0, 1, 1]], [1], [0], [{}]), "masks: got True, wanted False"),
-        ((1, [[0, 0, 1, 1]], [1], [0], []), r"got \[1, 1, 1, 0\], wanted as many each"),
+        ((9, [[0, 0, 1, 1]], [1], [0]), "image_id: expected one of the 3 scenes; got 9"),
+        ((1, [[0, 0, 1, 1]], [1, 1], [0]), r"expected equal lengths; got \[1, 2, 1\]"),
+        ((1, [[0, 0, 1, 1]], [1], [3]), "classes: expected 0..2; got 3..3"),
+        ((1, [[0, 0, 1, 1]], [1], [-1]), "classes: expected 0..2; got -1..-1"),
+        ((1, [[0, 0, 1, np.nan]], [1], [0]), "expected finite values"),
+        ((1, [[0, 0, 1, 1]], [np.inf], [0]), "expected finite values"),
+        ((1, [[0, 0, 1, 1]], [1], [0], [{}]), "masks: expected none, as in __init__; got some"),
+        ((1, [[0, 0, 1, 1]], [1], [0], []), r"expected equal lengths; got \[1, 1, 1, 0\]"),
     )
     def test_detections(self, arguments, message):
         with self.assertRaisesRegex(ValueError, message):
@@ -172,12 +172,12 @@ class RefusedTest(CocoScorerTestCase):
     def test_an_image_twice(self):
         scorer = coco_scorer.CocoScorer(self.scenes)
         scorer.add(1, [], [], [])
-        with self.assertRaisesRegex(ValueError, "image_id: got 1 a second time"):
+        with self.assertRaisesRegex(ValueError, "image_id: expected each image once; got 1 again"):
             scorer.add(1, [], [], [])
 
     def test_masks_that_were_not_loaded(self):
         scenes = coco_folder.read(self.root, masks=False).train
-        with self.assertRaisesRegex(ValueError, "masks: the scenes were loaded without them"):
+        with self.assertRaisesRegex(ValueError, "masks: expected scenes with masks; got some"):
             coco_scorer.CocoScorer(scenes, masks=True)
 
 

@@ -58,8 +58,8 @@ class CocoTfdsTest(tf.test.TestCase):
 
     def test_scenes_are_those_of_the_folder(self):
         found = coco_loading.load("coco/2017", data_dir=self.data_dir)
-        wanted = coco_loading.load(f"coco:{self.root}")
-        for one, other in ((found.train, wanted.train), (found.test, wanted.test)):
+        expected = coco_loading.load(f"coco:{self.root}")
+        for one, other in ((found.train, expected.train), (found.test, expected.test)):
             self.assertEqual(one.category_ids, other.category_ids)
             self.assertEqual(one.class_names, other.class_names)
             # TFDS shuffles: by id they are in the same order.
@@ -90,7 +90,7 @@ class CocoTfdsTest(tf.test.TestCase):
         self.assertEqual(mini.train.category_ids, coco_tfds.CATEGORY_IDS)
 
     def test_masks_are_refused(self):
-        with self.assertRaisesRegex(ValueError, "'coco/2017' has no masks.*pass coco:PATH"):
+        with self.assertRaisesRegex(ValueError, "'coco/2017': expected one with masks; .*pass coco:PATH.*pass detector=faster"):
             coco_loading.load("coco/2017", self.data_dir, masks=True)
 
     def test_not_prepared_and_no_network(self):

@@ -35,7 +35,8 @@ class BackboneSourceTestCase(parameterized.TestCase):
         card_path = cards.path_of(path)
         if card is not None:
             if not isinstance(card, str):
-                card = json.dumps(identity.sealed({"format": identity.FORMAT, "checksums": {}, **card}))
+                written = {"format": identity.FORMAT, "checksums": {}}
+                card = json.dumps(identity.sealed({**written, **card}))
             card_path.write_text(card)
         return path
 
@@ -53,10 +54,10 @@ class FreshTest(BackboneSourceTestCase):
         self.assertEqual(found.normalization.mean, (0.485, 0.456, 0.406))
 
     def test_an_unknown_name_and_an_architecture_without_a_file_are_refused(self):
-        self.refused("--backbone=resnet17 is neither a path nor a student", "resnet17")
+        self.refused("backbone=resnet17 is neither a path nor a student", "resnet17")
         missing = str(self.folder / "student.keras")
-        self.refused(f"--backbone={missing} is neither a path nor", missing)
-        self.refused("--architecture=resnet18 is for a --backbone that is", missing, "resnet18")
+        self.refused(f"backbone={missing} is neither a path nor", missing)
+        self.refused("architecture=resnet18: expected a backbone that is a file", missing, "resnet18")
 
 
 class FileTest(BackboneSourceTestCase):
@@ -65,20 +66,20 @@ class FileTest(BackboneSourceTestCase):
         card = {"architecture": "resnet18", "mean": [0.1, 0.2, 0.3], "deviation": [1.0, 2.0, 3.0]}
         path = self.write(name, card)
         ours = Normalization((0.1, 0.2, 0.3), (1.0, 2.0, 3.0))
-        wanted = BackboneSource(_KINDS[name], path, "resnet18", ours)
+        expected = BackboneSource(_KINDS[name], path, "resnet18", ours)
         for architecture in ("", "resnet18"):
-            self.assertEqual(backbone_source.find(str(path), architecture), wanted)
-        self.refused("is a resnet18; got --architecture=resnet34", str(path), "resnet34")
+            self.assertEqual(backbone_source.find(str(path), architecture), expected)
+        self.refused("architecture=resnet34: expected resnet18, as ", str(path), "resnet34")
 
     @parameterized.parameters(*_FILES)
     def test_without_a_card_the_flag_tells(self, name):
         path = self.write(name)
-        wanted = BackboneSource(_KINDS[name], path, "resnet18")
-        self.assertEqual(backbone_source.find(str(path), "resnet18"), wanted)
+        expected = BackboneSource(_KINDS[name], path, "resnet18")
+        self.assertEqual(backbone_source.find(str(path), "resnet18"), expected)
         if name == "student.keras":
             self.assertEqual(backbone_source.find(str(path)).architecture, "")
         else:
-            self.refused("does not say which student it is: pass --architecture", str(path))
+            self.refused("; got none: pass architecture=NAME", str(path))
         self.refused("unknown student 'resnet17'", str(path), "resnet17")
 
     @parameterized.parameters(
@@ -105,12 +106,12 @@ class FileTest(BackboneSourceTestCase):
         self.refused("student.json is not the card of an exported model", str(path), "resnet18")
 
     def test_a_card_of_other_types_is_refused(self):
-        wanted = (
+        expected = (
             ({"student": "resnet18", "mean": None}, "expected mean to be a list of numbers; got N"),
             ({"student": "resnet18", "deviation": ["a"]}, "deviation to be a list of numbers; got .'a'."),
             ({"student": 18}, "expected student to be the name of a student; got 18"),
         )
-        for number, (facts, message) in enumerate(wanted):
+        for number, (facts, message) in enumerate(expected):
             self.refused(message, str(self.write(f"student_{number}", facts)))
 
     @parameterized.parameters("student", "student.weights.h5")
@@ -121,8 +122,8 @@ class FileTest(BackboneSourceTestCase):
             if architecture == "resnet18":
                 self.assertEqual(backbone_source.find(str(path)).architecture, "resnet18")
             else:
-                self.refused(f"padded on all sides; got --backbone={path}, a {architecture} that an "
-                             "older version", str(path))  # fmt: skip
+                message = f"backbone={path}: expected .*; got a {architecture} that an older version"
+                self.refused(message, str(path))
 
     def test_a_keras_file_has_its_own_padding(self):
         path = self.write("student.keras")
@@ -144,13 +145,13 @@ class FileTest(BackboneSourceTestCase):
             (self.folder / "students" / name).mkdir(parents=True)
             (self.folder / "students" / name / "saved_model.pb").touch()
         first, second = (self.folder / "students" / name for name in ("resnet18", "wrn_16_2"))
-        self.refused(f"is a run, not a student: pass one of {first}, {second}$", str(self.folder))
+        self.refused(f"expected a student; got a run, whose students are {first}, {second}$", str(self.folder))
 
     def test_other_files_and_folders_are_refused(self):
         other = self.folder / "student.h5"
         other.touch()
         for path in (other, self.folder):
-            self.refused(f"--backbone={path} is no student: wanted a name such as", str(path))
+            self.refused(f"backbone={path}: expected a name such as", str(path))
 
 
 class ImportTest(absltest.TestCase):

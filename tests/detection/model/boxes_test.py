@@ -111,9 +111,9 @@ class CodingTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters((1.0, 1.0, 1.0, 1.0), _WEIGHTS)
     def test_decode_is_the_inverse_of_encode(self, *weights):
-        wanted, anchors = _random(4, 50), _random(5, 50)
-        codes = boxes.encode(wanted, anchors, weights)
-        self.assertAllClose(boxes.decode(codes, anchors, weights), wanted, atol=1e-3)
+        expected, anchors = _random(4, 50), _random(5, 50)
+        codes = boxes.encode(expected, anchors, weights)
+        self.assertAllClose(boxes.decode(codes, anchors, weights), expected, atol=1e-3)
         codes = tf.random.stateless_normal([50, 4], [1, 2])
         again = boxes.encode(boxes.decode(codes, anchors, weights), anchors, weights)
         self.assertAllClose(again, codes, atol=1e-3)
@@ -131,9 +131,9 @@ class CodingTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(found, [8.0 - 500.0, 8.0 - 500.0, 8.0 + 500.0, 8.0 + 500.0])
 
     def test_codes_have_no_unit(self):
-        wanted, anchors = _random(4, 50), _random(5, 50)
-        found = boxes.encode(wanted * 4.0, anchors * 4.0)
-        self.assertAllClose(found, boxes.encode(wanted, anchors), atol=1e-5)
+        expected, anchors = _random(4, 50), _random(5, 50)
+        found = boxes.encode(expected * 4.0, anchors * 4.0)
+        self.assertAllClose(found, boxes.encode(expected, anchors), atol=1e-5)
 
 
 if __name__ == "__main__":

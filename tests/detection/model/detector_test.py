@@ -48,7 +48,7 @@ class TrainStepTest(tf.test.TestCase, parameterized.TestCase):
         with tf.GradientTape() as tape:
             sums, counts = plain_losses.PlainLosses(plain, 32)(batch)
             total = tf.add_n([sums[kind] / counts[kind] for kind in KINDS])
-        wanted = [
+        expected = [
             variable - _RATE * gradient
             for variable, gradient in zip(
                 plain.trainable_variables, tape.gradient(total, plain.trainable_variables)
@@ -59,7 +59,7 @@ class TrainStepTest(tf.test.TestCase, parameterized.TestCase):
         for kind in KINDS:
             self.assertAllClose(logs[f"{kind}_loss"], sums[kind] / counts[kind], rtol=1e-4)
             self.assertGreater(float(sums[kind]), 0.0)
-        for variable, value in zip(detector.trainable_variables, wanted, strict=True):
+        for variable, value in zip(detector.trainable_variables, expected, strict=True):
             self.assertAllClose(variable, value, atol=1e-5, msg=variable.path)
 
     def test_metrics_are_means_over_what_was_sampled(self):
@@ -71,8 +71,8 @@ class TrainStepTest(tf.test.TestCase, parameterized.TestCase):
             sums.append(found[0]), counts.append(found[1])
         values = {metric.name: float(metric.result()) for metric in detector.metrics}
         for kind in KINDS:
-            wanted = sum(each[kind] for each in sums) / sum(each[kind] for each in counts)
-            self.assertAllClose(values[f"{kind}_loss"], wanted, rtol=1e-4)
+            expected = sum(each[kind] for each in sums) / sum(each[kind] for each in counts)
+            self.assertAllClose(values[f"{kind}_loss"], expected, rtol=1e-4)
 
     def test_what_layers_add_is_in_the_loss_once(self):
         batch = small_scenes.batch()
@@ -130,8 +130,8 @@ class TrainStepTest(tf.test.TestCase, parameterized.TestCase):
         batch, exact = small_scenes.batch(), _detector()
         mixed = _detector(dtype_policy="mixed_bfloat16")
         mixed.set_weights(exact.get_weights())
-        wanted, found = exact.train_step(batch), mixed.train_step(batch)
-        self.assertAllClose(found["loss"], wanted["loss"], rtol=0.1)
+        expected, found = exact.train_step(batch), mixed.train_step(batch)
+        self.assertAllClose(found["loss"], expected["loss"], rtol=0.1)
         self.assertEqual({each.dtype for each in mixed.trainable_variables}, {"float32"})
         seen = mixed.detect(batch["images"], batch["sizes"], 5)
         self.assertEqual((seen["boxes"].dtype, seen["masks"].dtype), (tf.float32, tf.float32))
@@ -183,11 +183,11 @@ class DetectTest(tf.test.TestCase, parameterized.TestCase):
         detector, batch = _talkative(), small_scenes.batch(3)
         found = detector.detect(batch["images"], batch["sizes"], count)
         for image in range(3):
-            wanted = self.plain(detector, small_scenes.one(batch, image), count)
+            expected = self.plain(detector, small_scenes.one(batch, image), count)
             valid = found["valid"][image].numpy()
-            self.assertGreater(len(wanted), 2)
-            self.assertAllEqual(np.flatnonzero(valid), np.arange(len(wanted)))
-            scores, classes, boxes = zip(*wanted)
+            self.assertGreater(len(expected), 2)
+            self.assertAllEqual(np.flatnonzero(valid), np.arange(len(expected)))
+            scores, classes, boxes = zip(*expected)
             self.assertAllClose(found["scores"][image][valid], scores, atol=1e-5)
             self.assertAllEqual(found["classes"][image][valid], classes)
             self.assertAllClose(found["boxes"][image][valid], boxes, atol=1e-2)
@@ -225,10 +225,10 @@ class DetectTest(tf.test.TestCase, parameterized.TestCase):
         detector, batch = _talkative(), small_scenes.batch(3)
         specs = [_specs(batch)[name] for name in ("images", "sizes")]
         graph = tf.function(lambda *args: detector.detect(*args, 9), input_signature=specs)
-        wanted = detector.detect(batch["images"], batch["sizes"], 9)
+        expected = detector.detect(batch["images"], batch["sizes"], 9)
         found = graph(batch["images"], batch["sizes"])
         for name, each in found.items():
-            self.assertAllClose(each, wanted[name], atol=1e-3, msg=name)
+            self.assertAllClose(each, expected[name], atol=1e-3, msg=name)
 
     def test_images_are_padded_to_its_multiple(self):
         self.assertEqual(_detector().multiple, 8)

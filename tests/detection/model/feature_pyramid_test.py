@@ -40,8 +40,8 @@ class StridesOfTest(parameterized.TestCase):
 
     @parameterized.parameters((4, 16), (4, 12), (3, 6), (4, 8, 32))
     def test_others_are_refused_in_one_line(self, *strides):
-        wanted = r"backbone 'means' has levels at strides \[.*\]: wanted powers of two"
-        with self.assertRaisesRegex(ValueError, wanted) as caught:
+        message = r"backbone 'means': expected levels at strides that are powers of two.*; got \["
+        with self.assertRaisesRegex(ValueError, message) as caught:
             feature_pyramid.build(_levels(*strides), channels=3)
         self.assertNotIn("\n", str(caught.exception))
 
@@ -51,9 +51,9 @@ class BuildTest(tf.test.TestCase, parameterized.TestCase):
     def test_shapes(self, strides):
         pyramid = feature_pyramid.build(_levels(*strides), channels=5)
         shapes = {name: each.shape.as_list() for name, each in pyramid(_images()).items()}
-        wanted = (*strides, 2 * strides[-1])
+        expected = (*strides, 2 * strides[-1])
         self.assertEqual(
-            shapes, {str(each): [2, 32 // each, 64 // each, 5] for each in wanted}
+            shapes, {str(each): [2, 32 // each, 64 // each, 5] for each in expected}
         )
 
     def test_a_last_level_of_odd_size_is_rounded_up(self):
@@ -74,8 +74,8 @@ class BuildTest(tf.test.TestCase, parameterized.TestCase):
         found = pyramid(images)
         self.assertAllClose(found["16"], own[16], atol=1e-5)
         self.assertAllClose(found["8"], own[8] + enlarged(own[16]), atol=1e-5)
-        wanted = own[4] + enlarged(own[8] + enlarged(own[16]))
-        self.assertAllClose(found["4"], wanted, atol=1e-5)
+        expected = own[4] + enlarged(own[8] + enlarged(own[16]))
+        self.assertAllClose(found["4"], expected, atol=1e-5)
         self.assertAllClose(found["32"], own[16][:, ::2, ::2], atol=1e-5)
 
     def test_its_parameters_are_those_of_the_paper(self):
@@ -106,10 +106,10 @@ class BuildTest(tf.test.TestCase, parameterized.TestCase):
         pyramid = feature_pyramid.build(_levels(4, 8), channels=3, dtype="mixed_bfloat16")
         exact = feature_pyramid.build(_levels(4, 8), channels=3)
         exact.set_weights(pyramid.get_weights())
-        wanted = exact(_images())
+        expected = exact(_images())
         for name, found in pyramid(_images()).items():
             self.assertEqual(found.dtype, tf.bfloat16)
-            self.assertAllClose(tf.cast(found, tf.float32), wanted[name], atol=0.1)
+            self.assertAllClose(tf.cast(found, tf.float32), expected[name], atol=0.1)
         self.assertEqual({weight.dtype for weight in pyramid.weights}, {"float32"})
 
 

@@ -63,16 +63,16 @@ class ObjectnessTest(tf.test.TestCase):
 class BoxCodesTest(tf.test.TestCase):
     def test_known_numbers(self):
         codes = tf.constant([[[0.0, 0.5, 2.0, -1.0], [9.0, 9.0, 9.0, 9.0]]])
-        wanted = tf.constant([[[0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]]])
+        expected = tf.constant([[[0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]]])
         counted = tf.constant([[True, False]])
-        self.assertAllClose(losses.box_codes(codes, wanted, counted, 1.0), 0.125 + 1.5 + 1.5)
+        self.assertAllClose(losses.box_codes(codes, expected, counted, 1.0), 0.125 + 1.5 + 1.5)
 
-    def test_what_does_not_count_may_be_wanted_to_be_anything(self):
+    def test_the_targets_of_what_does_not_count_may_be_anything(self):
         codes = np.ones([3, 4])
-        wanted = tf.constant([[0.0] * 4, [_NAN] * 4, [float("inf")] * 4])
+        expected = tf.constant([[0.0] * 4, [_NAN] * 4, [float("inf")] * 4])
         counted = tf.constant([True, False, False])
         value, gradient = _value_and_gradient(
-            lambda codes: losses.box_codes(codes, wanted, counted, 1.0), codes
+            lambda codes: losses.box_codes(codes, expected, counted, 1.0), codes
         )
         self.assertAllClose(value, 2.0)
         self.assertAllClose(gradient, [[1.0] * 4, [0.0] * 4, [0.0] * 4])
@@ -81,9 +81,9 @@ class BoxCodesTest(tf.test.TestCase):
 class ClassesTest(tf.test.TestCase):
     def test_known_numbers(self):
         logits = np.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8], [0.2, 0.2, 0.6]])
-        wanted, counted = tf.constant([0, 2, 1]), tf.constant([True, True, False])
+        expected, counted = tf.constant([0, 2, 1]), tf.constant([True, True, False])
         value, gradient = _value_and_gradient(
-            lambda logits: losses.classes(logits, wanted, counted), logits
+            lambda logits: losses.classes(logits, expected, counted), logits
         )
         self.assertAllClose(value, np.log(2.0) - np.log(0.8))
         self.assertAllClose(gradient, [[-0.5, 0.25, 0.25], [0.1, 0.1, -0.2], [0.0] * 3])
@@ -99,9 +99,9 @@ class MasksTest(tf.test.TestCase):
     def test_known_numbers(self):
         # A quarter of the pixels is wrong by log 4, the rest right by log 4/3.
         logits = np.full([2, 2, 2], np.log(3.0))
-        wanted = tf.constant([[[1.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+        expected = tf.constant([[[1.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
         value, gradient = _value_and_gradient(
-            lambda logits: losses.masks(logits, wanted, tf.constant([True, False])), logits
+            lambda logits: losses.masks(logits, expected, tf.constant([True, False])), logits
         )
         self.assertAllClose(value, 0.75 * np.log(4 / 3) + 0.25 * np.log(4.0))
         first = np.array([[-0.25, -0.25], [-0.25, 0.75]]) / 4
@@ -109,11 +109,11 @@ class MasksTest(tf.test.TestCase):
 
     def test_it_is_a_mean_over_pixels_and_a_sum_over_regions(self):
         logits = tf.random.stateless_normal([3, 4, 4], [0, 0])
-        wanted = tf.cast(tf.random.stateless_uniform([3, 4, 4], [0, 1]) < 0.5, tf.float32)
-        one = losses.masks(logits, wanted, tf.ones([3], tf.bool))
-        large = (tf.repeat(tf.repeat(each, 2, axis=1), 2, axis=2) for each in (logits, wanted))
+        expected = tf.cast(tf.random.stateless_uniform([3, 4, 4], [0, 1]) < 0.5, tf.float32)
+        one = losses.masks(logits, expected, tf.ones([3], tf.bool))
+        large = (tf.repeat(tf.repeat(each, 2, axis=1), 2, axis=2) for each in (logits, expected))
         self.assertAllClose(losses.masks(*large, tf.ones([3], tf.bool)), one)
-        twice = (tf.concat([each, each], axis=0) for each in (logits, wanted))
+        twice = (tf.concat([each, each], axis=0) for each in (logits, expected))
         self.assertAllClose(losses.masks(*twice, tf.ones([6], tf.bool)), 2.0 * one)
 
 

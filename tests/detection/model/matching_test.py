@@ -95,8 +95,8 @@ class MatchTest(tf.test.TestCase, parameterized.TestCase):
         candidates = [*_CANDIDATES, [70, 0, 170, 100], [31, 0, 131, 100], [29, 0, 129, 100]]
         boxes = [crowd, _SQUARE]
         matched, labels = _match(candidates, boxes, [False, True], [True, False])
-        wanted = [POSITIVE, IGNORED, IGNORED, IGNORED, NEGATIVE, NEGATIVE, IGNORED]
-        self.assertAllEqual(labels, wanted)
+        expected = [POSITIVE, IGNORED, IGNORED, IGNORED, NEGATIVE, NEGATIVE, IGNORED]
+        self.assertAllEqual(labels, expected)
         self.assertAllEqual(matched[:3], [1, 1, 1])
 
     @parameterized.parameters(False, True)
@@ -128,11 +128,11 @@ class MatchTest(tf.test.TestCase, parameterized.TestCase):
         seen = set()
         for image, (matched, labels) in enumerate(zip(*map(np.array, found))):
             own = (boxes[image], is_object[image], crowds[image], *bounds, keep_best)
-            wanted_matched, wanted_labels = _plain_match(candidates[image], *own)
-            self.assertAllEqual(labels, wanted_labels)
-            for one, wanted in zip(matched, wanted_matched):
-                self.assertIn(one, [wanted] if wanted is not None else range(8))
-            seen |= set(wanted_labels)
+            expected_matched, expected_labels = _plain_match(candidates[image], *own)
+            self.assertAllEqual(labels, expected_labels)
+            for one, expected in zip(matched, expected_matched):
+                self.assertIn(one, [expected] if expected is not None else range(8))
+            seen |= set(expected_labels)
         self.assertEqual(seen, {POSITIVE, NEGATIVE, IGNORED})
 
     @parameterized.parameters(1, 3)
@@ -151,8 +151,8 @@ class MatchTest(tf.test.TestCase, parameterized.TestCase):
             ],
         )
         many = tf.repeat(candidates[None], batch, axis=0)
-        wanted = matching.match(many, boxes, *flags, 0.3, 0.7, keep_best=True)
-        for found, expected in zip(graph(candidates, boxes, *flags), wanted):
+        eager = matching.match(many, boxes, *flags, 0.3, 0.7, keep_best=True)
+        for found, expected in zip(graph(candidates, boxes, *flags), eager):
             self.assertEqual(found.dtype, tf.int32)
             self.assertAllEqual(found, expected)
 

@@ -67,8 +67,8 @@ class PredictTest(ProposalTestCase):
                 self.assertAllEqual(
                     found.logits[level][:, position], objects[:, row, column, ratio]
                 )
-                wanted = codes[:, row, column, 4 * ratio : 4 * ratio + 4]
-                self.assertAllEqual(found.codes[level][:, position], wanted)
+                expected = codes[:, row, column, 4 * ratio : 4 * ratio + 4]
+                self.assertAllEqual(found.codes[level][:, position], expected)
                 centre = tf.reduce_mean(
                     tf.reshape(found.anchors[level][position], [2, 2]), axis=0
                 )
@@ -102,10 +102,10 @@ class LossesTest(ProposalTestCase):
         shifts = 0.5 * (np.array(box[:2]) + box[2:] - positives[:, :2] - positives[:, 2:])
         scales = np.log((np.array(box[2:]) - box[:2]) / extents)
         errors = np.abs(np.concatenate([shifts / extents, scales], axis=1))
-        wanted = np.where(errors < 1 / 9, 4.5 * errors**2, errors - 1 / 18).sum()
+        expected = np.where(errors < 1 / 9, 4.5 * errors**2, errors - 1 / 18).sum()
         predictions = _predictions(self.network, _untrained)
         sums, _ = self.network.losses(predictions, small_scenes.targets([[box]], [[0]]))
-        self.assertAllClose(sums["proposal_boxes"], wanted, rtol=1e-4)
+        self.assertAllClose(sums["proposal_boxes"], expected, rtol=1e-4)
 
     @parameterized.parameters(
         ([[0.0] * 4], [-1], [False]),
@@ -205,10 +205,10 @@ class ProposeTest(ProposalTestCase):
             return self.network.propose(self.network.predict(pyramid), sizes, 50, 20)
 
         pyramid, sizes = self.pyramid(batch), tf.constant([[60, 90]] * batch)
-        wanted = self.network.propose(self.network.predict(pyramid), sizes, 50, 20)
+        expected = self.network.propose(self.network.predict(pyramid), sizes, 50, 20)
         found = graph(pyramid, sizes)
-        self.assertAllClose(found[0], wanted[0], atol=1e-3)
-        self.assertAllEqual(found[1], wanted[1])
+        self.assertAllClose(found[0], expected[0], atol=1e-3)
+        self.assertAllEqual(found[1], expected[1])
 
 
 if __name__ == "__main__":

@@ -192,11 +192,11 @@ class MaskTargetsTest(tf.test.TestCase, parameterized.TestCase):
         rng, own = np.random.default_rng(0), np.float64([20.0, 10.0, 90.0, 70.0])
         boxes = own + rng.uniform(-25.0, 25.0, [20, 4])
         found = self._drawn(_blob(28), own, boxes, size)
-        wanted = np.array([_plain_mask(_blob(28), own, np.float32(box), size) for box in boxes])
+        expected = np.array([_plain_mask(_blob(28), own, np.float32(box), size) for box in boxes])
         # Rounding decides where the object is half.
-        sure = np.abs(wanted - 0.5) > 1e-3
+        sure = np.abs(expected - 0.5) > 1e-3
         self.assertGreater(sure.mean(), 0.98)
-        self.assertAllEqual(found[sure], (wanted >= 0.5)[sure])
+        self.assertAllEqual(found[sure], (expected >= 0.5)[sure])
 
     def test_each_region_has_the_mask_of_its_own_object_and_image(self):
         masks = np.zeros([2, 3, 4, 4], np.uint8)

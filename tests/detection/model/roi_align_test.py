@@ -77,11 +77,11 @@ class RoiAlignTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         (True, [[38.5, 42.5], [78.5, 82.5]]), (False, [[44.0, 48.0], [84.0, 88.0]])
     )
-    def test_known_numbers_of_a_ramp(self, aligned, wanted):
+    def test_known_numbers_of_a_ramp(self, aligned, expected):
         box, image = tf.constant([[2.0, 2.0, 10.0, 10.0]]), tf.constant([0])
         found = roi_align.roi_align(_ramp(), box, image, stride=1, size=2, aligned=aligned)
-        self.assertAllClose(found[0, :, :, 0], wanted)
-        self.assertAllClose(found[0, :, :, 1], 2.0 * np.array(wanted) - 3.0)
+        self.assertAllClose(found[0, :, :, 0], expected)
+        self.assertAllClose(found[0, :, :, 1], 2.0 * np.array(expected) - 3.0)
 
     def test_a_box_of_each_feature_is_the_feature(self):
         # Sampled once at its centre, which lies half a feature from its corner.
@@ -97,8 +97,8 @@ class RoiAlignTest(tf.test.TestCase, parameterized.TestCase):
     def test_values_equal_numpy(self, aligned, size, ratio):
         features = _features()
         found = roi_align.roi_align(features, _BOXES, _IMAGES, 4, size, ratio, aligned)
-        wanted = _plain_align(features, _BOXES, _IMAGES, 4, size, ratio, aligned)
-        self.assertAllClose(found, wanted, atol=1e-4)
+        expected = _plain_align(features, _BOXES, _IMAGES, 4, size, ratio, aligned)
+        self.assertAllClose(found, expected, atol=1e-4)
         self.assertAllEqual(found[3], np.zeros([size, size, 3]))
 
     @parameterized.product(aligned=(False, True), size=(1, 3), ratio=(1, 2))
@@ -109,8 +109,8 @@ class RoiAlignTest(tf.test.TestCase, parameterized.TestCase):
             tape.watch(features)
             found = roi_align.roi_align(features, _BOXES, _IMAGES, 4, size, ratio, aligned)
             total = tf.reduce_sum(found * tf.cast(upstream, tf.float32))
-        wanted = _plain_align(features, _BOXES, _IMAGES, 4, size, ratio, aligned, upstream)
-        self.assertAllClose(tape.gradient(total, features), wanted, atol=1e-4)
+        expected = _plain_align(features, _BOXES, _IMAGES, 4, size, ratio, aligned, upstream)
+        self.assertAllClose(tape.gradient(total, features), expected, atol=1e-4)
 
     def test_no_gradient_is_lost_where_many_boxes_meet(self):
         # Threads that share the boxes out all add to the same few features.
@@ -138,8 +138,8 @@ class RoiAlignTest(tf.test.TestCase, parameterized.TestCase):
         features = tf.cast(_features(), dtype)
         found = roi_align.roi_align(features, _BOXES, _IMAGES, 4, 3)
         self.assertEqual(found.dtype, tf.float32)
-        wanted = _plain_align(tf.cast(features, tf.float32), _BOXES, _IMAGES, 4, 3)
-        self.assertAllClose(found, wanted, atol=1e-4)
+        expected = _plain_align(tf.cast(features, tf.float32), _BOXES, _IMAGES, 4, 3)
+        self.assertAllClose(found, expected, atol=1e-4)
 
 
 class StridesOfTest(tf.test.TestCase, parameterized.TestCase):
@@ -160,8 +160,8 @@ class StridesOfTest(tf.test.TestCase, parameterized.TestCase):
         sides = np.random.default_rng(0).uniform(1.0, 1300.0, [200, 2]).astype(np.float32)
         level = np.floor(4.0 + np.log2(np.sqrt(np.float64(sides).prod(-1)) / 224.0))
         boxes = np.concatenate([np.zeros([200, 2], np.float32), sides], axis=1)
-        wanted = 2.0 ** np.clip(level, 2, 5)
-        self.assertAllEqual(roi_align.strides_of(boxes, [4, 8, 16, 32]), wanted)
+        expected = 2.0 ** np.clip(level, 2, 5)
+        self.assertAllEqual(roi_align.strides_of(boxes, [4, 8, 16, 32]), expected)
 
 
 class PyramidAlignTest(tf.test.TestCase, parameterized.TestCase):
@@ -179,8 +179,8 @@ class PyramidAlignTest(tf.test.TestCase, parameterized.TestCase):
         found = roi_align.pyramid_align(pyramid, self._boxes, self._images, 3)
         for number, stride in enumerate((8, 4, 16, 4)):
             one = self._boxes[number : number + 1], self._images[number : number + 1]
-            wanted = roi_align.roi_align(pyramid[stride], *one, stride, 3)
-            self.assertAllClose(found[number], wanted[0], atol=1e-5)
+            expected = roi_align.roi_align(pyramid[stride], *one, stride, 3)
+            self.assertAllClose(found[number], expected[0], atol=1e-5)
 
     @parameterized.parameters(1, 2, 3, 4)
     def test_levels_without_boxes_in_a_graph_of_unknown_dimensions(self, count):
@@ -203,8 +203,8 @@ class PyramidAlignTest(tf.test.TestCase, parameterized.TestCase):
         for stride, gradient in gradients.items():
             own = boxes[strides == stride], images[strides == stride]
             upstream = 2.0 * found.numpy()[strides == stride]
-            wanted = _plain_align(pyramid[stride], *own, stride, 2, upstream=upstream)
-            self.assertAllClose(gradient, wanted, atol=1e-4)
+            expected = _plain_align(pyramid[stride], *own, stride, 2, upstream=upstream)
+            self.assertAllClose(gradient, expected, atol=1e-4)
 
 
 if __name__ == "__main__":

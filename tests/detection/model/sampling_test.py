@@ -41,12 +41,12 @@ class SampleTest(tf.test.TestCase, parameterized.TestCase):
         (1, 1, 0, 1, 1),
         (0, 0, 9, 0, 0),
     )
-    def test_how_many_are_drawn(self, positives, negatives, ignored, wanted, rest):
+    def test_how_many_are_drawn(self, positives, negatives, ignored, expected, rest):
         labels = _labels(positives, negatives, ignored)
         for number in range(5):
             positions, drawn = _drawn(labels, number)
-            self.assertLen(set(positions), wanted + rest)
-            self.assertAllEqual(drawn, [POSITIVE] * wanted + [NEGATIVE] * rest)
+            self.assertLen(set(positions), expected + rest)
+            self.assertAllEqual(drawn, [POSITIVE] * expected + [NEGATIVE] * rest)
 
     def test_what_is_not_chosen_is_at_the_end_with_index_0(self):
         indices, chosen = sampling.sample(_labels(3, 2, 4)[None], _keys(0), 8, 0.25)
@@ -102,9 +102,9 @@ class SampleTest(tf.test.TestCase, parameterized.TestCase):
         )
         keys = _keys(*range(batch))
         indices, chosen = graph(labels, keys)
-        wanted = sampling.sample(labels, keys, 16, 0.5)
-        self.assertAllEqual(indices, wanted[0])
-        self.assertAllEqual(chosen, wanted[1])
+        expected = sampling.sample(labels, keys, 16, 0.5)
+        self.assertAllEqual(indices, expected[0])
+        self.assertAllEqual(chosen, expected[1])
         self.assertEqual(graph.get_concrete_function().output_shapes[0].as_list(), [None, 16])
 
 

@@ -94,10 +94,10 @@ class KeepProposalsTest(tf.test.TestCase, parameterized.TestCase):
         )
         found, valid = keep(boxes, scores, levels)
         for image in range(3):
-            wanted = _plain_keep(boxes[image], scores[image], levels, threshold)[:count]
-            self.assertAllEqual(np.flatnonzero(valid[image]), np.arange(len(wanted)))
-            self.assertAllEqual(found[image, : len(wanted)], boxes[image, wanted])
-            self.assertAllEqual(found[image, len(wanted) :], np.zeros([count - len(wanted), 4]))
+            expected = _plain_keep(boxes[image], scores[image], levels, threshold)[:count]
+            self.assertAllEqual(np.flatnonzero(valid[image]), np.arange(len(expected)))
+            self.assertAllEqual(found[image, : len(expected)], boxes[image, expected])
+            self.assertAllEqual(found[image, len(expected) :], np.zeros([count - len(expected), 4]))
 
 
 class KeepDetectionsTest(tf.test.TestCase, parameterized.TestCase):
@@ -143,12 +143,12 @@ class KeepDetectionsTest(tf.test.TestCase, parameterized.TestCase):
         for image in range(3):
             flat = boxes[image].reshape(-1, 4), scores[image].reshape(-1)
             sure = np.where(flat[1] > 0.3, flat[1], _OUT)
-            wanted = _plain_keep(flat[0], sure, groups, 0.5)[:count]
+            expected = _plain_keep(flat[0], sure, groups, 0.5)[:count]
             valid = found["valid"][image]
-            self.assertAllEqual(np.flatnonzero(valid), np.arange(len(wanted)))
-            self.assertAllClose(found["boxes"][image][valid], flat[0][wanted])
-            self.assertAllClose(found["scores"][image][valid], flat[1][wanted])
-            self.assertAllEqual(found["classes"][image][valid], groups[wanted])
+            self.assertAllEqual(np.flatnonzero(valid), np.arange(len(expected)))
+            self.assertAllClose(found["boxes"][image][valid], flat[0][expected])
+            self.assertAllClose(found["scores"][image][valid], flat[1][expected])
+            self.assertAllEqual(found["classes"][image][valid], groups[expected])
 
 
 if __name__ == "__main__":

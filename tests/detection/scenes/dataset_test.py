@@ -80,8 +80,8 @@ class ScenesTest(tf.test.TestCase):
                 self.assertAllEqual(found.boxes[one], whole.boxes[other])
                 self.assertAllEqual(found.annotation_ids[one], whole.annotation_ids[other])
                 masks = [found.segmentations[each] for each in range(one.start, one.stop)]
-                wanted = [whole.segmentations[each] for each in range(other.start, other.stop)]
-                self.assertAllEqual(masks, wanted)
+                expected = [whole.segmentations[each] for each in range(other.start, other.stop)]
+                self.assertAllEqual(masks, expected)
             self.assertLen(found.boxes, found.offsets[-1])
 
     def test_take_without_segmentations(self):
@@ -103,14 +103,14 @@ class SceneDatasetTest(tf.test.TestCase):
         test = scenes(boxes=np.ones([4, 4]) * [0, 0, 1, 1])
         dataset = scenes_lib.SceneDataset("coco:x", scenes(), test)
         summary = json.loads(json.dumps(dataset.summary()))
-        wanted = {
+        expected = {
             "name": "coco:x", "num_classes": 2, "num_train": 3, "train_boxes": 3,
             "train_crowds": 1, "train_dropped_boxes": 1, "num_test": 3, "test_boxes": 4,
         }  # fmt: skip
-        self.assertContainsSubset(wanted.items(), summary.items())
+        self.assertContainsSubset(expected.items(), summary.items())
         self.assertNotEqual(summary["train_checksum"], summary["test_checksum"])
         (warning,) = dataset.warnings()
-        self.assertRegex(warning, "train of coco:x: 1 of the boxes .* annotation 20$")
+        self.assertRegex(warning, "train of coco:x: 1 boxes are left out, .* annotation 20$")
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ def _intersection_over_union(one, other):
 
 class RasteriseTest(tf.test.TestCase):
     def test_square(self):
-        wanted = np.zeros([7, 9], np.uint8)
-        wanted[1:5, 2:6] = 1
+        expected = np.zeros([7, 9], np.uint8)
+        expected[1:5, 2:6] = 1
         found = masks.rasterise(SQUARE, 7, 9)
-        self.assertAllEqual(found, wanted)
+        self.assertAllEqual(found, expected)
         self.assertEqual(found.dtype, np.uint8)
 
 
@@ -62,16 +62,16 @@ class PasteTest(tf.test.TestCase):
         mask = rng.integers(0, 2, [4, 5]).astype(np.uint8)
         square = np.zeros([1, 5, 5], np.float32)
         square[0, :4] = mask
-        wanted = np.zeros([1, 9, 8], np.uint8)
-        wanted[0, 3:8, 2:7] = square[0]
-        self.assertAllEqual(masks.paste(square, [[2, 3, 7, 8]], 9, 8), wanted)
+        expected = np.zeros([1, 9, 8], np.uint8)
+        expected[0, 3:8, 2:7] = square[0]
+        self.assertAllEqual(masks.paste(square, [[2, 3, 7, 8]], 9, 8), expected)
 
     def test_full_masks_end_at_their_box(self):
         found = masks.paste(np.ones([1, 28, 28]), [[2.4, 1.6, 6.4, 4.6]], 9, 9)[0]
-        wanted = np.zeros([9, 9])
+        expected = np.zeros([9, 9])
         # The pixels whose centres are in the box.
-        wanted[2:5, 2:6] = 1
-        self.assertAllEqual(found, wanted)
+        expected[2:5, 2:6] = 1
+        self.assertAllEqual(found, expected)
 
     def test_interpolates_and_has_a_threshold(self):
         # Two bins, 0.2 and 0.8, whose centres are at 5 and 15: half-way at 10.

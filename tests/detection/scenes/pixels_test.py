@@ -57,7 +57,7 @@ class ScenePixelsTest(tf.test.TestCase):
     def test_of_another_size_than_annotated(self):
         turned = image_files.encode(np.swapaxes(image_files.photo(2, 48, 32), 0, 1))
         image_files.write(self.root, {"train2017/000000000002.jpg": turned})
-        self.assert_refused("of id 2 has another size .*got 32 x 48 pixels .*, wanted 48 x 32;")
+        self.assert_refused("of id 2 has another size .*expected 48 x 32 pixels .*; got 32 x 48;")
 
 
 if __name__ == "__main__":

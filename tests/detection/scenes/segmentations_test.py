@@ -64,20 +64,20 @@ class RunsTest(tf.test.TestCase):
 
 class RleTest(tf.test.TestCase):
     def test_all_kinds_give_the_same(self):
-        wanted = np.zeros([4, 5], np.uint8)
-        wanted[2:, 1] = 1
-        wanted[0, 2] = 1
+        expected = np.zeros([4, 5], np.uint8)
+        expected[2:, 1] = 1
+        expected[0, 2] = 1
         text = {"size": [4, 5], "counts": _compressed()["counts"].decode()}
         for segmentation in (COUNTS, _compressed(), text):
             found = coco_mask.decode(segmentations.rle(segmentation, 4, 5))
-            self.assertAllEqual(found, wanted)
+            self.assertAllEqual(found, expected)
 
     def test_polygons_are_united(self):
         found = coco_mask.decode(segmentations.rle([SQUARE, [0, 0, 2, 0, 2, 2, 0, 2]], 4, 5))
-        wanted = np.zeros([4, 5], np.uint8)
-        wanted[1:4, 1:4] = 1
-        wanted[:2, :2] = 1
-        self.assertAllEqual(found, wanted)
+        expected = np.zeros([4, 5], np.uint8)
+        expected[1:4, 1:4] = 1
+        expected[:2, :2] = 1
+        self.assertAllEqual(found, expected)
 
 
 class PackedTest(tf.test.TestCase):

@@ -1,0 +1,1 @@
+"""Kinds of image files: their sizes, orientations and pixels, as Pillow has them."""

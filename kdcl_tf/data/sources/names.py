@@ -1,0 +1,131 @@
+"""What a data set's name asks for: checked before anything slow is imported."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from kdcl_tf.data.sources import source as source_lib
+
+# Where images live: in memory if they fit, in memory, or on disk.
+STORAGES = ("auto", "memory", "disk")
+
+# Kinds of sources whose names are `kind:PATH`.
+_WITH_PATH = ("folder", "tfrecord")
+
+# name, name/config, either with :version. TFDS's community namespaces
+# ("huggingface:x") are left out: they reach for the network to be listed.
+_TFDS_NAME = re.compile(r"[A-Za-z]\w*(/[\w.\-]+)?(:(\d+|\*)\.(\d+|\*)\.(\d+|\*))?")
+
+
+class Name(NamedTuple):
+    """A data set's name, in its parts.
+
+    Attributes:
+      kind: the source: `digits`, `folder`, `tfrecord` or `tfds`.
+      where: the path of a folder or of TFRecord files; the name itself in TFDS.
+    """
+
+    kind: str
+    where: str
+
+
+def parse(name: str) -> Name:
+    """Takes a data set's name apart, without looking it up.
+
+    Args:
+      name: `digits`, `folder:PATH`, `tfrecord:PATH` or a TFDS name such as `cifar100`,
+        `cifar10_corrupted/fog_1` or `cifar100:3.0.2`.
+
+    Raises:
+      ValueError: when it can be none of these.
+    """
+    kind, colon, path = name.partition(":")
+    if colon and kind in _WITH_PATH:
+        if not path.strip():
+            raise ValueError(f"data set: expected {kind}:PATH; got {name!r}")
+        return Name(kind, path.strip())
+    if not _TFDS_NAME.fullmatch(name):
+        raise ValueError(
+            "data set: expected digits, folder:PATH, tfrecord:PATH or a TFDS name such as"
+            f" cifar100 or cifar10_corrupted/fog_1; got {name!r}"
+        )
+    return Name("digits" if name == "digits" else "tfds", name)
+
+
+def check_keys(name: str, image_key: str | None, label_key: str | None) -> None:
+    """Checks that names of features are given for TFRecords only.
+
+    Args:
+      name: of the data set.
+      image_key, label_key: names of features, "" or None for the usual ones.
+
+    Raises:
+      ValueError: when they are given for another data set.
+    """
+    for argument, key in (("tfrecord_image_key", image_key), ("tfrecord_label_key", label_key)):
+        if key and parse(name).kind != "tfrecord":
+            raise ValueError(f"{argument}={key}: expected a data set tfrecord:PATH; got {name!r}")
+
+
+def validate_name(name: str) -> None:
+    """Checks how a data set's name is written, see `parse`.
+
+    Raises:
+      ValueError: when it can be no data set's.
+    """
+    parse(name)
+
+
+def check_storage(name: str, storage: str | None) -> None:
+    """Checks that the images of a data set can live there.
+
+    Args:
+      name: of the data set.
+      storage: one of `STORAGES`; None is "auto".
+
+    Raises:
+      ValueError: when they cannot.
+    """
+    if storage is not None and storage not in STORAGES:
+        raise ValueError(f"storage: expected {' or '.join(STORAGES)}; got {storage!r}")
+    if storage == "disk" and name == "digits":
+        raise ValueError("data set 'digits' has no files: expected storage=memory; got disk")
+
+
+def index(
+    name: str,
+    data_dir: str | None = None,
+    image_size: int = 0,
+    image_key: str | None = None,
+    label_key: str | None = None,
+) -> source_lib.Source:
+    """Indexes the source that a name asks for, and imports no other.
+
+    Args:
+      name: see `parse`.
+      data_dir: where TFDS keeps prepared data; None is TFDS's own default.
+      image_size: pixels a side that digits are made, 0 for their default.
+      image_key, label_key: names of features of TFRecords, None for the usual ones.
+
+    Raises:
+      ValueError: for a name that can be no data set's; and what the source raises.
+      FileNotFoundError: when the data is not there.
+    """
+    kind, where = parse(name)
+    if kind == "digits":
+        from kdcl_tf.data.sources import digits
+
+        return digits.index(image_size)
+    if kind == "folder":
+        from kdcl_tf.data.sources import folder
+
+        return folder.index(where)
+    if kind == "tfrecord":
+        from kdcl_tf.data.sources import tfrecord
+
+        return tfrecord.index(where, image_key, label_key)
+    from kdcl_tf.data.sources import tfds
+
+    return tfds.index(where, data_dir)

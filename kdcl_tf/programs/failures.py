@@ -1,0 +1,156 @@
+"""What ends a program early, told in one line: whatever it is, and in whatever phase.
+
+What was foreseen has words of its own.  Anything else is a defect, whose traceback is kept in a
+file that the line names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pathlib
+import re
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from typing import NoReturn
+
+from kdcl_tf import files
+from kdcl_tf.identity import DamageError
+
+__all__ = ["Stopped", "in_one_line", "keep_tracebacks_in", "stopped_by_signals", "fail"]
+
+_ARGUMENT = re.compile(r"\bpass ([a-z_]+)=(\w+)")
+_FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
+_TRACEBACK = "error.txt"
+
+# Where the traceback of a defect is written; a list, so that it can be set.
+_folder: list[pathlib.Path] = []
+
+
+class Stopped(BaseException):
+    """A signal came in a phase that has nothing to save.
+
+    Args:
+      number: the signal.
+    """
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.exit_status = 128 + number
+
+
+def keep_tracebacks_in(folder: str | os.PathLike) -> None:
+    """Names the folder in which the traceback of a defect is kept, as `error.txt`."""
+    _folder[:] = [pathlib.Path(folder)]
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Raises `Stopped` in the main thread at the first signal that asks a program to end.
+
+    The second ends the process at once.  A signal that is ignored, as `nohup` has it, stays so.
+    """
+
+    def stop(number, _):
+        signal.signal(number, signal.SIG_DFL)
+        raise Stopped(number)
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    before = {}
+    for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Ends the program with one line, whatever error the block raises."""
+    try:
+        yield
+    except Stopped as stop:
+        fail(
+            f"{stop}; nothing is half-written, and the same command goes on from what is saved",
+            stop.exit_status,
+        )
+    except KeyboardInterrupt:
+        fail("stopped by SIGINT", 128 + signal.SIGINT)
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        fail(_foreseen(error) or _defect(error))
+
+
+def _foreseen(error: BaseException) -> str:
+    """What an error means that any phase may meet; "" for a defect."""
+    if isinstance(error, DamageError):
+        return str(error)
+    if _is_full(error):
+        return (
+            f"the disk is full ({_first_line(error)}): free some space; what was saved before is "
+            "whole, and the same command goes on from it"
+        )
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return (
+            f"memory is full ({_first_line(error)}): pass a smaller --batch_size, or more "
+            "--accumulation_steps to a new --workdir"
+        )
+    return ""
+
+
+def _is_full(error):
+    number = getattr(error, "errno", None)
+    return number in (errno.ENOSPC, errno.EDQUOT) or bool(_FULL.search(str(error)))
+
+
+def _first_line(error):
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _defect(error: BaseException) -> str:
+    """Keeps the traceback; says where."""
+    text = "".join(traceback.format_exception(error))
+    place = "its traceback could not be written"
+    for folder in (*_folder, pathlib.Path(tempfile.gettempdir())):
+        name = _TRACEBACK if folder in _folder else f"{_program()}-{os.getpid()}-{_TRACEBACK}"
+        with contextlib.suppress(OSError):
+            if folder.is_dir():
+                files.write_text(folder / name, text)
+                place = f"its traceback is in {folder / name}"
+                break
+    return f"unexpected {type(error).__name__}: {_first_line(error)}; {place}"
+
+
+def _program():
+    return os.path.basename(sys.argv[0]).removesuffix(".py")
+
+
+def fail(message: str, status: int = 1) -> NoReturn:
+    """Prints one line and exits.
+
+    Where a library's message says `pass name=value` of an argument, the line names the flag.
+
+    Frees the exception's frames first: they may hold a stream of images, which at the end of
+    the interpreter waits for its thread, while that thread may wait for the interpreter.
+    """
+    message = _ARGUMENT.sub(_as_flag, message)
+    error = sys.exc_info()[1]
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+    print(f"{_program()}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _as_flag(argument):
+    """`pass --name` or `pass --name=value`."""
+    name, value = argument.groups()
+    return f"pass --{name}" if value == "True" else f"pass --{name}={value}"

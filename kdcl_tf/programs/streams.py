@@ -1,0 +1,65 @@
+"""The standard streams of a program, which may close while it runs: `kdcl-train | head`.
+
+What is printed after that is lost; the program goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["keep_open"]
+
+
+class _Stream:
+    """A text stream that goes on into the void when nobody reads it any more."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            self._leave()
+            return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            self._leave()
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def _leave(self):
+        """Sends what the stream holds back, and all that comes, nowhere."""
+        void = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(void, self._stream.fileno())
+        os.close(void)
+
+
+def keep_open() -> None:
+    """Makes sure that there are standard streams, and that a broken one ends nothing.
+
+    A reader that has gone, a lost terminal and a full disk behind a stream are all the same.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Closed before the program began: files that it opens must not get the number.
+            void = os.open(os.devnull, os.O_RDWR)
+            if void != number:
+                os.dup2(void, number)
+                os.close(void)
+            stream = os.fdopen(number, mode)
+        if mode == "w" and not isinstance(stream, _Stream):
+            stream = _Stream(stream)
+        setattr(sys, name, stream)

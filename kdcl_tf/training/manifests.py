@@ -1,0 +1,112 @@
+"""The manifests of checkpoints, read without TensorFlow: which checkpoints there are and are whole.
+
+Every checkpoint is a folder `step-<n>` with a `manifest.json`, sealed by a checksum, that has the
+run's identity, how far it was, and the checksums of the checkpoint's other files.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kdcl_tf import files, identity
+from kdcl_tf.identity import FORMAT, DamageError
+
+__all__ = ["NAME", "folder_of", "newest", "read", "saved", "sealed_facts", "write"]
+
+NAME = "manifest.json"
+
+
+def folder_of(checkpoints: pathlib.Path, step: int) -> pathlib.Path:
+    """The folder of the checkpoint after `step` steps."""
+    return checkpoints / f"step-{step:09d}"
+
+
+def saved(checkpoints: pathlib.Path) -> list[pathlib.Path]:
+    """The folders of all checkpoints of a run, whole or not, oldest first."""
+    files.recover(checkpoints)
+    return sorted(checkpoints.glob("step-*"))
+
+
+def write(folder: pathlib.Path, facts: Mapping[str, Any]) -> None:
+    """Writes the manifest of a checkpoint, beside its other files, which must be complete.
+
+    Args:
+      folder: of the checkpoint.
+      facts: JSON-able; the format and checksums of all that is in the folder are added.
+    """
+    whole = {"format": FORMAT, **facts, "files": identity.checksums(folder, NAME)}
+    (folder / NAME).write_text(json.dumps(identity.sealed(whole)), encoding="utf-8")
+
+
+def read(folder: pathlib.Path) -> dict[str, Any]:
+    """The facts of a checkpoint whose files are all as they were written.
+
+    Raises:
+      DamageError: when they are not, naming what is wrong.
+      ValueError: when another format of kdcl_tf wrote it.
+    """
+    facts = sealed_facts(folder)
+    wrong = identity.damage(folder, facts["files"])
+    if wrong:
+        raise DamageError(f"checkpoint {folder} is damaged: {wrong}")
+    return facts
+
+
+def newest(
+    checkpoints: pathlib.Path,
+    reader: Callable[[pathlib.Path], dict[str, Any]] = read,
+    say: Callable[[str], Any] = lambda line: None,
+) -> tuple[pathlib.Path, dict[str, Any]] | None:
+    """The newest checkpoint that is not damaged, and its facts; None where there is none at all.
+
+    Args:
+      checkpoints: the folder of a run's checkpoints.
+      reader: `read`, or `sealed_facts`, which leaves the values of variables unchecked.
+      say: called with a line for each newer one that is damaged.
+
+    Raises:
+      DamageError: when there are checkpoints and all are damaged.
+      ValueError: when another format of kdcl_tf wrote it.
+    """
+    wrong = ""
+    for folder in reversed(saved(checkpoints)):
+        try:
+            return folder, reader(folder)
+        except DamageError as error:
+            wrong = str(error)
+            say(f"{wrong}; it is passed over")
+    if wrong:
+        raise DamageError(
+            f"no checkpoint in {checkpoints} can be used ({wrong}): restore one from a backup, or "
+            "delete that folder and result.json to train from the start"
+        )
+    return None
+
+
+def sealed_facts(folder: pathlib.Path) -> dict[str, Any]:
+    """The facts of a checkpoint, whose other files are not looked at.
+
+    Raises:
+      DamageError, ValueError: as `read`.
+    """
+    try:
+        facts = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DamageError(
+            f"checkpoint {folder} is damaged: {NAME} cannot be read ({type(error).__name__})"
+        ) from error
+    is_old = isinstance(facts, dict) and "variables" in facts and "checksum" not in facts
+    if not identity.is_sealed(facts) and not is_old:
+        raise DamageError(f"checkpoint {folder} is damaged: {NAME} is not what was written")
+    found = facts.get("format", 1)
+    if found != FORMAT:
+        raise ValueError(
+            f"checkpoint {folder} has format {found}; expected format {FORMAT}, that of this "
+            "version of kdcl_tf: use the version that saved it"
+        )
+    if is_old:
+        raise DamageError(f"checkpoint {folder} is damaged: {NAME} has no checksum")
+    return facts

@@ -1,0 +1,70 @@
+"""Tests of kdcl_tf.data.sources.names."""
+
+import subprocess
+import sys
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf import data
+from kdcl_tf.data.sources import names
+
+
+class ParseTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ("digits", "digits", "digits"),
+        ("cifar100", "tfds", "cifar100"),
+        ("cifar100:3.0.2", "tfds", "cifar100:3.0.2"),
+        ("cifar100:3.*.*", "tfds", "cifar100:3.*.*"),
+        ("cifar10_corrupted/fog_1", "tfds", "cifar10_corrupted/fog_1"),
+        ("cifar10_corrupted/fog_1:1.0.0", "tfds", "cifar10_corrupted/fog_1:1.0.0"),
+        ("folder:/tmp/my images", "folder", "/tmp/my images"),
+        ("folder: ~/images ", "folder", "~/images"),
+        ("folder:a:b", "folder", "a:b"),
+        ("tfrecord:/data/imagenet/*-of-*", "tfrecord", "/data/imagenet/*-of-*"),
+    )
+    def test_the_source_and_where_it_looks(self, name, kind, where):
+        self.assertEqual(names.parse(name), names.Name(kind, where))
+
+    @parameterized.parameters(
+        "", "folder:", "folder: ", "tfrecord:", "no such", "/tmp", "huggingface:x", "a/b/c"
+    )
+    def test_what_can_be_no_name(self, name):
+        for check in (names.parse, data.validate_name):
+            with self.assertRaisesRegex(ValueError, "data set: expected .*; got"):
+                check(name)
+
+    def test_costs_no_slow_import(self):
+        program = (
+            "import sys; from kdcl_tf import data;"
+            "data.validate_name('cifar100'); data.check_storage('cifar100', 'disk');"
+            "print(sorted({'numpy', 'tensorflow', 'tensorflow_datasets'} & set(sys.modules)))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True
+        )
+        self.assertEqual(done.stdout, "[]\n")
+
+
+class StorageTest(absltest.TestCase):
+    def test_where_images_cannot_live(self):
+        with self.assertRaisesRegex(ValueError, "storage: expected auto or .*; got 'tape'"):
+            names.check_storage("cifar100", "tape")
+        with self.assertRaisesRegex(ValueError, "'digits' has no files: expected storage=memory"):
+            names.check_storage("digits", "disk")
+
+
+class IndexTest(absltest.TestCase):
+    def test_a_name_gives_what_its_source_has(self):
+        source = names.index("digits", None, 8)
+        self.assertEqual((len(source.train), len(source.test)), (1437, 360))
+        self.assertEqual(source.size, (8, 8))
+
+    def test_a_path_is_where_the_source_looks(self):
+        with self.assertRaisesRegex(FileNotFoundError, "folder of images; got '/no/such'"):
+            names.index("folder: /no/such", None, 0)
+        with self.assertRaisesRegex(FileNotFoundError, "tfrecord:/no/such: expected"):
+            names.index("tfrecord:/no/such", None, 0)
+
+
+if __name__ == "__main__":
+    absltest.main()

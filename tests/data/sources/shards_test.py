@@ -1,0 +1,104 @@
+"""Tests of kdcl_tf.data.sources.shards."""
+
+import pathlib
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.data.sources import shards
+from tests import image_files
+
+_RECORD = image_files.record(b"content")
+
+
+class ShardOfTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ("train-00000-of-01024", "train", 0, 1024),
+        ("flowers_train_00003-of-00004.tfrecord", "flowers_train", 3, 4),
+        ("train_1_of_4.tfrecords", "train", 1, 4),
+        ("cifar100-train.tfrecord-00000-of-00001", "cifar100-train", 0, 1),
+        ("train2017-7-of-12.tfrec", "train2017", 7, 12),
+        ("1-of-2-train-000-of-003", "1-of-2-train", 0, 3),
+        ("train.tfrecord", "train", None, None),
+        ("train", "train", None, None),
+        ("train-00000", "train-00000", None, None),
+    )
+    def test_names(self, name, prefix, number, total):
+        found = shards.shard_of(f"/some-0-of-1/{name}")
+        self.assertEqual(found, (f"/some-0-of-1/{prefix}", number, total))
+
+
+class CheckCompleteTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (["train-0-of-2", "train-1-of-2"],),
+        (["train-1-of-2", "train-2-of-2"],),
+        (["train-1-of-1"],),
+        (["a_train-0-of-1", "b_train-0-of-2", "b_train-1-of-2.tfrecord", "train.tfrecord"],),
+        (["train"],),
+    )
+    def test_whole_sets_of_shards(self, names):
+        files = [f"/data/{name}" for name in names]
+        prefixes = {shards.shard_of(file).prefix for file in files}
+        self.assertIsNone(shards.check_complete(files))
+        for prefix in prefixes:
+            group = [file for file in files if shards.shard_of(file).prefix == prefix]
+            if len(group) > 1:
+                with self.assertRaisesRegex(FileNotFoundError, "without number"):
+                    shards.check_complete(group[:1])
+
+    @parameterized.parameters(
+        (["train-00000-of-00004.tfrecord"], FileNotFoundError, "all 4 shards; got 1, without number 1, 2, 3$"),
+        (["train-1-of-3", "train-3-of-3"], FileNotFoundError, "got 2, without number 2$"),
+        (["train-0-of-9"], FileNotFoundError, "number 1, 2, 3, 4, 5, ...$"),
+        (["train-0-of-1", "train-0-of-2", "train-1-of-2"], ValueError, "got 1 shards and 2 shards"),
+        (["train-0-of-1", "train.tfrecord"], ValueError, "got 1 shards and one file"),
+        (["train", "train.tfrecord"], ValueError, "got one file"),
+        (["train-0-of-1", "train-00-of-1"], ValueError, "once; got number 0 of 1 in several"),
+        (["train-0-of-1", "train-0-of-1.tfrec"], ValueError, "got number 0 of 1 in several files"),
+        (["train-0-of-2", "train-1-of-2", "train-2-of-2"], ValueError, "0..1; got number 2"),
+    )
+    def test_others(self, names, error, message):
+        with self.assertRaisesRegex(error, message):
+            shards.check_complete([f"/data/{name}" for name in names])
+
+
+class FindTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def write(self, name, content=_RECORD):
+        (self.folder / name).write_bytes(content)
+
+    def test_files_without_records_are_passed_over(self):
+        for name in ("train-0-of-2", "train-1-of-2", "test.tfrecord"):
+            self.write(name)
+        self.write("train.json", b"{}")
+        self.write("train-0-of-2.csv", b"a,b\n1,2\n")
+        self.write(".train", b"hidden")
+        (self.folder / "train").mkdir()
+        found = shards.find(str(self.folder))
+        names = [pathlib.Path(file).name for file in found.records]
+        self.assertEqual(names, ["test.tfrecord", "train-0-of-2", "train-1-of-2"])
+        self.assertEqual(found.others, ["train-0-of-2.csv", "train.json"])
+        train = shards.of_split("x", found, ("train",))
+        self.assertEqual([pathlib.Path(file).name for file in train], names[1:])
+        message = "with val in their names; got 3 others such as 'test.tfrecord', and 2 that hold"
+        with self.assertRaisesRegex(FileNotFoundError, message):
+            shards.of_split("x", found, ("val",))
+
+    def test_files_that_are_called_records_and_have_none(self):
+        for name in ("train.tfrecord", "train.tfrecord-0-of-1", "train-00000-of-00001"):
+            self.write(name, b"no record at all")
+            with self.assertRaisesRegex(ValueError, f"{name}': expected records; got 16 bytes"):
+                shards.find(str(self.folder))
+            (self.folder / name).unlink()
+
+    def test_empty_files_are_shards(self):
+        self.write("train-0-of-2", b"")
+        self.write("train-1-of-2")
+        found = shards.find(f"{self.folder}/train-*")
+        self.assertLen(shards.of_split("x", found, ("train",)), 2)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,102 @@
+"""Tests of kdcl_tf.programs.failures."""
+
+import contextlib
+import errno
+import io
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.identity import DamageError
+from kdcl_tf.programs import failures
+
+_PROGRAM = """
+import sys, time
+from kdcl_tf.programs import failures
+with failures.in_one_line(), failures.stopped_by_signals():
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned", flush=True)
+"""
+
+
+class FailuresTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        failures.keep_tracebacks_in(self.folder)
+        self.addCleanup(failures._folder.clear)
+
+    def _told(self, error):
+        stderr = io.StringIO()
+        with contextlib.redirect_stderr(stderr):
+            with self.assertRaises(SystemExit) as stop, failures.in_one_line():
+                raise error
+        self.assertEqual(stop.exception.code, 1)
+        line = stderr.getvalue()
+        self.assertEqual(line.count("\n"), 1)
+        return line.partition(": ")[2].strip()
+
+    @parameterized.parameters(
+        (DamageError("file x is damaged"), "^file x is damaged$"),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), r"^the disk is full \(.*a/b'\): free"),
+        (RuntimeError("write failed: No space left on device\nmore"), r"^the disk is full \(write"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "^the disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), "^a/b: Permission denied$"),
+        (FileNotFoundError(errno.ENOENT, "No such file", b"\xff"), "^.*: No such file$"),
+        (MemoryError(), r"^memory is full \(MemoryError\): pass a smaller --batch_size"),
+    )
+    def test_what_any_phase_may_meet_has_its_words(self, error, line):
+        self.assertRegex(self._told(error), line)
+        self.assertEmpty(list(self.folder.iterdir()))
+
+    def test_a_defect_keeps_its_traceback_in_the_workdir(self):
+        line = self._told(KeyError("inside\nout"))
+        self.assertEqual(
+            line, rf"unexpected KeyError: 'inside\nout'; its traceback is in {self.folder / 'error.txt'}"
+        )
+        text = (self.folder / "error.txt").read_text()
+        self.assertIn("raise error", text)
+        self.assertIn("KeyError", text)
+
+    def test_without_a_workdir_it_is_kept_in_the_temporary_folder(self):
+        failures.keep_tracebacks_in(self.folder / "gone")
+        place = pathlib.Path(self._told(AssertionError("x")).partition(" is in ")[2])
+        self.addCleanup(place.unlink)
+        self.assertIn("AssertionError: x", place.read_text())
+
+    @parameterized.parameters(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    def test_a_signal_ends_it_in_a_line_and_cleans_up(self, number):
+        process = self._start()
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual((stdout, process.returncode), ("cleaned\n", 128 + number))
+        self.assertRegex(stderr, f"^-c: stopped by {number.name}; nothing is half-written[^\n]*\n$")
+
+    def test_a_signal_that_nohup_ignores_stays_ignored(self):
+        process = self._start("trap '' HUP; exec ")
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 143)
+
+    def _start(self, prefix="exec "):
+        process = subprocess.Popen(
+            ["sh", "-c", f'{prefix}"$0" -c "$1"', sys.executable, _PROGRAM],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+
+if __name__ == "__main__":
+    absltest.main()

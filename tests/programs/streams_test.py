@@ -1,0 +1,54 @@
+"""Tests of kdcl_tf.programs.streams, in processes with real pipes."""
+
+import subprocess
+import sys
+
+from absl.testing import absltest, parameterized
+
+_PROGRAM = """
+import os, sys, time
+from kdcl_tf.programs import streams
+streams.keep_open()
+print("first", flush=True)
+sys.stdin.readline()
+for number in range(20000):
+    print("line", number)
+    print("error", number, file=sys.stderr)
+sys.stdout.flush()
+assert os.open(os.devnull, os.O_RDONLY) > 2
+with open(sys.argv[1], "w") as file:
+    file.write("reached the end")
+"""
+
+
+class StreamsTest(parameterized.TestCase):
+    @parameterized.parameters("stdout", "stderr")
+    def test_a_reader_that_goes_ends_nothing(self, closed):
+        path = self.create_tempfile().full_path
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        other = "stderr" if closed == "stdout" else "stdout"
+        with open(path + ".other", "wb") as kept:
+            if closed == "stderr":
+                streams[other] = kept
+            process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, path], stdin=subprocess.PIPE, **streams
+            )
+            getattr(process, closed).close()
+            process.stdin.write(b"go\n")
+            _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0)
+        with open(path) as file:
+            self.assertEqual(file.read(), "reached the end")
+        if closed == "stdout":
+            self.assertEqual(errors.count(b"\n"), 20000)
+
+    def test_without_any_stream_the_numbers_are_kept(self):
+        path = self.create_tempfile().full_path
+        command = f"exec {sys.executable} -c '{_PROGRAM}' {path} <&- >&- 2>&-"
+        self.assertEqual(subprocess.run(["sh", "-c", command], check=False).returncode, 0)
+        with open(path) as file:
+            self.assertEqual(file.read(), "reached the end")
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,138 @@
+"""Tests of kdcl_tf.training.ownership, through the `Workdir` that asks it."""
+
+import dataclasses
+import pathlib
+import shutil
+
+from absl.testing import parameterized
+from absl.testing import absltest
+
+from kdcl_tf import identity
+from kdcl_tf.identity import DamageError, Identity
+from kdcl_tf.training import manifests
+from kdcl_tf.training.settings import TrainingSettings
+from kdcl_tf.training.workdir import Workdir
+
+_DATA = {"classes": ["ape", "bee"], "train": {"images": 4, "labels": "a" * 64}}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings(TrainingSettings):
+    seed: int = 0
+    epochs: int = 3
+    storage: str = ""
+
+
+def _identity(settings=_Settings(), data=_DATA, versions=None):
+    return Identity(settings.as_flags(), data, versions=versions or {"keras": "3.1"})
+
+
+class OwnershipTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.workdir = Workdir(pathlib.Path(self.create_tempdir().full_path))
+        self.workdir.record(_Settings())
+
+    def _save(self, step=1, found=None):
+        folder = manifests.folder_of(self.workdir.path / "checkpoints", step)
+        folder.mkdir(parents=True)
+        (folder / "variables.index").write_bytes(b"values")
+        manifests.write(folder, {"identity": (found or _identity()).facts, "progress": {}})
+        return folder
+
+    def _assert_refused(self, message, settings=_Settings(seed=1)):
+        with self.assertRaisesRegex(ValueError, message):
+            self.workdir.check(settings)
+
+    @parameterized.parameters(
+        lambda path: path.unlink(),
+        lambda path: path.write_text(""),
+        lambda path: path.write_text(path.read_text().partition("--seed")[0]),
+        lambda path: path.write_bytes(b"\xff\x00--see"),
+    )
+    def test_without_its_flags_a_checkpoint_tells_whose_run_it_is(self, damage):
+        self._save()
+        damage(self.workdir.path / "flags.txt")
+        self._assert_refused(r"--seed=0 \(now 1\); pass those")
+        self.workdir.check(_Settings(storage="disk"))
+
+    def test_a_flagfile_that_was_edited_does_not_make_it_another_run(self):
+        self._save()
+        self.workdir.record(_Settings(seed=1))
+        self._assert_refused(r"--seed=0 \(now 1\)")
+        self.workdir.check(_Settings())
+
+    def test_a_result_tells_too_and_of_another_run_it_is_not_taken(self):
+        self.workdir.write_result({"identity": _identity().facts})
+        (self.workdir.path / "flags.txt").unlink()
+        self._assert_refused(r"--seed=0 \(now 1\)")
+        self.workdir.check(_Settings())
+
+    @parameterized.parameters("checkpoints", "log.jsonl", "students", "detector", "tensorboard")
+    def test_a_folder_whose_run_cannot_be_told_is_refused(self, name):
+        (self.workdir.path / "flags.txt").unlink()
+        (self.workdir.path / "notes.txt").touch()
+        self.workdir.check(_Settings())
+        (self.workdir.path / name).touch()
+        self._assert_refused(f"holds {name} of an unknown run: its flags.txt is missing", _Settings())
+
+    def test_with_all_checkpoints_damaged_nothing_begins_anew(self):
+        (self._save() / manifests.NAME).write_text("{}")
+        with self.assertRaisesRegex(DamageError, "no checkpoint in .* can be used"):
+            self.workdir.check(_Settings())
+
+    def test_the_newest_whole_checkpoint_tells(self):
+        self._save(1)
+        (self._save(2, _identity(_Settings(seed=1))) / manifests.NAME).write_text("{}")
+        self.workdir.check(_Settings())
+
+    def test_other_data_is_refused_and_named(self):
+        self.assertEqual(self.workdir.check_data(_identity()), "")
+        self._save()
+        self.assertEqual(self.workdir.check_data(_identity()), "")
+        fewer = {**_DATA, "train": {"images": 2, "labels": "b" * 64}}
+        with self.assertRaisesRegex(
+            ValueError, f"^the data is not what the run in {self.workdir.path} was begun with: "
+            "train has 2 images; the run had 4; restore it, or pass another --workdir$"
+        ):
+            self.workdir.check_data(_identity(data=fewer))
+        renamed = {**_DATA, "classes": ["ape", "cat"]}
+        with self.assertRaisesRegex(ValueError, "classes 'bee' are gone; classes 'cat' are new"):
+            self.workdir.check_data(_identity(data=renamed))
+
+    def test_other_versions_are_told_and_it_goes_on(self):
+        self._save()
+        told = self.workdir.check_data(_identity(versions={"keras": "3.2"}))
+        self.assertEqual(told, "keras 3.1 (now 3.2)")
+
+    def test_a_complete_run_without_its_export_is_not_complete(self):
+        result = {"identity": _identity().facts, "exports": ["students/a"]}
+        self.workdir.write_result(result)
+        model = self.workdir.path / "students" / "a" / "saved_model.pb"
+        model.parent.mkdir(parents=True)
+        model.touch()
+        self.assertEqual(self.workdir.complete_result, result)
+        shutil.rmtree(model.parent)
+        with self.assertRaisesRegex(DamageError, "students/a of a complete run is missing, and there"):
+            self.workdir.complete_result
+        self._save()
+        self.assertIsNone(self.workdir.complete_result)
+
+    def test_a_damaged_result_is_told_with_the_way_out(self):
+        self.workdir.write_result({"identity": _identity().facts, "accuracy": 0.5})
+        path = self.workdir.path / "result.json"
+        whole = path.read_text()
+        for text in (whole.replace("0.5", "0.6"), whole[:-9], "[]", '{"identity": {}}'):
+            path.write_text(text)
+            with self.assertRaisesRegex(DamageError, f"^{path} is damaged .*: delete the file"):
+                self.workdir.check(_Settings())
+
+    def test_results_of_before_stay_readable(self):
+        path = self.workdir.path / "result.json"
+        path.write_text('{"accuracy": 0.5, "format": 2}')
+        self.assertEqual(self.workdir.result["accuracy"], 0.5)
+        self.assertFalse(identity.is_sealed(self.workdir.result))
+
+
+if __name__ == "__main__":
+    absltest.main()
