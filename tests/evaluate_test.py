@@ -142,12 +142,29 @@ class EvaluateTest(tf.test.TestCase):
             ((f"--model={model}", "--analysis=categories"), "expected two students for"),
             ((f"--workdir={run}", "--analysis=loss_gap"), "--workdir=BASELINE,OTHER"),
             ((f"--workdir={run}", f"--model={model}"), "exactly one of"),
-            ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "a step of the noise above 0"),
+            ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "a step of the noise"),
             ((f"--workdir={run}", "--plot=/nowhere/a.png"), "there is no folder /nowhere"),
         ):
             _, stderr, status = _main(*arguments)
             self.assertEqual(status, 1)
             self.assertIn(message, stderr)
+            self.assertEqual(stderr.count("\n"), 1)
+
+    def test_a_damaged_student_is_refused_in_one_line(self):
+        run = self.folder / "damaged"
+        shutil.copytree(self.folder / "run" / "students", run / "students")
+        damaged = run / "students" / "wrn_10_1"
+        for name, message in (
+            ("saved_model.pb", f"{damaged} is damaged: saved_model.pb cannot be read"),
+            ("student.json", f"{damaged}/student.json is not the card of an exported model"),
+        ):
+            (damaged / name).unlink()
+            if name == "student.json":
+                (damaged / name).write_text("{")
+            _, stderr, status = _main(f"--workdir={run}")
+            self.assertEqual(status, 1)
+            self.assertIn(message, stderr)
+            self.assertRegex(stderr, "; export it again$")
             self.assertEqual(stderr.count("\n"), 1)
 
     def test_what_is_no_student_is_refused_in_one_line(self):

@@ -6,6 +6,7 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -13,15 +14,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kdcl_tf import files
+from kdcl_tf import files, identity
 from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.identity import FORMAT, DamageError
 
-__all__ = ["Card", "path_of", "read", "read_student", "write"]
+__all__ = ["WRITTEN", "Card", "path_of", "read", "read_student", "write"]
 
 _STUDENT = "student.json"
 # Beside the card in a folder, a line for each class, for programs that do not read JSON.
 _CLASS_NAMES = "class_names.txt"
 _CLASS_NAMES_JSON = "class_names.json"
+
+# Facts of the files of an export, which `write` adds to a card: the format of the weights, the
+# checksum of every other file, and that of the card itself.
+WRITTEN = ("format", "checksums", "checksum")
 
 _NUMBERS = ("mean", "deviation")
 _NAMES = ("student", "architecture")
@@ -78,7 +84,7 @@ class Card:
     def from_facts(cls, facts: Mapping[str, Any]) -> Card:
         """The card that has these `facts`."""
         own = [field.name for field in dataclasses.fields(cls) if field.name in facts]
-        known = {*own, "num_classes", "mean", "deviation"}
+        known = {*own, "num_classes", "mean", "deviation", *WRITTEN}
         return cls(
             **{
                 **{name: facts[name] for name in own},
@@ -118,9 +124,13 @@ def path_of(student: str | os.PathLike) -> pathlib.Path:
 
 
 def write(card: Card, student: str | os.PathLike) -> None:
-    """Writes the card of a student where `path_of` finds it.
+    """Writes the card of a student where `path_of` finds it, after the student's own files.
 
-    A folder gets `class_names.txt` and `class_names.json`, a list of them, too.
+    It has the checksums of those files, and the format of what is written.  A folder gets
+    `class_names.txt` and `class_names.json`, a list of them, too.
+
+    Raises:
+      OSError: when a file is not there, or cannot be written.
     """
     path = path_of(student)
     if path.name == _STUDENT:
@@ -128,7 +138,15 @@ def write(card: Card, student: str | os.PathLike) -> None:
         files.write_text(path.with_name(_CLASS_NAMES), names)
         listed = json.dumps(list(card.class_names), indent=2) + "\n"
         files.write_text(path.with_name(_CLASS_NAMES_JSON), listed)
-    files.write_text(path, json.dumps(card.facts, indent=2) + "\n")
+        sums = identity.checksums(path.parent, leave_out=_STUDENT)
+    else:
+        sums = {pathlib.Path(student).name: _checksum(student)}
+    facts = identity.sealed({**card.facts, "format": FORMAT, "checksums": sums})
+    files.write_text(path, json.dumps(facts, indent=2) + "\n")
+
+
+def _checksum(file: str | os.PathLike) -> str:
+    return hashlib.sha256(pathlib.Path(file).read_bytes()).hexdigest()
 
 
 def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -139,20 +157,25 @@ def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, A
       required: names of facts that have to be in it.
 
     Raises:
-      ValueError: when it is no object of JSON, or a fact is missing or of the wrong kind.
+      DamageError: when it is no object of JSON or not as it was written, or a fact is missing
+        or of the wrong kind.
       FileNotFoundError: when there is no such file.
     """
     try:
         facts = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{_no_card(path)}: {error}; export it again") from error
+        raise DamageError(f"{_no_card(path)}: {error}; export it again") from error
     if not isinstance(facts, dict):
-        raise ValueError(
+        raise DamageError(
             f"{_no_card(path)}: expected an object of JSON; got {facts!r:.40}; export it again"
+        )
+    if facts.keys() & set(WRITTEN) and not identity.is_sealed(facts):
+        raise DamageError(
+            f"{path} is not what was written: it was damaged or edited; export it again"
         )
     missing = [name for name in required if name not in facts]
     if missing:
-        raise ValueError(
+        raise DamageError(
             f"{_no_card(path)}: expected the facts {', '.join(required)}; got none of the name "
             f"{', '.join(missing)}; export it again"
         )
@@ -164,15 +187,30 @@ def read_student(folder: str | os.PathLike) -> dict[str, Any]:
     """The facts of an exported student, with its class names.
 
     Raises:
-      ValueError, FileNotFoundError: as `read`.
+      DamageError, FileNotFoundError: as `read`, and for class names that are missing or are not
+        as many as the classes.
     """
     path = path_of(folder)
-    facts = read(path)
+    facts = read(path, ("image_shape",))
     if "class_names" not in facts:
         # Cards of older versions had none.
-        text = path.with_name(_CLASS_NAMES).read_text(encoding="utf-8")
-        facts["class_names"] = text.splitlines()
+        facts["class_names"] = _class_names(path.with_name(_CLASS_NAMES))
+    names = facts["class_names"]
+    if facts.setdefault("num_classes", len(names)) != len(names):
+        raise DamageError(
+            f"{path}: expected {facts['num_classes']} class names; got {len(names)}; export it "
+            "again"
+        )
     return facts
+
+
+def _class_names(path: pathlib.Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (ValueError, OSError) as error:
+        raise DamageError(
+            f"expected a line for each class in {path}; got none to read ({error}); export it again"
+        ) from error
 
 
 def _no_card(path: str | os.PathLike) -> str:
@@ -180,14 +218,32 @@ def _no_card(path: str | os.PathLike) -> str:
 
 
 def _check_kinds(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:
-    """Raises ValueError when a fact is of the wrong kind."""
-    for key in _NUMBERS:
-        value = facts.get(key, [0.0])
-        values = value if isinstance(value, list) and value else [None]
-        if not all(type(each) in (int, float) for each in values):
-            raise ValueError(f"{path}: expected {key} to be a list of numbers; got {value!r}")
-    for key in _NAMES:
-        if not isinstance(facts.get(key, ""), str):
-            raise ValueError(
-                f"{path}: expected {key} to be the name of a student; got {facts[key]!r}"
-            )
+    """Raises DamageError when a fact is of the wrong kind."""
+    kinds = (
+        (_NUMBERS, _are_numbers, "a list of numbers"),
+        (_NAMES, lambda value: isinstance(value, str), "the name of a student"),
+        (("image_shape",), _are_sizes, "three sizes above 0"),
+        (("class_names",), _are_names, "a list of names"),
+    )
+    for keys, fits, kind in kinds:
+        for key in keys:
+            if key in facts and not fits(facts[key]):
+                raise DamageError(
+                    f"{path}: expected {key} to be {kind}; got {facts[key]!r:.100}; export it again"
+                )
+
+
+def _are_numbers(value: Any) -> bool:
+    return _is_list(value) and all(type(each) in (int, float) for each in value)
+
+
+def _are_sizes(value: Any) -> bool:
+    return _is_list(value) and len(value) == 3 and all(type(e) is int and e > 0 for e in value)
+
+
+def _are_names(value: Any) -> bool:
+    return _is_list(value) and all(isinstance(each, str) for each in value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value)

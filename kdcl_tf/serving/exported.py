@@ -1,4 +1,4 @@
-"""Exported models on disk: finds and loads them, and names the damaged one in one line.
+"""Exported models on disk: finds, checks and loads them, and names the damaged in one line.
 
 Importing this module does not import TensorFlow.
 """
@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import os
 import pathlib
+import sys
+from collections.abc import Mapping
 from typing import Any
 
-from kdcl_tf import files
+from kdcl_tf import files, identity
+from kdcl_tf.identity import DamageError
 
-__all__ = ["find_students", "holds_model", "load", "students_of"]
+__all__ = ["check", "find_students", "holds_model", "load", "students_of"]
 
 _MODEL = "saved_model.pb"
+# What an exported model is known by: a student whose model is missing still has its card.
+_MARKS = (_MODEL, "student.json")
 
 
 def holds_model(path: str | os.PathLike) -> bool:
-    """Whether a folder is a SavedModel.
+    """Whether a folder is an exported model, whole or damaged.
 
     A folder that a killed process left renamed aside is put back first.
     """
     path = pathlib.Path(path)
     files.recover(path.parent)
-    return (path / _MODEL).exists()
+    return any((path / name).exists() for name in _MARKS)
 
 
 def students_of(run: str | os.PathLike) -> list[pathlib.Path]:
@@ -31,7 +36,7 @@ def students_of(run: str | os.PathLike) -> list[pathlib.Path]:
     folder = pathlib.Path(run) / "students"
     files.recover(folder)
     # A hidden folder is an export that was not finished.
-    return sorted(path.parent for path in folder.glob(f"[!.]*/{_MODEL}"))
+    return sorted({path.parent for name in _MARKS for path in folder.glob(f"[!.]*/{name}")})
 
 
 def find_students(path: str | os.PathLike) -> list[pathlib.Path]:
@@ -47,23 +52,50 @@ def find_students(path: str | os.PathLike) -> list[pathlib.Path]:
     return [path] if holds_model(path) else students_of(path)
 
 
+def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
+    """Compares the files of an exported student with the checksums in its card.
+
+    Says on stderr when an older version wrote the export, which has none.
+
+    Args:
+      student: a folder, or a `.keras` or `.weights.h5` file.
+      facts: of its card.
+
+    Raises:
+      DamageError: when a file is missing or is not what was written.
+    """
+    path = pathlib.Path(student)
+    if "checksums" not in facts:
+        print(
+            f"{path} cannot be checked for damage: an older version exported it, without checksums",
+            file=sys.stderr,
+        )
+        return
+    found = identity.damage(path if path.is_dir() else path.parent, facts["checksums"])
+    if found:
+        raise DamageError(f"{path} is damaged: {found}; export it again")
+
+
 def load(path: str | os.PathLike) -> Any:
-    """`tf.saved_model.load`, with any of its errors as a ValueError.
+    """`tf.saved_model.load`, with any of its errors as a DamageError.
 
     Args:
       path: the folder of a SavedModel.
 
     Raises:
-      ValueError: when it cannot be loaded, naming the folder.
+      DamageError: when it cannot be loaded, naming the folder.
     """
     import tensorflow as tf
+
+    if not pathlib.Path(path, _MODEL).exists():
+        raise DamageError(f"{pathlib.Path(path, _MODEL)} is missing; export it again")
 
     try:
         return tf.saved_model.load(str(path))
     # Depending on the damage the error is TensorFlow's, Python's or protobuf's.
     except Exception as error:
         said = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise ValueError(
+        raise DamageError(
             f"{path} is a SavedModel that cannot be loaded, as if it were cut short ({said}): "
             "export it again"
         ) from error

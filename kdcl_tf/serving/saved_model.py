@@ -66,7 +66,7 @@ def export_student(
     the card's H, W and C, and gives `logits` and `probabilities`, float32 `[B, num_classes]`;
     the signature `pixels` takes `pixels`, the same as float32 in 0..1, and gives the same.
     Beside it are `class_names.txt`, a line for each class, `class_names.json`, a list of them,
-    and `student.json`, the card.
+    and `student.json`, the card, with the checksums of all other files.
 
     Args:
       student: a built keras.Model of normalised images.
@@ -102,19 +102,26 @@ def load_student(
       `(predict, card)`: `predict(images)` takes `[B, H, W, C]`, uint8 or floats in 0..1, and
       gives `{"logits", "probabilities"}`; it raises ValueError for images of another size, type
       or range.  `predict(images, check_range=False)` takes floats of any range, for images that
-      were distorted or made noisy.  `card` is `student.json`, `class_names` included.
+      were distorted or made noisy.  `card` is `student.json` without its checksums, `class_names`
+      included.
 
     Raises:
       ValueError: when the folder is no student that `export_student` wrote.
+      DamageError: when its card or one of its files is missing or not what was written.  Of an
+        export of an older version, without checksums, it is said on stderr that only TensorFlow
+        has checked it.
     """
     path = pathlib.Path(path).expanduser()
-    if not exported.holds_model(path) or not cards.path_of(path).exists():
+    card_path = cards.path_of(path)
+    if not exported.holds_model(path) or not card_path.exists():
         raise ValueError(
-            f"expected an exported student, a folder with saved_model.pb and "
-            f"{cards.path_of(path).name} such as WORKDIR/students/NAME; got {path}"
+            f"expected an exported student, a folder with saved_model.pb and {card_path.name} such "
+            f"as WORKDIR/students/NAME; got {path} without {card_path.name}"
         )
-    card = cards.read_student(path)
+    facts = cards.read_student(path)
+    exported.check(path, facts)
     loaded = exported.load(path)
+    card = {name: fact for name, fact in facts.items() if name not in ("checksums", "checksum")}
 
     def predict(images, check_range=True):
         images = images_lib.checked(images, card["image_shape"], check_range)

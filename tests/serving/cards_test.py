@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.serving.cards."""
 
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -8,7 +9,9 @@ import types
 
 from absl.testing import absltest, parameterized
 
+from kdcl_tf import identity
 from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.identity import DamageError
 from kdcl_tf.serving import cards
 from kdcl_tf.serving.cards import Card
 
@@ -27,6 +30,11 @@ _FACTS = {
     "distortion": "padded_crop",
     "class_names": ["cat", "na\u00efve dog"],
 }
+
+
+def _facts_of(card):
+    """The facts of the student alone."""
+    return {name: fact for name, fact in card.items() if name not in cards.WRITTEN}
 
 
 class CardsTest(parameterized.TestCase):
@@ -67,7 +75,7 @@ class CardsTest(parameterized.TestCase):
         self.assertEqual(text, "cat\nna\u00efve dog\n")
         text = (self.folder / "class_names.json").read_text(encoding="utf-8")
         self.assertEqual(json.loads(text), ["cat", "na\u00efve dog"])
-        self.assertEqual(cards.read_student(self.folder), _FACTS)
+        self.assertEqual(_facts_of(cards.read_student(self.folder)), _FACTS)
 
     @parameterized.parameters(
         ("a/resnet18.weights.h5", "a/resnet18.json"),
@@ -79,9 +87,61 @@ class CardsTest(parameterized.TestCase):
         self.assertEqual(cards.path_of(student), pathlib.Path(card))
 
     def test_a_file_has_only_its_card(self):
+        (self.folder / "resnet8.keras").write_bytes(b"weights")
         cards.write(_CARD, self.folder / "resnet8.keras")
-        self.assertEqual([path.name for path in self.folder.iterdir()], ["resnet8.json"])
-        self.assertEqual(cards.read(self.folder / "resnet8.json"), _FACTS)
+        self.assertLen(list(self.folder.iterdir()), 2)
+        found = cards.read(self.folder / "resnet8.json")
+        self.assertEqual(_facts_of(found), _FACTS)
+        expected = hashlib.sha256(b"weights").hexdigest()
+        self.assertEqual(found["checksums"], {"resnet8.keras": expected})
+
+    def test_it_has_the_format_and_the_checksums_of_all_other_files(self):
+        (self.folder / "variables").mkdir()
+        (self.folder / "variables" / "variables.index").write_bytes(b"index")
+        for _ in range(2):
+            cards.write(_CARD, self.folder)
+            facts = cards.read_student(self.folder)
+            self.assertEqual(facts["format"], identity.FORMAT)
+            expected = {
+                "class_names.txt": hashlib.sha256("cat\nna\u00efve dog\n".encode()).hexdigest(),
+                "variables/variables.index": hashlib.sha256(b"index").hexdigest(),
+            }
+            self.assertEqual(facts["checksums"], expected)
+        self.assertEqual(Card.from_facts(facts), _CARD)
+
+    def test_any_flipped_bit_of_a_card_is_found(self):
+        cards.write(_CARD, self.folder)
+        path = self.folder / "student.json"
+        content = path.read_bytes()
+        for place in range(0, len(content), 7):
+            flipped = bytearray(content)
+            flipped[place] ^= 1
+            path.write_bytes(flipped)
+            try:
+                # What stands between the facts does not matter.
+                self.assertEqual(_facts_of(cards.read_student(self.folder)), _FACTS)
+            except DamageError as error:
+                self.assertRegex(str(error), f"^{path} .*export it again$")
+
+    @parameterized.parameters(
+        ({"class_names": ["cat"]}, "expected 2 class names; got 1; export it again"),
+        ({"class_names": [1, 2]}, r"expected class_names to be a list of names; got \[1, 2\]"),
+        ({"image_shape": [8, 8]}, r"expected image_shape to be three sizes above 0; got \[8, 8\]"),
+        ({"image_shape": None}, "expected image_shape to be three sizes above 0; got None"),
+    )
+    def test_facts_that_no_student_has(self, change, message):
+        (self.folder / "student.json").write_text(json.dumps({**_FACTS, **change}))
+        with self.assertRaisesRegex(DamageError, f"^{self.folder / 'student.json'}: {message}"):
+            cards.read_student(self.folder)
+
+    @parameterized.parameters(None, b"caf\xe9\n")
+    def test_class_names_that_are_missing_or_no_text(self, content):
+        before = {name: value for name, value in _FACTS.items() if name != "class_names"}
+        (self.folder / "student.json").write_text(json.dumps(before))
+        if content:
+            (self.folder / "class_names.txt").write_bytes(content)
+        with self.assertRaisesRegex(DamageError, "each class in .*class_names.txt; got none"):
+            cards.read_student(self.folder)
 
     def test_a_card_of_an_older_version_has_its_class_names_beside_it(self):
         before = {name: value for name, value in _FACTS.items() if name != "class_names"}
@@ -95,8 +155,14 @@ class CardsTest(parameterized.TestCase):
         with self.assertRaises(FileNotFoundError):
             cards.read(self.folder / "absent.json")
 
+    def test_a_card_that_is_no_text(self):
+        self.path.write_bytes(json.dumps(_FACTS).encode("utf-16"))
+        with self.assertRaisesRegex(DamageError, f"^{self.path} is not the card.*utf-8.*again$"):
+            cards.read(self.path)
+
     @parameterized.parameters(
         ("", "Expecting value"),
+        ('{"student": "res', "Unterminated string"),
         ("[1]", r"expected an object of JSON; got \[1\]"),
         ("[" * 100_000, "recursion"),
         ('{"student": "resnet8"}', "expected the facts .*; got none of the name mean, deviation"),
@@ -114,7 +180,7 @@ class CardsTest(parameterized.TestCase):
     )
     def test_a_fact_of_another_kind(self, facts, message):
         self.path.write_text(json.dumps(facts))
-        with self.assertRaisesRegex(ValueError, f"^{self.path}: {message}$"):
+        with self.assertRaisesRegex(ValueError, f"^{self.path}: {message}; export it again$"):
             cards.read(self.path)
 
     def test_it_is_imported_without_tensorflow(self):

@@ -1,10 +1,14 @@
 """Tests of kdcl_tf.serving.exported."""
 
+import contextlib
+import io
 import pathlib
 
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf import identity
+from kdcl_tf.identity import DamageError
 from kdcl_tf.serving import exported
 
 
@@ -46,6 +50,32 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         self.assertTrue(exported.holds_model(path))
         path.rename(aside)
         self.assertEqual(exported.students_of(self.folder), [path])
+
+    def test_one_whose_model_is_missing_is_found_and_refused(self):
+        path = self._student("run", "students", "a")
+        (path / "saved_model.pb").rename(path / "student.json")
+        self.assertEqual(exported.students_of(self.folder / "run"), [path])
+        self.assertEqual(exported.find_students(path), [path])
+        with self.assertRaisesRegex(DamageError, f"^{path}/saved_model.pb is missing; export it"):
+            exported.load(path)
+
+    def test_files_are_compared_with_the_checksums(self):
+        path = self._student("a")
+        facts = {"checksums": identity.checksums(path)}
+        exported.check(path, facts)
+        (path / "saved_model.pb").write_text("x")
+        message = f"^{path} is damaged: saved_model.pb is not what was written; export it again$"
+        with self.assertRaisesRegex(DamageError, message):
+            exported.check(path, facts)
+        (path / "saved_model.pb").unlink()
+        with self.assertRaisesRegex(DamageError, "damaged: saved_model.pb cannot be read"):
+            exported.check(path, facts)
+
+    def test_what_has_no_checksums_is_told_of(self):
+        path = self._student("a")
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            exported.check(path, {"student": "a"})
+        self.assertRegex(told.getvalue(), f"^{path} cannot be checked for damage: an older .*\n$")
 
     def test_what_is_no_model(self):
         (self.folder / "file").touch()

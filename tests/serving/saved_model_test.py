@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.serving."""
 
+import contextlib
+import io
 import json
 import pathlib
 import subprocess
@@ -10,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, serving, students
+from kdcl_tf import data, identity, serving, students
+from kdcl_tf.identity import DamageError
 from kdcl_tf.serving import cards
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision
@@ -42,6 +45,9 @@ for folder in sys.argv[2:]:
     np.savez(folder + ".npz", **{name: value.numpy() for name, value in outputs.items()})
 assert not {"kdcl_tf", "keras"} & set(sys.modules)
 """
+
+
+_VARIABLES = "variables/variables.data-00000-of-00001"
 
 
 def _student(dtype="float32", name="resnet8", size=8):
@@ -175,13 +181,19 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "resizing": "scaled to 8 x 8 pixels, whatever its own shape",
             "class_names": [str(digit) for digit in range(10)],
         }
-        self.assertEqual(card, expected)
+        files = {
+            each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file()
+        }
+        self.assertEqual(set(card.pop("checksums")), files - {"student.json"})
+        self.assertLen(card.pop("checksum"), 64)
+        self.assertEqual(card, {**expected, "format": identity.FORMAT})
         _, loaded = serving.load_student(path)
-        self.assertEqual(loaded, expected)
+        self.assertEqual(loaded, card)
 
     def test_a_card_of_an_older_version_has_its_class_names_beside_it(self):
         path = self._export(_student())
         card = json.loads((path / "student.json").read_text())
+        card = {name: fact for name, fact in card.items() if name not in cards.WRITTEN}
         names = card.pop("class_names")
         (path / "student.json").write_text(json.dumps(card))
         self.assertEqual(serving.load_student(path)[1], {**card, "class_names": names})
@@ -210,13 +222,54 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             self._export(_student())
         self.assertTrue((photos / "photo.jpg").exists())
 
+    @parameterized.parameters(
+        ("student.json", "cut", "student.json is not the card of an exported model: .*"),
+        ("student.json", "flipped", "student.json is not .*"),
+        ("student.json", "utf-16", "student.json is not the card of an exported model: .*"),
+        ("saved_model.pb", "cut", " is damaged: saved_model.pb is not what was written"),
+        ("saved_model.pb", "missing", " is damaged: saved_model.pb cannot be read .*"),
+        ("class_names.txt", "flipped", " is damaged: class_names.txt is not what was written"),
+        (_VARIABLES, "cut", f" is damaged: {_VARIABLES} is not what was written"),
+        (_VARIABLES, "flipped", f" is damaged: {_VARIABLES} is not what was written"),
+        (_VARIABLES, "missing", f" is damaged: {_VARIABLES} cannot be read .*"),
+    )
+    def test_damage_is_named_in_a_line_and_mended_by_another_export(self, name, damage, message):
+        path = self._export(_student())
+        file = path / name
+        content = file.read_bytes()
+        flipped = bytearray(content)
+        flipped[len(content) // 3] ^= 4
+        changed = {"cut": content[: len(content) // 2], "flipped": bytes(flipped)}
+        changed["utf-16"] = content.decode(errors="replace").encode("utf-16")
+        if damage == "missing":
+            file.unlink()
+        else:
+            file.write_bytes(changed[damage])
+        with self.assertRaisesRegex(DamageError, f"^{path}/?{message}; export it again$"):
+            serving.load_student(path)
+        serving.load_student(self._export(_student()))
+
+    def test_an_export_of_an_older_version_is_read_with_a_line(self):
+        path = self._export(_student())
+        card = json.loads((path / "student.json").read_text())
+        card = {name: fact for name, fact in card.items() if name not in cards.WRITTEN}
+        (path / "student.json").write_text(json.dumps(card))
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            predict, _ = serving.load_student(path)
+        self.assertRegex(told.getvalue(), f"^{path} cannot be checked for damage: .*\n$")
+        self.assertEqual(predict(self.dataset.test.images[:2])["logits"].shape, (2, 10))
+        (path / "saved_model.pb").unlink()
+        with self.assertRaisesRegex(DamageError, "saved_model.pb is missing; export it again$"):
+            serving.load_student(path)
+
     @parameterized.parameters("nothing", "no_card")
     def test_what_is_no_student_is_refused(self, kind):
         path = self.folder / "missing"
         if kind == "no_card":
             path = self._export(_student())
             (path / "student.json").unlink()
-        with self.assertRaisesRegex(ValueError, f"^expected an exported student.*; got {path}$"):
+        message = f"^expected an exported student.*; got {path} without student.json$"
+        with self.assertRaisesRegex(ValueError, message):
             serving.load_student(path)
 
     def test_keras_files_give_the_same_models_where_this_package_is_not_installed(self):

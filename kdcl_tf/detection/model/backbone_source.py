@@ -9,8 +9,10 @@ import re
 from kdcl_tf import students
 from kdcl_tf.data import normalization as normalization_lib
 from kdcl_tf.serving import cards, exported
+from kdcl_tf.students import names
 
-_NORMALISATION = ("mean", "deviation")
+# Families whose strided convolutions had another padding before cards had a format.
+_ONCE_PADDED_OTHERWISE = ("cifar_resnet", "wide_resnet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,8 @@ def _fresh(backbone, architecture):
 def _with_card(kind, path, architecture):
     card = cards.path_of(path)
     facts = cards.read(card) if card.exists() else {}
+    if facts:
+        exported.check(path, facts)
     known = facts.get("architecture", "")
     if architecture and known and architecture != known:
         raise ValueError(
@@ -95,8 +99,20 @@ def _with_card(kind, path, architecture):
         )
     if name:
         students.validate(name)
+    if facts and kind != "keras":
+        _check_padding(path, name, facts)
     card = {**normalization_lib.IMAGENET.as_card(), **facts}
     return BackboneSource(kind, path, name, normalization_lib.Normalization.from_card(card))
+
+
+def _check_padding(path, name, facts):
+    """Refuses weights that are right for another padding than that of the network built here."""
+    if "format" not in facts and names.parse(name).family in _ONCE_PADDED_OTHERWISE:
+        raise ValueError(
+            f"backbone={path}: expected a student whose strided convolutions were padded on all "
+            f"sides; got a {name} that an older version exported, which padded them on one side: "
+            "train and export it again (it can still be evaluated and served)"
+        )
 
 
 def _architecture_of(student):

@@ -9,6 +9,7 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
+from kdcl_tf import identity
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.detection.model.backbone_source import BackboneSource
@@ -33,7 +34,10 @@ class BackboneSourceTestCase(parameterized.TestCase):
             (path / "saved_model.pb").touch()
         card_path = cards.path_of(path)
         if card is not None:
-            card_path.write_text(card if isinstance(card, str) else json.dumps(card))
+            if not isinstance(card, str):
+                written = {"format": identity.FORMAT, "checksums": {}}
+                card = json.dumps(identity.sealed({**written, **card}))
+            card_path.write_text(card)
         return path
 
     def refused(self, message, *args):
@@ -109,6 +113,26 @@ class FileTest(BackboneSourceTestCase):
         )
         for number, (facts, message) in enumerate(expected):
             self.refused(message, str(self.write(f"student_{number}", facts)))
+
+    @parameterized.parameters("student", "student.weights.h5")
+    def test_weights_for_another_padding_are_refused(self, name):
+        path = self.write(name)
+        for architecture in ("resnet20", "wrn_16_2", "resnet18"):
+            cards.path_of(path).write_text(json.dumps({"architecture": architecture}))
+            if architecture == "resnet18":
+                self.assertEqual(backbone_source.find(str(path)).architecture, "resnet18")
+            else:
+                message = f"backbone={path}: expected .*; got a {architecture} that an older version"
+                self.refused(message, str(path))
+
+    def test_a_keras_file_has_its_own_padding(self):
+        path = self.write("student.keras")
+        cards.path_of(path).write_text(json.dumps({"architecture": "resnet20"}))
+        self.assertEqual(backbone_source.find(str(path)).architecture, "resnet20")
+
+    def test_damage_is_refused(self):
+        path = self.write("student", {"student": "resnet18", "checksums": {"weights": "0" * 64}})
+        self.refused(f"{path} is damaged: weights cannot be read", str(path))
 
     def test_the_home_folder_may_be_abbreviated(self):
         self.write("student", {"student": "resnet20"})
