@@ -15,7 +15,8 @@ class Step(NamedTuple):
     """The tensors of one step.
 
     The first M of N rows belong to the students; the others to companions, which train along
-    and learn from the labels alone.  Losses are in nats, weighted by `sample_weight`.
+    and learn from the labels alone.  Losses are in nats, weighted by `sample_weight`.  A weight of 0
+    leaves a loss out, even an infinite one.
 
     Attributes:
       logits: `[N, B, C]` float32.
@@ -56,9 +57,13 @@ class Step(NamedTuple):
         )
         if sample_weight is not None:
             weights = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
-            cross_entropy, distillation = cross_entropy * weights, distillation * weights
+            cross_entropy = tf.math.multiply_no_nan(cross_entropy, weights)
+            distillation = tf.math.multiply_no_nan(distillation, weights)
         students = distillation.shape[0]
-        loss = cross_entropy[:students] + distillation_weight * distillation
+        weighted = tf.math.multiply_no_nan(
+            distillation, tf.cast(distillation_weight, tf.float32)
+        )
+        loss = cross_entropy[:students] + weighted
         loss = tf.concat([loss, cross_entropy[students:]], axis=0)
         return cls(logits, cross_entropy, distillation, loss, penalties)
 

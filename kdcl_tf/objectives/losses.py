@@ -1,7 +1,9 @@
 """Losses with one value per example; the cohort averages and weights them.
 
 `logits` are `[B, C]`, unnormalised, any float type; the arithmetic is float32, in log
-space, and nothing is clipped.
+space, and nothing is clipped.  A logit of -inf masks its class: its probability is 0, and
+losses and gradients are those of the other classes.  A loss is +inf only where it is so by
+definition: where a class whose target is above 0 is masked.  Its gradient is finite even there.
 """
 
 import tensorflow as tf
@@ -43,5 +45,7 @@ def distillation(soft_targets: tf.Tensor, logits: tf.Tensor, temperature: float)
     p = tf.stop_gradient(tf.cast(soft_targets, tf.float32))
     log_q = tf.nn.log_softmax(tf.cast(logits, tf.float32) / temperature)
     # xlogy: a class whose probability underflows to 0 adds 0, where p * log(p) would be NaN.
-    divergence = tf.reduce_sum(tf.math.xlogy(p, p) - p * log_q, axis=-1)
+    # Likewise a masked class whose target is 0.
+    cross = tf.math.multiply_no_nan(log_q, p)
+    divergence = tf.reduce_sum(tf.math.xlogy(p, p) - cross, axis=-1)
     return temperature**2 * divergence

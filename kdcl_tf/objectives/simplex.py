@@ -10,13 +10,21 @@ Neither loops over data in Python or calls an outside solver, so both run in eag
 in `tf.function` and under XLA, for any M.
 """
 
+import numpy as np
 import tensorflow as tf
 
-__all__ = ["add_ridge", "minimise_logsumexp", "minimise_quadratic", "unconstrained_quadratic"]
+__all__ = ["MASKED", "add_ridge", "minimise_logsumexp", "minimise_quadratic", "unconstrained_quadratic"]
+
+# Stands for -inf in `minimise_logsumexp`: a probability of 0 at any scale of logits, while
+# differences and products with 0 are still numbers.
+MASKED = -1e30
 
 # Measured on 130,000 examples, normal and heavy-tailed, with M = 3..8, C = 2..1000 and logit
 # scales 1..10: 16 steps leave a gap below 3e-4 where float32 can resolve it.
 _STEPS = 16
+# For four vectors and more.  At logits that span 100 to 500, 16 steps leave one in a thousand
+# examples unsolved, some by many nats, and 20 one in a hundred thousand.
+_STEPS_OF_MANY = 24
 _STEPS_AT_FINAL_BARRIER = 2
 _FINAL_BARRIER = 2e-6
 _STEP_FRACTIONS = (1.0, 0.5, 0.2, 0.05)
@@ -52,7 +60,7 @@ def minimise_logsumexp(vectors: tf.Tensor) -> tf.Tensor:
     steps limits the gap.
 
     Args:
-      vectors: `[B, M, C]` float32.
+      vectors: `[B, M, C]` float32.  A class that is left out has `MASKED` in all M vectors.
 
     Returns:
       `[B, M]` weights on the simplex.
@@ -62,14 +70,16 @@ def minimise_logsumexp(vectors: tf.Tensor) -> tf.Tensor:
         return tf.ones([examples, 1])
     if students == 2:
         return _minimise_over_pair(vectors)
-    spread = tf.reduce_max(vectors, axis=[1, 2]) - tf.reduce_min(vectors, axis=[1, 2])
+    least = tf.where(vectors > 0.5 * MASKED, vectors, np.inf)
+    spread = tf.reduce_max(vectors, axis=[1, 2]) - tf.reduce_min(least, axis=[1, 2])
     barrier = 0.1 * tf.maximum(spread, 1e-2)[:, tf.newaxis]
     final = tf.minimum(tf.maximum(_FINAL_BARRIER, 1e-7 * spread[:, tf.newaxis]), barrier)
-    shrink = tf.pow(final / barrier, 1.0 / (_STEPS - 1 - _STEPS_AT_FINAL_BARRIER))
+    steps = _STEPS if students == 3 else _STEPS_OF_MANY
+    shrink = tf.pow(final / barrier, 1.0 / (steps - 1 - _STEPS_AT_FINAL_BARRIER))
     weights = tf.fill([examples, students], 1.0 / students)
     mixed = _combination(vectors, weights)
     dual = barrier / weights
-    for _ in range(_STEPS):
+    for _ in range(steps):
         soft = tf.maximum(1.0, _SMOOTHING * barrier)
         weights, mixed, dual, gap = _interior_point_step(
             vectors, 1.0 / soft, weights, mixed, dual / soft, barrier / soft

@@ -27,6 +27,15 @@ class StepTest(tf.test.TestCase):
         self.assertAllClose(step.distillation_loss, [[2.0, 0.0], [6.0, 0.0]])
         self.assertAllClose(step.loss[0, 0], 2 * (np.log(2) + 0.5))
 
+    def test_a_weight_of_0_leaves_an_infinite_loss_out(self):
+        distillation = tf.constant([[np.inf, 1.0]])
+        step = Step.create(_EVEN[:1], _LABELS, distillation, 0.0, None, [])
+        self.assertAllClose(step.loss, [[np.log(2), np.log(2)]])
+        step = Step.create(_EVEN[:1], _LABELS, distillation, 1.0, tf.constant([0.0, 1.0]), [])
+        self.assertAllClose(step.loss, [[0.0, np.log(2) + 1.0]])
+        step = Step.create(_EVEN[:1], _LABELS, distillation, 1.0, None, [])
+        self.assertAllEqual(np.isinf(step.loss), [[True, False]])
+
     def test_an_objective_is_a_rows_share_of_the_batch_and_of_its_penalty(self):
         step = _create(penalties=[tf.constant(6.0), tf.constant(3.0)])
         sums = 2 * np.log(2) + np.array([1.5, 3.5, 0.0])

@@ -44,14 +44,11 @@ class CLNN(Branched):
     def distillation_losses(
         self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
     ) -> tf.Tensor:
-        others = len(self.students) - 1
-        constant = tf.stop_gradient(logits)
-        means = (tf.reduce_sum(constant, axis=0) - constant) / others
-        soft = tf.nn.softmax(means / self.temperature)
+        heads = tf.unstack(logits)
         return tf.stack(
             [
-                losses.distillation(*pair, self.temperature)
-                for pair in zip(tf.unstack(soft), tf.unstack(logits))
+                losses.distillation(self._soft_target(heads, index), own, self.temperature)
+                for index, own in enumerate(heads)
             ]
         )
 
@@ -63,3 +60,9 @@ class CLNN(Branched):
             None if gradient is None else gradient / max(1, self.owners(variable))
             for gradient, variable in zip(gradients, variables)
         ]
+
+    def _soft_target(self, heads, index):
+        # A sum of the others, not of all less its own: masked logits are -inf.
+        others = heads[:index] + heads[index + 1 :]
+        mean = tf.stop_gradient(tf.add_n(others)) / len(others)
+        return tf.nn.softmax(mean / self.temperature)

@@ -5,6 +5,7 @@ section 3.1).
 """
 
 import keras
+import numpy as np
 
 __all__ = ["teacher"]
 
@@ -26,7 +27,19 @@ def teacher(students: dict[str, keras.Model]) -> keras.KerasTensor:
         for layer in student.layers
     )
     weights = _weights(_shared_features(students), len(logits), synchronized)
-    return keras.ops.sum(weights[:, :, None] * keras.ops.stack(logits, axis=1), axis=1)
+    return _weighted_sum(weights, keras.ops.stack(logits, axis=1))
+
+
+def _weighted_sum(weights, logits):
+    """`[B, C]` from `[B, M]` and `[B, M, C]`; -inf where a branch masks the class with -inf.
+
+    The masked logits are left out of the product, in which they would make NaN gradients.
+    """
+    is_masked = keras.ops.equal(logits, -np.inf)
+    summed = keras.ops.sum(
+        weights[:, :, None] * keras.ops.where(is_masked, 0.0, logits), axis=1
+    )
+    return keras.ops.where(keras.ops.any(is_masked, axis=1), -np.inf, summed)
 
 
 def _weights(features, branches, synchronized):
