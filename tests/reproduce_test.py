@@ -107,11 +107,11 @@ class ReproduceTest(absltest.TestCase):
         status, output = _in_process(self.folder, "--shard=2/3")
         self.assertEqual(status, 0, output)
         self.assertIn("[1/1] cutout_general_icl, seed 0: complete already, a 50.00%", output)
-        self.assertIn("2 of 3 runs complete", (self.folder / "report.md").read_text())
+        self.assertIn("2 of 3 runs are complete", (self.folder / "report.md").read_text())
 
     def test_bad_flags_are_refused_before_any_work(self):
         for flag, message in (
-            ("--shard=3/3", "--shard=3/3: wanted i/n with i from 0 to n - 1"),
+            ("--shard=3/3", "--shard: expected i/n with i from 0 to n - 1, .*; got '3/3'"),
             ("--scale=huge", "should be one of"),
             ("--seeds=0", "lower bound"),
         ):

@@ -1,19 +1,20 @@
-"""Measures speed as ratios, in pairs within one run.
+"""Measures speed as the ratio of two programs that are timed in turn.
 
-    python tools/benchmark.py --what=step         KDCL's step over Independent's
-    python tools/benchmark.py --what=one_by_one   all students together over each by itself
-    python tools/benchmark.py --what=batch_norm   stock Keras layers' step over ours
-    python tools/benchmark.py --what=torch        PyTorch's step over ours
-    python tools/benchmark.py --what=peak         the step's FLOP/s over a matrix product's
-    python tools/benchmark.py --what=memory       the most memory for 1, 2 ... students
-    python tools/benchmark.py --what=input        input pipeline over the step
-    python tools/benchmark.py --what=photographs --images=DIR   2 and 4 views over 1, of JPEGs
-    python tools/benchmark.py --what=placement    both placements, against their cost model
-    python tools/benchmark.py --what=accumulation memory and time of a step in parts
-    python tools/benchmark.py --what=start_up --data_dir=DIR   until help, until the first step
+    python tools/benchmark.py --what=step         a step of KDCL over one of Independent
+    python tools/benchmark.py --what=one_by_one   all students together over one after the other
+    python tools/benchmark.py --what=batch_norm   a step with Keras's layers over one with ours
+    python tools/benchmark.py --what=torch        a step in PyTorch over ours
+    python tools/benchmark.py --what=peak         FLOP/s of a step over those of a matrix product
+    python tools/benchmark.py --what=memory       the peak memory of 1, 2 ... students
+    python tools/benchmark.py --what=memory_of_one   the peak memory of all students, in one process
+    python tools/benchmark.py --what=input        a step over the time to make its images
+    python tools/benchmark.py --what=photographs --images=DIR   2 and 4 views of JPEGs over 1
+    python tools/benchmark.py --what=placement    both placements, beside their cost model
+    python tools/benchmark.py --what=accumulation memory and time of a step in 1, 2, 4, 8 parts
+    python tools/benchmark.py --what=start_up --data_dir=DIR   time to the help and the first step
 
-Two programs are timed in turn, A B A B ..., so that a machine whose speed drifts slows both.
-A ratio is the median over the pairs, with the quartiles beside it.
+"A over B" is the time of A divided by that of B.  Both are timed in turn, A B A B ..., so that a
+machine whose speed drifts slows both.  A ratio is the median over the pairs, with its quartiles.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from absl import app, flags
+from benchmarking.options import Options
 
 _WHAT = {
     "step": "cohorts:compare_methods",
@@ -42,36 +44,21 @@ _WHAT = {
     "start_up": "start_up:time_start_up",
 }
 
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What is measured, and how often; a flag for each."""
-
-    students: tuple
-    precision: str
-    batch_size: int
-    num_classes: int
-    image_size: int
-    pairs: int
-    steps: int
-    data_dir: str
-    images: str
-
-
-flags.DEFINE_enum("what", "step", list(_WHAT), "Which comparison.")
-flags.DEFINE_list("students", ["resnet32", "wrn_16_2"], "Architectures.")
-flags.DEFINE_enum("precision", "float32", ("float32", "bfloat16"), "Of the activations.")
-flags.DEFINE_integer("batch_size", 128, "Images a step.", lower_bound=1)
-flags.DEFINE_integer("num_classes", 100, "Classes.", lower_bound=2)
-flags.DEFINE_integer("image_size", 32, "Pixels a side.", lower_bound=4)
-flags.DEFINE_integer("pairs", 15, "How often the two are timed in turn.", lower_bound=1)
-flags.DEFINE_integer("steps", 2, "Steps a timing.", lower_bound=1)
-flags.DEFINE_string("data_dir", "", "Where TFDS keeps CIFAR-100, for start_up.")
-flags.DEFINE_string("images", "", "A folder of folders of JPEGs, for photographs.")
+flags.DEFINE_enum("what", "step", list(_WHAT), "What to measure, see above.")
+flags.DEFINE_list("students", ["resnet32", "wrn_16_2"], "Architectures of the students.")
+flags.DEFINE_enum("precision", "float32", ("float32", "bfloat16"), "Precision of the activations.")
+flags.DEFINE_integer("batch_size", 128, "Images per step.", lower_bound=1)
+flags.DEFINE_integer("num_classes", 100, "Number of classes.", lower_bound=2)
+flags.DEFINE_integer("image_size", 32, "Width and height of the images, in pixels.", lower_bound=4)
+flags.DEFINE_integer("pairs", 15, "How many times each program is timed.", lower_bound=1)
+flags.DEFINE_integer("steps", 2, "Training steps in each timing.", lower_bound=1)
+flags.DEFINE_string("data_dir", "", "For start_up: where TFDS keeps CIFAR-100.")
+flags.DEFINE_string("images", "", "For photographs: a folder of folders of *.JPEG files.")
 FLAGS = flags.FLAGS
 
 
-def main(_):
+def main(_: list[str]) -> None:
+    """Measures what `--what` says."""
     options = Options(
         **{field.name: FLAGS[field.name].value for field in dataclasses.fields(Options)}
     )

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# One epoch of CIFAR-100 with every method, all with the same students, images and seed:
-# shows that the whole machine works on real data, not which method is best.
+# Trains every method for one epoch of CIFAR-100, all with the same students, images and seed.
+# Shows that everything works together on real data, not which method is best.
 #
 #   bash tools/one_epoch.sh DATA_DIR [FOLDER]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/environment.sh
-data_dir="${1:?usage: one_epoch.sh DATA_DIR [FOLDER]; DATA_DIR holds cifar100/ as TFDS prepares it}"
+data_dir="${1:?usage: one_epoch.sh DATA_DIR [FOLDER]; DATA_DIR is where TFDS keeps its prepared cifar100/}"
 out="${2:-runs/one_epoch}"
 
 run() {

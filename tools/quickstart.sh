@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Trains two small students alone and then as a cohort, on handwritten digits that come
-# with scikit-learn, and shows what the cohort gains.  Needs Python and pip only.
+# Trains two small students alone and then as a cohort, on the handwritten digits that come
+# with scikit-learn, and prints what the cohort gains.  Needs only Python and pip.
 #
-#   bash tools/quickstart.sh              into runs/quickstart
-#   bash tools/quickstart.sh FOLDER
+#   bash tools/quickstart.sh              writes to runs/quickstart
+#   bash tools/quickstart.sh FOLDER       writes to FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/environment.sh

@@ -3,15 +3,18 @@
     python tools/reproduce.py --table=7 --scale=small --seeds=1 --data_dir=DIR
     python tools/reproduce.py --table=7 --seeds=5 --data_dir=DIR --shard=0/4
 
-Run again with the same flags it continues: complete runs stay, the one that was stopped goes on
-from its last checkpoint.  Machines that share the folder take a shard each, and each renews the
-report of what is there.  DIR holds cifar100/ as TFDS prepares it.
+Run again with the same flags, it continues: complete runs stay, and the run that was stopped goes
+on from its last checkpoint.  Machines that share the folder run one shard each, and each writes the
+report of all runs that it finds there.  DIR is where TFDS keeps its data sets, such as cifar100/.
 """
+
+from __future__ import annotations
 
 import os
 import pathlib
 import shlex
 import signal
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -25,67 +28,89 @@ from kdcl_tf.training.interruption import SIGNALS
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def define_flags(flag_values):
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines what to run, where, and which part of it."""
-    flags.DEFINE_enum("table", "7", list(TABLES), "The paper's table.", flag_values)
+    flags.DEFINE_enum(
+        "table",
+        "7",
+        list(TABLES),
+        "Which table of the paper to run. 5_cifar100 is Table 5 with ResNet-32 on CIFAR-100.",
+        flag_values,
+    )
     flags.DEFINE_enum(
         "scale",
         "full",
         list(scales.NAMES),
-        "full is the paper's recipe. small is its shape on few images: 100 "
-        "epochs, as the larger student gains only once it over-fits as in the paper (83 and 97 % "
-        "of the training images; 52 and 75 % in 60 epochs; 93 and 99 % there). digits is a trial.",
+        "full: the paper's recipe. small: the shape of the recipe on few images, for 100 epochs, "
+        "since the larger student gains only once it over-fits as in the paper. digits: a few "
+        "epochs on scikit-learn's digits, to try the program out.",
         flag_values,
     )
     flags.DEFINE_integer(
-        "seeds", 5, "Runs of each row, seeds 0, 1, ...", lower_bound=1, flag_values=flag_values
+        "seeds",
+        5,
+        "The number of runs of each row, with the seeds 0, 1, ...",
+        lower_bound=1,
+        flag_values=flag_values,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
     flags.DEFINE_string(
         "folder",
         None,
-        "Of the runs and the report; by default runs/table<table>_<scale>.",
+        "The folder of the runs and the report; by default runs/table<table>_<scale>.",
         flag_values,
     )
     flags.DEFINE_list(
         "rows",
         [],
-        "Only these rows, by the names of their flagfiles, in this order; by default all.",
+        "Runs only these rows, and in this order: names of flagfiles such as general_icl, between "
+        "commas. By default runs all rows.",
         flag_values,
     )
-    flags.DEFINE_string("shard", "0/1", "i/n: this is machine i (from 0) of n.", flag_values)
+    flags.DEFINE_string(
+        "shard",
+        "0/1",
+        "i/n: runs only part i (from 0 to n - 1) of n, so that n machines can share the work.",
+        flag_values,
+    )
     flags.DEFINE_bool(
-        "report_only", False, "Write the report of the runs that are there.", flag_values
+        "report_only",
+        False,
+        "Runs nothing, and writes the report of the runs that exist.",
+        flag_values,
     )
 
 
-def parse_shard(text):
-    """`(index, count)` of i/n.
+def parse_shard(text: str) -> tuple[int, int]:
+    """`(index, count)` of a text `index/count`.
 
     Raises:
-      ValueError: when it is not that.
+      ValueError: when it is not such a text, or the index is not below the count.
     """
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise ValueError(f"--shard={text}: wanted i/n with i from 0 to n - 1, such as 0/4")
+        raise ValueError(f"--shard: expected i/n with i from 0 to n - 1, such as 0/4; got {text!r}")
     return int(index), int(count)
 
 
-def command(values):
-    """The command line of all machines together, for the report."""
+def command(values: flags.FlagValues) -> str:
+    """The command line that makes all runs, for the report."""
     parts = ["python", "tools/reproduce.py", f"--table={values['table'].value}"]
     parts += [f"--scale={values['scale'].value}", f"--seeds={values['seeds'].value}"]
     return shlex.join(parts) + " --data_dir=DIR"
 
 
 def _in_project(folder):
-    """The folder as seen from the project's, from where flagfiles name those they nest."""
+    """The folder relative to the project's folder if it is inside, else its absolute path.
+
+    The runs start in the project's folder, since flagfiles name each other relative to it.
+    """
     folder = folder.absolute()
     return folder.relative_to(_ROOT) if folder.is_relative_to(_ROOT) else folder
 
 
-def main(flag_values):
-    """Plans, runs and reports."""
+def main(flag_values: flags.FlagValues) -> None:
+    """Plans the runs, makes them and writes the report."""
     table = TABLES[flag_values["table"].value]
     scale = scales.scale(flag_values["scale"].value, table)
     seeds = flag_values["seeds"].value
@@ -112,9 +137,9 @@ def main(flag_values):
         command_line.fail(failure)
 
 
-def _run(runs, arguments):
-    """Completes the runs; what went wrong, or None."""
-    # Raised where the run is waited for, which asks it to save and end.
+def _run(runs: Sequence[plan.Run], arguments: Sequence[str]) -> str | None:
+    """Completes the runs; returns why some failed, or None."""
+    # The exception is raised where the runner waits for a run, and makes it save and end.
     for number in SIGNALS:
         signal.signal(number, _stop)
     try:

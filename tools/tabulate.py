@@ -1,23 +1,33 @@
-"""Prints finished runs of the same students as a Markdown table, a row a run.
+"""Prints finished runs of the same students as a Markdown table, one row per run.
 
 python tools/tabulate.py runs/one_epoch/*
 """
 
+from __future__ import annotations
+
 import json
 import pathlib
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
-def row(name, result):
-    """`| run | accuracy a student ... | ensemble | images/s |` of one `result.json`."""
+def row(name: str, result: Mapping[str, Any]) -> str:
+    """A row of the table: `| run | accuracy of each student ... | ensemble | images/s |`.
+
+    Args:
+      name: the name of the run.
+      result: the contents of its `result.json`.
+    """
     accuracies = [f"{student['accuracy']:.2%}" for student in result["students"].values()]
     cells = [name, *accuracies, f"{result['ensemble_accuracy']:.2%}"]
     return " | ".join(["", *cells, f"{result['images_per_second']:.0f}", ""]).strip()
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> None:
+    """Prints the table of the runs in some folders."""
     if not arguments:
-        sys.exit("usage: tabulate.py WORKDIR ..., finished runs of kdcl-train")
+        sys.exit("usage: tabulate.py WORKDIR ..., the workdirs of finished runs of kdcl-train")
     paths = [pathlib.Path(each) for each in arguments]
     results = [json.loads((path / "result.json").read_text()) for path in paths]
     students = list(results[0]["students"])

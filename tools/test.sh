@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs all tests, in an environment that it makes if there is none.
+# Runs the tests, in an environment that it makes if there is none.
 #
-#   bash tools/test.sh                    everything, in two processes
-#   bash tools/test.sh -k linear          arguments go to pytest
-#   KDCL_DATA_DIR=... bash tools/test.sh  also what needs the real data sets
-#   KDCL_TEST_PROCESSES=0 bash tools/test.sh   in this process
+#   bash tools/test.sh                         runs all tests, in two processes
+#   bash tools/test.sh -k linear               passes arguments to pytest
+#   KDCL_DATA_DIR=DIR bash tools/test.sh       also runs the tests that read real data sets
+#   KDCL_TEST_PROCESSES=0 bash tools/test.sh   runs them in this process
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/environment.sh

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Does a student that learned in a cohort carry over better to detection?  At small scale: a
-# ResNet-18 learns CIFAR-100 at 32 pixels, alone and in a cohort, in as many steps; each is
+# Is a student of a cohort a better backbone for detection?  At small scale, a ResNet-18 learns
+# CIFAR-100 at 32 pixels, once alone and once in a cohort, in the same number of steps.  Each is
 # then the backbone of a Faster R-CNN that is trained on a few images of COCO.  Three seeds.
-# Run again it continues: complete runs stay.
-# SEEDS="2" ORIGINS="cohort" runs a part of them, beside other shells that run the others.
+# Run again, it continues: complete runs stay.
 #
 #   bash tools/transfer.sh DATA_DIR COCO_DIR [FOLDER]
+#   SEEDS="2" ORIGINS="cohort" bash tools/transfer.sh ...   runs only these seeds and origins, so
+#                                                           that other shells can run the others
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/environment.sh
-usage="usage: transfer.sh DATA_DIR COCO_DIR [FOLDER]; DATA_DIR holds cifar100/ as TFDS prepares it, \
-COCO_DIR train2017/, val2017/ and annotations/"
+usage="usage: transfer.sh DATA_DIR COCO_DIR [FOLDER]; DATA_DIR is where TFDS keeps its prepared cifar100/, \
+COCO_DIR has train2017/, val2017/ and annotations/"
 data_dir="${1:?$usage}"
 coco="${2:?$usage}"
 out="${3:-runs/transfer}"

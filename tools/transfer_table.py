@@ -1,16 +1,20 @@
-"""Shows what `tools/transfer.sh` found: students alone and of a cohort, as backbones.
+"""Prints the results of `tools/transfer.sh`: students alone and of a cohort, as backbones.
 
 python tools/transfer_table.py runs/transfer
 """
 
+from __future__ import annotations
+
 import json
 import pathlib
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from kdcl_tf.reproduction.reporting.statistics import median, paired, spread
 
 _STUDENT = "resnet18"
-# Heading, part of the folder's name, and what of its result.
+# Heading; the end of the name of the run's folder; the figure in its result, 0..1.
 _COLUMNS = (
     ("CIFAR-100", "", lambda result: result["students"][_STUDENT]["accuracy"]),
     ("box AP", "_faster", lambda result: result["test_box_ap"]),
@@ -19,8 +23,17 @@ _COLUMNS = (
 )
 
 
-def values(folder, origin, suffix, read):
-    """`{seed: percent}` of the complete runs of one origin."""
+def values(
+    folder: pathlib.Path, origin: str, suffix: str, read: Callable[[Mapping[str, Any]], float]
+) -> dict[int, float]:
+    """One figure of the complete runs of one origin, `{seed: percent}`.
+
+    Args:
+      folder: the folder of the runs.
+      origin: "alone" or "cohort", the start of the names of the runs.
+      suffix: the end of the names of the runs.
+      read: gives the figure, 0..1, of a `result.json`.
+    """
     found = {}
     for path in sorted(folder.glob(f"{origin}_[0-9]*{suffix}/result.json")):
         name = path.parent.name.removeprefix(f"{origin}_").removesuffix(suffix)
@@ -29,8 +42,8 @@ def values(folder, origin, suffix, read):
     return found
 
 
-def told(numbers):
-    """`12.34 (11.00 to 13.00)`: median, and least and greatest of more than one."""
+def told(numbers: Mapping[int, float]) -> str:
+    """`12.34 (11.00 to 13.00)`: the median, and the least and the greatest if there are several."""
     if not numbers:
         return "none"
     ends = spread(numbers.values())
@@ -38,8 +51,8 @@ def told(numbers):
     return f"{text} ({ends[0]:.2f} to {ends[1]:.2f})" if ends else text
 
 
-def table(folder):
-    """Lines of Markdown: a row for students alone, one for those of a cohort, one of gains."""
+def table(folder: pathlib.Path) -> list[str]:
+    """Lines of Markdown: one row for students alone, one for those of a cohort, one of gains."""
     by_origin = {
         origin: [values(folder, origin, suffix, read) for _, suffix, read in _COLUMNS]
         for origin in ("alone", "cohort")
@@ -56,9 +69,10 @@ def table(folder):
     ]
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> None:
+    """Prints the table of a folder of runs."""
     if len(arguments) != 1 or not pathlib.Path(arguments[0]).is_dir():
-        sys.exit("usage: transfer_table.py FOLDER, that of transfer.sh")
+        sys.exit("usage: transfer_table.py FOLDER, the folder of the runs of transfer.sh")
     print("\n".join(table(pathlib.Path(arguments[0]))))
 
 

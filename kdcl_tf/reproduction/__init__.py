@@ -1,1 +1,1 @@
-"""The paper's tables run again: what each row is, its runs, and the report of them."""
+"""Reproduces the paper's tables: their rows, the runs behind the rows, and the report."""

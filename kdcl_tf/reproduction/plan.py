@@ -1,11 +1,17 @@
-"""From a table to its runs: a run of `kdcl-train` for every row and seed."""
+"""Plans the runs of a table: one run of `kdcl-train` for every row and seed."""
+
+from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 from absl import flags
 
 from kdcl_tf.classification import flags as classification_flags
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.reproduction.tables.scales import Scale
+from kdcl_tf.reproduction.tables.table import Table
 
 FLAGFILES = pathlib.Path("flags")
 
@@ -15,25 +21,26 @@ class Run:
     """One run of `kdcl-train`.
 
     Attributes:
-      row: name of the table's row.
+      row: the name of the table's row.
       seed: 0 or more.
-      workdir: its folder.
-      arguments: its flags, flagfile first, workdir and data_dir left out.
-      teacher: the run that must be complete before it, or None.
+      workdir: the folder of the run.
+      arguments: the flags of the run, the flagfile first, without `--workdir` and `--data_dir`.
+      teacher: the run whose student teaches this run, and which must be complete before it;
+        or None.
     """
 
     row: str
     seed: int
     workdir: pathlib.Path
-    arguments: tuple
-    teacher: "Run | None" = None
+    arguments: tuple[str, ...]
+    teacher: Run | None = None
 
     @property
-    def settings(self):
-        """The `Settings` that the arguments say.
+    def settings(self) -> Settings:
+        """The `Settings` that `kdcl-train` makes of the arguments.
 
         Raises:
-          ValueError: for arguments that kdcl-train would refuse.
+          ValueError: when `kdcl-train` would refuse the arguments.
         """
         values = flags.FlagValues()
         classification_flags.define_flags(values)
@@ -41,17 +48,14 @@ class Run:
         return classification_flags.settings_from_flags(values)
 
 
-def plan(table, scale, seeds, folder):
-    """Every run of a table, seed by seed, a teacher before those it teaches.
+def plan(table: Table, scale: Scale, seeds: int, folder: str | pathlib.Path) -> list[Run]:
+    """All runs of a table, seed by seed, and a teacher before the runs it teaches.
 
     Args:
-      table: `table.Table`.
-      scale: `scales.Scale`.
-      seeds: how many; they are 0, 1, ...
-      folder: runs are in `folder/<row>/seed<k>`.
-
-    Returns:
-      A list of `Run`.
+      table: the table to run.
+      scale: the scale to run it at.
+      seeds: the number of seeds; they are 0, 1, ...
+      folder: the folder of the runs, which are in `folder/<row>/seed<k>`.
     """
     runs = []
     for seed in range(seeds):
@@ -63,7 +67,10 @@ def plan(table, scale, seeds, folder):
 
 
 def _teachers_first(runs):
-    """In the table's order otherwise, so that what is compared is soon side by side."""
+    """Moves teachers before their students, and keeps the order otherwise.
+
+    In the order of the table, the rows that are compared are complete soon after each other.
+    """
     ordered = {}
     for run in runs:
         for each in filter(None, (run.teacher, run)):
@@ -71,15 +78,15 @@ def _teachers_first(runs):
     return list(ordered.values())
 
 
-def chosen(runs, rows):
-    """The runs of some rows in their order, each seed by seed, after the teachers they need.
+def chosen(runs: Sequence[Run], rows: Sequence[str]) -> list[Run]:
+    """The runs of some rows, row by row, each after the teacher that it needs.
 
     Args:
-      runs: what `plan` gave.
-      rows: names of rows, the most important first.
+      runs: what `plan` returned.
+      rows: the names of the rows, in the order to run them.
 
     Raises:
-      ValueError: for a name that is no row's.
+      ValueError: for a name that no row has.
     """
     known = list(dict.fromkeys(run.row for run in runs))
     for row in rows:
@@ -88,12 +95,13 @@ def chosen(runs, rows):
     return _teachers_first([run for row in rows for run in runs if run.row == row])
 
 
-def shard(runs, index, count):
-    """The runs of one of `count` machines; what needs a teacher goes where its teacher goes.
+def shard(runs: Sequence[Run], index: int, count: int) -> list[Run]:
+    """The runs of one of `count` machines; a run with a teacher goes with its teacher.
 
     Args:
-      runs: what `plan` gave.
-      index: 0 to count - 1.
+      runs: what `plan` or `chosen` returned.
+      index: the number of the machine, 0 to count - 1.
+      count: the number of machines.
     """
     alone = [run for run in runs if run.teacher is None]
     mine = {run.workdir for run in alone[index::count]}
@@ -120,7 +128,7 @@ def _run(table, row, scale, seed, folder, others):
 
 
 def _flag(flagfile, name):
-    """The value of one flag in a flagfile and those it nests."""
+    """The value of one flag in a flagfile and the flagfiles that it includes."""
     values = flags.FlagValues()
     classification_flags.define_flags(values)
     values(["kdcl-train", f"--flagfile={flagfile}"])

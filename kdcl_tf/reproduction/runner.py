@@ -1,4 +1,6 @@
-"""Runs of `kdcl-train` one after another, each in a process of its own."""
+"""Runs `kdcl-train` for one run after another, each in a process of its own."""
+
+from __future__ import annotations
 
 import ctypes
 import json
@@ -7,39 +9,47 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 
+from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training.workdir import Workdir
 
-# A teacher's path may differ: runs may have been moved together.
+# Settings that may differ: the path of a teacher does when a folder of runs was moved.
 _FREE = ("teacher",)
 
 
 class RunFailed(Exception):
-    """Runs ended with an error; says which and why, in one line."""
+    """Some runs failed. The message says in one line which, and why."""
 
 
 class Runner:
-    """Runs what is not complete yet, and says how far it is.
+    """Completes the runs that are not complete yet, and reports its progress.
 
-    A process that is killed leaves its run to be continued: `kdcl-train` picks it up where
-    its last checkpoint is.
+    If a process is killed, its run can be continued: `kdcl-train` starts again from the last
+    checkpoint.
 
     Args:
-      runs: `plan.Run`s, in the order to run.
-      arguments: further flags for every run, such as --data_dir.
-      say: a function of one line of text.
+      runs: the runs, in the order to run them.
+      arguments: further flags for every run, such as `--data_dir`.
+      say: a function that shows one line of text.
     """
 
-    def __init__(self, runs, arguments=(), say=print):
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        arguments: Sequence[str] = (),
+        say: Callable[[str], object] = print,
+    ):
         self._runs, self._arguments, self._say = runs, tuple(arguments), say
 
-    def run(self):
-        """Completes every run; those that fail after they began to train are passed over.
+    def run(self) -> None:
+        """Completes all runs, and goes on to the next if one fails after training began.
 
         Raises:
-          RunFailed: before any for a complete run that was made with other flags, which no
-            table may mix; at once for a run that cannot even begin, such as one without its
-            data, since the others would not either; after the last for those passed over.
+          RunFailed: before the first run, if a complete run was made with other flags, since
+            one table must not mix them; at once, if a run cannot even begin to train, such as
+            without its data, since the others could not either; after the last run, if some
+            failed.
         """
         self._check_complete()
         failures = []
@@ -70,7 +80,7 @@ class Runner:
                 raise RunFailed(f"{run.row}, seed {run.seed}: {error}") from error
 
     def _train(self, run):
-        """What went wrong, or None."""
+        """Trains one run; returns why it failed, or None."""
         run.workdir.mkdir(parents=True, exist_ok=True)
         output = run.workdir / "output.txt"
         command = [sys.executable, "-m", "kdcl_tf.train", *run.arguments, *self._arguments]
@@ -91,8 +101,8 @@ def _is_complete(run):
     return (run.workdir / "result.json").exists()
 
 
-def summary(workdir):
-    """`resnet20 45.12%, wrn_16_2 47.80%` of a complete run."""
+def summary(workdir: str | pathlib.Path) -> str:
+    """The accuracy of each student of a complete run: `resnet20 45.12%, wrn_16_2 47.80%`."""
     result = json.loads((pathlib.Path(workdir) / "result.json").read_text())
     return ", ".join(
         f"{name} {student['accuracy']:.2%}" for name, student in result["students"].items()
@@ -100,7 +110,10 @@ def summary(workdir):
 
 
 def _wait(process):
-    """The exit status; what interrupts this process asks that one to save and end, too."""
+    """Waits for a process and returns its exit status.
+
+    If this process is interrupted meanwhile, asks the other one to save and end.
+    """
     try:
         return process.wait()
     except BaseException:
@@ -110,9 +123,9 @@ def _wait(process):
 
 
 def _end_with_parent():
-    """Linux sends the child SIGTERM when its parent dies, be it by SIGKILL.
+    """Lets Linux send this process SIGTERM when its parent dies, even by SIGKILL.
 
-    An orphan would train on in a folder that the next reproduction wants to continue.
+    Otherwise it would keep training in a folder that the next reproduction is to continue.
     """
     if sys.platform == "linux":
         parent_death_signal = 1  # PR_SET_PDEATHSIG
@@ -121,4 +134,4 @@ def _end_with_parent():
 
 def _last_line(path):
     lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it printed nothing"

@@ -56,7 +56,7 @@ class CostTest(parameterized.TestCase):
             keras.layers.EinsumDense("bhwc,cd->bhwd", (8, 8, 2)),
         ):
             model = keras.Sequential([keras.Input((8, 8, 3)), layer])
-            with self.assertRaisesRegex(ValueError, "cannot count layer .*: wanted one of Conv2D"):
+            with self.assertRaisesRegex(ValueError, "cannot count .*: expected one of Conv2D"):
                 multiply_adds(model)
 
 

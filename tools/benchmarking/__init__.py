@@ -1,1 +1,1 @@
-"""What `tools/benchmark.py` can measure, a file a comparison."""
+"""What `tools/benchmark.py` can measure, one file for each comparison or subject."""

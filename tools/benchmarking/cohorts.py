@@ -1,4 +1,4 @@
-"""What it costs to train together: KDCL against Independent, M students against one by one."""
+"""What it costs to train together: KDCL over Independent, M students over one after the other."""
 
 import resource
 import subprocess
@@ -6,11 +6,12 @@ import sys
 
 import kdcl_tf
 from benchmarking import steps, timing
+from benchmarking.options import Options
 from kdcl_tf.objectives import names
 
 
-def compare_methods(options):
-    """KDCL's step over Independent's, an ensemble at a time."""
+def compare_methods(options: Options) -> None:
+    """Prints KDCL's step over Independent's, for one ensemble after the other."""
     for ensemble in names.ENSEMBLES:
         kdcl = steps.step_of(kdcl_tf.KDCL(steps.students(options), ensemble=ensemble), options)
         alone = steps.step_of(kdcl_tf.Independent(steps.students(options)), options)
@@ -18,8 +19,8 @@ def compare_methods(options):
         timing.show(f"KDCL {ensemble} over Independent", *timings, options.steps)
 
 
-def compare_with_one_by_one(options):
-    """A step of all students together over the sum of a step of each by itself."""
+def compare_with_one_by_one(options: Options) -> None:
+    """Prints a step of all students together over the steps of one student after the other."""
     together = steps.step_of(kdcl_tf.KDCL(steps.students(options)), options)
     single = [
         steps.step_of(kdcl_tf.Independent({name: student}), options)
@@ -35,8 +36,8 @@ def compare_with_one_by_one(options):
     timing.show(f"{count} students together over one by one", *timings, options.steps)
 
 
-def compare_batch_norm(options):
-    """The step of the same networks of stock Keras layers over ours."""
+def compare_batch_norm(options: Options) -> None:
+    """Prints a step of networks with Keras's batch normalisation over one with ours."""
     ours = steps.students(options)
     stock = {name: steps.with_stock_batch_norm(student) for name, student in ours.items()}
     timings = timing.in_pairs(
@@ -47,8 +48,8 @@ def compare_batch_norm(options):
     timing.show("stock layers over ours", *timings, options.steps)
 
 
-def compare_memory(options):
-    """The peak memory of a step for 1, 2 ... M students, each in a process of its own."""
+def compare_memory(options: Options) -> None:
+    """Prints the peak memory of a step of 1, 2 ... M students, each in a process of its own."""
     for count in range(1, len(options.students) + 1):
         arguments = [
             f"--students={','.join(options.students[:count])}",
@@ -62,8 +63,8 @@ def compare_memory(options):
         print(f"{count} students: {found.strip()}", flush=True)
 
 
-def print_own_memory(options):
-    """The peak memory of this process after some steps."""
+def print_own_memory(options: Options) -> None:
+    """Prints the peak memory of this process after some steps of all students."""
     steps.step_of(kdcl_tf.KDCL(steps.students(options)), options)()
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{megabytes:,.0f} MB at most")

@@ -2,22 +2,24 @@
 
 import math
 
+import keras
+
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
 
 
-def multiply_adds(model) -> int:
-    """Multiply-adds of one image's forward pass, the unit of most papers' "FLOPs".
+def multiply_adds(model: keras.Model) -> int:
+    """Multiply-adds of the forward pass of one image, which most papers call FLOPs.
 
-    Convolutions and dense layers count; batch norm, activations, pooling and
-    additions, a few percent, do not.
+    Convolutions and dense layers count. Batch norm, activations, pooling and additions, a
+    few percent, do not.
 
     Args:
-        model: a functional `keras.Model` whose input sizes are known. Layers that it
-            runs once count once, however many of its outputs they serve.
+        model: a functional `keras.Model` whose input sizes are known. A layer counts once,
+            however many outputs of the model depend on it.
 
     Raises:
-        ValueError: for a layer with a kernel of another kind, which is not counted
-            silently as nothing.
+        ValueError: for another kind of layer with a kernel, so that it is not counted as
+            nothing.
     """
     return sum(_of_layer(layer) for layer in model.layers)
 
@@ -29,14 +31,17 @@ def _of_layer(layer) -> int:
     if kind == "Dense":
         return math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
     if kind in _CONVOLUTIONS:
-        # Every weight of a kernel, a depthwise one too, is used once a pixel.
+        # Every weight of a kernel, also of a depthwise one, is used once for each pixel.
         return sum(_kernel_sizes(layer)) * math.prod(layer.output.shape[1:3])
     if _kernel_sizes(layer):
-        wanted = ", ".join((*_CONVOLUTIONS, "Dense"))
-        raise ValueError(f"cannot count layer {layer.name!r}, a {kind}: wanted one of {wanted}")
+        kinds = ", ".join((*_CONVOLUTIONS, "Dense"))
+        raise ValueError(
+            f"cannot count the multiply-adds of layer {layer.name!r}: expected one of {kinds}; got "
+            f"{kind}"
+        )
     return 0
 
 
 def _kernel_sizes(layer) -> list[int]:
-    """Numbers of weights of the layer's matrices; what scales or shifts a channel is no matrix."""
+    """The sizes of the layer's kernels; vectors, which scale or shift channels, are no kernels."""
     return [math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1]

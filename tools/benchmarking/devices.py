@@ -1,11 +1,10 @@
-"""Placements and accumulation, for `tools/benchmark.py`, which has the options.
+"""Measures placements and accumulation for `tools/benchmark.py`.
 
-Two logical devices of the CPU stand for two devices.  They share a pool of threads: with
-one thread an op and two ops at once, two busy devices have about a core each, but a device
-that is alone may run two ops side by side.  What a core does alone is measured with all
-threads on one core, and the cost model (`step_times.py`) is fed with that.
-Nothing is copied between logical CPUs: bytes are counted in the graphs, and their time
-cannot be measured here.
+Two logical devices of the CPU stand for two devices.  They share a pool of threads: with one
+thread per op and two ops at once, two busy devices have about one core each, but a device that
+is busy alone may run two ops at once.  How fast a core is alone is measured with all threads on
+one core, and given to the cost model (`step_times.py`).  Nothing is copied between logical CPUs,
+so bytes are counted in the graphs, and the time of copying them cannot be measured here.
 """
 
 import contextlib
@@ -21,17 +20,18 @@ from absl import logging
 import kdcl_tf
 from benchmarking import partitions, step_times
 from benchmarking.cost import multiply_adds
+from benchmarking.options import Options
 from kdcl_tf.distribution import devices, traffic
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.settings import POLICIES
 
 _DEVICES = ("CPU:0", "CPU:1")
-# A multiply-add is two operations, and a backward pass costs two forward ones.
+# A multiply-add is two operations, and a backward pass costs as much as two forward passes.
 _OPERATIONS = 6
 
 
-def compare_placement(options):
-    """Bytes from the graphs and seconds from steps in turn, each beside the model's."""
+def compare_placement(options: Options) -> None:
+    """Prints the bytes in the graphs and the seconds of steps, each beside the cost model's."""
     logging.set_verbosity(logging.WARNING)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(len(_DEVICES))
@@ -41,13 +41,13 @@ def compare_placement(options):
     for name, (function, args) in steps.items():
         _show_bytes(name, partitions.transfers(function.python_function, *args), workload)
     alone = [_alone_step(options, [name], options.batch_size) for name in options.students]
-    # What one device has to do in data parallel training.
+    # What one device does in data parallel training.
     share = _alone_step(options, options.students, options.batch_size // len(_DEVICES))
     _show_seconds(options, workload, [*alone, share], list(steps.values()))
 
 
-def compare_accumulation(options):
-    """Peak memory and seconds a step, each number of parts in a process of its own."""
+def compare_accumulation(options: Options) -> None:
+    """Prints peak memory and time of a step in parts, each number in a process of its own."""
     spawn = multiprocessing.get_context("spawn")
     for parts in (1, 2, 4, 8):
         with spawn.Pool(1) as pool:
@@ -168,18 +168,19 @@ def _show_bytes(name, found, workload):
     rest = sum(each.size or 0 for each in found if not each.is_input) - small
     model = {"data": traffic.data_bytes, "student": traffic.student_bytes}[name]
     print(
-        f"--placement={name}: {rest:,} bytes cross between devices a step, the model says "
-        f"{model(workload, len(_DEVICES)):,.0f}; besides {inputs:,} of images and {small:,} in "
-        f"single numbers" + (f"; of unknown size: {', '.join(unknown)}" if unknown else ""),
+        f"--placement={name}: {rest:,} bytes cross between the devices per step (model "
+        f"{model(workload, len(_DEVICES)):,.0f}), besides {inputs:,} bytes of images and {small:,} "
+        "of single numbers" + (f"; of unknown size: {', '.join(unknown)}" if unknown else ""),
         flush=True,
     )
 
 
 def _show_seconds(options, workload, alone, placed):
     cores = sorted(os.sched_getaffinity(0))
-    # [rounds, programs, 2]: by the clock, and of all cores together.
-    seconds = np.array([_round(options, cores, alone, placed) for _ in range(options.pairs + 1)])[1:]
-    # Another program on the machine only adds time, so the fastest round is the nearest.
+    # [rounds, programs, 2]: time by the clock, and processor time of all cores together.
+    rounds = [_round(options, cores, alone, placed) for _ in range(options.pairs + 1)]
+    seconds = np.array(rounds)[1:]
+    # Other programs on the machine can only add time, so the fastest round is taken.
     clock, work = seconds.min(axis=0).T
     own_clock = clock[: len(options.students)]
     by_device = [sum(own_clock[first :: len(_DEVICES)]) for first in range(len(_DEVICES))]
@@ -187,30 +188,31 @@ def _show_seconds(options, workload, alone, placed):
     for name, own, student in zip(options.students, own_clock, _students(options)):
         flops = _OPERATIONS * multiply_adds(student)
         rate = flops * options.batch_size / own
-        print(f"{name} alone on a core: {1000 * own:.1f} ms, {rate / 1e9:.1f} GFLOP/s")
+        print(f"{name} alone on one core: {1000 * own:.1f} ms, {rate / 1e9:.1f} GFLOP/s")
     share = clock[len(options.students)]
     print(
-        f"all students on a device's share of the batch, alone on a core: {1000 * share:.1f} ms, "
-        f"model {1000 * model[0]:.1f} ms, measured over model {share / model[0]:.3f}"
+        f"all students on one device's share of the batch, on one core: {1000 * share:.1f} ms "
+        f"(model {1000 * model[0]:.1f} ms), measured over model {share / model[0]:.3f}"
     )
     alone_work = sum(work[: len(options.students)])
-    for name, own, spent, wanted in zip(("data", "student"), clock[-2:], work[-2:], model):
+    for name, own, spent, predicted in zip(("data", "student"), clock[-2:], work[-2:], model):
         print(
-            f"--placement={name}: {1000 * own:.1f} ms, model {1000 * wanted:.1f} ms, measured "
-            f"over model {own / wanted:.3f}; work of all cores {spent / alone_work:.3f} of the "
-            "students' alone"
+            f"--placement={name}: {1000 * own:.1f} ms (model {1000 * predicted:.1f} ms), measured "
+            f"over model {own / predicted:.3f}; processor time {spent / alone_work:.3f} of that of "
+            "the students alone"
         )
-    print(f"cores kept busy at best: {(seconds[..., 1] / seconds[..., 0])[:, -2:].max():.2f}")
+    print(f"most cores busy at once: {(seconds[..., 1] / seconds[..., 0])[:, -2:].max():.2f}")
     ratio = seconds[:, -1, 0] / seconds[:, -2, 0]
     print(
-        f"student over data: fastest rounds {clock[-1] / clock[-2]:.3f}, model "
-        f"{model[1] / model[0]:.3f}, pairs {_quartiles(ratio)}"
+        f"student over data: {clock[-1] / clock[-2]:.3f} in the fastest rounds (model "
+        f"{model[1] / model[0]:.3f}), {_quartiles(ratio)} over the pairs"
     )
-    print(f"equal bytes at a batch of {step_times.crossover_bytes(workload, len(_DEVICES)):,.0f}")
+    batch = step_times.crossover_bytes(workload, len(_DEVICES))
+    print(f"both exchange as many bytes at a batch of {batch:,.0f} images")
 
 
 def _round(options, cores, alone, placed):
-    """Seconds a step: what runs alone on one core, then both placements on all."""
+    """Seconds per step: of what runs alone on one core, then of both placements on all cores."""
     _pin(cores[:1])
     found = [_seconds(options, *each) for each in alone]
     _pin(cores)
@@ -224,7 +226,7 @@ def _pin(cores):
 
 
 def _seconds(options, step, args):
-    """By the clock, and of work on all cores."""
+    """Seconds per step by the clock, and of processor time on all cores."""
     began, worked = time.perf_counter(), time.process_time()
     for _ in range(options.steps):
         loss = step(*args)

@@ -1,26 +1,27 @@
-"""What crosses between devices in a step, read from the graphs that TensorFlow makes of it.
+"""Finds the tensors that cross between devices in a step, in the graphs that TensorFlow makes.
 
-TensorFlow cuts a function into one graph a device, with a `_Send` where a tensor leaves;
-those graphs, and not the one that was traced, say what travels.  Here they are made
-without its optimisations, whose new names would hide the shapes.
+TensorFlow cuts a function into one graph for each device, with a `_Send` where a tensor leaves a
+device.  Those graphs, and not the traced graph, tell what crosses.  Here they are made without
+TensorFlow's optimisations, whose new names would hide the shapes.
 """
 
 import contextlib
 import dataclasses
 import tempfile
+from collections.abc import Callable
 
 import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
 class Transfer:
-    """One tensor that goes from one device to another in every step.
+    """One tensor that crosses from one device to another in every step.
 
     Attributes:
-      tensor: the name of the op that makes it.
+      tensor: the name of the tensor in the traced graph.
       source, target: short names of devices, such as "CPU:1".
-      size: bytes; None where the graph does not tell the shape.
-      is_input: whether it is an argument of the step, such as images.
+      size: the size in bytes; None where the graph does not give the shape.
+      is_input: whether the tensor is an argument of the step, such as images.
     """
 
     tensor: str
@@ -30,15 +31,15 @@ class Transfer:
     is_input: bool = False
 
 
-def transfers(step, *args):
+def transfers(step: Callable, *args: tf.Tensor) -> list[Transfer]:
     """The transfers of a step.
 
     Args:
-      step: a function of tensors, traced afresh.
-      *args: tensors of known shapes; the step is run on them once.
+      step: a function of tensors, which is traced here.
+      *args: tensors of known shapes, on which the step is run once.
 
     Returns:
-      A list of `Transfer`, without the empty tensors that only say that an op is done.
+      The transfers, without the empty tensors that only signal the end of an op.
     """
     function = tf.function(step)
     operations = function.get_concrete_function(*args).graph.get_operations()
@@ -46,10 +47,11 @@ def transfers(step, *args):
     for op in operations:
         for output in op.outputs:
             shapes[output.name] = (output.shape, output.dtype, op.type == "Placeholder")
-    # TensorFlow tells of other functions too that ran meanwhile.
+    # TensorFlow also reports other functions that ran meanwhile: the step's is the one that shares
+    # most names with the traced graph.
     names, found = {op.name for op in operations}, []
-    told = max(_function_graphs(function, args), key=lambda each: _in_common(each, names))
-    for graph in told.partition_graphs:
+    best = max(_function_graphs(function, args), key=lambda each: _in_common(each, names))
+    for graph in best.partition_graphs:
         nodes = {node.name: node for node in graph.node}
         for node in graph.node:
             if node.op in ("_Send", "_HostSend") and not _is_signal(node, nodes):
@@ -57,8 +59,8 @@ def transfers(step, *args):
     return found
 
 
-def _in_common(told, names):
-    return sum(node.name in names for node in told.pre_optimization_graph.node)
+def _in_common(graphs, names):
+    return sum(node.name in names for node in graphs.pre_optimization_graph.node)
 
 
 def _function_graphs(function, args):
@@ -79,7 +81,7 @@ def _function_graphs(function, args):
 
 @contextlib.contextmanager
 def _ops_as_written():
-    """Keeps TensorFlow from rewriting ops, whose new names would hide their shapes."""
+    """Keeps TensorFlow from rewriting ops, since new names would hide their shapes."""
     before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     try:

@@ -1,4 +1,4 @@
-"""How near a step comes to what the same cores reach in one large matrix product."""
+"""How near the FLOP/s of a step come to what the same cores reach in a large matrix product."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,17 +6,18 @@ import tensorflow as tf
 import kdcl_tf
 from benchmarking import steps, timing
 from benchmarking.cost import multiply_adds
+from benchmarking.options import Options
 from kdcl_tf.training.settings import POLICIES
 
 _SIZE = 2048
 
 
-def share(options):
-    """Prints FLOPs a second of the step and of a matrix product, timed in turn, and the share.
+def share(options: Options) -> None:
+    """Prints FLOP/s of a step and of a matrix product, timed in turn, and their ratio.
 
-    A training step is three forward passes: the gradients by the inputs and by the weights
-    cost as much as the outputs.  Only multiplications of convolutions and dense layers
-    count; everything else is what keeps the share below 1.
+    A training step costs as much as three forward passes: the gradients with respect to the
+    inputs and to the weights each cost as much as the outputs.  Only the multiply-adds of
+    convolutions and dense layers count; everything else keeps the ratio below 1.
     """
     networks = steps.students(options)
     macs = sum(multiply_adds(each) for each in networks.values())
@@ -36,8 +37,8 @@ def share(options):
     rates = 2 * _SIZE**3 * repeats / of_products, step_flops / of_step
     shares = timing.ratio(rates[1], rates[0])
     print(
-        f"{macs / 1e6:.0f} million multiply-adds an image forward; step "
-        f"{np.median(rates[1]) / 1e9:.0f} GFLOP/s, matrix product of {_SIZE} "
-        f"{np.median(rates[0]) / 1e9:.0f} GFLOP/s: share {shares}",
+        f"{macs / 1e6:.0f} million multiply-adds per image in the forward pass; step "
+        f"{np.median(rates[1]) / 1e9:.0f} GFLOP/s, matrix product of size {_SIZE} "
+        f"{np.median(rates[0]) / 1e9:.0f} GFLOP/s: ratio {shares}",
         flush=True,
     )

@@ -1,4 +1,4 @@
-"""What it costs to make M views of a photograph that is a JPEG on disk."""
+"""What it costs to make M views of a photograph from a JPEG file on disk."""
 
 import dataclasses
 import pathlib
@@ -9,20 +9,21 @@ from absl import app
 
 import kdcl_tf
 from benchmarking import steps
+from benchmarking.options import Options
 from kdcl_tf.data import bad_images, dataset as dataset_lib, encoded, normalization, storage
 
 _BATCH = 32
 _SIZE = 224
 _VIEWS = (1, 2, 4)
-# Of the paper, once more for four: those whose step is shortest need their views the soonest.
+# Students of the paper, twice for four views. Those with the shortest step need views fastest.
 _STUDENTS = ("mobilenet_v2_0.5", "resnet18") * 2
 
 
-def compare_views(options):
-    """Work of M views of an image from one decode, without the start of an epoch.
+def compare_views(options: Options) -> None:
+    """Prints the cost of M views of an image, without the start of an epoch.
 
-    Beside that of other numbers of views, and of the step of M students that needs them.
-    Counted in seconds of processor time, which others on the machine do not take away.
+    Compares it with the cost of one view, and with the step of the M students that need the
+    views.  Costs are seconds of processor time, which other programs on the machine do not use up.
     """
     dataset = _dataset(options.images, times=4)
     feeds = {count: _feed(dataset, count) for count in _VIEWS}
@@ -34,16 +35,16 @@ def compare_views(options):
         low, middle, high = np.quantile(np.divide(each, seconds[1]), [0.25, 0.5, 0.75])
         rate = 1 / np.median(each)
         print(
-            f"M = {count}: {rate:.0f} images/s a core, {rate * count:.0f} views/s a core; an image "
-            f"over one of M = 1: {middle:.2f} (quartiles {low:.2f}, {high:.2f}); "
-            f"{_seconds_of_step(options, count) / np.median(each):.0f} times what the step of "
-            f"{', '.join(_STUDENTS[:count])} needs",
+            f"M = {count}: {rate:.0f} images/s and {rate * count:.0f} views/s per core; an image "
+            f"over one with M = 1: {middle:.2f} (quartiles {low:.2f}, {high:.2f}); step of "
+            f"{', '.join(_STUDENTS[:count])} over its views: "
+            f"{_seconds_of_step(options, count) / np.median(each):.0f}",
             flush=True,
         )
 
 
 def _seconds_of_step(options, count):
-    """Work of a training step of the first students, an image."""
+    """Processor time of a training step of the first students, per image."""
     options = dataclasses.replace(
         options,
         students=_STUDENTS[:count],
@@ -59,7 +60,7 @@ def _seconds_of_step(options, count):
 
 
 def _feed(dataset, count):
-    """A function that gives the seconds of work an image, over twice the test images."""
+    """A function that measures processor time per image, over twice the test images."""
     names = tuple(map(str, range(count)))
     views = kdcl_tf.data.create_views(dataset, names, seed=0)
 
@@ -75,11 +76,13 @@ def _feed(dataset, count):
 
 
 def _dataset(folder, times):
-    """The JPEGs of a folder of folders as a streamed data set, each so many times."""
+    """The JPEG files of a folder of folders as a streamed data set, `times` times over."""
     root = pathlib.Path(folder).expanduser()
     names = sorted(bytes(file.relative_to(root)) for file in root.glob("*/*.JPEG"))
     if not folder or not names:
-        raise app.UsageError(f"--images={folder}: wanted a folder of folders of *.JPEG")
+        raise app.UsageError(
+            f"--images: expected a folder of folders with *.JPEG files; got {folder!r}"
+        )
     classes = tuple(map(str, range(len(names))))
     split = encoded.EncodedSplit(
         storage.Files(str(root), np.tile(names, times)),

@@ -1,21 +1,22 @@
-"""The input pipeline against the step that eats what it makes."""
+"""Compares a training step with the input pipeline that makes its views."""
 
 import numpy as np
 
 import kdcl_tf
 from benchmarking import steps, timing
+from benchmarking.options import Options
 from kdcl_tf.data.normalization import Normalization
 
 _BATCHES = 100
 
 
-def compare_input(options):
-    """Views of CIFAR-sized images in memory, one for each student."""
+def compare_input(options: Options) -> None:
+    """Prints a step over its input: views of CIFAR-sized images in memory, one per student."""
     cohort = kdcl_tf.KDCL(steps.students(options))
     views = kdcl_tf.data.Views(_random_dataset(options), tuple(cohort.students), seed=0)
 
     def feed():
-        # A fresh epoch each time: one that goes on would have filled its buffer meanwhile.
+        # A fresh epoch each time: one that continues would have filled its buffer meanwhile.
         for _ in views.epoch(0, options.batch_size).take(_BATCHES):
             pass
 

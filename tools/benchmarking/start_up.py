@@ -1,4 +1,4 @@
-"""How long a person waits: for the help, and for the first step."""
+"""How long a user waits for the help, and for the first step."""
 
 import pathlib
 import subprocess
@@ -7,12 +7,14 @@ import tempfile
 import time
 
 import numpy as np
+from benchmarking.options import Options
 
 
-def time_start_up(options):
-    """Seconds of `kdcl-train --help`, and from its start to the end of the first step."""
+def time_start_up(options: Options) -> None:
+    """Prints the time of `kdcl-train --help`, and from the start of a run to its first step."""
     _show("kdcl-train --help", [_seconds_of_help() for _ in range(options.pairs)])
-    _show("to the end of the first step", [_first_step(options) for _ in range(options.pairs)])
+    first_steps = [_first_step(options) for _ in range(options.pairs)]
+    _show("from the start to the end of the first step", first_steps)
 
 
 def _show(what, seconds):
@@ -31,7 +33,7 @@ def _seconds_of_help():
 
 
 def _first_step(options):
-    """A run of one step: exporting and testing come after it, and are not counted."""
+    """Seconds from the start of a run to the end of its first step, after which it is killed."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = [
             f"--students={','.join(options.students)}", f"--batch_size={options.batch_size}",

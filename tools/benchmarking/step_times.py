@@ -1,25 +1,26 @@
-"""How long a step takes on several devices, and at which batch a student a device is faster.
+"""A model of the time of a step on several devices, and of when one student per device is faster.
 
-Formulas of plain numbers on top of `kdcl_tf.distribution.traffic`, whose letters they use.
-Besides, F_i is the floating-point operations that student i spends on an image, forward and
-backward: about 6 times its multiply-adds forward (the argument `flops`, one for each student).
-R is the operations a device does a second, and W the bytes a link moves a second in each
-direction.
+The formulas use the letters of `kdcl_tf.distribution.traffic`.  Besides, F_i is the number of
+floating-point operations that student i spends on an image, forward and backward: about 6 times
+the multiply-adds of its forward pass (the argument `flops`, one number for each student).  R is
+the number of operations that a device does per second, and W the bytes that a link moves per
+second in each direction.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 from kdcl_tf.distribution import traffic
 
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What it is trained on.
+    """The devices that train the students.
 
     Attributes:
-      devices: D.
-      flops_per_second: R, that a device reaches on these students.
-      bytes_per_second: W, of a link, in each direction.
+      devices: D, their number.
+      flops_per_second: R, which a device reaches on these students.
+      bytes_per_second: W of a link, in each direction.
     """
 
     devices: int
@@ -27,29 +28,34 @@ class Machine:
     bytes_per_second: float
 
 
-def data_seconds(workload, flops, machine):
-    """The time of a data parallel step: computing, then reducing."""
+def data_seconds(
+    workload: traffic.Workload, flops: Sequence[float], machine: Machine
+) -> float:
+    """The seconds of a data parallel step: computing, then reducing the gradients."""
     computing = sum(flops) * workload.batch_size / machine.devices
     sent = traffic.ring_all_reduce_bytes(traffic.reduced_numbers(workload), machine.devices)
     return computing / machine.flops_per_second + sent / machine.bytes_per_second
 
 
-def student_seconds(workload, flops, machine):
-    """The time of a step with a student a device: the busiest device, then logits."""
+def student_seconds(
+    workload: traffic.Workload, flops: Sequence[float], machine: Machine
+) -> float:
+    """The seconds of a step with one student per device: the busiest device, then the logits."""
     computing = busiest_flops(flops, machine.devices) * workload.batch_size
     sent = traffic.student_bytes(workload, machine.devices)
     return computing / machine.flops_per_second + sent / machine.bytes_per_second
 
 
-def busiest_flops(flops, devices):
-    """Operations an image of the device whose students need most."""
+def busiest_flops(flops: Sequence[float], devices: int) -> float:
+    """The operations per image of the device whose students need the most."""
     return max(sum(flops[first::devices]) for first in range(devices))
 
 
-def crossover_bytes(workload, devices):
-    """The batch at which both exchange as many bytes: below, a student a device is less.
+def crossover_bytes(workload: traffic.Workload, devices: int) -> float:
+    """The batch size below which one student per device exchanges fewer bytes than data parallel.
 
-    (D - 1) P / (C * students away), for D = M so P / C; infinite where nothing is away.
+    It is (D - 1) P / (C * away), with `away` the students that are not on the first device; for
+    D = M that is P / C.  It is infinite if no student is away.
     """
     apart = traffic.away(workload, devices)
     if not apart:
@@ -57,11 +63,13 @@ def crossover_bytes(workload, devices):
     return (devices - 1) * traffic.reduced_numbers(workload) / (workload.num_classes * apart)
 
 
-def crossover_seconds(workload, flops, machine):
-    """The batch at which both take as long: below, a student a device is faster.
+def crossover_seconds(
+    workload: traffic.Workload, flops: Sequence[float], machine: Machine
+) -> float:
+    """The batch size below which one student per device is faster than data parallel.
 
-    Where students are unlike, the lead of data parallel grows with the batch, by what the
-    busiest device has more than its share, and its all-reduce does not.
+    If students differ, the busiest device has more than its share to compute, and that excess
+    grows with the batch, while the all-reduce of data parallel does not.
     """
     devices, rate = machine.devices, machine.flops_per_second
     uneven = busiest_flops(flops, devices) - sum(flops) / devices

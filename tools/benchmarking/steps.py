@@ -1,16 +1,19 @@
-"""Training steps to be timed, on random images."""
+"""Training steps on random images, to be timed."""
+
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 import kdcl_tf
+from benchmarking.options import Options
 from kdcl_tf.students.normalization import FusedBatchNormalization
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.settings import POLICIES
 
 
-def students(options):
-    """Fresh students, `{name: keras.Model}`, as the flags say."""
+def students(options: Options) -> dict[str, keras.Model]:
+    """Fresh students of the architectures in the options, `{name: model}`."""
     shape = (options.image_size, options.image_size, 3)
     return {
         f"{index}_{name}": kdcl_tf.students.build(
@@ -21,8 +24,8 @@ def students(options):
     }  # fmt: skip
 
 
-def with_stock_batch_norm(student):
-    """The same network of Keras's own layers."""
+def with_stock_batch_norm(student: keras.Model) -> keras.Model:
+    """The same network, with Keras's own batch normalisation."""
 
     def clone(layer):
         if isinstance(layer, FusedBatchNormalization):
@@ -32,7 +35,7 @@ def with_stock_batch_norm(student):
     return keras.models.clone_model(student, clone_function=clone)
 
 
-def step_of(cohort, options):
+def step_of(cohort: kdcl_tf.Cohort, options: Options) -> Callable[[], None]:
     """A function that runs `options.steps` training steps and waits for them."""
     cohort.compile(CoupledSGD(0.01, momentum=0.9, coupled_weight_decay=5e-4))
     shape = (options.batch_size, *next(iter(cohort.students.values())).input_shape[1:])

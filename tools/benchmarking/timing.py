@@ -1,18 +1,19 @@
-"""Two programs timed in turn, and how their ratio is told."""
+"""Times two programs in turn, and prints their ratio."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
 
-def in_pairs(first, second, pairs):
-    """Seconds of two functions, run A B A B ..., after one run of each to trace and warm up.
+def in_pairs(first: Callable, second: Callable, pairs: int) -> np.ndarray:
+    """The seconds of two functions, run A B A B ..., after one run of each to trace and warm up.
 
-    A machine whose speed drifts slows both.  A function that gives a number has timed
-    itself, as one that waits for another process does.
+    So a machine whose speed drifts slows both.  A function that returns a float has timed
+    itself, such as one that waits for another process.
 
     Returns:
-      Two arrays `[pairs]`.
+      `[2, pairs]` seconds.
     """
     first(), second()
     return np.array([[_seconds(run) for run in (first, second)] for _ in range(pairs)]).T
@@ -24,17 +25,23 @@ def _seconds(run):
     return own if isinstance(own, float) else time.perf_counter() - began
 
 
-def ratio(numerator, denominator):
-    """The median ratio of the pairs, with its quartiles, as text."""
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> str:
+    """The median ratio of the pairs `[pairs]`, with its quartiles, as text."""
     low, middle, high = np.quantile(numerator / denominator, [0.25, 0.5, 0.75])
     return f"{middle:.3f} (quartiles {low:.3f}, {high:.3f})"
 
 
-def show(name, numerator, denominator, steps):
-    """Prints the ratio of two timings of so many steps, pair by pair."""
+def show(name: str, numerator: np.ndarray, denominator: np.ndarray, steps: int) -> None:
+    """Prints the ratio of two timings, and the milliseconds of a step of each.
+
+    Args:
+      name: of the comparison.
+      numerator, denominator: `[pairs]` seconds.
+      steps: the number of steps in each timing.
+    """
     milliseconds = 1000 * np.median([numerator, denominator], axis=1) / steps
     print(
         f"{name}: ratio {ratio(numerator, denominator)}, "
-        f"{milliseconds[0]:.1f} ms / {milliseconds[1]:.1f} ms a step",
+        f"{milliseconds[0]:.1f} ms / {milliseconds[1]:.1f} ms per step",
         flush=True,
     )

@@ -1,13 +1,13 @@
-"""The same training step in PyTorch, for `tools/benchmark.py --what=torch` to race against.
+"""The same training step in PyTorch, which `tools/benchmark.py --what=torch` compares ours with.
 
-It runs in an environment of its own, with PyTorch and nothing of ours, and talks over pipes: a
-line of JSON with the numbers of parameters first; then for every line with a number of steps
-on stdin the seconds that they took on stdout.
+It runs in an environment of its own, with PyTorch and without kdcl_tf, and communicates through
+pipes. First it prints a line of JSON with the numbers of parameters. Then it reads numbers of
+steps, one per line, runs so many steps, and prints the seconds that they took.
 
     python tools/benchmarking/torch_peer.py resnet32,wrn_16_2 --batch_size=128
 
-Networks, loss (KDCL-MinLogit, T = 2) and optimizer are those of the library; the layout is
-channels_last and the mode eager, as PyTorch is mostly used.
+The networks, the loss (KDCL-MinLogit, T = 2) and the optimizer are those of kdcl_tf. The layout is
+channels_last and the mode is eager, as PyTorch is mostly used.
 """
 
 import argparse
@@ -15,18 +15,20 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 
-def convolution(inputs, filters, size, stride):
+def convolution(inputs: int, filters: int, size: int, stride: int) -> nn.Conv2d:
+    """A convolution without bias, whose padding is centred."""
     return nn.Conv2d(inputs, filters, size, stride, padding=size // 2, bias=False)
 
 
 class ResidualBlock(nn.Module):
-    """ResNet's basic block, activated after the addition."""
+    """The basic block of ResNet, with the last ReLU after the addition."""
 
     def __init__(self, inputs, filters, stride):
         super().__init__()
@@ -44,7 +46,7 @@ class ResidualBlock(nn.Module):
 
 
 class WideBlock(nn.Module):
-    """Wide ResNet's block, activated before its convolutions."""
+    """The block of Wide ResNet, with the ReLUs before its convolutions."""
 
     def __init__(self, inputs, filters, stride):
         super().__init__()
@@ -61,7 +63,7 @@ class WideBlock(nn.Module):
 
 
 class Network(nn.Module):
-    """Stem, three stages, head; `resnet<6n+2>` or `wrn_<6n+4>_<width>`."""
+    """A network by its name, `resnet<6n+2>` or `wrn_<6n+4>_<width>`: stem, three stages, head."""
 
     def __init__(self, name, classes):
         super().__init__()
@@ -86,8 +88,16 @@ class Network(nn.Module):
         return self.logits(self.features(x).float().mean(dim=(2, 3)))
 
 
-def min_logit_loss(logits, labels, temperature=2.0):
-    """Cross-entropy + T^2 KL to the MinLogit target, summed over students; `[M, B, C]`."""
+def min_logit_loss(
+    logits: torch.Tensor, labels: torch.Tensor, temperature: float = 2.0
+) -> torch.Tensor:
+    """Cross-entropy + T^2 KL to the MinLogit target, summed over students, a scalar.
+
+    Args:
+      logits: `[M, B, C]`.
+      labels: `[B]` classes.
+      temperature: T.
+    """
     true = logits.gather(2, labels.expand(len(logits), -1)[..., None])
     teacher = (logits - true).amin(dim=0).detach()
     soft = functional.softmax(teacher / temperature, dim=-1)
@@ -101,8 +111,10 @@ def min_logit_loss(logits, labels, temperature=2.0):
     return loss
 
 
-def step_of(networks, batch_size, classes, half):
-    """A function of a number of steps that runs so many on random images."""
+def step_of(
+    networks: Sequence[Network], batch_size: int, classes: int, half: bool
+) -> Callable[[int], float]:
+    """A function that runs a number of training steps on random images, in bfloat16 if `half`."""
     images = [
         torch.randn(batch_size, 3, 32, 32).to(memory_format=torch.channels_last) for _ in networks
     ]
@@ -123,8 +135,9 @@ def step_of(networks, batch_size, classes, half):
     return run
 
 
-def main():
-    parser = argparse.ArgumentParser()
+def main() -> None:
+    """Builds the networks, then runs as many steps as each line of stdin says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("students")
     parser.add_argument("--batch_size", type=int, default=128)
     parser.add_argument("--num_classes", type=int, default=100)

@@ -1,4 +1,4 @@
-"""The KDCL step against the same step in PyTorch, in turn, in two processes."""
+"""Times the KDCL step and the same step in PyTorch in turn, in two processes."""
 
 import json
 import os
@@ -9,24 +9,28 @@ import venv
 
 import kdcl_tf
 from benchmarking import steps, timing
+from benchmarking.options import Options
 
 _PEER = pathlib.Path(__file__).parent / "torch_peer.py"
 _VERSION = "2.13.0"
 
 
-def race(options):
-    """PyTorch's step over ours."""
+def race(options: Options) -> None:
+    """Prints the step in PyTorch over ours."""
     ours = kdcl_tf.KDCL(steps.students(options))
     counts = [kdcl_tf.students.parameter_count(each) for each in ours.students.values()]
     with _Peer(options) as peer:
         if peer.facts["parameters"] != counts:
-            raise RuntimeError(f"other networks: {peer.facts['parameters']}, ours {counts}")
+            raise RuntimeError(
+                f"expected networks of {counts} parameters in PyTorch; got "
+                f"{peer.facts['parameters']}"
+            )
         timings = timing.in_pairs(peer.run, steps.step_of(ours, options), options.pairs)
     timing.show(f"PyTorch {peer.facts['torch']} over ours", *timings, options.steps)
 
 
 class _Peer:
-    """The process that runs PyTorch; idle, and asleep, while ours runs."""
+    """The process that runs PyTorch. It sleeps while our step runs."""
 
     def __init__(self, options):
         self._steps = options.steps
@@ -51,14 +55,14 @@ class _Peer:
         self._process.wait()
 
     def run(self):
-        """Seconds of its steps, timed over there."""
+        """The seconds of its steps, as it has timed them."""
         self._process.stdin.write(f"{self._steps}\n")
         self._process.stdin.flush()
         return float(self._process.stdout.readline())
 
 
 def _python():
-    """The interpreter of an environment with PyTorch, made when there is none."""
+    """The interpreter of an environment with PyTorch, which is made if there is none."""
     folder = pathlib.Path(os.environ.get("KDCL_TORCH_VENV", ".venv-torch")).absolute()
     python = folder / "bin" / "python"
     if not (folder / ".installed").exists():

@@ -1,4 +1,6 @@
-"""The pieces of a report, each of which can be HTML and Markdown."""
+"""The blocks of a report, each of which can be written as HTML and as Markdown."""
+
+from __future__ import annotations
 
 import dataclasses
 import html
@@ -8,33 +10,33 @@ _HYPHEN = "\N{NON-BREAKING HYPHEN}"
 
 @dataclasses.dataclass(frozen=True)
 class Heading:
-    """A section begins."""
+    """The heading of a section."""
 
     text: str
 
-    def html(self):
-        """The piece as HTML."""
+    def html(self) -> str:
+        """The block as HTML."""
         return f"<h2>{html.escape(self.text)}</h2>"
 
-    def markdown(self):
-        """The piece as Markdown."""
+    def markdown(self) -> str:
+        """The block as Markdown."""
         return f"## {self.text}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Paragraph:
-    """Text; with `code`, a command line."""
+    """A paragraph of text; with `code`, a command line."""
 
     text: str
     code: bool = False
 
-    def html(self):
-        """The piece as HTML."""
+    def html(self) -> str:
+        """The block as HTML."""
         text = html.escape(self.text)
         return f"<pre><code>{text}</code></pre>" if self.code else f"<p>{text}</p>"
 
-    def markdown(self):
-        """The piece as Markdown."""
+    def markdown(self) -> str:
+        """The block as Markdown."""
         return f"```\n{self.text}\n```" if self.code else self.text
 
 
@@ -43,22 +45,22 @@ class Grid:
     """A table.
 
     Attributes:
-      heads: column headings; the first is of the rows' names.
-      rows: texts, as many a row as heads.
-      caption: what it is and at which scale.
-      best: `{(row, column)}` that are printed bold.
-      quiet: rows that are printed in the background, such as the baseline.
+      heads: the headings of the columns; the first column has the names of the rows.
+      rows: the texts of each row, one for each heading.
+      caption: what the table shows, and at which scale.
+      best: `{(row, column)}` of the cells that are bold.
+      quiet: positions of the rows that are shaded, such as the baseline.
     """
 
-    heads: tuple
-    rows: tuple
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
     caption: str
-    best: frozenset = frozenset()
-    quiet: frozenset = frozenset()
+    best: frozenset[tuple[int, int]] = frozenset()
+    quiet: frozenset[int] = frozenset()
 
-    def html(self):
-        """The piece as HTML, in a box that scrolls sideways by itself."""
-        # Headings break between words, not inside ResNet-20.
+    def html(self) -> str:
+        """The block as HTML, in a box that scrolls sideways by itself."""
+        # Headings may break between words, but not inside ResNet-20.
         heads = "".join(
             f'<th scope="col">{html.escape(each.replace("-", _HYPHEN))}</th>' for each in self.heads
         )
@@ -69,8 +71,8 @@ class Grid:
             f"<figcaption>{html.escape(self.caption)}</figcaption></figure>"
         )
 
-    def markdown(self):
-        """The piece as Markdown."""
+    def markdown(self) -> str:
+        """The block as Markdown."""
         lines = [self.heads, ["---", *["---:"] * (len(self.heads) - 1)]]
         for index, row in enumerate(self.rows):
             lines.append(
@@ -98,21 +100,21 @@ class Figure:
     """A chart.
 
     Attributes:
-      svg: HTML of it, see `charts`.
-      caption: what it is and at which scale.
-      picture: file name of a PNG of it for Markdown, or None for a chart of the page alone.
+      svg: the chart as HTML, see `charts`.
+      caption: what the chart shows, and at which scale.
+      picture: the name of a PNG file that Markdown shows; None for a chart of the page alone.
     """
 
     svg: str
     caption: str
     picture: str | None = None
 
-    def html(self):
-        """The piece as HTML."""
+    def html(self) -> str:
+        """The block as HTML."""
         return f"<figure>{self.svg}<figcaption>{html.escape(self.caption)}</figcaption></figure>"
 
-    def markdown(self):
-        """The piece as Markdown; empty without a picture."""
+    def markdown(self) -> str:
+        """The block as Markdown; empty without a picture."""
         return f"![{self.caption}]({self.picture})" if self.picture else ""
 
 

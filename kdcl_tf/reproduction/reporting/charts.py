@@ -1,49 +1,52 @@
-"""Line charts as inline SVG: no script, colours from the page's style sheet."""
+"""Line charts as inline SVG, without scripts, in the colours of the page's style sheet."""
+
+from __future__ import annotations
 
 import dataclasses
 import html
 import math
+from collections.abc import Sequence
 
 _WIDTH, _HEIGHT = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 14, 46
 
-# Lengths of strokes and gaps; the first is a line without gaps.
+# Lengths of strokes and gaps in turn; the first line has no gaps.
 DASHES = ((), (6, 4), (2, 3), (10, 4, 2, 4), (14, 5))
-# By their names in Matplotlib: none, a circle, a square, a triangle.
+# No marker, a circle, a square and a triangle, as Matplotlib names them.
 MARKERS = ("", "o", "s", "^")
 _MARKS_OF_A_CURVE = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """One line.
+    """One line of a chart.
 
     Attributes:
-      label: in the legend.
-      points: `(x, y)`, x rising.
-      colour: number of the page's colour, `--c0` (neutral), `--c1`, ...
-      dash: position in `DASHES`.
-      marker: one of `MARKERS`, at each point of a line of few, at some of a longer one.
-      heavy: drawn thicker, such as a baseline.
+      label: the name of the line in the legend.
+      points: the points `(x, y)` of the line, in the order of x.
+      colour: the number of a colour of the page, `--c0` (neutral), `--c1`, ...
+      dash: a position in `DASHES`.
+      marker: one of `MARKERS`; it marks every point of a short line, some points of a long one.
+      heavy: whether the line is thick, like that of the baseline.
     """
 
     label: str
-    points: tuple
+    points: tuple[tuple[float, float], ...]
     colour: int = 0
     dash: int = 0
     marker: str = ""
     heavy: bool = False
 
     @property
-    def marks(self):
+    def marks(self) -> tuple[tuple[float, float], ...]:
         """The points that have a marker."""
         if not self.marker:
             return ()
         return self.points[:: max(1, len(self.points) // _MARKS_OF_A_CURVE)]
 
 
-def telling_apart(number):
-    """`(dash, marker)` of a chart's line by its number: no two alike, in print without colours.
+def telling_apart(number: int) -> tuple[int, str]:
+    """`(dash, marker)` of a line by its number, so that lines differ even without colours.
 
     Raises:
       ValueError: when there are more lines than can be told apart.
@@ -52,22 +55,24 @@ def telling_apart(number):
     if marker >= len(MARKERS):
         raise ValueError(
             f"expected a line's number below {len(DASHES) * len(MARKERS)}; got {number}: draw "
-            "fewer lines in a chart"
+            "fewer lines in the chart"
         )
     return dash, MARKERS[marker]
 
 
-def line_chart(series, title, x_label, y_label, log_x=False):
-    """An SVG element as text, with its legend below it.
+def line_chart(
+    series: Sequence[Series], title: str, x_label: str, y_label: str, log_x: bool = False
+) -> str:
+    """An SVG element, with its legend below it.
 
     Args:
-      series: `Series`; those without points are left out.
-      title: for those who cannot see it, and on hovering.
-      x_label, y_label: with units.
-      log_x: a logarithmic x axis with a tick at every x.
+      series: the lines; those without points are left out.
+      title: read by screen readers, and shown when the pointer is over the chart.
+      x_label, y_label: the names of the axes, with units.
+      log_x: whether the x axis is logarithmic, with a tick at every x.
 
     Returns:
-      HTML, or a sentence in place of it when there is nothing to draw.
+      HTML; a sentence instead of the chart when there is nothing to draw.
     """
     series = [each for each in series if each.points]
     if not series:
@@ -85,7 +90,7 @@ def line_chart(series, title, x_label, y_label, log_x=False):
 
 
 class _Axes:
-    """From numbers to places in the picture."""
+    """Converts values to positions in the picture, and draws the grid."""
 
     def __init__(self, points, log_x):
         self._scale = math.log if log_x else float
@@ -106,7 +111,7 @@ class _Axes:
         return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1)
 
     def drawn(self, x_label, y_label):
-        """The grid, the numbers along it and what they are."""
+        """The grid, the numbers along it, and the names of the axes."""
         right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
         for value in self._y_ticks:
             y = self.y(value)
@@ -124,19 +129,19 @@ class _Axes:
         )
 
 
-def ticks(low, high, wanted=5):
-    """Round numbers from at most `low` to at least `high`, about `wanted` of them."""
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Evenly spaced round numbers from at most `low` to at least `high`, about `count` of them."""
     if high <= low:
         high = low + (abs(low) or 1.0)
-    raw = (high - low) / wanted
+    raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(each * power for each in (1, 2, 5, 10) if each * power >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(index * step, 10) for index in range(first, last + 1)]
 
 
-def number(value):
-    """`0.5`, `40`, `-0.05`: no digits that say nothing."""
+def number(value: float) -> str:
+    """A number without trailing zeros: `0.5`, `40`, `−0.05`."""
     return f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
 
 

@@ -1,22 +1,29 @@
-"""The report's lines: accuracy, loss gap and General's weights by epoch, a table's sweep."""
+"""The line charts of a report: accuracy, loss gap and General's weights by epoch; the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 from kdcl_tf.reproduction.reporting import charts, statistics
 from kdcl_tf.reproduction.reporting.blocks import Figure, Heading
+from kdcl_tf.reproduction.reporting.subject import Subject
 
 _COLOURS = 8
 _ACCURACY = "test accuracy (%)"
-_GAP = "baseline's loss minus this (nats)"
+_GAP = "baseline's loss minus the method's (nats)"
 
 
-def pictures(subject):
-    """`(file name, [(heading, series)], y label)` of what Markdown shows as PNG."""
+def pictures(
+    subject: Subject,
+) -> list[tuple[str, list[tuple[str, list[charts.Series]]], str]]:
+    """The pictures of the Markdown report: `(file name, [(heading, series)], y label)` each."""
     return [
         ("curves.png", _of_columns(subject, _accuracy_series), _ACCURACY),
         ("gaps.png", _of_columns(subject, _gap_series), _GAP),
     ]
 
 
-def learning_curves(subject):
+def learning_curves(subject: Subject) -> Iterator[Heading | Figure]:
     """Test accuracy by epoch."""
     yield Heading("Learning curves")
     yield from _charts(
@@ -24,21 +31,21 @@ def learning_curves(subject):
     )
 
 
-def loss_gaps(subject):
-    """Test loss by epoch against the baseline's."""
+def loss_gaps(subject: Subject) -> Iterator[Heading | Figure]:
+    """The baseline's test loss minus each method's, by epoch."""
     yield Heading("Loss gap to the baseline")
     yield from _charts(
         subject,
         _gap_series,
         _GAP,
         "Test cross-entropy of the baseline minus that of each method, by epoch (the paper's "
-        "Fig. 4); above 0 the method has the lower loss",
+        "Fig. 4); above 0, the method has the lower loss",
         "gaps.png",
     )
 
 
-def weights(subject):
-    """General's weights by epoch, a chart a row."""
+def weights(subject: Subject) -> Iterator[Heading | Figure]:
+    """General's weights by epoch, a chart for each row that has them."""
     rows = [(row, subject.records.weights(row)) for row in subject.table.runs]
     rows = [(row, found) for row, found in rows if found]
     if rows:
@@ -52,13 +59,13 @@ def weights(subject):
         chart = charts.line_chart(series, f"Weights of {name}", "epoch", "weight")
         yield Figure(
             chart,
-            f"{name}. {subject.at_scale} Weights of the students in the soft target, renewed each "
-            f"epoch on held-out images; {subject.of_seeds}.",
+            f"{name}. {subject.at_scale} Weights of the students in the soft target, fitted to the "
+            f"held-out images after each epoch; {subject.of_seeds}.",
         )
 
 
-def sweep(subject):
-    """Accuracy against the setting that the table's rows are values of, if there is one."""
+def sweep(subject: Subject) -> Iterator[Heading | Figure]:
+    """Accuracy against the setting whose values are the table's rows, if there is one."""
     of_table = subject.table.sweep
     if of_table is None:
         return
@@ -75,7 +82,7 @@ def sweep(subject):
 
 
 def _sweep_series(subject, of_table, column):
-    """Ours and the paper's line of one student."""
+    """Our line of one student, and the paper's."""
     pairs = list(zip(of_table.values, subject.table.rows))
     ours = [
         (x, statistics.median(subject.records.accuracies(row, column).values()))
@@ -100,7 +107,7 @@ def _charts(subject, series, y_label, caption, picture):
             series(subject, column), f"{caption}, {heading}", "epoch", y_label
         )
         text = f"{heading}. {subject.at_scale} {caption}; {subject.of_seeds}."
-        # One picture shows all columns.
+        # One picture shows all columns, so only the first figure names it.
         yield Figure(chart, text, picture if column == 0 else None)
 
 
@@ -128,7 +135,7 @@ def _gap_series(subject, column):
 
 
 def _styled(table, row, points):
-    """A line in the colour of its method, told apart by its dashes and markers alone, too."""
+    """A line in the colour of its method, whose dashes and markers differ from all others."""
     baseline = table.row(table.baseline)
     rows = [each for each in table.rows if each != baseline]
     methods = list(dict.fromkeys(each.label for each in rows))

@@ -1,13 +1,18 @@
-"""The report's tables: accuracy beside the paper's, over-fitting, cost."""
+"""The tables of a report: accuracy beside the paper's, over-fitting, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 from kdcl_tf.reproduction.reporting import statistics
 from kdcl_tf.reproduction.reporting.blocks import Grid, Heading
+from kdcl_tf.reproduction.reporting.subject import Subject
 
 _NOTHING = "\N{EN DASH}"
 
 
-def accuracies(subject):
-    """The paper's table with ours beside it."""
+def accuracies(subject: Subject) -> Iterator[Heading | Grid]:
+    """The paper's table, with our numbers beside the paper's."""
     heads = ["Method", "ICL"]
     for paper, ours in zip(subject.table.columns, subject.columns):
         heads += [f"Paper {paper}", f"Ours {ours}", *subject.if_seeds("Spread"), "Gain"]
@@ -24,8 +29,9 @@ def accuracies(subject):
         quiet=subject.baselines,
         caption=f"{subject.at_scale} Test accuracy in % after the last epoch, {subject.of_seeds}"
         + "".join(subject.if_seeds("; spread: least and greatest"))
-        + f". Gain: points over the baseline (shaded) of the same seed{of_sums}. (T) is the "
-        "teacher, from its own row. Bold: the greatest of a column.",
+        + f". Gain: percentage points over the baseline (shaded) of the same seed{of_sums}. ICL: "
+        "invariant collaborative learning. (T): the teacher, from its own row. Bold: the greatest "
+        "of a column.",
     )
 
 
@@ -54,8 +60,8 @@ def _paper_gain(table, row):
     return sum(row.paper) - sum(baseline)
 
 
-def over_fitting(subject):
-    """Training against test accuracy of every row."""
+def over_fitting(subject: Subject) -> Iterator[Heading | Grid]:
+    """Training accuracy beside test accuracy, for every row."""
     heads = ["Method", "ICL"]
     for column in _accuracy_columns(subject.table):
         heads += [f"{subject.columns[column]} training", "test", "gap"]
@@ -64,8 +70,8 @@ def over_fitting(subject):
         heads=tuple(heads),
         rows=tuple(_over_fitting_row(subject, row) for row in subject.table.rows),
         quiet=subject.baselines,
-        caption=f"{subject.at_scale} In %. Training accuracy is that of the last epoch, on "
-        "distorted images and while the weights moved; the less of a gap, the less over-fitting.",
+        caption=f"{subject.at_scale} In %. Training accuracy is measured during the last epoch, on "
+        "distorted images and while the weights change; a smaller gap means less over-fitting.",
     )
 
 
@@ -85,17 +91,17 @@ def _accuracy_columns(table):
     return [column for column in range(len(table.columns)) if table.measure(column) == "accuracy"]
 
 
-def cost(subject):
-    """What every run cost."""
+def cost(subject: Subject) -> Iterator[Heading | Grid]:
+    """The parameters and the training time of every run."""
     runs = [(row, subject.records.of_row(row).values()) for row in subject.table.runs]
     total = sum(result["seconds"] for _, results in runs for result in results)
     yield Heading("Cost")
     yield Grid(
-        heads=("Method", "Million parameters", "Minutes a run", "Images a second", "Epochs"),
+        heads=("Method", "Million parameters", "Minutes per run", "Images per second", "Epochs"),
         rows=tuple(_cost_row(row, results) for row, results in runs),
-        caption=f"{subject.at_scale} Parameters: all that are trained. Training without "
-        f"evaluation, {subject.of_seeds}; {total / 3600:.1f} hours in all. Speeds of one machine, "
-        "not of one quiet moment: they compare methods only roughly.",
+        caption=f"{subject.at_scale} Parameters: all that are trained. Times: training without "
+        f"evaluation, {subject.of_seeds}; {total / 3600:.1f} hours in all. The machine may have "
+        "had other work, so the speeds of the methods compare only roughly.",
     )
 
 
@@ -111,7 +117,7 @@ def _cost_row(row, results):
 
 
 def _best(rows, columns):
-    """`{(row, column)}` of the greatest number of each column."""
+    """`{(row, column)}` of the cells with the greatest number of their column."""
     best = set()
     for column in columns:
         numbers = {
@@ -130,7 +136,7 @@ def _tick(row):
 
 
 def _printed(value):
-    """With one digit, as the paper, or with the two that it has."""
+    """A number with one digit after the point, or with two where the paper prints two."""
     return _number(value, 1 if value is None or round(value, 1) == value else 2)
 
 

@@ -1,8 +1,13 @@
-"""The HTML page around a report: one file, no script, light and dark, any width."""
+"""The HTML page of a report: one file without scripts, for light and dark and any width."""
+
+from __future__ import annotations
 
 import html
+from collections.abc import Iterable
+from typing import Any
 
-# Eight colours that keep apart on white and on black, for those too who see less red or green.
+# Eight colours that are told apart on white and on black, also by readers who see less red or
+# green.
 _STYLE = """
 :root {
   color-scheme: light dark;
@@ -56,12 +61,12 @@ svg .heavy { stroke-width: 3; }
 """
 
 
-def page(title, blocks):
+def page(title: str, blocks: Iterable[Any]) -> str:
     """A complete HTML document.
 
     Args:
-      title: plain text.
-      blocks: pieces with a method `html`.
+      title: the title, as plain text.
+      blocks: the content, such as `blocks.Paragraph`: objects with a method `html`.
     """
     body = "\n".join(block.html() for block in blocks)
     return (

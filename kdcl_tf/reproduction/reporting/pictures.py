@@ -1,17 +1,28 @@
-"""The report's charts as PNG, for places that show no HTML."""
+"""The charts of a report as PNG files, for places that show no HTML."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
 
 from kdcl_tf.reproduction.reporting import charts
 from kdcl_tf.training import figures
 
 
-def write(path, groups, x_label, y_label, scale):
-    """Writes charts side by side.
+def write(
+    path: pathlib.Path,
+    groups: Sequence[tuple[str, Sequence[charts.Series]]],
+    x_label: str,
+    y_label: str,
+    scale: str,
+) -> None:
+    """Draws charts side by side into one PNG file.
 
     Args:
-      path: of the PNG.
-      groups: `[(heading, charts.Series)]`, a chart each.
-      x_label, y_label: with units.
-      scale: named in every heading.
+      path: the file to write.
+      groups: `(heading, series)` of each chart.
+      x_label, y_label: the names of the axes, with units.
+      scale: the name of the scale, which every heading says.
     """
     figure, axes = figures.new(6.5 * len(groups), 5.2, columns=len(groups))
     for place, (heading, series) in zip(axes, groups):
@@ -27,7 +38,8 @@ def write(path, groups, x_label, y_label, scale):
                 markersize=4,
             )
         place.set(title=f"{heading} ({scale} scale)", xlabel=x_label, ylabel=y_label)
-    # Some lines are in one chart only, such as what a method reports for one student.
+    # One legend for all charts: some lines are in one chart only, such as those of a method
+    # that reports one student.
     handles = {}
     for place in axes:
         for handle, label in zip(*place.get_legend_handles_labels()):

@@ -1,24 +1,33 @@
-"""What the runs of a table have written: results of complete ones, logs of all."""
+"""What the runs of a table have written: the logs of all runs, the results of complete ones."""
+
+from __future__ import annotations
 
 import functools
+import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 from kdcl_tf.reproduction.reporting import statistics
+from kdcl_tf.reproduction.tables.table import Row, Table
 from kdcl_tf.training.settings import as_text
 from kdcl_tf.training.workdir import Workdir
 
 _TOP_5 = "_top_5_accuracy"
 
+# Of one run: epochs and values.
+Curve = list[tuple[int, float]]
+
 
 class Records:
-    """Reads `folder/<row>/seed<k>` of every row and seed.
+    """The records of all runs of a table, read from `folder/<row>/seed<k>`.
 
     Args:
-      folder: `pathlib.Path`.
-      table: `table.Table`.
-      seeds: how many.
+      folder: the folder of the runs.
+      table: the table.
+      seeds: the number of seeds.
     """
 
-    def __init__(self, folder, table, seeds):
+    def __init__(self, folder: pathlib.Path, table: Table, seeds: int):
         self.folder, self.table, self.seeds = folder, table, seeds
         self._results, self._logs = {}, {}
         for row in table.runs:
@@ -30,24 +39,24 @@ class Records:
                     self._logs[row.name, seed] = workdir.log
 
     @property
-    def planned(self):
-        """How many runs there are to be."""
+    def planned(self) -> int:
+        """The number of runs that the table needs."""
         return len(self.table.runs) * self.seeds
 
     @functools.cached_property
-    def results(self):
+    def results(self) -> dict[tuple[str, int], dict[str, Any]]:
         """`{(row name, seed): result.json}` of the complete runs."""
         return {key: result for key, result in self._results.items() if result}
 
-    def differences(self, flags):
-        """Texts such as `--epochs=60 (now 100)`: what complete runs had otherwise.
+    def differences(self, flags: Mapping[str, str]) -> list[str]:
+        """Flags that complete runs had with other values, such as `--epochs=60 (now 100)`.
 
         Args:
           flags: `{name: text}` of the flags that all runs should have had.
         """
         found = set()
         for result in self.results.values():
-            # JSON has lists for tuples.
+            # Tuples have become lists in JSON.
             settings = result.get("settings", {})
             had = {
                 name: as_text(tuple(value) if isinstance(value, list) else value)
@@ -60,29 +69,29 @@ class Records:
             }
         return sorted(found)
 
-    def of_row(self, row):
-        """`{seed: result.json}` of a row's complete runs."""
+    def of_row(self, row: Row) -> dict[int, dict[str, Any]]:
+        """`{seed: result.json}` of the complete runs of a row."""
         return {seed: value for (name, seed), value in self.results.items() if name == row.name}
 
-    def complete(self, row):
-        """The seeds for which every run that a row reports is complete, rising."""
+    def complete(self, row: Row) -> list[int]:
+        """The seeds, sorted, for which every run that a row reports is complete."""
         sources = [self.source(row, column) for column in range(len(row.reports))]
         seeds = [set(self.of_row(source[0])) for source in sources if source]
         return sorted(set.intersection(*seeds))
 
-    def source(self, row, column):
-        """`(row, position)` of the student that fills a row's column, or None."""
+    def source(self, row: Row, column: int) -> tuple[Row, int] | None:
+        """The student that a column of a row shows: `(row of its run, position)`, or None."""
         reported = row.reports[column]
         if isinstance(reported, tuple):
             return self.table.run(reported[0]), reported[1]
         return None if reported is None else (row, reported)
 
-    def is_teacher(self, row, column):
-        """Whether a row's column shows the student that taught the row."""
+    def is_teacher(self, row: Row, column: int) -> bool:
+        """Whether a column of a row shows the teacher of the row."""
         return row.teacher is not None and row.reports[column] == row.teacher
 
-    def values(self, row, column, key):
-        """`{seed: number}` of `result.json`'s students, such as "accuracy", in 0..1."""
+    def values(self, row: Row, column: int, key: str) -> dict[int, float]:
+        """`{seed: value}` of a key of the student in `result.json`, such as "accuracy", 0..1."""
         source = self.source(row, column)
         if source is None:
             return {}
@@ -92,27 +101,27 @@ class Records:
             for seed, result in self.of_row(row).items()
         }
 
-    def accuracies(self, row, column):
-        """`{seed: the column's measure, a test accuracy in %}` at the last epoch."""
+    def accuracies(self, row: Row, column: int) -> dict[int, float]:
+        """`{seed: test accuracy in %}` after the last epoch: top-1, or the column's measure."""
         values = self.values(row, column, self.table.measure(column))
         return {seed: 100 * each for seed, each in values.items()}
 
-    def gains(self, row, column):
-        """`{seed: points}` over the baseline of the same seed."""
+    def gains(self, row: Row, column: int) -> dict[int, float]:
+        """`{seed: percentage points}` over the baseline of the same seed."""
         baseline = self.accuracies(self.table.baseline_of(row), column)
         return statistics.paired(self.accuracies(row, column), baseline)
 
-    def total_gains(self, row):
-        """`{seed: points}`, summed over the columns; empty for a row that leaves one out."""
+    def total_gains(self, row: Row) -> dict[int, float]:
+        """`{seed: gain summed over the columns}`; empty for a row that leaves a column out."""
         columns = range(len(self.table.columns))
         if not self.table.adds_up or any(self.source(row, column) is None for column in columns):
             return {}
         return statistics.summed(self.gains(row, column) for column in columns)
 
-    def curves(self, row, column, key):
-        """`{seed: [(epoch, value)]}` of the log's `key`, where `{}` is the student's name.
+    def curves(self, row: Row, column: int, key: str) -> dict[int, Curve]:
+        """`{seed: curve}` of a key of the log, in which `{}` stands for the student's name.
 
-        Not of a teacher, whose curve is its own row's.
+        Empty for a teacher, whose curve belongs to the row of its own run.
         """
         if self.source(row, column) is None or self.is_teacher(row, column):
             return {}
@@ -125,12 +134,12 @@ class Records:
                 found[seed] = [(each["epoch"], each[name]) for each in log if name in each]
         return found
 
-    def median_curve(self, row, column, key):
-        """The median over seeds of `curves`, a list of `(epoch, value)`."""
+    def median_curve(self, row: Row, column: int, key: str) -> Curve:
+        """The median over seeds of `curves`."""
         return statistics.median_curve(self.curves(row, column, key).values())
 
-    def loss_gaps(self, row, column):
-        """The baseline's test cross-entropy minus the row's, by epoch, median of paired seeds."""
+    def loss_gaps(self, row: Row, column: int) -> Curve:
+        """The baseline's test cross-entropy minus the row's for the same seed; the median."""
         key = "test_{}_cross_entropy"
         baseline = self.curves(self.table.baseline_of(row), column, key)
         gaps = []
@@ -139,8 +148,8 @@ class Records:
             gaps.append([(epoch, loss[epoch] - value) for epoch, value in curve if epoch in loss])
         return statistics.median_curve(gaps)
 
-    def weights(self, row):
-        """`{student: [(epoch, General's weight)]}`, median over seeds; empty without General."""
+    def weights(self, row: Row) -> dict[str, Curve]:
+        """`{student: curve of its weight in General}`, median over seeds; empty without General."""
         curves = {}
         for seed in range(self.seeds):
             log = self._logs.get((row.name, seed)) or []
@@ -153,7 +162,7 @@ class Records:
 
 
 def _students(log):
-    """Names of the students, in order, from the keys of a log's first line."""
+    """The names of the students, in order, from the keys in the first line of a log."""
     return [
         key.removesuffix(_TOP_5)
         for key in log[0]

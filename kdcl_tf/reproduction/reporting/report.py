@@ -1,6 +1,9 @@
 """The report of a table: the paper's numbers beside ours, curves, weights and cost."""
 
+from __future__ import annotations
+
 import pathlib
+from collections.abc import Sequence
 
 from kdcl_tf import files
 from kdcl_tf.reproduction.reporting import curves, grids, pictures
@@ -8,18 +11,27 @@ from kdcl_tf.reproduction.reporting.blocks import Paragraph
 from kdcl_tf.reproduction.reporting.page import page
 from kdcl_tf.reproduction.reporting.records import Records
 from kdcl_tf.reproduction.reporting.subject import Subject
+from kdcl_tf.reproduction.tables.scales import Scale
+from kdcl_tf.reproduction.tables.table import Table
 
 
-def write(folder, table, columns, scale, command, seeds):
-    """Writes `report.html`, `report.md` and the pictures of the latter.
+def write(
+    folder: str | pathlib.Path,
+    table: Table,
+    columns: Sequence[str],
+    scale: Scale,
+    command: str,
+    seeds: int,
+) -> None:
+    """Writes `report.html`, `report.md` and the pictures that `report.md` shows.
 
     Args:
-      folder: of the runs, `folder/<row>/seed<k>`; complete or not.
-      table: `table.Table`.
-      columns: headings of the measured students.
-      scale: `scales.Scale`.
-      command: the line that made the runs.
-      seeds: how many there are to be.
+      folder: the folder of the runs, `folder/<row>/seed<k>`, which may be incomplete.
+      table: the table that is reproduced.
+      columns: the headings of the measured columns.
+      scale: the scale of the runs.
+      command: the command line that makes the runs.
+      seeds: the number of seeds that the table needs.
     """
     folder = pathlib.Path(folder)
     subject = Subject(Records(folder, table, seeds), columns, scale, command)
@@ -28,12 +40,12 @@ def write(folder, table, columns, scale, command, seeds):
     title = f"Table {table.number.partition('_')[0]} at {scale.name} scale"
     blocks = _blocks(subject)
     files.write_text(folder / "report.html", page(title, blocks))
-    pieces = [f"# {title}", *[block.markdown() for block in blocks]]
-    files.write_text(folder / "report.md", "\n\n".join(filter(None, pieces)) + "\n")
+    parts = [f"# {title}", *[block.markdown() for block in blocks]]
+    files.write_text(folder / "report.md", "\n\n".join(filter(None, parts)) + "\n")
 
 
 def _blocks(subject):
-    """The whole report."""
+    """The blocks of the whole report."""
     return [
         *_head(subject),
         *grids.accuracies(subject),
@@ -54,23 +66,23 @@ def _head(subject):
     yield Paragraph(f"Scale \u201c{scale.name}\u201d: {scale.description}.")
     yield Paragraph(
         f"{rows} of {len(subject.table.rows)} rows, {len(records.results)} of {records.planned} "
-        f"runs complete, {records.seeds} seed{'s' if records.seeds > 1 else ''} each."
+        f"runs are complete, {records.seeds} seed{'s' if records.seeds > 1 else ''} each."
     )
     differences = records.differences(scale.flags)
     if differences:
         yield Paragraph(
-            f"Runs were made when this scale was another one: {', '.join(differences)}."
+            f"Some runs were made when this scale had other settings: {', '.join(differences)}."
         )
     if scale.name != "full":
         yield Paragraph(
-            "These numbers are not to be held against the paper's, which are of the full "
-            "recipe; what can be compared is the sign and the order of the gains."
+            "These numbers must not be compared with the paper's, which were measured with the "
+            "full recipe; only the signs and the order of the gains can be compared."
         )
     yield Paragraph(subject.command, code=True)
 
 
 def _circumstances(subject):
-    """Data and versions."""
+    """The data and the versions that the runs were made with."""
     result = next(iter(subject.records.results.values()), None)
     if result is None:
         return

@@ -1,22 +1,25 @@
-"""Numbers of a few seeds: median, spread, and gains paired by seed."""
+"""Statistics over a few seeds: median, spread, and differences paired by seed."""
+
+from __future__ import annotations
 
 import statistics
+from collections.abc import Iterable, Mapping, Sequence
 
 
-def median(values):
-    """The median, or None of nothing."""
+def median(values: Iterable[float]) -> float | None:
+    """The median, or None if there are no values."""
     values = list(values)
     return statistics.median(values) if values else None
 
 
-def spread(values):
-    """`(least, greatest)`, or None of fewer than two values."""
+def spread(values: Iterable[float]) -> tuple[float, float] | None:
+    """`(least, greatest)`, or None if there are fewer than two values."""
     values = list(values)
     return (min(values), max(values)) if len(values) > 1 else None
 
 
-def paired(values, baseline):
-    """Differences to the baseline of the same seed.
+def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> dict[int, float]:
+    """The values minus the baseline of the same seed.
 
     Args:
       values, baseline: `{seed: number}`.
@@ -27,28 +30,28 @@ def paired(values, baseline):
     return {seed: values[seed] - baseline[seed] for seed in values if seed in baseline}
 
 
-def summed(parts):
-    """The sum over columns, seed by seed.
+def summed(parts: Iterable[Mapping[int, float]]) -> dict[int, float]:
+    """The sum of several dicts, seed by seed.
 
     Args:
       parts: dicts `{seed: number}`.
 
     Returns:
-      `{seed: sum}`, for the seeds that every part has; empty of no parts.
+      `{seed: sum}`, for the seeds that every part has; empty if there are no parts.
     """
     parts = list(parts)
     seeds = set.intersection(*map(set, parts)) if parts else set()
     return {seed: sum(part[seed] for part in parts) for seed in sorted(seeds)}
 
 
-def median_curve(curves):
-    """The median over seeds at each epoch that any of them has.
+def median_curve(curves: Iterable[Sequence[tuple[int, float]]]) -> list[tuple[int, float]]:
+    """The median of several curves at each epoch that any of them has.
 
     Args:
-      curves: lists of `(epoch, value)`.
+      curves: lists of `(epoch, value)`, one for each seed.
 
     Returns:
-      A list of `(epoch, median)`, epochs rising.
+      `(epoch, median)`, in the order of the epochs.
     """
     at = {}
     for curve in curves:

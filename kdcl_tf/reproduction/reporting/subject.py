@@ -1,49 +1,53 @@
-"""What a report is about: runs, the students they show, the scale, in words that recur."""
+"""What a report is about: a table, its runs and its scale, and the phrases that recur."""
+
+from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from kdcl_tf.reproduction.reporting.records import Records
 from kdcl_tf.reproduction.tables.scales import Scale
+from kdcl_tf.reproduction.tables.table import Table
 
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A table at a scale, and the runs of it that are there.
+    """A table at a scale, and the runs that there are.
 
     Attributes:
-      records: `Records`.
-      columns: headings of the measured students.
-      scale: `scales.Scale`.
-      command: the line that made the runs.
+      records: the records of the runs.
+      columns: the headings of the measured columns.
+      scale: the scale of the runs.
+      command: the command line that makes the runs.
     """
 
     records: Records
-    columns: tuple
+    columns: Sequence[str]
     scale: Scale
     command: str
 
     @property
-    def table(self):
-        """The `Table`."""
+    def table(self) -> Table:
+        """The table that is reproduced."""
         return self.records.table
 
     @property
-    def at_scale(self):
-        """What every figure says."""
+    def at_scale(self) -> str:
+        """The sentence in every caption that names the scale."""
         return f"Scale: {self.scale.name}."
 
     @property
-    def of_seeds(self):
-        """What a number is, over its runs."""
+    def of_seeds(self) -> str:
+        """What a number is taken over: `median of 3 seeds`, or `one seed`."""
         seeds = self.records.seeds
         return f"median of {seeds} seeds" if seeds > 1 else "one seed"
 
-    def if_seeds(self, cell):
-        """The cell alone, where there is more than one seed to tell of."""
+    def if_seeds(self, cell: str) -> list[str]:
+        """`[cell]` if there is more than one seed, else `[]`."""
         return [cell] if self.records.seeds > 1 else []
 
     @property
-    def baselines(self):
-        """Positions of the rows that gains are counted from."""
+    def baselines(self) -> frozenset[int]:
+        """The positions of the rows that gains are over."""
         names = [row.name for row in self.table.rows]
         return frozenset(names.index(self.table.baseline_of(row).name) for row in self.table.rows)

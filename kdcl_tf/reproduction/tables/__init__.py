@@ -1,1 +1,1 @@
-"""The paper's tables: rows, flagfiles, printed numbers, and the scales to run them at."""
+"""The paper's tables: rows, flagfiles, printed numbers, and the scales they can be run at."""

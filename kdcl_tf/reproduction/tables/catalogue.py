@@ -2,5 +2,6 @@
 
 from kdcl_tf.reproduction.tables.cifar import CIFAR_TABLES
 from kdcl_tf.reproduction.tables.imagenet import IMAGENET_TABLES
+from kdcl_tf.reproduction.tables.table import Table
 
-TABLES = {table.number: table for table in (*IMAGENET_TABLES, *CIFAR_TABLES)}
+TABLES: dict[str, Table] = {table.number: table for table in (*IMAGENET_TABLES, *CIFAR_TABLES)}

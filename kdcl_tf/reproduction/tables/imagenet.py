@@ -1,8 +1,8 @@
 """The paper's ImageNet tables: the rows, their flagfiles and the numbers printed there.
 
-Students are trained alone once and reported wherever the paper prints them: `vanilla_*` are the
-rows "Vanilla", over 200 epochs for ResNets and 300 for MobileNetV2, and `vanilla_100_*` the runs
-of 100 epochs that the paper marks with a star.
+A student is trained alone once, and reported wherever the paper prints it. The runs `vanilla_*`
+are those of the rows "Vanilla", with 200 epochs for ResNets and 300 for MobileNetV2. The runs
+`vanilla_100_*` have 100 epochs; the paper marks them with a star.
 """
 
 from kdcl_tf.reproduction.tables.table import Row, Sweep, Table
@@ -22,14 +22,14 @@ _ALONE = {
 
 
 def _alone(*names):
-    """The rows of students that are trained alone, one a run."""
+    """Rows for students that are trained alone, each with a run of its own."""
     return tuple(
         Row(name, _ALONE[name][0], (_ALONE[name][1],), reports=(0,)) for name in names
     )
 
 
 def _vanilla(name, *runs, paper=None, label="Vanilla", baseline=None):
-    """A row whose columns are students that were trained alone."""
+    """A row that reports students of the runs named, which were trained alone."""
     paper = paper or tuple(_ALONE[run][1] for run in runs)
     reports = tuple((run, 0) for run in runs)
     return Row(name, label, paper, reports=reports, baseline=baseline)
@@ -41,7 +41,7 @@ def _table_1():
     return Table(
         folder=FOLDER,
         number="1",
-        title="Teachers of different size for ResNet-18, on ImageNet, 100 epochs",
+        title="Teachers of different sizes for ResNet-18, on ImageNet, 100 epochs",
         columns=("Teacher", "ResNet-18"),
         baseline="vanilla_100_resnet18",
         rows=(
@@ -91,8 +91,8 @@ def _table_3():
     return Table(
         folder=FOLDER,
         number="3",
-        title="ResNet-18 among branches and among peers, on ImageNet; in brackets the parameters "
-        "that the paper trains",
+        title="ResNet-18 as a branch and in a cohort, on ImageNet; in brackets the number of "
+        "parameters that are trained, as the paper gives it",
         columns=("Top-1", "Top-5"),
         measures=("accuracy", "top_5_accuracy"),
         baseline="vanilla_resnet18",
@@ -110,7 +110,7 @@ def _table_3():
 
 
 _PAIRS = (
-    # Name and heading, the two vanilla runs, then Linear's and MinLogit's numbers.
+    # Name and label, the two vanilla runs, then the numbers of Linear and MinLogit.
     ("mobilenet_v2_mobilenet_v2_0.5", "MBV2, MBV2x0.5",
      ("vanilla_mobilenet_v2", "vanilla_mobilenet_v2_0.5"), (73.1, 66.2), (73.1, 66.3)),
     ("resnet18_mobilenet_v2_0.5", "ResNet-18, MBV2x0.5*",
@@ -125,7 +125,7 @@ _PAIRS = (
 
 
 def _pair(name, label, alone, linear, min_logit):
-    """The three rows of a pair in Table 4, which are counted from the first of them."""
+    """The three rows of a pair in Table 4; the gains are over the first of them."""
     # The paper prints 71.2 for ResNet-18* here, and 70.1 in Tables 1 and 5.
     paper = (76.5, 71.2) if name.endswith("_100") else None
     baseline = f"{name}_vanilla"

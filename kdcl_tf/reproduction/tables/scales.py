@@ -1,38 +1,43 @@
-"""How large a reproduction is: the paper's own recipe, or its shape on fewer images.
+"""The scales of a reproduction: the paper's own recipe, or the same shape on fewer images.
 
 The small scale trains for 100 epochs because the larger student gains from a cohort only once it
-over-fits as in the paper, where students reach 93 and 99 % on their training images (section
-4.2). Of 45 images a class they reach 52 and 75 % in 60 epochs, and 83 and 97 % in 100.
+over-fits as in the paper, where the two students reach 93% and 99% accuracy on their training
+images (section 4.2). With 45 images per class, they reach 52% and 75% in 60 epochs, and 83% and
+97% in 100.
 """
 
+from __future__ import annotations
+
 import dataclasses
+
+from kdcl_tf.reproduction.tables.table import Table
 
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """What changes in every row's flagfile.
+    """What a scale changes in the flagfile of every row.
 
     Attributes:
-      name: as `--scale` takes it.
-      description: what every figure of this scale must say.
-      students: `{architecture in the flagfile: the one trained instead}`.
+      name: the value of `--scale`.
+      description: what is trained at this scale, for the report.
+      students: `{architecture in the flagfile: architecture trained instead}`.
       columns: `{heading in the paper: heading of ours}`, for students that differ.
-      flags: `{name: text}` of the flags of kdcl-train that override the flagfile's.
+      flags: `{name: text}` of the flags of `kdcl-train` that override the flagfile.
     """
 
     name: str
     description: str
-    students: dict
-    columns: dict
-    flags: dict
+    students: dict[str, str]
+    columns: dict[str, str]
+    flags: dict[str, str]
 
-    def headings(self, table):
-        """The headings of the measured columns of a `Table`."""
+    def headings(self, table: Table) -> tuple[str, ...]:
+        """The headings of the columns that are measured, in the order of the table's."""
         return tuple(self.columns.get(heading, heading) for heading in table.columns)
 
 
-def scale(name, table):
-    """The scale of that name for a `Table`.
+def scale(name: str, table: Table) -> Scale:
+    """The scale of that name for a table.
 
     Raises:
       KeyError: for a name that is not in `NAMES`.
@@ -51,28 +56,29 @@ _DIGITS = {
     "milestones": "2,3",
     "evaluate_every": "2",
 }
-_TRIAL = "not an experiment but a trial of the machinery"
-_FEW_DIGITS = "10 images a class of the embedded digits and 5 held out, 4 epochs"
+_TRIAL = "not an experiment but a test of the program"
+_FEW_DIGITS = "10 images per class of scikit-learn's digits and 5 held out, 4 epochs"
 
 _SMALL = {
     "train_per_class": "45",
     "holdout_per_class": "5",
     "epochs": "100",
     "milestones": "50,75",
-    # Rows compare whatever machine ran them; bfloat16 is rounded otherwise on some.
+    # So that rows compare even if different machines ran them: machines round bfloat16
+    # differently.
     "precision": "float32",
     "evaluate_every": "10",
 }
 _FEW_CIFAR_IMAGES = (
-    "45 images a class of CIFAR-100 and 5 held out in every row, 100 epochs with drops at 50 and "
-    "75, float32, tested on all 10,000 test images"
+    "45 images per class of CIFAR-100 and 5 held out in every row, 100 epochs with drops of the "
+    "learning rate after 50 and 75, float32, tested on all 10,000 test images"
 )
 _WHY_100_EPOCHS = (
-    "; so many epochs, because the larger student gains only once it is trained long enough to "
-    "over-fit as in the paper, where the pair reaches 93 and 99 % on its training images: here 83 "
-    "and 97 %, but 52 and 75 % in 60 epochs"
+    ". There are 100 epochs because the larger student gains only once it is trained long enough "
+    "to over-fit, as in the paper. There the pair reaches 93% and 99% on its training images; here "
+    "83% and 97%, but after 60 epochs only 52% and 75%"
 )
-# What the ImageNet recipe says of images and of the warm-up, for sets of small images.
+# Replaces what the ImageNet recipe says of images and of the warm-up, for small images.
 _SMALL_IMAGES = {
     "distortion": "padded_crop",
     "image_size": "0",
@@ -83,15 +89,15 @@ _SMALL_IMAGES = {
 _CIFAR_SCALES = (
     Scale(
         name="full",
-        description="the paper's recipe: ResNet-32 and WRN-16-2, all of CIFAR-100 (450 images a "
-        "class where General holds 50 out), 200 epochs, float32",
+        description="the paper's recipe: ResNet-32 and WRN-16-2, all of CIFAR-100 (450 images per "
+        "class where General holds out 50), 200 epochs, float32",
         students={},
         columns={},
         flags={},
     ),
     Scale(
         name="small",
-        description="the recipe's shape on few images: ResNet-20 and WRN-16-2, "
+        description="the shape of the recipe on few images: ResNet-20 and WRN-16-2, "
         + _FEW_CIFAR_IMAGES
         + _WHY_100_EPOCHS,
         students={"resnet32": "resnet20"},
@@ -118,7 +124,7 @@ _IMAGENET_SCALES = (
     ),
     Scale(
         name="small",
-        description="the paper's students on other and fewer images, 32 pixels wide: "
+        description="the paper's students on other and fewer images of 32 pixels: "
         + _FEW_CIFAR_IMAGES,
         students={},
         columns={},
@@ -126,8 +132,8 @@ _IMAGENET_SCALES = (
     ),
     Scale(
         name="digits",
-        description=f"{_TRIAL}: ResNet-8, ResNet-14, WRN-10-1 and WRN-10-2 in the place of the "
-        f"paper's students, on {_FEW_DIGITS}",
+        description=f"{_TRIAL}: ResNet-8, ResNet-14, WRN-10-1 and WRN-10-2 instead of the paper's "
+        f"students, on {_FEW_DIGITS}",
         students={
             "resnet18": "resnet8",
             "resnet34": "resnet14",

@@ -66,22 +66,22 @@ class ReportTest(parameterized.TestCase):
             self.assertIn("Scale: small.", caption)
         self.assertIn("the &lt;command&gt;", page)
         self.assertIn("the <command>", markdown)
-        self.assertIn("not to be held against the paper", page)
-        self.assertIn("14 of 14 rows, 42 of 42 runs complete", page)
+        self.assertIn("must not be compared with the paper", page)
+        self.assertIn("14 of 14 rows, 42 of 42 runs are complete", page)
         self.assertIn("Ours ResNet-20", markdown)
         self.assertIn("Paper ResNet-32", markdown)
 
     def test_runs_from_before_the_scale_changed_are_called_that(self):
         self._fill(seeds=1)
         markdown, _ = self._write(seeds=1)
-        self.assertNotIn("another one", markdown)
+        self.assertNotIn("had other settings", markdown)
         old = {"epochs": 60, "milestones": [30, 45], "precision": "bfloat16"}
         path = self.folder / "naive" / "seed0" / "result.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "settings": old}))
         markdown, page = self._write(seeds=1)
         for text in (markdown, page):
             self.assertIn(
-                "Runs were made when this scale was another one: --epochs=60 (now 100), "
+                "Some runs were made when this scale had other settings: --epochs=60 (now 100), "
                 "--milestones=30,45 (now 50,75), --precision=bfloat16 (now float32).",
                 text,
             )
@@ -101,12 +101,12 @@ class ReportTest(parameterized.TestCase):
     def test_unfinished_runs_count_as_begun(self):
         write_run(self.folder, "vanilla", 0, {"resnet20": 0.3, "wrn_16_2": 0.4}, complete=False)
         markdown, page = self._write()
-        self.assertIn("0 of 14 rows, 0 of 42 runs complete", markdown)
+        self.assertIn("0 of 14 rows, 0 of 42 runs are complete", markdown)
         self.assertIn('aria-label="Test accuracy by epoch, ResNet-20"', page)
 
     def test_nothing_at_all_is_said_and_no_error(self):
         markdown, page = self._write()
-        self.assertIn("0 of 42 runs complete", markdown)
+        self.assertIn("0 of 42 runs are complete", markdown)
         self.assertIn("Nothing to draw yet.", page)
 
     @parameterized.parameters("9", "5_cifar100", "10")

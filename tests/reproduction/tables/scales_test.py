@@ -23,7 +23,10 @@ class ScalesTest(parameterized.TestCase):
     def test_small_says_how_long_it_trains(self, number):
         small = scales.scale("small", TABLES[number])
         first, second = small.flags["milestones"].split(",")
-        said = f"{small.flags['epochs']} epochs with drops at {first} and {second}"
+        said = (
+            f"{small.flags['epochs']} epochs with drops of the learning rate after {first} and "
+            f"{second}"
+        )
         self.assertIn(said, small.description)
 
     @parameterized.product(name=scales.NAMES, number=tuple(TABLES))
