@@ -1,0 +1,57 @@
+"""Tests of tools/torture.py: some twenty faults in real runs, and how they are counted."""
+
+import pathlib
+
+from absl.testing import absltest
+
+import torture
+from torturing import faults, runs
+
+
+class TortureTest(absltest.TestCase):
+    def test_runs_come_through_a_fault_of_every_kind(self):
+        chosen = torture.plan(len(faults.FAULTS) + 2, "", seed=1)
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        found = torture.in_processes(chosen, 2, folder)
+        self.assertLen(found, len(chosen))
+        for each in found:
+            right = ("survived", "refused as it should be")
+            self.assertIn(each["verdict"], right, each)
+            # Every step is saved: one may be under way.
+            if "SIGKILL" in each["kind"]:
+                self.assertLessEqual(each["lost_steps"], 1, each)
+
+    def test_a_plan_has_every_kind_and_repeats_itself(self):
+        chosen = torture.plan(300, "", seed=0)
+        self.assertLen(chosen, 300)
+        self.assertEqual({fault for _, fault, _ in chosen}, set(faults.FAULTS))
+        self.assertEqual(chosen, torture.plan(300, "", seed=0))
+        self.assertLen({seed for _, _, seed in chosen}, 300)
+        self.assertEqual({fault.kind for _, fault, _ in torture.plan(5, "twice", 0)}, {"SIGTERM twice"})
+        with self.assertRaisesRegex(ValueError, "expected --kind to be part of one of SIGKILL"):
+            torture.plan(5, "meteor", 0)
+
+    def test_steps_that_were_trained_twice_are_counted(self):
+        ended = runs.Ended(0, "continuing at epoch 2, step 3 of 4\n", "", 1.0)
+        self.assertEqual(torture._lost_steps(8, ended), 1)
+        self.assertEqual(torture._lost_steps(7, ended), 0)
+        self.assertEqual(torture._lost_steps(3, runs.Ended(0, "", "", 1.0)), 3)
+
+    def test_the_table_counts_by_kind(self):
+        kinds = [each.kind for each in faults.FAULTS]
+        verdicts = (
+            (kinds[0], "survived"),
+            (kinds[0], "wrong result"),
+            (kinds[1], "traceback"),
+            (kinds[1], "hang"),
+            (kinds[1], "refused"),
+        )
+        found = [{"kind": kind, "verdict": verdict, "lost_steps": 2} for kind, verdict in verdicts]
+        lines = torture.table(found).splitlines()
+        self.assertEqual(lines[2], f"| {kinds[0]} | 2 | 1 | 0 | 1 | 4 | 0 | 0 |")
+        self.assertEqual(lines[3], f"| {kinds[1]} | 3 | 0 | 1 | 0 | 6 | 1 | 1 |")
+        self.assertEqual(lines[4], "| all | 5 | 1 | 1 | 1 | 10 | 1 | 1 |")
+
+
+if __name__ == "__main__":
+    absltest.main()
