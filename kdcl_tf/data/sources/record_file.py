@@ -81,7 +81,7 @@ def check_not_compressed(path: str, others: int = 0) -> None:
     kind = kind_of(path)
     if kind not in _DECOMPRESS:
         return
-    more = f", as {others} more are" if others else ""
+    more = f" (and {others} more)" if others else ""
     raise ValueError(
         f"TFRecord file '{escaped(path)}': expected an uncompressed file; got one that {kind} has"
         f" compressed{more}. Rewrite it: {rewriting(path, kind)}"
