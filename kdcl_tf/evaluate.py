@@ -11,11 +11,15 @@ import pathlib
 
 from absl import flags
 
-from kdcl_tf import files
+from kdcl_tf import data, files
 from kdcl_tf.programs import command_line
 from kdcl_tf.serving import exported
+from kdcl_tf.training import flags as training_flags
 
 ANALYSES = ("scores", "categories", "noise", "spread", "overfitting", "loss_gap")
+
+# Flags that say which image files are read, and whether they are turned upright.
+_RULES = ["apply_exif_orientation", "max_image_megabytes", "max_image_megapixels"]
 
 
 def define_flags(flag_values):
@@ -45,6 +49,7 @@ def define_flags(flag_values):
         "Leave out images that cannot be decoded, instead of stopping at the first.",
         flag_values,
     )
+    training_flags.define_image_flags(flag_values, data.ImageRules())
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
     flags.DEFINE_enum("split", "test", ("test", "train"), "Which images.", flag_values)
     flags.DEFINE_integer(
@@ -108,10 +113,13 @@ def _prepare_students(values, paths):
     )
     students = served.load_students(paths)
     name = values["dataset"] or students[0].card.get("dataset")
+    reading = {
+        "data_dir": values["data_dir"],
+        "skip_bad_images": values["skip_bad_images"],
+        "rules": data.ImageRules(**{field: values[field] for field in _RULES}),
+    }
     with command_line.quiet_reading(name):
-        dataset = served.load_dataset(
-            students[0].card, name, values["data_dir"], values["skip_bad_images"]
-        )
+        dataset = served.load_dataset(students[0].card, name, **reading)
     for each in students:
         served.check_fits(each.name, each.card, dataset)
     split = getattr(dataset, values["split"])
@@ -119,7 +127,7 @@ def _prepare_students(values, paths):
         split = split.take(slice(values["images"]))
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        datasets = _trained_on(students, name, values["data_dir"], values["skip_bad_images"])
+        datasets = _trained_on(students, name, reading)
         return lambda: analyses.overfitting(students, datasets, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
@@ -129,8 +137,14 @@ def _prepare_students(values, paths):
     }[values["analysis"]]
 
 
-def _trained_on(students, name, data_dir, skip_bad_images):
-    """`{student: data set}` with the subset of training images that its run had."""
+def _trained_on(students, name, reading):
+    """`{student: data set}` with the subset of training images that its run had.
+
+    Args:
+      students: `ServedStudent`s.
+      name: of the data set.
+      reading: further arguments of `served.load_dataset`.
+    """
     from kdcl_tf.evaluation import served
 
     loaded, found = {}, {}
@@ -140,9 +154,7 @@ def _trained_on(students, name, data_dir, skip_bad_images):
         subset = {key: int(run[key]) for key in ("holdout_per_class", "train_per_class") if ours}
         key = tuple(subset.items())
         if key not in loaded:
-            loaded[key] = served.load_dataset(
-                student.card, name, data_dir, skip_bad_images, **subset
-            )
+            loaded[key] = served.load_dataset(student.card, name, **reading, **subset)
         found[student.name] = loaded[key]
     return found
 

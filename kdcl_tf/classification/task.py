@@ -210,6 +210,7 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
         storage=settings.storage,
         skip_bad_images=settings.skip_bad_images,
         default_size=settings.default_image_size,
+        rules=settings.image_rules,
     )
 
 

@@ -15,6 +15,7 @@ import importlib
 
 from kdcl_tf.data.dataset import ImageDataset, ImageSplit
 from kdcl_tf.data.distortions import DISTORTIONS
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.data.loading import STORAGES, check_storage, load, validate_name
 from kdcl_tf.data.normalization import Normalization
 
@@ -23,6 +24,7 @@ __all__ = [
     "STORAGES",
     "EncodedViews",
     "ImageDataset",
+    "ImageRules",
     "ImageSplit",
     "Normalization",
     "Share",

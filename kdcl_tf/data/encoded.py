@@ -19,6 +19,7 @@ from kdcl_tf.data import (
     storage,
     stream,
 )
+from kdcl_tf.data.formats.rules import ImageRules
 
 # Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
 CENTRAL = 256 / 224
@@ -40,6 +41,7 @@ class EncodedSplit:
       size: (height, width) of the images it gives.
       bad_images: what to do about those that cannot be decoded.
       margin: 1 shows all of an image.
+      rules: how large an encoded image may be, and whether it is turned upright.
     """
 
     images: storage.Files | storage.Records | storage.Bytes | storage.Pixels
@@ -48,6 +50,7 @@ class EncodedSplit:
     size: tuple[int, int]
     bad_images: bad_images_lib.BadImages
     margin: float = 1.0
+    rules: ImageRules = ImageRules()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -196,7 +199,7 @@ class EncodedSplit:
     def _whole(self, content):
         """The pixels of one image, `[H, W, 3]` uint8."""
         height, width = (round(side * self.margin) for side in self.size)
-        pixels = decoding.rgb(content)
+        pixels = decoding.rgb(content, self.rules)
         # To resize to the size that an image has changes nothing, and takes as long as to decode.
         image = tf.cond(
             tf.reduce_all(tf.shape(pixels)[:2] == [height, width]),
@@ -242,7 +245,7 @@ class EncodedSplit:
             content = self.images.read(index)
         except (OSError, tf.errors.OpError) as error:
             return errors.one_line(error)
-        return decoding.fault(content) or "it can be decoded whole, and not in part"
+        return decoding.fault(content, self.rules) or "it can be decoded whole, and not in part"
 
 
 def _zeros(spec):

@@ -47,7 +47,10 @@ class EncodedViews(order_lib.StudentEpochs):
 
     def _views(self, content: tf.Tensor, draws):
         """What the students see of one image, `[H, W, 3]` float32 each, normalised."""
-        images, matrix, added = self.policy.views(content, draws, *self.dataset.image_shape[:2])
+        dataset = self.dataset
+        images, matrix, added = self.policy.views(
+            content, draws, *dataset.image_shape[:2], dataset.train.rules
+        )
         # Normalisation is one more of the same: a matrix, and a colour that is added.
         merged = {
             each: [tf.unstack(part) for part in each.after_colours(matrix, added)]

@@ -13,6 +13,7 @@ from kdcl_tf.data import (
     subsets,
 )
 from kdcl_tf.data.distortions import DISTORTIONS
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.data.sources import source as source_lib
 
 STORAGES = ("auto", "memory", "disk")
@@ -67,6 +68,7 @@ def load(
     skip_bad_images: bool = False,
     default_size: int = 32,
     normalization: normalization_lib.Normalization | None = None,
+    rules: ImageRules = ImageRules(),
 ) -> dataset_lib.ImageDataset:
     """Loads a data set: into memory, or as an index of images on disk.
 
@@ -93,6 +95,8 @@ def load(
       default_size: what the students that are going to be trained want photographs in.
       normalization: of the images; by default that of the images trained on, or of ImageNet
         where the distortion shows windows.
+      rules: how large an encoded image may be, and whether it is turned as its EXIF
+        orientation says. One that is too large counts as one that cannot be decoded.
 
     Raises:
       ValueError: for an unknown name, labels out of range, a class with too few
@@ -105,12 +109,12 @@ def load(
         raise ValueError(f"image_size: expected 0 or more pixels; got {image_size}")
     if distortion not in DISTORTIONS:
         raise ValueError(f"distortion: expected {' or '.join(DISTORTIONS)}; got {distortion!r}")
-    source = _source(name, data_dir, image_size)
+    source = _limited(_source(name, data_dir, image_size), rules)
     _check_source(name, source)
     size, why_size = _size(source, image_size, default_size)
     windows = DISTORTIONS[distortion].windows
     bad_images = bad_images_lib.BadImages(skip_bad_images)
-    splits = _splits(source, holdout_per_class, train_per_class, size, windows, bad_images)
+    splits = _splits(source, holdout_per_class, train_per_class, size, windows, bad_images, rules)
     splits, why_disk = _placed(name, splits, windows, storage or "auto")
     return dataset_lib.ImageDataset(
         name=name,
@@ -143,6 +147,17 @@ def _source(name: str, data_dir: str | None, image_size: int) -> source_lib.Sour
     return tfds.index(name, data_dir)
 
 
+def _limited(source: source_lib.Source, rules: ImageRules) -> source_lib.Source:
+    """The source, whose images are only read if they are not too large."""
+    from kdcl_tf.data import storage as storage_lib
+
+    train, test = (
+        dataclasses.replace(each, images=storage_lib.limited(each.images, rules.max_bytes))
+        for each in (source.train, source.test)
+    )
+    return source._replace(train=train, test=test)
+
+
 def _check_source(name: str, source: source_lib.Source) -> None:
     num_classes = len(source.class_names)
     if num_classes < 2:
@@ -169,7 +184,7 @@ def _size(source, image_size, default_size) -> tuple[tuple[int, int], str]:
     return (side, side), why
 
 
-def _splits(source, holdout_per_class, train_per_class, size, windows, bad_images):
+def _splits(source, holdout_per_class, train_per_class, size, windows, bad_images, rules):
     """`EncodedSplit`s by the names that a data set has for them."""
     from kdcl_tf.data import encoded
 
@@ -193,6 +208,7 @@ def _splits(source, holdout_per_class, train_per_class, size, windows, bad_image
             size,
             bad_images,
             encoded.CENTRAL if windows else 1.0,
+            rules,
         )
         for name, each in chosen.items()
     }

@@ -6,6 +6,7 @@ eagerly and `content(index)` in a graph, `size(most)`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -18,12 +19,15 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import stream
+from kdcl_tf.data.formats import rules as rules_lib
 
 # A TFRecord is its length in 8 bytes, a checksum of that in 4, the data, a
 # checksum of them in 4.
 RECORD_HEADER, RECORD_FOOTER = 12, 4
 
 _READ_AT_ONCE = 1024
+
+_MOST_BYTES = rules_lib.ImageRules().max_bytes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,17 +37,19 @@ class Files:
     Attributes:
       root: the folder they are in.
       names: `[N]` bytes, their paths in it.
+      max_bytes: the largest file that is read.
     """
 
     root: str
     names: np.ndarray
+    max_bytes: int = _MOST_BYTES
 
     def __len__(self) -> int:
         return len(self.names)
 
     def take(self, indices) -> Files:
         """The images at `indices`, an array or a slice."""
-        return Files(self.root, self.names[indices])
+        return dataclasses.replace(self, names=self.names[indices])
 
     def name(self, index: int) -> str:
         """What a person finds the image by: its path in `root`."""
@@ -53,9 +59,10 @@ class Files:
         """The bytes of one image.
 
         Raises:
-          OSError: when the file is gone.
+          OSError: when the file is gone or too large.
         """
         with open(self._path(index), "rb") as file:
+            _check_bytes(os.fstat(file.fileno()).st_size, self.max_bytes)
             return file.read()
 
     def read_all(self) -> Iterator[bytes]:
@@ -91,14 +98,18 @@ class Files:
         except OSError:
             return b""
 
-    @functools.cached_property
-    def _names(self):
-        return stream.on_host(self.names)
-
     def content(self, index: tf.Tensor) -> tf.Tensor:
         """The bytes of the image at a scalar index, as a scalar string, in a graph."""
-        root = os.fsencode(os.path.join(self.root, ""))
-        return tf.io.read_file(tf.strings.join([root, self._names[index]]))
+        path = tf.numpy_function(self._checked_path, [index], tf.string)
+        return tf.io.read_file(tf.ensure_shape(path, []))
+
+    def _checked_path(self, index):
+        """The path, as bytes, of a file that is not too large to be read."""
+        path = os.path.join(os.fsencode(self.root), bytes(self.names[index]))
+        # Of one that is gone `read_file` tells.
+        with contextlib.suppress(FileNotFoundError):
+            _check_bytes(os.stat(path).st_size, self.max_bytes)
+        return path
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,6 +123,7 @@ class Records:
       record_numbers: `[N]` int32, the position of each image in its file.
       starts: `[N]` int64, the first byte of each example in its file.
       lengths: `[N]` int64, the bytes of each example.
+      max_bytes: the largest example that is read.
     """
 
     files: Sequence[str]
@@ -120,6 +132,7 @@ class Records:
     record_numbers: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
+    max_bytes: int = _MOST_BYTES
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -138,7 +151,7 @@ class Records:
         """The bytes of one image.
 
         Raises:
-          OSError: when the file is gone, or shorter than it was.
+          OSError: when the file is gone or shorter than it was, or the example too large.
         """
         return tf.io.parse_single_example(self._record(index), self._features)[self.key].numpy()
 
@@ -179,6 +192,7 @@ class Records:
     def _record(self, index) -> bytes:
         """Opens and closes: kept open, the files of ImageNet are more than a process may have."""
         path = self.files[self.file_numbers[index]]
+        _check_bytes(self.lengths[index], self.max_bytes)
         file = os.open(path, os.O_RDONLY)
         try:
             content = os.pread(file, self.lengths[index], self.starts[index])
@@ -293,6 +307,20 @@ class Numbered:
     def name(self, index: int) -> str:
         """What a person finds the image by."""
         return f"{self.prefix}#{self.numbers[index]}"
+
+
+def limited(
+    images: Files | Records | Bytes | Pixels, max_bytes: int
+) -> Files | Records | Bytes | Pixels:
+    """The same images, of which larger ones than `max_bytes` are not read from disk."""
+    if isinstance(images, (Files, Records)):
+        return dataclasses.replace(images, max_bytes=max_bytes)
+    return images
+
+
+def _check_bytes(size: int, most: int) -> None:
+    if size > most:
+        raise OSError(rules_lib.too_many_bytes(size, most))
 
 
 def held(images: Files | Records | Bytes | Pixels) -> Bytes | Pixels:

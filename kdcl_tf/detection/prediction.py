@@ -6,18 +6,22 @@ import tensorflow as tf
 
 from kdcl_tf import files
 from kdcl_tf.data import decoding
+from kdcl_tf.data.formats.rules import ImageRules, too_many_bytes
 from kdcl_tf.detection import drawing
 from kdcl_tf.detection.scenes import masks
 
 
-def check(path):
+def check(path, rules=ImageRules()):
     """Raises ValueError unless the file is an image that can be decoded."""
-    fault = decoding.fault(path.read_bytes())
+    size = path.stat().st_size
+    if size > rules.max_bytes:
+        raise ValueError(f"--image={path} is not read: {too_many_bytes(size, rules.max_bytes)}")
+    fault = decoding.fault(path.read_bytes(), rules)
     if fault:
         raise ValueError(f"--image={path} cannot be decoded: {fault}")
 
 
-def draw(model, path, folder, least_score):
+def draw(model, path, folder, least_score, rules=ImageRules()):
     """Writes a picture and a list of what is seen in one image.
 
     Args:
@@ -25,11 +29,12 @@ def draw(model, path, folder, least_score):
       path: of the image, which `check` has passed.
       folder: gets `<name>.png` and `<name>.json`.
       least_score: what is less sure is left out.
+      rules: those of `check`.
 
     Returns:
       A line for a person.
     """
-    image = decoding.rgb(tf.constant(path.read_bytes())).numpy()
+    image = decoding.rgb(tf.constant(path.read_bytes()), rules).numpy()
     found = model(image).surer_than(least_score)
     names = [model.card["class_names"][each] for each in found.classes]
     outlines = found.pasted()

@@ -132,6 +132,7 @@ class Detection(Task):
 def load_dataset(settings: DetectionSettings, data_dir: str | None):
     """The settings' scenes, of the training ones as many as they say."""
     dataset = coco_loading.load(settings.dataset, data_dir, settings.has_masks)
+    dataset = dataset.under(settings.image_rules)
     if settings.train_images:
         few = dataset.train.take(slice(settings.train_images))
         if few.crowds.all():

@@ -46,12 +46,14 @@ def load_students(paths):
     return found
 
 
-def load_dataset(card, name=None, data_dir=None, skip_bad_images=False, **subset):
+def load_dataset(
+    card, name=None, data_dir=None, skip_bad_images=False, rules=data.ImageRules(), **subset
+):
     """The named data set at the student's resolution, by default the one it learned.
 
     Args:
       card: of the student.
-      name, data_dir, skip_bad_images: as in `data.load`.  How images are scaled is as it was
+      name, data_dir, skip_bad_images, rules: as in `data.load`.  How images are scaled is as it was
         when the student learned.
       **subset: `holdout_per_class` and `train_per_class`, for the images it was trained on.
 
@@ -71,6 +73,7 @@ def load_dataset(card, name=None, data_dir=None, skip_bad_images=False, **subset
         distortion=card.get("distortion", "padded_crop"),
         normalization=data.Normalization.from_card(card) if "mean" in card else None,
         skip_bad_images=skip_bad_images,
+        rules=rules,
         **subset,
     )
 
