@@ -18,6 +18,7 @@ from kdcl_tf.detection import flags as detection_flags
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.programs import command_line
+from kdcl_tf.training import flags as training_flags
 
 MODES = ("train", "evaluate", "predict")
 
@@ -28,8 +29,12 @@ _MODES_OF = {
     "output": ("evaluate", "predict"),
     "least_score": ("predict",),
 }
+_OF_IMAGES = ("apply_exif_orientation", "max_image_megabytes", "max_image_megapixels")
 # Settings of a run that another mode reads, too; a trained detector has the rest in its card.
-_READ_IN = {"evaluate": ("dataset", "data_dir", "evaluate_on"), "predict": ()}
+_READ_IN = {
+    "evaluate": ("dataset", "data_dir", "evaluate_on", *_OF_IMAGES),
+    "predict": _OF_IMAGES,
+}
 
 # The suffixes of an image's picture and list, after its stem.
 _WRITTEN = (".png", ".json")
@@ -162,7 +167,8 @@ def _evaluate(flag_values):
         dataset = flag_values["dataset"]
         name = dataset.value if dataset.present else model.card["dataset"]
         split = flag_values["evaluate_on"].value
-        scenes = evaluation.load_scenes(model, name, split, flag_values["data_dir"].value)
+        rules = training_flags.image_rules(flag_values)
+        scenes = evaluation.load_scenes(model, name, split, flag_values["data_dir"].value, rules)
         warning = scenes.warning(f"{split} of {name}")
     if warning:
         print(warning, flush=True)
@@ -181,6 +187,7 @@ def _predict(flag_values):
     with command_line.user_errors():
         images = _images(flag_values)
         output = _folder_to_draw_to(flag_values, images)
+        rules = training_flags.image_rules(flag_values)
     model = _model(flag_values)
     from kdcl_tf.detection import prediction
 
@@ -188,11 +195,11 @@ def _predict(flag_values):
     # All before the first is drawn; of a damaged one the decoders print, too.
     with command_line.user_errors(), command_line.without_notices():
         for image in images:
-            prediction.check(image)
+            prediction.check(image, rules)
         output.mkdir(parents=True, exist_ok=True)
     for image in images:
         with command_line.user_errors():
-            print(prediction.draw(model, image, output, least_score), flush=True)
+            print(prediction.draw(model, image, output, least_score, rules), flush=True)
 
 
 def _model(flag_values):

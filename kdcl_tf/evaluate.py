@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from kdcl_tf import files
+from kdcl_tf import data, files
 from kdcl_tf.programs import command_line
 from kdcl_tf.serving import classes, exported
+from kdcl_tf.training import flags as training_flags
 
 if TYPE_CHECKING:
     from kdcl_tf.data import ImageDataset
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from kdcl_tf.evaluation.loaded import LoadedStudent
 
 ANALYSES = ("scores", "categories", "noise", "spread", "overfitting", "loss_gap")
+
+# Flags that say which image files are read, and whether they are turned upright.
+_RULES = ["apply_exif_orientation", "max_image_megabytes", "max_image_megapixels"]
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -63,6 +67,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "the same place, for class names that are only numbers or are written otherwise.",
         flag_values,
     )
+    training_flags.define_image_flags(flag_values, data.ImageRules())
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
     flags.DEFINE_enum("split", "test", ("test", "train"), "Which images to evaluate.", flag_values)
     flags.DEFINE_integer(
@@ -130,10 +135,13 @@ def _prepare_students(
     )
     students = loaded.load_students(paths)
     name = values["dataset"] or students[0].card.get("dataset")
+    reading = {
+        "data_dir": values["data_dir"],
+        "skip_bad_images": values["skip_bad_images"],
+        "rules": data.ImageRules(**{field: values[field] for field in _RULES}),
+    }
     with command_line.quiet_reading(name):
-        dataset = loaded.load_dataset(
-            students[0].card, name, values["data_dir"], values["skip_bad_images"]
-        )
+        dataset = loaded.load_dataset(students[0].card, name, **reading)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
         if told := loaded.among_more(each, dataset):
@@ -143,7 +151,7 @@ def _prepare_students(
         split = split.take(slice(values["images"]))
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        datasets = _trained_on(students, name, values["data_dir"], values["skip_bad_images"])
+        datasets = _trained_on(students, name, reading)
         return lambda: analyses.overfitting(students, datasets, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
@@ -154,9 +162,15 @@ def _prepare_students(
 
 
 def _trained_on(
-    students: Sequence[LoadedStudent], name: str, data_dir: str | None, skip_bad_images: bool
+    students: Sequence[LoadedStudent], name: str, reading: Mapping[str, Any]
 ) -> dict[str, ImageDataset]:
-    """`{student: data set}` with the subset of training images that the student's run had."""
+    """`{student: data set}` with the subset of training images that the student's run had.
+
+    Args:
+      students: of any runs.
+      name: of the data set.
+      reading: further arguments of `loaded.load_dataset`.
+    """
     from kdcl_tf.evaluation import loaded
 
     read, found = {}, {}
@@ -166,9 +180,7 @@ def _trained_on(
         subset = {key: int(run[key]) for key in ("holdout_per_class", "train_per_class") if ours}
         key = tuple(subset.items())
         if key not in read:
-            read[key] = loaded.load_dataset(
-                student.card, name, data_dir, skip_bad_images, **subset
-            )
+            read[key] = loaded.load_dataset(student.card, name, **reading, **subset)
         found[student.name] = read[key]
     return found
 

@@ -139,3 +139,17 @@ def transposed(content):
     """`[H, W, 3]` int64: the upright pixels that Pillow gives."""
     with Image.open(io.BytesIO(content)) as image:
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB")).astype(int)
+
+
+def empty_webp(height, width):
+    """A WebP with metadata that claims to be of this size, and has no pixels."""
+    sides = b"".join((side - 1).to_bytes(3, "little") for side in (width, height))
+    chunk = b"VP8X" + struct.pack("<I", 10) + bytes(4) + sides
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
+
+
+def empty_gif(height, width):
+    """A GIF that claims to be of this size, and has next to no pixels."""
+    palette = bytes(range(6))
+    frame = b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\2\2L\1\0;"
+    return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + palette + frame

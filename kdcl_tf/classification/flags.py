@@ -19,6 +19,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     _define_general_flags(flag_values)
     _define_data_flags(flag_values)
     _define_step_flags(flag_values)
+    training_flags.define_image_flags(flag_values, _DEFAULTS)
     training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
     training_flags.define_machine_flags(flag_values, _DEFAULTS)
 

@@ -55,6 +55,9 @@ class Settings(TrainingSettings):
     distortion: str = "padded_crop"
     storage: str = "auto"
     skip_bad_images: bool = False
+    apply_exif_orientation: bool = True
+    max_image_megabytes: float = 256.0
+    max_image_megapixels: float = 160.0
     cutout: bool = False
     cutout_size: int = 16
     holdout_per_class: int | None = None
@@ -90,6 +93,7 @@ class Settings(TrainingSettings):
             match_classes=MATCHES,
         )
         self._check_training()
+        self._check_images()
         self._check_ranges()
         self._check_method()
         data.validate_name(self.dataset)

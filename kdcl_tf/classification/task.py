@@ -214,6 +214,7 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
         default_size=settings.default_image_size,
         tfrecord_image_key=settings.tfrecord_image_key or None,
         tfrecord_label_key=settings.tfrecord_label_key or None,
+        rules=settings.image_rules,
     )
 
 

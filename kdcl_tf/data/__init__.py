@@ -15,6 +15,7 @@ import importlib
 from typing import Any
 
 from kdcl_tf.data.distortions import DISTORTIONS
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.data.sources.names import STORAGES, check_keys, check_storage, validate_name
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "STORAGES",
     "EncodedViews",
     "ImageDataset",
+    "ImageRules",
     "ImageSplit",
     "Normalization",
     "Share",

@@ -20,6 +20,7 @@ from kdcl_tf.data import (
     storage,
     stream,
 )
+from kdcl_tf.data.formats.rules import ImageRules
 
 # Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
 CENTRAL = 256 / 224
@@ -41,6 +42,7 @@ class EncodedSplit:
       size: (height, width) of the images it gives.
       bad_images: whether those that cannot be decoded are left out, and which these are.
       margin: 1 shows all of an image.
+      rules: how large an encoded image may be, and whether it is turned upright.
     """
 
     images: storage.Files | storage.TFRecords | storage.Bytes | storage.Pixels
@@ -49,6 +51,7 @@ class EncodedSplit:
     size: tuple[int, int]
     bad_images: bad_images_lib.BadImages
     margin: float = 1.0
+    rules: ImageRules = ImageRules()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -206,7 +209,7 @@ class EncodedSplit:
     def _whole(self, content):
         """The pixels of one image, `[H, W, 3]` uint8."""
         height, width = (round(side * self.margin) for side in self.size)
-        pixels = decoding.rgb(content)
+        pixels = decoding.rgb(content, self.rules)
         # Resizing to the size that an image already has takes as long as decoding it.
         image = tf.cond(
             tf.reduce_all(tf.shape(pixels)[:2] == [height, width]),
@@ -254,7 +257,7 @@ class EncodedSplit:
             raise bad_images_lib.BadImageError(errors.one_line(error)) from error
         except (OSError, tf.errors.OpError) as error:
             return errors.one_line(error)
-        return decoding.fault(content) or "it can be decoded whole, and not in part"
+        return decoding.fault(content, self.rules) or "it can be decoded whole, and not in part"
 
 
 def _zeros(spec):

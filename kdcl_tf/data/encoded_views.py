@@ -48,7 +48,10 @@ class EncodedViews(order_lib.StudentEpochs):
 
     def _views(self, content: tf.Tensor, draws):
         """The students' views of one image, `[H, W, 3]` float32 each, normalised."""
-        images, matrix, added = self.policy.views(content, draws, *self.dataset.image_shape[:2])
+        dataset = self.dataset
+        images, matrix, added = self.policy.views(
+            content, draws, *dataset.image_shape[:2], dataset.train.rules
+        )
         # Normalisation, too, is a matrix and a colour that is added.
         merged = {
             each: [tf.unstack(part) for part in each.after_colours(matrix, added)]

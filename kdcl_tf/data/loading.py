@@ -13,6 +13,7 @@ from kdcl_tf.data import (
     subsets,
 )
 from kdcl_tf.data.distortions import DISTORTIONS
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.data.sources import contents, names, source as source_lib
 
 
@@ -30,6 +31,7 @@ def load(
     normalization: normalization_lib.Normalization | None = None,
     tfrecord_image_key: str | None = None,
     tfrecord_label_key: str | None = None,
+    rules: ImageRules = ImageRules(),
 ) -> dataset_lib.ImageDataset:
     """Loads a data set into memory, or indexes it on disk; views and batches are the same.
 
@@ -53,6 +55,8 @@ def load(
         where the distortion shows windows.
       tfrecord_image_key, tfrecord_label_key: names of the features that are the encoded image
         and its label; by default those of `features.KNOWN`.
+      rules: how large an encoded image may be, and whether it is turned as its EXIF
+        orientation says. One that is too large counts as one that cannot be decoded.
 
     Raises:
       ValueError: for an unknown name, labels out of range, a class with too few
@@ -62,13 +66,13 @@ def load(
     _check_arguments(name, storage, image_size, distortion)
     keys = tfrecord_image_key, tfrecord_label_key
     names.check_keys(name, *keys)
-    source = names.index(name, data_dir, image_size, *keys)
+    source = _limited(names.index(name, data_dir, image_size, *keys), rules)
     _check_source(name, source)
     chosen = _chosen(source, holdout_per_class, train_per_class)
     size, why = _size(source, image_size, default_size)
     bad_images = bad_images_lib.BadImages(skip_bad_images)
     windows = DISTORTIONS[distortion].windows
-    splits = _encoded(chosen, source.class_names, size, windows, bad_images)
+    splits = _encoded(chosen, source.class_names, size, windows, bad_images, rules)
     splits, why_disk = _placed(name, splits, windows, storage or "auto")
     normalization = normalization or _normalization(splits["train"], windows)
     # Only now is it known which images are bad.
@@ -83,6 +87,17 @@ def _check_arguments(name: str, storage: str | None, image_size: int, distortion
         raise ValueError(f"image_size: expected 0 or more pixels; got {image_size}")
     if distortion not in DISTORTIONS:
         raise ValueError(f"distortion: expected {' or '.join(DISTORTIONS)}; got {distortion!r}")
+
+
+def _limited(source: source_lib.Source, rules: ImageRules) -> source_lib.Source:
+    """The source, whose images are only read if they are not too large."""
+    from kdcl_tf.data import storage as storage_lib
+
+    train, test = (
+        dataclasses.replace(each, images=storage_lib.limited(each.images, rules.max_bytes))
+        for each in (source.train, source.test)
+    )
+    return source._replace(train=train, test=test)
 
 
 def _check_source(name: str, source: source_lib.Source) -> None:
@@ -138,6 +153,7 @@ def _encoded(
     size: tuple[int, int],
     windows: bool,
     bad_images: bad_images_lib.BadImages,
+    rules: ImageRules,
 ) -> dict[str, Any]:
     """An `EncodedSplit` of each split."""
     from kdcl_tf.data import encoded
@@ -145,7 +161,7 @@ def _encoded(
     margin = encoded.CENTRAL if windows else 1.0
     return {
         name: encoded.EncodedSplit(
-            each.images, each.labels, class_names, size, bad_images, margin
+            each.images, each.labels, class_names, size, bad_images, margin, rules
         )
         for name, each in chosen.items()
     }

@@ -46,7 +46,7 @@ def _kept(split):
     if isinstance(split.images, (storage.Bytes, storage.Pixels)):
         return _pass(split)["counts"]
     files, facts = split.images.identity()
-    facts = ["grey levels", *split.size, split.margin, *facts]
+    facts = ["grey levels 2", *split.size, split.margin, *split.rules.as_facts(), *facts]
     found = index_cache.cached(files, facts, lambda: _pass(split))
     for index in found["bad"]:
         split.report(index)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from PIL import Image
+
+from kdcl_tf.data.formats import header
 
 # Images whose median shorter side is at most this many pixels keep it as their size.
 LARGEST_OWN = 96
@@ -49,15 +47,12 @@ def by_median(images: Any, default: int) -> tuple[int, str]:
 
 
 def _shorter_side(images, index):
-    """Pixels, or None for an image without a readable header."""
+    """Pixels, or None for an image that cannot be read or has no sound header."""
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of huge images, and only the header is read here.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(images.read(index))) as image:
-                return min(image.size)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, tf.errors.OpError):
+        found = header.read(images.read(index))
+    except Exception:  # Pillow raises errors of all kinds.
         return None
+    return min(found.height, found.width)
 
 
 def fit_in_memory(

@@ -8,6 +8,7 @@ line and no two are the same.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -21,6 +22,7 @@ import tensorflow as tf
 
 from kdcl_tf import escaping
 from kdcl_tf.data import stream
+from kdcl_tf.data.formats import rules as rules_lib
 
 # A TFRecord is its length in 8 bytes, a checksum of that in 4, the data, a
 # checksum of them in 4.
@@ -30,6 +32,8 @@ RECORD_HEADER, RECORD_FOOTER = 12, 4
 HASHES = 1 << 62
 
 _READ_AT_ONCE = 1024
+
+_MOST_BYTES = rules_lib.ImageRules().max_bytes
 
 
 class ChangedError(OSError):
@@ -43,17 +47,19 @@ class Files:
     Attributes:
       root: the folder they are in.
       names: `[N]` bytes, their paths in it.
+      max_bytes: the largest file that is read.
     """
 
     root: str
     names: np.ndarray
+    max_bytes: int = _MOST_BYTES
 
     def __len__(self) -> int:
         return len(self.names)
 
     def take(self, indices: Any) -> Files:
         """The images at `indices`, an array or a slice."""
-        return Files(self.root, self.names[indices])
+        return dataclasses.replace(self, names=self.names[indices])
 
     def name(self, index: int) -> str:
         """The name by which a person finds the image: its path in `root`, escaped."""
@@ -63,9 +69,10 @@ class Files:
         """The bytes of one image.
 
         Raises:
-          OSError: when the file is gone.
+          OSError: when the file is gone or too large.
         """
         with open(self._path(index), "rb") as file:
+            _check_bytes(os.fstat(file.fileno()).st_size, self.max_bytes)
             return file.read()
 
     def read_all(self) -> Iterator[bytes]:
@@ -108,14 +115,18 @@ class Files:
         except OSError:
             return b""
 
-    @functools.cached_property
-    def _names(self):
-        return stream.on_host(self.names)
-
     def content(self, index: tf.Tensor) -> tf.Tensor:
         """The bytes of the image at a scalar index, as a scalar string, in a graph."""
-        root = os.fsencode(os.path.join(self.root, ""))
-        return tf.io.read_file(tf.strings.join([root, self._names[index]]))
+        path = tf.numpy_function(self._checked_path, [index], tf.string)
+        return tf.io.read_file(tf.ensure_shape(path, []))
+
+    def _checked_path(self, index):
+        """The path, as bytes, of a file that is not too large to be read."""
+        path = os.path.join(os.fsencode(self.root), bytes(self.names[index]))
+        # Of one that is gone `read_file` tells.
+        with contextlib.suppress(FileNotFoundError):
+            _check_bytes(os.stat(path).st_size, self.max_bytes)
+        return path
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,6 +143,7 @@ class TFRecords:
       hashes: `[N]` int64, `hashes_of` each example when the files were indexed. What is read
         is compared with it, since files can be written anew under their old names, sizes and
         times: labels, which come from the index, would then belong to other images.
+      max_bytes: the largest example that is read.
     """
 
     files: Sequence[str]
@@ -141,6 +153,7 @@ class TFRecords:
     starts: np.ndarray
     lengths: np.ndarray
     hashes: np.ndarray
+    max_bytes: int = _MOST_BYTES
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -159,7 +172,7 @@ class TFRecords:
         """The bytes of one image.
 
         Raises:
-          OSError: when the file is gone, or shorter than it was.
+          OSError: when the file is gone or shorter than it was, or the example too large.
           ChangedError: when the record is another than when the file was indexed.
         """
         record = self._record(index)
@@ -239,6 +252,7 @@ class TFRecords:
     def _record(self, index) -> bytes:
         """Opens and closes the file: ImageNet has more files than a process may keep open."""
         path = self.files[self.file_numbers[index]]
+        _check_bytes(self.lengths[index], self.max_bytes)
         file = os.open(path, os.O_RDONLY)
         try:
             content = os.pread(file, self.lengths[index], self.starts[index])
@@ -385,6 +399,20 @@ def _sha256(parts):
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()
+
+
+def limited(
+    images: Files | TFRecords | Bytes | Pixels, max_bytes: int
+) -> Files | TFRecords | Bytes | Pixels:
+    """The same images, of which larger ones than `max_bytes` are not read from disk."""
+    if isinstance(images, (Files, TFRecords)):
+        return dataclasses.replace(images, max_bytes=max_bytes)
+    return images
+
+
+def _check_bytes(size: int, most: int) -> None:
+    if size > most:
+        raise OSError(rules_lib.too_many_bytes(size, most))
 
 
 def held(images: Files | TFRecords | Bytes | Pixels) -> Bytes | Pixels:

@@ -14,6 +14,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines a flag for each field of `DetectionSettings`, and where the run reads and writes."""
     _define_model_flags(flag_values)
     _define_data_flags(flag_values)
+    training_flags.define_image_flags(flag_values, _DEFAULTS)
     training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
     training_flags.define_machine_flags(flag_values, _DEFAULTS)
 

@@ -9,20 +9,28 @@ import tensorflow as tf
 
 from kdcl_tf import files
 from kdcl_tf.data import decoding
+from kdcl_tf.data.formats.rules import ImageRules, too_many_bytes
 from kdcl_tf.detection import drawing
 from kdcl_tf.detection.scenes import masks
 from kdcl_tf.detection.served import ServedDetector
 
 
-def check(path: pathlib.Path) -> None:
+def check(path: pathlib.Path, rules: ImageRules = ImageRules()) -> None:
     """Raises ValueError unless the file is an image that can be decoded."""
-    fault = decoding.fault(path.read_bytes())
+    size = path.stat().st_size
+    if size > rules.max_bytes:
+        raise ValueError(f"--image={path} is not read: {too_many_bytes(size, rules.max_bytes)}")
+    fault = decoding.fault(path.read_bytes(), rules)
     if fault:
         raise ValueError(f"image={path} cannot be decoded: {fault}")
 
 
 def draw(
-    model: ServedDetector, path: pathlib.Path, folder: pathlib.Path, least_score: float
+    model: ServedDetector,
+    path: pathlib.Path,
+    folder: pathlib.Path,
+    least_score: float,
+    rules: ImageRules = ImageRules(),
 ) -> str:
     """Writes a picture and a list of what is detected in one image.
 
@@ -31,11 +39,12 @@ def draw(
       path: of the image, which `check` has passed.
       folder: gets `<name>.png` and `<name>.json`.
       least_score: detections of a lower score are left out.
+      rules: those of `check`.
 
     Returns:
       A line that says what was detected, and where the picture is.
     """
-    image = decoding.rgb(tf.constant(path.read_bytes())).numpy()
+    image = decoding.rgb(tf.constant(path.read_bytes()), rules).numpy()
     found = model(image).of_at_least(least_score)
     names = [model.card["class_names"][each] for each in found.classes]
     outlines = found.pasted()

@@ -27,6 +27,9 @@ class DetectionSettings(TrainingSettings):
     dataset: str = "coco/2017"
     train_images: int = 0
     evaluate_on: str = "test"
+    apply_exif_orientation: bool = True
+    max_image_megabytes: float = 256.0
+    max_image_megapixels: float = 160.0
     short_side: int = 800
     long_side: int = 1333
     flip: bool = True
@@ -50,6 +53,7 @@ class DetectionSettings(TrainingSettings):
         self._unify_types()
         self._check_among(detector=DETECTORS, evaluate_on=SPLITS)
         self._check_training()
+        self._check_images()
         self._check_at_least(0, "train_images", "warmup_steps")
         self._check_at_least(1, "short_side", "regions_per_image")
         self._require(

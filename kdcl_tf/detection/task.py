@@ -145,6 +145,7 @@ class Detection(Task):
 def load_dataset(settings: DetectionSettings, data_dir: str | None) -> SceneDataset:
     """Loads the scenes, and takes as many training ones as the settings say."""
     dataset = coco_loading.load(settings.dataset, data_dir, settings.has_masks)
+    dataset = dataset.under(settings.image_rules)
     if settings.train_images:
         few = dataset.train.take(slice(settings.train_images))
         if few.crowds.all():

@@ -58,6 +58,7 @@ def load_dataset(
     name: str | None = None,
     data_dir: str | None = None,
     skip_bad_images: bool = False,
+    rules: data.ImageRules = data.ImageRules(),
     **subset: int,
 ) -> data.ImageDataset:
     """The named data set at the student's resolution, by default the one it was trained on.
@@ -66,7 +67,7 @@ def load_dataset(
 
     Args:
       card: the student's.
-      name, data_dir, skip_bad_images: as in `data.load`.
+      name, data_dir, skip_bad_images, rules: as in `data.load`.
       **subset: `holdout_per_class` and `train_per_class`, for the images it was trained on.
 
     Raises:
@@ -88,6 +89,7 @@ def load_dataset(
         distortion=card.get("distortion", "padded_crop"),
         normalization=data.Normalization.from_card(card) if "mean" in card else None,
         skip_bad_images=skip_bad_images,
+        rules=rules,
         **subset,
     )
 

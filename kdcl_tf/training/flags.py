@@ -8,6 +8,7 @@ from typing import Any
 
 from absl import flags
 
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.training import settings as training_settings
 from kdcl_tf.training.settings import TrainingSettings
 
@@ -42,6 +43,32 @@ def define_optimisation_flags(fv: flags.FlagValues, defaults: TrainingSettings) 
         "Epochs between evaluations; the last is always evaluated.",
         flag_values=fv,
     )
+
+
+def define_image_flags(fv: flags.FlagValues, defaults: TrainingSettings | ImageRules) -> None:
+    """Defines which image files are read, and whether they are turned upright."""
+    flags.DEFINE_bool(
+        "apply_exif_orientation",
+        defaults.apply_exif_orientation,
+        "Turn photographs as their EXIF orientation says; of a detector's only those whose "
+        "annotations are for the upright image.",
+        fv,
+    )
+    for name, text in (
+        ("max_image_megabytes", "The largest image file that is read, in millions of bytes."),
+        ("max_image_megapixels", "The largest image that is decoded, in millions of pixels."),
+    ):
+        flags.DEFINE_float(name, getattr(defaults, name), text, flag_values=fv)
+
+
+def image_rules(flag_values: flags.FlagValues) -> ImageRules:
+    """The rules that the flags of `define_image_flags` say.
+
+    Raises:
+      ValueError: for a limit that is not a positive number.
+    """
+    fields = dataclasses.fields(ImageRules)
+    return ImageRules(**{field.name: flag_values[field.name].value for field in fields})
 
 
 def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> None:

@@ -66,7 +66,7 @@ class Session:
         with strategy.scope():
             task.build(strategy)
         variables = all_variables(task.model)
-        if self.workers.is_chief:
+        if self.workers.is_chief and not workdir.complete_result:
             _check_room(workdir.path, variables)
         checkpoints = Checkpoints(
             workdir.path / "checkpoints",

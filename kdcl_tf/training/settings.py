@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from kdcl_tf.data.formats.rules import ImageRules
+
 SCHEDULES = ("step", "cosine", "constant")
 # `--precision`, and the Keras policy of each.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -21,7 +23,8 @@ class TrainingSettings:
     `milestones`, `warmup_learning_rate`, `momentum`, `weight_decay`, `precision`,
     `strategy`, `evaluate_every`, `seed` and `dataset`, calls `_check_training` when it is
     made, and says in `warmup_steps_of` how long the learning rate rises and in `decodes`
-    whether images are decoded while it trains.
+    whether images are decoded while it trains. One of image files also has the fields of
+    `data.ImageRules`, and calls `_check_images`.
     """
 
     def as_flags(self) -> dict[str, str]:
@@ -40,6 +43,12 @@ class TrainingSettings:
     def warmup_steps_of(self, steps_per_epoch: int) -> int:
         """Steps over which the learning rate rises."""
         raise TypeError(f"{type(self).__name__} must override warmup_steps_of")
+
+    @property
+    def image_rules(self) -> ImageRules:
+        """How large an encoded image may be, and whether it is turned upright."""
+        fields = dataclasses.fields(ImageRules)
+        return ImageRules(**{field.name: getattr(self, field.name) for field in fields})
 
     def _check_training(self):
         """Refuses values that no training can have."""
@@ -62,6 +71,11 @@ class TrainingSettings:
         ):
             given = ",".join(map(str, self.milestones))
             raise ValueError(f"expected --milestones of rising numbers of epochs, from 1; got {given}")
+
+    def _check_images(self):
+        """Refuses values that no rules of images can have."""
+        for field in ("max_image_megabytes", "max_image_megapixels"):
+            self._require(field, getattr(self, field) > 0, "more than 0")
 
     def _check_among(self, **choices):
         for field, known in choices.items():

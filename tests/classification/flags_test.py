@@ -46,6 +46,9 @@ _ON_DISK = {
     "distortion": "resized_crop",
     "storage": "disk",
     "skip_bad_images": True,
+    "apply_exif_orientation": False,
+    "max_image_megabytes": 12.5,
+    "max_image_megapixels": 1e3,
 }
 _GENERAL = {
     "ensemble": "general",

@@ -87,7 +87,7 @@ class CompleteRunTest(tf.test.TestCase):
         self.assertIn("test_loss", self.log[1])
 
     def test_the_result_is_the_last_epochs(self):
-        self.assertEqual(json.loads((self.folder / "result.json").read_text()), self._as_json())
+        self.assertEqual(Workdir(self.folder).result, self._as_json())
         last = self.log[-1]
         for name, student in self.result["students"].items():
             self.assertEqual(student["accuracy"], last[f"test_{name}_accuracy"])

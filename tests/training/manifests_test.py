@@ -54,7 +54,7 @@ class ManifestsTest(absltest.TestCase):
             path, _ = manifests.newest(self.folder, say=told.append)
             self.assertEqual(path.name, "step-000000005")
             (line,) = told
-            self.assertIn(f"step-000000040 is damaged: ", line)
+            self.assertIn("step-000000040 is damaged: ", line)
             self.assertIn(wrong, line)
 
     def _change_a_number(self):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kdcl_tf.data import decoding
 from kdcl_tf.data.distortions import photometric as photometric_lib, windows as windows_lib
+from kdcl_tf.data.formats.rules import ImageRules
 
 
 class Draws(NamedTuple):
@@ -64,7 +65,12 @@ class ResizedCrop:
         return Draws(uniform[:, :crop], mirror, uniform[:, crop + 1 :], normal)
 
     def views(
-        self, content: tf.Tensor, draws: Draws, height: int, width: int
+        self,
+        content: tf.Tensor,
+        draws: Draws,
+        height: int,
+        width: int,
+        rules: ImageRules = ImageRules(),
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         """Views of one image, of which only the part that they show is decoded, once.
 
@@ -72,6 +78,7 @@ class ResizedCrop:
           content: scalar string, the bytes of the image.
           draws: of M views.
           height, width: of the views, in pixels.
+          rules: how large the image may be, and whether it is turned upright.
 
         Returns:
           (M images `[height, width, 3]` float32 in 0..255; matrix `[M, 3, 3]`; added
@@ -85,7 +92,7 @@ class ResizedCrop:
         def windows(*size):
             return self.crop.windows(draws.window, *size)
 
-        pixels, boxes = decoding.parts(content, windows)
+        pixels, boxes = decoding.parts(content, windows, rules)
         parts = [
             _part(pixels, boxes[view], draws.mirror[view]) for view in range(draws.mirror.shape[0])
         ]

@@ -38,6 +38,10 @@ class ImageRules:
         """The largest encoded image, in bytes."""
         return int(self.max_image_megabytes * 1e6)
 
+    def as_facts(self) -> list[float]:
+        """All of them, for the key of what is kept of images that were read by these rules."""
+        return list(dataclasses.astuple(self))
+
     def check_pixels(self, height: int, width: int) -> None:
         """Raises ValueError for an image without pixels, or with too many."""
         if height < 1 or width < 1:

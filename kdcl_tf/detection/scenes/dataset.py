@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kdcl_tf.data import storage
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.detection.scenes import segmentations as segmentations_lib
 
 
@@ -36,6 +37,7 @@ class Scenes:
       class_names: `[C]`.
       dropped_ids: `[D]` int64, annotations without area inside their image, which are in
         none of the arrays above; of the whole split, also after `take`.
+      rules: how large an encoded image may be, and whether it is turned upright.
     """
 
     images: storage.Files | storage.TFRecords
@@ -51,6 +53,7 @@ class Scenes:
     category_ids: tuple[int, ...]
     class_names: tuple[str, ...]
     dropped_ids: np.ndarray
+    rules: ImageRules = ImageRules()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,6 +85,11 @@ class Scenes:
             segmentations=None if masks is None else masks.take(kept),
             **flat,
         )
+
+    def under(self, rules: ImageRules) -> Scenes:
+        """The same scenes, whose images are read by these rules."""
+        images = storage.limited(self.images, rules.max_bytes)
+        return dataclasses.replace(self, images=images, rules=rules)
 
     def warning(self, name: str) -> str | None:
         """A line that says which boxes could not be used, or None.
@@ -175,6 +183,11 @@ class SceneDataset:
     name: str
     train: Scenes
     test: Scenes
+
+    def under(self, rules: ImageRules) -> SceneDataset:
+        """The same scenes, whose images are read by these rules."""
+        train, test = self.train.under(rules), self.test.under(rules)
+        return dataclasses.replace(self, train=train, test=test)
 
     @property
     def class_names(self) -> tuple[str, ...]:

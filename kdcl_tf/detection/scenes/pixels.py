@@ -14,6 +14,9 @@ class ScenePixels:
     """Decodes images in a graph, and checks that they have the annotated size.
 
     The boxes of an image of another size would be misplaced, so it is always an error.
+    A photograph with an EXIF orientation is turned upright, unless the annotated size is that
+    of the stored image: then boxes and masks are of that, and it is left as it is. Where the
+    two sizes are the same, it is turned, since tools to annotate show photographs upright.
 
     Attributes:
       scenes: `Scenes`.
@@ -61,8 +64,9 @@ class ScenePixels:
         return stream.on_host(self.scenes.sizes)
 
     def _checked(self, index):
-        pixels = decoding.rgb(self.scenes.images.content(index))
-        same = tf.debugging.assert_equal(tf.shape(pixels)[:2], self._sizes[index])
+        content, size = self.scenes.images.content(index), self._sizes[index]
+        pixels = decoding.rgb(content, self.scenes.rules, size)
+        same = tf.debugging.assert_equal(tf.shape(pixels)[:2], size)
         with tf.control_dependencies([same]):
             return tf.identity(pixels)
 
@@ -76,11 +80,12 @@ class ScenePixels:
             content = self.scenes.images.read(index)
         except (OSError, tf.errors.OpError) as error:
             return f"cannot be read: {errors.one_line(error)}"
-        reason = decoding.fault(content)
+        rules = self.scenes.rules
+        reason = decoding.fault(content, rules)
         if reason:
             return f"cannot be decoded: {reason}"
         with tf.device("CPU:0"):
-            height, width = decoding.rgb(tf.constant(content)).shape[:2]
+            height, width = decoding.rgb(tf.constant(content), rules).shape[:2]
         expected = " x ".join(map(str, self.scenes.sizes[index]))
         return (
             f"has another size than annotated: expected {expected} pixels (height x width); got"

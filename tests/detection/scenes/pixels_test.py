@@ -4,14 +4,16 @@ import os
 
 import numpy as np
 import tensorflow as tf
+from absl.testing import parameterized
 
 from kdcl_tf.data import bad_images
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.detection.coco import folder as coco_folder
 from kdcl_tf.detection.scenes import pixels as scene_pixels
-from tests import coco_files, image_files
+from tests import coco_files, image_files, image_kinds
 
 
-class ScenePixelsTest(tf.test.TestCase):
+class ScenePixelsTest(tf.test.TestCase, parameterized.TestCase):
     def setUp(self):
         super().setUp()
         self.root = self.create_tempdir().full_path
@@ -32,7 +34,7 @@ class ScenePixelsTest(tf.test.TestCase):
     def test_pixels_are_those_of_the_file(self):
         for index, image in enumerate(self.decoded()):
             content = self.scenes.images.read(index)
-            self.assertAllEqual(image, tf.io.decode_image(content, channels=3))
+            self.assertAllEqual(image, image_kinds.by_pillow(content))
             self.assertAllEqual(image.shape[:2], self.scenes.sizes[index])
 
     def test_grey_becomes_rgb(self):
@@ -58,6 +60,36 @@ class ScenePixelsTest(tf.test.TestCase):
         turned = image_files.encode(np.swapaxes(image_files.photo(2, 48, 32), 0, 1))
         image_files.write(self.root, {"train2017/000000000002.jpg": turned})
         self.assert_refused("of id 2 has another size .*expected 48 x 32 pixels .*; got 32 x 48;")
+
+    def turned(self, orientation, height, width):
+        """Writes a photograph that is stored with this size."""
+        pixels = image_files.photo(2, height, width)
+        content = image_kinds.turned("JPEG", orientation, pixels)
+        image_files.write(self.root, {"train2017/000000000002.jpg": content})
+        return content
+
+    @parameterized.parameters(range(1, 9))
+    def test_annotated_upright_or_as_stored(self, orientation):
+        """The annotated size is 48 x 32."""
+        is_transposed = orientation >= 5
+        upright = self.turned(orientation, *((32, 48) if is_transposed else (48, 32)))
+        self.assertAllEqual(self.decoded()[1], image_kinds.transposed(upright))
+        if is_transposed:
+            stored = self.turned(orientation, 48, 32)
+            self.assertAllEqual(self.decoded()[1], image_kinds.by_pillow(stored))
+
+    def test_orientation_can_be_left_alone(self):
+        stored = self.turned(3, 48, 32)
+        self.scenes = self.scenes.under(ImageRules(apply_exif_orientation=False))
+        self.assertAllEqual(self.decoded()[1], image_kinds.by_pillow(stored))
+        self.turned(6, 32, 48)
+        self.assert_refused("of id 2 has another size .*expected 48 x 32 pixels .*; got 32 x 48;")
+
+    def test_limits(self):
+        self.scenes = self.scenes.under(ImageRules(max_image_megapixels=0.001))
+        self.assert_refused("cannot be decoded: expected at most 0.001 megapixels; got ")
+        self.scenes = self.scenes.under(ImageRules(max_image_megabytes=0.0001))
+        self.assert_refused("cannot be read: expected at most 0.0001 MB for an image; got ")
 
 
 if __name__ == "__main__":
