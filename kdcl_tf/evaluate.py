@@ -46,7 +46,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     flags.DEFINE_list("workdir", [], "Runs of kdcl-train: all their students.", flag_values)
     flags.DEFINE_list("model", [], "Exported students: folders of SavedModels.", flag_values)
-    flags.DEFINE_string("student", None, "Of each run only the student of this name.", flag_values)
+    flags.DEFINE_string("student", None, "Only the student of this name, of each run.", flag_values)
     flags.DEFINE_string(
         "dataset",
         None,
@@ -81,9 +81,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     flags.DEFINE_float("noise_max", 0.15, "Greatest deviation of noise.", flag_values=flag_values)
     flags.DEFINE_integer(
-        "noise_draws", 10, "Noises of each deviation.", lower_bound=1, flag_values=flag_values
+        "noise_draws", 10, "How often noise is drawn for each deviation.", lower_bound=1, flag_values=flag_values
     )
-    flags.DEFINE_integer("seed", 0, "Of the noise.", lower_bound=0, flag_values=flag_values)
+    flags.DEFINE_integer("seed", 0, "Seed of the noise.", lower_bound=0, flag_values=flag_values)
     flags.DEFINE_string(
         "output",
         None,

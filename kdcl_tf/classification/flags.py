@@ -39,7 +39,8 @@ def _define_method_flags(fv):
         "ensemble",
         None,
         settings_lib.ENSEMBLES,
-        "How KDCL makes its soft target; by default general for digits, min_logit otherwise.",
+        "For --method=kdcl: how the soft target is made; by default general for digits, min_logit "
+        "otherwise.",
         fv,
     )
     flags.DEFINE_float(
@@ -72,13 +73,14 @@ def _define_method_flags(fv):
     flags.DEFINE_integer(
         "branches",
         None,
-        "For --method=one and clnn: branches of the one network; by default 3 and 4.",
+        "For --method=one and clnn: how many branches the network has; by default 3 and 4.",
         flag_values=fv,
     )
     flags.DEFINE_integer(
         "ramp_up_epochs",
         None,
-        "For --method=one: epochs over which the distillation loss comes in; by default 80 of 300.",
+        "For --method=one: epochs over which the weight of the distillation loss rises; by default 80 "
+        "of 300.",
         flag_values=fv,
     )
     flags.DEFINE_bool(
@@ -121,9 +123,9 @@ def _define_data_flags(fv):
     flags.DEFINE_integer(
         "image_size",
         _DEFAULTS.image_size,
-        "Pixels a side to resize to. 0: the size of a data set whose images have one; else their "
-        "median shorter side, up to 96 pixels; larger ones become 224 if a student is a network "
-        "for ImageNet, or 32.",
+        "Height and width of every image, in pixels. 0: the size that all images have; if they "
+        "differ, their median shorter side, up to 96 pixels; larger ones are resized to 224 if a "
+        "student is a network for ImageNet, else to 32.",
         flag_values=fv,
     )
     flags.DEFINE_enum(
@@ -137,8 +139,8 @@ def _define_data_flags(fv):
         "storage",
         _DEFAULTS.storage,
         data.STORAGES,
-        "Where images live while the run trains; auto: in memory if they fit in 16 GB, and else on "
-        "disk. A run can go on with another.",
+        "Where images are kept while the run trains. auto: in memory if they fit in 16 GB, else on "
+        "disk. A run may continue with another storage.",
         fv,
     )
     for what in ("image", "label"):
@@ -158,20 +160,20 @@ def _define_data_flags(fv):
     )
     flags.DEFINE_bool("cutout", _DEFAULTS.cutout, "Also cut a square out of each view.", fv)
     flags.DEFINE_integer(
-        "cutout_size", _DEFAULTS.cutout_size, "Side of that square, in pixels.", flag_values=fv
+        "cutout_size", _DEFAULTS.cutout_size, "Side of the square that --cutout cuts out, in pixels.", flag_values=fv
     )
     flags.DEFINE_integer(
         "holdout_per_class",
         None,
-        "Training images a class kept apart for General's weights; by default 5 of digits, none "
-        "of another data set.",
+        "Training images per class that are held out to fit General's weights; by default 5 of "
+        "digits, and none of other data sets.",
         flag_values=fv,
     )
     flags.DEFINE_integer(
         "train_per_class",
         None,
-        "Images a class to train on, 0 for all that are not held out; by default 10 of digits, "
-        "and all of another data set.",
+        "Images per class to train on, 0 for all that are not held out; by default 10 of digits, "
+        "and all of other data sets.",
         flag_values=fv,
     )
 
@@ -180,8 +182,8 @@ def _define_step_flags(fv):
     flags.DEFINE_integer(
         "accumulation_steps",
         _DEFAULTS.accumulation_steps,
-        "Parts that each step's images are run in, one after the other, to need less memory; "
-        "the step is still one of all of them.",
+        "Divides the images of each step into this number of parts, which run one after the other to "
+        "need less memory; the step is the same.",
         flag_values=fv,
     )
     flags.DEFINE_integer(
@@ -194,14 +196,14 @@ def _define_step_flags(fv):
         "placement",
         "data",
         settings_lib.PLACEMENTS,
-        "data: every device has all students and a part of the images; student: every device has "
-        "its own students and all images.  A run can go on with the other.",
+        "data: every device has all students and a part of the images. student: every device has "
+        "students of its own and all images. A run may continue with the other.",
         fv,
     )
     flags.DEFINE_string(
         "tpu",
         "local",
-        "For --strategy=tpu, which trains on a TPU: its name; local on a TPU machine itself.",
+        "For --strategy=tpu: the name of the TPU; local on the TPU's own machine.",
         fv,
     )
 

@@ -16,16 +16,16 @@ from kdcl_tf.training.settings import TrainingSettings
 def define_optimisation_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> None:
     """Defines how long and how fast to train."""
     for name, text in (
-        ("epochs", "Times through the training images."),
-        ("batch_size", "Images a step, over all replicas."),
-        ("seed", "Decides weights, order of images and distortions."),
+        ("epochs", "How many times all training images are shown."),
+        ("batch_size", "Images per step, over all devices."),
+        ("seed", "Seed of the initial weights, the order of images and the distortions."),
     ):
         flags.DEFINE_integer(name, getattr(defaults, name), text, flag_values=fv)
     for name, text in (
         ("learning_rate", "Peak learning rate."),
         ("warmup_learning_rate", "Learning rate at the first step of the warm-up."),
-        ("momentum", "Of SGD."),
-        ("weight_decay", "Coupled: added to the gradient, as wd * w, before momentum."),
+        ("momentum", "Momentum of stochastic gradient descent."),
+        ("weight_decay", "L2 penalty: weight_decay * w is added to the gradient, before momentum."),
     ):
         flags.DEFINE_float(name, getattr(defaults, name), text, flag_values=fv)
     flags.DEFINE_enum(
@@ -77,14 +77,14 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
         "precision",
         defaults.precision,
         training_settings.PRECISIONS,
-        "Of activations; variables stay float32.",
+        "Precision of activations; variables stay float32.",
         fv,
     )
     flags.DEFINE_string(
         "strategy",
         defaults.strategy,
         "one: one device. mirrored: all devices of this machine. multi_worker: the machines of "
-        "TF_CONFIG or of a SLURM step. A run may go on with another.",
+        "TF_CONFIG or of a SLURM step. A run may continue with another strategy.",
         fv,
     )
     flags.DEFINE_bool(
@@ -96,17 +96,17 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
     flags.DEFINE_integer(
         "logical_devices",
         None,
-        "Divides the CPU into so many devices, and uses no GPU: to try out many devices.",
+        "Divides the CPU into this number of devices and uses no GPU: for trying out several devices.",
         lower_bound=1,
         flag_values=fv,
     )
     flags.DEFINE_string(
-        "workdir", None, "Folder of the run; by default one in runs/ named for the flags.", fv
+        "workdir", None, "Folder of the run; by default a folder in runs/ that is named for the flags.", fv
     )
     flags.DEFINE_float(
         "checkpoint_seconds",
         600.0,
-        "The most time between two checkpoints inside an epoch.",
+        "The longest time between two checkpoints inside an epoch, in seconds.",
         lower_bound=0.0,
         flag_values=fv,
     )
