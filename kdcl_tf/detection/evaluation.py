@@ -13,6 +13,7 @@ import tensorflow as tf
 from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.detection.coco import loading as coco_loading
+from kdcl_tf.detection.coco.layouts import NamedFiles
 from kdcl_tf.detection.coco.scorer import CocoScorer
 from kdcl_tf.detection.scenes.dataset import Scenes
 from kdcl_tf.detection.scenes.pixels import ScenePixels
@@ -20,7 +21,11 @@ from kdcl_tf.detection.served import ServedDetector
 
 
 def load_scenes(
-    model: ServedDetector, name: str, split: str, data_dir: str | None = None
+    model: ServedDetector,
+    name: str,
+    split: str,
+    data_dir: str | None = None,
+    named: NamedFiles = NamedFiles(),
 ) -> Scenes:
     """The scenes to score a detector on.
 
@@ -29,11 +34,12 @@ def load_scenes(
       name: of the data set, see `coco.loading.load`.
       split: "test" or "train".
       data_dir: where TFDS keeps its data, or None.
+      named: files of annotations and folders of images, where no layout fits.
 
     Raises:
       ValueError: when they have other classes than the detector.
     """
-    scenes = coco_loading.load_split(name, split, data_dir, model.has_masks)
+    scenes = coco_loading.load_split(name, split, data_dir, model.has_masks, named)
     known, found = model.card["class_names"], scenes.class_names
     for number, (ours, theirs) in enumerate(itertools.zip_longest(known, found), start=1):
         if ours != theirs:
