@@ -2,7 +2,7 @@
 
 kdcl-detect --flagfile=flags/coco/mask_resnet18.flags --dataset=coco:PATH --backbone=STUDENT
 kdcl-detect --mode=evaluate --model=runs/my_run --dataset=coco:PATH
-kdcl-detect --mode=predict --model=runs/my_run --image=street.jpg,park.jpg --output=seen
+kdcl-detect --mode=predict --model=runs/my_run --image=street.jpg,photos --output=seen
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import flags
 
-from kdcl_tf.detection import flags as detection_flags
+from kdcl_tf.detection import flags as detection_flags, report as report_lib
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.programs import command_line
@@ -32,7 +32,15 @@ _MODES_OF = {
 _OF_IMAGES = ("apply_exif_orientation", "max_image_megabytes", "max_image_megapixels")
 # Settings of a run that another mode reads, too; a trained detector has the rest in its card.
 _READ_IN = {
-    "evaluate": ("dataset", "data_dir", "evaluate_on", *_OF_IMAGES),
+    "evaluate": (
+        "dataset",
+        "evaluate_on",
+        "train_images",
+        "train_annotations",
+        "validation_images",
+        "validation_annotations",
+        *_OF_IMAGES,
+    ),
     "predict": _OF_IMAGES,
 }
 
@@ -52,7 +60,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "model", None, "For evaluate and predict: WORKDIR/detector, or its run.", flag_values
     )
-    flags.DEFINE_list("image", [], "For predict: files of images.", flag_values)
+    flags.DEFINE_list("image", [], "For predict: images, and folders of images.", flag_values)
     flags.DEFINE_string(
         "output",
         None,
@@ -126,39 +134,20 @@ def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
     """What a person reads at the end of a run: COCO's figures, and where everything is."""
     return "\n".join(
         [
-            *figures(result, "test_"),
+            *report_lib.figures(result, "test_"),
             f"{result['parameters']:,} parameters, {path / result['detector']}",
             f"plot: {path / 'curves.png'}; numbers: {path / 'result.json'}",
         ]
     )
 
 
-def figures(result: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """A line for boxes and one for masks, if there are any.
-
-    Args:
-      result: COCO's figures by name, see `CocoScorer.result`.
-      prefix: of the names.
-    """
-    lines = []
-    for kind in ("box", "mask"):
-        values = {
-            name: result.get(f"{prefix}{kind}_{name}") for name in ("ap", "ap50", "ap75", "ar100")
-        }
-        if f"{prefix}{kind}_ap" in result:
-            parts = [
-                f"{name.upper()} {'none' if value is None else f'{value:.1%}'}"
-                for name, value in values.items()
-            ]
-            lines.append(f"{kind}: {', '.join(parts)}")
-    return lines
-
-
 def _evaluate(flag_values):
     with command_line.user_errors():
         output = command_line.file_to_write("output", flag_values["output"].value)
+        named = detection_flags.named_files(flag_values)
+        named.check()
         if flag_values["dataset"].present:
-            coco_loading.validate_name(flag_values["dataset"].value)
+            coco_loading.validate_name(flag_values["dataset"].value, named)
     model = _model(flag_values)
     from kdcl_tf.data.bad_images import BadImageError
     from kdcl_tf.detection import evaluation
@@ -167,8 +156,9 @@ def _evaluate(flag_values):
         dataset = flag_values["dataset"]
         name = dataset.value if dataset.present else model.card["dataset"]
         split = flag_values["evaluate_on"].value
+        data_dir = flag_values["data_dir"].value
         rules = training_flags.image_rules(flag_values)
-        scenes = evaluation.load_scenes(model, name, split, flag_values["data_dir"].value, rules)
+        scenes = evaluation.load_scenes(model, name, split, data_dir, named, rules)
         warning = scenes.warning(f"{split} of {name}")
     if warning:
         print(warning, flush=True)
@@ -177,7 +167,7 @@ def _evaluate(flag_values):
     except BadImageError as error:
         command_line.fail(str(error))
     result = scorer.result()
-    print("\n".join(figures(result)))
+    print("\n".join(report_lib.figures(result)))
     if output:
         evaluation.write(scorer, result, output)
         print(f"numbers: {output}")
@@ -218,7 +208,12 @@ def _model(flag_values):
 def _images(flag_values):
     paths = [pathlib.Path(each).expanduser() for each in flag_values["image"].value]
     if not paths:
-        raise ValueError("--mode=predict: expected --image, one or more files between commas; got none")
+        raise ValueError("--mode=predict: expected --image, files and folders between commas; got none")
+    if any(path.is_dir() for path in paths):
+        command_line.import_tensorflow(decodes=True)
+        from kdcl_tf.detection import prediction
+
+        paths = prediction.in_folders(paths)
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise ValueError(f"--image: expected files; got {', '.join(missing)}, which is not there")

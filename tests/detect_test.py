@@ -43,6 +43,7 @@ class RefusedTest(parameterized.TestCase):
         (["--mode=evaluate", "--model=/", "--dataset=cifar10"], "; got 'cifar10'"),
         (["--mode=evaluate", "--image=a.jpg"], "--image: expected --mode=predict; got --mode=evaluate"),
         (["--output=seen"], "--output: expected --mode=evaluate or predict; got --mode=train"),
+        (["--mode=evaluate", "--model=/", "--train_images=x"], "train_images=x: expected train_annotations"),
         (["--mode=predict", "--least_score=2"], "--least_score=2"),
         (["--mode=predict", f"--image={_FILE}"], "expected --output, a folder"),
         (["--mode=predict", f"--image={_FILE}", f"--output={_FILE}"], ": expected a folder; got a file"),
@@ -61,10 +62,16 @@ class RefusedTest(parameterized.TestCase):
         self.assertRegex(process.stderr, r"would replace the image itself; pass another folder\n$")
         self.assertEqual(image.read_bytes(), b"kept")
 
+    def test_a_folder_without_images(self):
+        folder = self.create_tempdir().full_path
+        process = in_process.run("detect", "--mode=predict", f"--image={folder}", "--output=x")
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(process.stderr, r"^\S+: image=\S+: expected images in it, .jpg, .*; got none\n")
+
     def test_a_folder_that_is_no_coco(self):
         process = in_process.run("detect", f"--dataset=coco:{self.create_tempdir().full_path}")
         self.assertEqual(process.returncode, 1)
-        message = r"^\S+: [^\n]*instances_train2017.json' is not there[^\n]*\n$"
+        message = r"^\S+: [^\n]*instances_train2017.json and [^\n]*: pass --train_annotations=FILE[^\n]*\n$"
         self.assertRegex(process.stderr, message)
 
 
@@ -78,9 +85,9 @@ class ModesTest(absltest.TestCase):
         small = [f"--{name}={value}" for name, value in small.items()]
         trained = _run(*small, f"--workdir={run}")
         self.assertEqual(trained.returncode, 0, trained.stderr)
-        self.assertRegex(trained.stdout, r"box: AP [\d.]+%, .*\nmask: AP [\d.]+%")
+        self.assertRegex(trained.stdout, r"box: AP [\d.]+%, .*\nbox AP by class: person .*\nmask: AP [\d.]+%")
         again = in_process.run("detect", *small, f"--workdir={run}")
-        self.assertEqual(again.stdout.splitlines()[-4:], trained.stdout.splitlines()[-4:])
+        self.assertEqual(again.stdout.splitlines()[-6:], trained.stdout.splitlines()[-6:])
         self._evaluate(run, data, folder / "figures.json")
         self._predict(run, folder)
         self._predict_damaged(run, folder)
@@ -113,6 +120,21 @@ class ModesTest(absltest.TestCase):
         )
         self.assertEqual(seen.returncode, 0, seen.stderr)
         self.assertEqual({path.name for path in output.iterdir()}, {"photo.png", "photo.json"})
+        self._predict_folder(run, folder)
+
+    def _predict_folder(self, run, folder):
+        photos, output = folder / "photos", folder / "seen_too"
+        for name in ("b.jpg", "a.JPG", ".hidden.jpg", "deeper/c.jpg"):
+            (photos / name).parent.mkdir(parents=True, exist_ok=True)
+            (photos / name).write_bytes((folder / "photo.jpg").read_bytes())
+        (photos / "notes.txt").touch()
+        seen = in_process.run(
+            "detect", "--mode=predict", f"--model={run}", f"--image={photos},{folder / 'photo.jpg'}",
+            f"--output={output}",
+        )  # fmt: skip
+        self.assertEqual(seen.returncode, 0, seen.stderr)
+        starts = [line.partition(":")[0] for line in seen.stdout.splitlines()]
+        self.assertEqual(starts, ["a.JPG", "b.jpg", "photo.jpg"])
 
     def _predict_damaged(self, run, folder):
         """Nothing is drawn when one of several images cannot be."""

@@ -14,6 +14,7 @@ from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.detection.coco import loading as coco_loading
+from kdcl_tf.detection.coco.layouts import NamedFiles
 from kdcl_tf.detection.coco.scorer import CocoScorer
 from kdcl_tf.detection.scenes.dataset import Scenes
 from kdcl_tf.detection.scenes.pixels import ScenePixels
@@ -25,6 +26,7 @@ def load_scenes(
     name: str,
     split: str,
     data_dir: str | None = None,
+    named: NamedFiles = NamedFiles(),
     rules: ImageRules = ImageRules(),
 ) -> Scenes:
     """The scenes to score a detector on.
@@ -34,12 +36,13 @@ def load_scenes(
       name: of the data set, see `coco.loading.load`.
       split: "test" or "train".
       data_dir: where TFDS keeps its data, or None.
+      named: files of annotations and folders of images, where no layout fits.
       rules: how large an image may be, and whether it is turned upright.
 
     Raises:
       ValueError: when they have other classes than the detector.
     """
-    scenes = coco_loading.load_split(name, split, data_dir, model.has_masks).under(rules)
+    scenes = coco_loading.load_split(name, split, data_dir, model.has_masks, named).under(rules)
     known, found = model.card["class_names"], scenes.class_names
     for number, (ours, theirs) in enumerate(itertools.zip_longest(known, found), start=1):
         if ours != theirs:

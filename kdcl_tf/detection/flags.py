@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from absl import flags
 
 from kdcl_tf.detection import settings as settings_lib
+from kdcl_tf.detection.coco.layouts import NamedFiles
 from kdcl_tf.training import flags as training_flags
 
 _DEFAULTS = settings_lib.DetectionSettings()
@@ -16,6 +19,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     _define_data_flags(flag_values)
     training_flags.define_image_flags(flag_values, _DEFAULTS)
     training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
+    _define_gradient_flags(flag_values)
     training_flags.define_machine_flags(flag_values, _DEFAULTS)
 
 
@@ -55,13 +59,21 @@ def _define_data_flags(fv):
     flags.DEFINE_string(
         "dataset",
         _DEFAULTS.dataset,
-        "coco:PATH, a folder with train2017, val2017 and annotations, or coco/2017 of TFDS.",
+        "coco:PATH, a folder of images with annotations as COCO, Roboflow or CVAT write them, or "
+        "coco/2017 of TFDS.",
         fv,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)
+    for name, text in (
+        ("train_annotations", "JSON file of the training images, where PATH has no known layout."),
+        ("train_images", "Folder of the training images; by default beside their annotations."),
+        ("validation_annotations", "JSON file of the validation images."),
+        ("validation_images", "Folder of them; by default beside their annotations."),
+    ):
+        flags.DEFINE_string(name, getattr(_DEFAULTS, name), f"With coco:PATH: {text}", fv)
     flags.DEFINE_integer(
-        "train_images",
-        _DEFAULTS.train_images,
+        "first_images",
+        _DEFAULTS.first_images,
         "Trains on this number of images, the first ones; 0 for all.",
         flag_values=fv,
     )
@@ -69,7 +81,7 @@ def _define_data_flags(fv):
         "evaluate_on",
         _DEFAULTS.evaluate_on,
         settings_lib.SPLITS,
-        "test: the val2017 images. train: those that are trained on.",
+        "test: the validation images. train: those that are trained on.",
         fv,
     )
     for name, text in (
@@ -81,6 +93,23 @@ def _define_data_flags(fv):
     flags.DEFINE_bool("flip", _DEFAULTS.flip, "Mirrors half of the training images.", fv)
 
 
+def _define_gradient_flags(fv):
+    flags.DEFINE_integer(
+        "accumulation_steps",
+        _DEFAULTS.accumulation_steps,
+        "Runs each step's images in this number of parts, to need less memory, and takes one step "
+        "for all of them.",
+        flag_values=fv,
+    )
+    flags.DEFINE_float(
+        "clip_norm",
+        _DEFAULTS.clip_norm,
+        "Scales the gradient of a step down to this norm, over all variables and replicas; 0 for "
+        "never.",
+        flag_values=fv,
+    )
+
+
 def settings_from_flags(flag_values: flags.FlagValues) -> settings_lib.DetectionSettings:
     """The run's `DetectionSettings`.
 
@@ -90,6 +119,12 @@ def settings_from_flags(flag_values: flags.FlagValues) -> settings_lib.Detection
     fields = training_flags.fields_of(settings_lib.DetectionSettings, flag_values)
     fields["feature_layers"] = tuple(fields["feature_layers"] or [])
     return settings_lib.DetectionSettings(**fields)
+
+
+def named_files(flag_values: flags.FlagValues) -> NamedFiles:
+    """The files of annotations and folders of images that the flags name."""
+    names = [field.name for field in dataclasses.fields(NamedFiles)]
+    return NamedFiles(**{name: flag_values[name].value for name in names})
 
 
 def default_workdir(settings: settings_lib.DetectionSettings) -> str:

@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from kdcl_tf import files
 from kdcl_tf.data import decoding
 from kdcl_tf.data.formats.rules import ImageRules, too_many_bytes
+from kdcl_tf.data.sources.folder import SUFFIXES
 from kdcl_tf.detection import drawing
 from kdcl_tf.detection.scenes import masks
 from kdcl_tf.detection.served import ServedDetector
+
+
+def in_folders(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
+    """The paths, and in the place of each folder the images in it, by name; none deeper in it.
+
+    Raises:
+      ValueError: for a folder without images.
+    """
+    return [image for path in paths for image in (_in_folder(path) if path.is_dir() else [path])]
+
+
+def _in_folder(folder):
+    images = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+    if not images:
+        raise ValueError(f"image={folder}: expected images in it, {', '.join(SUFFIXES)}; got none")
+    return images
 
 
 def check(path: pathlib.Path, rules: ImageRules = ImageRules()) -> None:
@@ -58,7 +80,8 @@ def draw(
 
 def _listed(found, names, outlines):
     listing = [
-        {"name": name, "score": round(float(score), 4), "box": [round(float(x), 1) for x in box]}
+        # The shortest numbers that are those of the box: rounded, a narrow one might lose its area.
+        {"name": name, "score": round(float(score), 4), "box": [float(str(x)) for x in box]}
         for name, score, box in zip(names, found.scores, found.boxes)
     ]
     if outlines is not None:

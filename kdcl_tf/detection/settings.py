@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from kdcl_tf import students
+from kdcl_tf.detection.coco.layouts import NamedFiles
 from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.training.settings import TrainingSettings
 
@@ -25,7 +26,11 @@ class DetectionSettings(TrainingSettings):
     architecture: str = ""
     feature_layers: tuple = ()
     dataset: str = "coco/2017"
-    train_images: int = 0
+    train_images: str = ""
+    train_annotations: str = ""
+    validation_images: str = ""
+    validation_annotations: str = ""
+    first_images: int = 0
     evaluate_on: str = "test"
     apply_exif_orientation: bool = True
     max_image_megabytes: float = 256.0
@@ -36,6 +41,8 @@ class DetectionSettings(TrainingSettings):
     regions_per_image: int = 512
     epochs: int = 14
     batch_size: int = 32
+    accumulation_steps: int = 1
+    clip_norm: float = 0.0
     learning_rate: float = 0.04
     schedule: str = "step"
     milestones: tuple = (9, 12)
@@ -54,10 +61,15 @@ class DetectionSettings(TrainingSettings):
         self._check_among(detector=DETECTORS, evaluate_on=SPLITS)
         self._check_training()
         self._check_images()
-        self._check_at_least(0, "train_images", "warmup_steps")
+        self._check_at_least(0, "first_images", "warmup_steps", "clip_norm")
         self._check_at_least(1, "short_side", "regions_per_image")
         self._require(
             "long_side", self.long_side >= self.short_side, f"at least {self.short_side}"
+        )
+        self._require(
+            "accumulation_steps",
+            1 <= self.accumulation_steps <= self.batch_size,
+            f"from 1 to batch_size, {self.batch_size}",
         )
         if self.strategy == "tpu":
             raise ValueError(
@@ -79,13 +91,23 @@ class DetectionSettings(TrainingSettings):
         """Whether the detector draws masks of objects, too."""
         return self.detector == "mask"
 
+    @property
+    def named_files(self) -> NamedFiles:
+        """The files of annotations and folders of images that go before the data set's layout."""
+        return NamedFiles(
+            self.train_images,
+            self.train_annotations,
+            self.validation_images,
+            self.validation_annotations,
+        )
+
     def warmup_steps_of(self, steps_per_epoch: int) -> int:
         return self.warmup_steps
 
     def _check_data(self):
         from kdcl_tf.detection.coco import loading as coco_loading
 
-        coco_loading.validate_name(self.dataset)
+        coco_loading.validate_name(self.dataset, self.named_files)
 
 
 def _check_levels(architecture):

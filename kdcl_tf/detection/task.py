@@ -44,6 +44,7 @@ class Detection(Task):
 
     def __init__(self, settings: DetectionSettings, data_dir: str | None = None):
         super().__init__(settings)
+        self.accumulation_steps = settings.accumulation_steps
         self._data_dir = data_dir
         # The path of COCO's list of what the last evaluation detected.
         self._detections = None
@@ -144,13 +145,19 @@ class Detection(Task):
 
 def load_dataset(settings: DetectionSettings, data_dir: str | None) -> SceneDataset:
     """Loads the scenes, and takes as many training ones as the settings say."""
-    dataset = coco_loading.load(settings.dataset, data_dir, settings.has_masks)
+    dataset = coco_loading.load(
+        settings.dataset,
+        data_dir,
+        settings.has_masks,
+        settings.named_files,
+        needs_test=settings.evaluate_on == "test",
+    )
     dataset = dataset.under(settings.image_rules)
-    if settings.train_images:
-        few = dataset.train.take(slice(settings.train_images))
+    if settings.first_images:
+        few = dataset.train.take(slice(settings.first_images))
         if few.crowds.all():
             raise ValueError(
-                f"train_images={settings.train_images}: expected at least 1 object in the first "
+                f"first_images={settings.first_images}: expected at least 1 object in the first "
                 f"{len(few)} images; got none: take more"
             )
         dataset = dataclasses.replace(dataset, train=few)
@@ -183,7 +190,11 @@ def compile_detector(detector: Detector, settings: DetectionSettings, steps: int
         coupled_weight_decay=settings.weight_decay,
         name="optimizer",
     )
-    detector.compile(optimizer=optimizer)
+    detector.compile(
+        optimizer=optimizer,
+        accumulation_steps=settings.accumulation_steps,
+        clip_norm=settings.clip_norm,
+    )
     optimizer.build(detector.trainable_variables)
 
 

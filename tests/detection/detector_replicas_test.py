@@ -5,6 +5,7 @@ import functools
 import keras
 import tensorflow as tf
 
+from kdcl_tf.detection.model import learning
 from kdcl_tf.detection.model.detector import Detector
 from tests.detection import small_scenes
 from tests.detection.small_scenes import CLASSES
@@ -63,6 +64,23 @@ class DetectorReplicasTest(tf.test.TestCase):
         for variable in double.trainable_variables:
             copies = _strategy().experimental_local_results(variable.value)
             self.assertAllEqual(copies[0].numpy(), copies[1].numpy(), variable.path)
+
+    def test_a_gradient_is_clipped_by_the_norm_of_all_replicas_sum(self):
+        """Parts (3, 0) and (0, 4): each has a norm below 4.5, their sum has 5."""
+        strategy = _strategy()
+        parts = strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant([[3.0, 0.0], [0.0, 4.0]][context.replica_id_in_sync_group])
+        )
+
+        def summed(part):
+            first, nothing = learning.clipped([part, None], 4.5)
+            self.assertIsNone(nothing)
+            # As an optimizer does.
+            return tf.distribute.get_replica_context().all_reduce("sum", first)
+
+        found = strategy.run(tf.function(summed), args=(parts,))
+        for each in strategy.experimental_local_results(found):
+            self.assertAllClose(each, [2.7, 3.6])
 
     def trained(self, strategy):
         detector, batch = _detector(strategy), _shares(strategy)

@@ -25,6 +25,13 @@ class DetectionFlagsTest(absltest.TestCase):
             detector="mask",
             backbone="keras:MobileNetV2",
             feature_layers=("a", "b"),
+            dataset="coco:x",
+            train_images="photos",
+            train_annotations="a.json",
+            validation_images="more",
+            validation_annotations="b.json",
+            accumulation_steps=2,
+            clip_norm=35.0,
             milestones=(),
             flip=False,
             seed=3,
@@ -32,6 +39,7 @@ class DetectionFlagsTest(absltest.TestCase):
         arguments = [f"--{name}={text}" for name, text in settings.as_flags().items()]
         self.assertLen(arguments, len(dataclasses.fields(DetectionSettings)))
         self.assertEqual(detection_flags.settings_from_flags(_parsed(*arguments)), settings)
+        self.assertEqual(detection_flags.named_files(_parsed(*arguments)), settings.named_files)
 
     def test_the_same_flags_find_the_same_folder(self):
         one = detection_flags.default_workdir(DetectionSettings())

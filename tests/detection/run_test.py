@@ -86,7 +86,7 @@ class DetectionRunTest(tf.test.TestCase):
             run.train()
 
     def test_the_first_images_only(self):
-        dataset = load_dataset(self.settings(train_images=2), None)
+        dataset = load_dataset(self.settings(first_images=2), None)
         self.assertAllEqual(dataset.train.ids, [1, 2])
         self.assertLen(dataset.test, 3)
 

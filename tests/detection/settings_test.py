@@ -24,6 +24,13 @@ class DetectionSettingsTest(parameterized.TestCase):
         self.assertEqual(flags["milestones"], "3,5")
         self.assertEqual(flags["flip"], "true")
 
+    def test_named_files(self):
+        names = ("train_images", "train_annotations", "validation_images", "validation_annotations")
+        settings = DetectionSettings(dataset="coco:x", **{name: name for name in names})
+        for name in names:
+            self.assertEqual(getattr(settings.named_files, name), name)
+        self.assertFalse(DetectionSettings().named_files)
+
     @parameterized.parameters(
         ({"detector": "yolo"}, "detector.* one of faster, mask"),
         ({"long_side": 700}, "long_side.* at least 800"),
@@ -35,7 +42,11 @@ class DetectionSettingsTest(parameterized.TestCase):
         ({"architecture": "resnet18"}, "architecture=resnet18: expected a backbone that is a file"),
         ({"dataset": "cifar100"}, "data set: expected coco:PATH, .*; got 'cifar100'"),
         ({"epochs": 0}, "epochs.* at least 1"),
-        ({"train_images": -1}, "train_images.* 0 or more"),
+        ({"first_images": -1}, "first_images.* 0 or more"),
+        ({"accumulation_steps": 33}, "accumulation_steps.* from 1 to batch_size, 32"),
+        ({"clip_norm": -1}, "clip_norm.* 0 or more"),
+        ({"train_annotations": "a.json"}, "expected coco:PATH, as files .* are named; got 'coco/2017'"),
+        ({"dataset": "coco:x", "train_images": "y"}, "train_images=y: expected train_annotations"),
         ({"evaluate_on": "val"}, "evaluate_on.* one of test, train"),
     )
     def test_refused(self, fields, message):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Sequence
-from typing import Any
+import unicodedata
+from collections.abc import Collection, Sequence
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from kdcl_tf.data import errors
+from kdcl_tf.detection.coco.rows import Rows, is_whole
 from kdcl_tf.detection.scenes import segmentations as segmentations_lib
 
 _PARTS = ("images", "annotations", "categories")
 _SEGMENTATION = "polygons of x, y of 3 corners or more each, or an RLE of the image's size"
+_WITHOUT_MASKS = "mend or remove it, or pass detector=faster, which needs boxes alone"
+
+# Stands for an area that the file does not give, which no file may give.
+_MISSING = -1.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,6 +41,8 @@ class Instances:
       segmentations: `[A]`, or None when they were not asked for.
       category_ids: `[C]`, rising; a class is a position in it.
       class_names: `[C]`.
+      groups: ids of the categories that have no annotations and are the supercategory of
+        another one: some programs list what their classes belong to beside them.
     """
 
     file: pathlib.Path
@@ -50,14 +58,28 @@ class Instances:
     segmentations: segmentations_lib.Packed | None
     category_ids: tuple[int, ...]
     class_names: tuple[str, ...]
+    groups: frozenset[int]
+
+    def without(self, numbers: Collection[int]) -> Instances:
+        """The same without the categories of some ids, which must have no annotations."""
+        kept = np.array([number not in numbers for number in self.category_ids])
+        return dataclasses.replace(
+            self,
+            # A kept class moves down by the number of those before it that are not.
+            classes=(np.cumsum(kept) - 1).astype(np.int32)[self.classes],
+            category_ids=tuple(np.array(self.category_ids)[kept].tolist()),
+            class_names=tuple(name for name, keep in zip(self.class_names, kept) if keep),
+            groups=self.groups - frozenset(numbers),
+        )
 
 
 def read(file: pathlib.Path, masks: bool) -> Instances:
     """Reads a file, and looks at every value that is used.
 
     Refused are: a category, an image or an annotation whose id another has, an annotation
-    of an unknown image or category, a file that is listed twice, a missing or malformed
-    value. An annotation without `iscrowd` is no crowd. Images without
+    of an unknown image or category, a file that is listed twice, a malformed value, and a
+    missing one but for `iscrowd`, which is then 0, and `area`, which is then that of the
+    segmentation, or of the box where there is none that can be used. Images without
     annotations, and boxes without area, are not refused.
 
     Args:
@@ -70,10 +92,14 @@ def read(file: pathlib.Path, masks: bool) -> Instances:
       ValueError: in one line that names the file and the id.
     """
     content = _content(file)
-    category_ids, class_names = _categories(file, content["categories"])
+    categories = Rows(file, "category", content["categories"])
+    category_ids, class_names, above = _categories(categories)
     ids, names, sizes = _images(file, content["images"])
-    rows = _Rows(file, "annotation", content["annotations"])
-    columns = _annotations(rows, ids, category_ids)
+    rows = Rows(file, "annotation", content["annotations"])
+    columns = _annotations(rows, ids, sizes, category_ids)
+    used = {category_ids[each] for each in set(columns["classes"].tolist())}
+    groups = _groups(category_ids, class_names, above) - used
+    _check_names(categories, groups)
     segmentations = None
     if masks:
         found = _segmentations(rows, sizes[columns["owners"]], columns["boxes"])
@@ -86,6 +112,7 @@ def read(file: pathlib.Path, masks: bool) -> Instances:
         segmentations=segmentations,
         category_ids=category_ids,
         class_names=class_names,
+        groups=groups,
         **columns,
     )
 
@@ -109,36 +136,63 @@ def _content(file):
     return content
 
 
-def _categories(file, content):
-    """(ids, names), in the order of the ids: a file in another order has the same classes."""
-    rows = _Rows(file, "category", content)
-    ids = rows.distinct("id", _is_whole, "a whole number")
-    names = rows.distinct("name", _is_name, "a name")
+def _categories(rows):
+    """(ids, names, supercategories), by id: a file in another order has the same classes."""
+    ids = rows.distinct("id", is_whole, "a whole number")
+    names = rows.column("name", _is_name, "a name")
     if not ids:
-        raise ValueError(f"'{file}': expected at least 1 category; got none")
-    return tuple(zip(*sorted(zip(ids, names))))
+        raise ValueError(f"'{rows.file}': expected at least 1 category; got none")
+    above = [str(row.get("supercategory")) for row in rows.rows]
+    return tuple(zip(*sorted(zip(ids, names, above))))
+
+
+def _groups(ids, names, supercategories):
+    """Ids of the categories that are another one's supercategory."""
+    pairs = list(zip(ids, supercategories))
+    # A class may be called as its supercategory: what counts is that it is another's.
+    return frozenset(
+        number
+        for number, name in zip(ids, names)
+        if any(above == name and other != number for other, above in pairs)
+    )
+
+
+def _check_names(rows, groups):
+    """Refuses two classes of one name; a group may be called as a class in it."""
+    classes = [row for row in rows.rows if row["id"] not in groups]
+    dataclasses.replace(rows, rows=classes).distinct("name", _is_name, "a name")
 
 
 def _images(file, content):
     """(ids, names, sizes `[N, 2]`)."""
-    rows = _Rows(file, "image", content)
-    ids = rows.distinct("id", _is_whole, "a whole number")
-    names = rows.distinct("file_name", _is_name, "the path of a file")
+    rows = Rows(file, "image", content)
+    ids = rows.distinct("id", is_whole, "a whole number")
+    # File systems write one and the same accented letter as one character or as two.
+    names = rows.distinct("file_name", _is_name, "the path of a file", composed)
     sides = [rows.column(key, _is_size, "pixels, 1 or more") for key in ("height", "width")]
     return ids, names, np.array(sides, np.int32).T.reshape([-1, 2])
 
 
-def _annotations(rows, ids, category_ids):
+def composed(name: str) -> str:
+    """A file's name in Unicode's NFC, in which two spellings of one name are equal."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _annotations(rows, ids, sizes, category_ids):
     """What `Instances` holds of annotations, but for their segmentations."""
-    numbers = rows.distinct("id", _is_whole, "a whole number")
+    numbers = rows.distinct("id", is_whole, "a whole number")
     owners = rows.mapped("image_id", ids, f"one of the {len(ids)} images")
     expected = f"one of the {len(category_ids)} categories, {_shown(category_ids)}"
     classes = rows.mapped("category_id", category_ids, expected)
     expected = "4 finite numbers [x, y, width, height], no side below 0"
     boxes = rows.column("bbox", _is_box, expected)
     boxes = np.array(boxes, np.float64).reshape([-1, 4])
-    areas = rows.column("area", _is_area, "square pixels, 0 or more")
+    areas = rows.column("area", _is_area, "square pixels, 0 or more", _MISSING)
     crowds = rows.column("iscrowd", lambda value: value in (0, 1), "0 or 1", 0)
+    for number, area in enumerate(areas):
+        if area == _MISSING:
+            segmentation = rows.rows[number].get("segmentation")
+            areas[number] = _area(segmentation, sizes[owners[number]].tolist(), boxes[number])
     return {
         "annotation_ids": np.array(numbers, np.int64),
         "owners": np.array(owners, np.int64),
@@ -158,59 +212,15 @@ def _segmentations(rows, sizes, boxes):
         segmentation = row.get("segmentation")
         fault = segmentations_lib.fault(segmentation, *size)
         if fault:
-            raise rows.refusal(number, fault, _SEGMENTATION)
+            raise rows.refusal(number, fault, _SEGMENTATION, _WITHOUT_MASKS)
         yield segmentation
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rows:
-    """One list of the file, whose rows are checked key by key."""
-
-    file: pathlib.Path
-    kind: str
-    rows: list[Any]
-
-    def column(
-        self, key: str, is_good: Callable[[Any], bool], expected: str, default: Any = None
-    ) -> list[Any]:
-        """The values of one key, all of them good."""
-        values = []
-        for number, row in enumerate(self.rows):
-            if not isinstance(row, dict):
-                raise self.refusal(number, f"{row!r:.60}", f"an object with {key}")
-            value = row.get(key, default)
-            if not is_good(value):
-                got = f"{key} {value!r:.60}" if key in row else f"no {key}"
-                raise self.refusal(number, got, expected)
-            values.append(value)
-        return values
-
-    def distinct(self, key: str, is_good: Callable[[Any], bool], expected: str) -> list[Any]:
-        """`column`, of values that differ."""
-        values, seen = self.column(key, is_good, expected), set()
-        for number, value in enumerate(values):
-            if value in seen:
-                raise self.refusal(number, f"{key} {value!r} a second time", f"each {key} once")
-            seen.add(value)
-        return values
-
-    def mapped(self, key: str, known: Sequence[int], expected: str) -> list[int]:
-        """The positions, among the known ones, of the values of one key."""
-        positions = {number: position for position, number in enumerate(known)}
-        values = self.column(key, lambda value: _is_whole(value) and value in positions, expected)
-        return [positions[value] for value in values]
-
-    def refusal(self, number: int, got: str, expected: str) -> ValueError:
-        """The error that names a row by its id, or by its position where it has none."""
-        row = self.rows[number]
-        name = row["id"] if isinstance(row, dict) and "id" in row else f"number {number}"
-        return ValueError(
-            f"'{self.file}': {self.kind} {name}: expected {expected}; got {got}: mend or remove it"
-        )
-
-
-def _is_whole(value):
-    return type(value) is int and abs(value) < 2**63
+def _area(segmentation, size, box):
+    """Square pixels of an object; of its box `[x, y, width, height]` where nothing outlines it."""
+    if segmentations_lib.fault(segmentation, *size):
+        return box[2] * box[3]
+    return float(coco_mask.area(segmentations_lib.rle(segmentation, *size)))
 
 
 def _is_name(value):
@@ -222,7 +232,7 @@ def _is_size(value):
 
 
 def _is_area(value):
-    return segmentations_lib.is_number(value) and value >= 0
+    return value is _MISSING or (segmentations_lib.is_number(value) and value >= 0)
 
 
 def _is_box(value):

@@ -1,4 +1,4 @@
-"""A folder of COCO 2017: PATH/train2017, PATH/val2017, PATH/annotations/instances_*.json."""
+"""A folder of images with annotations in COCO's format, in any layout of `layouts`."""
 
 from __future__ import annotations
 
@@ -8,48 +8,73 @@ import pathlib
 import numpy as np
 
 from kdcl_tf.data import storage
-from kdcl_tf.detection.coco import annotations as coco_annotations
+from kdcl_tf.detection.coco import annotations as coco_annotations, layouts
+from kdcl_tf.detection.coco.image_names import ImageNames
 from kdcl_tf.detection.scenes import dataset as scenes_lib
 
-# What is trained on and what is tested on, as COCO calls them.
-SPLITS = {"train": "train2017", "test": "val2017"}
+_OTHER = {"train": "test", "test": "train"}
 
 
-def read(path: str, masks: bool) -> scenes_lib.SceneDataset:
+def read(
+    path: str,
+    masks: bool,
+    named: layouts.NamedFiles = layouts.NamedFiles(),
+    needs_test: bool = True,
+) -> scenes_lib.SceneDataset:
     """Reads the annotations of a folder, and looks for every image, but opens none.
 
     Images without boxes are kept, as background; a box that is partly outside its image is
     cut off at the border; polygons, both kinds of RLE and crowds are read. Boxes of which
     no area is inside the image are left out and counted. Refused are what
     `annotations.read` refuses, and an image whose file is missing. An image of another size
-    than annotated is refused when it is decoded.
+    than annotated is refused when it is decoded. A category that is only the supercategory of
+    others, and annotated in neither split, is no class.
 
     Args:
       path: the folder.
       masks: whether the objects' masks are read.
+      named: files of annotations and folders of images that go before the layout's.
+      needs_test: whether a folder without validation images is refused; it has no test scenes
+        otherwise.
 
     Returns:
       The scenes; classes in the order of COCO's category ids.
 
     Raises:
-      FileNotFoundError: the folder, an annotation file or an image is missing.
+      FileNotFoundError: the folder, an annotation file or an image is missing, or the folder
+        has no known layout.
       ValueError: in one line that names the file and the annotation's or image's id.
     """
     root = _root(path)
-    train, test = (_instances(root, split, masks) for split in SPLITS)
-    _check_categories(train, test)
-    train, test = (_scenes(root, *each) for each in zip(SPLITS, (train, test)))
-    return scenes_lib.SceneDataset(f"coco:{path}", train, test)
+    files = {"train": layouts.find(root, "train", named)}
+    if needs_test or layouts.find_or_none(root, "test", named):
+        files["test"] = layouts.find(root, "test", named)
+    instances = {
+        split: coco_annotations.read(each.annotations, masks) for split, each in files.items()
+    }
+    _check_categories(*instances.values())
+    groups = frozenset.intersection(*(each.groups for each in instances.values()))
+    scenes = {split: _scenes(files[split], each, groups) for split, each in instances.items()}
+    scenes.setdefault("test", scenes["train"].take(slice(0)))
+    return scenes_lib.SceneDataset(f"coco:{path}", scenes["train"], scenes["test"])
 
 
-def read_split(path: str, split: str, masks: bool) -> scenes_lib.Scenes:
-    """`read`, of one split alone: nothing of the other one needs to be there.
+def read_split(
+    path: str, split: str, masks: bool, named: layouts.NamedFiles = layouts.NamedFiles()
+) -> scenes_lib.Scenes:
+    """As `read`, of one split alone: nothing of the other one needs to be there.
 
     Args:
       split: "train" or "test".
     """
     root = _root(path)
-    return _scenes(root, split, _instances(root, split, masks))
+    files = layouts.find(root, split, named)
+    instances = coco_annotations.read(files.annotations, masks)
+    groups, other = instances.groups, layouts.find_or_none(root, _OTHER[split], named)
+    if groups and other:
+        # Only if the other split has none of it, either, is a category no class.
+        groups &= coco_annotations.read(other.annotations, masks=False).groups
+    return _scenes(files, instances, groups)
 
 
 def _root(path):
@@ -59,11 +84,8 @@ def _root(path):
     return root
 
 
-def _instances(root, split, masks):
-    return coco_annotations.read(root / "annotations" / f"instances_{SPLITS[split]}.json", masks)
-
-
-def _check_categories(train, test):
+def _check_categories(train, test=None):
+    test = test or train
     pairs = [set(zip(each.category_ids, each.class_names)) for each in (train, test)]
     for number, name in sorted(pairs[0] ^ pairs[1]):
         with_it, without = (train, test) if (number, name) in pairs[0] else (test, train)
@@ -73,31 +95,34 @@ def _check_categories(train, test):
         )
 
 
-def _check_images(folder, instances):
+def _images(folders, instances):
+    """Where the images are: `storage.Files`."""
     if not len(instances.ids):
         raise ValueError(f"'{instances.file}': expected at least 1 image; got none")
-    # Listing a folder takes a second; asking for each of 118,000 files takes a minute.
-    there = set(os.listdir(folder)) if folder.is_dir() else set()
-    missing = [
-        index
-        for index, name in enumerate(instances.names)
-        if name not in there and not ("/" in name and (folder / name).is_file())
-    ]
+    names = [ImageNames(folder) for folder in folders]
+    # The folder of the first image, or where no folder has it, the first that is there.
+    names.sort(key=lambda each: (not each.find(instances.names[0]), not each.folder.is_dir()))
+    folder = names[0].folder
+    found = [names[0].find(name) for name in instances.names]
+    missing = [index for index, name in enumerate(found) if not name]
     if missing:
         first = missing[0]
         raise FileNotFoundError(
-            f"{len(missing)} of the {len(instances.names)} images of '{instances.file}' are not in"
+            f"{len(missing)} of the {len(found)} images of '{instances.file}' are not in"
             f" '{folder}', the first is '{instances.names[first]}' of id {instances.ids[first]}:"
             " fetch them, or remove them from the annotations"
         )
+    if any(map(os.path.isabs, found)):
+        found = [os.path.join(os.path.abspath(folder), name) for name in found]
+        folder = os.path.commonpath([os.path.dirname(name) for name in found])
+        found = [os.path.relpath(name, folder) for name in found]
+    return storage.Files(str(folder), np.array([os.fsencode(name) for name in found]))
 
 
-def _scenes(root, split, instances):
-    folder = root / SPLITS[split]
-    _check_images(folder, instances)
-    names = np.array([os.fsencode(name) for name in instances.names])
+def _scenes(files, instances, groups):
+    instances = instances.without(groups)
     scenes = scenes_lib.arranged(
-        images=storage.Files(str(folder), names),
+        images=_images(files.folders, instances),
         ids=instances.ids,
         sizes=instances.sizes,
         owners=instances.owners,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from kdcl_tf.detection.coco.layouts import NamedFiles
+
 if TYPE_CHECKING:
     from kdcl_tf.detection.scenes import dataset as scenes
 
@@ -12,25 +14,37 @@ _PREFIX = "coco:"
 _TFDS_NAME = re.compile(r"coco/2017(:(\d+|\*)\.(\d+|\*)\.(\d+|\*))?")
 
 
-def validate_name(name: str) -> None:
+def validate_name(name: str, named: NamedFiles = NamedFiles()) -> None:
     """Checks how a data set's name is written, without looking it up.
 
     Args:
       name: `coco:PATH` or `coco/2017`, perhaps with `:VERSION`.
+      named: files of it, which only a folder can have.
 
     Raises:
-      ValueError: when it is neither.
+      ValueError: when it is neither, or the files do not fit.
     """
+    named.check()
     if name.startswith(_PREFIX) and name.removeprefix(_PREFIX).strip():
         return
+    if named:
+        raise ValueError(
+            f"data set: expected coco:PATH, as files of annotations or images are named; got {name!r}"
+        )
     if not _TFDS_NAME.fullmatch(name):
         raise ValueError(
-            "data set: expected coco:PATH, a folder with train2017, val2017 and annotations, or "
-            f"coco/2017 of TFDS; got {name!r}"
+            "data set: expected coco:PATH, a folder of images with COCO's annotations, or coco/2017 "
+            f"of TFDS; got {name!r}"
         )
 
 
-def load(name: str, data_dir: str | None = None, masks: bool = False) -> scenes.SceneDataset:
+def load(
+    name: str,
+    data_dir: str | None = None,
+    masks: bool = False,
+    named: NamedFiles = NamedFiles(),
+    needs_test: bool = True,
+) -> scenes.SceneDataset:
     """Reads a data set's annotations and finds its images, which stay encoded on disk.
 
     Args:
@@ -38,34 +52,40 @@ def load(name: str, data_dir: str | None = None, masks: bool = False) -> scenes.
       data_dir: where TFDS keeps prepared data; None is TFDS's own default. Only for
         `coco/2017`.
       masks: whether the masks of objects are read; `coco/2017` has none.
+      named: files of annotations and folders of images of `coco:PATH`, where no layout fits.
+      needs_test: whether a folder without validation images is refused.
 
     Raises:
       ValueError: for an unknown name, or damaged or contradictory annotations.
       FileNotFoundError: when the data is not there and cannot be downloaded.
     """
-    validate_name(name)
+    validate_name(name, named)
     if name.startswith(_PREFIX):
         from kdcl_tf.detection.coco import folder as coco_folder
 
-        return coco_folder.read(name.removeprefix(_PREFIX).strip(), masks)
+        return coco_folder.read(name.removeprefix(_PREFIX).strip(), masks, named, needs_test)
     from kdcl_tf.detection.coco import tfds as coco_tfds
 
     return coco_tfds.read(name, data_dir, masks)
 
 
 def load_split(
-    name: str, split: str, data_dir: str | None = None, masks: bool = False
+    name: str,
+    split: str,
+    data_dir: str | None = None,
+    masks: bool = False,
+    named: NamedFiles = NamedFiles(),
 ) -> scenes.Scenes:
     """As `load`, of one split alone; of a folder, the other split need not be there.
 
     Args:
       split: "train" or "test".
     """
-    validate_name(name)
+    validate_name(name, named)
     if name.startswith(_PREFIX):
         from kdcl_tf.detection.coco import folder as coco_folder
 
-        return coco_folder.read_split(name.removeprefix(_PREFIX).strip(), split, masks)
+        return coco_folder.read_split(name.removeprefix(_PREFIX).strip(), split, masks, named)
     from kdcl_tf.detection.coco import tfds as coco_tfds
 
     return coco_tfds.read_split(name, data_dir, split, masks)

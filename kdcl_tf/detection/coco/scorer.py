@@ -84,7 +84,8 @@ class CocoScorer:
         Returns:
           `box_ap` (mean of the thresholds 0.50, 0.55 ... 0.95), `box_ap50`, `box_ap75`,
           `box_ap_small`, `box_ap_medium`, `box_ap_large`, `box_ar100` (recall of the best
-          100 an image); with masks the same of `mask_`.
+          100 an image), and `box_ap/NAME` of each class, None where no object is of it; with
+          masks the same of `mask_`.
         """
         # COCOeval prints, and knows no other way.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -183,12 +184,17 @@ class CocoScorer:
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-        return {
-            f"{prefix}_{name}": float(evaluation.stats[place])
-            if evaluation.stats[place] >= 0
-            else None
-            for name, place in _STATISTICS.items()
-        }
+        found = {name: _figure(evaluation.stats[place]) for name, place in _STATISTICS.items()}
+        # [thresholds, recalls, classes, sizes of objects, most detections]: all sizes, best 100.
+        precision = evaluation.eval["precision"][:, :, :, 0, -1]
+        for number, name in enumerate(self.scenes.class_names):
+            found[f"ap/{name}"] = _figure(precision[:, :, number].mean())
+        return {f"{prefix}_{name}": value for name, value in found.items()}
+
+
+def _figure(value):
+    """A figure of COCOeval, which writes -1 for what cannot be measured."""
+    return float(value) if value >= 0 else None
 
 
 def _area(result, kind):

@@ -11,6 +11,9 @@ import tensorflow as tf
 # than an image of 1000 pixels is beside the smallest stride of 16.
 _LARGEST_LOG_SCALE = math.log(1000.0 / 16.0)
 
+# Pixels.
+_SMALLEST_SIDE = 1e-3
+
 
 def iou(boxes: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     """Intersection over union of every box with every other.
@@ -41,6 +44,14 @@ def coverage(boxes: tf.Tensor, regions: tf.Tensor) -> tf.Tensor:
     end = tf.minimum(boxes[..., :, None, 2:], regions[..., None, :, 2:])
     inside = tf.reduce_prod(tf.maximum(end - corner, 0.0), axis=-1)
     return tf.math.divide_no_nan(inside, area(boxes)[..., None])
+
+
+def is_box(boxes: tf.Tensor) -> tf.Tensor:
+    """`[...]` bool: whether boxes `[..., 4]` have a width and a height that float32 can tell.
+
+    Above 0 alone would not do: scaled to the pixels of a file, a narrower box may lose its area.
+    """
+    return tf.reduce_all(boxes[..., 2:] - boxes[..., :2] > _SMALLEST_SIDE, axis=-1)
 
 
 def area(boxes: tf.Tensor) -> tf.Tensor:

@@ -12,6 +12,7 @@ from kdcl_tf.detection.model import (
     boxes as boxes_lib,
     feature_pyramid,
     heads,
+    learning,
     losses,
     proposals,
     regions,
@@ -55,7 +56,7 @@ class Targets:
         return (self.classes >= 0) & ~self.crowds
 
 
-class Detector(keras.Model):
+class Detector(learning.Learner):
     """A two-stage detector; with `masks` it also draws each object's outline.
 
     Args:
@@ -66,8 +67,7 @@ class Detector(keras.Model):
       channels: of the pyramid.
       dtype_policy: of all layers but those that predict.
 
-    Its `train_step` takes a batch of `scenes.views.SceneViews`.  Every loss is a sum divided by
-    the number of anchors, regions or objects that were sampled on all replicas.
+    Its `train_step` takes a batch of `scenes.views.SceneViews`; see `learning.Learner`.
 
     Source: Ren et al., "Faster R-CNN", 2015; Lin et al., "Feature Pyramid Networks", CVPR 2017;
     He et al., "Mask R-CNN", ICCV 2017.
@@ -105,27 +105,13 @@ class Detector(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss, then its parts: means over what was sampled."""
         return [self._loss, *self._parts.values()]
 
     @property
     def watched(self) -> list[keras.metrics.Metric]:
         """The metrics that show whether training goes wrong: the loss, then its parts."""
         return self.metrics
-
-    def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One update from a batch, or this replica's part of it; returns the metrics."""
-        with tf.GradientTape() as tape:
-            sums, counts = self.losses_of(batch, training=True)
-            everywhere = _over_replicas(counts)
-            parts = [tf.math.divide_no_nan(sums[kind], everywhere[kind]) for kind in sums]
-            # Every replica computes all regularisation of the layers, and counts its share.
-            regularisation = [each / self._replicas() for each in self.losses]
-            loss = tf.add_n([*parts, *regularisation])
-            scaled = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
-        self._report(loss, sums, counts)
-        return self.get_metrics_result()
 
     def losses_of(
         self, batch: Mapping[str, tf.Tensor], training: bool = False
@@ -136,6 +122,21 @@ class Detector(keras.Model):
           Two dicts of scalars, by the kinds of loss.
         """
         targets = Targets.of(batch)
+        pyramid, sampled, sums, counts = self._sample(batch, training)
+        sums |= self._box_losses(pyramid, sampled, training)
+        if self.mask_head:
+            sums["masks"] = self._mask_loss(pyramid, sampled.objects(), targets, training)
+        return sums, counts
+
+    def counts_of(
+        self, batch: Mapping[str, tf.Tensor], training: bool = False
+    ) -> dict[str, tf.Tensor]:
+        """The counts of `losses_of`, without the work of the second stage."""
+        return self._sample(batch, training)[-1]
+
+    def _sample(self, batch, training):
+        """The pyramid, the regions of the second stage, the proposals' losses, and all counts."""
+        targets = Targets.of(batch)
         pyramid = self._features(batch["images"], training)
         predictions = self._proposals.predict(pyramid, training)
         sums, anchors = self._proposals.losses(predictions, targets)
@@ -143,14 +144,12 @@ class Detector(keras.Model):
             predictions, batch["sizes"], _TRAINED_CANDIDATES, _PROPOSALS
         )
         sampled = regions.sample(*found, targets, self.num_classes, self.regions_per_image)
-        sums |= self._box_losses(pyramid, sampled, training)
         chosen = tf.math.count_nonzero(sampled.chosen, dtype=tf.float32)
         counts = dict.fromkeys(["objectness", "proposal_boxes"], anchors)
         counts |= dict.fromkeys(["classes", "boxes"], chosen)
         if self.mask_head:
-            sums["masks"] = self._mask_loss(pyramid, sampled.objects(), targets, training)
             counts["masks"] = tf.math.count_nonzero(sampled.is_object, dtype=tf.float32)
-        return sums, counts
+        return pyramid, sampled, sums, counts
 
     def detect(
         self, images: tf.Tensor, sizes: tf.Tensor, count: int = 100
@@ -231,25 +230,6 @@ class Detector(keras.Model):
         drawn = tf.where(valid[:, None, None], tf.sigmoid(logits), 0.0)
         shape = tf.concat([tf.shape(found["valid"]), [2 * _MASK_BINS] * 2], axis=0)
         return tf.scatter_nd(positions, drawn, shape)
-
-    def _replicas(self):
-        return tf.distribute.get_replica_context().num_replicas_in_sync
-
-    def _report(self, loss, sums, counts):
-        replicas = self._replicas()
-        # The replicas' parts of the loss add up; a mean of them would not.
-        self._loss.update_state(loss * replicas, sample_weight=1.0 / replicas)
-        for kind, metric in self._parts.items():
-            mean = tf.math.divide_no_nan(sums[kind], counts[kind])
-            metric.update_state(mean, sample_weight=counts[kind])
-
-
-def _over_replicas(counts):
-    """The counts of all replicas together, in one message."""
-    summed = tf.distribute.get_replica_context().all_reduce(
-        tf.distribute.ReduceOp.SUM, tf.stop_gradient(tf.stack(list(counts.values())))
-    )
-    return dict(zip(counts, tf.unstack(summed, num=len(counts))))
 
 
 def _of_class(masks, classes):

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _LOW, _HIGH = 0.3, 0.7
 _SAMPLES, _POSITIVE_FRACTION = 256, 0.5
 _SUPPRESSION = 0.7
-_SMALLEST_SIDE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +123,6 @@ class ProposalNetwork:
             scores.append(best)
             levels.append(tf.fill([most], number))
         boxes = boxes_lib.clip(tf.concat(boxes, axis=1), sizes)
-        sides = boxes[..., 2:] - boxes[..., :2]
-        is_box = tf.reduce_all(sides > _SMALLEST_SIDE, axis=-1)
-        scores = tf.where(is_box, tf.concat(scores, axis=1), -float("inf"))
+        scores = tf.where(boxes_lib.is_box(boxes), tf.concat(scores, axis=1), -float("inf"))
         levels = tf.concat(levels, axis=0)
         return suppression.keep_proposals(boxes, scores, levels, count, _SUPPRESSION)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from kdcl_tf.detection.model import boxes as boxes_lib
+
 # Lower than any logit, higher than the minus infinity of a box that is excluded.
 _LOWEST = -1e8
 
@@ -57,7 +59,7 @@ def keep_detections(
 
     Args:
       boxes: `[B, N, C, 4]`, a box of each class for each of N regions.
-      scores: `[B, N, C]` probabilities; 0 excludes a region.
+      scores: `[B, N, C]` probabilities; 0 excludes a region. Boxes without area are excluded.
       count: detections an image, over all classes.
       threshold: as in `keep_proposals`.
       least_score: detections of a lower score go.
@@ -68,7 +70,8 @@ def keep_detections(
     """
     found = tf.image.combined_non_max_suppression(
         boxes,
-        scores,
+        # Nothing is in a box that lies outside of its image, of which clipping leaves a line.
+        tf.where(boxes_lib.is_box(boxes), scores, 0.0),
         max_output_size_per_class=count,
         max_total_size=count,
         iou_threshold=threshold,

@@ -63,6 +63,30 @@ class ReadTest(CocoJsonTestCase):
         content = _changed(coco_files.instances(), "annotations", 3, iscrowd=...)
         self.assertAllEqual(self.read(content).crowds, [False] * 4)
 
+    def test_iscrowd_may_be_null(self):
+        content = _changed(coco_files.instances(), "annotations", 3, iscrowd=None)
+        self.assertAllEqual(self.read(content).crowds, [False] * 4)
+
+    @parameterized.product(area=(..., None), masks=(True, False))
+    def test_an_area_that_is_not_given_is_that_of_the_segmentation(self, area, masks):
+        triangle = [[10, 8, 40, 8, 40, 28]]
+        content = _changed(
+            coco_files.instances(), "annotations", 1, area=area, segmentation=triangle
+        )
+        content = _changed(content, "annotations", 3, area=area)
+        found = self.read(content, masks).areas
+        self.assertAllClose(found, [20.5 * 12.25, 300, 160, 400], atol=30)
+        self.assertEqual(found[3], 400)
+
+    @parameterized.parameters(
+        (...,), (None,), ([],), ([[1, 2]],), ({"size": [1, 1], "counts": [1]},), ("x",)
+    )
+    def test_where_nothing_outlines_the_object_its_area_is_that_of_the_box(self, segmentation):
+        content = _changed(
+            coco_files.instances(), "annotations", 1, area=..., segmentation=segmentation
+        )
+        self.assertEqual(self.read(content, masks=False).areas[1], 600)
+
     def test_boxes_without_area_need_no_mask(self):
         content = coco_files.instances()
         content = _changed(content, "annotations", 1, bbox=[1, 1, 0, 5], segmentation=[])
@@ -74,6 +98,43 @@ class ReadTest(CocoJsonTestCase):
         found = self.read(content)
         self.assertEqual(found.boxes.shape, (0, 4))
         self.assertEqual(found.owners.dtype, np.int64)
+
+
+class GroupsTest(CocoJsonTestCase):
+    """Categories that are only the supercategory of others, as Roboflow lists them."""
+
+    def content(self, name="things"):
+        classes = [{**each, "supercategory": name} for each in coco_files.CATEGORIES]
+        group = {"id": 0, "name": name, "supercategory": "none"}
+        return coco_files.instances() | {"categories": [group, *classes]}
+
+    def test_a_group_without_annotations_is_told_and_can_be_left_out(self):
+        found = self.read(self.content())
+        self.assertEqual(found.groups, {0})
+        self.assertEqual(found.class_names, ("things", "person", "car", "brush"))
+        self.assertAllEqual(found.classes, [3, 1, 2, 1])
+        rest = found.without(found.groups)
+        self.assertEqual((rest.class_names, rest.category_ids), (("person", "car", "brush"), (1, 3, 90)))
+        self.assertAllEqual(rest.classes, [2, 0, 1, 0])
+        self.assertEmpty(rest.groups)
+        self.assertEqual(rest.without(()).class_names, rest.class_names)
+
+    def test_a_class_may_be_called_as_its_group(self):
+        found = self.read(self.content("person"))
+        self.assertEqual(found.groups, {0})
+        self.assertEqual(found.without({0}).class_names, ("person", "car", "brush"))
+
+    def test_with_annotations_it_is_a_class(self):
+        content = _changed(self.content(), "annotations", 1, category_id=0)
+        self.assertEmpty(self.read(content).groups)
+        content = _changed(self.content("person"), "annotations", 1, category_id=0)
+        self.assert_refused(content, "category 1: expected each name once; got name 'person'")
+
+    def test_a_class_without_annotations_is_one(self):
+        # COCO's person is of the supercategory person, which is nothing but itself.
+        content = _changed(coco_files.instances(), "categories", 0, supercategory="person")
+        content["annotations"] = content["annotations"][:1]
+        self.assertEmpty(self.read(content).groups)
 
 
 class RefusedTest(CocoJsonTestCase):
@@ -95,9 +156,9 @@ class RefusedTest(CocoJsonTestCase):
         ({"bbox": None}, "annotation 11: expected .*; got bbox None"),
         ({"bbox": ...}, "annotation 11: expected .*; got no bbox"),
         ({"area": -1}, "annotation 11: expected square pixels.*; got area -1"),
-        ({"area": ...}, "annotation 11: expected .*; got no area"),
+        ({"area": True}, "annotation 11: expected square pixels.*; got area True"),
         ({"iscrowd": 2}, "annotation 11: expected 0 or 1; got iscrowd 2"),
-        ({"segmentation": []}, "annotation 11: expected polygons of x, y.*; got no polygons"),
+        ({"segmentation": []}, "annotation 11: expected polygons of x, y.*; got no polygons: .*pass detector=faster"),
         ({"segmentation": ...}, "annotation 11: expected .*; got no segmentation"),
         ({"segmentation": [[1, 2, 3, 4]]}, "annotation 11: expected .*; got a polygon of 4 numbers"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "expected .*x, y of.*; got a polygon of 7 numbers"),
@@ -112,13 +173,18 @@ class RefusedTest(CocoJsonTestCase):
         ({"id": 1}, "image 1: expected .*; got id 1 a second time"),
         ({"id": ...}, "image number 1: expected .*; got no id"),
         ({"file_name": "000000000001.jpg"}, "image 2: expected each file_name once; got file_name '0+1.jpg' a second time"),
+        ({"file_name": "e\u0301.jpg"}, "image 2: expected each file_name once; got file_name"),
         ({"file_name": " "}, "image 2: expected the path of a file; got file_name ' '"),
         ({"height": 0}, "image 2: expected pixels.*; got height 0"),
         ({"width": 4.5}, "image 2: expected pixels.*; got width 4.5"),
         ({"width": ...}, "image 2: expected .*; got no width"),
     )
     def test_image(self, changes, message):
-        self.assert_refused(_changed(coco_files.instances(), "images", 1, **changes), message)
+        content = _changed(coco_files.instances(), "images", 2, file_name="\u00e9.jpg")
+        if "\u0301" in str(changes.get("file_name")):
+            # Two spellings of one name: of the last, as it is the second to be read.
+            content["images"].reverse()
+        self.assert_refused(_changed(content, "images", 1, **changes), message)
 
     @parameterized.parameters(
         ({"id": 1}, "category 1: expected .*; got id 1 a second time"),

@@ -1,12 +1,15 @@
 """Tests of kdcl_tf.detection.coco.folder; of single values, see coco_json_test."""
 
 import os
+import pathlib
+import unicodedata
 
 import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import decoding
 from kdcl_tf.detection.coco import folder as coco_folder
+from kdcl_tf.detection.coco.layouts import NamedFiles
 from tests import coco_files
 
 
@@ -73,8 +76,114 @@ class ReadSplitTest(tf.test.TestCase):
         os.remove(os.path.join(root, "annotations", "instances_train2017.json"))
         scenes = coco_folder.read_split(root, "test", masks=True)
         self.assertAllEqual(scenes.ids, [101, 102, 103])
-        with self.assertRaisesRegex(FileNotFoundError, "instances_train2017.json' is not there"):
+        with self.assertRaisesRegex(FileNotFoundError, "expected '.*instances_train2017.json'"):
             coco_folder.read_split(root, "train", masks=True)
+
+
+class OtherLayoutsTest(tf.test.TestCase):
+    """Real folders as other programs write them."""
+
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.create_tempdir().full_path)
+        coco_files.write(self.root / "coco")
+
+    def move(self, *pairs):
+        for old, new in pairs:
+            (self.root / new).parent.mkdir(parents=True, exist_ok=True)
+            os.rename(self.root / "coco" / old, self.root / new)
+
+    def assert_same(self, found, of="train"):
+        expected = {"train": [1, 2, 3], "val": [101, 102, 103]}[of]
+        self.assertAllEqual(found.ids, expected)
+        for index, size in enumerate(found.sizes):
+            # Eagerly and in a graph, as training reads them.
+            for content in (found.images.read(index), found.images.content(index)):
+                self.assertAllEqual(decoding.rgb(tf.constant(content)).shape[:2], size)
+
+    def test_roboflow(self):
+        self.move(
+            ("train2017", "train"),
+            ("val2017", "valid"),
+            ("annotations/instances_train2017.json", "train/_annotations.coco.json"),
+            ("annotations/instances_val2017.json", "valid/_annotations.coco.json"),
+        )
+        dataset = coco_folder.read(str(self.root), masks=True)
+        self.assert_same(dataset.train)
+        self.assert_same(dataset.test, "val")
+
+    def test_cvat_with_validation_images_of_another_folder(self):
+        self.move(
+            ("annotations/instances_train2017.json", "annotations/instances_default.json"),
+            ("train2017", "images"),
+        )
+        with self.assertRaisesRegex(FileNotFoundError, "CVAT: .*pass validation_annotations=FILE"):
+            coco_folder.read(str(self.root), masks=True)
+        alone = coco_folder.read(str(self.root), masks=True, needs_test=False)
+        self.assert_same(alone.train)
+        self.assertEmpty(alone.test)
+        self.assertEqual(alone.summary()["num_test"], 0)
+        named = NamedFiles(
+            validation_annotations="coco/annotations/instances_val2017.json",
+            validation_images="coco/val2017",
+        )
+        dataset = coco_folder.read(str(self.root), masks=True, named=named)
+        self.assert_same(dataset.train)
+        self.assert_same(dataset.test, "val")
+        self.assert_same(coco_folder.read_split(str(self.root), "test", True, named), "val")
+
+    def test_images_in_one_folder_of_all(self):
+        self.move(("annotations", "annotations"), ("train2017", "images/train2017"))
+        self.move(("val2017", "images/val2017"))
+        self.assert_same(coco_folder.read(str(self.root), masks=False).test, "val")
+
+    def test_absolute_names(self):
+        content = coco_files.instances()
+        for each in content["images"][:2]:
+            each["file_name"] = str(self.root / "coco" / "train2017" / each["file_name"])
+        content["images"][2]["file_name"] = "deeper/last.jpg"
+        coco_files.write(self.root / "coco", content)
+        found = coco_folder.read(str(self.root / "coco"), masks=False).train
+        self.assert_same(found)
+        self.assertEqual(found.images.name(0), "000000000001.jpg")
+
+    def test_the_other_spelling_of_a_name(self):
+        composed, decomposed = (unicodedata.normalize(form, "\u00e9.jpg") for form in ("NFC", "NFD"))
+        content = coco_files.instances()
+        content["images"][0]["file_name"] = composed
+        coco_files.write(self.root / "coco", content)
+        folder = self.root / "coco" / "train2017"
+        os.rename(folder / composed, folder / decomposed)
+        found = coco_folder.read(str(self.root / "coco"), masks=False).train
+        self.assert_same(found)
+        self.assertEqual(found.images.name(0), decomposed)
+
+
+class GroupsTest(tf.test.TestCase):
+    """A category that is only the supercategory of others is no class."""
+
+    def setUp(self):
+        super().setUp()
+        self.root = self.create_tempdir().full_path
+        group = {"id": 0, "name": "things", "supercategory": "none"}
+        classes = [{**each, "supercategory": "things"} for each in coco_files.CATEGORIES]
+        self.contents = [
+            {**coco_files.instances(first), "categories": [group, *classes]} for first in (1, 101)
+        ]
+
+    def test_annotated_nowhere(self):
+        coco_files.write(self.root, *self.contents)
+        dataset = coco_folder.read(self.root, masks=False)
+        for scenes in (dataset.train, dataset.test, coco_folder.read_split(self.root, "test", False)):
+            self.assertEqual(scenes.class_names, ("person", "car", "brush"))
+            self.assertAllEqual(scenes.classes, [0, 1, 0, 2])
+
+    def test_annotated_in_one_split_it_is_a_class_in_both(self):
+        self.contents[0]["annotations"][0]["category_id"] = 0
+        coco_files.write(self.root, *self.contents)
+        dataset = coco_folder.read(self.root, masks=False)
+        for scenes in (dataset.train, dataset.test, coco_folder.read_split(self.root, "test", False)):
+            self.assertEqual(scenes.class_names, ("things", "person", "car", "brush"))
 
 
 class RefusedTest(tf.test.TestCase):
@@ -92,7 +201,7 @@ class RefusedTest(tf.test.TestCase):
         self.assert_refused(FileNotFoundError, "folder '/nowhere' is not there")
 
     def test_no_annotations(self):
-        self.assert_refused(FileNotFoundError, "instances_train2017.json' is not there")
+        self.assert_refused(FileNotFoundError, "instances_train2017.json .*pass train_annotations")
 
     def test_missing_images(self):
         coco_files.write(self.root)

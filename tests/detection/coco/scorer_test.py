@@ -57,14 +57,27 @@ class ResultTest(CocoScorerTestCase):
         kinds = ("box", "mask") if masked else ("box",)
         # Areas are 251, 600 and 160 square pixels: all small.
         nothing = ("ap_medium", "ap_large")
-        expected = {f"{k}_{n}": None if n in nothing else 1.0 for k in kinds for n in NAMES}
+        names = (*NAMES, *(f"ap/{name}" for name in self.scenes.class_names))
+        expected = {f"{k}_{n}": None if n in nothing else 1.0 for k in kinds for n in names}
         self.assertEqual(scorer.result(), expected)
 
     def test_perfect_detections_in_real_scenes(self):
         scenes = coco_folder.read(coco_files.mini(), masks=True).train
         scorer = coco_scorer.CocoScorer(scenes, masks=True)
         add_truth(scorer, scenes, True)
-        self.assertEqual(set(scorer.result().values()), {1.0})
+        found = scorer.result()
+        for kind in ("box", "mask"):
+            self.assertEqual({found[f"{kind}_{name}"] for name in NAMES}, {1.0})
+        for name in scenes.class_names:
+            self.assertAlmostEqual(found[f"mask_ap/{name}"], 1.0, msg=name)
+
+    def test_of_a_class_without_objects_there_is_no_figure(self):
+        scenes = self.scenes.take([2])
+        scorer = coco_scorer.CocoScorer(scenes)
+        add_truth(scorer, scenes, False)
+        found = scorer.result()
+        shown = {"person": None, "car": None, "brush": 1.0}
+        self.assertEqual({name: found[f"box_ap/{name}"] for name in shown}, shown)
 
     def test_a_hand_made_case(self):
         """The only person: 10..40 x 8..28. Boxes moved by 5 overlap in 25 / 35 = 0.714."""

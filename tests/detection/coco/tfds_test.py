@@ -25,7 +25,7 @@ def prepare(root, data_dir, file_format="tfrecord"):
     def generators(_):
         return {
             name: builder._generate_examples(root, root, split, boxes, None)
-            for name, split in zip(coco_tfds.SPLITS.values(), coco_folder.SPLITS.values())
+            for name, split in zip(coco_tfds.SPLITS.values(), ("train2017", "val2017"))
         }
 
     with mock.patch.object(builder, "_split_generators", generators):

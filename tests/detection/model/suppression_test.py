@@ -119,6 +119,13 @@ class KeepDetectionsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(found["scores"], [[0.9, 0.3, 0.0]])
         self.assertAllEqual(found["classes"], [[0, 1, 0]])
 
+    def test_boxes_without_area_are_never_kept(self):
+        # As clipping leaves them of what lies outside of the image: a line, or a point.
+        boxes = [[[0, 3, 0, 9]], [[7, 7, 7, 7]], [[0, 0, 9, 1e-4]], [[1, 1, 5, 5]]]
+        found = self._keep(boxes, [[0.9], [0.8], [0.7], [0.2]])
+        self.assertAllEqual(found["valid"], [[True, False, False]])
+        self.assertAllEqual(found["boxes"][0][0], [1, 1, 5, 5])
+
     def test_nothing_is_sure_enough(self):
         found = self._keep([[[0, 0, 9, 9]]] * 4, [[0.01]] * 4)
         self.assertAllEqual(found["valid"], [[False] * 3])

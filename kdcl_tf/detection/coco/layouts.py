@@ -1,0 +1,161 @@
+"""Where a folder keeps the annotations and images of a split: COCO's own layout, and others'.
+
+| layout | annotations | images |
+|---|---|---|
+| COCO | `annotations/instances_train2017.json`, `..._val2017.json`; also 2014, or no year | `train2017`, `val2017`, also in `images` |
+| Roboflow | `train/_annotations.coco.json`, `valid/...`, `test/...` | beside them |
+| CVAT | `annotations/instances_default.json`, or `..._Train.json` and `..._Validation.json` | `images`, also in a folder of the subset's name |
+
+A file of annotations that is named by itself needs no layout.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+# What tells the two splits of a data set apart here, and in messages.
+SPLITS = {"train": "train", "test": "validation"}
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitFiles:
+    """The files of one split.
+
+    Attributes:
+      annotations: the file of instances.
+      folders: where its images may be; the first that has the first image is taken.
+    """
+
+    annotations: pathlib.Path
+    folders: tuple[pathlib.Path, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedFiles:
+    """Files and folders that a user names, "" where the layout decides.
+
+    A path is looked for in the data set's folder first, then from the current one.  A file of
+    annotations without a folder of images has its images beside it.
+    """
+
+    train_images: str = ""
+    train_annotations: str = ""
+    validation_images: str = ""
+    validation_annotations: str = ""
+
+    def __bool__(self) -> bool:
+        return any(dataclasses.astuple(self))
+
+    def check(self) -> None:
+        """Raises ValueError for images without annotations."""
+        for split in SPLITS.values():
+            images, annotations = self._of(split)
+            if images and not annotations:
+                raise ValueError(
+                    f"{split}_images={images}: expected {split}_annotations, the file that "
+                    "describes them; got none"
+                )
+
+    def find(self, root: pathlib.Path, split: str) -> SplitFiles | None:
+        """The files of a split, "train" or "test", or None when none are named."""
+        images, annotations = self._of(SPLITS[split])
+        if not annotations:
+            return None
+        annotations = _existing(root, annotations)
+        return SplitFiles(annotations, (_existing(root, images) if images else annotations.parent,))
+
+    def _of(self, split):
+        return getattr(self, f"{split}_images"), getattr(self, f"{split}_annotations")
+
+
+def find(root: pathlib.Path, split: str, named: NamedFiles = NamedFiles()) -> SplitFiles:
+    """The files of a split of a folder.
+
+    Args:
+      root: the folder.
+      split: "train" or "test".
+      named: files that go before those of the layout.
+
+    Raises:
+      FileNotFoundError: in one line, when no layout fits, or the one that fits has no such split.
+    """
+    files = find_or_none(root, split, named)
+    if files:
+        return files
+    layout, name = _layout(root), SPLITS[split]
+    if layout:
+        raise FileNotFoundError(
+            f"'{root}' is laid out as {layout}: expected "
+            f"'{_choices(layout, split)[0][0]}' for the {name} images; got none of that name: add "
+            f"it, or pass {name}_annotations=FILE{_OR_ON_TRAIN[split]}"
+        )
+    raise FileNotFoundError(
+        f"'{root}': expected annotations/instances_train2017.json and train2017 (COCO), "
+        "train/_annotations.coco.json (Roboflow), or annotations/instances_default.json and images "
+        f"(CVAT); got none of these: pass {name}_annotations=FILE and {name}_images=FOLDER"
+    )
+
+
+def find_or_none(root: pathlib.Path, split: str, named: NamedFiles) -> SplitFiles | None:
+    """As `find`, but None where the split has no files."""
+    files, layout = named.find(root, split), _layout(root)
+    if files or not layout:
+        return files
+    for annotations, folders in _choices(layout, split):
+        if (root / annotations).is_file():
+            return SplitFiles(root / annotations, tuple(root / each for each in folders))
+    return None
+
+
+_OR_ON_TRAIN = {"train": "", "test": ", or pass evaluate_on=train"}
+
+
+def _coco(split, year):
+    name = f"{split}{year}"
+    return f"annotations/instances_{name}.json", (name, f"images/{name}", "images")
+
+
+def _roboflow(split):
+    return f"{split}/_annotations.coco.json", (split,)
+
+
+def _cvat(subset):
+    return f"annotations/instances_{subset}.json", ("images", f"images/{subset}", subset)
+
+
+# By layout and split: files of annotations, and the folders of their images.  The first file
+# that is there counts.
+_LAYOUTS = {
+    **{
+        f"COCO {year}".strip(): {
+            "train": (_coco("train", year),),
+            "test": (_coco("val", year), *([_coco("validation", ""), _coco("test", "")] * (not year))),
+        }
+        for year in ("2017", "2014", "")
+    },
+    "Roboflow": {"train": (_roboflow("train"),), "test": (_roboflow("valid"), _roboflow("test"))},
+    "CVAT": {
+        "train": (_cvat("Train"), _cvat("default")),
+        "test": (_cvat("Validation"), _cvat("Test")),
+    },
+}
+
+
+def _layout(root):
+    """The name of the first layout of which a file is there, or None."""
+    for layout, splits in _LAYOUTS.items():
+        for choices in splits.values():
+            if any((root / annotations).is_file() for annotations, _ in choices):
+                return layout
+    return None
+
+
+def _choices(layout, split):
+    return _LAYOUTS[layout][split]
+
+
+def _existing(root, path):
+    """A user's path: in the folder, or else from the current one."""
+    path = pathlib.Path(path).expanduser()
+    return root / path if (root / path).exists() or not path.exists() else path
