@@ -143,7 +143,7 @@ class EvaluateTest(tf.test.TestCase):
             ((f"--workdir={run}", "--analysis=loss_gap"), "--workdir=BASELINE,OTHER"),
             ((f"--workdir={run}", f"--model={model}"), "exactly one of"),
             ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "a step of the noise"),
-            ((f"--workdir={run}", "--plot=/nowhere/a.png"), "in a folder that exists; got /nowhere/a.png: make /nowhere"),
+            ((f"--workdir={run}", "--plot=/nowhere/a.png"), "make /nowhere"),
         ):
             _, stderr, status = _main(*arguments)
             self.assertEqual(status, 1)

@@ -102,9 +102,9 @@ def find_or_none(root: pathlib.Path, split: str, named: NamedFiles) -> SplitFile
     files, layout = named.find(root, split), _layout(root)
     if files or not layout:
         return files
-    for annotations, folders in _choices(layout, split):
-        if (root / annotations).is_file():
-            return SplitFiles(root / annotations, tuple(root / each for each in folders))
+    for listed, folders in _choices(layout, split):
+        if (root / listed).is_file():
+            return SplitFiles(root / listed, tuple(root / each for each in folders))
     return None
 
 
