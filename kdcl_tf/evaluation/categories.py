@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kdcl_tf.evaluation.scores import hits
 from kdcl_tf.training import figures
 
 _SHOWN = 12
@@ -19,9 +20,9 @@ def accuracy_by_category(logits, labels):
     """
     logits, labels = np.asarray(logits), np.asarray(labels)
     classes = logits.shape[1]
-    hits = np.bincount(labels, weights=logits.argmax(axis=1) == labels, minlength=classes)
+    correct = np.bincount(labels, weights=hits(logits, labels), minlength=classes)
     images = np.bincount(labels, minlength=classes)
-    return np.divide(hits, images, out=np.full(classes, np.nan), where=images > 0)
+    return np.divide(correct, images, out=np.full(classes, np.nan), where=images > 0)
 
 
 def compare(first, second):

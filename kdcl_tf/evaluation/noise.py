@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kdcl_tf.evaluation.scores import log_softmax
+from kdcl_tf.evaluation.scores import hits, log_softmax
 from kdcl_tf.training import figures
 
 
@@ -52,7 +52,7 @@ def noise_curves(predictors, split, deviations, draws=10, seed=0, batch_size=256
 def _count(result, level, draw, logits, labels):
     log_probabilities = log_softmax(logits)
     result["nll"][level, draw] -= log_probabilities[np.arange(len(labels)), labels].sum()
-    result["accuracy"][level, draw] += (log_probabilities.argmax(axis=1) == labels).sum()
+    result["accuracy"][level, draw] += hits(logits, labels).sum()
 
 
 def plot(curves, deviations, path):
