@@ -18,12 +18,14 @@ class CohortMetrics:
     """All metrics of a cohort; those of a student have names that start with the student's.
 
     `loss` and the two losses of each student are what the optimizer sees: weighted by
-    `sample_weight` and averaged over examples.  Accuracies are not weighted.  Keras ignores
-    the metrics of nested models, so the cohort owns them all.
+    `sample_weight` and averaged over examples.  Accuracies are not weighted.  A prediction
+    is among the top k if fewer than k other classes have a logit as large as the true one's
+    or larger, so that ties count against it, and NaN is a miss.  Keras ignores the metrics of
+    nested models, so the cohort owns them all.
 
     Args:
       students: names, in order.
-      num_classes: C; where it is below 5, every prediction counts as one of the "top 5".
+      num_classes: C; where it is 5 or less, only NaN is not among the "top 5".
 
     Attributes:
       loss: the mean of the whole loss.
@@ -34,7 +36,6 @@ class CohortMetrics:
 
     def __init__(self, students: Sequence[str], num_classes: int):
         self._students = students
-        self._top = min(5, num_classes)
         self.loss = keras.metrics.Mean(name="loss")
         self.ensemble = keras.metrics.Mean(name="ensemble_accuracy")
         self.own = {
@@ -98,7 +99,7 @@ class CohortMetrics:
         for row, kinds in enumerate(self.own.values()):
             logits = step.logits[row]
             kinds["accuracy"].update_state(_hits(logits, classes))
-            kinds["top_5_accuracy"].update_state(tf.math.in_top_k(classes, logits, self._top))
+            kinds["top_5_accuracy"].update_state(_hits(logits, classes, top=5))
             kinds["cross_entropy"].update_state(step.cross_entropy[row])
             kinds["distillation_loss"].update_state(step.distillation_loss[row])
         for row, metric, weighted in self._copies:
@@ -106,8 +107,13 @@ class CohortMetrics:
             metric.update_state(labels, step.logits[row], sample_weight=weight)
 
 
-def _hits(scores, classes):
-    return tf.cast(tf.argmax(scores, axis=-1, output_type=tf.int32) == classes, tf.float32)
+def _hits(scores, classes, top=1):
+    """`[B]`, 1.0 where the true class is among the best `top`, else 0.0; see `CohortMetrics`."""
+    of_true = tf.gather(scores, classes, axis=-1, batch_dims=1)[:, tf.newaxis]
+    # Not `>=`: NaN is not less than anything, and counts as larger.
+    rivals = tf.reduce_sum(tf.cast(~(scores < of_true), tf.int32), axis=-1) - 1
+    is_number = ~tf.math.is_nan(of_true[:, 0])
+    return tf.cast((rivals < top) & is_number, tf.float32)
 
 
 def _listed(metrics):

@@ -15,8 +15,8 @@ class Step(NamedTuple):
     """The tensors of one step.
 
     The first M of N rows belong to the students; the others to companions, which train along
-    and learn from the labels alone.  Losses are in nats, weighted by `sample_weight`.  A weight of 0
-    leaves a loss out, even an infinite one.
+    and learn from the labels alone.  Losses are in nats, weighted by `sample_weight`.  A weight
+    of 0 leaves a loss out, even an infinite one.
 
     Attributes:
       logits: `[N, B, C]` float32.

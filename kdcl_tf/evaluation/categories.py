@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kdcl_tf.evaluation.scores import hits
 from kdcl_tf.training import figures
 
 _SHOWN = 12
@@ -25,9 +26,9 @@ def accuracy_by_category(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
     """
     logits, labels = np.asarray(logits), np.asarray(labels)
     classes = logits.shape[1]
-    hits = np.bincount(labels, weights=logits.argmax(axis=1) == labels, minlength=classes)
+    correct = np.bincount(labels, weights=hits(logits, labels), minlength=classes)
     images = np.bincount(labels, minlength=classes)
-    return np.divide(hits, images, out=np.full(classes, np.nan), where=images > 0)
+    return np.divide(correct, images, out=np.full(classes, np.nan), where=images > 0)
 
 
 def compare(first: np.ndarray, second: np.ndarray) -> dict[str, int | np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
-from kdcl_tf.evaluation.scores import log_softmax
+from kdcl_tf.evaluation.scores import hits, log_softmax
 from kdcl_tf.training import figures
 
 
@@ -72,7 +72,7 @@ def _count(
     """Adds a batch to the sums of a student."""
     log_probabilities = log_softmax(logits)
     result["nll"][level, draw] -= log_probabilities[np.arange(len(labels)), labels].sum()
-    result["accuracy"][level, draw] += (log_probabilities.argmax(axis=1) == labels).sum()
+    result["accuracy"][level, draw] += hits(logits, labels).sum()
 
 
 def plot(

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 
 def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, float | int]:
-    """Accuracy, likelihood and calibration.
+    """Accuracy, as `hits` counts it, likelihood and calibration.
 
     Args:
       logits: `[N, C]`, N >= 1.
@@ -19,16 +19,31 @@ def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, float | int]:
     labels = np.asarray(labels)
     log_probabilities = log_softmax(logits)
     of_label = log_probabilities[np.arange(len(labels)), labels]
-    predicted = np.argmax(logits, axis=1)
-    better = (log_probabilities > of_label[:, None]).sum(axis=1)
+    correct = hits(logits, labels)
     confidence = np.exp(log_probabilities.max(axis=1))
     return {
-        "top_1": float((predicted == labels).mean()),
-        "top_5": float((better < 5).mean()),
+        "top_1": float(correct.mean()),
+        "top_5": float(hits(logits, labels, top=5).mean()),
         "nll": float(-of_label.mean()),
-        "ece": expected_calibration_error(confidence, predicted == labels),
+        "ece": expected_calibration_error(confidence, correct),
         "examples": len(labels),
     }
+
+
+def hits(logits: ArrayLike, labels: ArrayLike, top: int = 1) -> np.ndarray:
+    """Whether the true class is among the best `top`: `[N]` bool.
+
+    It is if fewer than `top` other classes have a logit as large as its own or larger, so that
+    ties count against it.  NaN counts as larger, and is never a hit.
+
+    Args:
+      logits: `[N, C]`.
+      labels: `[N]` integer classes.
+    """
+    logits = np.asarray(logits)
+    of_label = np.take_along_axis(logits, np.asarray(labels)[:, None], axis=1)
+    rivals = (~(logits < of_label)).sum(axis=1) - 1
+    return (rivals < top) & ~np.isnan(of_label[:, 0])
 
 
 def log_softmax(logits: ArrayLike) -> np.ndarray:

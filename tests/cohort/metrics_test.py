@@ -70,6 +70,34 @@ class KnownValuesTest(tf.test.TestCase, parameterized.TestCase):
         }
         self.assertAllClose(found, expected)
 
+    @parameterized.parameters(
+        # A constant row, NaN, a tie for the first place, and for the fifth; -inf of its class.
+        ([0.0] * 8, 0.0, 0.0),
+        ([np.nan] * 8, 0.0, 0.0),
+        ([5.0, 5.0, 0, 0, 0, 0, 0, 0], 0.0, 1.0),
+        ([1.0, 2, 2, 2, 2, 1, 0, 0], 0.0, 0.0),
+        ([1.0, 2, 2, 2, 2, 0, 0, 0], 0.0, 1.0),
+        ([1.0, np.nan, 0, 0, 0, 0, 0, 0], 0.0, 1.0),
+        ([-np.inf] * 7 + [1.0], 0.0, 0.0),
+        ([0.0] + [-np.inf] * 7, 1.0, 1.0),
+    )
+    def test_ties_and_nan_are_no_hits(self, row, top_1, top_5):
+        metrics = metrics_lib.CohortMetrics(("z", "a"), 8)
+        metrics.add(["accuracy"], ["accuracy"])
+        labels = tf.constant([0, 0])
+        metrics.update(_step(np.tile(row, [2, 2, 1])), tf.constant([row, row]), labels, None)
+        found = _results(metrics)
+        for name in ("z_accuracy", "ensemble_accuracy", "z_weighted_accuracy"):
+            self.assertEqual(found[name], top_1, name)
+        self.assertEqual(found["z_top_5_accuracy"], top_5)
+
+    def test_of_few_classes_only_nan_is_not_among_the_top_5(self):
+        metrics = metrics_lib.CohortMetrics(("z", "a"), 3)
+        logits = np.stack([np.zeros([2, 3]), np.full([2, 3], np.nan)])
+        metrics.update(_step(logits), tf.zeros([2, 3]), tf.constant([0, 2]), None)
+        found = _results(metrics)
+        self.assertEqual((found["z_top_5_accuracy"], found["a_top_5_accuracy"]), (1.0, 0.0))
+
     def test_batches_count_by_their_examples(self):
         metrics = self._updated(self.labels)
         one = _step(self.logits[:, :1])
@@ -129,8 +157,8 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters("accuracy", "acc")
     def test_accuracy_is_always_there_and_weighted_only_when_asked(self, name):
         self.assertEmpty(self._added([name]))
-        # The second student's tie goes to class 0, the label.
-        expected = {"z_weighted_accuracy": 0.75, "a_weighted_accuracy": 0.25}
+        # The second student has a tie where the label is class 0: no hit.
+        expected = {"z_weighted_accuracy": 0.75, "a_weighted_accuracy": 0.0}
         self.assertAllClose(self._added([name], [name]), expected)
 
     def test_adding_replaces_what_was_added(self):

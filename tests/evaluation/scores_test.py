@@ -4,6 +4,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.evaluation import expected_calibration_error, scores
+from kdcl_tf.evaluation.scores import hits
 
 
 class ScoresTest(parameterized.TestCase):
@@ -33,6 +34,31 @@ class ScoresTest(parameterized.TestCase):
         first, second = scores(logits, labels), scores(logits[order], labels[order])
         for name, value in first.items():
             self.assertAlmostEqual(value, second[name], msg=name)
+
+
+class HitsTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ([3.0, 1.0, 2.0], 0, 1, True),
+        ([3.0, 3.0, 2.0], 0, 1, False),
+        ([3.0, 3.0, 2.0], 0, 2, True),
+        ([0.0] * 6, 0, 5, False),
+        ([0.0] * 5, 0, 5, True),
+        ([np.nan] * 6, 0, 5, False),
+        ([np.nan] * 3, 0, 5, False),
+        ([1.0, np.nan, 0.0], 0, 1, False),
+        ([1.0, np.nan, 0.0], 0, 2, True),
+        ([-np.inf, 1.0, -np.inf], 0, 2, False),
+        ([0.0, -np.inf, -np.inf], 0, 1, True),
+        ([np.inf, 1.0], 0, 1, True),
+    )
+    def test_ties_and_nan_count_against_a_prediction(self, logits, label, top, wanted):
+        self.assertEqual(hits(np.array([logits]), [label], top).tolist(), [wanted])
+
+    def test_a_constant_prediction_scores_nothing(self):
+        found = scores(np.zeros([4, 10]), [0, 1, 2, 3])
+        self.assertEqual((found["top_1"], found["top_5"]), (0.0, 0.0))
+        self.assertAlmostEqual(found["nll"], np.log(10))
+        self.assertAlmostEqual(found["ece"], 0.1)
 
 
 class ExpectedCalibrationErrorTest(parameterized.TestCase):

@@ -21,10 +21,14 @@ class CLNN(Branched):
 
     The original weighs both losses, cross-entropy and soft targets, with 1/2.  Here the
     cross-entropy has weight 1, as in every method, and the soft targets have
-    `distillation_weight`.  With `distillation_weight=1` all gradients of the losses are twice
-    the original's: without weight decay that is the original with twice the learning rate.
-    Weight decay does not scale with the losses, and is half as strong relative to their
-    gradients as in the original with the same coefficient.
+    `distillation_weight`.  With `distillation_weight=1` the gradient of the losses is 2 g where
+    the original's is g.  With a learning rate r and a coefficient d of weight decay that is
+    added to the gradient (`CoupledSGD`), a step here is
+
+        r (2 g + d w) = 2 r (g + d / 2 w),
+
+    the original's with the rate 2 r and the decay d / 2.  So the original's steps of rate r
+    and decay d, with any momentum, are those of rate r / 2 and decay 2 d here.
 
     Args:
       students: heads, see `Branched`; four in the paper, in a binary tree.

@@ -6,6 +6,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.methods import CLNN
+from kdcl_tf.training.optimizers import CoupledSGD
 from tests.branches import CLASSES, IMAGE, tree
 
 _RATE = 0.3
@@ -66,6 +67,31 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
             variable.assign_sub(_RATE * gradient)
         for found, wanted in zip(cohort.trainable_variables, variables, strict=True):
             self.assertAllClose(found, wanted, atol=2e-6, msg=found.path)
+
+    def test_half_the_rate_and_twice_the_decay_are_the_original(self):
+        cohort, twin = CLNN(tree((2, 4))), CLNN(tree((2, 4)))
+        twin.set_weights(cohort.get_weights())
+        rate, decay, momentum = 0.3, 0.1, 0.9
+        cohort.compile(
+            CoupledSGD(rate / 2, momentum=momentum, coupled_weight_decay=2 * decay)
+        )
+        variables = twin.trainable_variables
+        velocities = [tf.zeros_like(each.value) for each in variables]
+        for examples in (7, 5, 6):
+            images, labels = _batch(examples)
+            cohort.train_on_batch(images, labels)
+            with tf.GradientTape() as tape:
+                # Both losses weighed with 1/2.
+                loss = _loss_by_hand(twin.network, images, labels, 2.0, 1.0) / 2.0
+            gradients = tape.gradient(loss, variables)
+            velocities = [
+                momentum * velocity + gradient + decay * variable
+                for velocity, gradient, variable in zip(velocities, gradients, variables)
+            ]
+            for variable, velocity in zip(variables, velocities):
+                variable.assign_sub(rate * velocity)
+        for found, expected in zip(cohort.trainable_variables, variables, strict=True):
+            self.assertAllClose(found, expected, atol=2e-5, msg=found.path)
 
     def test_the_gradient_into_the_trunk_is_a_quarter_of_the_sum_over_heads(self):
         cohort = CLNN(tree((2, 4)), distillation_weight=0.0)
