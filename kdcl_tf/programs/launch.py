@@ -67,8 +67,8 @@ def _as_chief(settings, cluster, path, train, report):
         workdir.check(settings)
         workdir.claim()
         # Once more, for what another process has written while this one waited.
-        workdir.check(settings)
-        result = workdir.complete_result
+        is_moved = workdir.check(settings)
+        result = None if is_moved else workdir.complete_result
     try:
         if cluster:
             _meet(cluster, settings, result is not None)

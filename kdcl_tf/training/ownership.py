@@ -9,7 +9,7 @@ from typing import Any
 from kdcl_tf import identity
 from kdcl_tf.identity import FORMAT, Identity
 from kdcl_tf.training import manifests
-from kdcl_tf.training.settings import MACHINE_SETTINGS, TrainingSettings
+from kdcl_tf.training.settings import MACHINE_SETTINGS, TrainingSettings, is_moved
 
 __all__ = ["FORMAT_LINE", "check_data", "check_settings", "read_flags", "read_format"]
 
@@ -24,11 +24,12 @@ def check_settings(
     result: Mapping[str, Any] | None,
     settings: TrainingSettings,
     free: Collection[str] = (),
-) -> None:
+) -> bool:
     """Refuses a folder that holds another run.
 
-    The settings of the machine may differ, since they do not decide the run's numbers.  A run
-    from before a flag existed is taken to have had its default.
+    The settings of the machine may differ, since they do not decide the run's numbers, and paths
+    of data, which `check_data` compares.  A run from before a flag existed is taken to have had
+    its default.
 
     Args:
       path: the folder.
@@ -36,10 +37,14 @@ def check_settings(
       settings: of the run that the folder should hold.
       free: names of further settings that may differ.
 
+    Returns:
+      Whether the data lies elsewhere now: then only `check_data` can tell whose run it is.
+
     Raises:
       ValueError: for a run of another format or program, or of other flags, naming each with
         both values; for a folder whose run cannot be told; and for damaged files.
     """
+    moved = False
     for found, before in _recorded(path, result):
         if found != FORMAT:
             raise ValueError(
@@ -47,7 +52,8 @@ def check_settings(
                 "of this version of kdcl_tf: pass another --workdir, or continue it with the "
                 "version that began it (its log and exported models stay readable)"
             )
-        _compare(path, dict(before), settings, free)
+        moved |= _compare(path, dict(before), settings, free)
+    return moved
 
 
 def check_data(path: pathlib.Path, result: Mapping[str, Any] | None, now: Identity) -> str:
@@ -117,16 +123,23 @@ def _compare(path, before, settings, free):
         )
     for name, text in settings.default_flags().items():
         before.setdefault(name, text)
-    differ = [
-        f"--{name}={before.get(name, '(absent)')} (now {flags.get(name, '(absent)')})"
+    names = [
+        name
         for name in {**before, **flags}
         if name not in (*MACHINE_SETTINGS, *free) and before.get(name) != flags.get(name)
+    ]
+    moved = [name for name in names if is_moved(name, before.get(name), flags.get(name))]
+    differ = [
+        f"--{name}={before.get(name, '(absent)')} (now {flags.get(name, '(absent)')})"
+        for name in names
+        if name not in moved
     ]
     if differ:
         raise ValueError(
             f"workdir {path} was made with other flags: {', '.join(differ)}; pass those, or "
             "another --workdir"
         )
+    return bool(moved)
 
 
 def read_flags(path: str | pathlib.Path) -> dict[str, str]:
@@ -134,7 +147,7 @@ def read_flags(path: str | pathlib.Path) -> dict[str, str]:
     path = pathlib.Path(path)
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     flags = [line[2:].partition("=") for line in lines if line.startswith("--")]
     return {name: value for name, _, value in flags}
 

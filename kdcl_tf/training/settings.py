@@ -14,6 +14,15 @@ PRECISIONS = tuple(POLICIES)
 STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
 # Where and on what a run computes, not what it computes: these may change when it is continued.
 MACHINE_SETTINGS = ("strategy", "storage")
+# Where data lies.  It may move: whether it is the same data is told by its digest.
+PATH_SETTINGS = (
+    "dataset",
+    "train_images",
+    "train_annotations",
+    "validation_images",
+    "validation_annotations",
+)
+_PATH_KINDS = ("folder:", "tfrecord:", "coco:")
 
 
 class TrainingSettings:
@@ -101,6 +110,15 @@ class TrainingSettings:
             kind = float if field.name in floats else type(field.default)
             if kind in (float, tuple):
                 object.__setattr__(self, field.name, kind(getattr(self, field.name)))
+
+
+def is_moved(name: str, before: str | None, now: str | None) -> bool:
+    """Whether a setting, as text, names the data by another path than before."""
+    if name not in PATH_SETTINGS or not before or not now or before == now:
+        return False
+    if name != "dataset":
+        return True
+    return any(before.startswith(kind) and now.startswith(kind) for kind in _PATH_KINDS)
 
 
 def as_text(value: object) -> str:

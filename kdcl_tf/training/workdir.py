@@ -125,9 +125,13 @@ class Workdir:
                 "more is written there; the same command begins again"
             )
 
-    def check(self, settings: TrainingSettings, free: Collection[str] = ()) -> None:
-        """Refuses a folder that holds another run, see `ownership.check_settings`."""
-        ownership.check_settings(self.path, self.result, settings, free)
+    def check(self, settings: TrainingSettings, free: Collection[str] = ()) -> bool:
+        """Refuses a folder that holds another run, see `ownership.check_settings`.
+
+        Returns:
+          Whether the data lies elsewhere now, so that only `check_data` can tell.
+        """
+        return ownership.check_settings(self.path, self.result, settings, free)
 
     def check_data(self, now: Identity) -> str:
         """Refuses to continue a run on other data, see `ownership.check_data`."""

@@ -21,6 +21,7 @@ class _Settings(TrainingSettings):
     seed: int = 0
     epochs: int = 3
     storage: str = ""
+    dataset: str = "folder:/old"
 
 
 def _identity(settings=_Settings(), data=_DATA, versions=None):
@@ -99,6 +100,13 @@ class OwnershipTest(parameterized.TestCase):
         renamed = {**_DATA, "classes": ["ape", "cat"]}
         with self.assertRaisesRegex(ValueError, "classes 'bee' are gone; classes 'cat' are new"):
             self.workdir.check_data(_identity(data=renamed))
+
+    def test_data_may_move_and_a_set_of_another_kind_is_another(self):
+        self._save()
+        self.assertFalse(self.workdir.check(_Settings()))
+        self.assertTrue(self.workdir.check(_Settings(dataset="folder:/new")))
+        for other in ("tfrecord:/old", "cifar100"):
+            self._assert_refused(rf"--dataset=folder:/old \(now {other}\)", _Settings(dataset=other))
 
     def test_other_versions_are_told_and_it_goes_on(self):
         self._save()
