@@ -42,6 +42,8 @@ __all__ = [
 # Nats by which the loss of the solver's weights may exceed the best student's: on logits of
 # scale 1 to 10 it does by less than 3e-5.
 _NO_WORSE = 1e-4
+# What rounding may add to that, relative to the largest logit.
+_ROUNDING = 1e-6
 # The duality gap below which the best student alone counts as the optimum.
 _CERTIFIED_GAP = 5e-4
 
@@ -81,11 +83,12 @@ def linear_weights(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """The weights of `linear`: the minimiser of Eq. 5 for every example.
 
     The problem is convex, and the duality gap `<w, grad> - min(grad)` certifies a solution.
-    The gap is at most 1e-3 where the logits of an example span up to 100, and up to spans of
-    500 at most the larger of 1e-3 and float32's resolution, 1e-7 times the square of the span.
-    This was measured with up to 8 students, duplicates and masked classes among them.  For any
-    logits the loss is at most 1e-4, and rounding, above the best student's.  With masked classes
-    span, gap and loss are those of the classes that no student masks.
+    For up to 8 students, duplicates and masked classes among them, and logits of an example that
+    span up to 500, the gap is at most the larger of 1e-3 and 4e-7 times the square of the span,
+    a few times what float32 resolves.  Of 106,129 random examples, with 2 to 1000 classes, two
+    exceeded a quarter of that or 1e-3, and none of a span up to 100 had more than 5e-4.  For any logits the
+    loss is at most 1e-4, and rounding, above the best student's.  With masked classes span, gap
+    and loss are those of the classes that no student masks.
 
     Returns:
       `[B, M]`, on the simplex.
@@ -248,8 +251,9 @@ def _linear_weights(students, excluded):
     usable = excluded == tf.reduce_all(excluded, axis=-1, keepdims=True)
     corner = tf.argmin(tf.where(usable, losses, np.inf), axis=-1)
     corner = tf.one_hot(corner, students.shape[1])
+    largest = tf.reduce_max(tf.where(students > simplex.MASKED, tf.abs(students), 0.0), [1, 2])
     certified = (alone <= mixed) & (_duality_gap(students, corner) <= _CERTIFIED_GAP)
-    solved = (mixed < alone + _NO_WORSE) & ~certified
+    solved = (mixed < alone + _NO_WORSE + _ROUNDING * largest) & ~certified
     weights = tf.where(solved[:, tf.newaxis], weights, corner)
     lost = tf.reduce_sum(tf.where(usable, 0.0, weights), axis=-1, keepdims=True)
     return tf.stop_gradient(tf.where(usable, weights, 0.0) + lost * corner)

@@ -12,12 +12,15 @@ from numpy_targets import as_probabilities, cross_entropy, random_logits, softma
 
 class LinearWeightsTest(tf.test.TestCase, parameterized.TestCase):
     def _gap(self, logits, dense):
-        """The duality gap of Eq. 5 in float64."""
+        return self._gaps(logits, dense).max()
+
+    def _gaps(self, logits, dense):
+        """The duality gap of Eq. 5 of each example, in float64."""
         logits = np.asarray(logits, np.float32).astype(np.float64)
         weights = targets.linear_weights(logits, dense).numpy().astype(np.float64)
         residual = softmax(np.einsum("bm,mbc->bc", weights, logits)) - dense
         gradient = np.einsum("mbc,bc->bm", logits, residual)
-        return ((weights * gradient).sum(-1) - gradient.min(-1)).max()
+        return (weights * gradient).sum(-1) - gradient.min(-1)
 
     @parameterized.product(students=(2, 3, 4, 5), classes=(2, 10, 100, 1000), soft=(False, True))
     def test_random_logits_of_scale_1_to_10(self, students, classes, soft):
@@ -25,6 +28,26 @@ class LinearWeightsTest(tf.test.TestCase, parameterized.TestCase):
         logits = np.concatenate([scale * logits for scale in (1.0, 3.0, 10.0)], axis=1)
         dense = np.tile(as_probabilities(labels, classes), [3, 1])
         self.assertLess(self._gap(logits, dense), 1e-3)
+
+    @parameterized.parameters(2, 3, 4, 8)
+    def test_the_stated_gap_up_to_spans_of_500(self, students):
+        rng = np.random.default_rng(students)
+        kinds = [
+            rng.normal(size=[students, 30, 10]),
+            rng.standard_t(3.0, size=[students, 30, 10]),
+            rng.choice([-1.0, 1.0], size=[students, 30, 10]),
+        ]
+        copies = rng.integers((students + 1) // 2, size=students)
+        kinds += [kind[copies] for kind in kinds]
+        kinds += [kind + 1e-3 * rng.normal(size=kind.shape) for kind in kinds[3:]]
+        logits = np.concatenate([s * k for k in kinds for s in (10.0, 60.0, 100.0, 200.0)], 1)
+        labels = rng.integers(10, size=logits.shape[1])
+        of_label = np.take_along_axis(logits, np.tile(labels, [students, 1])[..., None], -1)
+        span = np.ptp(logits - of_label, axis=(0, 2))
+        is_within = span <= 500
+        self.assertGreater((is_within & (span > 300)).sum(), 50)
+        gaps = self._gaps(logits[:, is_within], np.eye(10)[labels[is_within]])
+        self.assertAllLess(gaps / np.maximum(1e-3, 1e-7 * span[is_within] ** 2), 1.0)
 
     @parameterized.product(students=(2, 3, 5), scale=(1.0, 3.0, 10.0))
     def test_students_that_hardly_differ(self, students, scale):
