@@ -197,7 +197,7 @@ class TFRecords:
     def digest(self) -> dict[str, str]:
         """Of their names, and of the hashes of all records."""
         files = [os.path.basename(self.files[number]) for number in range(len(self.files))]
-        names = [files[number].encode() for number in self.file_numbers]
+        names = [os.fsencode(files[number]) for number in self.file_numbers]
         return {
             "names": _sha256([*names, self.record_numbers.tobytes()]),
             "records": _sha256([self.hashes.tobytes()]),

@@ -63,7 +63,8 @@ def load_dataset(
 ) -> data.ImageDataset:
     """The named data set at the student's resolution, by default the one it was trained on.
 
-    Images are scaled as those that the student was trained on.
+    Images are scaled as those that the student was trained on, turned upright only if those
+    were, and found in TFRecords under the same features.
 
     Args:
       card: the student's.
@@ -82,10 +83,15 @@ def load_dataset(
     height, width, _ = card["image_shape"]
     # Only images in a data set's own size are not square.
     size = height if height == width else 0
+    settings = card.get("identity", {}).get("settings", {})
+    if settings.get("apply_exif_orientation") == "false":
+        rules = dataclasses.replace(rules, apply_exif_orientation=False)
+    keys = ("tfrecord_image_key", "tfrecord_label_key") if name.startswith("tfrecord:") else ()
     return data.load(
         name,
         data_dir=data_dir,
         image_size=size,
+        **{key: settings.get(key) or None for key in keys},
         distortion=card.get("distortion", "padded_crop"),
         normalization=data.Normalization.from_card(card) if "mean" in card else None,
         skip_bad_images=skip_bad_images,
