@@ -99,6 +99,7 @@ def _as_process(chosen, folder):
     status = 1
     try:
         folder.mkdir()
+        _forget_flags()
         runs.preload()
         bench = Bench(folder)
         with open(folder / "found.jsonl", "w") as file:
@@ -114,6 +115,15 @@ def _as_process(chosen, folder):
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def _forget_flags():
+    """Makes room for the flags of kdcl-train, some of which have the same names."""
+    mine = flags.FlagValues()
+    define_flags(mine)
+    if all(name in flags.FLAGS for name in mine):
+        flags.FLAGS.remove_flag_values(mine)
+        flags.FLAGS.unparse_flags()
 
 
 class Bench:
