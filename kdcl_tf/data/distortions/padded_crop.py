@@ -10,7 +10,7 @@ import tensorflow as tf
 from kdcl_tf.data.distortions import undistorted
 
 
-class Draws(NamedTuple):
+class PaddedCropDraws(NamedTuple):
     """What chance decided for each image; every field is `[N]`.
 
     Attributes:
@@ -64,7 +64,7 @@ class PaddedCrop(undistorted.Undistorted):
                 f" {self.cutout}"
             )
 
-    def draw(self, key: tf.Tensor, count: int, height: int, width: int) -> Draws:
+    def draw(self, key: tf.Tensor, count: int, height: int, width: int) -> PaddedCropDraws:
         """Decides the distortion of every image, by a stateless random op.
 
         Row n depends on the key and n alone: neither on `count` nor on which of
@@ -84,7 +84,7 @@ class PaddedCrop(undistorted.Undistorted):
         def below(column: int, bound: int) -> tf.Tensor:
             return tf.cast(uniform[:, column] * bound, tf.int32)
 
-        return Draws(
+        return PaddedCropDraws(
             top=below(0, offsets),
             left=below(1, offsets),
             mirror=(uniform[:, 2] < 0.5) & self.flip,
@@ -92,7 +92,7 @@ class PaddedCrop(undistorted.Undistorted):
             hole_column=below(4, width),
         )
 
-    def apply(self, images: tf.Tensor, draws: Draws) -> tf.Tensor:
+    def apply(self, images: tf.Tensor, draws: PaddedCropDraws) -> tf.Tensor:
         """Distorts a batch.
 
         One gather moves every pixel of the batch and one mask blanks the border

@@ -11,7 +11,7 @@ from kdcl_tf.data import decoding
 from kdcl_tf.data.distortions import photometric as photometric_lib, windows as windows_lib
 
 
-class Draws(NamedTuple):
+class ResizedCropDraws(NamedTuple):
     """What chance decided for the M views of an image.
 
     Attributes:
@@ -40,7 +40,7 @@ class ResizedCrop:
     crop: windows_lib.Windows = windows_lib.Windows()
     photometric: photometric_lib.Photometric = photometric_lib.Photometric()
 
-    def draw(self, key: tf.Tensor, count: int) -> Draws:
+    def draw(self, key: tf.Tensor, count: int) -> ResizedCropDraws:
         """Decides the distortions of `count` views of one image, by stateless random ops.
 
         View m depends on the key and m alone: not on how many there are.
@@ -53,10 +53,10 @@ class ResizedCrop:
             [count, self.photometric.normal_draws], normal_key, alg="philox"
         )
         mirror = (uniform[:, crop] < 0.5) & self.flip
-        return Draws(uniform[:, :crop], mirror, uniform[:, crop + 1 :], normal)
+        return ResizedCropDraws(uniform[:, :crop], mirror, uniform[:, crop + 1 :], normal)
 
     def views(
-        self, content: tf.Tensor, draws: Draws, height: int, width: int
+        self, content: tf.Tensor, draws: ResizedCropDraws, height: int, width: int
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         """Views of one image, from one decode of the part of it that they show.
 
