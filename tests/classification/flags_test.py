@@ -43,6 +43,8 @@ _UNUSUAL = {
 }
 _ON_DISK = {
     "dataset": "tfrecord:some/train-*",
+    "tfrecord_image_key": "jpeg",
+    "tfrecord_label_key": "class",
     "distortion": "resized_crop",
     "storage": "disk",
     "skip_bad_images": True,

@@ -10,7 +10,7 @@ import tensorflow as tf
 from kdcl_tf.data.distortions import undistorted
 
 
-class Draws(NamedTuple):
+class PaddedCropDraws(NamedTuple):
     """The random choices for each image; every field is `[N]`.
 
     Attributes:
@@ -64,8 +64,8 @@ class PaddedCrop(undistorted.Undistorted):
                 f" {self.cutout}"
             )
 
-    def draw(self, key: tf.Tensor, count: int, height: int, width: int) -> Draws:
-        """Draws the random choices for every image with a stateless random op.
+    def draw(self, key: tf.Tensor, count: int, height: int, width: int) -> PaddedCropDraws:
+        """PaddedCropDraws the random choices for every image with a stateless random op.
 
         Row n depends only on the key and n: neither on `count` nor on which options are
         on.
@@ -84,7 +84,7 @@ class PaddedCrop(undistorted.Undistorted):
         def below(column: int, bound: int) -> tf.Tensor:
             return tf.cast(uniform[:, column] * bound, tf.int32)
 
-        return Draws(
+        return PaddedCropDraws(
             top=below(0, offsets),
             left=below(1, offsets),
             mirror=(uniform[:, 2] < 0.5) & self.flip,
@@ -92,7 +92,7 @@ class PaddedCrop(undistorted.Undistorted):
             hole_column=below(4, width),
         )
 
-    def apply(self, images: tf.Tensor, draws: Draws) -> tf.Tensor:
+    def apply(self, images: tf.Tensor, draws: PaddedCropDraws) -> tf.Tensor:
         """Distorts a batch.
 
         One gather moves every pixel of the batch and one mask blanks the border and the

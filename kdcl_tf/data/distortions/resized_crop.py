@@ -12,7 +12,7 @@ from kdcl_tf.data.distortions import photometric as photometric_lib, windows as 
 from kdcl_tf.data.formats.rules import ImageRules
 
 
-class Draws(NamedTuple):
+class ResizedCropDraws(NamedTuple):
     """The random choices for the M views of an image.
 
     Attributes:
@@ -42,8 +42,8 @@ class ResizedCrop:
     crop: windows_lib.Windows = windows_lib.Windows()
     photometric: photometric_lib.Photometric = photometric_lib.Photometric()
 
-    def draw(self, key: tf.Tensor, count: int) -> Draws:
-        """Draws the random choices for `count` views of one image with stateless random ops.
+    def draw(self, key: tf.Tensor, count: int) -> ResizedCropDraws:
+        """ResizedCropDraws the random choices for `count` views of one image with stateless random ops.
 
         Those of view m depend only on the key and m, not on `count`.
 
@@ -62,12 +62,12 @@ class ResizedCrop:
             [count, self.photometric.normal_draws], normal_key, alg="philox"
         )
         mirror = (uniform[:, crop] < 0.5) & self.flip
-        return Draws(uniform[:, :crop], mirror, uniform[:, crop + 1 :], normal)
+        return ResizedCropDraws(uniform[:, :crop], mirror, uniform[:, crop + 1 :], normal)
 
     def views(
         self,
         content: tf.Tensor,
-        draws: Draws,
+        draws: ResizedCropDraws,
         height: int,
         width: int,
         rules: ImageRules = ImageRules(),
