@@ -65,7 +65,7 @@ class PaddedCrop(undistorted.Undistorted):
             )
 
     def draw(self, key: tf.Tensor, count: int, height: int, width: int) -> PaddedCropDraws:
-        """PaddedCropDraws the random choices for every image with a stateless random op.
+        """Draws the random choices for every image with a stateless random op.
 
         Row n depends only on the key and n: neither on `count` nor on which options are
         on.

@@ -43,7 +43,7 @@ class ResizedCrop:
     photometric: photometric_lib.Photometric = photometric_lib.Photometric()
 
     def draw(self, key: tf.Tensor, count: int) -> ResizedCropDraws:
-        """ResizedCropDraws the random choices for `count` views of one image with stateless random ops.
+        """Draws the random choices for `count` views of one image with stateless random ops.
 
         Those of view m depend only on the key and m, not on `count`.
 
