@@ -4,10 +4,10 @@
 #
 #   bash tools/one_epoch.sh DATA_DIR [FOLDER]
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. tools/environment.sh
 data_dir="${1:?usage: one_epoch.sh DATA_DIR [FOLDER]; DATA_DIR is where TFDS keeps its prepared cifar100/}"
 out="${2:-runs/one_epoch}"
+cd "$(dirname "$0")/.."
+. tools/environment.sh
 
 run() {
   name="$1"; shift

@@ -8,13 +8,13 @@
 #   SEEDS="2" ORIGINS="cohort" bash tools/transfer.sh ...   runs only these seeds and origins, so
 #                                                           that other shells can run the others
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. tools/environment.sh
 usage="usage: transfer.sh DATA_DIR COCO_DIR [FOLDER]; DATA_DIR is where TFDS keeps its prepared cifar100/, \
 COCO_DIR has train2017/, val2017/ and annotations/"
 data_dir="${1:?$usage}"
 coco="${2:?$usage}"
 out="${3:-runs/transfer}"
+cd "$(dirname "$0")/.."
+. tools/environment.sh
 
 classify() {
   name="$1"; shift

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import files
+from kdcl_tf import files, identity
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection.found import Found
 from kdcl_tf.detection.model import feature_pyramid
 from kdcl_tf.detection.model.detector import Detector
+from kdcl_tf.identity import FORMAT
 from kdcl_tf.serving import cards, exported
 from kdcl_tf.students import precision
 
@@ -113,7 +114,9 @@ def export(
     served = _ServedDetector(_in_float32(detector), card)
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures={"serving_default": served.serve})
-        (partial / _CARD).write_text(json.dumps(card, indent=2) + "\n")
+        written = {"format": FORMAT, "checksums": identity.checksums(partial)}
+        text = json.dumps(identity.sealed({**card, **written}), indent=2)
+        (partial / _CARD).write_text(text + "\n")
     return path
 
 
@@ -159,6 +162,7 @@ class ServedDetector:
             )
         try:
             self.card = cards.read(path / _CARD, _FACTS)
+            exported.check(path, self.card)
             self._model = exported.load(path)
         except ValueError as error:
             raise ValueError(f"model: {error}") from error

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import encoded_views, normalization, stream
+from kdcl_tf.data import decoding, encoded_views, normalization, stream
 from kdcl_tf.data.sources import tfrecord
 from tests import image_files
 
@@ -96,7 +96,7 @@ class ViewsTest(ViewsTestCase):
         found = self.by_index(views, epoch=2, student="second")
         for index in range(COUNT):
             draws = views.draws(2, index)
-            whole = tf.io.decode_image(self.dataset.train.images.read(index), channels=3).numpy()
+            whole = decoding.rgb(tf.constant(self.dataset.train.images.read(index))).numpy()
             windows = views.policy.crop.windows(draws.window, *whole.shape[:2]).numpy()
             top, left, height, width = windows[1]
             part = whole[top : top + height, left : left + width]

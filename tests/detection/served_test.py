@@ -2,12 +2,14 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.data import decoding
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection import found as found_lib, served
 from kdcl_tf.detection.coco import loading as coco_loading
@@ -83,7 +85,7 @@ class ServedDetectorTest(tf.test.TestCase):
         (batch,) = views.evaluation(dataset.test.take([0]), 1)
         detections = detector.detect(batch["images"], batch["sizes"])
         ((_, expected),) = found_lib.split({**batch, **detections})
-        pixels = tf.io.decode_image(dataset.test.images.read(0)).numpy()
+        pixels = decoding.rgb(tf.constant(dataset.test.images.read(0))).numpy()
         found = self.served(pixels)
         self.assertAllClose(found.boxes, expected.boxes, atol=1e-3)
         self.assertAllClose(found.scores, expected.scores, atol=1e-5)
@@ -108,6 +110,16 @@ class ServedDetectorTest(tf.test.TestCase):
     def test_a_run_leads_to_its_detector(self):
         run = pathlib.Path(self.path).parent
         self.assertEqual(served.ServedDetector(run).card, self.served.card)
+
+    def test_a_damaged_export_is_named(self):
+        for name in ("detector.json", "saved_model.pb", "variables/variables.index"):
+            copy = pathlib.Path(self.create_tempdir().full_path) / "detector"
+            shutil.copytree(self.path, copy)
+            content = bytearray((copy / name).read_bytes())
+            content[len(content) // 2] ^= 1
+            (copy / name).write_bytes(content)
+            with self.assertRaisesRegex(ValueError, f"{pathlib.Path(name).name}.*export it again"):
+                served.ServedDetector(copy)
 
     def test_refused(self):
         with self.assertRaisesRegex(ValueError, "expected an exported detector, a folder"):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.data import bad_images, normalization, order, stream
+from kdcl_tf.data import bad_images, decoding, normalization, order, stream
 from kdcl_tf.detection.coco import folder as coco_folder
 from kdcl_tf.detection.scenes import masks, truth as scene_truth, views as scene_views
 from tests import coco_files
@@ -84,7 +84,7 @@ class BatchTest(SceneViewsTestCase):
         # The widest is 40 x 60 as 48 x 72, the highest 80 x 20 as 72 x 18; multiples of 32.
         self.assertEqual(batch["images"].shape, (7, 96, 96, 3))
         for number, index in enumerate(self.index(batch)):
-            pixels = tf.io.decode_image(self.dataset.train.images.read(index), channels=3)
+            pixels = decoding.rgb(tf.constant(self.dataset.train.images.read(index)))
             height, width = batch["sizes"][number].numpy()
             self.assertAllEqual(batch["original_sizes"][number], pixels.shape[:2])
             scaled = tf.image.resize(pixels, [height, width], antialias=True) / 255.0
