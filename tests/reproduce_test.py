@@ -11,6 +11,8 @@ import time
 
 from absl.testing import absltest
 
+from kdcl_tf.reproduction import plan
+from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
 from tests import in_process
 
@@ -38,13 +40,31 @@ def _finish(folder, *more, table="10"):
     return process.returncode, output
 
 
-def _in_process(folder, *more):
-    done = in_process.run("reproduce", *_COMMAND[2:], f"--folder={folder}", "--table=10", *more)
+def _in_process(folder, *more, table="10"):
+    flags = (f"--folder={folder}", f"--table={table}", *more)
+    done = in_process.run("reproduce", *_COMMAND[2:], *flags)
     return done.returncode, done.stdout + done.stderr
 
 
-def _kill_everything(process, seconds):
-    """SIGKILL for the program and the training it waits for, unless it is done by then."""
+def _train_whole(folder):
+    """The table's runs without a break, in this process; seconds of the longest."""
+    longest = 0.0
+    for run in plan.plan(_TABLE, scales.scale("digits", _TABLE), 1, folder):
+        began = time.monotonic()
+        done = in_process.run("train", *run.arguments, f"--workdir={run.workdir}")
+        assert done.returncode == 0, done.stderr
+        longest = max(longest, time.monotonic() - began)
+    return longest
+
+
+def _kill_everything(process, begun, seconds):
+    """SIGKILL for the program and the training it waits for, so long after `begun` is there."""
+    deadline = time.monotonic() + 300
+    while not begun.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"no {begun}: {process.communicate()}")
+        time.sleep(0.05)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -71,18 +91,19 @@ class ReproduceTest(absltest.TestCase):
 
     def test_killed_at_three_moments_it_ends_with_the_same_table(self):
         whole, broken = self.folder / "whole", self.folder / "broken"
-        began = time.monotonic()
-        status, output = _finish(whole, table=_TABLE.number)
+        longest, rows = _train_whole(whole), len(_TABLE.rows)
+        status, output = _in_process(whole, table=_TABLE.number)
         self.assertEqual(status, 0, output)
-        rows = len(_TABLE.rows)
         self.assertIn(f"[{rows}/{rows}] ", output)
-        # Together within the time that it takes.
-        longest = (time.monotonic() - began) / 3
-        moments = [random.Random(time.time_ns()).uniform(3.0, longest) for _ in range(3)]
-        for seconds in moments:
-            _kill_everything(_start(broken, table=_TABLE.number), seconds)
+        # After the start of a run, up to the time that a whole one takes: in three runs or, when
+        # one ends before, between two.
+        moments = [random.Random(time.time_ns()).uniform(0.0, longest) for _ in range(3)]
+        for index, seconds in enumerate(moments):
+            begun = broken / _TABLE.rows[index * rows // 3].name / "seed0" / "flags.txt"
+            _kill_everything(_start(broken, table=_TABLE.number), begun, seconds)
         status, output = _finish(broken, table=_TABLE.number)
         self.assertEqual(status, 0, f"killed after {moments} s\n{output}")
+        self.assertIn(f"[{rows}/{rows}] ", output)
         self.assertEqual(_numbers(broken), _numbers(whole), moments)
         self.assertLen(_numbers(whole), rows)
         self.assertEqual(_table(broken), _table(whole), moments)
