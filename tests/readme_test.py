@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 import tensorflow as tf
 
@@ -13,35 +14,34 @@ _README = (_ROOT / "README.md").read_text()
 
 
 class ReadmeTest(tf.test.TestCase):
-    def test_the_example_with_own_models_trains_and_saves(self):
-        example = re.search(r"```python\n(import keras\n.*?)```", _README, re.DOTALL).group(1)
-        self.assertLessEqual(len([line for line in example.splitlines() if line.strip()]), 20)
-        folder = self.create_tempdir().full_path
-        run = subprocess.run(
-            [sys.executable, "-c", example],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(_ROOT)},
-            capture_output=True,
-            text=True,
-        )
-        self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertIn("val_small_accuracy", run.stdout)
-        self.assertTrue((pathlib.Path(folder) / "small.keras").exists())
-
-    def test_the_example_of_other_methods_goes_on_from_the_first(self):
-        first, other = (
+    @classmethod
+    def setUpClass(cls):
+        """Both examples in one process, as a reader goes on from the first to the other."""
+        super().setUpClass()
+        cls.first, other = (
             re.search(rf"```python\n({start}.*?)```", _README, re.DOTALL).group(1)
             for start in ("import keras\n", "teacher = ")
         )
-        setting = first.partition("cohort.fit")[0]
-        run = subprocess.run(
-            [sys.executable, "-c", setting + other + "print(list(one.students))"],
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        cls.run_ = subprocess.run(
+            [sys.executable, "-c", cls.first + other + "print(list(one.students))"],
+            cwd=folder.name,
             env={**os.environ, "PYTHONPATH": str(_ROOT)},
             capture_output=True,
             text=True,
         )
-        self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertIn("['resnet32', 'resnet32_2', 'resnet32_3']", run.stdout)
+
+    def test_the_example_with_own_models_trains_and_saves(self):
+        lines = [line for line in self.first.splitlines() if line.strip()]
+        self.assertLessEqual(len(lines), 20)
+        self.assertIn("val_small_accuracy", self.run_.stdout, self.run_.stderr)
+        self.assertTrue((self.folder / "small.keras").exists())
+
+    def test_the_example_of_other_methods_goes_on_from_the_first(self):
+        self.assertEqual(self.run_.returncode, 0, self.run_.stderr)
+        self.assertIn("['resnet32', 'resnet32_2', 'resnet32_3']", self.run_.stdout)
 
     def test_every_file_that_the_documents_name_is_there(self):
         text = _README + (_ROOT / "BUILD.md").read_text()
