@@ -95,8 +95,9 @@ class KerasApplicationsTest(tf.test.TestCase, parameterized.TestCase):
             keras.utils.set_random_seed(seed)
             return students.build("keras:MobileNet", 5, (32, 32, 3)).get_layer("conv1").kernel
 
-        self.assertAllEqual(build(1), build(1))
-        self.assertNotAllClose(build(1), build(2))
+        first, again, other = build(1), build(1), build(2)
+        self.assertAllEqual(first, again)
+        self.assertNotAllClose(first, other)
 
     def test_a_keras_file_keeps_it(self):
         model = students.build("keras:MobileNetV3Small", 5, (64, 64, 3), dtype="mixed_bfloat16")
