@@ -1,18 +1,61 @@
 """Test-wide set-up: two logical CPU devices, before TensorFlow runs its first op."""
 
+import gc
 import os
+import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "KDCL_DATA_DIR" in os.environ:
     # Tests change their working directory.
     os.environ["KDCL_DATA_DIR"] = os.path.abspath(os.environ["KDCL_DATA_DIR"])
 
+import pytest
 import tensorflow as tf
 from absl import flags
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+# A context manager, whose name makes it an empty test of every class, which skips.
+tf.test.TestCase.test_session.__test__ = False
+
+# The files that take longest, since they start processes or build large networks.  They begin
+# first, so that no process of `-n 2 --dist loadfile` is left alone with one of them.
+_LONG = (
+    "streamed_run_test.py",
+    "multi_worker_test.py",
+    "serving/runtimes_test.py",
+    "reproduce_test.py",
+    "programs_test.py",
+    "detection_workers_test.py",
+    "keras_files_test.py",
+    "students/keras_applications_test.py",
+    "detection/run_test.py",
+    "cohort/cohort_test.py",
+    "students/students_test.py",
+    "students/branches_test.py",
+    "students/resnet_test.py",
+    "cohort/placement_test.py",
+    "detect_test.py",
+    "distribution_test.py",
+    "cohort/saving_test.py",
+)
+_FOLDER = pathlib.Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    missing = [name for name in _LONG if not (_FOLDER / name).exists()]
+    if missing:
+        raise pytest.UsageError(f"tests/conftest.py names files that are not there: {missing}")
+    place = {_FOLDER / name: index for index, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def pytest_collection_finish():
+    # What is imported by now stays: a full collection of garbage need not walk it every time.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config):
