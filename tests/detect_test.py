@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.detect: what it refuses and tells, and its three modes, as processes too."""
+"""Tests of kdcl_tf.detect: what it refuses and tells, and its three modes: a process trains."""
 
 import json
 import pathlib
@@ -18,7 +18,7 @@ _FILE = pathlib.Path(__file__)
 
 def _run(*arguments):
     command = [*_DETECT, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 class ReportTest(absltest.TestCase):
@@ -86,8 +86,8 @@ class ModesTest(absltest.TestCase):
         self._predict_damaged(run, folder)
 
     def _evaluate(self, run, data, output):
-        scored = _run(
-            "--mode=evaluate", f"--model={run}", data, f"--output={output}", "--epochs=3"
+        scored = in_process.run(
+            "detect", "--mode=evaluate", f"--model={run}", data, f"--output={output}", "--epochs=3"
         )
         self.assertEqual(scored.returncode, 0, scored.stderr)
         self.assertStartsWith(scored.stdout, "--mode=evaluate has no use for --epochs: the detec")
@@ -119,7 +119,8 @@ class ModesTest(absltest.TestCase):
         cut = folder / "cut.jpg"
         cut.write_bytes((folder / "photo.jpg").read_bytes()[:200])
         images, output = f"--image={folder / 'photo.jpg'},{cut}", folder / "none"
-        seen = _run("--mode=predict", f"--model={run}", images, f"--output={output}")
+        arguments = ("--mode=predict", f"--model={run}", images, f"--output={output}")
+        seen = in_process.run("detect", *arguments)
         self.assertEqual((seen.returncode, seen.stdout), (1, ""))
         self.assertRegex(seen.stderr, r"^\S+: --image=\S+cut.jpg cannot be decoded: [^\n]*\n$")
         self.assertFalse(output.exists())
