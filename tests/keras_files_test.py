@@ -26,7 +26,9 @@ folder = pathlib.Path(sys.argv[1])
 assert {{"keras", "kdcl_tf"}} <= set(sys.modules)
 import keras, numpy
 for path in sorted(folder.glob("*.keras")):
-    predicted = keras.saving.load_model(path).predict(numpy.load(folder / "images.npy"), verbose=0)
+    model = keras.saving.load_model(path)
+    model.run_eagerly = True  # one batch, for which no graph is worth its tracing
+    predicted = model.predict(numpy.load(folder / "images.npy"), verbose=0)
     predicted = predicted if isinstance(predicted, dict) else {{"student": predicted}}
     numpy.savez(path.with_suffix(".npz"), **predicted)
 assert [each for each in sys.meta_path if "Keras" in type(each).__name__] == []
