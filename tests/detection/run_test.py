@@ -54,7 +54,10 @@ class DetectionRunTest(tf.test.TestCase):
             first.train()
         resumed = self.run_of("parts")
         resumed.train()
-        for each, wanted in zip(all_variables(resumed.task.model), all_variables(whole.task.model)):
+        pairs = zip(
+            all_variables(resumed.task.model), all_variables(whole.task.model), strict=True
+        )
+        for each, wanted in pairs:
             self.assertAllClose(each, wanted, rtol=1e-5, atol=1e-6, msg=each.path)
         self._assert_complete(whole, result)
 
