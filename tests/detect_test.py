@@ -99,7 +99,9 @@ class ModesTest(absltest.TestCase):
         self.assertEqual(scored.returncode, 0, scored.stderr)
         self.assertStartsWith(scored.stdout, "--mode=evaluate does not read --epochs: the detector")
         result = json.loads((run / "result.json").read_text())
-        for name, value in json.loads(output.read_text()).items():
+        found = json.loads(output.read_text())
+        self.assertContainsSubset({"box_ap", "mask_ap"}, found)
+        for name, value in found.items():
             expected = result[f"test_{name}"]
             if expected is None:
                 self.assertIsNone(value)

@@ -54,8 +54,11 @@ class DetectionRunTest(tf.test.TestCase):
             first.train()
         resumed = self.run_of("parts")
         resumed.train()
-        for each, expected in zip(all_variables(resumed.task.model), all_variables(whole.task.model)):
-            self.assertAllClose(each, expected, rtol=1e-5, atol=1e-6, msg=each.path)
+        pairs = zip(
+            all_variables(resumed.task.model), all_variables(whole.task.model), strict=True
+        )
+        for each, wanted in pairs:
+            self.assertAllClose(each, wanted, rtol=1e-5, atol=1e-6, msg=each.path)
         self._assert_complete(whole, result)
 
     def _assert_complete(self, run, result):
