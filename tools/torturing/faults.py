@@ -7,6 +7,7 @@ may refuse to go on, since what it was given is no longer this run.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import mmap
@@ -43,19 +44,40 @@ class Ground:
     ended: list[runs.Ended] = dataclasses.field(default_factory=list)
     more: tuple[str, ...] = ()
 
-    def run(self, *more: str, before: Callable[[], None] = lambda: None, **options) -> runs.Ended:
-        """Runs the command, and counts its steps."""
+    def run(
+        self,
+        before: Callable[[], None] = lambda: None,
+        meanwhile: Callable[[int, float], None] = lambda *_: None,
+        close_stdout: bool = False,
+    ) -> runs.Ended:
+        """Runs the command to its end, and counts its steps."""
+        with self._counting(before) as counted:
+            ended = runs.Started(self.command, counted, close_stdout).wait(meanwhile)
+        self.ended.append(ended)
+        return ended
+
+    def run_pair(self, *meanwhile: Callable[[int, float], None]) -> runs.Ended:
+        """Runs the command on two workers; what the chief came to."""
+        with self._counting() as counted:
+            ended = runs.run_pair(self.command, counted, meanwhile or (lambda *_: None,) * 2)
+        self.ended += ended
+        return ended[0]
+
+    @property
+    def command(self) -> list[str]:
+        """The flags of the run."""
+        return runs.arguments(self.images, self.workdir, *self.more)
+
+    @contextlib.contextmanager
+    def _counting(self, before=lambda: None):
         count = mmap.mmap(-1, 8)
 
         def counted():
             _count_steps(count)
             before()
 
-        command = runs.arguments(self.images, self.workdir, *self.more, *more)
-        ended = runs.run(command, counted, **options)
+        yield counted
         self.steps = struct.unpack("q", count[:8])[0]
-        self.ended.append(ended)
-        return ended
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +90,7 @@ class Fault:
       put: puts it into a ground.
       refuses: whether the same command is to refuse in a line afterwards.
       share: how many of a hundred faults are of this kind.
+      workers: processes that train together.
     """
 
     kind: str
@@ -75,6 +98,7 @@ class Fault:
     put: Callable[[Ground], None]
     refuses: bool
     share: int
+    workers: int = 1
 
 
 def _count_steps(count):
@@ -268,9 +292,16 @@ def _another_at_once(ground):
         if seconds > 2 and not began:
             began.append(True)
             command = runs.arguments(ground.images, ground.workdir, "--seed=1")
-            ground.ended.append(runs.run(command))
+            ground.ended.append(runs.Started(command).wait())
 
     ground.run(meanwhile=meanwhile)
+
+
+def _kill_a_worker(ground):
+    number = ground.chance.choice([signal.SIGKILL, signal.SIGTERM])
+    victim = ground.chance.randrange(2)
+    act = _when(ground, 20, lambda process: os.kill(process, number))
+    ground.run_pair(*(act if index == victim else lambda *_: None for index in range(2)))
 
 
 FAULTS = (
@@ -293,4 +324,5 @@ FAULTS = (
     Fault("an image replaced under its name", "stopped", _another_image, True, 2),
     Fault("another seed, flags.txt cut or empty", "stopped", _other_seed, True, 2),
     Fault("a second process with other flags", "nothing", _another_at_once, False, 2),
+    Fault("one of two workers killed or stopped", "nothing", _kill_a_worker, False, 4, workers=2),
 )

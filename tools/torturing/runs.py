@@ -6,15 +6,18 @@ it, so that hundreds of runs do not wait for hundreds of imports.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
-import resource
 import signal
+import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent import futures
 
 import numpy as np
 from PIL import Image
@@ -67,34 +70,77 @@ def arguments(images: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[s
     ]
 
 
-def run(
-    command: Sequence[str],
-    before: Callable[[], None] | None = None,
-    meanwhile: Callable[[int, float], None] | None = None,
-    close_stdout: bool = False,
-    address_space: int | None = None,
-) -> Ended:
-    """Runs `kdcl-train` to its end.
+class Started:
+    """A process of `kdcl-train` that has begun.
 
     Args:
       command: its flags.
       before: called in the new process before the program begins.
-      meanwhile: called again and again, with the process and the seconds since it began.
       close_stdout: whether nobody reads what it prints.
-      address_space: the most bytes of memory, or None.
     """
-    outputs = [_temporary() for _ in range(2)]
-    began = time.monotonic()
-    process = os.fork()
-    if not process:
-        _as_program(command, outputs, before, close_stdout, address_space)
-    status, ended = _wait(process, began, meanwhile)
-    texts = []
-    for output in outputs:
-        output.seek(0)
-        texts.append(output.read().decode(errors="replace"))
-        output.close()
-    return Ended(status, *texts, ended - began)
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        before: Callable[[], None] = lambda: None,
+        close_stdout: bool = False,
+    ):
+        self._outputs = [tempfile.TemporaryFile() for _ in range(2)]
+        self._began = time.monotonic()
+        self.process = os.fork()
+        if not self.process:
+            _as_program(command, self._outputs, before, close_stdout)
+
+    def wait(self, meanwhile: Callable[[int, float], None] = lambda *_: None) -> Ended:
+        """Waits for its end.
+
+        Args:
+          meanwhile: called again and again, with the process and the seconds since it began.
+        """
+        status, ended = _wait(self.process, self._began, meanwhile)
+        texts = []
+        for output in self._outputs:
+            output.seek(0)
+            texts.append(output.read().decode(errors="replace"))
+            output.close()
+        return Ended(status, *texts, ended - self._began)
+
+
+def run_pair(
+    command: Sequence[str],
+    before: Callable[[], None] = lambda: None,
+    meanwhile: tuple[Callable[[int, float], None], ...] = (lambda *_: None, lambda *_: None),
+) -> list[Ended]:
+    """Runs two workers of one run on this machine to their ends, the chief first.
+
+    Args:
+      command: flags of both.
+      before: as in `Started`, for the chief.
+      meanwhile: as in `Started.wait`, for each.
+    """
+    ports = _free_ports(2)
+
+    def as_worker(index):
+        def set_up():
+            workers = [f"localhost:{port}" for port in ports]
+            task = {"type": "worker", "index": index}
+            os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
+            if index == 0:
+                before()
+
+        return set_up
+
+    command = [*command, "--strategy=multi_worker"]
+    started = [Started(command, as_worker(index)) for index in range(2)]
+    # Both were begun before there are threads, which a fork would not copy.
+    with futures.ThreadPoolExecutor(2) as pool:
+        return list(pool.map(Started.wait, started, meanwhile))
+
+
+def _free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
 
 
 def facts(workdir: pathlib.Path) -> tuple[list, dict] | None:
@@ -125,13 +171,7 @@ def preload() -> None:
     import kdcl_tf.training.session  # noqa: F401
 
 
-def _temporary():
-    import tempfile
-
-    return tempfile.TemporaryFile()
-
-
-def _as_program(command, outputs, before, close_stdout, address_space):
+def _as_program(command, outputs, before, close_stdout):
     """Never returns."""
     status = 70
     try:
@@ -142,13 +182,10 @@ def _as_program(command, outputs, before, close_stdout, address_space):
             reader, writer = os.pipe()
             os.close(reader)
             os.dup2(writer, 1)
-        if address_space:
-            resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
         sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
         sys.argv = ["kdcl-train", *command]
-        if before:
-            before()
+        before()
         from kdcl_tf import train
 
         train.cli()
@@ -179,6 +216,5 @@ def _wait(process, began, meanwhile):
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             return None, now
-        if meanwhile:
-            meanwhile(process, now - began)
+        meanwhile(process, now - began)
         time.sleep(0.002)
