@@ -13,6 +13,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 EPOCHS, STEPS = 3, 4
+_PROGRAM = "import sys; sys.argv[0] = 'kdcl-train'; from kdcl_tf import train; train.cli()"
 TIMEOUT = 180.0
 
 
@@ -87,8 +89,8 @@ class Started:
     ):
         self._outputs = [tempfile.TemporaryFile() for _ in range(2)]
         self._began = time.monotonic()
-        self.process = os.fork()
-        if not self.process:
+        self._process = os.fork()
+        if not self._process:
             _as_program(command, self._outputs, before, close_stdout)
 
     def wait(self, meanwhile: Callable[[int, float], None] = lambda *_: None) -> Ended:
@@ -97,7 +99,7 @@ class Started:
         Args:
           meanwhile: called again and again, with the process and the seconds since it began.
         """
-        status, ended = _wait(self.process, self._began, meanwhile)
+        status, ended = _wait(self._process, self._began, meanwhile)
         texts = []
         for output in self._outputs:
             output.seek(0)
@@ -107,34 +109,38 @@ class Started:
 
 
 def run_pair(
-    command: Sequence[str],
-    before: Callable[[], None] = lambda: None,
-    meanwhile: tuple[Callable[[int, float], None], ...] = (lambda *_: None, lambda *_: None),
+    command: Sequence[str], meanwhile: Sequence[Callable[[int, float], None]]
 ) -> list[Ended]:
     """Runs two workers of one run on this machine to their ends, the chief first.
 
     Args:
       command: flags of both.
-      before: as in `Started`, for the chief.
       meanwhile: as in `Started.wait`, for each.
     """
     ports = _free_ports(2)
-
-    def as_worker(index):
-        def set_up():
-            workers = [f"localhost:{port}" for port in ports]
-            task = {"type": "worker", "index": index}
-            os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": workers}, "task": task})
-            if index == 0:
-                before()
-
-        return set_up
-
-    command = [*command, "--strategy=multi_worker"]
-    started = [Started(command, as_worker(index)) for index in range(2)]
-    # Both were begun before there are threads, which a fork would not copy.
+    started = [_Worker(command, ports, index) for index in range(2)]
     with futures.ThreadPoolExecutor(2) as pool:
         return list(pool.map(Started.wait, started, meanwhile))
+
+
+class _Worker(Started):
+    """One of the workers at some ports; no fork, which gRPC's threads would not outlive."""
+
+    def __init__(self, command, ports, index):
+        self._outputs = [tempfile.TemporaryFile() for _ in range(2)]
+        self._began = time.monotonic()
+        workers = [f"localhost:{port}" for port in ports]
+        task = {"type": "worker", "index": index}
+        self._popen = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, *command, "--strategy=multi_worker"],
+            stdout=self._outputs[0],
+            stderr=self._outputs[1],
+            env={
+                **os.environ,
+                "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task}),
+            },
+        )
+        self._process = self._popen.pid
 
 
 def _free_ports(count):
