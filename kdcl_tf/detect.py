@@ -111,9 +111,11 @@ def _train(flag_values):
         settings = detection_flags.settings_from_flags(flag_values)
 
     def create_session(workdir, cluster):
+        from kdcl_tf.detection import determinism
         from kdcl_tf.detection.task import Detection
         from kdcl_tf.training.session import Session
 
+        determinism.enable()
         task = Detection(settings, flag_values["data_dir"].value)
         saving = {
             "checkpoint_seconds": flag_values["checkpoint_seconds"].value,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -81,7 +82,7 @@ class Learner(keras.Model):
             # Every part on every replica computes all regularisation of the layers, and counts
             # its share of it.
             shares = self._replicas() * self.accumulation_steps
-            loss = tf.add_n([*parts, *[each / shares for each in self.losses]])
+            loss = _sum([*parts, *[each / shares for each in self.losses]])
             scaled = self.optimizer.scale_loss(loss)
         return tape.gradient(scaled, self.trainable_variables), loss, sums, counts
 
@@ -167,4 +168,9 @@ def _over_replicas(counts):
 
 def _total(parts):
     """The sum of structures of scalars that are built alike."""
-    return tf.nest.map_structure(lambda *each: tf.add_n(each), *parts)
+    return tf.nest.map_structure(lambda *each: _sum(each), *parts)
+
+
+def _sum(values):
+    """In their order, which `tf.add_n` does not keep: the last bit would differ between runs."""
+    return functools.reduce(tf.add, values)
