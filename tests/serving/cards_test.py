@@ -102,7 +102,9 @@ class CardsTest(parameterized.TestCase):
             cards.write(_CARD, self.folder)
             facts = cards.read_student(self.folder)
             self.assertEqual(facts["format"], identity.FORMAT)
+            listed = (self.folder / "class_names.json").read_bytes()
             expected = {
+                "class_names.json": hashlib.sha256(listed).hexdigest(),
                 "class_names.txt": hashlib.sha256("cat\nna\u00efve dog\n".encode()).hexdigest(),
                 "variables/variables.index": hashlib.sha256(b"index").hexdigest(),
             }

@@ -142,7 +142,7 @@ def _classes_in(path):
     with h5py.File(path) as file:
         dense = [name for name in file["layers"] if name.startswith("dense")]
         if not dense:
-            raise ValueError("it has no dense layer")
+            raise ValueError("no dense layer")
         last = max(dense, key=lambda name: (len(name), name))
         return file["layers"][last]["vars"]["1"].shape[0]
 
