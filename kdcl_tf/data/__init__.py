@@ -16,7 +16,12 @@ from typing import Any
 
 from kdcl_tf.data.distortions import DISTORTIONS
 from kdcl_tf.data.formats.rules import ImageRules
-from kdcl_tf.data.sources.names import STORAGES, check_keys, check_storage, validate_name
+from kdcl_tf.data.sources.names import (
+    STORAGES,
+    check_keys,
+    check_storage,
+    validate_name,
+)
 
 __all__ = [
     "DISTORTIONS",

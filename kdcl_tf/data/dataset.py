@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdcl_tf.data import bad_images as bad_images_lib, normalization as normalization_lib
+from kdcl_tf.data import (
+    bad_images as bad_images_lib,
+    digests,
+    normalization as normalization_lib,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -85,8 +88,8 @@ class ImageSplit:
         `images` counts them; the SHA-256 of `labels`, of `names` and of the `decoded` pixels
         are there as far as they are known without another pass over files.
         """
-        names = self.encoded.digest() if self.encoded else {}
-        return {**label_digest(self.labels), **names, "decoded": sha256(self.images)}
+        names = {} if self.encoded is None else self.encoded.digest()
+        return {**digests.of_labels(self.labels), **names, "decoded": digests.of_array(self.images)}
 
     def grey_levels(self) -> np.ndarray:
         """Counts of the grey levels in all images, see `normalization.grey_levels`."""
@@ -153,16 +156,6 @@ class ImageSplit:
             part = order[start:end]
             if len(part) and not self.good[part].any():
                 raise bad_images_lib.none_left(len(part), self.encoded.images.name(part[0]))
-
-
-def label_digest(labels: np.ndarray) -> dict[str, Any]:
-    """`images`, how many there are, and `labels`, a SHA-256."""
-    return {"images": len(labels), "labels": sha256(labels)}
-
-
-def sha256(array: np.ndarray) -> str:
-    """The SHA-256 of an array's bytes, whatever its shape."""
-    return hashlib.sha256(memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

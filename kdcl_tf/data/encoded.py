@@ -16,6 +16,7 @@ from kdcl_tf.data import (
     bad_images as bad_images_lib,
     dataset as dataset_lib,
     decoding,
+    digests,
     errors,
     storage,
     stream,
@@ -77,7 +78,7 @@ class EncodedSplit:
 
     def digest(self) -> dict[str, Any]:
         """What tells these images from others, see `ImageSplit.digest`; `bytes` if in memory."""
-        return {**dataset_lib.label_digest(self.labels), **self.images.digest()}
+        return {**digests.of_labels(self.labels), **self.images.digest()}
 
     def pixels(self, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Every image as a student in service would be given it, in order.

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import order as order_lib, stream
+from kdcl_tf.data import order as order_lib
+from kdcl_tf.data import stream
 
 
 class EncodedViews(order_lib.StudentEpochs):

@@ -11,10 +11,14 @@ import tensorflow as tf
 
 from kdcl_tf.data import (
     bad_images,
-    dataset as dataset_lib,
     distortions,
-    normalization as normalization_lib,
     stream,
+)
+from kdcl_tf.data import (
+    dataset as dataset_lib,
+)
+from kdcl_tf.data import (
+    normalization as normalization_lib,
 )
 
 

@@ -10,11 +10,17 @@ import tensorflow as tf
 
 from kdcl_tf.data import (
     dataset as dataset_lib,
+)
+from kdcl_tf.data import (
     distortions,
     encoded_views,
-    normalization as normalization_lib,
-    order as order_lib,
     stream,
+)
+from kdcl_tf.data import (
+    normalization as normalization_lib,
+)
+from kdcl_tf.data import (
+    order as order_lib,
 )
 
 

@@ -60,3 +60,13 @@ def too_many_bytes(size: int, most: int) -> str:
         f"expected at most {most / 1e6:g} MB for an image; got {size / 1e6:.4g} MB; raise"
         " max_image_megabytes if the image is meant to be that large"
     )
+
+
+def check_bytes(size: int, most: int) -> None:
+    """Refuses an encoded image of `size` bytes if that is more than `most`.
+
+    Raises:
+      OSError: when it is.
+    """
+    if size > most:
+        raise OSError(too_many_bytes(size, most))

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow_datasets
 
 from kdcl_tf.data import errors
-from kdcl_tf.data.sources import network, source as source_lib, tfrecord
+from kdcl_tf.data.sources import network, tfrecord
+from kdcl_tf.data.sources import source as source_lib
 
 TEST_NAMES = ("test", "validation")
 

@@ -1,0 +1,46 @@
+"""Tests of kdcl_tf.data.storage.records."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.data.sources import tfrecord
+from tests import image_files
+
+
+class TFRecordsTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        image_files.use_own_cache(self)
+        self.contents = [bytes([65 + n]) * (1 + 1000 * n) for n in range(5)]
+        self.paths = [os.path.join(self.get_temp_dir(), name) for name in ("first", "second")]
+        records = [image_files.example(each, 0) for each in self.contents]
+        image_files.write_records(self.paths[0], records[:2])
+        image_files.write_records(self.paths[1], records[2:])
+        self.records, _, _ = tfrecord.read(self.paths, "image/encoded", "image/class/label")
+
+    def test_names_and_contents(self):
+        self.assertLen(self.records, 5)
+        names = [self.records.name(index) for index in range(5)]
+        self.assertEqual(names, ["first#0", "first#1", "second#0", "second#1", "second#2"])
+        read = tf.function(self.records.content)
+        for index, wanted in enumerate(self.contents):
+            self.assertEqual(self.records.read(index), wanted)
+            self.assertEqual(read(tf.constant(index)).numpy(), wanted)
+
+    def test_take(self):
+        taken = self.records.take(np.array([4, 1]))
+        self.assertEqual((taken.name(0), taken.read(1)), ("second#2", self.contents[1]))
+
+    def test_a_file_that_became_shorter(self):
+        os.truncate(self.paths[1], os.path.getsize(self.paths[1]) - 900)
+        self.assertEqual(self.records.read(3), self.contents[3])
+        with self.assertRaisesRegex(OSError, "second ends early: expected 4.* bytes; got 3"):
+            self.records.read(4)
+        with self.assertRaisesRegex(tf.errors.OpError, "ends early"):
+            tf.function(self.records.content)(tf.constant(4))
+
+
+if __name__ == "__main__":
+    tf.test.main()
