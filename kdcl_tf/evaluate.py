@@ -69,9 +69,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     training_flags.define_image_flags(flag_values, data.ImageRules())
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
-    flags.DEFINE_enum("split", "test", ("test", "train"), "Which images to evaluate.", flag_values)
+    flags.DEFINE_enum("split", "test", ("test", "train"), "Which images to evaluate; train: all training images, those held out included.", flag_values)
     flags.DEFINE_integer(
-        "images", 0, "How many of them, from the first; 0 for all.", 0, flag_values=flag_values
+        "images", 0, "Evaluate only the first N images, in the order of folders (so perhaps of one class); 0 for all.", 0, flag_values=flag_values
     )
     flags.DEFINE_integer(
         "batch_size", 256, "Images at a time.", lower_bound=1, flag_values=flag_values
@@ -81,7 +81,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     flags.DEFINE_float("noise_max", 0.15, "Greatest deviation of noise.", flag_values=flag_values)
     flags.DEFINE_integer(
-        "noise_draws", 10, "How often noise is drawn for each deviation.", lower_bound=1, flag_values=flag_values
+        "noise_draws", 10, "How often noise is drawn for each deviation.", 1, flag_values=flag_values
     )
     flags.DEFINE_integer("seed", 0, "Seed of the noise.", lower_bound=0, flag_values=flag_values)
     flags.DEFINE_string(

@@ -32,9 +32,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "format",
         "saved_model",
         FORMATS,
-        "saved_model takes uint8 images and needs only TensorFlow; keras and weights take "
-        "normalised images and are for further training: keras, in float32, needs only Keras, and "
-        "weights fit the student that kdcl_tf builds.",
+        "saved_model: takes uint8 images, and needs only TensorFlow. keras: takes normalised "
+        "images, for further training, and needs only Keras. weights: for the student that "
+        "kdcl_tf.students.build makes.",
         flag_values,
     )
     flags.DEFINE_string(

@@ -98,7 +98,16 @@ def data_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     What only one of them knows, such as the pixels of images that were in memory once and are
     on disk now, is not compared.
     """
-    return "; ".join(_changes("", before, now))
+    first = ("classes", "train", "held_out", "test")
+    changes = [
+        change
+        for name in first
+        if name in before and name in now
+        for change in _changes(name, before[name], now[name])
+    ]
+    # What was measured on the images differs whenever they do.
+    rest = [{name: facts[name] for name in facts if name not in first} for facts in (before, now)]
+    return "; ".join(changes or _changes("", *rest))
 
 
 def _changes(where: str, before: Any, now: Any) -> Iterator[str]:

@@ -89,7 +89,7 @@ class EvaluateTest(tf.test.TestCase):
         self.assertRegex(
             stderr,
             "expected folder:.*two to have the classes of student resnet8; got 2 of 2 that it does "
-            "not know, 'cat', 'dog', while 10 of 10 are only the student's: '0', '1', '2' and 7",
+            "not know, 'cat', 'dog', and 10 of 10 missing: '0', '1', '2' and 7",
         )
         self.assertEqual(stderr.count("\n"), 1)
 

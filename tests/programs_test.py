@@ -105,7 +105,7 @@ class WholeRunsTest(tf.test.TestCase):
         self._assert_only_progress(self.finished.stderr)
         self.assertNotIn("\r", self.finished.stdout)
         lines = self.finished.stdout.splitlines()
-        self.assertRegex(lines[0], "^read 1,437 images to train on and 360 to test, of 10 classes")
+        self.assertRegex(lines[0], "^read 1,437 training images and 360 test images of 10 classes")
         for number, line in enumerate(lines[1:13], start=1):
             self.assertRegex(line, rf"^epoch {number}: test accuracy resnet8 .*%, wrn_10_1 .*%$")
         self.assertRegex(lines[13], r"^resnet8: test accuracy .*%, top-5 .*%, 78,042 parameters")

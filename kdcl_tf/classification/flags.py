@@ -32,7 +32,7 @@ def _define_method_flags(fv):
         "students",
         list(_DEFAULTS.students),
         "Architectures, such as resnet32,wrn_16_2 for small images, or "
-        "resnet50,mobilenet_v2_0.5,keras:ResNet50V2 from 32 pixels on.",
+        "resnet50,mobilenet_v2_0.5,keras:ResNet50V2 for images of 32 pixels or more.",
         fv,
     )
     flags.DEFINE_enum(
@@ -46,7 +46,8 @@ def _define_method_flags(fv):
     flags.DEFINE_float(
         "temperature",
         None,
-        "T of the distillation loss; by default 3 for one, 1 for mutual_learning, 2 otherwise.",
+        "T of the distillation loss; by default 3 for --method=one, 1 for mutual_learning, 2 "
+        "otherwise.",
         flag_values=fv,
     )
     flags.DEFINE_float(
@@ -59,7 +60,7 @@ def _define_method_flags(fv):
         "teacher",
         "",
         "For --method=offline_distillation: an exported student, WORKDIR/students/NAME, or a "
-        "finished run of one.",
+        "complete run that has only one.",
         fv,
     )
     flags.DEFINE_enum(
@@ -73,14 +74,15 @@ def _define_method_flags(fv):
     flags.DEFINE_integer(
         "branches",
         None,
-        "For --method=one and clnn: how many branches the network has; by default 3 and 4.",
+        "For --method=one and clnn: how many branches the network has; by default 3 for one, 4 "
+        "for clnn.",
         flag_values=fv,
     )
     flags.DEFINE_integer(
         "ramp_up_epochs",
         None,
-        "For --method=one: epochs over which the weight of the distillation loss rises; by default 80 "
-        "of 300.",
+        "For --method=one: epochs over which the weight of the distillation loss rises; by default "
+        "80/300 of --epochs.",
         flag_values=fv,
     )
     flags.DEFINE_bool(
@@ -123,9 +125,9 @@ def _define_data_flags(fv):
     flags.DEFINE_integer(
         "image_size",
         _DEFAULTS.image_size,
-        "Height and width of every image, in pixels. 0: the size that all images have; if they "
-        "differ, their median shorter side, up to 96 pixels; larger ones are resized to 224 if a "
-        "student is a network for ImageNet, else to 32.",
+        "Height and width of every image, in pixels. 0 chooses: the common size; if sizes differ, "
+        "the median shorter side if that is at most 96, else 224 if a student is a network for "
+        "ImageNet, else 32.",
         flag_values=fv,
     )
     flags.DEFINE_enum(
@@ -203,7 +205,7 @@ def _define_step_flags(fv):
     flags.DEFINE_string(
         "tpu",
         "local",
-        "For --strategy=tpu: the name of the TPU; local on the TPU's own machine.",
+        "For --strategy=tpu: the name of the TPU; use local on the TPU's own machine.",
         fv,
     )
 

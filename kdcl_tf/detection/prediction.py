@@ -41,7 +41,7 @@ def check(path: pathlib.Path, rules: ImageRules = ImageRules()) -> None:
     """Raises ValueError unless the file is an image that can be decoded."""
     size = path.stat().st_size
     if size > rules.max_bytes:
-        raise ValueError(f"--image={path} is not read: {too_many_bytes(size, rules.max_bytes)}")
+        raise ValueError(f"image={path} is not read: {too_many_bytes(size, rules.max_bytes)}")
     fault = decoding.fault(path.read_bytes(), rules)
     if fault:
         raise ValueError(f"image={path} cannot be decoded: {fault}")

@@ -29,6 +29,8 @@ _TRACEBACK = "error.txt"
 
 # Where the traceback of a defect is written; a list, so that it can be set.
 _folder: list[pathlib.Path] = []
+# The signal that asked the program to end, if any.
+_asked: list[int] = []
 
 
 class Stopped(BaseException):
@@ -56,6 +58,7 @@ def stopped_by_signals() -> Iterator[None]:
     """
 
     def stop(number, _):
+        _asked[:] = [number]
         signal.signal(number, signal.SIG_DFL)
         raise Stopped(number)
 
@@ -74,17 +77,20 @@ def stopped_by_signals() -> Iterator[None]:
 @contextlib.contextmanager
 def in_one_line() -> Iterator[None]:
     """Ends the program with one line, whatever error the block raises."""
+    _asked.clear()
     try:
         yield
     except Stopped as stop:
-        fail(
-            f"{stop}; nothing is half-written, and the same command goes on from what is saved",
-            stop.exit_status,
-        )
-    except KeyboardInterrupt:
-        fail("stopped by SIGINT", 128 + signal.SIGINT)
+        _fail_stopped(stop)
     except Exception as error:  # pylint: disable=broad-exception-caught
+        # An import of C++ turns what a signal raises inside it into an ImportError.
+        if _asked:
+            _fail_stopped(Stopped(_asked[0]))
         fail(_foreseen(error) or _defect(error))
+
+
+def _fail_stopped(stop):
+    fail(f"{stop}; nothing is half-written: the same command starts or continues", stop.exit_status)
 
 
 def _foreseen(error: BaseException) -> str:

@@ -81,10 +81,12 @@ def _misfit(known: list[str], classes: list[str], student: str, dataset: str) ->
     """Says which names differ."""
     strange = [name for name in classes if name not in set(known)]
     missing = [name for name in known if name not in set(classes)]
+    lacking = ""
+    if missing:
+        lacking = f", and {len(missing)} of {len(known)} missing: {_few(missing)}"
     return (
         f"expected {dataset} to have the classes of {student}; got {len(strange)} of "
-        f"{len(classes)} that it does not know, {_few(strange)}, while {len(missing)} of "
-        f"{len(known)} are only the student's{': ' * bool(missing)}{_few(missing)}"
+        f"{len(classes)} that {student} does not know, {_few(strange)}{lacking}"
         f"{_remedy(known, classes)}"
     )
 

@@ -115,8 +115,8 @@ def load_student(
     card_path = cards.path_of(path)
     if not exported.holds_model(path) or not card_path.exists():
         raise ValueError(
-            f"expected an exported student, a folder with saved_model.pb and {card_path.name} such "
-            f"as WORKDIR/students/NAME; got {path} without {card_path.name}"
+            "expected an exported student, a folder with saved_model.pb and student.json such as "
+            f"WORKDIR/students/NAME; got {path}, which is {_kind_of(path)}"
         )
     facts = cards.read_student(path)
     exported.check(path, facts)
@@ -131,6 +131,17 @@ def load_student(
         return loaded.signatures["pixels"](pixels=images)
 
     return predict, card
+
+
+def _kind_of(path: pathlib.Path) -> str:
+    """What a path is that is no exported student, in words."""
+    if path.name.endswith((".keras", ".weights.h5")):
+        return "a file for further training: export the student as saved_model"
+    if exported.students_of(path):
+        return f"a run: its students are {path / 'students'}/NAME"
+    if path.is_dir():
+        return "a folder without student.json"
+    return "a file" if path.exists() else "not there"
 
 
 def save_keras(student: keras.Model, path: str | os.PathLike) -> str | os.PathLike:

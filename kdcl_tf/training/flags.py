@@ -22,14 +22,14 @@ def define_optimisation_flags(fv: flags.FlagValues, defaults: TrainingSettings) 
     ):
         flags.DEFINE_integer(name, getattr(defaults, name), text, flag_values=fv)
     for name, text in (
-        ("learning_rate", "Peak learning rate."),
+        ("learning_rate", "Learning rate after the warm-up."),
         ("warmup_learning_rate", "Learning rate at the first step of the warm-up."),
         ("momentum", "Momentum of stochastic gradient descent."),
         ("weight_decay", "L2 penalty: weight_decay * w is added to the gradient, before momentum."),
     ):
         flags.DEFINE_float(name, getattr(defaults, name), text, flag_values=fv)
     flags.DEFINE_enum(
-        "schedule", defaults.schedule, training_settings.SCHEDULES, "How the learning rate falls.", fv
+        "schedule", defaults.schedule, training_settings.SCHEDULES, "How the learning rate changes after the warm-up.", fv
     )
     flags.DEFINE_list(
         "milestones",
@@ -50,8 +50,8 @@ def define_image_flags(fv: flags.FlagValues, defaults: TrainingSettings | ImageR
     flags.DEFINE_bool(
         "apply_exif_orientation",
         defaults.apply_exif_orientation,
-        "Turn photographs as their EXIF orientation says; of a detector's only those whose "
-        "annotations are for the upright image.",
+        "Turn photographs upright, as their EXIF orientation says; in detection only those whose "
+        "annotations were made on the upright image.",
         fv,
     )
     for name, text in (

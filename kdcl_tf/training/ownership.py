@@ -76,8 +76,8 @@ def check_data(path: pathlib.Path, result: Mapping[str, Any] | None, now: Identi
     changes = identity.data_changes(before["data"], now.data)
     if changes:
         raise ValueError(
-            f"the data is not what the run in {path} was begun with: {changes}; restore it, or "
-            "pass another --workdir"
+            f"the data is not what the run in {path} was begun with: {changes}; restore the "
+            "images, or pass another --workdir"
         )
     return identity.version_changes(before["versions"], now.versions)
 

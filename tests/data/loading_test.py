@@ -62,7 +62,7 @@ class LoadTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(images["b"].shape, (20, 8, 8, 3))
         self.assertAllEqual(np.bincount(labels), [2] * 10)
         self.assertLen(dataset.notes, 1)
-        self.assertStartsWith(dataset.notes[0], "read 1,437 images to train on and 360 to test, of 10")
+        self.assertStartsWith(dataset.notes[0], "read 1,437 training images and 360 test images of 10")
 
     def test_views_are_reached_through_the_package(self):
         self.assertEqual(data.Views.__name__, "Views")

@@ -79,6 +79,18 @@ class FailuresTest(parameterized.TestCase):
         self.assertEqual((stdout, process.returncode), ("cleaned\n", 128 + number))
         self.assertRegex(stderr, f"^-c: stopped by {number.name}; nothing is half-written[^\n]*\n$")
 
+    def test_an_error_that_a_signal_became_is_told_as_the_signal(self):
+        stderr = io.StringIO()
+        with contextlib.redirect_stderr(stderr), self.assertRaises(SystemExit) as stop:
+            with failures.in_one_line(), failures.stopped_by_signals():
+                try:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                except failures.Stopped as stopped:
+                    raise ImportError("initialization failed") from stopped
+        self.assertEqual(stop.exception.code, 143)
+        self.assertRegex(stderr.getvalue(), "stopped by SIGTERM; nothing is half-written")
+        self.assertRegex(self._told(ImportError("no such module")), "^unexpected ImportError")
+
     def test_a_signal_that_nohup_ignores_stays_ignored(self):
         process = self._start("trap '' HUP; exec ")
         process.send_signal(signal.SIGHUP)

@@ -45,11 +45,11 @@ class OrderTest(parameterized.TestCase):
     @parameterized.parameters(
         (
             ("cat", "dog", "yak"),
-            "expected pets to have the classes of student x; got 1 of 3 that it does not know, "
-            "'yak', while 1 of 3 are only the student's: 'cow': choose .*pass match_classes=pos",
+            "expected pets to have the classes of student x; got 1 of 3 that student x does not "
+            "know, 'yak', and 1 of 3 missing: 'cow': choose .*pass match_classes=pos",
         ),
-        (tuple("uvwxy"), "got 5 of 5 that it does not know, 'u', 'v', 'w' and 2 more, while 3 "),
-        ((*_ANIMALS, "yak"), "got 1 of 4 .*, 'yak', while 0 of 3 are only the student's: choose"),
+        (tuple("uvwxy"), "got 5 of 5 that student x does not know, 'u', 'v', 'w' and 2 more, and 3 "),
+        ((*_ANIMALS, "yak"), "got 1 of 4 .*, 'yak': choose"),
         (("0", "1", "2"), "'2', .*; the names of one of them are only numbers: .*classes=position"),
         (("cat", "cat", "dog"), "expected distinct .*; got 'cat' more than once in pets: choose"),
     )

@@ -94,7 +94,7 @@ class OwnershipTest(parameterized.TestCase):
         fewer = {**_DATA, "train": {"images": 2, "labels": "b" * 64}}
         with self.assertRaisesRegex(
             ValueError, f"^the data is not what the run in {self.workdir.path} was begun with: "
-            "train has 2 images; the run had 4; restore it, or pass another --workdir$"
+            "train has 2 images; the run had 4; restore the images, or pass another --workdir$"
         ):
             self.workdir.check_data(_identity(data=fewer))
         renamed = {**_DATA, "classes": ["ape", "cat"]}

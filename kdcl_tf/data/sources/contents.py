@@ -10,7 +10,7 @@ from kdcl_tf import escaping
 from kdcl_tf.data.sources import source as source_lib
 
 # So many names or reasons are shown; the others are counted.
-_SHOWN = 5
+_SHOWN = 10
 
 
 def told(source: source_lib.Source) -> str:
@@ -20,13 +20,13 @@ def told(source: source_lib.Source) -> str:
       source: with at least one class and one image of each split.
 
     Returns:
-      such as `read 1,437 images to train on and 360 to test, of 10 classes: from 138 ('8') to
-      147 ('3') a class to train on; 2 classes without a test image: 'a', 'b'; passed over: 3
-      with suffix .txt, 1 hidden`.
+      such as `read 1,437 training images and 360 test images of 10 classes, 138 ('8') to 147
+      ('3') training images per class; 2 classes without a test image: 'a', 'b'; ignored: 3 with
+      suffix .txt, 1 hidden`.  Images that are held out count as training images.
     """
     parts = [
-        f"read {len(source.train):,} images to train on and {len(source.test):,} to test, of"
-        f" {len(source.class_names):,} classes: {_sizes(source)} a class to train on",
+        f"read {len(source.train):,} training images and {len(source.test):,} test images of"
+        f" {len(source.class_names):,} classes, {_sizes(source)} training images per class",
         _untested(source),
         _passed_over(source.passed_over),
     ]
@@ -40,7 +40,7 @@ def _sizes(source: source_lib.Source) -> str:
     if counts[least] == counts[most]:
         return f"{counts[least]:,}"
     names = [_shown(source.class_names[label]) for label in (least, most)]
-    return f"from {counts[least]:,} ({names[0]}) to {counts[most]:,} ({names[1]})"
+    return f"{counts[least]:,} ({names[0]}) to {counts[most]:,} ({names[1]})"
 
 
 def _untested(source: source_lib.Source) -> str:
@@ -55,7 +55,7 @@ def _untested(source: source_lib.Source) -> str:
 def _passed_over(counts: Mapping[str, int]) -> str:
     """The reasons, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return f"passed over: {_first([f'{n:,} {why}' for why, n in ordered])}" if counts else ""
+    return f"ignored: {_first([f'{n:,} {why}' for why, n in ordered])}" if counts else ""
 
 
 def _first(texts: Sequence[str]) -> str:

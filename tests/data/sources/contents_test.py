@@ -16,8 +16,8 @@ class ToldTest(absltest.TestCase):
         source = _source([0] * 1200 + [1] * 3 + [2] * 7, [0, 1, 2, 2], ("cat", "dog", "eel"))
         self.assertEqual(
             contents.told(source),
-            "read 1,210 images to train on and 4 to test, of 3 classes: from 3 ('dog') to 1,200"
-            " ('cat') a class to train on",
+            "read 1,210 training images and 4 test images of 3 classes, 3 ('dog') to 1,200"
+            " ('cat') training images per class",
         )
 
     def test_classes_without_test_images_and_what_was_passed_over(self):
@@ -25,19 +25,19 @@ class ToldTest(absltest.TestCase):
         source = _source([0, 1, 2], [2], ("cat", "dog", "eel"), passed_over=passed_over)
         self.assertEndsWith(
             contents.told(source),
-            "; 2 classes without a test image: 'cat', 'dog'; passed over: 3 with suffix .txt, 1"
+            "; 2 classes without a test image: 'cat', 'dog'; ignored: 3 with suffix .txt, 1"
             " hidden, 1 with suffix .db",
         )
 
     def test_classes_of_one_size(self):
         told = contents.told(_source([0, 1, 1, 0], [0, 1], ("cat", "dog")))
-        expected = "read 4 images to train on and 2 to test, of 2 classes: 2 a class to train on"
+        expected = "read 4 training images and 2 test images of 2 classes, 2 training images per class"
         self.assertEqual(told, expected)
 
     def test_a_long_list_is_cut(self):
         names = tuple(f"class {number}" for number in range(1000))
         told = contents.told(_source(range(1000), [999], names))
-        self.assertEndsWith(told, "'class 3', 'class 4' and 994 more")
+        self.assertEndsWith(told, "'class 8', 'class 9' and 989 more")
         self.assertIn("999 classes without a test image: 'class 0'", told)
         (told,) = contents.told(_source([0, 1], [0], ("a", "b"))).splitlines()
         self.assertEndsWith(told, "; 1 class without a test image: 'b'")

@@ -252,10 +252,10 @@ class WhatWasReadTest(FolderTestCase):
         (self.root / "train" / "blue" / "3.png").symlink_to(self.root / "nothing")
         self.assertEqual(
             self.load().notes[0],
-            "read 4 images to train on and 1 to test, of 2 classes: 2 a class to"
-            " train on; 1 class without a test image: 'blue'; passed over: 2 folders inside"
+            "read 4 training images and 1 test images of 2 classes, 2 training images"
+            " per class; 1 class without a test image: 'blue'; ignored: 2 folders inside"
             " a class's, 2 hidden, 2 with suffix .txt, 1 links to nothing, 1 outside a class's folder"
-            " and 1 more",
+            ", 1 without a suffix",
         )
 
 

@@ -79,9 +79,9 @@ class IndexTest(TfrecordTestCase):
         self.assertEqual(dataset.summary()["distortion"], "resized_crop")
         self.assertEqual(
             dataset.notes[0],
-            "read 7 images to train on and 2 to test, of 4 classes: from 1 ('3') to 2 ('0') a class"
-            " to train on; 2 classes without a test image: '0', '2'"
-            + ("" if pattern else "; passed over: 1 without records"),
+            "read 7 training images and 2 test images of 4 classes, 1 ('3') to 2 ('0') training"
+            " images per class; 2 classes without a test image: '0', '2'"
+            + ("" if pattern else "; ignored: 1 without records"),
         )
 
     def test_labels_from_1_are_lowered_and_shown_in_the_names(self):
