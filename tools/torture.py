@@ -25,6 +25,7 @@ from kdcl_tf.programs import command_line
 from torturing import faults as faults_lib, runs
 
 _COLUMNS = ("faults", "survived", "refused", "wrong results", "lost steps", "tracebacks", "hangs")
+_CAME_THROUGH = ("survived", "refused as it should be")
 _ADVICE = re.compile(r"(?:line \d+ of )?(\S+) is damaged .*: delete the file")
 _CONTINUING = re.compile(r"continuing at epoch (\d+), step (\d+)")
 
@@ -58,7 +59,7 @@ def main(flag_values):
         lines = "".join(json.dumps(each) + "\n" for each in found)
         files.write_text(output / "faults.jsonl", lines)
         files.write_text(output / "table.md", text + "\n")
-    bad = [each for each in found if each["verdict"] not in ("survived", "refused as it should be")]
+    bad = [each for each in found if each["verdict"] not in _CAME_THROUGH]
     if bad:
         command_line.fail(f"{len(bad)} of {len(found)} runs did not come through: {bad[0]}")
 
@@ -195,11 +196,14 @@ class Bench:
             os.unlink(advice[1])
             followed.append(os.path.basename(advice[1]))
             last = _run(ground, fault.workers)
+        verdict = self._verdict(fault, ground, last)
+        came_through = verdict in _CAME_THROUGH
         return {
             "number": number,
             "kind": fault.kind,
             "seed": seed,
-            "verdict": self._verdict(fault, ground, last),
+            "verdict": verdict,
+            "stderr": [] if came_through else [each.stderr[-2000:] for each in ground.ended],
             "statuses": [each.status for each in ground.ended],
             "lost_steps": _lost_steps(steps, ground.ended[faulted]) if faulted else 0,
             "advice_followed": followed,
