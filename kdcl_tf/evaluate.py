@@ -134,6 +134,8 @@ def _prepare_students(
         values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
     )
     students = loaded.load_students(paths)
+    if values["workdir"]:
+        loaded.check_places(students)
     name = values["dataset"] or students[0].card.get("dataset")
     reading = {
         "data_dir": values["data_dir"],
@@ -142,6 +144,8 @@ def _prepare_students(
     }
     with command_line.quiet_reading(name):
         dataset = loaded.load_dataset(students[0].card, name, **reading)
+    if not values["dataset"]:
+        loaded.check_unchanged(students, dataset)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
         if told := loaded.among_more(each, dataset):
@@ -188,12 +192,12 @@ def _trained_on(
 def _prepare_logs(values: Mapping[str, Any], _: Any) -> Callable[[], Analysis]:
     """Compares the losses in the logs of runs at once, and returns a function of the result."""
     from kdcl_tf.evaluation import analyses
-    from kdcl_tf.training.workdir import Workdir
+    from kdcl_tf.training.workdir import read_log
 
     paths = [pathlib.Path(each).expanduser().resolve() for each in values["workdir"]]
     # Runs are named by where their paths differ, as far up as needed.
     common = os.path.commonpath([path.parent for path in paths])
-    logs = {str(path.relative_to(common)): Workdir(path).log for path in paths}
+    logs = {str(path.relative_to(common)): read_log(path) for path in paths}
     found = analyses.loss_gap(logs, values["student"])
     return lambda: found
 

@@ -66,8 +66,10 @@ def settings_of(workdir: pathlib.Path) -> Settings:
       ValueError: when the folder is no run, or a run of another program or version.
     """
     from kdcl_tf.classification import flags as classification_flags
-    from kdcl_tf.training import manifests
+    from kdcl_tf.training import manifests, ownership
+    from kdcl_tf.training.workdir import read_result
 
+    ownership.check_one_run(workdir, read_result(workdir))
     newest = manifests.newest(workdir / "checkpoints", manifests.sealed_facts)
     if newest is None:
         raise ValueError(

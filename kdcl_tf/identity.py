@@ -16,7 +16,7 @@ import os
 import pathlib
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "DamageError",
     "Identity",
     "checksums",
+    "checksums_of",
     "damage",
     "data_changes",
     "is_sealed",
@@ -170,6 +171,11 @@ def checksums(folder: str | os.PathLike, leave_out: str = "") -> dict[str, str]:
         for path in paths
         if path.as_posix() != leave_out
     }
+
+
+def checksums_of(paths: Iterable[pathlib.Path]) -> dict[str, str]:
+    """`{name: SHA-256}` of some files."""
+    return {path.name: _file_digest(path) for path in paths}
 
 
 def damage(folder: str | os.PathLike, expected: Mapping[str, str]) -> str:

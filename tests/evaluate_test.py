@@ -88,8 +88,8 @@ class EvaluateTest(tf.test.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(
             stderr,
-            "expected folder:.*two to have the classes of student resnet8; got 2 of 2 that it does "
-            "not know, 'cat', 'dog', and 10 of 10 missing: '0', '1', '2' and 7",
+            "expected folder:.*two to have the classes of student resnet8; got 2 of 2 that student resnet8 "
+            "does not know, 'cat', 'dog', and 10 of 10 missing: '0', '1', '2' and 7",
         )
         self.assertEqual(stderr.count("\n"), 1)
 
@@ -274,7 +274,7 @@ class MatchedClassesTest(tf.test.TestCase):
         _write_digits(photos, ["null", *_WORDS[1:]])
         _, stderr, status = _main(f"--model={self.model}", f"--dataset=folder:{photos}")
         self.assertEqual(status, 1)
-        self.assertRegex(stderr, "1 of 10 .* not know, 'null', while 1 of 10 .*: 'zero': choose")
+        self.assertRegex(stderr, "1 of 10 .* not know, 'null', and 1 of 10 missing: 'zero': choose")
 
     def test_a_teacher_is_matched_by_name(self):
         photos = self.folder / "taught"

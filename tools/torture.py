@@ -3,7 +3,8 @@
     python tools/torture.py --faults=300 --output=results/torture
 
 After each fault the same command is run again, without it.  A run has survived if it then ends
-with the log and the variables of an undisturbed run, bit for bit.
+with the log and the variables of an undisturbed run, bit for bit; of two workers, whose sums are
+not, with its epochs, steps and losses to within a twentieth.
 """
 
 from __future__ import annotations
@@ -207,7 +208,11 @@ class Bench:
             "statuses": [each.status for each in ground.ended],
             "lost_steps": _lost_steps(steps, ground.ended[faulted]) if faulted else 0,
             "advice_followed": followed,
-            "lines": [_lines(each) for each in ground.ended],
+            # Without the temporary folder, which is another one every time.
+            "lines": [
+                [line.replace(f"{self._place}/", "") for line in _lines(each)]
+                for each in ground.ended
+            ],
         }
 
     def _verdict(self, fault, ground, last):
@@ -220,9 +225,9 @@ class Bench:
         if any("unexpected" in line for each in ground.ended for line in _lines(each)):
             return "defect"
         if last.status == 0:
-            if fault.refuses or runs.facts(ground.workdir) != self._expect(fault.workers):
-                return "wrong result"
-            return "survived"
+            found, expected = runs.facts(ground.workdir), self._expect(fault.workers)
+            is_same = found == expected if fault.workers == 1 else runs.are_near(found, expected)
+            return "survived" if is_same and not fault.refuses else "wrong result"
         if last.status == 1:
             return "refused as it should be" if fault.refuses else "refused"
         return f"status {last.status}"

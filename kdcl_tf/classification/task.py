@@ -15,6 +15,7 @@ from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import devices, strategies, traffic
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.methods.kdcl import NoHeldOutError
+from kdcl_tf.serving import exported, teachers
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.task import Task
@@ -51,6 +52,12 @@ class Classification(Task):
 
     def evaluated(self) -> dict[str, int]:
         return {"test": len(self.dataset.test), "held-out": len(self.dataset.held_out)}
+
+    def digest(self) -> dict[str, Any]:
+        found = super().digest()
+        if self.settings.teacher:
+            found["teacher"] = exported.digest(teachers.find(self.settings.teacher))
+        return found
 
     def card(self) -> dict[str, Any]:
         """Of each student its card, and where its variables are in a checkpoint."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kdcl_tf import files
+from kdcl_tf.identity import DamageError
 
 # A stream wraps a Python error in its own message; this finds the error's line in it.
 _IN_A_STREAM = re.compile(r"BadImageError: (.*)")
@@ -42,11 +43,14 @@ class BadImages:
         """Keeps `found` in a file from now on; bad images that the file lists are found already.
 
         The file has one line for each image: name, class and reason, separated by tabs.
+
+        Raises:
+          DamageError: when it is not such a file.
         """
         with self._lock:
             self._path = pathlib.Path(path)
             if self._path.exists():
-                lines = self._path.read_text(encoding="utf-8").splitlines()
+                lines = _lines(self._path)
                 self.found = {line.split("\t")[0]: line for line in lines} | self.found
             self._write()
 
@@ -69,6 +73,18 @@ class BadImages:
     def _write(self):
         if self._path and self.found:
             files.write_text(self._path, "".join(f"{line}\n" for line in self.found.values()))
+
+
+def _lines(path):
+    try:
+        lines = path.read_bytes().decode().split("\n")[:-1]
+    except UnicodeDecodeError as error:
+        lines, reason = [""], error
+    else:
+        reason = "a line has not a name, a class and a reason"
+    if any(line.count("\t") < 2 for line in lines):
+        raise DamageError(f"{path} is damaged ({reason}): delete the file, and it is written again")
+    return lines
 
 
 def none_left(count: int, name: str) -> BadImageError:

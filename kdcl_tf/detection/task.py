@@ -24,6 +24,7 @@ from kdcl_tf.detection.scenes.views import SceneViews
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
+from kdcl_tf.serving import exported
 from kdcl_tf.training import schedules
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.settings import POLICIES
@@ -73,6 +74,8 @@ class Detection(Task):
             name: {"images": len(scenes), "annotations": scenes.checksum()}
             for name, scenes in splits.items()
         }
+        if self.source.path:
+            found["backbone"] = exported.digest(self.source.path)
         return {"classes": list(self.dataset.class_names), **found}
 
     def diverged(self, means: Sequence[float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +12,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import data, serving
+from kdcl_tf import data, identity, serving
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation.scores import scores
 from kdcl_tf.serving import classes
 from kdcl_tf.training.ownership import read_flags
+from kdcl_tf.training.settings import MACHINE_SETTINGS, PATH_SETTINGS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +38,12 @@ class LoadedStudent:
 
     @property
     def flags(self) -> dict[str, str]:
-        """The flags of the run whose folder it is in, `{}` when it is in none."""
+        """The flags of the run that it is of; `{}` where nothing tells.
+
+        The card has them; exports of older versions lie beside a `flags.txt`.
+        """
+        if "identity" in self.card:
+            return self.card["identity"]["settings"]
         return read_flags(self.path.parents[1] / "flags.txt")
 
 
@@ -51,6 +58,57 @@ def load_students(paths: Sequence[str | os.PathLike]) -> list[LoadedStudent]:
         predict, card = serving.load_student(path)
         found.append(LoadedStudent(name, pathlib.Path(path), predict, card))
     return found
+
+
+def check_unchanged(students: Sequence[LoadedStudent], dataset: data.ImageDataset) -> None:
+    """Refuses a data set that is called as the one trained on, and has other classes or tests.
+
+    Raises:
+      ValueError: saying what differs.
+    """
+    now = {key: value for key, value in dataset.digest().items() if key in ("classes", "test")}
+    for student in students:
+        before = student.card.get("identity", {}).get("data", {})
+        changes = identity.data_changes({key: before[key] for key in now if key in before}, now)
+        if changes:
+            raise ValueError(
+                f"{dataset.name} is not what {student.name} was trained with: {changes}; restore "
+                f"the images, or pass dataset={dataset.name} to evaluate on them as they are"
+            )
+
+
+def check_places(students: Sequence[LoadedStudent]) -> None:
+    """Refuses students that lie in a run's folder under another's name, or are another run's.
+
+    Raises:
+      ValueError: naming the first.
+    """
+    for student in students:
+        _check_place(student.path, student.card)
+
+
+def _check_place(path, card):
+    if card.get("student", path.name) != path.name:
+        raise ValueError(f"{path} holds student {card['student']}: put each in the folder of its name")
+    result = _result_beside(path)
+    settings = card.get("identity", {}).get("settings", {})
+    ours = result.get("identity", {}).get("settings", {})
+    free = (*PATH_SETTINGS, *MACHINE_SETTINGS)
+    differ = [name for name in ours if name not in free and settings.get(name, ours[name]) != ours[name]]
+    if differ:
+        raise ValueError(
+            f"{path} is of another run than result.json beside it, with another "
+            f"{', '.join(f'--{name}' for name in differ)}: export it again"
+        )
+
+
+def _result_beside(path):
+    """The result of the run in whose folder a student lies; {} where there is none that is whole."""
+    try:
+        result = json.loads((path.parents[1] / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return result if identity.is_sealed(result) else {}
 
 
 def load_dataset(

@@ -8,13 +8,17 @@ import os
 import pathlib
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
+from kdcl_tf import escaping, files
 from kdcl_tf.programs import failures, flagfiles, streams
 from kdcl_tf.programs.failures import fail
 
+# Room for what `files` puts before a name.
+_LONGEST_NAME = 230
 _KERAS = {"backend": "tensorflow", "floatx": "float32", "image_data_format": "channels_last"}
 
 
@@ -42,6 +46,9 @@ def run(
     def guarded(_):
         with failures.in_one_line(), failures.stopped_by_signals():
             main(flags.FLAGS)
+            lost = streams.lost_output()
+            if lost:
+                raise lost
 
     app.run(guarded, flags_parser=lambda argv: parse(flags.FLAGS, argv))
 
@@ -72,6 +79,7 @@ def parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
     except SystemExit:
         # Only absl's help flags exit here, and with a status that means failure.
         sys.exit(0)
+    _check_texts(flag_values)
     if len(rest) > 1:
         fail(f"expected flags, --name=value; got {' '.join(rest[1:])!r}")
     return rest
@@ -90,6 +98,25 @@ def user_errors() -> Iterator[None]:
         fail(str(error))
 
 
+def _check_texts(flag_values):
+    """Refuses texts that no flagfile, log or TensorFlow call could hold."""
+    for name in flag_values:
+        value = flag_values[name].value
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not _is_plain(text):
+                shown = escaping.escaped(text)
+                fail(f"expected --{name} to be UTF-8 text without line breaks; got '{shown}'")
+
+
+def _is_plain(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    controls = any(unicodedata.category(character) == "Cc" for character in text)
+    return not controls and len(text.splitlines()) <= 1
+
+
 def file_to_write(flag: str, value: str | None) -> pathlib.Path | None:
     """Returns the path of a file that a flag names, or None if it names none.
 
@@ -103,6 +130,17 @@ def file_to_write(flag: str, value: str | None) -> pathlib.Path | None:
         raise ValueError(f"expected --{flag} to be in a folder that exists; got {value}: make {path.parent}")
     if path.is_dir():
         raise ValueError(f"expected --{flag} to name a file; got the folder {value}")
+    if len(os.fsencode(path.name)) > _LONGEST_NAME:
+        raise ValueError(
+            f"expected --{flag} to have a name of at most {_LONGEST_NAME} bytes; got {path.name}"
+        )
+    try:
+        files.check_writable(path.parent)
+    except OSError as error:
+        raise ValueError(
+            f"expected --{flag} to be in a folder that can be written to; got {value} "
+            f"({error.strerror})"
+        ) from error
     return path
 
 
@@ -116,6 +154,8 @@ def import_tensorflow(decodes: bool = False) -> None:
         damaged image, which our own line reports.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if decodes else "2")
+    # Figures are drawn without a screen, whatever backend the environment names.
+    os.environ["MPLBACKEND"] = "Agg"
     with user_errors():
         _check_keras()
     with without_notices():
@@ -134,8 +174,13 @@ def _check_keras():
     home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
     path = home / "keras.json"
     config = {}
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        config = dict(json.loads(path.read_text(encoding="utf-8")))
+    with contextlib.suppress(OSError):
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not JSON ({error}): mend or remove it") from error
+    if not isinstance(config, dict) or not isinstance(config.get("epsilon", 1e-7), float):
+        raise ValueError(f"{path} is not a configuration of Keras: mend or remove it")
     places = dict.fromkeys(_KERAS, str(path))
     if os.environ.get("KERAS_BACKEND"):
         config["backend"] = os.environ["KERAS_BACKEND"]
@@ -159,18 +204,17 @@ def quiet_reading(dataset: str | None) -> contextlib.AbstractContextManager:
 
 @contextlib.contextmanager
 def without_notices() -> Iterator[None]:
-    """Holds back what C++ libraries print, and prints it only if the block ends in a defect."""
+    """Holds back what C++ libraries print; an error that ends the block has it as `notices`."""
     with tempfile.TemporaryFile() as notices:
         sys.stderr.flush()
         kept = os.dup(2)
         os.dup2(notices.fileno(), 2)
         try:
             yield
-        except (ValueError, OSError):
-            raise
-        except BaseException:
+        except Exception as error:
             notices.seek(0)
-            os.write(kept, notices.read())
+            # `failures` keeps them with the traceback, if it is a defect.
+            error.notices = notices.read().decode(errors="replace")
             raise
         finally:
             os.dup2(kept, 2)

@@ -24,7 +24,7 @@ from kdcl_tf.identity import DamageError
 __all__ = ["Stopped", "in_one_line", "keep_tracebacks_in", "stopped_by_signals", "fail"]
 
 _ARGUMENT = re.compile(r"\bpass ([a-z_]+)=(\w+)")
-_FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large", re.IGNORECASE)
 _TRACEBACK = "error.txt"
 
 # Where the traceback of a defect is written; a list, so that it can be set.
@@ -99,9 +99,11 @@ def _foreseen(error: BaseException) -> str:
         return str(error)
     if _is_full(error):
         return (
-            f"the disk is full ({_first_line(error)}): free some space; what was saved before is "
-            "whole, and the same command goes on from it"
+            f"the disk is full, or its limit is reached ({_first_line(error)}): free some space; "
+            "what was saved before is whole, and the same command goes on from it"
         )
+    if isinstance(error, RuntimeError) and "home directory" in str(error):
+        return "a path begins with ~ and a user whose home is unknown: write the path out"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
@@ -114,7 +116,7 @@ def _foreseen(error: BaseException) -> str:
 
 def _is_full(error):
     number = getattr(error, "errno", None)
-    return number in (errno.ENOSPC, errno.EDQUOT) or bool(_FULL.search(str(error)))
+    return number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or bool(_FULL.search(str(error)))
 
 
 def _first_line(error):
@@ -123,7 +125,7 @@ def _first_line(error):
 
 def _defect(error: BaseException) -> str:
     """Keeps the traceback; says where."""
-    text = "".join(traceback.format_exception(error))
+    text = getattr(error, "notices", "") + "".join(traceback.format_exception(error))
     place = "its traceback could not be written"
     for folder in (*_folder, pathlib.Path(tempfile.gettempdir())):
         name = _TRACEBACK if folder in _folder else f"{_program()}-{os.getpid()}-{_TRACEBACK}"

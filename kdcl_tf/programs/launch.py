@@ -59,16 +59,21 @@ def _cluster(settings):
 
 def _as_chief(settings, cluster, path, train, report):
     """The whole run; of several workers, the first one's part."""
+    from kdcl_tf.training import ownership
     from kdcl_tf.training.workdir import Workdir
 
     with command_line.user_errors():
+        ownership.check_apart(pathlib.Path(path).expanduser(), settings)
         workdir = Workdir(path)
         failures.keep_tracebacks_in(workdir.path)
         workdir.check(settings)
         workdir.claim()
         # Once more, for what another process has written while this one waited.
         is_moved = workdir.check(settings)
-        result = None if is_moved else workdir.complete_result
+        result = workdir.complete_result
+        if result and (is_moved or result.get("places", {}) != settings.places()):
+            # Only its digest tells whether it is the same data.
+            result = None
     try:
         if cluster:
             _meet(cluster, settings, result is not None)

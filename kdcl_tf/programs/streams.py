@@ -5,12 +5,13 @@ What is printed after that is lost; the program goes on.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["keep_open"]
+__all__ = ["keep_open", "lost_output"]
 
 
 class _Stream:
@@ -18,12 +19,13 @@ class _Stream:
 
     def __init__(self, stream: Any):
         self._stream = stream
+        self.lost: OSError | None = None
 
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
-        except OSError:
-            self._leave()
+        except OSError as error:
+            self._leave(error)
             return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -33,14 +35,17 @@ class _Stream:
     def flush(self) -> None:
         try:
             self._stream.flush()
-        except OSError:
-            self._leave()
+        except OSError as error:
+            self._leave(error)
 
     def __getattr__(self, name):
         return getattr(self._stream, name)
 
-    def _leave(self):
+    def _leave(self, error):
         """Sends what the stream holds back, and all that comes, nowhere."""
+        # A reader that has gone wanted no more; a full disk loses what was wanted.
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            self.lost = error
         void = os.open(os.devnull, os.O_WRONLY)
         os.dup2(void, self._stream.fileno())
         os.close(void)
@@ -49,7 +54,8 @@ class _Stream:
 def keep_open() -> None:
     """Makes sure that there are standard streams, and that a broken one ends nothing.
 
-    A reader that has gone, a lost terminal and a full disk behind a stream are all the same.
+    A reader that has gone, a lost terminal and a full disk behind a stream are all the same,
+    but for what `lost_output` says at the end.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         stream = getattr(sys, name)
@@ -63,3 +69,9 @@ def keep_open() -> None:
         if mode == "w" and not isinstance(stream, _Stream):
             stream = _Stream(stream)
         setattr(sys, name, stream)
+
+
+def lost_output() -> OSError | None:
+    """Why some of the standard output was lost, unless nobody read it; None where none was."""
+    sys.stdout.flush()
+    return getattr(sys.stdout, "lost", None)

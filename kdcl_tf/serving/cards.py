@@ -6,7 +6,6 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import pathlib
@@ -140,13 +139,9 @@ def write(card: Card, student: str | os.PathLike) -> None:
         files.write_text(path.with_name(_CLASS_NAMES_JSON), listed)
         sums = identity.checksums(path.parent, leave_out=_STUDENT)
     else:
-        sums = {pathlib.Path(student).name: _checksum(student)}
+        sums = identity.checksums_of([pathlib.Path(student)])
     facts = identity.sealed({**card.facts, "format": FORMAT, "checksums": sums})
     files.write_text(path, json.dumps(facts, indent=2) + "\n")
-
-
-def _checksum(file: str | os.PathLike) -> str:
-    return hashlib.sha256(pathlib.Path(file).read_bytes()).hexdigest()
 
 
 def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -5,6 +5,8 @@ Importing this module does not import TensorFlow.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import pathlib
 import sys
@@ -14,7 +16,7 @@ from typing import Any
 from kdcl_tf import files, identity
 from kdcl_tf.identity import DamageError
 
-__all__ = ["check", "find_students", "holds_model", "load", "students_of"]
+__all__ = ["check", "digest", "find_students", "holds_model", "load", "students_of"]
 
 _MODEL = "saved_model.pb"
 # What an exported model is known by: a student whose model is missing still has its card.
@@ -74,6 +76,17 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
     found = identity.damage(path if path.is_dir() else path.parent, facts["checksums"])
     if found:
         raise DamageError(f"{path} is damaged: {found}; export it again")
+
+
+def digest(path: str | os.PathLike) -> str:
+    """The SHA-256 of an exported model, a folder or a file: of its files' names and contents.
+
+    Raises:
+      OSError: when it cannot be read.
+    """
+    path = pathlib.Path(path).expanduser()
+    sums = identity.checksums(path) if path.is_dir() else identity.checksums_of([path])
+    return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()
 
 
 def load(path: str | os.PathLike) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from kdcl_tf import files
-from kdcl_tf.identity import Identity
+from kdcl_tf.identity import DamageError, Identity
 from kdcl_tf.training import manifests
 
 _VARIABLES = "variables"
@@ -168,9 +168,15 @@ class SavedCheckpoint:
         Raises:
           ValueError: when a value is missing, or has another shape.
         """
-        reader = tf.train.load_checkpoint(str(self._folder / _VARIABLES))
-        for variable, position in zip(variables, positions, strict=True):
-            variable.assign(reader.get_tensor(f"{position:05d}/.ATTRIBUTES/VARIABLE_VALUE"))
+        try:
+            reader = tf.train.load_checkpoint(str(self._folder / _VARIABLES))
+            for variable, position in zip(variables, positions, strict=True):
+                variable.assign(reader.get_tensor(f"{position:05d}/.ATTRIBUTES/VARIABLE_VALUE"))
+        except tf.errors.NotFoundError as error:
+            raise DamageError(
+                f"checkpoint {self._folder} was removed while it was read, by a run that goes on: "
+                "try again, or when the run has ended"
+            ) from error
 
 
 def all_variables(model) -> list:

@@ -71,9 +71,11 @@ class Loop:
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
         # The variables of the newest checkpoint, metrics of a begun epoch included.
-        self._progress = self._restore() or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
+        restored = self._restore()
+        self._progress = restored or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
         self.log = self._progress["log"]
-        self._restore_log()
+        if restored:
+            self._restore_log()
 
     def run(self) -> None:
         """Trains to the last epoch.
@@ -125,7 +127,7 @@ class Loop:
 
     def _restore_log(self):
         """Makes `log.jsonl` what it was at the checkpoint, if it was lost or damaged since."""
-        if not self._workers.is_chief or not self.log:
+        if not self._workers.is_chief:
             return
         try:
             is_same = self._workdir.log == self.log

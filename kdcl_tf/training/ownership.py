@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pathlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from kdcl_tf import identity
-from kdcl_tf.identity import FORMAT, Identity
+from kdcl_tf.identity import FORMAT, DamageError, Identity
 from kdcl_tf.training import manifests
-from kdcl_tf.training.settings import MACHINE_SETTINGS, TrainingSettings, is_moved
+from kdcl_tf.training.settings import (
+    MACHINE_SETTINGS,
+    PATH_SETTINGS,
+    TrainingSettings,
+    is_moved,
+)
 
-__all__ = ["FORMAT_LINE", "check_data", "check_settings", "read_flags", "read_format"]
+__all__ = [
+    "FORMAT_LINE",
+    "are_of_one_run",
+    "check_apart",
+    "check_data",
+    "check_one_run",
+    "check_settings",
+    "identities",
+    "read_flags",
+    "read_format",
+]
 
 # The first line of `flags.txt`, a comment for absl, which reads the file as a flagfile.
 FORMAT_LINE = "# format "
 # What a run leaves in its folder, besides what has its identity.
-_TRACES = ("checkpoints", "log.jsonl", "students", "detector", "tensorboard")
+# Folders of images in a data set.
+_SPLITS = ("train", "test", "validation", "val", "valid", "images", "train2017", "val2017")
+_TRACES = (
+    "checkpoints",
+    "log.jsonl",
+    "students",
+    "detector",
+    "tensorboard",
+    "held_out.txt",
+    "bad_images.txt",
+)
 
 
 def check_settings(
@@ -56,6 +83,22 @@ def check_settings(
     return moved
 
 
+def check_apart(path: pathlib.Path, settings: TrainingSettings) -> None:
+    """Refuses a workdir among the images, of which what a run writes would become one.
+
+    Raises:
+      ValueError: when it is inside a split of the data set.
+    """
+    place = settings.places().get("dataset", "").partition(":")[2]
+    if not place or not os.path.isdir(place):
+        return
+    inside = os.path.relpath(os.path.realpath(path), place).split(os.sep)
+    if inside[0] in _SPLITS:
+        raise ValueError(
+            f"expected --workdir to be outside the data set's {inside[0]}/; got {path}: pass another"
+        )
+
+
 def check_data(path: pathlib.Path, result: Mapping[str, Any] | None, now: Identity) -> str:
     """Refuses to continue a run on other data than it was begun with.
 
@@ -70,24 +113,67 @@ def check_data(path: pathlib.Path, result: Mapping[str, Any] | None, now: Identi
     Raises:
       ValueError: naming what changed.
     """
-    before = _identity(path, result)
-    if not before:
-        return ""
-    changes = identity.data_changes(before["data"], now.data)
+    versions = ""
+    for before in identities(path, result):
+        _compare_data(path, before["data"], now.data)
+        versions = versions or identity.version_changes(before["versions"], now.versions)
+    return versions
+
+
+def identities(
+    path: pathlib.Path, result: Mapping[str, Any] | None
+) -> list[Mapping[str, Any]]:
+    """The facts of every identity in a run's folder: its result's, and each checkpoint's.
+
+    Damaged checkpoints, which are passed over when one is restored, are left out.
+
+    Raises:
+      DamageError: when there are checkpoints and all are damaged.
+      ValueError: when another format of kdcl_tf wrote one.
+    """
+    found = [result["identity"]] if result and "identity" in result else []
+    manifests.newest(path / "checkpoints", manifests.sealed_facts)
+    for folder in manifests.saved(path / "checkpoints"):
+        with contextlib.suppress(DamageError):
+            found.append(manifests.sealed_facts(folder)["identity"])
+    return [each for each in found if each]
+
+
+def check_one_run(path: pathlib.Path, result: Mapping[str, Any] | None) -> None:
+    """Refuses a folder whose result and checkpoints are not of one run.
+
+    Raises:
+      ValueError: naming what differs.
+    """
+    first, *others = identities(path, result) or [None]
+    for other in others:
+        settings = _other_settings(first["settings"], other["settings"])
+        changes = identity.data_changes(first["data"], other["data"])
+        if settings or changes:
+            told = changes or ", ".join(f"--{name}" for name in settings)
+            raise ValueError(
+                f"{path} holds files of two runs, which differ in {told}: take out those of one"
+            )
+
+
+def are_of_one_run(first: Mapping[str, str], second: Mapping[str, str]) -> bool:
+    """Whether two `{flag: text}` differ in nothing but the machine and the paths of data."""
+    return not _other_settings(first, second)
+
+
+def _other_settings(first, second):
+    free = (*MACHINE_SETTINGS, *PATH_SETTINGS)
+    names = {**first, **second}
+    return [name for name in names if name not in free and first.get(name) != second.get(name)]
+
+
+def _compare_data(path, before, now):
+    changes = identity.data_changes(before, now)
     if changes:
         raise ValueError(
             f"the data is not what the run in {path} was begun with: {changes}; restore the "
             "images, or pass another --workdir"
         )
-    return identity.version_changes(before["versions"], now.versions)
-
-
-def _identity(path, result):
-    """The facts of the identity in the result or the newest checkpoint; None without both."""
-    if result and "identity" in result:
-        return result["identity"]
-    newest = manifests.newest(path / "checkpoints", manifests.sealed_facts)
-    return newest[1]["identity"] or None if newest else None
 
 
 def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
@@ -99,12 +185,19 @@ def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
     flags = read_flags(flagfile)
     if flags and read_format(flagfile) != FORMAT:
         yield read_format(flagfile), flags
-    known = _identity(path, result)
-    if known:
-        yield known["format"], known["settings"]
-    elif flags:
+    known = identities(path, result)
+    if result is not None and "identity" not in result:
+        if known or flags:
+            raise DamageError(
+                f"{path / 'result.json'} has no identity, and is not this run's: delete it, and the "
+                "same command writes it again from the newest checkpoint"
+            )
+        yield result.get("format", 1), {}
+    for each in known:
+        yield each["format"], each["settings"]
+    if flags and not known:
         yield FORMAT, flags
-    elif result is None:
+    elif not known and result is None:
         traces = [name for name in _TRACES if (path / name).exists()]
         if traces:
             raise ValueError(

@@ -121,6 +121,7 @@ class Session:
             "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             "settings": dataclasses.asdict(self.task.settings),
             "data": self.task.dataset.summary(),
+            "places": self.task.settings.places(),
             "identity": self.task.identity.facts,
             "format": self.task.identity.format,
             "versions": dict(self.task.identity.versions),

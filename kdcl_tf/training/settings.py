@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 
 from kdcl_tf.data.formats.rules import ImageRules
 
@@ -14,9 +15,12 @@ PRECISIONS = tuple(POLICIES)
 STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
 # Where and on what a run computes, not what it computes: these may change when it is continued.
 MACHINE_SETTINGS = ("strategy", "storage")
-# Where data lies.  It may move: whether it is the same data is told by its digest.
+# Where data and trained networks lie.  They may move: whether they are the same is told by their
+# digests.
 PATH_SETTINGS = (
     "dataset",
+    "teacher",
+    "backbone",
     "train_images",
     "train_annotations",
     "validation_images",
@@ -39,6 +43,16 @@ class TrainingSettings:
     def as_flags(self) -> dict[str, str]:
         """`{name: text}`, as the command line would say `--name=text`."""
         return {name: as_text(value) for name, value in dataclasses.asdict(self).items()}
+
+    def places(self) -> dict[str, str]:
+        """`{name: absolute path}` of the settings that are paths of what is there."""
+        found = {}
+        for name, text in self.as_flags().items():
+            kind = next((each for each in _PATH_KINDS if text.startswith(each)), "")
+            path = os.path.expanduser(text.removeprefix(kind))
+            if name in PATH_SETTINGS and text and (kind or os.path.exists(path)):
+                found[name] = kind + os.path.realpath(path)
+        return found
 
     @classmethod
     def default_flags(cls) -> dict[str, str]:
@@ -116,6 +130,9 @@ def is_moved(name: str, before: str | None, now: str | None) -> bool:
     """Whether a setting, as text, names the data by another path than before."""
     if name not in PATH_SETTINGS or not before or not now or before == now:
         return False
+    if name == "backbone":
+        # The name of a student stands for fresh weights.
+        return os.sep in before and os.sep in now
     if name != "dataset":
         return True
     return any(before.startswith(kind) and now.startswith(kind) for kind in _PATH_KINDS)

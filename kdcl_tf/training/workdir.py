@@ -38,8 +38,8 @@ try:
 except ImportError:  # Windows has none, and gets no lock.
     fcntl = None
 
-# Of a SavedModel.
-_MODEL = "saved_model.pb"
+# The cards of exported models.
+_CARDS = ("student.json", "detector.json")
 
 
 class WorkdirLost(Exception):
@@ -150,12 +150,7 @@ class Workdir:
         Raises:
           DamageError: when a line is damaged, naming it.
         """
-        path = self.path / "log.jsonl"
-        if not path.exists():
-            return []
-        # A line that a crash cut short has no newline yet.
-        lines = path.read_bytes().split(b"\n")[:-1]
-        return [_parsed(line, f"line {number} of {path}") for number, line in enumerate(lines, 1)]
+        return read_log(self.path)
 
     def log_epoch(self, record: Mapping[str, Any]) -> None:
         """Appends one epoch; drops what was logged of it and later ones before a restart."""
@@ -174,32 +169,25 @@ class Workdir:
         Raises:
           DamageError: when it is not what was written.
         """
-        path = self.path / "result.json"
-        if not path.exists():
-            return None
-        result = _parsed(path.read_bytes(), str(path))
-        # Results of older formats have no checksum, and stay readable.
-        if "identity" in result and not identity.is_sealed(result):
-            raise DamageError(_damaged(str(path), "it is not what was written"))
-        result.pop("checksum", None)
-        return result
+        return read_result(self.path)
 
     @property
     def complete_result(self) -> dict[str, Any] | None:
-        """`result`, where what the run exported is still there.
+        """`result`, where what the run exported is still there and whole.
 
         Raises:
           DamageError: when an export is missing that no checkpoint can replace.
         """
         result = self.result
         exports = (result or {}).get("exports", [])
-        missing = [each for each in exports if not (self.path / each / _MODEL).exists()]
+        missing = [each for each in exports if not _is_export_of(self.path / each, result)]
         if not missing:
             return result
         if not any(self.path.glob("checkpoints/step-*")):
             raise DamageError(
-                f"{self.path / missing[0]} of a complete run is missing, and there is no checkpoint "
-                "to export it from: restore it, or pass another --workdir to train again"
+                f"{self.path / missing[0]} of a complete run is missing, damaged or another run's, "
+                "and there is no checkpoint to export it from: restore it, or pass another "
+                "--workdir to train again"
             )
         return None
 
@@ -208,6 +196,55 @@ class Workdir:
         self.check_present()
         text = json.dumps(identity.sealed(result), indent=2)
         files.write_text(self.path / "result.json", text + "\n")
+
+
+def _is_export_of(folder, result):
+    """Whether a folder has the whole model that a run exported there."""
+    for card in (folder / name for name in _CARDS):
+        if not card.exists():
+            continue
+        try:
+            facts = json.loads(card.read_bytes())
+        except ValueError:
+            return False
+        if not identity.is_sealed(facts) or identity.damage(folder, facts["checksums"]):
+            return False
+        is_ours = facts.get("identity", {}).get("data") == result["identity"]["data"]
+        settings = facts.get("identity", {}).get("settings", {})
+        is_ours &= ownership.are_of_one_run(settings, result["identity"]["settings"])
+        return is_ours and facts.get("student", folder.name) == folder.name
+    return False
+
+
+def read_result(folder: str | os.PathLike) -> dict[str, Any] | None:
+    """The result of a run, of a folder that need not be writable; None where there is none.
+
+    Raises:
+      DamageError: when it is not what was written.
+    """
+    path = pathlib.Path(folder) / "result.json"
+    if not path.exists():
+        return None
+    result = _parsed(path.read_bytes(), str(path))
+    # Results of older formats have no checksum, and stay readable.
+    if "identity" in result and not identity.is_sealed(result):
+        raise DamageError(_damaged(str(path), "it is not what was written"))
+    result.pop("checksum", None)
+    return result
+
+
+def read_log(folder: str | os.PathLike) -> list[dict[str, Any]]:
+    """The epochs that a run has logged, of a folder that need not be writable.
+
+    Raises:
+      DamageError: when a line is damaged, naming it.
+    """
+    path = pathlib.Path(folder) / "log.jsonl"
+    if not path.exists():
+        return []
+    # A line that a crash cut short has no newline yet.
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [_parsed(line, f"line {number} of {path}") for number, line in enumerate(lines, 1)]
 
 
 def _parsed(content, where):

@@ -45,11 +45,13 @@ class FailuresTest(parameterized.TestCase):
 
     @parameterized.parameters(
         (DamageError("file x is damaged"), "^file x is damaged$"),
-        (OSError(errno.ENOSPC, "No space left on device", "a/b"), r"^the disk is full \(.*a/b'\): free"),
-        (RuntimeError("write failed: No space left on device\nmore"), r"^the disk is full \(write"),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), r"^the disk is full, or its limit is reached \(.*a/b'\): free"),
+        (RuntimeError("write failed: No space left on device\nmore"), r"^the disk is full, .*\(write"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "^the disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "a/b"), "^a/b: Permission denied$"),
         (FileNotFoundError(errno.ENOENT, "No such file", b"\xff"), "^.*: No such file$"),
+        (OSError(errno.EFBIG, "File too large"), "^the disk is full, or its limit is reached"),
+        (RuntimeError("Could not determine home directory."), "^a path begins with ~ and a user"),
         (MemoryError(), r"^memory is full \(MemoryError\): pass a smaller --batch_size"),
     )
     def test_what_any_phase_may_meet_has_its_words(self, error, line):

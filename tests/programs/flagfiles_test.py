@@ -37,6 +37,20 @@ class FlagfilesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, f"^flagfile {self.path} includes itself"):
             flagfiles.check([f"--flagfile={self.path}"])
 
+    def test_what_is_no_file_or_too_much_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "^expected --flagfile to be a regular file; got /dev/"):
+            flagfiles.check(["--flagfile=/dev/stdin"])
+        with self.assertRaisesRegex(ValueError, "~nobody_here/a is in the home of an unknown user"):
+            flagfiles.check(["--flagfile=~nobody_here/a"])
+        # In a line, and each the next one twice.
+        for copies in (1, 2):
+            paths = [self.path.with_name(f"{number}.flags") for number in range(30)]
+            for path, inner in zip(paths, paths[1:]):
+                path.write_text(f"--flagfile={inner}\n" * copies)
+            paths[-1].write_text("--epochs=3\n")
+            with self.assertRaisesRegex(ValueError, "include at most 200 others, 20 deep; got more"):
+                flagfiles.check([f"--flagfile={paths[0]}"])
+
     def test_what_is_read_twice_without_a_circle_passes(self):
         self.path.write_text("--epochs=3\n--name=caf\u00e9\n")
         flagfiles.check([f"--flagfile={self.path}", "--epochs=4", f"--flagfile={self.path}"])

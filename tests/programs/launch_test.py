@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
+from kdcl_tf.identity import Identity
 from kdcl_tf.programs import launch
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.loop import Divergence
@@ -58,7 +59,8 @@ class RunTest(tf.test.TestCase):
         self.assertEqual(self._run({"accuracy": 1}), (f"1 in {self.folder}\n", "", 0))
 
     def test_a_complete_run_is_only_reported(self):
-        Workdir(self.folder).write_result({"accuracy": 2})
+        found = Identity(_SETTINGS.as_flags(), {}).facts
+        Workdir(self.folder).write_result({"accuracy": 2, "identity": found, "places": {}})
         stdout, _, status = self._run(AssertionError("trained again"))
         told = f"{self.folder} holds this run, complete; nothing is trained\n2 in {self.folder}\n"
         self.assertEqual((stdout, status), (told, 0))

@@ -42,6 +42,18 @@ class StreamsTest(parameterized.TestCase):
         if closed == "stdout":
             self.assertEqual(errors.count(b"\n"), 20000)
 
+    def test_output_that_a_full_disk_lost_is_told_at_the_end(self):
+        program = (
+            "import sys; from kdcl_tf.programs import command_line\n"
+            "command_line.run(lambda values: None, lambda values: print('figures'))\n"
+        )
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "^-c: the disk is full, or its limit is reached .*\n$")
+
     def test_without_any_stream_the_numbers_are_kept(self):
         path = self.create_tempfile().full_path
         command = f"exec {sys.executable} -c '{_PROGRAM}' {path} <&- >&- 2>&-"

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.training.ownership, through the `Workdir` that asks it."""
 
 import dataclasses
+import json
 import pathlib
 import shutil
 
@@ -9,7 +10,7 @@ from absl.testing import absltest
 
 from kdcl_tf import identity
 from kdcl_tf.identity import DamageError, Identity
-from kdcl_tf.training import manifests
+from kdcl_tf.training import manifests, ownership
 from kdcl_tf.training.settings import TrainingSettings
 from kdcl_tf.training.workdir import Workdir
 
@@ -116,15 +117,61 @@ class OwnershipTest(parameterized.TestCase):
     def test_a_complete_run_without_its_export_is_not_complete(self):
         result = {"identity": _identity().facts, "exports": ["students/a"]}
         self.workdir.write_result(result)
-        model = self.workdir.path / "students" / "a" / "saved_model.pb"
-        model.parent.mkdir(parents=True)
-        model.touch()
+        folder = self.workdir.path / "students" / "a"
+        self._export(folder)
         self.assertEqual(self.workdir.complete_result, result)
-        shutil.rmtree(model.parent)
-        with self.assertRaisesRegex(DamageError, "students/a of a complete run is missing, and there"):
-            self.workdir.complete_result
+        for spoil in (
+            lambda: shutil.rmtree(folder),
+            lambda: (folder / "saved_model.pb").unlink(),
+            lambda: (folder / "saved_model.pb").write_bytes(b"other"),
+            lambda: (folder / "student.json").write_text("{}"),
+            lambda: self._export(folder, student="b"),
+            lambda: self._export(folder, identity=_identity(_Settings(seed=1)).facts),
+            lambda: self._export(folder, identity=_identity(data={}).facts),
+        ):
+            self._export(folder)
+            spoil()
+            with self.assertRaisesRegex(DamageError, "students/a of a complete run is missing, dam"):
+                self.workdir.complete_result
         self._save()
         self.assertIsNone(self.workdir.complete_result)
+
+    def _export(self, folder, **facts):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "saved_model.pb").write_bytes(b"model")
+        sums = identity.checksums(folder, "student.json")
+        card = {"student": "a", "identity": _identity().facts, "checksums": sums, **facts}
+        (folder / "student.json").write_text(json.dumps(identity.sealed(card)))
+
+    def test_files_of_two_runs_are_refused(self):
+        self._save(1)
+        self._save(2, _identity(_Settings(seed=1)))
+        for settings in (_Settings(), _Settings(seed=1)):
+            self._assert_refused("was made with other flags: --seed", settings)
+        with self.assertRaisesRegex(ValueError, "holds files of two runs, which differ in --seed"):
+            ownership.check_one_run(self.workdir.path, None)
+        shutil.rmtree(manifests.folder_of(self.workdir.path / "checkpoints", 2))
+        ownership.check_one_run(self.workdir.path, None)
+        other = {"identity": _identity(data={"classes": ["cat"]}).facts}
+        with self.assertRaisesRegex(ValueError, "differ in classes 'cat' are gone; classes 'ape'"):
+            ownership.check_one_run(self.workdir.path, other)
+
+    def test_a_result_without_identity_is_not_taken_beside_files_that_have_one(self):
+        (self.workdir.path / "result.json").write_text('{"accuracy": 0.99}')
+        with self.assertRaisesRegex(DamageError, "result.json has no identity, and is not this run's"):
+            self.workdir.check(_Settings())
+        (self.workdir.path / "flags.txt").unlink()
+        with self.assertRaisesRegex(ValueError, "holds a run of format 1; expected format"):
+            self.workdir.check(_Settings())
+
+    def test_a_workdir_among_the_images_is_refused(self):
+        images = self.workdir.path / "images"
+        (images / "train" / "ape").mkdir(parents=True)
+        settings = _Settings(dataset=f"folder:{images}")
+        with self.assertRaisesRegex(ValueError, "outside the data set's train/; got"):
+            ownership.check_apart(images / "train" / "ape", settings)
+        ownership.check_apart(images / "runs" / "a", settings)
+        ownership.check_apart(self.workdir.path, settings)
 
     def test_a_damaged_result_is_told_with_the_way_out(self):
         self.workdir.write_result({"identity": _identity().facts, "accuracy": 0.5})

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.training.settings, by a recipe of what every program needs and no more."""
 
 import dataclasses
+import os
 
 from absl.testing import absltest, parameterized
 
@@ -93,6 +94,31 @@ class AsTextTest(parameterized.TestCase):
     )
     def test_known_values(self, value, text):
         self.assertEqual(training_settings.as_text(value), text)
+
+    def test_places_are_absolute_paths_of_what_is_there(self):
+        @dataclasses.dataclass(frozen=True)
+        class Settings(training_settings.TrainingSettings):
+            dataset: str = "folder:photos"
+            teacher: str = ""
+            backbone: str = "resnet18"
+
+        self.assertEqual(Settings().places(), {"dataset": f"folder:{os.path.realpath('photos')}"})
+        folder = self.create_tempdir().full_path
+        places = Settings("cifar100", folder, folder).places()
+        self.assertEqual(places, {"teacher": os.path.realpath(folder), "backbone": os.path.realpath(folder)})
+
+    @parameterized.parameters(
+        ("dataset", "folder:a", "folder:b", True),
+        ("dataset", "folder:a", "tfrecord:a", False),
+        ("dataset", "cifar100", "cifar10", False),
+        ("teacher", "a", "b", True),
+        ("teacher", "", "b", False),
+        ("backbone", "resnet18", "resnet34", False),
+        ("backbone", "a/b", "c/d", True),
+        ("seed", "0", "1", False),
+    )
+    def test_what_may_move(self, name, before, now, moved):
+        self.assertEqual(training_settings.is_moved(name, before, now), moved)
 
 
 if __name__ == "__main__":

@@ -166,6 +166,17 @@ def facts(workdir: pathlib.Path) -> tuple[list, dict] | None:
     return log, {name: reader.get_tensor(name).tobytes() for name in names}
 
 
+def are_near(found: tuple[list, dict] | None, expected: tuple[list, dict]) -> bool:
+    """Whether two runs of `facts` had the same epochs and steps, and nearly the same losses."""
+    if found is None or len(found[0]) != len(expected[0]):
+        return False
+    return all(
+        (one["epoch"], one["step"]) == (other["epoch"], other["step"])
+        and abs(one["loss"] - other["loss"]) <= 0.05 * abs(other["loss"])
+        for one, other in zip(found[0], expected[0])
+    )
+
+
 def preload() -> None:
     """Imports all that a run imports, and computes nothing."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
