@@ -243,7 +243,7 @@ def _folder_to_draw_to(flag_values, images):
     return output
 
 
-def cli():
+def cli() -> None:
     """Entry point of `kdcl-detect`."""
     command_line.run(define_flags, main)
 

@@ -225,7 +225,9 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
     )
 
 
-def create_views(settings: Settings, dataset: data.ImageDataset):
+def create_views(
+    settings: Settings, dataset: data.ImageDataset
+) -> data.Views | data.EncodedViews:
     """The students' views of the data set, under the settings' distortion."""
     options = {"cutout": settings.cutout_size} if settings.cutout else {}
     return data.create_views(

@@ -20,9 +20,15 @@ He et al. (subsampling, zeros for the new channels) would give 470,004.
 | resnet110 | 1,736,564 |
 """
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kdcl_tf.students.layers import Layers
+
+if TYPE_CHECKING:
+    import keras
 
 FILTERS = (16, 32, 64)  # of stages 1, 2, 3
 
@@ -52,14 +58,22 @@ def parts(depth: int, num_classes: int, layers: Layers) -> list:
     return [partial(stem, layers=layers), *stages, last]
 
 
-def stem(x, prefix: str = "", *, layers: Layers):
+def stem(x: keras.KerasTensor, prefix: str = "", *, layers: Layers) -> keras.KerasTensor:
     """Images `[B, H, W, channels]` -> features `[B, H, W, 16]`."""
     x = layers.convolution(x, FILTERS[0], 3, 1, f"{prefix}stem_conv")
     x = layers.batch_norm(x, f"{prefix}stem_norm")
     return layers.relu(x, f"{prefix}stem_relu")
 
 
-def stage(x, prefix: str = "", *, layers: Layers, number: int, filters: int, blocks: int):
+def stage(
+    x: keras.KerasTensor,
+    prefix: str = "",
+    *,
+    layers: Layers,
+    number: int,
+    filters: int,
+    blocks: int,
+) -> keras.KerasTensor:
     """`blocks` blocks; `[B, H, W, C]` -> `[B, H / 2, W / 2, filters]`, or H, W in stage 1."""
     for index in range(1, blocks + 1):
         strides = 2 if number > 1 and index == 1 else 1
@@ -68,7 +82,9 @@ def stage(x, prefix: str = "", *, layers: Layers, number: int, filters: int, blo
     return x
 
 
-def block(x, layers: Layers, *, filters: int, strides: int, name: str):
+def block(
+    x: keras.KerasTensor, layers: Layers, *, filters: int, strides: int, name: str
+) -> keras.KerasTensor:
     """One basic block with its activation after the addition."""
     y = layers.convolution(x, filters, 3, strides, f"{name}_conv1")
     y = layers.batch_norm(y, f"{name}_norm1")
@@ -86,6 +102,8 @@ def _shortcut(x, layers: Layers, filters: int, strides: int, name: str):
     return layers.batch_norm(x, f"{name}_shortcut_norm")
 
 
-def head(x, prefix: str = "", *, layers: Layers, num_classes: int):
+def head(
+    x: keras.KerasTensor, prefix: str = "", *, layers: Layers, num_classes: int
+) -> keras.KerasTensor:
     """Features `[B, H, W, C]` -> logits `[B, num_classes]`."""
     return layers.logits(x, num_classes, prefix)

@@ -1,5 +1,7 @@
 """The layers that the students are built of, with their shared settings."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 
@@ -23,7 +25,9 @@ class Layers:
     synchronized: bool = False
     dtype: object = None
 
-    def convolution(self, x, filters: int, size: int, strides: int, name: str):
+    def convolution(
+        self, x: keras.KerasTensor, filters: int, size: int, strides: int, name: str
+    ) -> keras.KerasTensor:
         """`[B, H, W, C]` -> `[B, ⌈H / strides⌉, ⌈W / strides⌉, filters]`, no bias.
 
         Padded by size // 2 on every side (size is odd), as PyTorch's `padding=size // 2`
@@ -53,7 +57,7 @@ class Layers:
             name=name,
         )(x)
 
-    def depthwise(self, x, strides: int, name: str):
+    def depthwise(self, x: keras.KerasTensor, strides: int, name: str) -> keras.KerasTensor:
         """3x3, padded by 1: `[B, H, W, C]` -> `[B, ⌈H / strides⌉, ⌈W / strides⌉, C]`.
 
         Initial weights have the variance 2 / (9 C), as PyTorch's fan-out counts and
@@ -74,7 +78,7 @@ class Layers:
             name=name,
         )(x)
 
-    def max_pool(self, x, name: str):
+    def max_pool(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """`[B, H, W, C]` -> `[B, ⌈H / 2⌉, ⌈W / 2⌉, C]`: 3x3, stride 2, padded by 1.
 
         Padding is zeros, which are no maximum's rival after a ReLU.
@@ -82,7 +86,7 @@ class Layers:
         x = self._surround(x, 1, name)
         return keras.layers.MaxPooling2D(3, strides=2, dtype=self.dtype, name=name)(x)
 
-    def batch_norm(self, x, name: str):
+    def batch_norm(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """Batch normalization over the last axis, momentum 0.9, epsilon 1e-5."""
         return FusedBatchNormalization(
             momentum=0.9,
@@ -92,19 +96,21 @@ class Layers:
             name=name,
         )(x)
 
-    def relu(self, x, name: str):
+    def relu(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """max(x, 0)."""
         return keras.layers.ReLU(dtype=self.dtype, name=name)(x)
 
-    def relu6(self, x, name: str):
+    def relu6(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """min(max(x, 0), 6)."""
         return keras.layers.ReLU(max_value=6.0, dtype=self.dtype, name=name)(x)
 
-    def add(self, x, shortcut, name: str):
+    def add(
+        self, x: keras.KerasTensor, shortcut: keras.KerasTensor, name: str
+    ) -> keras.KerasTensor:
         """x + shortcut, two tensors of one shape."""
         return keras.layers.Add(dtype=self.dtype, name=name)([x, shortcut])
 
-    def logits(self, x, num_classes: int, prefix: str = ""):
+    def logits(self, x: keras.KerasTensor, num_classes: int, prefix: str = "") -> keras.KerasTensor:
         """`[B, H, W, C]` -> global average -> `[B, num_classes]` float32 logits.
 
         float32 whatever the policy: the average and the losses after it are

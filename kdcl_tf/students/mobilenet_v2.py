@@ -23,9 +23,15 @@ same on every replica.
 | mobilenet_v2_1.2 | 4,725,992 | 0.465e9 |
 """
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kdcl_tf.students.layers import Layers
+
+if TYPE_CHECKING:
+    import keras
 
 STEM_FILTERS = (32, 16)  # of the convolution and of the block after it
 HEAD_FILTERS = 1280
@@ -72,7 +78,9 @@ def rounded(filters: float) -> int:
     return nearest if nearest >= 0.9 * filters else nearest + 8
 
 
-def stem(x, prefix: str = "", *, layers: Layers, filters: int, block_filters: int):
+def stem(
+    x: keras.KerasTensor, prefix: str = "", *, layers: Layers, filters: int, block_filters: int
+) -> keras.KerasTensor:
     """Images `[B, H, W, channels]` -> features `[B, H / 2, W / 2, block_filters]`."""
     x = layers.convolution(x, filters, 3, 2, f"{prefix}stem_conv")
     x = layers.batch_norm(x, f"{prefix}stem_norm")
@@ -81,7 +89,9 @@ def stem(x, prefix: str = "", *, layers: Layers, filters: int, block_filters: in
     return block(x, layers, expansion=1, filters=block_filters, strides=1, name=name)
 
 
-def stage(x, prefix: str = "", *, layers: Layers, number: int, filters: list):
+def stage(
+    x: keras.KerasTensor, prefix: str = "", *, layers: Layers, number: int, filters: list
+) -> keras.KerasTensor:
     """A block for each of `filters`; `[B, H, W, C]` -> `[B, H / 2, W / 2, filters[-1]]`."""
     for index, each in enumerate(filters, start=1):
         strides = 2 if index == 1 else 1
@@ -90,7 +100,9 @@ def stage(x, prefix: str = "", *, layers: Layers, number: int, filters: list):
     return x
 
 
-def block(x, layers: Layers, *, expansion: int, filters: int, strides: int, name: str):
+def block(
+    x: keras.KerasTensor, layers: Layers, *, expansion: int, filters: int, strides: int, name: str
+) -> keras.KerasTensor:
     """An inverted residual; `[B, H, W, C]` -> `[B, H / strides, W / strides, filters]`."""
     y = x
     if expansion > 1:
@@ -107,7 +119,9 @@ def block(x, layers: Layers, *, expansion: int, filters: int, strides: int, name
     return layers.add(y, x, f"{name}_add")
 
 
-def head(x, prefix: str = "", *, layers: Layers, filters: int, num_classes: int):
+def head(
+    x: keras.KerasTensor, prefix: str = "", *, layers: Layers, filters: int, num_classes: int
+) -> keras.KerasTensor:
     """Features `[B, H, W, C]` -> logits `[B, num_classes]`."""
     x = layers.convolution(x, filters, 1, 1, f"{prefix}head_conv")
     x = layers.batch_norm(x, f"{prefix}head_norm")

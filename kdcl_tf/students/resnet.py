@@ -20,9 +20,16 @@ is a 1x1 convolution and a batch norm where the shape changes.
 | resnet152 | 60,192,808 | 11.51e9 |
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kdcl_tf.students.layers import Layers
+
+if TYPE_CHECKING:
+    import keras
 
 FILTERS = (64, 128, 256, 512)  # of stages 1 to 4
 BLOCKS = {
@@ -56,7 +63,7 @@ def parts(depth: int, num_classes: int, layers: Layers) -> list:
     return [partial(stem, layers=layers), *stages, last]
 
 
-def stem(x, prefix: str = "", *, layers: Layers):
+def stem(x: keras.KerasTensor, prefix: str = "", *, layers: Layers) -> keras.KerasTensor:
     """Images `[B, H, W, channels]` -> features `[B, H / 4, W / 4, 64]`."""
     x = layers.convolution(x, FILTERS[0], 7, 2, f"{prefix}stem_conv")
     x = layers.batch_norm(x, f"{prefix}stem_norm")
@@ -64,7 +71,16 @@ def stem(x, prefix: str = "", *, layers: Layers):
     return layers.max_pool(x, f"{prefix}stem_pool")
 
 
-def stage(x, prefix: str = "", *, layers: Layers, block, number: int, filters: int, blocks: int):
+def stage(
+    x: keras.KerasTensor,
+    prefix: str = "",
+    *,
+    layers: Layers,
+    block: Callable[..., keras.KerasTensor],
+    number: int,
+    filters: int,
+    blocks: int,
+) -> keras.KerasTensor:
     """`blocks` blocks; `[B, H, W, C]` -> `[B, H / 2, W / 2, C']`, or H, W in stage 1."""
     for index in range(1, blocks + 1):
         strides = 2 if number > 1 and index == 1 else 1
@@ -73,7 +89,9 @@ def stage(x, prefix: str = "", *, layers: Layers, block, number: int, filters: i
     return x
 
 
-def basic_block(x, layers: Layers, *, filters: int, strides: int, name: str):
+def basic_block(
+    x: keras.KerasTensor, layers: Layers, *, filters: int, strides: int, name: str
+) -> keras.KerasTensor:
     """3x3 and 3x3; `[B, H, W, C]` -> `[B, H / strides, W / strides, filters]`."""
     y = layers.convolution(x, filters, 3, strides, f"{name}_conv1")
     y = layers.batch_norm(y, f"{name}_norm1")
@@ -84,7 +102,9 @@ def basic_block(x, layers: Layers, *, filters: int, strides: int, name: str):
     return layers.relu(y, f"{name}_relu2")
 
 
-def bottleneck(x, layers: Layers, *, filters: int, strides: int, name: str):
+def bottleneck(
+    x: keras.KerasTensor, layers: Layers, *, filters: int, strides: int, name: str
+) -> keras.KerasTensor:
     """1x1, 3x3 and 1x1; `[B, H, W, C]` -> `[B, H / strides, W / strides, 4 * filters]`."""
     y = layers.convolution(x, filters, 1, 1, f"{name}_conv1")
     y = layers.batch_norm(y, f"{name}_norm1")
@@ -105,6 +125,8 @@ def _shortcut(x, layers: Layers, filters: int, strides: int, name: str):
     return layers.batch_norm(x, f"{name}_shortcut_norm")
 
 
-def head(x, prefix: str = "", *, layers: Layers, num_classes: int):
+def head(
+    x: keras.KerasTensor, prefix: str = "", *, layers: Layers, num_classes: int
+) -> keras.KerasTensor:
     """Features `[B, H, W, C]` -> logits `[B, num_classes]`."""
     return layers.logits(x, num_classes, prefix)

@@ -17,9 +17,15 @@ activated input, as in the authors' code; elsewhere it is the input itself.
 | wrn_40_2 | 2,255,156 |
 """
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kdcl_tf.students.layers import Layers
+
+if TYPE_CHECKING:
+    import keras
 
 FILTERS = (16, 32, 64)  # of stages 1, 2, 3, before the widening
 
@@ -47,12 +53,20 @@ def parts(depth: int, width: int, num_classes: int, layers: Layers) -> list:
     return [partial(stem, layers=layers), *stages, last]
 
 
-def stem(x, prefix: str = "", *, layers: Layers):
+def stem(x: keras.KerasTensor, prefix: str = "", *, layers: Layers) -> keras.KerasTensor:
     """Images `[B, H, W, channels]` -> features `[B, H, W, 16]`, not yet normalised."""
     return layers.convolution(x, FILTERS[0], 3, 1, f"{prefix}stem_conv")
 
 
-def stage(x, prefix: str = "", *, layers: Layers, number: int, filters: int, blocks: int):
+def stage(
+    x: keras.KerasTensor,
+    prefix: str = "",
+    *,
+    layers: Layers,
+    number: int,
+    filters: int,
+    blocks: int,
+) -> keras.KerasTensor:
     """`blocks` blocks; `[B, H, W, C]` -> `[B, H / 2, W / 2, filters]`, or H, W in stage 1."""
     for index in range(1, blocks + 1):
         strides = 2 if number > 1 and index == 1 else 1
@@ -61,7 +75,9 @@ def stage(x, prefix: str = "", *, layers: Layers, number: int, filters: int, blo
     return x
 
 
-def block(x, layers: Layers, *, filters: int, strides: int, name: str):
+def block(
+    x: keras.KerasTensor, layers: Layers, *, filters: int, strides: int, name: str
+) -> keras.KerasTensor:
     """One basic block with its activation before the convolutions."""
     y = layers.batch_norm(x, f"{name}_norm1")
     y = layers.relu(y, f"{name}_relu1")
@@ -75,7 +91,9 @@ def block(x, layers: Layers, *, filters: int, strides: int, name: str):
     return layers.add(y, x, f"{name}_add")
 
 
-def head(x, prefix: str = "", *, layers: Layers, num_classes: int):
+def head(
+    x: keras.KerasTensor, prefix: str = "", *, layers: Layers, num_classes: int
+) -> keras.KerasTensor:
     """Features `[B, H, W, C]` -> logits `[B, num_classes]`."""
     x = layers.batch_norm(x, f"{prefix}head_norm")
     x = layers.relu(x, f"{prefix}head_relu")

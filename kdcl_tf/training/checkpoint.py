@@ -107,7 +107,7 @@ class Checkpoints:
         self._checkpoint.read(str(path / _VARIABLES)).assert_consumed()
         return facts["progress"]
 
-    def first_not_finite(self):
+    def first_not_finite(self) -> Any:
         """The first variable that has a NaN or an infinity, or None.
 
         Looks at the copies of this process, one by one: their sum would be a question to all
@@ -179,7 +179,7 @@ class SavedCheckpoint:
             ) from error
 
 
-def all_variables(model) -> list:
+def all_variables(model: Any) -> list:
     """Every variable that a run of a compiled model must save, each once.
 
     Weights, moving statistics, seeds, the optimizer's, and the metrics of an epoch that has

@@ -158,9 +158,10 @@ def _why_passed_over(entry: os.DirEntry) -> str:
     if entry.name.startswith("."):
         return "hidden"
     suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix in SUFFIXES and entry.is_file():
+    # Unlike those of the entry, these questions survive a link to itself.
+    if suffix in SUFFIXES and os.path.isfile(entry.path):
         return ""
-    if entry.is_dir():
+    if os.path.isdir(entry.path):
         return "folders inside a class's"
     if suffix in SUFFIXES:
         return "links to nothing"

@@ -250,11 +250,12 @@ class WhatWasReadTest(FolderTestCase):
         ):
             self.write(path, b"")
         (self.root / "train" / "blue" / "3.png").symlink_to(self.root / "nothing")
+        (self.root / "train" / "blue" / "4.png").symlink_to("4.png")
         self.assertEqual(
             self.load().notes[0],
             "read 4 training images and 1 test images of 2 classes, 2 training images"
             " per class; 1 class without a test image: 'blue'; ignored: 2 folders inside"
-            " a class's, 2 hidden, 2 with suffix .txt, 1 links to nothing, 1 outside a class's folder"
+            " a class's, 2 hidden, 2 links to nothing, 2 with suffix .txt, 1 outside a class's folder"
             ", 1 without a suffix",
         )
 
