@@ -193,6 +193,9 @@ def _as_program(command, outputs, before, close_stdout):
     status = 70
     try:
         os.setsid()
+        # What `nohup` and a shell's background ignore, a run of a person's does not.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         for number, output in enumerate(outputs, start=1):
             os.dup2(output.fileno(), number)
         if close_stdout:
