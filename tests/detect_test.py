@@ -39,7 +39,7 @@ class RefusedTest(parameterized.TestCase):
         (["--mode=predict", "--image=/nowhere.jpg"], "--image: expected files; got /nowhere.jpg, which is not there"),
         (["--mode=predict"], "--mode=predict: expected --image"),
         (["--mode=evaluate"], "--mode=evaluate: expected --model"),
-        (["--mode=evaluate", "--model=/", "--output=/nowhere/x.json"], "--output=/nowhere/x.json"),
+        (["--mode=evaluate", "--model=/", "--output=/nowhere/x.json"], "got /nowhere/x.json: make /nowhere"),
         (["--mode=evaluate", "--model=/", "--dataset=cifar10"], "; got 'cifar10'"),
         (["--mode=evaluate", "--image=a.jpg"], "--image: expected --mode=predict; got --mode=evaluate"),
         (["--output=seen"], "--output: expected --mode=evaluate or predict; got --mode=train"),

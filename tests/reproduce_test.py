@@ -11,9 +11,11 @@ import time
 
 from absl.testing import absltest
 
+from kdcl_tf.identity import Identity
 from kdcl_tf.reproduction import plan
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
+from kdcl_tf.training.workdir import Workdir
 from tests import in_process
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -110,6 +112,8 @@ class ReproduceTest(absltest.TestCase):
         print(f"{rows} rows, killed after {moments} s: the same table")
 
     def test_shards_make_one_report(self):
+        runs = plan.plan(TABLES["10"], scales.scale("digits", TABLES["10"]), 1, self.folder)
+        planned = {run.row: run for run in runs}
         for index in (0, 1, 2):
             rows = ("cutout_vanilla", "cutout_general", "cutout_general_icl")
             workdir = self.folder / rows[index] / "seed0"
@@ -124,7 +128,9 @@ class ReproduceTest(absltest.TestCase):
                 "versions": {},
             }
             if index != 1:
-                (workdir / "result.json").write_text(json.dumps(result))
+                settings = planned[rows[index]].settings
+                result["identity"] = Identity(settings.as_flags(), {}).facts
+                Workdir(workdir).write_result(result)
         status, output = _in_process(self.folder, "--shard=2/3")
         self.assertEqual(status, 0, output)
         self.assertIn("[1/1] cutout_general_icl, seed 0: complete already, a 50.00%", output)

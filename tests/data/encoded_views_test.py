@@ -169,10 +169,10 @@ class WorkTest(ViewsTestCase):
         graph = decode.get_concrete_function().graph.as_graph_def()
         nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
         decoders = sorted(node.op for node in nodes if node.op.startswith("Decode"))
-        # Branches of which an image takes one; DecodeRaw reads the header of a BMP.
+        # Branches of which an image takes one; DecodeRaw reads headers.
         self.assertEqual(
             [op for op in decoders if op != "DecodeRaw"],
-            ["DecodeAndCropJpeg", "DecodeBmp", "DecodeImage"],
+            ["DecodeAndCropJpeg", "DecodeJpeg", "DecodePng"],
         )
 
     def test_one_read_for_each_image_and_none_for_those_skipped(self):

@@ -26,6 +26,11 @@ with failures.in_one_line(), failures.stopped_by_signals():
 """
 
 
+def _default_signals():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class FailuresTest(parameterized.TestCase):
     def setUp(self):
         super().setUp()
@@ -101,12 +106,14 @@ class FailuresTest(parameterized.TestCase):
         self.assertEqual(process.returncode, 143)
 
     def _start(self, prefix="exec "):
+        # Signals that whoever started the tests ignores are not to be ignored here.
         process = subprocess.Popen(
             ["sh", "-c", f'{prefix}"$0" -c "$1"', sys.executable, _PROGRAM],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            preexec_fn=_default_signals,
         )
         self.assertEqual(process.stdout.readline(), "ready\n")
         return process

@@ -10,6 +10,7 @@ import time
 
 from absl.testing import absltest
 
+from kdcl_tf.identity import Identity
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.runner import RunFailed, Runner, summary
 from kdcl_tf.training.workdir import Workdir
@@ -44,7 +45,8 @@ class RunnerTest(absltest.TestCase):
         workdir = Workdir(self.folder / "row" / "seed0")
         old = Run("row", 0, workdir.path, (*_TINY, "--milestones=", "--seed=7"))
         workdir.record(old.settings)
-        workdir.write_result({"students": {}})
+        found = Identity(old.settings.as_flags(), {}).facts
+        workdir.write_result({"students": {}, "identity": found})
         changed = dataclasses.replace(old, arguments=_TINY)
         runs = [Run("new", 0, self.folder / "new", _TINY), changed]
         message = r"^row, seed 0: workdir .*: --milestones= \(now 50,75\), --seed=7 \(now 0\); "
@@ -64,7 +66,9 @@ class RunnerTest(absltest.TestCase):
             Run("calm", 0, self.folder / "calm", (*_TINY, "--milestones=")),
         ]
         # As if it had come through its first epoch.
-        Workdir(runs[0].workdir).log_epoch({"epoch": 1})
+        workdir = Workdir(runs[0].workdir)
+        workdir.record(runs[0].settings)
+        workdir.log_epoch({"epoch": 1})
         with self.assertRaisesRegex(RunFailed, "^wild, seed 0: .*is not finite"):
             Runner(runs, say=self.said.append).run()
         self.assertTrue((self.folder / "calm" / "result.json").exists())

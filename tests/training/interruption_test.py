@@ -11,6 +11,8 @@ from kdcl_tf.training.interruption import SIGNALS, Interrupted, Interruption
 class InterruptionTest(parameterized.TestCase):
     @parameterized.parameters(*SIGNALS)
     def test_the_first_signal_is_remembered(self, number):
+        # Whoever started the tests may ignore it.
+        self.addCleanup(signal.signal, number, signal.signal(number, signal.SIG_DFL))
         with Interruption() as interruption:
             self.assertIsNone(interruption.signal)
             os.kill(os.getpid(), number)
