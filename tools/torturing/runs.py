@@ -166,6 +166,19 @@ def facts(workdir: pathlib.Path) -> tuple[list, dict] | None:
     return log, {name: reader.get_tensor(name).tobytes() for name in names}
 
 
+def damaged_exports(workdir: pathlib.Path) -> list[str]:
+    """What is wrong with the exported students of a run, in words."""
+    from kdcl_tf import identity
+    from kdcl_tf.serving import exported
+
+    found = []
+    for path in exported.students_of(workdir):
+        facts = json.loads((path / "student.json").read_text())
+        found.append("" if identity.is_sealed(facts) else f"the card of {path.name}")
+        found.append(identity.damage(path, facts["checksums"]))
+    return [each for each in found if each] + ([] if len(found) == 4 else ["students missing"])
+
+
 def are_near(found: tuple[list, dict] | None, expected: tuple[list, dict]) -> bool:
     """Whether two runs of `facts` had the same epochs and steps, and nearly the same losses."""
     if found is None or len(found[0]) != len(expected[0]):
