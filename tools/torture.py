@@ -155,7 +155,8 @@ class Bench:
             if complete.status:
                 raise RuntimeError(f"an undisturbed run failed: {complete}")
             self._expected[workers] = runs.facts(ground.workdir)
-            self._told = _report(complete)
+            if workers == 1:
+                self._told = _report(complete)
         return self._expected[workers]
 
     def _make_stopped(self):
