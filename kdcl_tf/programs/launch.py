@@ -134,6 +134,13 @@ class _Training:
             command_line.fail(str(stop), stop.exit_status)
         except (Divergence, WorkerLost, BadImageError, WorkdirLost) as end:
             command_line.fail(str(end))
+        except Exception:
+            # Whatever failed in a folder that is gone failed for that.
+            try:
+                workdir.check_present()
+            except WorkdirLost as lost:
+                command_line.fail(str(lost))
+            raise
 
     def _session(self, workdir, lost_workers):
         from kdcl_tf.distribution import devices

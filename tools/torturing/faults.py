@@ -244,7 +244,11 @@ def _small_disk(ground):
 
 def _remove_workdir(ground):
     def act(_):
-        shutil.rmtree(ground.workdir, ignore_errors=True)
+        # At once: what a slow removal leaves of a run that ends meanwhile may be refused.
+        gone = ground.workdir.with_name("gone")
+        if ground.workdir.exists():
+            ground.workdir.rename(gone)
+            shutil.rmtree(gone)
 
     ground.run(meanwhile=_when(ground, 7, act))
 
