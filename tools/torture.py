@@ -237,7 +237,7 @@ class Bench:
                 is_same = _report(last) == self._told and not runs.damaged_exports(ground.workdir)
             return "survived" if is_same and not fault.refuses else "wrong result"
         if last.status == 1:
-            return "refused as it should be" if fault.refuses else "refused"
+            return "refused as it should be" if fault.refuses or fault.may_refuse else "refused"
         return f"status {last.status}"
 
 

@@ -186,6 +186,7 @@ class Classification(Task):
         kinds = ("accuracy", "top_5_accuracy", "cross_entropy")
         accuracy = last[f"test_{name}_accuracy"]
         card = self._card_of(name, test_accuracy=accuracy, identity=self.identity.facts)
+        workdir.check_present()
         path = workdir.path / "students" / name
         serving.export_student(student, path, card=card)
         return {

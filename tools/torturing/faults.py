@@ -90,6 +90,8 @@ class Fault:
       refuses: whether the same command is to refuse in a line afterwards.
       share: how many of a hundred faults are of this kind.
       workers: processes that train together.
+      may_refuse: whether it may also refuse: an export that is under way makes a removed folder
+        again, which is then no known run's.
     """
 
     kind: str
@@ -98,6 +100,7 @@ class Fault:
     refuses: bool
     share: int
     workers: int = 1
+    may_refuse: bool = False
 
 
 def _count_steps(count):
@@ -319,7 +322,9 @@ FAULTS = (
     Fault("a complete run without its export", "complete", _no_export, False, 2),
     Fault("writes that fail, disk full", "nothing", _disk_full, False, 5),
     Fault("a real disk that is too small", "nothing", _small_disk, False, 3),
-    Fault("the workdir removed while it trains", "nothing", _remove_workdir, False, 3),
+    Fault(
+        "the workdir removed while it trains", "nothing", _remove_workdir, False, 3, may_refuse=True
+    ),
     Fault("standard output closed", "nothing", _closed_stdout, False, 1),
     Fault("half of the images gone", "stopped", _half_the_images, True, 1),
     Fault("a class renamed", "stopped", _renamed_class, True, 1),
