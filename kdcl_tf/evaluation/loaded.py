@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +16,8 @@ from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation.scores import scores
 from kdcl_tf.serving import classes
-from kdcl_tf.training.ownership import read_flags
-from kdcl_tf.training.settings import MACHINE_SETTINGS, PATH_SETTINGS
+from kdcl_tf.training.ownership import other_settings, read_flags
+from kdcl_tf.training.workdir import read_result
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,25 +89,15 @@ def check_places(students: Sequence[LoadedStudent]) -> None:
 def _check_place(path, card):
     if card.get("student", path.name) != path.name:
         raise ValueError(f"{path} holds student {card['student']}: put each in the folder of its name")
-    result = _result_beside(path)
-    settings = card.get("identity", {}).get("settings", {})
-    ours = result.get("identity", {}).get("settings", {})
-    free = (*PATH_SETTINGS, *MACHINE_SETTINGS)
-    differ = [name for name in ours if name not in free and settings.get(name, ours[name]) != ours[name]]
+    result = read_result(path.parents[1]) or {}
+    if "identity" not in card or "identity" not in result:
+        return
+    differ = other_settings(result["identity"]["settings"], card["identity"]["settings"])
     if differ:
         raise ValueError(
             f"{path} is of another run than result.json beside it, with another "
             f"{', '.join(f'--{name}' for name in differ)}: export it again"
         )
-
-
-def _result_beside(path):
-    """The result of the run in whose folder a student lies; {} where there is none that is whole."""
-    try:
-        result = json.loads((path.parents[1] / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return result if identity.is_sealed(result) else {}
 
 
 def load_dataset(

@@ -8,7 +8,6 @@ import os
 import pathlib
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
@@ -103,18 +102,9 @@ def _check_texts(flag_values):
     for name in flag_values:
         value = flag_values[name].value
         for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and not _is_plain(text):
+            if isinstance(text, str) and not escaping.is_plain(text):
                 shown = escaping.escaped(text)
                 fail(f"expected --{name} to be UTF-8 text without line breaks; got '{shown}'")
-
-
-def _is_plain(text):
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    controls = any(unicodedata.category(character) == "Cc" for character in text)
-    return not controls and len(text.splitlines()) <= 1
 
 
 def file_to_write(flag: str, value: str | None) -> pathlib.Path | None:

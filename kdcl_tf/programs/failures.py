@@ -20,6 +20,7 @@ from typing import NoReturn
 
 from kdcl_tf import files
 from kdcl_tf.identity import DamageError
+from kdcl_tf.training.interruption import SIGNALS
 
 __all__ = ["Stopped", "in_one_line", "keep_tracebacks_in", "stopped_by_signals", "fail"]
 
@@ -62,9 +63,8 @@ def stopped_by_signals() -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         raise Stopped(number)
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
     before = {}
-    for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+    for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             before[number] = signal.signal(number, stop)
     try:

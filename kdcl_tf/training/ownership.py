@@ -20,21 +20,21 @@ from kdcl_tf.training.settings import (
 
 __all__ = [
     "FORMAT_LINE",
-    "are_of_one_run",
     "check_apart",
     "check_data",
     "check_one_run",
     "check_settings",
     "identities",
+    "other_settings",
     "read_flags",
     "read_format",
 ]
 
 # The first line of `flags.txt`, a comment for absl, which reads the file as a flagfile.
 FORMAT_LINE = "# format "
-# What a run leaves in its folder, besides what has its identity.
 # Folders of images in a data set.
 _SPLITS = ("train", "test", "validation", "val", "valid", "images", "train2017", "val2017")
+# What a run leaves in its folder, besides what has its identity.
 _TRACES = (
     "checkpoints",
     "log.jsonl",
@@ -132,10 +132,15 @@ def identities(
       ValueError: when another format of kdcl_tf wrote one.
     """
     found = [result["identity"]] if result and "identity" in result else []
-    manifests.newest(path / "checkpoints", manifests.sealed_facts)
-    for folder in manifests.saved(path / "checkpoints"):
+    folders = manifests.saved(path / "checkpoints")
+    read = []
+    for folder in folders:
         with contextlib.suppress(DamageError):
-            found.append(manifests.sealed_facts(folder)["identity"])
+            read.append(manifests.sealed_facts(folder)["identity"])
+    if folders and not read:
+        # Raises, and says what is wrong.
+        manifests.newest(path / "checkpoints", manifests.sealed_facts)
+    found += read
     return [each for each in found if each]
 
 
@@ -147,7 +152,7 @@ def check_one_run(path: pathlib.Path, result: Mapping[str, Any] | None) -> None:
     """
     first, *others = identities(path, result) or [None]
     for other in others:
-        settings = _other_settings(first["settings"], other["settings"])
+        settings = other_settings(first["settings"], other["settings"])
         changes = identity.data_changes(first["data"], other["data"])
         if settings or changes:
             told = changes or ", ".join(f"--{name}" for name in settings)
@@ -156,12 +161,8 @@ def check_one_run(path: pathlib.Path, result: Mapping[str, Any] | None) -> None:
             )
 
 
-def are_of_one_run(first: Mapping[str, str], second: Mapping[str, str]) -> bool:
-    """Whether two `{flag: text}` differ in nothing but the machine and the paths of data."""
-    return not _other_settings(first, second)
-
-
-def _other_settings(first, second):
+def other_settings(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
+    """The flags in which two runs differ, but for those of the machine and of where data lies."""
     free = (*MACHINE_SETTINGS, *PATH_SETTINGS)
     names = {**first, **second}
     return [name for name in names if name not in free and first.get(name) != second.get(name)]

@@ -209,10 +209,10 @@ def _is_export_of(folder, result):
             return False
         if not identity.is_sealed(facts) or identity.damage(folder, facts["checksums"]):
             return False
-        is_ours = facts.get("identity", {}).get("data") == result["identity"]["data"]
-        settings = facts.get("identity", {}).get("settings", {})
-        is_ours &= ownership.are_of_one_run(settings, result["identity"]["settings"])
-        return is_ours and facts.get("student", folder.name) == folder.name
+        theirs = facts.get("identity", {"data": None, "settings": {}})
+        if ownership.other_settings(theirs["settings"], result["identity"]["settings"]):
+            return False
+        return theirs["data"] == result["identity"]["data"] and facts.get("student", folder.name) == folder.name
     return False
 
 
