@@ -11,9 +11,10 @@ import keras
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, identity, serving, students
+from kdcl_tf import data, serving, students
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
+from kdcl_tf.files import identity
 from kdcl_tf.serving import cards
 from kdcl_tf.students import precision
 from kdcl_tf.training import manifests

@@ -11,7 +11,7 @@ import time
 
 from absl.testing import absltest
 
-from kdcl_tf.identity import Identity
+from kdcl_tf.files.identity import Identity
 from kdcl_tf.reproduction import plan
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES

@@ -9,7 +9,7 @@ from absl.testing import absltest
 
 from kdcl_tf import train
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.identity import Identity
+from kdcl_tf.files.identity import Identity
 from kdcl_tf.training.workdir import Workdir
 from tests import in_process
 

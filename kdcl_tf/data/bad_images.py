@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kdcl_tf import files
-from kdcl_tf.identity import DamageError
+from kdcl_tf.files.identity import DamageError
 
 # A stream wraps a Python error in its own message; this finds the error's line in it.
 _IN_A_STREAM = re.compile(r"BadImageError: (.*)")

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import escaping
 from kdcl_tf.data import (
     bad_images as bad_images_lib,
     dataset as dataset_lib,
@@ -22,6 +21,7 @@ from kdcl_tf.data import (
     stream,
 )
 from kdcl_tf.data.formats.rules import ImageRules
+from kdcl_tf.files import escaping
 
 # Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
 CENTRAL = 256 / 224

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import files, identity
+from kdcl_tf import files
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection.found import Found
 from kdcl_tf.detection.model import feature_pyramid
 from kdcl_tf.detection.model.detector import Detector
-from kdcl_tf.identity import FORMAT
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import FORMAT
 from kdcl_tf.serving import cards, exported
 from kdcl_tf.students import precision
 

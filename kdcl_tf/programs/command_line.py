@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-from kdcl_tf import escaping, files
+from kdcl_tf import files
+from kdcl_tf.files import escaping
 from kdcl_tf.programs import failures, flagfiles, streams
 from kdcl_tf.programs.failures import fail
 

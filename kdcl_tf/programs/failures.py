@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from kdcl_tf import files
-from kdcl_tf.identity import DamageError
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training.interruption import SIGNALS
 
 __all__ = ["Stopped", "in_one_line", "keep_tracebacks_in", "stopped_by_signals", "fail"]

@@ -13,9 +13,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kdcl_tf import files, identity
+from kdcl_tf import files
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.identity import FORMAT, DamageError
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import FORMAT, DamageError
 
 __all__ = ["WRITTEN", "Card", "path_of", "read", "read_student", "write"]
 

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from kdcl_tf import files, identity
-from kdcl_tf.identity import DamageError
+from kdcl_tf import files
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import DamageError
 
 __all__ = ["check", "digest", "find_students", "holds_model", "load", "students_of"]
 

@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from kdcl_tf import files
-from kdcl_tf.identity import DamageError, Identity
+from kdcl_tf.files.identity import DamageError, Identity
 from kdcl_tf.training import manifests
 
 _VARIABLES = "variables"

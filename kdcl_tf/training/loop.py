@@ -17,7 +17,7 @@ from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.distribution.workers import Workers
-from kdcl_tf.identity import DamageError
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training import schedules
 from kdcl_tf.training.checkpoint import Checkpoints
 from kdcl_tf.training.interruption import SIGNALS, Interrupted, Interruption

@@ -11,8 +11,9 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kdcl_tf import files, identity
-from kdcl_tf.identity import FORMAT, DamageError
+from kdcl_tf import files
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import FORMAT, DamageError
 
 __all__ = ["NAME", "folder_of", "newest", "read", "saved", "sealed_facts", "write"]
 

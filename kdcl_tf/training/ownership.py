@@ -8,8 +8,8 @@ import pathlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from kdcl_tf import identity
-from kdcl_tf.identity import FORMAT, DamageError, Identity
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import FORMAT, DamageError, Identity
 from kdcl_tf.training import manifests
 from kdcl_tf.training.settings import (
     MACHINE_SETTINGS,

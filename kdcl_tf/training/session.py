@@ -13,7 +13,7 @@ from kdcl_tf.data import bad_images
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
-from kdcl_tf.identity import Identity
+from kdcl_tf.files.identity import Identity
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.task import Task

@@ -28,8 +28,9 @@ import weakref
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from kdcl_tf import files, identity
-from kdcl_tf.identity import FORMAT, DamageError, Identity
+from kdcl_tf import files
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import FORMAT, DamageError, Identity
 from kdcl_tf.training import ownership
 from kdcl_tf.training.settings import TrainingSettings
 

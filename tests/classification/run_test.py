@@ -13,10 +13,10 @@ from absl.testing import parameterized
 from kdcl_tf import serving
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
+from kdcl_tf.files.identity import FORMAT
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
-from kdcl_tf.identity import FORMAT
 from kdcl_tf.training.workdir import Workdir
 
 _SMALL = {

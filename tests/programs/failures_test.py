@@ -11,7 +11,7 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.identity import DamageError
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.programs import failures
 
 _PROGRAM = """

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
-from kdcl_tf.identity import Identity
+from kdcl_tf.files.identity import Identity
 from kdcl_tf.programs import launch
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.loop import Divergence

@@ -10,7 +10,7 @@ import time
 
 from absl.testing import absltest
 
-from kdcl_tf.identity import Identity
+from kdcl_tf.files.identity import Identity
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.runner import RunFailed, Runner, summary
 from kdcl_tf.training.workdir import Workdir

@@ -9,9 +9,9 @@ import types
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf import identity
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.identity import DamageError
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards
 from kdcl_tf.serving.cards import Card
 

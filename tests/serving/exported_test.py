@@ -7,8 +7,8 @@ import pathlib
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import identity
-from kdcl_tf.identity import DamageError
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import exported
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, identity, serving, students
-from kdcl_tf.identity import DamageError
+from kdcl_tf import data, serving, students
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision

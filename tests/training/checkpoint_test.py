@@ -9,8 +9,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import kdcl_tf
-from kdcl_tf import identity
-from kdcl_tf.identity import DamageError
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.optimizers import CoupledSGD
 

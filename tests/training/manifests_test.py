@@ -5,8 +5,8 @@ import pathlib
 
 from absl.testing import absltest
 
-from kdcl_tf import identity
-from kdcl_tf.identity import FORMAT, DamageError
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import FORMAT, DamageError
 from kdcl_tf.training import manifests
 
 

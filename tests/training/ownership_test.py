@@ -5,11 +5,10 @@ import json
 import pathlib
 import shutil
 
-from absl.testing import parameterized
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
-from kdcl_tf import identity
-from kdcl_tf.identity import DamageError, Identity
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import DamageError, Identity
 from kdcl_tf.training import manifests, ownership
 from kdcl_tf.training.settings import TrainingSettings
 from kdcl_tf.training.workdir import Workdir

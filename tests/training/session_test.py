@@ -14,12 +14,12 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.distribution import strategies
+from kdcl_tf.files.identity import FORMAT
 from kdcl_tf.training.checkpoint import SavedCheckpoint
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.settings import TrainingSettings
 from kdcl_tf.training.task import Task
-from kdcl_tf.identity import FORMAT
 from kdcl_tf.training.workdir import Workdir
 
 

@@ -9,9 +9,9 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.training.settings import TrainingSettings
-from kdcl_tf.identity import FORMAT, DamageError
+from kdcl_tf.files.identity import FORMAT, DamageError
 from kdcl_tf.training.ownership import read_flags
+from kdcl_tf.training.settings import TrainingSettings
 from kdcl_tf.training.workdir import Workdir, WorkdirLost
 
 

@@ -168,7 +168,7 @@ def facts(workdir: pathlib.Path) -> tuple[list, dict] | None:
 
 def damaged_exports(workdir: pathlib.Path) -> list[str]:
     """What is wrong with the exported students of a run, in words."""
-    from kdcl_tf import identity
+    from kdcl_tf.files import identity
     from kdcl_tf.serving import exported
 
     found = []

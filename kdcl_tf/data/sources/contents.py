@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdcl_tf import escaping
 from kdcl_tf.data.sources import source as source_lib
+from kdcl_tf.files import escaping
 
 # So many names or reasons are shown; the others are counted.
 _SHOWN = 10

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from kdcl_tf.data import errors
-from kdcl_tf.escaping import escaped
+from kdcl_tf.files.escaping import escaped
 
 
 class Keys(NamedTuple):

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdcl_tf import escaping
 from kdcl_tf.data import storage
 from kdcl_tf.data.sources import source as source_lib
+from kdcl_tf.files import escaping
 
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 TEST_NAMES = ("test", "validation", "val")

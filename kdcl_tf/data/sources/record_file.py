@@ -6,7 +6,7 @@ import shlex
 import struct
 import zlib
 
-from kdcl_tf.escaping import escaped
+from kdcl_tf.files.escaping import escaped
 
 # A record begins with its length in 8 bytes and a masked checksum of them in 4.
 HEADER = 12

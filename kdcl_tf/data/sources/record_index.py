@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from kdcl_tf.data import errors, storage
 from kdcl_tf.data.sources import index_cache, record_file
-from kdcl_tf.escaping import escaped
+from kdcl_tf.files.escaping import escaped
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kdcl_tf.data.sources import record_file
-from kdcl_tf.escaping import escaped
+from kdcl_tf.files.escaping import escaped
 
 # `train-00000-of-00004`, `train_1_of_4.tfrecord`, `photos-train.tfrecord-00000-of-00001`.
 _SHARD = re.compile(r"(?<!\d)(\d+)[-_.]?of[-_.]?(\d+)(?!\d)")

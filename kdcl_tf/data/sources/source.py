@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kdcl_tf import escaping
+from kdcl_tf.files import escaping
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

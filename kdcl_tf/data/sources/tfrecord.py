@@ -12,7 +12,7 @@ import tensorflow as tf
 from kdcl_tf.data import storage
 from kdcl_tf.data.sources import features, record_index, shards
 from kdcl_tf.data.sources import source as source_lib
-from kdcl_tf.escaping import escaped
+from kdcl_tf.files.escaping import escaped
 
 TEST_NAMES = ("test", "validation", "val")
 

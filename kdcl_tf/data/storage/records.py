@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import escaping
 from kdcl_tf.data import digests, stream
 from kdcl_tf.data.formats import rules as rules_lib
+from kdcl_tf.files import escaping
 
 __all__ = ["HASHES", "RECORD_FOOTER", "RECORD_HEADER", "ChangedError", "TFRecords", "hashes_of"]
 

@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, escaping
+from kdcl_tf import data
 from kdcl_tf.data import bad_images
+from kdcl_tf.files import escaping
 
 RED, BLUE = (250, 10, 20), (10, 20, 250)
 ONE_WHITE_PIXEL_GIF = (

@@ -9,10 +9,10 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf import identity
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.detection.model.backbone_source import BackboneSource
+from kdcl_tf.files import identity
 from kdcl_tf.serving import cards
 
 _FILES = ("student", "student.keras", "student.weights.h5")

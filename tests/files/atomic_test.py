@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.files."""
+"""Tests of kdcl_tf.files.atomic."""
 
 import errno
 import multiprocessing
@@ -13,6 +13,7 @@ from unittest import mock
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import files
+from kdcl_tf.files import atomic
 
 # Ends the process, as a kill does, just before or after the nth call of a function of `os`.
 _KILLED = """
@@ -272,7 +273,7 @@ class FilesTest(parameterized.TestCase):
 
     def test_removing_is_whole_too(self):
         self._write_folder("old")
-        with mock.patch.object(files.shutil, "rmtree"):
+        with mock.patch.object(atomic.shutil, "rmtree"):
             files.remove(self.path)
         self.assertFalse(self.path.exists())
         files.clean(self.folder)

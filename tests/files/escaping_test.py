@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.escaping."""
+"""Tests of kdcl_tf.files.escaping."""
 
 import os
 import random
@@ -6,7 +6,7 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf import escaping
+from kdcl_tf.files import escaping
 
 # Every character, and every byte that is not UTF-8.
 _ALL = [chr(code) for code in range(sys.maxunicode + 1)]

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.identity."""
+"""Tests of kdcl_tf.files.identity."""
 
 import json
 import pathlib
@@ -7,8 +7,8 @@ import sys
 import keras
 from absl.testing import absltest, parameterized
 
-from kdcl_tf import identity
-from kdcl_tf.identity import FORMAT, Identity
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import FORMAT, Identity
 
 _DATA = {
     "classes": ["ape", "bee", "cow"],
