@@ -10,7 +10,7 @@ result.json         the last epoch's numbers, when the run is complete
 accuracy.png        accuracy of each student by epoch
 students/<name>/    a SavedModel each
 
-Checkpoints and `result.json` carry the run's identity, see `kdcl_tf.identity`: with it a folder
+Checkpoints and `result.json` carry the run's identity, see `kdcl_tf.files.identity`: with it a folder
 whose `flags.txt` is lost still belongs to its run.
 
 Of a detector the last two are curves.png and detector/, a SavedModel, and detections.json
