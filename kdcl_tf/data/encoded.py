@@ -176,6 +176,8 @@ class EncodedSplit:
             for images, indices in self._good_batches().as_numpy_iterator():
                 done += len(indices)
                 yield images, indices
+        if done == len(self):
+            return
         rest = np.arange(done, len(self))
         batches = self.batches(
             rest, _DECODED_AT_ONCE, lambda images, _, indices: (images, indices)

@@ -45,7 +45,7 @@ class _ServedDetector(tf.Module):
         self._short, self._long = card["short_side"], card["long_side"]
         self._normalization = Normalization.from_card(card)
         image = tf.TensorSpec([None, None, 3], tf.uint8, name="image")
-        self.serve = tf.function(self._serve, input_signature=[image])
+        self.serve = tf.function(self._serve, input_signature=[image], autograph=False)
 
     def _serve(self, image):
         original = tf.shape(image)[:2]

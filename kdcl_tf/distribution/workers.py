@@ -81,7 +81,9 @@ class Workers:
             self.count = resolver.cluster_spec().num_tasks("worker")
         # One trace for any length: the workers would have to agree on further ones.
         self._sum = tf.function(
-            self._sum_of_firsts, input_signature=[tf.TensorSpec([None], tf.int64)]
+            self._sum_of_firsts,
+            input_signature=[tf.TensorSpec([None], tf.int64)],
+            autograph=False,
         )
 
     @property

@@ -38,7 +38,7 @@ class KDCL(Cohort):
         super().__init__(students, temperature, distillation_weight, **kwargs)
         self.ensemble = ensembles.get(ensemble)
         self.ensemble.connect(len(self.students))
-        self._measure = tf.function(self.error_sums, reduce_retracing=True)
+        self._measure = tf.function(self.error_sums, reduce_retracing=True, autograph=False)
 
     def distillation_losses(
         self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]

@@ -34,9 +34,11 @@ class _ServedStudent(tf.Module):
         self._normalization = normalization
         shape = [None, *image_shape]
         whole = tf.TensorSpec(shape, tf.uint8, name="images")
-        self.serve = tf.function(self._serve, input_signature=[whole])
+        self.serve = tf.function(self._serve, input_signature=[whole], autograph=False)
         fractions = tf.TensorSpec(shape, tf.float32, name="pixels")
-        self.serve_pixels = tf.function(self._serve_pixels, input_signature=[fractions])
+        self.serve_pixels = tf.function(
+            self._serve_pixels, input_signature=[fractions], autograph=False
+        )
         self.weights = list(self.serve.get_concrete_function().variables)
 
     def _serve(self, images):
