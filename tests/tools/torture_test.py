@@ -8,7 +8,7 @@ import sys
 from absl.testing import absltest
 
 import torture
-from torturing import faults, runs
+from torturing import bench, faults, programs, runs
 
 
 class TortureTest(absltest.TestCase):
@@ -34,15 +34,16 @@ class TortureTest(absltest.TestCase):
         self.assertEqual({fault for _, fault, _ in chosen}, set(faults.FAULTS))
         self.assertEqual(chosen, torture.plan(300, "", seed=0))
         self.assertLen({seed for _, _, seed in chosen}, 300)
-        self.assertEqual({fault.kind for _, fault, _ in torture.plan(5, "twice", 0)}, {"SIGTERM twice"})
+        kinds = {fault.kind for _, fault, _ in torture.plan(5, "twice", 0)}
+        self.assertEqual(kinds, {"SIGTERM twice"})
         with self.assertRaisesRegex(ValueError, "expected --kind to be part of one of SIGKILL"):
             torture.plan(5, "meteor", 0)
 
     def test_steps_that_were_trained_twice_are_counted(self):
         ended = runs.Ended(0, "continuing at epoch 2, step 3 of 4\n", "", 1.0)
-        self.assertEqual(torture._lost_steps(8, ended), 1)
-        self.assertEqual(torture._lost_steps(7, ended), 0)
-        self.assertEqual(torture._lost_steps(3, runs.Ended(0, "", "", 1.0)), 3)
+        self.assertEqual(bench.lost_steps(8, ended, programs.CLASSIFIER), 1)
+        self.assertEqual(bench.lost_steps(7, ended, programs.CLASSIFIER), 0)
+        self.assertEqual(bench.lost_steps(3, runs.Ended(0, "", "", 1.0), programs.CLASSIFIER), 3)
 
     def test_the_table_counts_by_kind(self):
         kinds = [each.kind for each in faults.FAULTS]

@@ -1,4 +1,4 @@
-"""Real short runs of `kdcl-train`, each in a process of its own that costs no start.
+"""Real short runs of the programs, each in a process of its own that costs no start.
 
 The process that calls `start` has imported TensorFlow and computed nothing; each run is a fork of
 it, so that hundreds of runs do not wait for hundreds of imports.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import json
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -20,10 +20,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
 
-import numpy as np
-from PIL import Image
-
-EPOCHS, STEPS = 3, 4
 _PROGRAM = "import sys; sys.argv[0] = 'kdcl-train'; from kdcl_tf import train; train.cli()"
 TIMEOUT = 180.0
 
@@ -44,38 +40,11 @@ class Ended:
     seconds: float
 
 
-def write_images(folder: pathlib.Path) -> None:
-    """Three classes of small PNG photographs of noise, 10 to train on and 4 to test on each."""
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 10), ("test", 4)):
-        for number, name in enumerate(("ape", "bee", "cow")):
-            place = folder / split / name
-            place.mkdir(parents=True)
-            for index in range(count):
-                pixels = rng.integers(0, 200, [8, 8, 3]) + 25 * number
-                Image.fromarray(pixels.astype(np.uint8)).save(place / f"{index}.png")
-
-
-def arguments(images: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[str]:
-    """The command line of a run of `EPOCHS` epochs of `STEPS` steps, each of them saved."""
-    return [
-        f"--dataset=folder:{images}",
-        f"--workdir={workdir}",
-        "--students=resnet8,wrn_10_1",
-        "--ensemble=general",
-        "--holdout_per_class=2",
-        "--batch_size=6",
-        f"--epochs={EPOCHS}",
-        "--milestones=2",
-        "--checkpoint_seconds=0",
-        *more,
-    ]
-
-
 class Started:
-    """A process of `kdcl-train` that has begun.
+    """A process of a program that has begun.
 
     Args:
+      door: the module of kdcl_tf that has the program.
       command: its flags.
       before: called in the new process before the program begins.
       close_stdout: whether nobody reads what it prints.
@@ -83,6 +52,7 @@ class Started:
 
     def __init__(
         self,
+        door: str,
         command: Sequence[str],
         before: Callable[[], None] = lambda: None,
         close_stdout: bool = False,
@@ -91,7 +61,7 @@ class Started:
         self._began = time.monotonic()
         self._process = os.fork()
         if not self._process:
-            _as_program(command, self._outputs, before, close_stdout)
+            _as_program(door, command, self._outputs, before, close_stdout)
 
     def wait(self, meanwhile: Callable[[int, float], None] = lambda *_: None) -> Ended:
         """Waits for its end.
@@ -149,47 +119,6 @@ def _free_ports(count):
         return [each.getsockname()[1] for each in sockets]
 
 
-def facts(workdir: pathlib.Path) -> tuple[list, dict] | None:
-    """What a complete run computed: its log without times, and every variable; None without."""
-    import tensorflow as tf
-
-    from kdcl_tf.training import manifests
-
-    if not (workdir / "result.json").exists():
-        return None
-    times = ("seconds", "images_per_second")
-    records = map(json.loads, (workdir / "log.jsonl").read_text().splitlines())
-    log = [{name: each[name] for name in each if name not in times} for each in records]
-    newest, _ = manifests.newest(workdir / "checkpoints")
-    reader = tf.train.load_checkpoint(str(newest / "variables"))
-    names = [name for name in reader.get_variable_to_shape_map() if "VALUE" in name]
-    return log, {name: reader.get_tensor(name).tobytes() for name in names}
-
-
-def damaged_exports(workdir: pathlib.Path) -> list[str]:
-    """What is wrong with the exported students of a run, in words."""
-    from kdcl_tf.files import identity
-    from kdcl_tf.serving import exported
-
-    found = []
-    for path in exported.students_of(workdir):
-        facts = json.loads((path / "student.json").read_text())
-        found.append("" if identity.is_sealed(facts) else f"the card of {path.name}")
-        found.append(identity.damage(path, facts["checksums"]))
-    return [each for each in found if each] + ([] if len(found) == 4 else ["students missing"])
-
-
-def are_near(found: tuple[list, dict] | None, expected: tuple[list, dict]) -> bool:
-    """Whether two runs of `facts` had the same epochs and steps, and nearly the same losses."""
-    if found is None or len(found[0]) != len(expected[0]):
-        return False
-    return all(
-        (one["epoch"], one["step"]) == (other["epoch"], other["step"])
-        and abs(one["loss"] - other["loss"]) <= 0.05 * abs(other["loss"])
-        for one, other in zip(found[0], expected[0])
-    )
-
-
 def preload() -> None:
     """Imports all that a run imports, and computes nothing."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -197,11 +126,15 @@ def preload() -> None:
     import matplotlib.pyplot  # noqa: F401
 
     import kdcl_tf.classification.task
-    import kdcl_tf.train
+    import kdcl_tf.detection.task
+    import kdcl_tf.evaluation.analyses
     import kdcl_tf.training.session  # noqa: F401
 
+    for door in ("train", "detect", "export", "evaluate"):
+        importlib.import_module(f"kdcl_tf.{door}")
 
-def _as_program(command, outputs, before, close_stdout):
+
+def _as_program(door, command, outputs, before, close_stdout):
     """Never returns."""
     status = 70
     try:
@@ -217,11 +150,9 @@ def _as_program(command, outputs, before, close_stdout):
             os.dup2(writer, 1)
         sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
-        sys.argv = ["kdcl-train", *command]
+        sys.argv = [f"kdcl-{door}", *command]
         before()
-        from kdcl_tf import train
-
-        train.cli()
+        importlib.import_module(f"kdcl_tf.{door}").cli()
         status = 0
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
