@@ -38,8 +38,8 @@ def define_flags(flag_values):
     flags.DEFINE_integer(
         "processes", 2, "Faults put at the same time.", lower_bound=1, flag_values=flag_values
     )
-    flags.DEFINE_string(
-        "kind", "", "Only the kinds of faults whose names contain this.", flag_values
+    flags.DEFINE_list(
+        "kinds", [], "Only these kinds of faults, by whole names or parts of them.", flag_values
     )
     flags.DEFINE_string("output", None, "Folder for faults.jsonl and table.md.", flag_values)
 
@@ -47,7 +47,7 @@ def define_flags(flag_values):
 def main(flag_values):
     """Puts the faults; prints and writes the table; fails where a run did not come through."""
     chosen = plan(
-        flag_values["faults"].value, flag_values["kind"].value, flag_values["seed"].value
+        flag_values["faults"].value, flag_values["kinds"].value, flag_values["seed"].value
     )
     with tempfile.TemporaryDirectory(prefix="kdcl_torture_") as folder:
         output = pathlib.Path(flag_values["output"].value or folder)
@@ -67,16 +67,24 @@ def main(flag_values):
         command_line.fail(f"{len(bad)} of {len(found)} runs did not come through: {bad[0]}")
 
 
-def plan(count, kind, seed):
+def plan(count, kinds, seed):
     """`[(number, Fault, seed)]`, each kind by its share, at least once."""
-    kinds = [each for each in faults_lib.FAULTS if kind in each.kind]
-    if not kinds:
-        names = ", ".join(each.kind for each in faults_lib.FAULTS)
-        raise ValueError(f"expected --kind to be part of one of {names}; got {kind}")
+    kinds = [each for part in kinds for each in _of_name(part)] or faults_lib.FAULTS
+    kinds = list(dict.fromkeys(kinds))
     chance = random.Random(seed)
     more = chance.choices(kinds, [each.share for each in kinds], k=max(0, count - len(kinds)))
     chosen = [*kinds, *more][:count]
     return [(number, fault, chance.randrange(2**32)) for number, fault in enumerate(chosen)]
+
+
+def _of_name(part):
+    """The one kind of this name, or all whose names contain it."""
+    whole = [each for each in faults_lib.FAULTS if part == each.kind]
+    found = whole or [each for each in faults_lib.FAULTS if part in each.kind]
+    if not found:
+        names = ", ".join(each.kind for each in faults_lib.FAULTS)
+        raise ValueError(f"expected --kinds to be parts of {names}; got {part}")
+    return found
 
 
 def _known(path, chosen):

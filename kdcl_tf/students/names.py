@@ -21,6 +21,11 @@ _KERAS = re.compile(r"keras:([A-Za-z][A-Za-z0-9_]*)")
 
 _IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 
+# He et al.'s deepest network has 1202 layers, Zagoruyko and Komodakis's widest is 12 times as wide.
+# A misspelt number far above them would be found only when memory is full.
+_MOST_BLOCKS = 200
+_GREATEST_WIDTH = 100
+
 
 class StudentName(NamedTuple):
     """What a name says: `wrn_16_2` is `("wide_resnet", depth=16, width=2)`."""
@@ -37,9 +42,9 @@ def validate(name: str) -> None:
     Args:
         name: for images as large as ImageNet's, `resnet18`, `resnet34`, `resnet50`,
             `resnet101`, `resnet152`, `mobilenet_v2` or `mobilenet_v2_{width}`
-            (`mobilenet_v2_0.5`), width a decimal number above 0 and below 1000;
+            (`mobilenet_v2_0.5`), width a decimal number above 0, at most 100;
             for those of CIFAR, `resnet{6n+2}` (`resnet8`, `resnet32`) or
-            `wrn_{6n+4}_{width}` (`wrn_16_2`), n and width at least 1; for either,
+            `wrn_{6n+4}_{width}` (`wrn_16_2`), n from 1 to 200, width from 1 to 100; for either,
             `keras:{name}` with the name of a classifier of `keras.applications`
             (`keras:ResNet50V2`).
     """
@@ -115,7 +120,7 @@ def _parse_resnet(name: str, digits: str) -> StudentName:
     above = [known_depth for known_depth in known if known_depth > depth]
     nearest = [*([max(below)] if below else []), *([min(above)] if above else [])]
     raise ValueError(
-        f"unknown student {name!r}: depth must be 6n+2 (8, 14, 20, 32, 44, 56, 110) for CIFAR or "
+        f"unknown student {name!r}: depth must be 6n+2 (8, 14, 20, 32, ... 1202) for CIFAR or "
         f"18, 34, 50, 101 or 152 for ImageNet; {_suggest([f'resnet{d}' for d in nearest])}"
     )
 
@@ -125,23 +130,24 @@ def _parse_wide_resnet(name: str, depth_digits: str, width_digits: str) -> Stude
     nearest = _nearest_depths(depth, remainder=4)
     if depth not in nearest:
         raise ValueError(
-            f"unknown student {name!r}: depth must be 6n+4 (10, 16, 22, 28, 40); "
+            f"unknown student {name!r}: depth must be 6n+4 (10, 16, 22, ... 1204); "
             + _suggest([f"wrn_{d}_{max(width, 1)}" for d in nearest])
         )
-    if width < 1:
+    if not 1 <= width <= _GREATEST_WIDTH:
+        nearest = f"wrn_{depth}_{1 if width < 1 else _GREATEST_WIDTH}"
         raise ValueError(
-            f"unknown student {name!r}: width must be 1 or more (1, 2, 4, 10); "
-            + _suggest([f"wrn_{depth}_1"])
+            f"unknown student {name!r}: width must be 1 to {_GREATEST_WIDTH} (1, 2, 4, 10); "
+            + _suggest([nearest])
         )
     return StudentName("wide_resnet", depth, width)
 
 
 def _parse_mobilenet_v2(name: str, width_text: str | None) -> StudentName:
     width = 1.0 if width_text is None else float(width_text)
-    if not width > 0:
+    if not 0 < width <= _GREATEST_WIDTH:
         raise ValueError(
-            f"unknown student {name!r}: width must be more than 0 (0.5, 0.75, 1.2); "
-            + _suggest(["mobilenet_v2_0.35"])
+            f"unknown student {name!r}: width must be more than 0, at most {_GREATEST_WIDTH} "
+            "(0.5, 0.75, 1.2); " + _suggest(["mobilenet_v2_0.35" if width <= 0 else "mobilenet_v2"])
         )
     return StudentName("mobilenet_v2", width=width)
 
@@ -158,10 +164,13 @@ def _parse_keras(name: str, classifier: str) -> StudentName:
 
 
 def _nearest_depths(depth: int, remainder: int) -> list[int]:
-    """The depth itself when it is 6n + remainder with n >= 1, else its neighbours."""
+    """The depth itself when it is 6n + remainder with n of 1 to 200, else its neighbours."""
     below = (depth - remainder) // 6 * 6 + remainder
     if below < 6 + remainder:
         return [6 + remainder]
+    deepest = 6 * _MOST_BLOCKS + remainder
+    if depth > deepest:
+        return [deepest]
     return [depth] if below == depth else [below, below + 6]
 
 

@@ -62,18 +62,18 @@ class NamesTest(parameterized.TestCase):
     @parameterized.parameters(
         (
             "resnet33",
-            "unknown student 'resnet33': depth must be 6n+2 (8, 14, 20, 32, 44, 56, 110) for "
+            "unknown student 'resnet33': depth must be 6n+2 (8, 14, 20, 32, ... 1202) for "
             "CIFAR or 18, 34, 50, 101 or 152 for ImageNet; the nearest are resnet32 and resnet34",
         ),
         (
             "resnet2",
-            "unknown student 'resnet2': depth must be 6n+2 (8, 14, 20, 32, 44, 56, 110) for "
+            "unknown student 'resnet2': depth must be 6n+2 (8, 14, 20, 32, ... 1202) for "
             "CIFAR or 18, 34, 50, 101 or 152 for ImageNet; the nearest is resnet8",
         ),
         (
             "mobilenet_v2_0.0",
-            "unknown student 'mobilenet_v2_0.0': width must be more than 0 (0.5, 0.75, 1.2); "
-            "the nearest is mobilenet_v2_0.35",
+            "unknown student 'mobilenet_v2_0.0': width must be more than 0, at most 100 "
+            "(0.5, 0.75, 1.2); the nearest is mobilenet_v2_0.35",
         ),
         (
             "keras:resnet50v3",
@@ -82,18 +82,28 @@ class NamesTest(parameterized.TestCase):
         ),
         (
             "wrn_17_2",
-            "unknown student 'wrn_17_2': depth must be 6n+4 (10, 16, 22, 28, 40); "
+            "unknown student 'wrn_17_2': depth must be 6n+4 (10, 16, 22, ... 1204); "
             "the nearest are wrn_16_2 and wrn_22_2",
         ),
         (
             "wrn_4_3",
-            "unknown student 'wrn_4_3': depth must be 6n+4 (10, 16, 22, 28, 40); "
+            "unknown student 'wrn_4_3': depth must be 6n+4 (10, 16, 22, ... 1204); "
             "the nearest is wrn_10_3",
         ),
         (
             "wrn_16_0",
-            "unknown student 'wrn_16_0': width must be 1 or more (1, 2, 4, 10); "
+            "unknown student 'wrn_16_0': width must be 1 to 100 (1, 2, 4, 10); "
             "the nearest is wrn_16_1",
+        ),
+        (
+            "resnet9998",
+            "unknown student 'resnet9998': depth must be 6n+2 (8, 14, 20, 32, ... 1202) for "
+            "CIFAR or 18, 34, 50, 101 or 152 for ImageNet; the nearest is resnet1202",
+        ),
+        (
+            "wrn_16_200",
+            "unknown student 'wrn_16_200': width must be 1 to 100 (1, 2, 4, 10); "
+            "the nearest is wrn_16_100",
         ),
         (
             "foo",
@@ -107,7 +117,7 @@ class NamesTest(parameterized.TestCase):
             names.validate(name)
         self.assertEqual(str(caught.exception), message)
 
-    @parameterized.parameters(0, 3, 9, 13, 17, 33, 49, 100, 151)
+    @parameterized.parameters(0, 3, 9, 13, 17, 33, 49, 100, 151, 1208, 9998)
     def test_the_names_it_suggests_are_valid(self, depth):
         for name in (f"resnet{depth}", f"wrn_{depth + 2}_0"):
             with self.assertRaises(ValueError) as caught:

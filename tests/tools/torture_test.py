@@ -11,17 +11,27 @@ import torture
 from torturing import bench, faults, programs, runs
 
 
+# What has tests of its own, and takes longest, is left to the tool.
+_LEFT_OUT = ("detector", "TFRecords", "two workers", "second process", "too small", "twice")
+_KINDS = [
+    each.kind for each in faults.FAULTS if not any(part in each.kind for part in _LEFT_OUT)
+]
+
+
 class TortureTest(absltest.TestCase):
     def test_runs_come_through_a_fault_of_every_kind(self):
         # A process of its own: runs are forks of it, which TensorFlow must not have computed in.
         folder = pathlib.Path(self.create_tempdir().full_path)
-        command = [sys.executable, torture.__file__, f"--faults={len(faults.FAULTS)}", "--seed=1"]
+        flags = [f"--faults={len(_KINDS)}", f"--kinds={','.join(_KINDS)}", "--seed=1"]
         done = subprocess.run(
-            [*command, f"--output={folder}"], capture_output=True, text=True, check=False
+            [sys.executable, torture.__file__, *flags, f"--output={folder}"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         self.assertEqual(done.returncode, 0, done.stderr[-5000:])
         found = [json.loads(line) for line in (folder / "faults.jsonl").read_text().splitlines()]
-        self.assertEqual([each["kind"] for each in found], [each.kind for each in faults.FAULTS])
+        self.assertEqual([each["kind"] for each in found], _KINDS)
         for each in found:
             # Every step is saved: one may be under way.
             if "SIGKILL" in each["kind"]:
@@ -29,15 +39,15 @@ class TortureTest(absltest.TestCase):
         self.assertIn(f"| all | {len(found)} |", done.stdout)
 
     def test_a_plan_has_every_kind_and_repeats_itself(self):
-        chosen = torture.plan(300, "", seed=0)
+        chosen = torture.plan(300, [], seed=0)
         self.assertLen(chosen, 300)
         self.assertEqual({fault for _, fault, _ in chosen}, set(faults.FAULTS))
-        self.assertEqual(chosen, torture.plan(300, "", seed=0))
+        self.assertEqual(chosen, torture.plan(300, [], seed=0))
         self.assertLen({seed for _, _, seed in chosen}, 300)
-        kinds = {fault.kind for _, fault, _ in torture.plan(5, "twice", 0)}
+        kinds = {fault.kind for _, fault, _ in torture.plan(5, ["twice"], 0)}
         self.assertEqual(kinds, {"SIGTERM twice"})
-        with self.assertRaisesRegex(ValueError, "expected --kind to be part of one of SIGKILL"):
-            torture.plan(5, "meteor", 0)
+        with self.assertRaisesRegex(ValueError, "expected --kinds to be parts of SIGKILL"):
+            torture.plan(5, ["twice", "meteor"], 0)
 
     def test_steps_that_were_trained_twice_are_counted(self):
         ended = runs.Ended(0, "continuing at epoch 2, step 3 of 4\n", "", 1.0)
