@@ -41,6 +41,7 @@ setup(
         "console_scripts": [
             "kdcl-train=kdcl_tf.train:cli",
             "kdcl-evaluate=kdcl_tf.evaluate:cli",
+            "kdcl-predict=kdcl_tf.predict:cli",
             "kdcl-export=kdcl_tf.export:cli",
             "kdcl-detect=kdcl_tf.detect:cli",
         ]

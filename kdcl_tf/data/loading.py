@@ -79,7 +79,7 @@ def load(
     size, why = _size(source, image_size, default_size)
     bad_images = bad_images_lib.BadImages(skip_bad_images)
     windows = DISTORTIONS[distortion].windows
-    splits = _encoded(chosen, source.class_names, size, windows, bad_images, rules)
+    splits = _encoded(chosen, source.class_names, size, distortion, bad_images, rules)
     splits, why_disk = _placed(name, splits, windows, storage or "auto")
     normalization = normalization or _normalization(splits["train"], windows)
     # Only now is it known which images are bad.
@@ -158,14 +158,14 @@ def _encoded(
     chosen: Mapping[str, source_lib.Labelled],
     class_names: Sequence[str],
     size: tuple[int, int],
-    windows: bool,
+    distortion: str,
     bad_images: bad_images_lib.BadImages,
     rules: ImageRules,
 ) -> dict[str, Any]:
     """An `EncodedSplit` of each split."""
     from kdcl_tf.data import encoded
 
-    margin = encoded.CENTRAL if windows else 1.0
+    margin = encoded.margin_of(distortion)
     return {
         name: encoded.EncodedSplit(
             each.images, each.labels, class_names, size, bad_images, margin, rules

@@ -65,6 +65,13 @@ _ERRORS = (
     ("evaluate", ["--model=x", "--output=no/such/file"], "expected --output to be in a folder that exists; got no/such/file"),
     ("evaluate", ["--model=x", "--output=/"], "expected --output to name a file; got the folder /"),
     ("evaluate", ["--split=validation"], "value should be one of <test|train>"),
+    ("predict", [], "expected --model, an exported student"),
+    ("predict", ["--model=no/run"], "got no/run, which is not there"),
+    ("predict", ["--model=x", "--output=seen.txt"], "expected --output to end in .csv, .json, .html"),
+    ("predict", ["--model=x", "--output=no/such.csv"], "--output to be in a folder that exists; got no/"),
+    ("predict", ["--model=x", "--output=/proc/a.csv"], "in a folder that can be written to; got /proc/a"),
+    ("predict", ["--max_image_megapixels=0"], "max_image_megapixels: expected a number above 0; got 0"),
+    ("predict", ["--top=0"], "flag --top=0: 0 is not a positive integer"),
     ("export", [], "expected --workdir, the folder of a run; got none"),
     ("export", ["--workdir=no/run"], "got no/run, which has no checkpoint"),
     ("export", ["--workdir=x", "--format=onnx"], "value should be one of <saved_model|keras"),
@@ -109,6 +116,7 @@ class FlagErrorsTest(parameterized.TestCase):
     @parameterized.parameters(
         ("train", ["--[no]invariant", "--learning_rate"]),
         ("evaluate", ["--split"]),
+        ("predict", ["--image", "--top"]),
         ("export", ["--format"]),
         ("detect", ["--backbone", "--least_score"]),
     )

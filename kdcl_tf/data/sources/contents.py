@@ -28,7 +28,7 @@ def told(source: source_lib.Source) -> str:
         f"read {len(source.train):,} training images and {len(source.test):,} test images of"
         f" {len(source.class_names):,} classes, {_sizes(source)} training images per class",
         _untested(source),
-        _passed_over(source.passed_over),
+        passed_over(source.passed_over),
     ]
     return "; ".join(filter(None, parts))
 
@@ -52,8 +52,12 @@ def _untested(source: source_lib.Source) -> str:
     return f"{len(names):,} {noun} without a test image: {_first(names)}"
 
 
-def _passed_over(counts: Mapping[str, int]) -> str:
-    """The reasons, the most frequent first."""
+def passed_over(counts: Mapping[str, int]) -> str:
+    """The reasons for which files were none of the images, the most frequent first; "" for none.
+
+    Args:
+      counts: `{reason: number}`, in words that follow the number.
+    """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return f"ignored: {_first([f'{n:,} {why}' for why, n in ordered])}" if counts else ""
 

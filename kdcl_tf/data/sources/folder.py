@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from kdcl_tf.data import storage
+from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.data.sources import source as source_lib
 from kdcl_tf.files import escaping
 
-SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 TEST_NAMES = ("test", "validation", "val")
 
 
