@@ -36,7 +36,16 @@ setup(
         "tensorflow-datasets>=4.9.9,<5",
         "tqdm>=4.66,<5",
     ],
-    extras_require={"test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4"]},
+    extras_require={
+        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4"],
+        # Formats of other runtimes, and those runtimes.
+        "export": [
+            "ai-edge-litert>=2.1,<3",
+            "onnx>=1.17,<2",
+            "onnxruntime>=1.20,<2",
+            "tf2onnx>=1.16.1,<2",
+        ],
+    },
     entry_points={
         "console_scripts": [
             "kdcl-train=kdcl_tf.train:cli",

@@ -26,7 +26,7 @@ _LONG = (
     "tools/torture_test.py",
     "streamed_run_test.py",
     "multi_worker_test.py",
-    "serving/runtimes_test.py",
+    "serving/other_runtimes_test.py",
     "reproduce_test.py",
     "programs_test.py",
     "detection_workers_test.py",

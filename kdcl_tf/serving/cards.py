@@ -18,7 +18,7 @@ from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError
 
-__all__ = ["WRITTEN", "Card", "path_of", "read", "read_student", "write"]
+__all__ = ["WRITTEN", "Card", "checked_student", "path_of", "read", "read_student", "write"]
 
 _STUDENT = "student.json"
 # Beside the card in a folder, a line for each class, for programs that do not read JSON.
@@ -28,6 +28,9 @@ _CLASS_NAMES_JSON = "class_names.json"
 # Facts of the files of an export, which `write` adds to a card: the format of the weights, the
 # checksum of every other file, and that of the card itself.
 WRITTEN = ("format", "checksums", "checksum")
+
+# What files of LiteRT and ONNX end with.
+_RUNTIMES = (".tflite", ".onnx")
 
 _NUMBERS = ("mean", "deviation")
 _NAMES = ("student", "architecture")
@@ -117,8 +120,14 @@ class Card:
 
 
 def path_of(student: str | os.PathLike) -> pathlib.Path:
-    """The path of a student's card: in its folder, or beside its `.keras` or `.weights.h5` file."""
+    """The path of a student's card: in its folder, or beside its file.
+
+    A `.keras` and a `.weights.h5` file of one student share `<student>.json`; the files of other
+    runtimes, of which a student has several, have `<file>.json`.
+    """
     path = pathlib.Path(student)
+    if path.suffix in _RUNTIMES:
+        return path.with_name(f"{path.name}.json")
     name = re.sub(r"(\.weights\.h5|\.keras)$", ".json", path.name)
     return path / _STUDENT if name == path.name else path.with_name(name)
 
@@ -165,6 +174,11 @@ def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, A
         raise DamageError(
             f"{_no_card(path)}: expected an object of JSON; got {facts!r:.40}; export it again"
         )
+    return _checked(path, facts, required)
+
+
+def _checked(path, facts, required):
+    """Facts that are as they were written, those `required` among them; `path` says of what."""
     if facts.keys() & set(WRITTEN) and not identity.is_sealed(facts):
         raise DamageError(
             f"{path} is not what was written: it was damaged or edited; export it again"
@@ -191,6 +205,23 @@ def read_student(folder: str | os.PathLike) -> dict[str, Any]:
     if "class_names" not in facts:
         # Cards of older versions had none.
         facts["class_names"] = _class_names(path.with_name(_CLASS_NAMES))
+    return _with_count(path, facts)
+
+
+def checked_student(where: str | os.PathLike, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of an exported student that were read from inside its file.
+
+    Args:
+      where: they were found, for messages.
+      facts: an object of JSON.
+
+    Raises:
+      DamageError: as `read_student`.
+    """
+    return _with_count(where, dict(_checked(where, facts, ("image_shape", "class_names"))))
+
+
+def _with_count(path, facts):
     names = facts["class_names"]
     if facts.setdefault("num_classes", len(names)) != len(names):
         raise DamageError(
