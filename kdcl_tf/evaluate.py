@@ -45,7 +45,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         flag_values,
     )
     flags.DEFINE_list("workdir", [], "Runs of kdcl-train: all their students.", flag_values)
-    flags.DEFINE_list("model", [], "Exported students: folders of SavedModels.", flag_values)
+    flags.DEFINE_list(
+        "model", [], "Exported students: folders of SavedModels, .tflite and .onnx files.", flag_values
+    )
     flags.DEFINE_string("student", None, "Only the student of this name, of each run.", flag_values)
     flags.DEFINE_string(
         "dataset",
@@ -250,6 +252,19 @@ def check_analysis(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> 
         raise ValueError(
             f"expected two students for --analysis=categories; got {len(paths)}: pass "
             "--model=FIRST,SECOND, or a --workdir of two"
+        )
+    for path in filter(pathlib.Path.is_file, paths):
+        _check_file(analysis, path)
+
+
+def _check_file(analysis, path):
+    from kdcl_tf.serving import runtimes
+
+    runtimes.require_runtime(path)
+    if analysis == "noise":
+        raise ValueError(
+            "expected SavedModels for --analysis=noise, whose images are no whole grey levels; got "
+            f"{path}: pass WORKDIR/students/NAME"
         )
 
 

@@ -6,7 +6,9 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from unittest import mock
 
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.files import escaping
@@ -74,6 +76,27 @@ class PredictTest(tf.test.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertLen(done.stdout.splitlines(), 4)
         self.assertEqual(output.read_text().count('src="data:image/jpeg;base64,'), 4)
+
+    def test_files_of_other_runtimes_answer_as_they_should(self):
+        photos = self.folder / "colours"
+        exported_photos.write_colours(photos)
+        for path in exported_photos.export_files(self.folder):
+            done = self._run(f"--model={path}", "--top=1", photos=photos)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            # One channel has 204/255, the others nothing.
+            share = f"{np.exp(0.8) / (np.exp(0.8) + 2):.2%}"
+            self.assertEqual(
+                done.stdout.splitlines(),
+                [f"{photos}/{name}/plain.png: {name} {share}" for name in ("blue", "green", "red")],
+            )
+
+    def test_a_file_without_its_runtime_is_refused_in_one_line(self):
+        path = self.folder / "any.onnx"
+        path.touch()
+        with mock.patch.dict(sys.modules, {"onnxruntime": None}):
+            done = self._run(f"--model={path}")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^\S+: expected onnxruntime, .* pip install 'kdcl_tf\[export\]'\n$")
 
     def test_images_of_which_none_can_be_read_are_an_error_and_no_file_is_written(self):
         output = self.folder / "nothing.csv"

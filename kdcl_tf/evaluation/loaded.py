@@ -16,7 +16,7 @@ from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation.scores import scores
 from kdcl_tf.files import identity
-from kdcl_tf.serving import classes
+from kdcl_tf.serving import classes, runtimes
 from kdcl_tf.training.ownership import other_settings, read_flags
 from kdcl_tf.training.workdir import read_result
 
@@ -27,8 +27,8 @@ class LoadedStudent:
 
     Attributes:
       name: distinct among those that were loaded together.
-      path: of the SavedModel.
-      predict, card: from `serving.load_student`.
+      path: of the SavedModel, or of a LiteRT or ONNX file.
+      predict, card: from `serving.load_student` or `runtimes.load_file`.
     """
 
     name: str
@@ -51,11 +51,13 @@ def load_students(paths: Sequence[str | os.PathLike]) -> list[LoadedStudent]:
     """Loads exported students, and names them by where their paths differ.
 
     Raises:
-      ValueError: when a folder is no exported student.
+      ValueError: when a folder or file is no exported student, or a file's runtime is not
+        installed.
     """
     found = []
     for name, path in zip(_names(paths), paths):
-        predict, card = serving.load_student(path)
+        load = runtimes.load_file if runtimes.is_file(path) else serving.load_student
+        predict, card = load(path)
         found.append(LoadedStudent(name, pathlib.Path(path), predict, card))
     return found
 

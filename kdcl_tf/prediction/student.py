@@ -51,15 +51,18 @@ def find(model: str | None, student: str | None = None) -> pathlib.Path:
 
 
 def _file(path, student):
+    from kdcl_tf.serving import runtimes
+
     if path.name.endswith(_FOR_TRAINING):
         raise ValueError(
             f"expected --model to be a student that takes images; got {path}, a file for further "
             "training: export the student as a SavedModel, with kdcl-export"
         )
-    if path.suffix not in (".tflite", ".onnx"):
+    if not runtimes.is_file(path):
         raise ValueError(
             f"expected --model to be a folder, or a .tflite or .onnx file; got {path}"
         )
     if student is not None:
         raise ValueError(f"--student={student} is for a run; got the file {path} of one student")
+    runtimes.require_runtime(path)
     return path

@@ -17,7 +17,7 @@ from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards, exported, images as images_lib
 from kdcl_tf.serving.formats import attachments
 
-__all__ = ["SUFFIXES", "MissingPackageError", "is_file", "load_file"]
+__all__ = ["SUFFIXES", "MissingPackageError", "is_file", "load_file", "require_runtime"]
 
 # How the names of such files end.
 SUFFIXES = (".tflite", ".onnx")
@@ -93,6 +93,16 @@ def require(*packages: str) -> None:
             f"expected {' and '.join(missing)}, which LiteRT and ONNX files need, to be installed; "
             "got none: run pip install 'kdcl_tf[export]'"
         )
+
+
+def require_runtime(path: str | os.PathLike) -> None:
+    """Refuses to go on without the package that runs a file, if the path has the name of one.
+
+    Raises:
+      MissingPackageError: when it cannot be imported.
+    """
+    if is_file(path):
+        require(_PACKAGES[pathlib.Path(path).suffix])
 
 
 def _is_there(package: str) -> bool:
