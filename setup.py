@@ -31,6 +31,7 @@ setup(
         "pillow>=10.1,<14",
         "pycocotools>=2.0.8,<3",
         "scikit-learn>=1.4,<2",
+        "scipy>=1.11,<2",
         "tensorflow>=2.20,<2.22",
         "tensorboard>=2.20,<3",
         "tensorflow-datasets>=4.9.9,<5",

@@ -1,6 +1,6 @@
 """Trains a cohort of students and exports each.
 
-    kdcl-train                                              # the embedded quickstart
+    kdcl-train --compare                                    # the embedded quickstart
     kdcl-train --flagfile=flags/cifar100/general_icl.flags  # the paper's best CIFAR row
 
 Run again with the same flags, it continues where it was stopped.
@@ -14,14 +14,26 @@ from typing import Any
 
 from absl import flags
 
-from kdcl_tf.classification.flags import default_workdir, define_flags, settings_from_flags
+from kdcl_tf.classification import flags as classification_flags
+from kdcl_tf.classification.flags import default_workdir, settings_from_flags
+from kdcl_tf.comparison import flags as comparison_flags
 from kdcl_tf.programs import command_line, launch
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of a run, and of a comparison of runs."""
+    classification_flags.define_flags(flag_values)
+    comparison_flags.define_flags(flag_values)
 
 
 def main(flag_values: flags.FlagValues) -> None:
     """Sets up, trains and reports; see the module's docstring."""
     with command_line.user_errors():
         settings = settings_from_flags(flag_values)
+        comparison_flags.check(flag_values, settings)
+    if flag_values["compare"].value:
+        _compare(flag_values, settings)
+        return
 
     def create_session(workdir, cluster):
         from kdcl_tf.classification.task import Classification
@@ -42,6 +54,20 @@ def main(flag_values: flags.FlagValues) -> None:
         report,
         flag_values["logical_devices"].value,
     )
+
+
+def _compare(flag_values, settings):
+    from kdcl_tf.comparison import comparing
+
+    path = flag_values["workdir"].value or f"{default_workdir(settings)}_compared"
+    workdir = pathlib.Path(path).expanduser()
+    with command_line.user_errors():
+        runs = comparing.prepare(settings, flag_values["seeds"].value, workdir)
+    arguments = comparison_flags.of_every_run(flag_values, settings)
+    try:
+        print(comparing.compare(settings, runs, workdir, arguments))
+    except comparing.RunFailed as failure:
+        command_line.fail(str(failure))
 
 
 def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
