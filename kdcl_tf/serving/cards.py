@@ -29,6 +29,9 @@ _CLASS_NAMES_JSON = "class_names.json"
 # checksum of every other file, and that of the card itself.
 WRITTEN = ("format", "checksums", "checksum")
 
+# `{format: figures}` of the files that were measured when they were exported.
+_MEASURED = "measured"
+
 # What files of LiteRT and ONNX end with.
 _RUNTIMES = (".tflite", ".onnx")
 
@@ -136,7 +139,8 @@ def write(card: Card, student: str | os.PathLike) -> None:
     """Writes the card of a student where `path_of` finds it, after the student's own files.
 
     It has the checksums of those files, and the format of what is written.  A folder gets
-    `class_names.txt` and `class_names.json`, a list of them, too.
+    `class_names.txt` and `class_names.json`, a list of them, too.  What the card says of another
+    file of the same student, where two share it, stays.
 
     Raises:
       OSError: when a file is not there, or cannot be written.
@@ -148,10 +152,26 @@ def write(card: Card, student: str | os.PathLike) -> None:
         listed = json.dumps(list(card.class_names), indent=2) + "\n"
         files.write_text(path.with_name(_CLASS_NAMES_JSON), listed)
         sums = identity.checksums(path.parent, leave_out=_STUDENT)
+        facts = card.facts
     else:
-        sums = identity.checksums_of([pathlib.Path(student)])
-    facts = identity.sealed({**card.facts, "format": FORMAT, "checksums": sums})
+        facts, sums = _with_sibling(path, card.facts)
+        sums |= identity.checksums_of([pathlib.Path(student)])
+    facts = identity.sealed({**facts, "format": FORMAT, "checksums": sums})
     files.write_text(path, json.dumps(facts, indent=2) + "\n")
+
+
+def _with_sibling(path, facts):
+    """`(facts, checksums)` with those of the student's other file, if its card is at the path."""
+    try:
+        old = read(path)
+    except (DamageError, FileNotFoundError):
+        return facts, {}
+    own = (*WRITTEN, _MEASURED)
+    same = [{name: each[name] for name in each if name not in own} for each in (old, facts)]
+    if json.dumps(same[0], sort_keys=True) != json.dumps(same[1], sort_keys=True):
+        return facts, {}
+    measured = {**old.get(_MEASURED, {}), **facts.get(_MEASURED, {})}
+    return {**facts, **({_MEASURED: measured} if measured else {})}, old.get("checksums", {})
 
 
 def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -67,7 +67,11 @@ _ERRORS = (
     ("evaluate", ["--split=validation"], "value should be one of <test|train>"),
     ("export", [], "expected --workdir, the folder of a run; got none"),
     ("export", ["--workdir=no/run"], "got no/run, which has no checkpoint"),
-    ("export", ["--workdir=x", "--format=onnx"], "value should be one of <saved_model|keras"),
+    ("export", ["--workdir=x", "--format=keras,png"], "--format: expected formats among saved_model, keras, .*, all; got 'png'"),
+    ("export", ["--workdir=x", "--format="], "--format: expected formats among saved_model, .*; got ''"),
+    ("export", ["--workdir=x", "--student=ensemble", "--format=keras"], "--format: expected another format of the ensemble; got keras, which"),
+    ("export", ["--workdir=x", "--images=no/folder"], "expected --images to be a folder; got no/folder"),
+    ("export", ["--workdir=x", "--calibration=."], "expected --calibration with --format=litert_int8"),
     ("detect", ["--detector=yolo"], "flag --detector=yolo: value should be one of"),
     ("detect", ["--backbone=resnet19"], "backbone=resnet19 is neither a path nor a student"),
 )
