@@ -20,11 +20,11 @@ from kdcl_tf.data import (
     storage,
     stream,
 )
+from kdcl_tf.data.distortions import CENTRAL
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.files import escaping
 
-# Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
-CENTRAL = 256 / 224
+__all__ = ["CENTRAL", "EncodedSplit"]
 
 _DECODED_AT_ONCE = 256
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdcl_tf import files
+from kdcl_tf.data import distortions
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError
@@ -90,7 +91,7 @@ class Card:
     def from_facts(cls, facts: Mapping[str, Any]) -> Card:
         """The card that has these `facts`."""
         own = [field.name for field in dataclasses.fields(cls) if field.name in facts]
-        known = {*own, "num_classes", "mean", "deviation", *WRITTEN}
+        known = {*own, "num_classes", "mean", "deviation", "scaled_to", *WRITTEN}
         return cls(
             **{
                 **{name: facts[name] for name in own},
@@ -107,6 +108,11 @@ class Card:
         return len(self.class_names)
 
     @property
+    def scaled_to(self) -> tuple[int, int]:
+        """(height, width) that images are scaled to, whose centre is then cut to `image_shape`."""
+        return distortions.scaled_size(self.distortion, *self.image_shape[:2])
+
+    @property
     def facts(self) -> dict[str, Any]:
         """The whole card as JSON holds it, without what is unknown."""
         named = {name: getattr(self, name) for name in ("architecture", "dataset", "resizing")}
@@ -116,6 +122,7 @@ class Card:
             "num_classes": self.num_classes,
             **self.normalization.as_card(),
             "distortion": self.distortion,
+            "scaled_to": list(self.scaled_to),
             **{name: value for name, value in named.items() if value},
             **self.more,
             "class_names": list(self.class_names),

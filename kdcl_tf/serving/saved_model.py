@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf import files
-from kdcl_tf.serving import answering, cards, exported, images as images_lib
+from kdcl_tf.serving import answering, cards, exported, images as images_lib, photographs
 from kdcl_tf.students import normalization, precision
 
 __all__ = ["export_function", "export_student", "load_student", "save_keras", "save_weights"]
@@ -21,10 +22,11 @@ class _ServedStudent(tf.Module):
     """A function of pixels that takes images.
 
     `serve` takes images as uint8, `serve_pixels` as floats in 0..1, which distorted and noisy
-    images need.  The LiteRT converter takes `serve` alone, by its name.
+    images need, and `serve_photograph` the bytes of one encoded image.  The LiteRT converter
+    takes `serve` alone, by its name.
     """
 
-    def __init__(self, logits, image_shape):
+    def __init__(self, logits, image_shape, scaled_to):
         super().__init__()
         # A closure holds the Keras model: only TensorFlow's own loader finds the variables of one
         # that is an attribute.  Session loaders and the LiteRT converter need them as they are
@@ -35,10 +37,16 @@ class _ServedStudent(tf.Module):
         self.serve = tf.function(self._serve, input_signature=[whole])
         fractions = tf.TensorSpec(shape, tf.float32, name="pixels")
         self.serve_pixels = tf.function(self._serve_pixels, input_signature=[fractions])
+        self._shapes = tuple(image_shape), tuple(scaled_to)
+        encoded = tf.TensorSpec([], tf.string, name="photograph")
+        self.serve_photograph = tf.function(self._serve_photograph, input_signature=[encoded])
         self.weights = list(self.serve.get_concrete_function().variables)
 
     def _serve(self, images):
         return self._serve_pixels(tf.cast(images, tf.float32) / 255.0)
+
+    def _serve_photograph(self, photograph):
+        return self._serve(photographs.pixels(photograph, *self._shapes)[None])
 
     def _serve_pixels(self, pixels):
         # TensorFlow's oneDNN convolution misshapes an empty batch, so pad it by one image.  Not
@@ -60,7 +68,10 @@ def export_student(
 
     Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` with any B, 0 too, and
     the card's H, W and C, and gives `logits` and `probabilities`, float32 `[B, num_classes]`;
-    the signature `pixels` takes `pixels`, the same as float32 in 0..1, and gives the same.
+    the signature `pixels` takes `pixels`, the same as float32 in 0..1, and gives the same; the
+    signature `photograph` takes `photograph`, a scalar string, the bytes of one JPEG or PNG of
+    any size, which it resizes as evaluation does, but does not turn upright, and gives the same
+    with B = 1.
     Beside it are `class_names.txt`, a line for each class, `class_names.json`, a list of them,
     and `student.json`, the card, with the checksums of all other files.
 
@@ -100,11 +111,17 @@ def export_function(
             f"expected a new folder, or an exported student to replace, at {path}; got something "
             "else, which is kept: choose another folder"
         )
-    served = _ServedStudent(logits, card.image_shape)
-    signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
+    served = _ServedStudent(logits, card.image_shape, card.scaled_to)
+    signatures = {
+        "serving_default": served.serve,
+        "pixels": served.serve_pixels,
+        "photograph": served.serve_photograph,
+    }
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures=signatures)
-        cards.write(check(partial) if check else card, partial)
+        card = check(partial) if check else card
+        more = {**card.more, "photograph": photographs.EXPLAINED}
+        cards.write(dataclasses.replace(card, more=more), partial)
     return path
 
 

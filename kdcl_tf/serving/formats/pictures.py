@@ -14,8 +14,8 @@ import tensorflow as tf
 from kdcl_tf.data import storage
 from kdcl_tf.data.bad_images import BadImages
 from kdcl_tf.data.dataset import ImageSplit
-from kdcl_tf.data.distortions import DISTORTIONS
-from kdcl_tf.data.encoded import CENTRAL, EncodedSplit
+from kdcl_tf.data.distortions import CENTRAL, DISTORTIONS
+from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.data.sources.folder import SUFFIXES
 from kdcl_tf.serving.cards import Card
