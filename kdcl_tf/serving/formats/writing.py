@@ -151,6 +151,10 @@ class Writer:
             return onnx_models.convert(model.logits, card.image_shape, texts)
         kind = {"litert": "float32"}.get(form, form.removeprefix("litert_"))
         content = litert.convert(model.logits, card.image_shape, kind, self._calibration)
+        # A module of the extra `export`.
+        from kdcl_tf.serving.formats import phone_metadata
+
+        content = phone_metadata.with_metadata(content, card, attachments.LABELS)
         return attachments.with_archive(content, texts)
 
     def _check(self, partial, model, form):
