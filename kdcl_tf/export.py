@@ -218,20 +218,22 @@ def restore(
     """
     from kdcl_tf.classification import factory
     from kdcl_tf.serving.cards import Card
+    from kdcl_tf.training import keeping
     from kdcl_tf.training.checkpoint import SavedCheckpoint
 
     checkpoint = SavedCheckpoint(
         workdir / "checkpoints", lambda line: print(line, file=sys.stderr, flush=True)
     )
     facts = checkpoint.card["students"]
-    found = {
-        name: Card.from_facts({**each["card"], "identity": checkpoint.identity})
-        for name, each in facts.items()
-    }
+    best, kept = keeping.positions(checkpoint)
+    more = {"epoch": best or checkpoint.epoch, "identity": checkpoint.identity}
+    found = {name: Card.from_facts({**each["card"], **more}) for name, each in facts.items()}
     any_card = next(iter(found.values()))
     students = factory.create_students(settings, any_card.num_classes, any_card.image_shape)
     for name, student in students.items():
-        checkpoint.assign(student.variables, facts[name]["variables"])
+        checkpoint.assign(student.variables, kept.get(name) or facts[name]["variables"])
+    if best:
+        print(f"exported: epoch {best}, the best of {settings.keep_by} on the validation set")
     return found, students
 
 
