@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from kdcl_tf.evaluation.analyses import Analysis
     from kdcl_tf.evaluation.loaded import LoadedStudent
 
-ANALYSES = ("scores", "categories", "noise", "spread", "overfitting", "loss_gap")
+ANALYSES = ("scores", "confusion", "categories", "noise", "spread", "overfitting", "loss_gap")
+SPLITS = ("test", "train", "validation")
 
 # Flags that say which image files are read, and whether they are turned upright.
 _RULES = ["apply_exif_orientation", "max_image_megabytes", "max_image_megapixels"]
@@ -38,7 +39,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "analysis",
         "scores",
         ANALYSES,
-        "scores: accuracy, likelihood, calibration. categories: accuracy by class of two "
+        "scores: accuracy, likelihood, calibration. confusion: which classes are taken for which, and "
+        "the surest mistakes with their pictures. categories: accuracy by class of two "
         "students. noise: loss under Gaussian noise. spread: deviation of predictions within "
         "classes. overfitting: training against test accuracy. loss_gap: test loss by epoch of "
         "runs against the first.",
@@ -71,12 +73,27 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     training_flags.define_image_flags(flag_values, data.ImageRules())
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
-    flags.DEFINE_enum("split", "test", ("test", "train"), "Which images to evaluate; train: all training images, those held out included.", flag_values)
+    flags.DEFINE_enum("split", "test", SPLITS, "Which images to evaluate; train: all training images, those held out included; validation: those of --validation_share, or of val/ beside test/.", flag_values)
+    flags.DEFINE_float(
+        "test_share",
+        None,
+        "For --dataset=folder:PATH with the folders of the classes directly in it: evaluate only "
+        "this share of each class, as kdcl-train chooses it; by default as the student's run did "
+        "with these images, otherwise all images.",
+        flag_values=flag_values,
+    )
     flags.DEFINE_integer(
         "images", 0, "Evaluate only the first N images, in the order of folders (so perhaps of one class); 0 for all.", 0, flag_values=flag_values
     )
     flags.DEFINE_integer(
         "batch_size", 256, "Images at a time.", lower_bound=1, flag_values=flag_values
+    )
+    flags.DEFINE_integer(
+        "mistakes",
+        20,
+        "For --analysis=confusion: how many of the surest mistakes are shown.",
+        lower_bound=0,
+        flag_values=flag_values,
     )
     flags.DEFINE_float(
         "noise_step", 0.01, "Step between deviations of noise.", flag_values=flag_values
@@ -144,27 +161,51 @@ def _prepare_students(
         "skip_bad_images": values["skip_bad_images"],
         "rules": data.ImageRules(**{field: values[field] for field in _RULES}),
     }
+    shares = _shares(values, students[0].card, name)
+    needs_train = values["split"] == "train" or values["analysis"] == "overfitting"
     with command_line.quiet_reading(name):
-        dataset = loaded.load_dataset(students[0].card, name, **reading)
+        dataset = loaded.load_dataset(
+            students[0].card, name, **reading, **shares, needs_train=needs_train
+        )
+    split = getattr(dataset, values["split"])
+    if split is None:
+        raise ValueError(
+            f"--split=validation: expected a data set with a validation set; got {name}, which was"
+            " not split with --validation_share and has no val/ beside test/"
+        )
+    if dataset.told:
+        print(dataset.told, file=sys.stderr)
     if not values["dataset"]:
         loaded.check_unchanged(students, dataset)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
         if told := loaded.among_more(each, dataset):
             print(told, file=sys.stderr)
-    split = getattr(dataset, values["split"])
     if values["images"]:
         split = split.take(slice(values["images"]))
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        datasets = _trained_on(students, name, reading)
+        datasets = _trained_on(students, name, {**reading, **shares})
         return lambda: analyses.overfitting(students, datasets, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
         "categories": lambda: analyses.categories(students, split, size, dataset.class_names),
+        "confusion": lambda: analyses.confusion(
+            students, split, size, dataset.class_names, values["mistakes"]
+        ),
         "noise": lambda: analyses.noise(students, split, size, noise),
         "spread": lambda: analyses.spread(students, split, size),
     }[values["analysis"]]
+
+
+def _shares(values: Mapping[str, Any], card: Mapping[str, Any], name: str) -> dict[str, float]:
+    """The shares that the data set is split by: those of the flag, or of the student's run."""
+    from kdcl_tf.evaluation import loaded
+
+    if values["test_share"] is None:
+        return loaded.shares_of(card, name, own=name == card.get("dataset"))
+    data.check_shares(name, values["test_share"], 0)
+    return {"test_share": values["test_share"]}
 
 
 def _trained_on(
@@ -241,6 +282,9 @@ def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
 def check_analysis(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> None:
     """Raises ValueError for flags that the analysis cannot use, before TensorFlow is imported."""
     analysis = values["analysis"]
+    if values["dataset"]:
+        data.validate_name(values["dataset"])
+        data.check_shares(values["dataset"], values["test_share"] or 0, 0)
     if analysis == "loss_gap" and not (values["student"] and len(values["workdir"]) > 1):
         raise ValueError(
             "expected two or more runs and a student for --analysis=loss_gap, which compares the "
@@ -305,9 +349,12 @@ def _write(
         students = [str(path) for path in paths]
         numbers = {"analysis": analysis, "students": students, "numbers": numbers}
     files.write_text(output, json.dumps(numbers, indent=2) + "\n")
+    further = found.write(output) if found.write else []
     if plot:
         found.draw(plot)
         print(f"numbers: {output}; plot: {plot}")
+    for path in further:
+        print(f"written: {path}")
 
 
 def cli() -> None:

@@ -73,17 +73,26 @@ def _compare(flag_values, settings):
 def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
     """The end of a run for a person: a line a student, and where everything is."""
     lines = [
-        f"{name}: test accuracy {student['accuracy']:.2%}, top-5 "
-        f"{student['top_5_accuracy']:.2%}, {student['parameters']:,} parameters, "
+        f"{name}: test accuracy {_accuracies(student)}, {student['parameters']:,} parameters, "
         f"{path / student['saved_model']}"
         for name, student in result["students"].items()
     ]
     lines.append(f"ensemble: test accuracy {result['ensemble_accuracy']:.2%}")
+    epochs = result["epochs"]
+    kept = result.get("kept", "the last epoch")
+    lines.append(f"exported: epoch {result.get('exported_epoch', epochs)} of {epochs}, {kept}")
     bad = result.get("data", {}).get("bad_images")
     if bad:
         lines.append(f"{bad} images could not be decoded: {path / 'bad_images.txt'}")
     lines.append(f"plot: {path / 'accuracy.png'}; numbers: {path / 'result.json'}")
     return "\n".join(lines)
+
+
+def _accuracies(student):
+    """A student's accuracy, and the further ones that tell something."""
+    kinds = {"balanced_accuracy": "balanced", "top_5_accuracy": "top-5"}
+    further = [f"{told} {student[kind]:.2%}" for kind, told in kinds.items() if kind in student]
+    return ", ".join([f"{student['accuracy']:.2%}", *further])
 
 
 def cli() -> None:

@@ -18,9 +18,12 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     _define_method_flags(flag_values)
     _define_general_flags(flag_values)
     _define_data_flags(flag_values)
+    _define_share_flags(flag_values)
     _define_step_flags(flag_values)
     training_flags.define_image_flags(flag_values, _DEFAULTS)
-    training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
+    training_flags.define_optimisation_flags(
+        flag_values, _DEFAULTS, "at 1/2 and 3/4 of --epochs"
+    )
     training_flags.define_machine_flags(flag_values, _DEFAULTS)
 
 
@@ -177,6 +180,47 @@ def _define_data_flags(fv):
         "Images per class to train on, 0 for all that are not held out; by default 10 of digits, "
         "and all of other data sets.",
         flag_values=fv,
+    )
+
+
+def _define_share_flags(fv):
+    flags.DEFINE_float(
+        "test_share",
+        _DEFAULTS.test_share,
+        "For --dataset=folder:PATH with the folders of the classes directly in it: the share of "
+        "each class that becomes the test set, such as 0.2. Copies of a file are never parted, and "
+        "every method and seed has the same split.",
+        flag_values=fv,
+    )
+    flags.DEFINE_float(
+        "validation_share",
+        _DEFAULTS.validation_share,
+        "The share of the training images of each class that is kept from training as a validation "
+        "set, such as 0.1; by default a folder's val/ beside its test/, or none.",
+        flag_values=fv,
+    )
+    flags.DEFINE_enum(
+        "class_weights",
+        _DEFAULTS.class_weights,
+        settings_lib.CLASS_WEIGHTS,
+        "balanced: every class counts alike, however many images it has: of N training images of C "
+        "classes, both losses of an image of a class with n are multiplied by N / (C n).",
+        fv,
+    )
+    flags.DEFINE_enum(
+        "keep",
+        _DEFAULTS.keep,
+        settings_lib.KEEPS,
+        "Which epoch is exported and reported. last: the last one. best: the one whose accuracy on "
+        "the validation set is the highest, the earliest of equals.",
+        fv,
+    )
+    flags.DEFINE_string(
+        "keep_by",
+        _DEFAULTS.keep_by,
+        "For --keep=best: the student whose accuracy on the validation set chooses the epoch, for "
+        "all students; by default the only one.",
+        fv,
     )
 
 

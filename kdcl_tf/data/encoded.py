@@ -20,19 +20,13 @@ from kdcl_tf.data import (
     storage,
     stream,
 )
-from kdcl_tf.data.distortions import DISTORTIONS
+from kdcl_tf.data.distortions import CENTRAL
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.files import escaping
 
-# Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
-CENTRAL = 256 / 224
+__all__ = ["CENTRAL", "EncodedSplit"]
 
 _DECODED_AT_ONCE = 256
-
-
-def margin_of(distortion: str) -> float:
-    """The `EncodedSplit.margin` of images to evaluate, for students trained under a distortion."""
-    return CENTRAL if DISTORTIONS[distortion].windows else 1.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

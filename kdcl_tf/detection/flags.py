@@ -18,7 +18,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     _define_model_flags(flag_values)
     _define_data_flags(flag_values)
     training_flags.define_image_flags(flag_values, _DEFAULTS)
-    training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
+    training_flags.define_optimisation_flags(
+        flag_values, _DEFAULTS, "at 9/14 and 12/14 of --epochs"
+    )
     _define_gradient_flags(flag_values)
     training_flags.define_machine_flags(flag_values, _DEFAULTS)
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from kdcl_tf import data, serving
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.data.sources import names
 from kdcl_tf.evaluation.scores import scores
 from kdcl_tf.files import identity
 from kdcl_tf.serving import classes, runtimes
@@ -68,7 +69,7 @@ def check_unchanged(students: Sequence[LoadedStudent], dataset: data.ImageDatase
     Raises:
       ValueError: saying what differs.
     """
-    now = {key: value for key, value in dataset.digest().items() if key in ("classes", "test")}
+    now = {key: value for key, value in dataset.digest().items() if key in ("classes", "test", "validation")}
     for student in students:
         before = student.card.get("identity", {}).get("data", {})
         changes = identity.data_changes({key: before[key] for key in now if key in before}, now)
@@ -109,7 +110,7 @@ def load_dataset(
     data_dir: str | None = None,
     skip_bad_images: bool = False,
     rules: data.ImageRules = data.ImageRules(),
-    **subset: int,
+    **subset: Any,
 ) -> data.ImageDataset:
     """The named data set at the student's resolution, by default the one it was trained on.
 
@@ -119,7 +120,9 @@ def load_dataset(
     Args:
       card: the student's.
       name, data_dir, skip_bad_images, rules: as in `data.load`.
-      **subset: `holdout_per_class` and `train_per_class`, for the images it was trained on.
+      **subset: further arguments of `data.load`: `holdout_per_class` and `train_per_class`, for
+        the images it was trained on; `test_share` and `validation_share`, see `shares_of`; and
+        `needs_train`.
 
     Raises:
       ValueError, OSError: when there is no such data set.
@@ -156,10 +159,45 @@ def rules_of(card: Mapping[str, Any], rules: data.ImageRules) -> data.ImageRules
     return rules
 
 
+def shares_of(card: Mapping[str, Any], name: str | None, own: bool) -> dict[str, float]:
+    """The shares by which a data set has to be split so that no student is tested on what it learned.
+
+    A folder of class folders that the student's run has split is split again, wherever it lies now,
+    if its test images then are those of the run. Any other is evaluated as a whole.
+
+    Args:
+      card: the student's.
+      name: of the data set.
+      own: whether it is the one that the student was trained on, by name.
+
+    Returns:
+      `test_share` and `validation_share` of `data.load`.
+    """
+    known = card.get("identity", {})
+    found = {
+        share: float(known.get("settings", {}).get(share, 0))
+        for share in ("test_share", "validation_share")
+    }
+    if own or not found["test_share"]:
+        return found if own else {}
+    kind, where = names.parse(name)
+    if kind != "folder":
+        return {}
+    from kdcl_tf.data.sources import folder
+
+    try:
+        again = folder.index(where, found["test_share"])
+    except (OSError, ValueError):
+        return {}
+    before = known.get("data", {}).get("test", {})
+    is_same = again.test.images.digest()["names"] == before.get("names")
+    return found if is_same else {}
+
+
 def fitted(
     student: LoadedStudent, dataset: data.ImageDataset, match_classes: str = "name"
 ) -> LoadedStudent:
-    """The student with its logits in the order of a data set's classes.
+    """The student with its logits, and its card's class names, in the order of a data set's classes.
 
     Logits of classes that only the student knows come after those, so that its accuracy is
     among all the classes that it tells apart.
@@ -190,8 +228,10 @@ def fitted(
         found = student.predict(images, **options)
         return {name: tf.gather(values, order, axis=1) for name, values in found.items()}
 
-    is_same = order == list(range(len(order)))
-    return student if is_same else dataclasses.replace(student, predict=predict)
+    if order == list(range(len(order))):
+        return student
+    names = [*dataset.class_names, *(card["class_names"][n] for n in order[dataset.num_classes :])]
+    return dataclasses.replace(student, predict=predict, card={**card, "class_names": names})
 
 
 def among_more(student: LoadedStudent, dataset: data.ImageDataset) -> str:

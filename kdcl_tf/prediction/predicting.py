@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kdcl_tf.data import bad_images, encoded, storage
+from kdcl_tf.data import bad_images, distortions, encoded, storage
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.evaluation import loaded
 from kdcl_tf.files import escaping
@@ -116,7 +116,7 @@ def split(
         ("",),
         (height, width),
         _Faults(),
-        encoded.margin_of(student.card.get("distortion", "padded_crop")),
+        distortions.margin_of(student.card.get("distortion", "padded_crop")),
         rules,
     )
 

@@ -5,7 +5,6 @@ Importing this module, and loading a file, imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pathlib
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import numpy as np
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards, exported, images as images_lib
 from kdcl_tf.serving.formats import attachments
+from kdcl_tf.serving.formats.names import MissingPackageError, require
 
 __all__ = ["SUFFIXES", "MissingPackageError", "is_file", "load_file", "require_runtime"]
 
@@ -23,10 +23,6 @@ __all__ = ["SUFFIXES", "MissingPackageError", "is_file", "load_file", "require_r
 SUFFIXES = (".tflite", ".onnx")
 _PACKAGES = {".tflite": "ai_edge_litert", ".onnx": "onnxruntime"}
 _OUTPUTS = ("logits", "probabilities")
-
-
-class MissingPackageError(ValueError):
-    """A package of the extra `export` is not installed; the message says how to install it."""
 
 
 def is_file(path: str | os.PathLike) -> bool:
@@ -81,20 +77,6 @@ def load_file(
     return predict, card
 
 
-def require(*packages: str) -> None:
-    """Refuses to go on without packages of the extra `export`.
-
-    Raises:
-      MissingPackageError: naming those that cannot be imported.
-    """
-    missing = [name for name in packages if not _is_there(name)]
-    if missing:
-        raise MissingPackageError(
-            f"expected {' and '.join(missing)}, which LiteRT and ONNX files need, to be installed; "
-            "got none: run pip install 'kdcl_tf[export]'"
-        )
-
-
 def require_runtime(path: str | os.PathLike) -> None:
     """Refuses to go on without the package that runs a file, if the path has the name of one.
 
@@ -103,13 +85,6 @@ def require_runtime(path: str | os.PathLike) -> None:
     """
     if is_file(path):
         require(_PACKAGES[pathlib.Path(path).suffix])
-
-
-def _is_there(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):  # ValueError for a module that was made None.
-        return False
 
 
 def _kind_of(path):

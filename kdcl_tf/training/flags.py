@@ -13,8 +13,10 @@ from kdcl_tf.training import settings as training_settings
 from kdcl_tf.training.settings import TrainingSettings
 
 
-def define_optimisation_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> None:
-    """Defines how long and how fast to train."""
+def define_optimisation_flags(
+    fv: flags.FlagValues, defaults: TrainingSettings, when: str = "those of the recipe"
+) -> None:
+    """Defines how long and how fast to train; `when` says where the milestones are by default."""
     for name, text in (
         ("epochs", "How many times all training images are shown."),
         ("batch_size", "Images per step, over all devices."),
@@ -31,10 +33,11 @@ def define_optimisation_flags(fv: flags.FlagValues, defaults: TrainingSettings) 
     flags.DEFINE_enum(
         "schedule", defaults.schedule, training_settings.SCHEDULES, "How the learning rate changes after the warm-up.", fv
     )
+    milestones = type(defaults).milestones
     flags.DEFINE_list(
         "milestones",
-        [str(each) for each in defaults.milestones],
-        "Epochs after which --schedule=step divides the rate by 10.",
+        milestones and [str(each) for each in milestones],
+        "Epochs after which --schedule=step divides the rate by 10; by default " + when + ".",
         fv,
     )
     flags.DEFINE_integer(
@@ -127,7 +130,9 @@ def fields_of(kind: type[TrainingSettings], flag_values: flags.FlagValues) -> di
       ValueError: for milestones that are not whole numbers.
     """
     fields = {field.name: flag_values[field.name].value for field in dataclasses.fields(kind)}
-    milestones = fields["milestones"] or []
+    milestones = fields["milestones"]
+    if milestones is None:
+        return fields
     if not all(each.strip().isdigit() for each in milestones):
         raise ValueError(
             f"expected --milestones of whole numbers of epochs; got {','.join(milestones)}"

@@ -7,14 +7,14 @@ import sys
 import tempfile
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import serving, students
+from kdcl_tf import serving
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving.cards import Card
+from tests import trained_students
 
 # As TensorFlow Serving and the other languages load a SavedModel: a graph and its variables.
 _SESSION = """
@@ -51,28 +51,6 @@ _STUDENTS = {
 _QUANTIZED = ("resnet8", "one_channel", "bfloat16", "mobilenet_v2")
 
 
-def _trained(name, side, channels, dtype, epochs):
-    """A student after a few steps on three easy classes, so that its numbers are those of use."""
-    keras.utils.set_random_seed(1)
-    student = students.build(name, 3, (side, side, channels), dtype=dtype)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # To trace a graph of a large network takes longer than these steps.
-    student.compile(keras.optimizers.SGD(0.02, momentum=0.9), loss, run_eagerly=True)
-    images, labels = _images(96, side, channels)
-    student.fit(images / 127.5 - 1.0, labels, batch_size=32, epochs=epochs, verbose=0)
-    return student
-
-
-def _images(count, side, channels):
-    """`(uint8 images, labels)`: the brighter half of an image tells its class."""
-    random = np.random.default_rng(0)
-    labels = random.integers(0, 3, count)
-    images = random.integers(0, 128, [count, side, side, channels])
-    images[labels == 1, : side // 2] += 127
-    images[labels == 2, :, : side // 2] += 127
-    return images.astype(np.uint8), labels
-
-
 @functools.cache
 def _loaded(path):
     """By TensorFlow's own loader, which takes seconds for a large network."""
@@ -88,8 +66,8 @@ class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
         cls.paths, cls.students, cls.images = {}, {}, {}
         for name, (architecture, side, channels, dtype) in _STUDENTS.items():
             epochs = 6 if name in _QUANTIZED else 2
-            cls.students[name] = _trained(architecture, side, channels, dtype, epochs)
-            cls.images[name], _ = _images(48, side, channels)
+            cls.students[name] = trained_students.trained(architecture, side, channels, dtype, epochs)
+            cls.images[name], _ = trained_students.images(48, side, channels)
             card = Card(
                 student=name,
                 image_shape=(side, side, channels),

@@ -19,6 +19,7 @@ from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards, runtimes
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import attachments
+from kdcl_tf.serving.formats.names import MissingPackageError
 
 _CARD = Card("means", (4, 6, 3), ("red", "green", "blue"), Normalization((0.0,) * 3, (1.0,) * 3))
 
@@ -147,7 +148,7 @@ class RuntimesTest(parameterized.TestCase):
         path = self._write(self.with_card[suffix], suffix)
         with mock.patch.dict(sys.modules, {package: None}):
             with self.assertRaisesRegex(
-                runtimes.MissingPackageError, rf"^expected {package}, .*: run pip install 'kdcl_tf\[export\]'$"
+                MissingPackageError, rf"^expected {package}, .*: run pip install 'kdcl_tf\[export\]'$"
             ):
                 runtimes.load_file(path)
 

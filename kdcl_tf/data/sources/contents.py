@@ -24,9 +24,13 @@ def told(source: source_lib.Source) -> str:
       ('3') training images per class; 2 classes without a test image: 'a', 'b'; ignored: 3 with
       suffix .txt, 1 hidden`.  Images that are held out count as training images.
     """
+    between = " and"
+    if source.validation is not None:
+        between = f", {len(source.validation):,} validation images and"
     parts = [
-        f"read {len(source.train):,} training images and {len(source.test):,} test images of"
+        f"read {len(source.train):,} training images{between} {len(source.test):,} test images of"
         f" {len(source.class_names):,} classes, {_sizes(source)} training images per class",
+        source.told,
         _untested(source),
         passed_over(source.passed_over),
     ]

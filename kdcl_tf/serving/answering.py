@@ -1,0 +1,64 @@
+"""What an exported model answers: normalisation, one student or several, the softmax.
+
+A *function of pixels* takes images `[B, H, W, C]`, float32 in 0..1, and gives logits
+`[B, num_classes]`, float32.  Every format is made of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.students import precision
+
+__all__ = ["Logits", "answers", "averaged", "of_student"]
+
+Logits = Callable[[tf.Tensor], tf.Tensor]
+
+
+def of_student(student: keras.Model, normalization: Normalization) -> Logits:
+    """The function of pixels of a student in inference mode and in float32.
+
+    Args:
+      student: a built keras.Model of normalised images, of any precision.
+      normalization: of those images.
+
+    Raises:
+      ValueError: when it cannot be made in float32, see `precision.in_float32`.
+    """
+    student = precision.in_float32(student)
+
+    def logits(pixels):
+        found = student(normalization.apply_fractions(pixels), training=False)
+        return tf.cast(found, tf.float32)
+
+    return logits
+
+
+def averaged(members: Sequence[Logits]) -> Logits:
+    """The function of pixels whose softmax is the mean of the members' probabilities.
+
+    Its logits are the logarithms of that mean.
+
+    Args:
+      members: of the same images and classes, at least one.
+    """
+
+    def logits(pixels):
+        each = [tf.nn.log_softmax(member(pixels)) for member in members]
+        # The greatest is subtracted, so that no probability vanishes before it is averaged.
+        greatest = each[0]
+        for other in each[1:]:
+            greatest = tf.maximum(greatest, other)
+        mean = tf.add_n([tf.exp(one - greatest) for one in each]) * (1.0 / len(each))
+        return tf.math.log(mean) + greatest
+
+    return logits
+
+
+def answers(logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    """`{"logits", "probabilities"}` of logits `[B, num_classes]`."""
+    return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
