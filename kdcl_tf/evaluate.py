@@ -39,14 +39,14 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "analysis",
         "scores",
         ANALYSES,
-        "scores: accuracy, likelihood, calibration. confusion: which classes are taken for which, and "
+        "What to find out. scores: accuracy, likelihood, calibration. confusion: which classes are taken for which, and "
         "the surest mistakes with their pictures. categories: accuracy by class of two "
         "students. noise: loss under Gaussian noise. spread: deviation of predictions within "
         "classes. overfitting: training against test accuracy. loss_gap: test loss by epoch of "
         "runs against the first.",
         flag_values,
     )
-    flags.DEFINE_list("workdir", [], "Runs of kdcl-train: all their students.", flag_values)
+    flags.DEFINE_list("workdir", [], "Runs of kdcl-train: all their students. Give this or --model.", flag_values)
     flags.DEFINE_list(
         "model", [], "Exported students: folders of SavedModels, .tflite and .onnx files.", flag_values
     )
@@ -67,13 +67,14 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "match_classes",
         "name",
         classes.MATCHES,
-        "How a student's classes are matched with the data set's. position: a class is the same in "
-        "the same place, for class names that are only numbers or are written otherwise.",
+        "How a student's classes are matched with the data set's. name: a class is the same under "
+        "the same name. position: a class is the same in the same place, for class names that are "
+        "only numbers or are written otherwise.",
         flag_values,
     )
     training_flags.define_image_flags(flag_values, data.ImageRules())
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
-    flags.DEFINE_enum("split", "test", SPLITS, "Which images to evaluate; train: all training images, those held out included; validation: those of --validation_share, or of val/ beside test/.", flag_values)
+    flags.DEFINE_enum("split", "test", SPLITS, "Which images to evaluate. test: the test images. train: all training images, those held out included. validation: those of --validation_share, or of val/ beside test/.", flag_values)
     flags.DEFINE_float(
         "test_share",
         None,
@@ -96,9 +97,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         flag_values=flag_values,
     )
     flags.DEFINE_float(
-        "noise_step", 0.01, "Step between deviations of noise.", flag_values=flag_values
+        "noise_step", 0.01, "From one deviation of noise to the next.", flag_values=flag_values
     )
-    flags.DEFINE_float("noise_max", 0.15, "Greatest deviation of noise.", flag_values=flag_values)
+    flags.DEFINE_float("noise_max", 0.15, "Greatest deviation of noise, of pixels in 0..1.", flag_values=flag_values)
     flags.DEFINE_integer(
         "noise_draws", 10, "How often noise is drawn for each deviation.", 1, flag_values=flag_values
     )
@@ -106,8 +107,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "output",
         None,
-        "Write the numbers to this JSON file; by default scores are not written, and other "
-        "analyses are, to analyses/ beside the first run's students.",
+        "Write the numbers to this JSON file. Without it scores are only printed, and any other "
+        "analysis is written to analyses/ beside the first run's students.",
         flag_values,
     )
     flags.DEFINE_string("plot", None, "Draw to this PNG; by default beside --output.", flag_values)

@@ -1,4 +1,4 @@
-"""Says what exported students see in photographs: the classes of each image, with probabilities.
+"""Says what an exported student sees in photographs: the classes of each image, with probabilities.
 
 kdcl-predict --model=runs/my_run/students/resnet32 --image=cat.jpg,photos
 kdcl-predict --model=runs/my_run --student=resnet32 --image=photos --output=seen.html
@@ -26,10 +26,10 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     flags.DEFINE_string("student", None, "Which student of a run that has several.", flag_values)
     flags.DEFINE_list(
-        "image", [], "Image files, and folders of images, with the folders in them.", flag_values
+        "image", [], "Image files, and folders: all images in them and in their folders.", flag_values
     )
     flags.DEFINE_integer(
-        "top", 5, "The most probable classes that are named.", 1, flag_values=flag_values
+        "top", 5, "How many classes are named, the most probable first.", 1, flag_values=flag_values
     )
     training_flags.define_image_flags(flag_values, ImageRules())
     flags.DEFINE_integer("batch_size", 32, "Images at a time.", 1, flag_values=flag_values)

@@ -29,12 +29,20 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 def _define_method_flags(fv):
     flags.DEFINE_enum(
-        "method", _DEFAULTS.method, settings_lib.METHODS, "How students learn from each other.", fv
+        "method",
+        _DEFAULTS.method,
+        settings_lib.METHODS,
+        "What students learn from beside the labels. kdcl: one soft target, which --ensemble makes "
+        "of the answers of all students. independent: nothing; each student as if it were alone. "
+        "mutual_learning: each other's answers. offline_distillation: a trained --teacher. one: a "
+        "gated average of the branches of one network. clnn: the average of the other heads of one "
+        "network.",
+        fv,
     )
     flags.DEFINE_list(
         "students",
         list(_DEFAULTS.students),
-        "Architectures, such as resnet32,wrn_16_2 for small images, or "
+        "The architecture of each student, such as resnet32,wrn_16_2 for small images, or "
         "resnet50,mobilenet_v2_0.5,keras:ResNet50V2 for images of 32 pixels or more.",
         fv,
     )
@@ -42,14 +50,18 @@ def _define_method_flags(fv):
         "ensemble",
         None,
         settings_lib.ENSEMBLES,
-        "For --method=kdcl: how the soft target is made; by default general for digits, min_logit "
-        "otherwise.",
+        "For --method=kdcl: how the soft target of an image is made; by default general for digits, "
+        "min_logit otherwise. naive: the logits of the student with the lowest loss. linear: the "
+        "mixture of all students' logits with the lowest loss. min_logit: of each class the lowest "
+        "logit of any student, after each student's logit of the true class is made 0. general: an "
+        "average of all students' probabilities, whose weights are fitted to held-out images after "
+        "every epoch.",
         fv,
     )
     flags.DEFINE_float(
         "temperature",
         None,
-        "T of the distillation loss; by default 3 for --method=one, 1 for mutual_learning, 2 "
+        "Temperature T of the distillation loss; by default 3 for --method=one, 1 for mutual_learning, 2 "
         "otherwise.",
         flag_values=fv,
     )
@@ -70,8 +82,9 @@ def _define_method_flags(fv):
         "match_classes",
         _DEFAULTS.match_classes,
         classes.MATCHES,
-        "How the teacher's classes are matched with the data set's. position: a class is the same "
-        "in the same place, for class names that are only numbers or are written otherwise.",
+        "How the teacher's classes are matched with the data set's. name: a class is the same under "
+        "the same name. position: a class is the same in the same place, for class names that are "
+        "only numbers or are written otherwise.",
         fv,
     )
     flags.DEFINE_integer(
@@ -111,8 +124,8 @@ def _define_general_flags(fv):
         "general_constraint",
         _DEFAULTS.general_constraint,
         settings_lib.GENERAL_CONSTRAINTS,
-        "For --ensemble=general: simplex keeps every weight in [0, 1], as the paper asks. none is "
-        "Eq. 11 as printed, whose weights may be negative.",
+        "For --ensemble=general: which weights students may have. simplex: from 0 to 1, as the paper "
+        "asks. none: any, also negative ones, Eq. 11 as printed.",
         fv,
     )
 
@@ -137,15 +150,18 @@ def _define_data_flags(fv):
         "distortion",
         _DEFAULTS.distortion,
         list(data.DISTORTIONS),
-        "; ".join(f"{name}: {entry.summary}" for name, entry in data.DISTORTIONS.items()) + ".",
+        "How images are changed at random, anew in every epoch. "
+        + "; ".join(f"{name}: {entry.summary}" for name, entry in data.DISTORTIONS.items())
+        + ".",
         fv,
     )
     flags.DEFINE_enum(
         "storage",
         _DEFAULTS.storage,
         data.STORAGES,
-        "Where images are kept while the run trains. auto: in memory if they fit in 16 GB, else on "
-        "disk. A run may continue with another storage.",
+        "Where images are kept while the run trains; a run may continue with another storage. auto: "
+        "in memory if they fit in 16 GB, else on disk. memory: in memory. disk: in their files, from "
+        "which each is read when it is needed.",
         fv,
     )
     for what in ("image", "label"):
@@ -203,8 +219,10 @@ def _define_share_flags(fv):
         "class_weights",
         _DEFAULTS.class_weights,
         settings_lib.CLASS_WEIGHTS,
-        "balanced: every class counts alike, however many images it has: of N training images of C "
-        "classes, both losses of an image of a class with n are multiplied by N / (C n).",
+        "How much an image counts in training. none: as much as any other, so that a large class "
+        "counts more than a small one. balanced: every class counts alike, however many images it "
+        "has; of N training images of C classes, both losses of an image of a class with n are "
+        "multiplied by N / (C n).",
         fv,
     )
     flags.DEFINE_enum(
@@ -242,8 +260,9 @@ def _define_step_flags(fv):
         "placement",
         "data",
         settings_lib.PLACEMENTS,
-        "data: every device has all students and a part of the images. student: every device has "
-        "students of its own and all images. A run may continue with the other.",
+        "What is divided between devices; a run may continue with the other. data: every device has "
+        "all students and a part of the images. student: every device has students of its own and "
+        "all images.",
         fv,
     )
     flags.DEFINE_string(

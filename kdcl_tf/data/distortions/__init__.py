@@ -31,14 +31,14 @@ class Entry(NamedTuple):
 
 
 DISTORTIONS = {
-    "padded_crop": Entry("padded_crop", "PaddedCrop", False, "pad, crop, flip"),
+    "padded_crop": Entry("padded_crop", "PaddedCrop", False, "pads, crops and mirrors whole images"),
     "resized_crop": Entry(
         "resized_crop",
         "ResizedCrop",
         True,
-        "ImageNet's windows of any scale and shape, flip and colours",
+        "shows windows of any scale and shape, mirrored and in other colours, as for ImageNet",
     ),
-    "none": Entry("undistorted", "Undistorted", False, "images as they are, alike for all"),
+    "none": Entry("undistorted", "Undistorted", False, "shows images as they are, the same to all students"),
 }
 
 
