@@ -7,6 +7,7 @@ kdcl-export --workdir=runs/my_run --format=litert_int8,onnx --student=ensemble
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -90,6 +91,7 @@ def main(flag_values: flags.FlagValues) -> None:
     command_line.import_tensorflow(decodes=True)
     with command_line.user_errors():
         found, students = restore(workdir, settings)
+        found = with_accuracies(workdir, found)
         folder = values["images"] or values["calibration"]
         with command_line.quiet_reading(f"folder:{folder}" if folder else settings.dataset):
             pictures, calibration = images(values, forms, settings, next(iter(found.values())))
@@ -97,9 +99,11 @@ def main(flag_values: flags.FlagValues) -> None:
         output.mkdir(parents=True, exist_ok=True)
         models = models_of(values["student"], students, found)
         rows, missed = write_all(models, forms, output, pictures, calibration)
-    if rows:
-        from kdcl_tf.serving.formats import checking
+        if rows:
+            from kdcl_tf.serving.formats import beside, checking
 
+            beside.write(output)
+    if rows:
         print(f"\n{checking.table(rows)}")
     if missed:
         command_line.fail("; ".join(missed))
@@ -137,46 +141,28 @@ def chosen_formats(values: Mapping[str, Any]) -> tuple[str, ...]:
 def images(
     values: Mapping[str, Any], forms: Sequence[str], settings: Settings, card: Card
 ) -> tuple[Pictures, Pictures | None]:
-    """(images to check with, images to calibrate with or None), as far as possible without data.
-
-    Args:
-      values: of the flags.
-      forms: the formats to write.
-      settings: of the run.
-      card: of any of its students.
-
-    Raises:
-      ValueError: when they are not found.
-    """
+    """(images to check with, images to calibrate with or None); see `run_images.pictures`."""
     from kdcl_tf.classification import run_images
-    from kdcl_tf.serving.formats import pictures
 
     calibrates = "litert_int8" in forms
-    tests = not values["images"] and any(formats.FORMATS[each].needs_images for each in forms)
-    dataset = None
-    if tests or (calibrates and not values["calibration"]):
-        before = card.more["identity"]["data"]
-        try:
-            dataset = run_images.load(settings, values["data_dir"], before)
-        except ValueError as error:
-            raise ValueError(
-                f"{error}; restore it, pass --data_dir, or give other images by --images=FOLDER"
-                f"{' and --calibration=FOLDER' * calibrates}"
-            ) from error
-    rules, most = settings.image_rules, values["calibration_images"]
-    if values["images"]:
-        checked = pictures.of_folder(values["images"], card, rules, values["test_images"])
-    else:
-        checked = (
-            pictures.spread(dataset.test, values["test_images"])
-            if tests
-            else pictures.noise(card.image_shape)
+    try:
+        return run_images.pictures(
+            run_images.Wanted(
+                values["images"],
+                values["test_images"],
+                any(formats.FORMATS[each].needs_images for each in forms),
+                values["calibration"],
+                values["calibration_images"] if calibrates else 0,
+            ),
+            settings,
+            card,
+            values["data_dir"],
         )
-    if not calibrates:
-        return checked, None
-    if values["calibration"]:
-        return checked, pictures.of_folder(values["calibration"], card, rules, most)
-    return checked, pictures.spread(dataset.train, most)
+    except run_images.NotFoundError as error:
+        raise ValueError(
+            f"{error}; restore it, pass --data_dir, or give other images by --images=FOLDER"
+            f"{' and --calibration=FOLDER' * calibrates}"
+        ) from error
 
 
 def settings_of(workdir: pathlib.Path) -> Settings:
@@ -235,6 +221,21 @@ def restore(
     if best:
         print(f"exported: epoch {best}, the best of {settings.keep_by} on the validation set")
     return found, students
+
+
+def with_accuracies(workdir: pathlib.Path, found: Mapping[str, Card]) -> dict[str, Card]:
+    """The cards with the test accuracy that a complete run has in its log, as far as it does."""
+    from kdcl_tf.training.workdir import read_log, read_result
+
+    # The checkpoint of a run that is not complete may lie within an epoch.
+    log = read_log(workdir) if read_result(workdir) else []
+    records = {record["epoch"]: record for record in log}
+    cards = {}
+    for name, card in found.items():
+        accuracy = records.get(card.more.get("epoch"), {}).get(f"test_{name}_accuracy")
+        more = {} if accuracy is None else {"test_accuracy": accuracy}
+        cards[name] = dataclasses.replace(card, more={**card.more, **more})
+    return cards
 
 
 def check_student(student: str | None, students: Iterable[str]) -> None:

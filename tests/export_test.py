@@ -74,6 +74,8 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         listed, table = stdout.split("\n\n")
         paths = [pathlib.Path(line) for line in listed.splitlines()]
         found = {cards.path_of(path) for path in paths if path.is_file()}
+        found |= {output / f"{path.name.split('.')[0]}.class_names.txt" for path in paths if path.is_file()}
+        found |= {output / "README.md"} if found else set()
         self.assertEqual(set(output.iterdir()), {*paths, *found})
         rows = [line.split() for line in table.splitlines()[1:]]
         self.assertEqual([row[0] for row in rows], [path.name for path in paths])
@@ -156,7 +158,10 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertRegex(stderr, "^kdcl-export: resnet8.onnx is not written: expected logits .*\n$")
         self.assertStartsWith(stdout, f"{output}/resnet8.float16.tflite\n\nfile ")
         left = {each.name for each in pathlib.Path(output).iterdir()}
-        self.assertEqual(left, {"resnet8.float16.tflite", "resnet8.float16.tflite.json"})
+        self.assertEqual(
+            left,
+            {"resnet8.float16.tflite", "resnet8.float16.tflite.json", "resnet8.class_names.txt", "README.md"},
+        )
 
     def test_without_the_data_it_says_what_to_give(self):
         with mock.patch.object(task, "load_dataset", side_effect=FileNotFoundError("gone")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -11,11 +12,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf import files
+from kdcl_tf import files, students
 from kdcl_tf.serving import answering, cards, exported, images as images_lib, photographs
-from kdcl_tf.students import normalization, precision
+from kdcl_tf.serving.formats import readme
+from kdcl_tf.students import cost, normalization, precision
 
-__all__ = ["export_function", "export_student", "load_student", "save_keras", "save_weights"]
+__all__ = ["export_function", "export_student", "load_student", "save_keras", "save_weights", "with_cost"]
 
 
 class _ServedStudent(tf.Module):
@@ -73,7 +75,7 @@ def export_student(
     any size, which it resizes as evaluation does, but does not turn upright, and gives the same
     with B = 1.
     Beside it are `class_names.txt`, a line for each class, `class_names.json`, a list of them,
-    and `student.json`, the card, with the checksums of all other files.
+    `README.md`, for people, and `student.json`, the card, with the checksums of all other files.
 
     Args:
       student: a built keras.Model of normalised images.
@@ -87,7 +89,7 @@ def export_student(
       FileExistsError: when the path exists and is no exported student.
     """
     logits = answering.of_student(student, card.normalization)
-    return export_function(logits, path, card=card)
+    return export_function(logits, path, card=with_cost(card, student))
 
 
 def export_function(
@@ -120,9 +122,23 @@ def export_function(
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures=signatures)
         card = check(partial) if check else card
-        more = {**card.more, "photograph": photographs.EXPLAINED}
-        cards.write(dataclasses.replace(card, more=more), partial)
+        card = _with(card, photograph=photographs.EXPLAINED)
+        files.write_text(partial / "README.md", readme.of_saved_model(card.facts))
+        cards.write(card, partial)
     return path
+
+
+def with_cost(card: cards.Card, student: keras.Model) -> cards.Card:
+    """The card with the student's `parameters` and, where they can be counted, `multiply_adds`."""
+    more = {"parameters": students.parameter_count(student)}
+    # A layer of the user's may be of a kind that is not counted, or the model no functional one.
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        more["multiply_adds"] = cost.multiply_adds(student)
+    return _with(card, **more)
+
+
+def _with(card, **more):
+    return dataclasses.replace(card, more={**card.more, **more})
 
 
 def load_student(

@@ -182,6 +182,8 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "dataset": "digits",
             "resizing": "scaled to 8 x 8 pixels, whatever its own shape",
             "photograph": photographs.EXPLAINED,
+            "parameters": 78042,
+            "multiply_adds": 783104,
             "class_names": [str(digit) for digit in range(10)],
         }
         files = {

@@ -42,6 +42,7 @@ class Model:
 
 def student(model: keras.Model, card: Card) -> Model:
     """A student as what is exported."""
+    card = saved_model.with_cost(card, model)
     return Model(card, answering.of_student(model, card.normalization), model)
 
 
@@ -63,7 +64,11 @@ def ensemble(members: Mapping[str, Model]) -> Model:
                 f"expected students of the same classes and images for the ensemble; got "
                 f"{first.student} and {card.student}, which differ"
             )
-    kept = {key: value for key, value in first.more.items() if key == "identity"}
+    kept = {key: value for key, value in first.more.items() if key in ("epoch", "identity")}
+    for cost in ("parameters", "multiply_adds"):
+        each = [member.card.more.get(cost) for member in members.values()]
+        if None not in each:
+            kept[cost] = sum(each)
     card = dataclasses.replace(
         first,
         student=name,

@@ -1,7 +1,9 @@
 """Tests of kdcl_tf.serving.formats.writing: students of every family in their own runtimes."""
 
+import contextlib
 import json
 import pathlib
+import re
 import tempfile
 from unittest import mock
 
@@ -13,8 +15,16 @@ from kdcl_tf import serving
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving import cards, runtimes
 from kdcl_tf.serving.cards import Card
-from kdcl_tf.serving.formats import attachments, checking, litert, names, processes, writing
-from tests import trained_students
+from kdcl_tf.serving.formats import (
+    attachments,
+    checking,
+    litert,
+    loading_lines,
+    names,
+    processes,
+    writing,
+)
+from tests import image_files, trained_students
 
 # Architecture, side, channels, precision and formats, few of those that take long to convert.
 _MODELS = {
@@ -135,6 +145,28 @@ class WritingTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(list(card["members"]), ["resnet8", "bfloat16"])
         self.assertEqual(card["members"]["bfloat16"]["mean"], [0.4] * 3)
         self.assertEqual((card["mean"], card["deviation"]), ([0.0] * 3, [1.0] * 3))
+
+    def test_the_lines_of_the_readme_load_each_file_in_python(self):
+        images, _ = self.pictures["resnet8"]
+        image_files.write(self.folder, {"photograph.jpg": image_files.encode(images[0])})
+        self.addCleanup((self.folder / "photograph.jpg").unlink)
+        expected = tf.nn.softmax(self._expected("resnet8"))
+        for form in names.FORMATS:
+            path, _ = self.written["resnet8", form]
+            facts = cards.read_student(path)
+            (block,) = re.findall(r"```python\n(.*?)```", loading_lines.of(form, path.name, facts), re.DOTALL)
+            found = {"images": images, "image": images[0]}
+            with contextlib.chdir(self.folder):
+                exec(block, found)
+            if "answers" in found:
+                probabilities = found["answers"]["probabilities"]
+            elif "probabilities" in found:
+                probabilities = found["probabilities"]
+            else:
+                probabilities = tf.nn.softmax(found["logits"])
+            count = len(probabilities)
+            self.assertEqual(count, 1 if names.FORMATS[form].is_phone else 60)
+            self.assertAllClose(probabilities, expected[:count], atol=0.05 if form == "litert_int8" else 1e-2)
 
     def test_an_ensemble_of_different_classes_is_refused(self):
         models = [self.models["resnet8"], self.models["one_channel"]]
