@@ -319,7 +319,7 @@ def output_files(
     """`(JSON file or None, PNG or None)`, in folders that exist.
 
     Raises:
-      ValueError: when a folder does not exist.
+      ValueError: when a folder does not exist, or the JSON file has the name of a picture or table.
     """
     output, plot = (
         command_line.file_to_write("output", values["output"]),
@@ -327,6 +327,11 @@ def output_files(
     )
     if values["analysis"] == "scores":
         return output, None
+    if output and output.suffix in (".png", ".csv", ".html"):
+        raise ValueError(
+            f"expected --output to name a JSON file, such as {output.with_suffix('.json').name}, as"
+            f" what is drawn goes beside it; got {values['output']}"
+        )
     if output is None:
         # Beside `students/`, or beside a model that is in no run.
         beside = paths[0].parent.parent if paths[0].parent.name == "students" else paths[0].parent

@@ -219,7 +219,8 @@ def restore(
     for name, student in students.items():
         checkpoint.assign(student.variables, kept.get(name) or facts[name]["variables"])
     if best:
-        print(f"exported: epoch {best}, the best of {settings.keep_by} on the validation set")
+        told = f"exported: epoch {best}, the best of {settings.keep_by} on the validation set"
+        print(told, file=sys.stderr, flush=True)
     return found, students
 
 

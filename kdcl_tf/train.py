@@ -78,9 +78,10 @@ def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
         for name, student in result["students"].items()
     ]
     lines.append(f"ensemble: test accuracy {result['ensemble_accuracy']:.2%}")
-    epochs = result["epochs"]
-    kept = result.get("kept", "the last epoch")
-    lines.append(f"exported: epoch {result.get('exported_epoch', epochs)} of {epochs}, {kept}")
+    # Results of older versions do not tell: they are of the last epoch.
+    if "exported_epoch" in result:
+        epoch = f"epoch {result['exported_epoch']} of {result['epochs']}"
+        lines.append(f"exported: {epoch}, {result['kept']}")
     bad = result.get("data", {}).get("bad_images")
     if bad:
         lines.append(f"{bad} images could not be decoded: {path / 'bad_images.txt'}")

@@ -166,7 +166,7 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
             wanted, _ = serving.load_student(self.workdir / student["saved_model"])
             self.assertAllEqual(predict(images)["logits"], wanted(images)["logits"])
             self.assertEqual(card["epoch"], self.result["exported_epoch"])
-        self.assertIn(f"epoch {self.result['exported_epoch']}, the best of wrn_10_1", done.stdout)
+        self.assertIn(f"epoch {self.result['exported_epoch']}, the best of wrn_10_1", done.stderr)
 
     def _scores(self, *arguments):
         output = pathlib.Path(self.create_tempdir().full_path) / "scores.json"

@@ -230,7 +230,7 @@ def _define_share_flags(fv):
         _DEFAULTS.keep,
         settings_lib.KEEPS,
         "Which epoch is exported and reported. last: the last one. best: the one whose accuracy on "
-        "the validation set is the highest, the earliest of equals.",
+        "the validation set is the highest of those evaluated, the earliest of equals.",
         fv,
     )
     flags.DEFINE_string(

@@ -125,9 +125,10 @@ class Task:
         settings = self.settings
         sets = {"training": self.images, **self.evaluated()}
         images = ", ".join(f"{count:,} {name}" for name, count in sets.items() if count)
+        steps = self.steps_per_epoch(settings.batch_size)
         return [
-            f"plan: {images} images; {self.steps_per_epoch(settings.batch_size):,} steps of "
-            f"{settings.batch_size:,} images an epoch, {settings.epochs:,} epochs"
+            f"plan: {images} images; {_counted(steps, 'step')} of {settings.batch_size:,} images an "
+            f"epoch, {_counted(settings.epochs, 'epoch')}"
         ]
 
     def exported(self, log: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -158,3 +159,7 @@ class Task:
     def draw(self, workdir: Workdir) -> None:
         """Draws the log."""
         raise TypeError(f"{type(self).__name__} must override draw")
+
+
+def _counted(number, noun):
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

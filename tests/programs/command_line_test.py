@@ -74,6 +74,7 @@ _ERRORS = (
     ("evaluate", ["--workdir=no/run"], "got --workdir=no/run, which has no exported students"),
     ("evaluate", ["--model=x", "--output=no/such/file"], "expected --output to be in a folder that exists; got no/such/file"),
     ("evaluate", ["--model=x", "--output=/"], "expected --output to name a file; got the folder /"),
+    ("evaluate", ["--model=x", "--analysis=confusion", "--output=found.html"], "a JSON file, such as found.json, as .*; got found.html"),
     ("evaluate", ["--split=val"], "value should be one of <test|train|validation>"),
     ("evaluate", ["--model=x", "--dataset=/a/folder"], "got '/a/folder': if it is a folder of images, pass folder:/a/folder"),
     ("evaluate", ["--model=x", "--dataset=digits", "--test_share=0.2"], "expected a data set folder:PATH without a test set"),
