@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from kdcl_tf import data, files
-from kdcl_tf.programs import command_line
+from kdcl_tf.programs import command_line, streams
 from kdcl_tf.serving import classes, exported
 from kdcl_tf.training import flags as training_flags
 
@@ -153,7 +153,9 @@ def _prepare_students(
     noise = analyses.Noise(
         values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
     )
-    students = loaded.load_students(paths)
+    # LiteRT tells what it computes with.
+    with streams.without_libraries():
+        students = loaded.load_students(paths)
     if values["workdir"]:
         loaded.check_places(students)
     name = values["dataset"] or students[0].card.get("dataset")

@@ -55,7 +55,7 @@ def main(flag_values: flags.FlagValues) -> None:
     from kdcl_tf.evaluation import loaded
     from kdcl_tf.prediction import predicting, telling
 
-    with command_line.user_errors():
+    with command_line.user_errors(), streams.without_libraries():
         (student,) = loaded.load_students([path])
         predictions = predicting.predictions(
             student, found.paths, values["top"], values["batch_size"], rules
