@@ -30,6 +30,8 @@ _LONG = (
     "reproduce_test.py",
     "programs_test.py",
     "detection_workers_test.py",
+    "comparison/comparing_test.py",
+    "predict_test.py",
     "keras_files_test.py",
     "students/keras_applications_test.py",
     "detection/run_test.py",

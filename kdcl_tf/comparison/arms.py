@@ -41,6 +41,9 @@ def alone(settings: Settings) -> Settings:
     """
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     own = {name: defaults[name] for name in _OF_METHODS}
+    if settings.is_branched:
+        # There is only one student then.
+        own["keep_by"] = ""
     return dataclasses.replace(settings, method="independent", **own)
 
 

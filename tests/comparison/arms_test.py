@@ -28,10 +28,13 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
         {"general_error": "target", "general_constraint": "none"},
         {"method": "offline_distillation", "teacher": "runs/a/students/b"},
         {"method": "mutual_learning", "invariant": False, "precision": "bfloat16"},
+        {"validation_share": 0.25, "keep": "best", "keep_by": "wrn_10_2"},
+        {"dataset": "folder:a b", "test_share": 0.2, "class_weights": "balanced"},
     )
     def test_only_what_students_learn_from_differs(self, **change):
-        settings = dataclasses.replace(_SETTINGS, ensemble=None, temperature=None, **{})
-        settings = dataclasses.replace(settings, **change)
+        unresolved = {"ensemble": None, "temperature": None, "holdout_per_class": None}
+        settings = dataclasses.replace(_SETTINGS, **{**unresolved, **change})
+        self.assertEqual([run.settings for run in arms.runs(settings, 1, self.folder)][1], settings)
         before, after = settings.as_flags(), arms.alone(settings).as_flags()
         differ = {name for name in before if before[name] != after[name]}
         allowed = {"method", "ensemble", "temperature", "distillation_weight", "teacher"}
@@ -44,7 +47,8 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_branches_are_compared_with_one_network(self):
         for method, branches in (("one", 3), ("clnn", 4)):
-            settings = Settings(method=method, students=("resnet8",))
+            kept = {"validation_share": 0.1, "keep": "best", "keep_by": "resnet8_2"}
+            settings = Settings(method=method, students=("resnet8",), **kept)
             self.assertEqual(arms.alone(settings).students, ("resnet8",))
             self.assertEqual(list(arms.counterparts(settings).values()), ["resnet8"] * branches)
 
