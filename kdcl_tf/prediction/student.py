@@ -11,6 +11,7 @@ from kdcl_tf.serving import exported
 
 __all__ = ["find"]
 
+_LACKING = "has none: kdcl-export exports the students of a run that is not complete"
 _FOR_TRAINING = (".keras", ".h5", ".safetensors")
 
 
@@ -37,7 +38,7 @@ def find(model: str | None, student: str | None = None) -> pathlib.Path:
         raise ValueError(
             "expected --model to be an exported student, such as WORKDIR/students/NAME, a run "
             "with students, or a .tflite or .onnx file; got "
-            f"{path}, which {'has no student' if path.exists() else 'is not there'}"
+            f"{path}, which {_LACKING if path.exists() else 'is not there'}"
         )
     names = [each.name for each in found]
     if student is not None and student not in names:
