@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tqdm
 
@@ -66,19 +67,23 @@ def compare(
     files.write_text(workdir / "comparison.json", json.dumps(found, indent=2) + "\n")
     files.write_text(workdir / "comparison.txt", table + "\n")
     first = next(run for run in runs if run.row == arms.COHORT)
-    lines = places(results[arms.COHORT][first.seed], first.workdir)
+    head = "SavedModels" if len(found["seeds"]) == 1 else f"SavedModels of seed {first.seed}"
+    lines = places(results[arms.COHORT][first.seed], first.workdir, head)
     return "\n".join(["", table, *lines, f"numbers: {workdir / 'comparison.json'}"])
 
 
-def places(result, path: pathlib.Path) -> list[str]:
+def places(
+    result: Mapping[str, Any], path: pathlib.Path, head: str = "SavedModels"
+) -> list[str]:
     """Lines that say where the models and the plot of a run are.
 
     Args:
       result: the contents of the run's `result.json`.
       path: the folder of the run.
+      head: what the list of models is called.
     """
     models = [f"  {path / student['saved_model']}" for student in result["students"].values()]
-    return ["", "SavedModels:", *models, f"plot: {path / 'accuracy.png'}"]
+    return ["", f"{head}:", *models, f"plot: {path / 'accuracy.png'}"]
 
 
 class _Bar:
