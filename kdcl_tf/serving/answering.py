@@ -12,24 +12,30 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.students import precision
+from kdcl_tf.students import constant_channels, precision
 
 __all__ = ["Logits", "answers", "averaged", "of_student"]
 
 Logits = Callable[[tf.Tensor], tf.Tensor]
 
 
-def of_student(student: keras.Model, normalization: Normalization) -> Logits:
+def of_student(
+    student: keras.Model, normalization: Normalization, for_integers: bool = False
+) -> Logits:
     """The function of pixels of a student in inference mode and in float32.
 
     Args:
       student: a built keras.Model of normalised images, of any precision.
       normalization: of those images.
+      for_integers: whether it is going to be computed in integers, see
+        `constant_channels.settled`.
 
     Raises:
       ValueError: when it cannot be made in float32, see `precision.in_float32`.
     """
     student = precision.in_float32(student)
+    if for_integers:
+        student = constant_channels.settled(student)
 
     def logits(pixels):
         found = student(normalization.apply_fractions(pixels), training=False)
