@@ -32,7 +32,7 @@ class Model:
     Attributes:
       card: its facts.
       logits: its function of pixels.
-      for_integers: gives the function of pixels from which int8 is made.
+      for_integers: gives its function of grey levels.
       student: the keras.Model; None of an ensemble.
     """
 
@@ -48,7 +48,7 @@ def student(model: keras.Model, card: Card) -> Model:
     return Model(
         card,
         answering.of_student(model, card.normalization),
-        lambda: answering.of_student(model, card.normalization, for_integers=True),
+        lambda: answering.of_grey_levels(model, card.normalization),
         model,
     )
 
