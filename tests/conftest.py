@@ -27,6 +27,7 @@ _LONG = (
     "streamed_run_test.py",
     "multi_worker_test.py",
     "serving/other_runtimes_test.py",
+    "serving/formats/writing_test.py",
     "reproduce_test.py",
     "programs_test.py",
     "detection_workers_test.py",

@@ -1,20 +1,22 @@
 """What an exported model answers: normalisation, one student or several, the softmax.
 
 A *function of pixels* takes images `[B, H, W, C]`, float32 in 0..1, and gives logits
-`[B, num_classes]`, float32.  Every format is made of one.
+`[B, num_classes]`, float32.  Every format is made of one, but for int8, which is made of a
+function of grey levels, images in 0..255.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.students import precision
+from kdcl_tf.students import constant_channels, precision
 
-__all__ = ["Logits", "answers", "averaged", "of_student"]
+__all__ = ["Logits", "answers", "averaged", "of_grey_levels", "of_student"]
 
 Logits = Callable[[tf.Tensor], tf.Tensor]
 
@@ -33,6 +35,29 @@ def of_student(student: keras.Model, normalization: Normalization) -> Logits:
 
     def logits(pixels):
         found = student(normalization.apply_fractions(pixels), training=False)
+        return tf.cast(found, tf.float32)
+
+    return logits
+
+
+def of_grey_levels(student: keras.Model, normalization: Normalization) -> Logits:
+    """The same logits by a function that loses less when it is computed in integers.
+
+    It takes images in 0..255 and normalises them by one product and one sum, each of which is
+    rounded; the order `images / 255 - mean`, then `/ deviation`, has three roundings, of which
+    the first have fewer levels left.
+
+    Args:
+      student, normalization: as in `of_student`.
+
+    Raises:
+      ValueError: as `of_student`.
+    """
+    student = constant_channels.settled(precision.in_float32(student))
+    mean, deviation = (tf.constant(each, tf.float32) for each in dataclasses.astuple(normalization))
+
+    def logits(images):
+        found = student(images * (1.0 / (255.0 * deviation)) - mean / deviation, training=False)
         return tf.cast(found, tf.float32)
 
     return logits

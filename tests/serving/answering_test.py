@@ -27,6 +27,8 @@ class AnsweringTest(tf.test.TestCase):
         expected = plain((pixels - [0.1, 0.2, 0.3]) / [0.5, 0.6, 0.7], training=False)
         self.assertEqual(found.dtype, tf.float32)
         self.assertAllClose(found, expected, rtol=1e-5, atol=1e-5)
+        of_levels = answering.of_grey_levels(student, normalization)(tf.constant(255.0 * pixels))
+        self.assertAllClose(of_levels, expected, rtol=1e-4, atol=1e-4)
 
     def test_probabilities_are_averaged(self):
         members = [_constant(0.0, 0.0), _constant(np.log(3.0), 0.0)]

@@ -28,7 +28,7 @@ def convert(
     from the first operation on, and what the integers of the last stand for is given.
 
     Args:
-      logits: a function of pixels.
+      logits: a function of pixels; for int8 of grey levels, see `serving.answering`.
       image_shape: (height, width, channels).
       kind: "float32"; "float16", whose weights are; or "int8".
       calibration: `[N, H, W, C]` uint8, N above 0, images whose activations give the ranges of
@@ -38,8 +38,7 @@ def convert(
       ValueError: when the converter refuses, in one line.
     """
     in_integers = kind == "int8"
-    function = _function(logits, image_shape, tf.float32 if in_integers else tf.uint8)
-    concrete = function.get_concrete_function()
+    concrete = _function(logits, image_shape, in_integers).get_concrete_function()
     holder = tf.Module()
     # The converter finds variables that something holds.
     holder.variables_of_students = list(concrete.variables)
@@ -60,11 +59,15 @@ def convert(
         raise ValueError(f"the LiteRT converter refuses the student in {kind}: {said}") from error
 
 
-def _function(logits, image_shape, dtype):
+def _function(logits, image_shape, of_grey_levels):
+    # The converter makes whole numbers of the floats itself.
+    dtype = tf.float32 if of_grey_levels else tf.uint8
     spec = tf.TensorSpec([1, *image_shape], dtype, name="images")
 
     @tf.function(input_signature=[spec])
     def serve(images):
+        if of_grey_levels:
+            return answering.answers(logits(images))
         return answering.answers(logits(tf.cast(images, tf.float32) / 255.0))
 
     return serve

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -32,18 +32,25 @@ class Model:
     Attributes:
       card: its facts.
       logits: its function of pixels.
+      for_integers: gives its function of grey levels.
       student: the keras.Model; None of an ensemble.
     """
 
     card: Card
     logits: answering.Logits
+    for_integers: Callable[[], answering.Logits]
     student: keras.Model | None = None
 
 
 def student(model: keras.Model, card: Card) -> Model:
     """A student as what is exported."""
     card = saved_model.with_cost(card, model)
-    return Model(card, answering.of_student(model, card.normalization), model)
+    return Model(
+        card,
+        answering.of_student(model, card.normalization),
+        lambda: answering.of_grey_levels(model, card.normalization),
+        model,
+    )
 
 
 def ensemble(members: Mapping[str, Model]) -> Model:
@@ -79,7 +86,11 @@ def ensemble(members: Mapping[str, Model]) -> Model:
         ),
         more={**kept, "members": {name: _member(each.card) for name, each in members.items()}},
     )
-    return Model(card, answering.averaged([each.logits for each in members.values()]))
+    return Model(
+        card,
+        answering.averaged([each.logits for each in members.values()]),
+        lambda: answering.averaged([each.for_integers() for each in members.values()]),
+    )
 
 
 def _member(card):
@@ -155,7 +166,8 @@ class Writer:
         if form == "onnx":
             return onnx_models.convert(model.logits, card.image_shape, texts)
         kind = {"litert": "float32"}.get(form, form.removeprefix("litert_"))
-        content = litert.convert(model.logits, card.image_shape, kind, self._calibration)
+        logits = model.for_integers() if kind == "int8" else model.logits
+        content = litert.convert(logits, card.image_shape, kind, self._calibration)
         # A module of the extra `export`.
         from kdcl_tf.serving.formats import phone_metadata
 

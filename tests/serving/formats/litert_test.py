@@ -11,7 +11,9 @@ from tests.serving.formats import means
 
 class LitertTest(parameterized.TestCase):
     def _interpreter(self, kind, calibration):
-        content = litert.convert(means.function(), means.SHAPE, kind, calibration)
+        of_pixels = means.function()
+        given = {"int8": lambda images: of_pixels(images / 255.0)}.get(kind, of_pixels)
+        content = litert.convert(given, means.SHAPE, kind, calibration)
         interpreter = Interpreter(model_content=content)
         interpreter.allocate_tensors()
         return interpreter

@@ -26,7 +26,7 @@ class ProcessesTest(absltest.TestCase):
         # More than it runs at a time, the last batch smaller.
         cls.images = means.images(40)
         cls.runtimes = processes.Runtimes(cls.files, cls.images)
-        cls.enterClassContext(cls.runtimes)
+        cls.addClassCleanup(cls.runtimes.__exit__)
 
     def test_logits_of_all_images_and_a_latency(self):
         for name, file in self.files.items():
