@@ -233,7 +233,7 @@ class KeptTest(tf.test.TestCase):
         # A rate at which later epochs are worse.
         settings = _settings(
             ensemble="min_logit", holdout_per_class=0, train_per_class=6, validation_share=0.1,
-            epochs=5, learning_rate=0.4, keep="best", keep_by="resnet8",
+            epochs=5, learning_rate=0.4, students=("resnet8",), keep="best",
         )  # fmt: skip
         whole = _session(settings, Workdir(folder / "whole"))
         result = whole.train()
