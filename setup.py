@@ -31,16 +31,27 @@ setup(
         "pillow>=10.1,<14",
         "pycocotools>=2.0.8,<3",
         "scikit-learn>=1.4,<2",
+        "scipy>=1.11,<2",
         "tensorflow>=2.20,<2.22",
         "tensorboard>=2.20,<3",
         "tensorflow-datasets>=4.9.9,<5",
         "tqdm>=4.66,<5",
     ],
-    extras_require={"test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4"]},
+    extras_require={
+        "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4"],
+        # Formats of other runtimes, and those runtimes.
+        "export": [
+            "ai-edge-litert>=2.1,<3",
+            "onnx>=1.17,<2",
+            "onnxruntime>=1.20,<2",
+            "tf2onnx>=1.16.1,<2",
+        ],
+    },
     entry_points={
         "console_scripts": [
             "kdcl-train=kdcl_tf.train:cli",
             "kdcl-evaluate=kdcl_tf.evaluate:cli",
+            "kdcl-predict=kdcl_tf.predict:cli",
             "kdcl-export=kdcl_tf.export:cli",
             "kdcl-detect=kdcl_tf.detect:cli",
         ]

@@ -54,7 +54,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "mode",
         "train",
         MODES,
-        "train: a detector. evaluate: one, by COCO's figures. predict: what is in images.",
+        "What to do. train: train a detector. evaluate: score one by COCO's figures. predict: draw "
+        "what a detector finds in images.",
         flag_values,
     )
     flags.DEFINE_string(

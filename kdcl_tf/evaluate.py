@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from kdcl_tf import data, files
-from kdcl_tf.programs import command_line
+from kdcl_tf.programs import command_line, streams
 from kdcl_tf.serving import classes, exported
 from kdcl_tf.training import flags as training_flags
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from kdcl_tf.evaluation.analyses import Analysis
     from kdcl_tf.evaluation.loaded import LoadedStudent
 
-ANALYSES = ("scores", "categories", "noise", "spread", "overfitting", "loss_gap")
+ANALYSES = ("scores", "confusion", "categories", "noise", "spread", "overfitting", "loss_gap")
+SPLITS = ("test", "train", "validation")
 
 # Flags that say which image files are read, and whether they are turned upright.
 _RULES = ["apply_exif_orientation", "max_image_megabytes", "max_image_megapixels"]
@@ -38,14 +39,17 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "analysis",
         "scores",
         ANALYSES,
-        "scores: accuracy, likelihood, calibration. categories: accuracy by class of two "
+        "What to find out. scores: accuracy, likelihood, calibration. confusion: which classes are taken for which, and "
+        "the surest mistakes with their pictures. categories: accuracy by class of two "
         "students. noise: loss under Gaussian noise. spread: deviation of predictions within "
         "classes. overfitting: training against test accuracy. loss_gap: test loss by epoch of "
         "runs against the first.",
         flag_values,
     )
-    flags.DEFINE_list("workdir", [], "Runs of kdcl-train: all their students.", flag_values)
-    flags.DEFINE_list("model", [], "Exported students: folders of SavedModels.", flag_values)
+    flags.DEFINE_list("workdir", [], "Runs of kdcl-train: all their students. Give this or --model.", flag_values)
+    flags.DEFINE_list(
+        "model", [], "Exported students: folders of SavedModels, .tflite and .onnx files.", flag_values
+    )
     flags.DEFINE_string("student", None, "Only the student of this name, of each run.", flag_values)
     flags.DEFINE_string(
         "dataset",
@@ -63,23 +67,39 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "match_classes",
         "name",
         classes.MATCHES,
-        "How a student's classes are matched with the data set's. position: a class is the same in "
-        "the same place, for class names that are only numbers or are written otherwise.",
+        "How a student's classes are matched with the data set's. name: a class is the same under "
+        "the same name. position: a class is the same in the same place, for class names that are "
+        "only numbers or are written otherwise.",
         flag_values,
     )
     training_flags.define_image_flags(flag_values, data.ImageRules())
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
-    flags.DEFINE_enum("split", "test", ("test", "train"), "Which images to evaluate; train: all training images, those held out included.", flag_values)
+    flags.DEFINE_enum("split", "test", SPLITS, "Which images to evaluate. test: the test images. train: all training images, those held out included. validation: those of --validation_share, or of val/ beside test/.", flag_values)
+    flags.DEFINE_float(
+        "test_share",
+        None,
+        "For --dataset=folder:PATH with the folders of the classes directly in it: evaluate only "
+        "this share of each class, as kdcl-train chooses it; by default as the student's run did "
+        "with these images, otherwise all images.",
+        flag_values=flag_values,
+    )
     flags.DEFINE_integer(
         "images", 0, "Evaluate only the first N images, in the order of folders (so perhaps of one class); 0 for all.", 0, flag_values=flag_values
     )
     flags.DEFINE_integer(
         "batch_size", 256, "Images at a time.", lower_bound=1, flag_values=flag_values
     )
-    flags.DEFINE_float(
-        "noise_step", 0.01, "Step between deviations of noise.", flag_values=flag_values
+    flags.DEFINE_integer(
+        "mistakes",
+        20,
+        "For --analysis=confusion: how many of the surest mistakes are shown.",
+        lower_bound=0,
+        flag_values=flag_values,
     )
-    flags.DEFINE_float("noise_max", 0.15, "Greatest deviation of noise.", flag_values=flag_values)
+    flags.DEFINE_float(
+        "noise_step", 0.01, "From one deviation of noise to the next.", flag_values=flag_values
+    )
+    flags.DEFINE_float("noise_max", 0.15, "Greatest deviation of noise, of pixels in 0..1.", flag_values=flag_values)
     flags.DEFINE_integer(
         "noise_draws", 10, "How often noise is drawn for each deviation.", 1, flag_values=flag_values
     )
@@ -87,8 +107,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "output",
         None,
-        "Write the numbers to this JSON file; by default scores are not written, and other "
-        "analyses are, to analyses/ beside the first run's students.",
+        "Write the numbers to this JSON file. Without it scores are only printed, and any other "
+        "analysis is written to analyses/ beside the first run's students.",
         flag_values,
     )
     flags.DEFINE_string("plot", None, "Draw to this PNG; by default beside --output.", flag_values)
@@ -133,7 +153,9 @@ def _prepare_students(
     noise = analyses.Noise(
         values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
     )
-    students = loaded.load_students(paths)
+    # LiteRT tells what it computes with.
+    with streams.without_libraries():
+        students = loaded.load_students(paths)
     if values["workdir"]:
         loaded.check_places(students)
     name = values["dataset"] or students[0].card.get("dataset")
@@ -142,27 +164,51 @@ def _prepare_students(
         "skip_bad_images": values["skip_bad_images"],
         "rules": data.ImageRules(**{field: values[field] for field in _RULES}),
     }
+    shares = _shares(values, students[0].card, name)
+    needs_train = values["split"] == "train" or values["analysis"] == "overfitting"
     with command_line.quiet_reading(name):
-        dataset = loaded.load_dataset(students[0].card, name, **reading)
+        dataset = loaded.load_dataset(
+            students[0].card, name, **reading, **shares, needs_train=needs_train
+        )
+    split = getattr(dataset, values["split"])
+    if split is None:
+        raise ValueError(
+            f"--split=validation: expected a data set with a validation set; got {name}, which was"
+            " not split with --validation_share and has no val/ beside test/"
+        )
+    if dataset.told:
+        print(dataset.told, file=sys.stderr)
     if not values["dataset"]:
         loaded.check_unchanged(students, dataset)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
         if told := loaded.among_more(each, dataset):
             print(told, file=sys.stderr)
-    split = getattr(dataset, values["split"])
     if values["images"]:
         split = split.take(slice(values["images"]))
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        datasets = _trained_on(students, name, reading)
+        datasets = _trained_on(students, name, {**reading, **shares})
         return lambda: analyses.overfitting(students, datasets, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
         "categories": lambda: analyses.categories(students, split, size, dataset.class_names),
+        "confusion": lambda: analyses.confusion(
+            students, split, size, dataset.class_names, values["mistakes"]
+        ),
         "noise": lambda: analyses.noise(students, split, size, noise),
         "spread": lambda: analyses.spread(students, split, size),
     }[values["analysis"]]
+
+
+def _shares(values: Mapping[str, Any], card: Mapping[str, Any], name: str) -> dict[str, float]:
+    """The shares that the data set is split by: those of the flag, or of the student's run."""
+    from kdcl_tf.evaluation import loaded
+
+    if values["test_share"] is None:
+        return loaded.shares_of(card, name, own=name == card.get("dataset"))
+    data.check_shares(name, values["test_share"], 0)
+    return {"test_share": values["test_share"]}
 
 
 def _trained_on(
@@ -239,6 +285,9 @@ def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
 def check_analysis(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> None:
     """Raises ValueError for flags that the analysis cannot use, before TensorFlow is imported."""
     analysis = values["analysis"]
+    if values["dataset"]:
+        data.validate_name(values["dataset"])
+        data.check_shares(values["dataset"], values["test_share"] or 0, 0)
     if analysis == "loss_gap" and not (values["student"] and len(values["workdir"]) > 1):
         raise ValueError(
             "expected two or more runs and a student for --analysis=loss_gap, which compares the "
@@ -251,6 +300,19 @@ def check_analysis(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> 
             f"expected two students for --analysis=categories; got {len(paths)}: pass "
             "--model=FIRST,SECOND, or a --workdir of two"
         )
+    for path in filter(pathlib.Path.is_file, paths):
+        _check_file(analysis, path)
+
+
+def _check_file(analysis, path):
+    from kdcl_tf.serving import runtimes
+
+    runtimes.require_runtime(path)
+    if analysis == "noise":
+        raise ValueError(
+            "expected SavedModels for --analysis=noise, whose images are no whole grey levels; got "
+            f"{path}: pass WORKDIR/students/NAME"
+        )
 
 
 def output_files(
@@ -259,7 +321,7 @@ def output_files(
     """`(JSON file or None, PNG or None)`, in folders that exist.
 
     Raises:
-      ValueError: when a folder does not exist.
+      ValueError: when a folder does not exist, or the JSON file has the name of a picture or table.
     """
     output, plot = (
         command_line.file_to_write("output", values["output"]),
@@ -267,6 +329,11 @@ def output_files(
     )
     if values["analysis"] == "scores":
         return output, None
+    if output and output.suffix in (".png", ".csv", ".html"):
+        raise ValueError(
+            f"expected --output to name a JSON file, such as {output.with_suffix('.json').name}, as"
+            f" what is drawn goes beside it; got {values['output']}"
+        )
     if output is None:
         # Beside `students/`, or beside a model that is in no run.
         beside = paths[0].parent.parent if paths[0].parent.name == "students" else paths[0].parent
@@ -290,9 +357,12 @@ def _write(
         students = [str(path) for path in paths]
         numbers = {"analysis": analysis, "students": students, "numbers": numbers}
     files.write_text(output, json.dumps(numbers, indent=2) + "\n")
+    further = found.write(output) if found.write else []
     if plot:
         found.draw(plot)
         print(f"numbers: {output}; plot: {plot}")
+    for path in further:
+        print(f"written: {path}")
 
 
 def cli() -> None:

@@ -2,61 +2,167 @@
 
 kdcl-export --workdir=runs/my_run                         # SavedModels
 kdcl-export --workdir=runs/my_run --format=keras --student=resnet32 --output=models
+kdcl-export --workdir=runs/my_run --format=litert_int8,onnx --student=ensemble
 """
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from kdcl_tf.programs import command_line
+from kdcl_tf.serving.formats import names as formats
 
 if TYPE_CHECKING:
     import keras
 
     from kdcl_tf.classification.settings import Settings
     from kdcl_tf.serving.cards import Card
+    from kdcl_tf.serving.formats.pictures import Pictures
+    from kdcl_tf.serving.formats.writing import Model
 
-FORMATS = ("saved_model", "keras", "weights")
+ENSEMBLE = "ensemble"
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
-    """Defines what to export, in which format and where to."""
+    """Defines what to export, in which formats, where to, and how it is checked."""
     flags.DEFINE_string("workdir", None, "Folder of a run of kdcl-train.", flag_values)
-    flags.DEFINE_string("student", None, "Name of one student; by default all.", flag_values)
-    flags.DEFINE_enum(
+    flags.DEFINE_string(
+        "student",
+        None,
+        "Name of one student; by default all. ensemble: one model, which averages the "
+        "probabilities of all.",
+        flag_values,
+    )
+    flags.DEFINE_list(
         "format",
-        "saved_model",
-        FORMATS,
-        "saved_model: takes uint8 images, and needs only TensorFlow. keras: takes normalised "
-        "images, for further training, and needs only Keras. weights: for the student that "
-        "kdcl_tf.students.build makes.",
+        ["saved_model"],
+        "One or several of: "
+        + "; ".join(f"{name}: {each.summary}" for name, each in formats.FORMATS.items())
+        + "; all: all of them.",
         flag_values,
     )
     flags.DEFINE_string(
         "output", None, "Folder to write to; by default WORKDIR/students.", flag_values
     )
+    _define_image_flags(flag_values)
+
+
+def _define_image_flags(flag_values: flags.FlagValues) -> None:
+    flags.DEFINE_string(
+        "images",
+        None,
+        "Folder of images to check files with, in folders named by class where classes are "
+        "known; by default the run's test images, which only litert and onnx need.",
+        flag_values,
+    )
+    flags.DEFINE_integer(
+        "test_images", 256, "Check with so many of these images; 0 for all.", 0, flag_values=flag_values
+    )
+    flags.DEFINE_string(
+        "calibration",
+        None,
+        "Folder of images to calibrate litert_int8 with; by default the run's training images.",
+        flag_values,
+    )
+    flags.DEFINE_integer(
+        "calibration_images", 200, "How many images to calibrate with.", 1, flag_values=flag_values
+    )
+    flags.DEFINE_string(
+        "data_dir", None, "Where TFDS keeps the run's data, if not at its default.", flag_values
+    )
 
 
 def main(flag_values: flags.FlagValues) -> None:
-    """Restores the run's students and writes them."""
+    """Restores the run's students, writes them, and prints what was measured of the files."""
+    values = {name: flag_values[name].value for name in _names(flag_values)}
     with command_line.user_errors():
-        if not flag_values["workdir"].value:
+        if not values["workdir"]:
             raise ValueError("expected --workdir, the folder of a run; got none")
-        workdir = pathlib.Path(flag_values["workdir"].value).expanduser()
+        forms = chosen_formats(values)
+        workdir = pathlib.Path(values["workdir"]).expanduser()
         settings = settings_of(workdir)
-    command_line.import_tensorflow()
+        check_student(values["student"], settings.student_names)
+    command_line.import_tensorflow(decodes=True)
     with command_line.user_errors():
         found, students = restore(workdir, settings)
-        names = chosen(flag_values["student"].value, students)
-        output = pathlib.Path(flag_values["output"].value or workdir / "students").expanduser()
+        found = with_accuracies(workdir, found)
+        folder = values["images"] or values["calibration"]
+        with command_line.quiet_reading(f"folder:{folder}" if folder else settings.dataset):
+            pictures, calibration = images(values, forms, settings, next(iter(found.values())))
+        output = pathlib.Path(values["output"] or workdir / "students").expanduser()
         output.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            print(write(students[name], name, flag_values["format"].value, output, found[name]))
+        models = models_of(values["student"], students, found)
+        rows, missed = write_all(models, forms, output, pictures, calibration)
+        if rows:
+            from kdcl_tf.serving.formats import beside, checking
+
+            beside.write(output)
+    if rows:
+        print(f"\n{checking.table(rows)}")
+    if missed:
+        command_line.fail("; ".join(missed))
+
+
+def _names(flag_values: flags.FlagValues) -> list[str]:
+    """The flags that `define_flags` defines."""
+    mine = flags.FlagValues()
+    define_flags(mine)
+    return [name for name in mine if name in flag_values]
+
+
+def chosen_formats(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The formats to write.
+
+    Raises:
+      ValueError: for one that is not known or not installed, or a folder that is not there.
+    """
+    try:
+        forms = formats.chosen(values["format"], values["student"] == ENSEMBLE)
+    except ValueError as error:
+        raise ValueError(f"--format: {error}") from error
+    formats.require(*formats.packages(forms))
+    for name in ("images", "calibration"):
+        if values[name] and not pathlib.Path(values[name]).expanduser().is_dir():
+            raise ValueError(f"expected --{name} to be a folder; got {values[name]}, which is none")
+    if values["calibration"] and "litert_int8" not in forms:
+        raise ValueError(
+            "expected --calibration with --format=litert_int8 alone, which is calibrated; got "
+            f"--format={','.join(forms)}"
+        )
+    return forms
+
+
+def images(
+    values: Mapping[str, Any], forms: Sequence[str], settings: Settings, card: Card
+) -> tuple[Pictures, Pictures | None]:
+    """(images to check with, images to calibrate with or None); see `run_images.pictures`."""
+    from kdcl_tf.classification import run_images
+
+    calibrates = "litert_int8" in forms
+    try:
+        return run_images.pictures(
+            run_images.Wanted(
+                values["images"],
+                values["test_images"],
+                any(formats.FORMATS[each].needs_images for each in forms),
+                values["calibration"],
+                values["calibration_images"] if calibrates else 0,
+            ),
+            settings,
+            card,
+            values["data_dir"],
+        )
+    except run_images.NotFoundError as error:
+        raise ValueError(
+            f"{error}; restore it, pass --data_dir, or give other images by --images=FOLDER"
+            f"{' and --calibration=FOLDER' * calibrates}"
+        ) from error
 
 
 def settings_of(workdir: pathlib.Path) -> Settings:
@@ -98,53 +204,96 @@ def restore(
     """
     from kdcl_tf.classification import factory
     from kdcl_tf.serving.cards import Card
+    from kdcl_tf.training import keeping
     from kdcl_tf.training.checkpoint import SavedCheckpoint
 
     checkpoint = SavedCheckpoint(
         workdir / "checkpoints", lambda line: print(line, file=sys.stderr, flush=True)
     )
     facts = checkpoint.card["students"]
-    found = {
-        name: Card.from_facts({**each["card"], "identity": checkpoint.identity})
-        for name, each in facts.items()
-    }
+    best, kept = keeping.positions(checkpoint)
+    more = {"epoch": best or checkpoint.epoch, "identity": checkpoint.identity}
+    found = {name: Card.from_facts({**each["card"], **more}) for name, each in facts.items()}
     any_card = next(iter(found.values()))
     students = factory.create_students(settings, any_card.num_classes, any_card.image_shape)
     for name, student in students.items():
-        checkpoint.assign(student.variables, facts[name]["variables"])
+        checkpoint.assign(student.variables, kept.get(name) or facts[name]["variables"])
+    if best:
+        told = f"exported: epoch {best}, the best of {settings.keep_by} on the validation set"
+        print(told, file=sys.stderr, flush=True)
     return found, students
 
 
-def chosen(student: str | None, students: Iterable[str]) -> list[str]:
-    """The names of the students to export: the one given, or all.
+def with_accuracies(workdir: pathlib.Path, found: Mapping[str, Card]) -> dict[str, Card]:
+    """The cards with the test accuracy that a complete run has in its log, as far as it does."""
+    from kdcl_tf.training.workdir import read_log, read_result
 
-    Raises:
-      ValueError: for a student that the run does not have.
+    # The checkpoint of a run that is not complete may lie within an epoch.
+    log = read_log(workdir) if read_result(workdir) else []
+    records = {record["epoch"]: record for record in log}
+    cards = {}
+    for name, card in found.items():
+        accuracy = records.get(card.more.get("epoch"), {}).get(f"test_{name}_accuracy")
+        more = {} if accuracy is None else {"test_accuracy": accuracy}
+        cards[name] = dataclasses.replace(card, more={**card.more, **more})
+    return cards
+
+
+def check_student(student: str | None, students: Iterable[str]) -> None:
+    """Raises ValueError for a student that the run does not have."""
+    known = (*students, ENSEMBLE)
+    if student and student not in known:
+        raise ValueError(f"expected --student to be one of {', '.join(known)}; got {student}")
+
+
+def models_of(
+    student: str | None, students: Mapping[str, keras.Model], found: Mapping[str, Card]
+) -> list[Model]:
+    """What to export: the student of that name, the ensemble of all, or each.
+
+    Args:
+      student: a name, "ensemble" or None.
+      students, found: from `restore`.
     """
-    if student and student not in students:
-        raise ValueError(
-            f"expected --student to be one of {', '.join(students)}; got {student}"
-        )
-    return [student] if student else list(students)
+    from kdcl_tf.serving.formats import writing
+
+    chosen = [student] if student in students else list(students)
+    models = {name: writing.student(students[name], found[name]) for name in chosen}
+    return [writing.ensemble(models)] if student == ENSEMBLE else list(models.values())
 
 
-def write(
-    student: keras.Model, name: str, form: str, output: pathlib.Path, card: Card
-) -> pathlib.Path:
-    """Writes one student in one of `FORMATS`, and returns its path.
+def write_all(
+    models: Sequence[Model],
+    forms: Sequence[str],
+    output: pathlib.Path,
+    pictures: Pictures,
+    calibration: Pictures | None,
+) -> tuple[list[tuple[str, Any]], list[str]]:
+    """Writes each model in each format, and prints each path.
 
-    Beside a file is its card, `<name>.json`; a SavedModel has it inside, as `student.json`.
+    Returns:
+      (`(file, measured)` of those that were written, a line for each that was not).
     """
-    from kdcl_tf.serving import cards, saved_model
+    from kdcl_tf.serving.formats.checking import BoundError
+    from kdcl_tf.serving.formats.processes import Runtimes
+    from kdcl_tf.serving.formats.writing import Writer
 
-    if form == "saved_model":
-        return saved_model.export_student(student, output / name, card=card)
-    if form == "keras":
-        path = saved_model.save_keras(student, output / f"{name}.keras")
-    else:
-        path = saved_model.save_weights(student, output / f"{name}.weights.h5")
-    cards.write(card, path)
-    return path
+    rows, missed = [], []
+    started = [formats.FORMATS[form].runtime for form in forms]
+    with Runtimes(started, pictures.images) as runs:
+        writer = Writer(output, runs, *pictures, calibration and calibration.images)
+        for model in models:
+            for form in forms:
+                try:
+                    # Converters tell of every step that they take.
+                    with command_line.without_notices():
+                        path, found = writer.write(model, form)
+                except BoundError as error:
+                    missed.append(str(error))
+                    continue
+                print(path, flush=True)
+                rows.append((path.name, found))
+    return rows, missed
 
 
 def cli() -> None:

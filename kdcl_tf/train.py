@@ -1,6 +1,6 @@
 """Trains a cohort of students and exports each.
 
-    kdcl-train                                              # the embedded quickstart
+    kdcl-train --compare                                    # the embedded quickstart
     kdcl-train --flagfile=flags/cifar100/general_icl.flags  # the paper's best CIFAR row
 
 Run again with the same flags, it continues where it was stopped.
@@ -14,14 +14,26 @@ from typing import Any
 
 from absl import flags
 
-from kdcl_tf.classification.flags import default_workdir, define_flags, settings_from_flags
+from kdcl_tf.classification import flags as classification_flags
+from kdcl_tf.classification.flags import default_workdir, settings_from_flags
+from kdcl_tf.comparison import flags as comparison_flags
 from kdcl_tf.programs import command_line, launch
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of a run, and of a comparison of runs."""
+    classification_flags.define_flags(flag_values)
+    comparison_flags.define_flags(flag_values)
 
 
 def main(flag_values: flags.FlagValues) -> None:
     """Sets up, trains and reports; see the module's docstring."""
     with command_line.user_errors():
         settings = settings_from_flags(flag_values)
+        comparison_flags.check(flag_values, settings)
+    if flag_values["compare"].value:
+        _compare(flag_values, settings)
+        return
 
     def create_session(workdir, cluster):
         from kdcl_tf.classification.task import Classification
@@ -44,20 +56,44 @@ def main(flag_values: flags.FlagValues) -> None:
     )
 
 
+def _compare(flag_values, settings):
+    from kdcl_tf.comparison import comparing
+
+    path = flag_values["workdir"].value or f"{default_workdir(settings)}_compared"
+    workdir = pathlib.Path(path).expanduser()
+    with command_line.user_errors():
+        runs = comparing.prepare(settings, flag_values["seeds"].value, workdir)
+    arguments = comparison_flags.of_every_run(flag_values, settings)
+    try:
+        print(comparing.compare(settings, runs, workdir, arguments))
+    except comparing.RunFailed as failure:
+        command_line.fail(str(failure))
+
+
 def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
     """The end of a run for a person: a line a student, and where everything is."""
     lines = [
-        f"{name}: test accuracy {student['accuracy']:.2%}, top-5 "
-        f"{student['top_5_accuracy']:.2%}, {student['parameters']:,} parameters, "
+        f"{name}: test accuracy {_accuracies(student)}, {student['parameters']:,} parameters, "
         f"{path / student['saved_model']}"
         for name, student in result["students"].items()
     ]
     lines.append(f"ensemble: test accuracy {result['ensemble_accuracy']:.2%}")
+    # Results of older versions do not tell: they are of the last epoch.
+    if "exported_epoch" in result:
+        epoch = f"epoch {result['exported_epoch']} of {result['epochs']}"
+        lines.append(f"exported: {epoch}, {result['kept']}")
     bad = result.get("data", {}).get("bad_images")
     if bad:
         lines.append(f"{bad} images could not be decoded: {path / 'bad_images.txt'}")
     lines.append(f"plot: {path / 'accuracy.png'}; numbers: {path / 'result.json'}")
     return "\n".join(lines)
+
+
+def _accuracies(student):
+    """A student's accuracy, and the further ones that tell something."""
+    kinds = {"balanced_accuracy": "balanced", "top_5_accuracy": "top-5"}
+    further = [f"{told} {student[kind]:.2%}" for kind, told in kinds.items() if kind in student]
+    return ", ".join([f"{student['accuracy']:.2%}", *further])
 
 
 def cli() -> None:

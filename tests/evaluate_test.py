@@ -13,7 +13,7 @@ import tensorflow as tf
 from kdcl_tf import data, serving, students
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.workdir import Workdir
-from tests import in_process
+from tests import exported_photos, in_process
 
 
 def _main(*arguments):
@@ -166,6 +166,24 @@ class EvaluateTest(tf.test.TestCase):
             self.assertIn(message, stderr)
             self.assertRegex(stderr, "; export it again$")
             self.assertEqual(stderr.count("\n"), 1)
+
+    def test_files_of_other_runtimes_are_scored_by_their_class_names(self):
+        photos = self.folder / "colours"
+        # In the order of folders, which is not that of the logits.
+        for split in ("train", "test"):
+            exported_photos.write_colours(photos / split)
+        litert, onnx = exported_photos.export_files(self.folder)
+        flags = (f"--model={litert},{onnx}", f"--dataset=folder:{photos}")
+        table, stderr, status = _main(*flags)
+        self.assertEqual((stderr, status), ("", 0))
+        for line, name in zip(table.splitlines()[1:], ("colours.tflite", "colours.onnx")):
+            self.assertRegex(line, rf"^{name} +100.00% .* 3$")
+        _, stderr, status = _main(*flags, "--analysis=noise")
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, "expected SavedModels for --analysis=noise, .*; got .*tflite: ")
+        _, stderr, _ = _main(f"--model={onnx}", "--dataset=digits")
+        self.assertRegex(stderr, "expected digits to have the classes of student colours.onnx")
+        self.assertEqual(stderr.count("\n"), 1)
 
     def test_what_is_no_student_is_refused_in_one_line(self):
         _, stderr, status = _main(f"--model={self.folder}")

@@ -5,23 +5,28 @@ import json
 import os
 import pathlib
 import signal
+import sys
 import tempfile
+from unittest import mock
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data, serving, students
+from kdcl_tf.classification import task
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.files import identity
-from kdcl_tf.serving import cards
+from kdcl_tf.serving import cards, runtimes
+from kdcl_tf.serving.formats import checking
 from kdcl_tf.students import precision
 from kdcl_tf.training import manifests
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
-from tests import in_process
+from tests import image_files, in_process
 
 _SETTINGS = Settings(
     students=("resnet8", "wrn_10_1"),
@@ -66,9 +71,19 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         flag = f"--workdir={self.run_folder}"
         stdout, stderr, status = _main(flag, f"--output={output}", *arguments)
         self.assertEqual((stderr, status), ("", 0))
-        paths = [pathlib.Path(line) for line in stdout.splitlines()]
-        cards = {output / f"{path.name.split('.')[0]}.json" for path in paths if path.is_file()}
-        self.assertEqual(set(output.iterdir()), {*paths, *cards})
+        listed, table = stdout.split("\n\n")
+        paths = [pathlib.Path(line) for line in listed.splitlines()]
+        found = {cards.path_of(path) for path in paths if path.is_file()}
+        found |= {output / f"{path.name.split('.')[0]}.class_names.txt" for path in paths if path.is_file()}
+        found |= {output / "README.md"} if found else set()
+        self.assertEqual(set(output.iterdir()), {*paths, *found})
+        rows = [line.split() for line in table.splitlines()[1:]]
+        self.assertEqual([row[0] for row in rows], [path.name for path in paths])
+        for row in rows:
+            # Size, unit, top-1, agreement, difference and latency.
+            self.assertLen(row, 7)
+            self.assertEqual(row[4], "100.0%")
+        self.rows = rows
         return paths
 
     def _assert_same(self, logits, student, tolerance=1e-5):
@@ -79,6 +94,8 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_saved_models_equal_the_checkpointed_students(self):
         for path in self._export():
+            # It needs no data, so that nobody knows labels.
+            self.assertEqual([row[3] for row in self.rows], ["-", "-"])
             predict, card = serving.load_student(path)
             self._assert_same(predict(self.images)["logits"], self.students[path.name])
             self.assertEqual(card["dataset"], "digits")
@@ -103,11 +120,67 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_by_default_it_writes_where_kdcl_evaluate_looks(self):
         stdout, _, _ = _main(f"--workdir={self.run_folder}", "--student=resnet8")
-        self.assertEqual(stdout, f"{self.run_folder / 'students' / 'resnet8'}\n")
+        self.assertStartsWith(stdout, f"{self.run_folder / 'students' / 'resnet8'}\n\nfile ")
         self.assertTrue((self.run_folder / "students" / "resnet8" / "saved_model.pb").exists())
 
+    def test_an_ensemble_for_other_runtimes_is_checked_on_test_images(self):
+        litert, onnx = self._export("--format=litert,onnx", "--student=ensemble", "--test_images=40")
+        self.assertEqual([litert.name, onnx.name], ["ensemble.float32.tflite", "ensemble.onnx"])
+        images, labels = (each[np.linspace(0, 359, 40).astype(int)] for each in
+                          (self.dataset.test.images, self.dataset.test.labels))  # fmt: skip
+        pixels = self.dataset.normalization.apply(images)
+        each = [precision.in_float32(one)(pixels, training=False) for one in self.students.values()]
+        expected = np.mean([tf.nn.softmax(one) for one in each], axis=0)
+        right = np.mean(expected.argmax(axis=1) == labels)
+        for path, row in zip((litert, onnx), self.rows):
+            self.assertEqual(row[3], f"{right:.1%}")
+            predict, card = runtimes.load_file(path)
+            self.assertAllClose(predict(images)["probabilities"], expected, atol=1e-5)
+            self.assertEqual(card["identity"]["settings"], _SETTINGS.as_flags())
+
+    def test_one_that_misses_its_bound_is_told_and_the_status_is_1(self):
+        output = self.create_tempdir().full_path
+        photos = pathlib.Path(self.create_tempdir().full_path)
+        for index in range(3):
+            image_files.write(photos, {f"{index}.png": image_files.encode(image_files.photo(index), "PNG")})
+        with mock.patch.object(checking, "LARGEST_DIFFERENCE", -1.0):
+            stdout, stderr, status = _main(
+                f"--workdir={self.run_folder}", "--student=resnet8", f"--output={output}",
+                "--format=litert_float16,onnx", f"--images={photos}", f"--calibration={photos}"
+            )  # fmt: skip
+            self.assertEqual((stdout, status), ("", 1))
+            self.assertIn("expected --calibration with --format=litert_int8", stderr)
+            stdout, stderr, status = _main(
+                f"--workdir={self.run_folder}", "--student=resnet8", f"--output={output}",
+                "--format=litert_float16,onnx", f"--images={photos}"
+            )  # fmt: skip
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, "^kdcl-export: resnet8.onnx is not written: expected logits .*\n$")
+        self.assertStartsWith(stdout, f"{output}/resnet8.float16.tflite\n\nfile ")
+        left = {each.name for each in pathlib.Path(output).iterdir()}
+        self.assertEqual(
+            left,
+            {"resnet8.float16.tflite", "resnet8.float16.tflite.json", "resnet8.class_names.txt", "README.md"},
+        )
+
+    def test_without_the_data_it_says_what_to_give(self):
+        with mock.patch.object(task, "load_dataset", side_effect=FileNotFoundError("gone")):
+            _, stderr, status = _main(f"--workdir={self.run_folder}", "--format=litert_int8")
+        self.assertEqual(status, 1)
+        self.assertRegex(
+            stderr,
+            "^kdcl-export: digits, the data of the run, is not found: gone; restore it, pass "
+            "--data_dir, or give other images by --images=FOLDER and --calibration=FOLDER\n$",
+        )
+
+    def test_without_the_packages_it_says_how_to_install_them(self):
+        with mock.patch.dict(sys.modules, {"tf2onnx": None}):
+            _, stderr, status = _main(f"--workdir={self.run_folder}", "--format=all")
+        self.assertEqual(status, 1)
+        self.assertRegex(stderr, r"expected tf2onnx, .*: run pip install 'kdcl_tf\[export\]'\n$")
+
     @parameterized.parameters(
-        (["--student=resnet20"], "expected --student to be one of resnet8, wrn_10_1; got resnet20"),
+        (["--student=resnet20"], "expected --student to be one of resnet8, wrn_10_1, ensemble; got resnet20"),
         (["--output=/dev/null/models"], "Not a directory"),
     )
     def test_errors_are_one_line(self, arguments, message):
@@ -138,9 +211,9 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
     def test_its_flags_need_not_be_there_and_its_identity_is_in_the_card(self):
         (self.run_folder / "flags.txt").unlink(missing_ok=True)
         output = self.create_tempdir().full_path
-        for form, name in (("saved_model", "resnet8"), ("keras", "resnet8.keras")):
-            arguments = (f"--format={form}", f"--output={output}", "--student=resnet8")
-            _main(f"--workdir={self.run_folder}", *arguments)
+        arguments = ("--format=saved_model,keras", f"--output={output}", "--student=resnet8")
+        _main(f"--workdir={self.run_folder}", *arguments)
+        for name in ("resnet8", "resnet8.keras"):
             card = cards.read(cards.path_of(pathlib.Path(output) / name))
             self.assertEqual(card["identity"]["settings"], _SETTINGS.as_flags())
             self.assertEqual(card["identity"]["data"]["classes"], [str(digit) for digit in range(10)])

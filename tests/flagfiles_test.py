@@ -13,7 +13,7 @@ from kdcl_tf import methods, students
 from kdcl_tf.classification import factory, flags as classification_flags
 from kdcl_tf.classification.task import create_views
 from kdcl_tf.reproduction.tables.catalogue import TABLES
-from benchmarking.cost import multiply_adds
+from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training import schedules
 from tests.cifar_like import cifar_like
 

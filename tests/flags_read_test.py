@@ -6,8 +6,9 @@ import pathlib
 from absl import flags
 from absl.testing import absltest, parameterized
 
-from kdcl_tf import detect, evaluate, export, train
+from kdcl_tf import detect, evaluate, export, predict, train
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.data import ImageRules
 from kdcl_tf.detection.settings import DetectionSettings
 
 # What reads the flags that are no settings, beside the program's own door.
@@ -15,6 +16,7 @@ _PROGRAMS = {
     "train": (train, Settings),
     "detect": (detect, DetectionSettings),
     "evaluate": (evaluate, None),
+    "predict": (predict, None),
     "export": (export, None),
 }
 
@@ -28,6 +30,8 @@ class FlagsReadTest(parameterized.TestCase):
         fields = {field.name for field in dataclasses.fields(settings)} if settings else set()
         self.assertEmpty(fields - set(values), "settings without a flag")
         source = pathlib.Path(door.__file__).read_text()
+        if "image_rules(flag_values)" in source:
+            fields |= {field.name for field in dataclasses.fields(ImageRules)}
         # A flag that is defined in the door stands there once for that.
         defined_here = source.count
         for flag in set(values) - fields:

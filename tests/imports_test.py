@@ -9,7 +9,7 @@ from absl.testing import absltest, parameterized
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _PACKAGE = _ROOT / "kdcl_tf"
-_DOORS = ("train", "evaluate", "export", "detect")
+_DOORS = ("train", "evaluate", "predict", "export", "detect")
 
 # The floors of the house, from the ground up.  A room may import its own floor and those below.
 _FLOORS = (
@@ -17,7 +17,7 @@ _FLOORS = (
     ("objectives", "students", "data"),
     ("distribution", "cohort"),
     ("training", "methods", "serving"),
-    ("classification", "detection", "evaluation", "reproduction"),
+    ("classification", "comparison", "detection", "evaluation", "prediction", "reproduction"),
     ("programs",),
     _DOORS,
 )
@@ -31,13 +31,16 @@ _STRANGERS = {
     "training": ("methods", "serving", "cohort", "objectives"),
     "methods": ("training", "distribution", "data", "students"),
     "serving": ("training", "methods"),
-    "classification": ("detection", "evaluation", "reproduction"),
+    "classification": ("comparison", "detection", "evaluation", "prediction", "reproduction"),
+    "comparison": ("detection", "evaluation", "prediction"),
     "detection": ("classification", "evaluation", "reproduction", "methods", "cohort"),
-    "evaluation": ("classification", "detection", "reproduction"),
-    "reproduction": ("detection", "evaluation"),
+    "evaluation": ("classification", "comparison", "detection", "prediction", "reproduction"),
+    "prediction": ("classification", "comparison", "detection", "reproduction"),
+    "reproduction": ("comparison", "detection", "evaluation", "prediction"),
     "programs": ("classification", "detection", "evaluation", "reproduction"),
     "train": ("detection", "evaluation", "reproduction", *_DOORS[1:]),
-    "evaluate": ("detection", "reproduction", "train", "export", "detect"),
+    "evaluate": ("detection", "reproduction", "train", "predict", "export", "detect"),
+    "predict": ("detection", "reproduction", "train", "evaluate", "export", "detect"),
     "export": ("detection", "evaluation", "reproduction", "train", "evaluate", "detect"),
     "detect": ("classification", "evaluation", "reproduction", "train", "evaluate", "export"),
 }

@@ -58,7 +58,7 @@ def run(door, *arguments):
         stack.enter_context(mock.patch.object(sys, "argv", argv))
         stack.enter_context(_process_as_before())
         try:
-            command_line.parse(values, argv)
+            command_line.parse(values, argv, module.__doc__)
             module.main(values)
         except SystemExit as stop:
             status = stop.code or 0

@@ -106,9 +106,12 @@ class WholeRunsTest(tf.test.TestCase):
         self.assertNotIn("\r", self.finished.stdout)
         lines = self.finished.stdout.splitlines()
         self.assertRegex(lines[0], "^read 1,437 training images and 360 test images of 10 classes")
-        for number, line in enumerate(lines[1:13], start=1):
+        self.assertRegex(lines[1], "^plan: 40 training, .* images an epoch, 12 epochs$")
+        self.assertRegex(lines[5], "^an epoch takes .* s: this run will end at about ")
+        for number, line in enumerate([lines[4], *lines[6:17]], start=1):
             self.assertRegex(line, rf"^epoch {number}: test accuracy resnet8 .*%, wrn_10_1 .*%$")
-        self.assertRegex(lines[13], r"^resnet8: test accuracy .*%, top-5 .*%, 78,042 parameters")
+        self.assertRegex(lines[17], r"^resnet8: test accuracy .*%, top-5 .*%, 78,042 parameters")
+        self.assertEqual(lines[-2], "exported: epoch 12 of 12, the last epoch")
         self.assertEqual(lines[-1].split()[1], f"{self.whole / 'accuracy.png'};")
 
     def test_sigterm_saves_and_the_same_command_continues(self):
@@ -127,7 +130,7 @@ class WholeRunsTest(tf.test.TestCase):
         resumed = _run(command)
         self.assertEqual(resumed.returncode, 0, resumed.stderr)
         self._assert_only_progress(resumed.stderr)
-        self.assertRegex(resumed.stdout, r"^read .*\ncontinuing at epoch \d+, step \d of 3\n")
+        self.assertRegex(resumed.stdout, r"(?m)^read .*$(\n.*){3}\ncontinuing at epoch \d+, step \d of 3$")
         self._assert_same_as_whole(workdir)
 
     def test_sigkill_loses_no_more_than_the_time_since_the_checkpoint(self):
@@ -140,7 +143,7 @@ class WholeRunsTest(tf.test.TestCase):
         resumed = in_process.run("train", *command[3:])
         self.assertEqual(resumed.returncode, 0, resumed.stderr)
         self._assert_only_progress(resumed.stderr)
-        self.assertRegex(resumed.stdout, r"^read .*\ncontinuing at epoch [3-9]")
+        self.assertRegex(resumed.stdout, r"^read .*(\n.*){3}\ncontinuing at epoch [3-9]")
         self._assert_same_as_whole(workdir)
 
     def test_evaluate_finds_the_accuracy_of_the_result(self):

@@ -41,6 +41,14 @@ class ReportTest(absltest.TestCase):
             ],
         )
 
+    def test_the_exported_epoch_and_balanced_accuracy(self):
+        student = {**_RESULT["students"]["resnet8"], "balanced_accuracy": 0.25}
+        del student["top_5_accuracy"]
+        result = {**_RESULT, "students": {"resnet8": student}, "exported_epoch": 2, "epochs": 3}
+        lines = train.report({**result, "kept": "the best"}, pathlib.Path("run")).splitlines()
+        self.assertStartsWith(lines[0], "resnet8: test accuracy 50.00%, balanced 25.00%, 78,042 ")
+        self.assertEqual(lines[2], "exported: epoch 2 of 3, the best")
+
 
 class MainTest(absltest.TestCase):
     def setUp(self):

@@ -16,7 +16,7 @@ kdcl_sum="$(cksum < setup.py)"
 if [ "$(cat "$KDCL_VENV/.installed" 2>/dev/null)" != "$kdcl_sum" ]; then
   echo "Installing into $KDCL_VENV (only once; takes about a minute)"
   "$PYTHON" -m venv "$KDCL_VENV"
-  "$KDCL_VENV/bin/python" -m pip install --quiet --editable '.[test]'
+  "$KDCL_VENV/bin/python" -m pip install --quiet --editable '.[test,export]'
   echo "$kdcl_sum" > "$KDCL_VENV/.installed"
 fi
 . "$KDCL_VENV/bin/activate"

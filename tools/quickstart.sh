@@ -9,8 +9,4 @@ cd "$(dirname "$0")/.."
 . tools/environment.sh
 out="${1:-runs/quickstart}"
 
-echo "1/2 each student alone"
-kdcl-train --method=independent --evaluate_every=5 --workdir="$out/alone" > /dev/null
-echo "2/2 the same students as a cohort"
-kdcl-train --evaluate_every=5 --workdir="$out/cohort" > /dev/null
-python tools/compare.py "$out/alone" "$out/cohort"
+kdcl-train --compare --evaluate_every=5 --workdir="$out"

@@ -18,20 +18,31 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     _define_method_flags(flag_values)
     _define_general_flags(flag_values)
     _define_data_flags(flag_values)
+    _define_share_flags(flag_values)
     _define_step_flags(flag_values)
     training_flags.define_image_flags(flag_values, _DEFAULTS)
-    training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
+    training_flags.define_optimisation_flags(
+        flag_values, _DEFAULTS, "at 1/2 and 3/4 of --epochs"
+    )
     training_flags.define_machine_flags(flag_values, _DEFAULTS)
 
 
 def _define_method_flags(fv):
     flags.DEFINE_enum(
-        "method", _DEFAULTS.method, settings_lib.METHODS, "How students learn from each other.", fv
+        "method",
+        _DEFAULTS.method,
+        settings_lib.METHODS,
+        "What students learn from beside the labels. kdcl: one soft target, which --ensemble makes "
+        "of the answers of all students. independent: nothing; each student as if it were alone. "
+        "mutual_learning: each other's answers. offline_distillation: a trained --teacher. one: a "
+        "gated average of the branches of one network. clnn: the average of the other heads of one "
+        "network.",
+        fv,
     )
     flags.DEFINE_list(
         "students",
         list(_DEFAULTS.students),
-        "Architectures, such as resnet32,wrn_16_2 for small images, or "
+        "The architecture of each student, such as resnet32,wrn_16_2 for small images, or "
         "resnet50,mobilenet_v2_0.5,keras:ResNet50V2 for images of 32 pixels or more.",
         fv,
     )
@@ -39,14 +50,18 @@ def _define_method_flags(fv):
         "ensemble",
         None,
         settings_lib.ENSEMBLES,
-        "For --method=kdcl: how the soft target is made; by default general for digits, min_logit "
-        "otherwise.",
+        "For --method=kdcl: how the soft target of an image is made; by default general for digits, "
+        "min_logit otherwise. naive: the logits of the student with the lowest loss. linear: the "
+        "mixture of all students' logits with the lowest loss. min_logit: of each class the lowest "
+        "logit of any student, after each student's logit of the true class is made 0. general: an "
+        "average of all students' probabilities, whose weights are fitted to held-out images after "
+        "every epoch.",
         fv,
     )
     flags.DEFINE_float(
         "temperature",
         None,
-        "T of the distillation loss; by default 3 for --method=one, 1 for mutual_learning, 2 "
+        "Temperature T of the distillation loss; by default 3 for --method=one, 1 for mutual_learning, 2 "
         "otherwise.",
         flag_values=fv,
     )
@@ -67,8 +82,9 @@ def _define_method_flags(fv):
         "match_classes",
         _DEFAULTS.match_classes,
         classes.MATCHES,
-        "How the teacher's classes are matched with the data set's. position: a class is the same "
-        "in the same place, for class names that are only numbers or are written otherwise.",
+        "How the teacher's classes are matched with the data set's. name: a class is the same under "
+        "the same name. position: a class is the same in the same place, for class names that are "
+        "only numbers or are written otherwise.",
         fv,
     )
     flags.DEFINE_integer(
@@ -108,8 +124,8 @@ def _define_general_flags(fv):
         "general_constraint",
         _DEFAULTS.general_constraint,
         settings_lib.GENERAL_CONSTRAINTS,
-        "For --ensemble=general: simplex keeps every weight in [0, 1], as the paper asks. none is "
-        "Eq. 11 as printed, whose weights may be negative.",
+        "For --ensemble=general: which weights students may have. simplex: from 0 to 1, as the paper "
+        "asks. none: any, also negative ones, Eq. 11 as printed.",
         fv,
     )
 
@@ -134,15 +150,18 @@ def _define_data_flags(fv):
         "distortion",
         _DEFAULTS.distortion,
         list(data.DISTORTIONS),
-        "; ".join(f"{name}: {entry.summary}" for name, entry in data.DISTORTIONS.items()) + ".",
+        "How images are changed at random, anew in every epoch. "
+        + "; ".join(f"{name}: {entry.summary}" for name, entry in data.DISTORTIONS.items())
+        + ".",
         fv,
     )
     flags.DEFINE_enum(
         "storage",
         _DEFAULTS.storage,
         data.STORAGES,
-        "Where images are kept while the run trains. auto: in memory if they fit in 16 GB, else on "
-        "disk. A run may continue with another storage.",
+        "Where images are kept while the run trains; a run may continue with another storage. auto: "
+        "in memory if they fit in 16 GB, else on disk. memory: in memory. disk: in their files, from "
+        "which each is read when it is needed.",
         fv,
     )
     for what in ("image", "label"):
@@ -180,6 +199,49 @@ def _define_data_flags(fv):
     )
 
 
+def _define_share_flags(fv):
+    flags.DEFINE_float(
+        "test_share",
+        _DEFAULTS.test_share,
+        "For --dataset=folder:PATH with the folders of the classes directly in it: the share of "
+        "each class that becomes the test set, such as 0.2. Copies of a file are never parted, and "
+        "every method and seed has the same split.",
+        flag_values=fv,
+    )
+    flags.DEFINE_float(
+        "validation_share",
+        _DEFAULTS.validation_share,
+        "The share of the training images of each class that is kept from training as a validation "
+        "set, such as 0.1; by default a folder's val/ beside its test/, or none.",
+        flag_values=fv,
+    )
+    flags.DEFINE_enum(
+        "class_weights",
+        _DEFAULTS.class_weights,
+        settings_lib.CLASS_WEIGHTS,
+        "How much an image counts in training. none: as much as any other, so that a large class "
+        "counts more than a small one. balanced: every class counts alike, however many images it "
+        "has; of N training images of C classes, both losses of an image of a class with n are "
+        "multiplied by N / (C n).",
+        fv,
+    )
+    flags.DEFINE_enum(
+        "keep",
+        _DEFAULTS.keep,
+        settings_lib.KEEPS,
+        "Which epoch is exported and reported. last: the last one. best: the one whose accuracy on "
+        "the validation set is the highest of those evaluated, the earliest of equals.",
+        fv,
+    )
+    flags.DEFINE_string(
+        "keep_by",
+        _DEFAULTS.keep_by,
+        "For --keep=best: the student whose accuracy on the validation set chooses the epoch, for "
+        "all students; by default the only one.",
+        fv,
+    )
+
+
 def _define_step_flags(fv):
     flags.DEFINE_integer(
         "accumulation_steps",
@@ -198,8 +260,9 @@ def _define_step_flags(fv):
         "placement",
         "data",
         settings_lib.PLACEMENTS,
-        "data: every device has all students and a part of the images. student: every device has "
-        "students of its own and all images. A run may continue with the other.",
+        "What is divided between devices; a run may continue with the other. data: every device has "
+        "all students and a part of the images. student: every device has students of its own and "
+        "all images.",
         fv,
     )
     flags.DEFINE_string(

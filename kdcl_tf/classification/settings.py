@@ -7,13 +7,15 @@ import dataclasses
 from kdcl_tf import data, students
 from kdcl_tf.objectives.names import ENSEMBLES
 from kdcl_tf.serving.classes import MATCHES
-from kdcl_tf.training.settings import TrainingSettings
+from kdcl_tf.training.settings import TrainingSettings, milestones_at
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 BRANCHED = ("one", "clnn")
 GENERAL_ERRORS = ("vector", "target")
 GENERAL_CONSTRAINTS = ("simplex", "none")
 PLACEMENTS = ("data", "student")
+CLASS_WEIGHTS = ("none", "balanced")
+KEEPS = ("last", "best")
 
 # The paper's T on CIFAR for KDCL and its teachers, each method's own for the rest.
 _TEMPERATURES = {"kdcl": 2.0, "offline_distillation": 2.0, "one": 3.0, "clnn": 2.0}
@@ -31,7 +33,7 @@ class Settings(TrainingSettings):
     """Everything that decides a run's numbers.  A flag of `kdcl-train` for each field.
 
     Epochs count from 1 in what a person reads; `milestones` are the numbers of epochs
-    after which the learning rate drops.  The defaults are a run on the embedded digits,
+    after which the learning rate drops, by default at 1/2 and 3/4 of the run.  The defaults are a run on the embedded digits,
     10 images a class of them and 5 held out for General; of any other data set everything
     is trained on, with MinLogit.
     """
@@ -55,6 +57,11 @@ class Settings(TrainingSettings):
     distortion: str = "padded_crop"
     storage: str = "auto"
     skip_bad_images: bool = False
+    test_share: float = 0.0
+    validation_share: float = 0.0
+    class_weights: str = "none"
+    keep: str = "last"
+    keep_by: str = ""
     apply_exif_orientation: bool = True
     max_image_megabytes: float = 256.0
     max_image_megapixels: float = 160.0
@@ -67,7 +74,7 @@ class Settings(TrainingSettings):
     accumulation_steps: int = 1
     learning_rate: float = 0.05
     schedule: str = "step"
-    milestones: tuple = (50, 75)
+    milestones: tuple | None = None
     warmup_epochs: int = 0
     warmup_learning_rate: float = 0.0
     momentum: float = 0.9
@@ -91,6 +98,8 @@ class Settings(TrainingSettings):
             distortion=data.DISTORTIONS,
             storage=data.STORAGES,
             match_classes=MATCHES,
+            class_weights=CLASS_WEIGHTS,
+            keep=KEEPS,
         )
         self._check_training()
         self._check_images()
@@ -104,6 +113,7 @@ class Settings(TrainingSettings):
             students.validate(name)
             if self.image_size:
                 students.validate_size(name, self.image_size)
+        self._check_kept()
 
     @property
     def uses_general(self) -> bool:
@@ -164,6 +174,7 @@ class Settings(TrainingSettings):
             "branches": _BRANCHES.get(self.method, 0),
             "ramp_up_epochs": round(_RAMP_UP.get(self.method, 0) * self.epochs),
             "invariant": self.method not in BRANCHED,
+            "milestones": milestones_at(self.epochs, (1, 2), (3, 4)),
             **(_OF_DIGITS if self.dataset == "digits" else _OF_OTHERS),
         }
 
@@ -188,6 +199,26 @@ class Settings(TrainingSettings):
             raise ValueError(
                 f"--branches={self.branches} is for --method={' and '.join(BRANCHED)}; got "
                 f"--method={self.method}"
+            )
+
+    def _check_kept(self):
+        """Refuses the best epoch where nothing could choose it; names the student that does."""
+        if self.keep == "last":
+            if self.keep_by:
+                raise ValueError(f"--keep_by={self.keep_by} is for --keep=best; got --keep=last")
+            return
+        if not self.validation_share and not self.dataset.startswith("folder:"):
+            raise ValueError(
+                "--keep=best chooses an epoch on a validation set; got none: pass "
+                "--validation_share=0.1"
+            )
+        if not self.keep_by and len(self.student_names) == 1:
+            object.__setattr__(self, "keep_by", self.student_names[0])
+        if self.keep_by not in self.student_names:
+            got = self.keep_by or "none"
+            raise ValueError(
+                f"expected --keep_by of {', '.join(self.student_names)}, whose accuracy on the "
+                f"validation set chooses the epoch; got {got}"
             )
 
     def _check_general(self):
@@ -222,6 +253,7 @@ class Settings(TrainingSettings):
     def _check_distortion(self):
         data.check_storage(self.dataset, self.storage)
         data.check_keys(self.dataset, self.tfrecord_image_key, self.tfrecord_label_key)
+        data.check_shares(self.dataset, self.test_share, self.validation_share)
         if self.cutout and self.distortion != "padded_crop":
             raise ValueError(f"--cutout goes with --distortion=padded_crop; got {self.distortion}")
 

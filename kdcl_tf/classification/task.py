@@ -6,18 +6,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import data, files, serving, students
-from kdcl_tf.classification import curves, factory
+from kdcl_tf.classification import balance, curves, factory, plan
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import devices, strategies, traffic
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.methods.kdcl import NoHeldOutError
+from kdcl_tf.objectives import losses
 from kdcl_tf.serving import exported, teachers
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.checkpoint import all_variables
+from kdcl_tf.training.keeping import Kept
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
 
@@ -43,15 +46,37 @@ class Classification(Task):
         settings = self.settings
         self._devices = devices.of_students(settings, self._placement)
         self.dataset = load_dataset(settings, self._data_dir)
+        if settings.keep == "best" and self.dataset.validation is None:
+            raise ValueError(
+                f"--keep=best chooses an epoch on a validation set; got none in {settings.dataset}: "
+                "pass --validation_share=0.1, or put val/ beside test/"
+            )
         self.views = create_views(settings, self.dataset)
 
     def build(self, strategy: tf.distribute.Strategy) -> None:
         steps = self.steps_per_epoch(self.settings.batch_size)
         self.model = factory.create_compiled(self.settings, self.dataset, steps, self._devices)
         self.strategy = strategy
+        if self.settings.keep == "best":
+            members = self.model.students.values()
+            variables = [each for student in members for each in student.variables]
+            self.kept = Kept(variables, f"validation_{self.settings.keep_by}_accuracy")
+
+    def epoch(self, epoch: int, batch_size: int, skip: int, share) -> tf.data.Dataset:
+        """(images, labels), and each image's weight where classes are weighted."""
+        batches = super().epoch(epoch, batch_size, skip, share)
+        if self.settings.class_weights == "none":
+            return batches
+        weights = losses.balanced_class_weights(self.dataset.train.labels)
+        with tf.device("CPU:0"):
+            table = tf.constant([weights.get(n, 0.0) for n in range(self.dataset.num_classes)])
+        return batches.map(lambda images, labels: (images, labels, tf.gather(table, labels)))
 
     def evaluated(self) -> dict[str, int]:
-        return {"test": len(self.dataset.test), "held-out": len(self.dataset.held_out)}
+        found = {"test": len(self.dataset.test), "held-out": len(self.dataset.held_out)}
+        if self.dataset.validation is not None:
+            found["validation"] = len(self.dataset.validation)
+        return found
 
     def digest(self) -> dict[str, Any]:
         found = super().digest()
@@ -62,7 +87,9 @@ class Classification(Task):
     def card(self) -> dict[str, Any]:
         """Of each student its card, and where its variables are in a checkpoint."""
         positions = {id(each): index for index, each in enumerate(all_variables(self.model))}
+        variables = {name: each.variables for name, each in self.model.students.items()}
         return {
+            **({"kept": self.kept.card(len(positions), variables)} if self.kept else {}),
             "students": {
                 name: {
                     "card": self._card_of(name).facts,
@@ -78,7 +105,7 @@ class Classification(Task):
         Raises:
           BadImageError: when too few are left for the parts that a step is run in.
         """
-        _, labels = batch
+        labels = batch[1]
         left = min(len(each) for each in self.strategy.experimental_local_results(labels))
         if 0 < left < self.accumulation_steps and not strategies.takes_empty_batches():
             raise BadImageError(
@@ -122,13 +149,30 @@ class Classification(Task):
         return {f"general_weight_{name}": value for name, value in weights.items()}
 
     def evaluate(self, replicas: Replicas) -> dict[str, float]:
-        """Counts every test image once, those of the last partial batch included."""
-        batches = self._batches(self.dataset.test)
-        test = replicas.test_function(batches.element_spec)
+        """Counts every test and validation image once, those of the last partial batch included."""
+        splits = {"validation": self.dataset.validation, "test": self.dataset.test}
+        return {
+            f"{split}_{name}": value
+            for split, images in splits.items()
+            if images is not None
+            for name, value in self._evaluate(replicas, images).items()
+        }
+
+    def _evaluate(self, replicas, split):
+        """The metrics on a split, with balanced accuracies where its classes differ in size."""
+        batches = self._batches(split)
         self.model.reset_metrics()
+        if not balance.differ(split.labels, self.dataset.num_classes):
+            test = replicas.test_function(batches.element_spec)
+            for batch in batches:
+                test(batch)
+            return replicas.metrics()
+        test = replicas.sum_function(self.model.test_by_class, batches.element_spec)
+        counts = np.zeros([1 + len(self.model.students), self.dataset.num_classes])
         for batch in batches:
-            test(batch)
-        return {f"test_{name}": value for name, value in replicas.metrics().items()}
+            counts += test(batch).numpy()
+        accuracies = balance.accuracies(counts, self.model.students)
+        return {**replicas.metrics(), **accuracies}
 
     def problems(self) -> dict[str, int]:
         """How many images could not be decoded, where they are passed over."""
@@ -136,12 +180,18 @@ class Classification(Task):
 
     def summary(self, record: Mapping[str, Any]) -> str:
         """Each student's accuracy."""
-        accuracies = [
-            f"{name} {record[f'test_{name}_accuracy']:.1%}"
-            for name in self.model.students
-            if f"test_{name}_accuracy" in record
-        ]
-        return f"test accuracy {', '.join(accuracies)}" if accuracies else ""
+        told = []
+        for split in ("test", "validation"):
+            accuracies = [
+                f"{name} {record[f'{split}_{name}_accuracy']:.1%}"
+                for name in self.model.students
+                if f"{split}_{name}_accuracy" in record
+            ]
+            told += [f"{split} accuracy {', '.join(accuracies)}"] if accuracies else []
+        return "; ".join(told)
+
+    def plan(self) -> list[str]:
+        return [*super().plan(), *plan.of_students(self.model.students)]
 
     def announce(self, workdir: Workdir) -> None:
         """Tells what travels between devices; lists held-out images and, from now on, bad ones."""
@@ -152,10 +202,20 @@ class Classification(Task):
             print(traffic.describe(workload, used), flush=True)
         for line in self.dataset.notes:
             print(line, flush=True)
-        listing = self.dataset.held_out.listing()
-        if listing:
-            files.write_text(workdir.path / "held_out.txt", listing)
+        for name, split in self._listed().items():
+            listing = split.listing()
+            if listing:
+                files.write_text(workdir.path / f"{name}.txt", listing)
         self.dataset.bad_images.keep_list(workdir.path / "bad_images.txt")
+
+    def _listed(self):
+        """The splits whose images the run has chosen itself, by the names of their lists."""
+        settings, listed = self.settings, {"held_out": self.dataset.held_out}
+        if settings.test_share:
+            listed["test_images"] = self.dataset.test
+        if settings.validation_share:
+            listed["validation_images"] = self.dataset.validation
+        return listed
 
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
         """Exports every student; gives each student's numbers, and the ensemble's."""
@@ -166,6 +226,7 @@ class Classification(Task):
         return {
             "students": members,
             "exports": [student["saved_model"] for student in members.values()],
+            "kept": self._kept_told,
             "ensemble_accuracy": last["test_ensemble_accuracy"],
             "general_weights": {
                 name: last[f"general_weight_{name}"]
@@ -183,18 +244,33 @@ class Classification(Task):
         curves.plot_accuracy(workdir.log, self.model.students, path, title)
 
     def _finish_student(self, name, student, workdir, last):
-        kinds = ("accuracy", "top_5_accuracy", "cross_entropy")
+        kinds = ["accuracy", "balanced_accuracy", "top_5_accuracy", "cross_entropy"]
+        if self.dataset.num_classes <= 5:
+            kinds.remove("top_5_accuracy")
         accuracy = last[f"test_{name}_accuracy"]
-        card = self._card_of(name, test_accuracy=accuracy, identity=self.identity.facts)
+        exported = {"epoch": last["epoch"], "kept": self._kept_told}
+        card = self._card_of(
+            name, test_accuracy=accuracy, **exported, identity=self.identity.facts
+        )
         workdir.check_present()
         path = workdir.path / "students" / name
         serving.export_student(student, path, card=card)
         return {
-            **{kind: last[f"test_{name}_{kind}"] for kind in kinds},
+            **{kind: last[key] for kind in kinds if (key := f"test_{name}_{kind}") in last},
             "train_accuracy": last[f"{name}_accuracy"],
             "parameters": students.parameter_count(student),
             "saved_model": str(path.relative_to(workdir.path)),
         }
+
+    @property
+    def _kept_told(self):
+        """Which epoch is exported, in words."""
+        if not self.kept:
+            return "the last epoch"
+        return (
+            f"the epoch with the best accuracy of {self.settings.keep_by} on "
+            f"{len(self.dataset.validation)} validation images"
+        )
 
     def _card_of(self, name, **more):
         architecture = self.settings.architectures[name]
@@ -223,6 +299,8 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
         tfrecord_image_key=settings.tfrecord_image_key or None,
         tfrecord_label_key=settings.tfrecord_label_key or None,
         rules=settings.image_rules,
+        test_share=settings.test_share,
+        validation_share=settings.validation_share,
     )
 
 

@@ -40,6 +40,18 @@ class Learner(keras.Model):
         step = self._step(views, labels, sample_weight, training=False)
         return self._report(step, labels, sample_weight)
 
+    def test_by_class(self, data: Any) -> tf.Tensor:
+        """Counts one batch as `test_step` does.
+
+        Returns:
+          `[1 + M, C]` float32: the images of each class, and how many of them each of the M
+          students classifies right.
+        """
+        views, labels, sample_weight = self._unpack(data)
+        step = self._step(views, labels, sample_weight, training=False)
+        self._report(step, labels, sample_weight)
+        return self.cohort_metrics.by_class(step, labels)
+
     def _unpack(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if labels is None:

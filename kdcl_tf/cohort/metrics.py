@@ -106,6 +106,22 @@ class CohortMetrics:
             weight = sample_weight if weighted else None
             metric.update_state(labels, step.logits[row], sample_weight=weight)
 
+    def by_class(self, step: Step, labels: tf.Tensor) -> tf.Tensor:
+        """The images of a batch by class, and those that each student classifies right.
+
+        Args:
+          step: of the batch.
+          labels: `[B]` classes or `[B, C]` probabilities.
+
+        Returns:
+          `[1 + M, C]` float32 counts.
+        """
+        dense = targets.dense_labels(labels, step.logits.shape[-1])
+        classes = tf.argmax(dense, axis=-1, output_type=tf.int32)
+        rows = [_hits(step.logits[row], classes) for row in range(len(self.own))]
+        members = tf.one_hot(classes, step.logits.shape[-1])
+        return tf.matmul(tf.stack([tf.ones_like(rows[0]), *rows]), members)
+
 
 def _hits(scores, classes, top=1):
     """`[B]`, 1.0 where the true class is among the best `top`, else 0.0; see `CohortMetrics`."""

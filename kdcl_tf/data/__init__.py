@@ -19,6 +19,7 @@ from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.data.sources.names import (
     STORAGES,
     check_keys,
+    check_shares,
     check_storage,
     validate_name,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "Share",
     "Views",
     "check_keys",
+    "check_shares",
     "check_storage",
     "create_views",
     "load",

@@ -177,6 +177,9 @@ class ImageDataset:
       distortion: how views of these images are distorted, a name of `data.DISTORTIONS`.
       bad_images: whether images that cannot be decoded are left out, and which these are.
       notes: a line for each decision that the caller left to `load`.
+      validation: images that are neither trained on nor tested on, by which an epoch may be
+        chosen; None where there are none.
+      told: which images are tested on, in words, where that was not plain; else "".
     """
 
     name: str
@@ -191,6 +194,8 @@ class ImageDataset:
         default_factory=bad_images_lib.BadImages
     )
     notes: tuple[str, ...] = ()
+    validation: Any = None
+    told: str = ""
 
     @property
     def num_classes(self) -> int:
@@ -256,7 +261,7 @@ class ImageDataset:
 
         It does not depend on where images live, apart from what only one place knows.
         """
-        return {
+        digest = {
             "classes": list(self.class_names),
             "image_shape": [int(size) for size in self.image_shape],
             "normalization": self.normalization.as_card(),
@@ -264,6 +269,7 @@ class ImageDataset:
             "held_out": self.held_out.digest(),
             "test": self.test.digest(),
         }
+        return digest if self.validation is None else {**digest, "validation": self.validation.digest()}
 
     def summary(self) -> dict[str, Any]:
         """What a run should record of its data; `json.dumps` accepts it."""
@@ -273,6 +279,7 @@ class ImageDataset:
             "num_train": len(self.train),
             "num_held_out": len(self.held_out),
             "num_test": len(self.test),
+            **({} if self.validation is None else {"num_validation": len(self.validation)}),
             "num_classes": self.num_classes,
             "image_shape": [int(size) for size in self.image_shape],
             **self.normalization.as_card(),

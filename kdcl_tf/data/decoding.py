@@ -25,7 +25,7 @@ _MARGIN = 2
 _END_OF_JPEG = b"\xff\xd9"
 
 # Pillow's arithmetic; TensorFlow's own choice differs from it by up to 20 grey levels.
-_ARITHMETIC = "INTEGER_ACCURATE"
+ARITHMETIC = "INTEGER_ACCURATE"
 
 
 class _ImageError(tf.errors.InvalidArgumentError, ValueError):
@@ -195,7 +195,7 @@ def _whole(content, found):
         lambda: tf.numpy_function(_decode_by_pillow, [content], tf.uint8),
         lambda: tf.cond(
             found.decoder == decoder.JPEG,
-            lambda: tf.io.decode_jpeg(content, channels=3, dct_method=_ARITHMETIC),
+            lambda: tf.io.decode_jpeg(content, channels=3, dct_method=ARITHMETIC),
             lambda: tf.io.decode_png(content, channels=3),
         ),
     )
@@ -217,6 +217,6 @@ def _jpeg_part(content, found, boxes):
         content,
         orientation_lib.stored_box(found.orientation, box, found.upright),
         channels=3,
-        dct_method=_ARITHMETIC,
+        dct_method=ARITHMETIC,
     )
     return orientation_lib.upright(found.orientation, pixels), corner

@@ -20,11 +20,11 @@ from kdcl_tf.data import (
     storage,
     stream,
 )
+from kdcl_tf.data.distortions import CENTRAL
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.files import escaping
 
-# Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
-CENTRAL = 256 / 224
+__all__ = ["CENTRAL", "EncodedSplit"]
 
 _DECODED_AT_ONCE = 256
 
@@ -167,32 +167,37 @@ class EncodedSplit:
             found[indices], good[indices] = images, True
         return dataset_lib.ImageSplit(found, self.labels, self, None if good.all() else good)
 
-    def numbered(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Whole images, `[B, H, W, 3]` uint8, and their positions in the split; no bad ones."""
+    def numbered(
+        self, batch_size: int = _DECODED_AT_ONCE
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Whole images, `[B, H, W, 3]` uint8, and their positions in the split; no bad ones.
+
+        A bad image leaves its batch smaller, down to none.
+        """
         done = 0
         # Decoding small images takes three times as long where each may be bad, so that is
         # done from the first bad one on.
         with contextlib.suppress(tf.errors.OpError):
-            for images, indices in self._good_batches().as_numpy_iterator():
+            for images, indices in self._good_batches(batch_size).as_numpy_iterator():
                 done += len(indices)
                 yield images, indices
         if done == len(self):
             return
         rest = np.arange(done, len(self))
         batches = self.batches(
-            rest, _DECODED_AT_ONCE, lambda images, _, indices: (images, indices)
+            rest, batch_size, lambda images, _, indices: (images, indices)
         )
         with bad_images_lib.told_in_one_line():
             yield from batches.as_numpy_iterator()
 
-    def _good_batches(self):
+    def _good_batches(self, batch_size):
         """What `numbered` gives, up to the first bad image, where it ends with an error."""
 
         def example(index):
             return self._whole(self.images.content(index)), index
 
         everything = np.arange(len(self))
-        return stream.decoded(everything, _DECODED_AT_ONCE, example, lambda *batch: batch)
+        return stream.decoded(everything, batch_size, example, lambda *batch: batch)
 
     def report(self, index: int) -> None:
         """Reports that an image cannot be decoded, and why.

@@ -18,7 +18,7 @@ from kdcl_tf.data import (
 from kdcl_tf.data import (
     subsets,
 )
-from kdcl_tf.data.distortions import DISTORTIONS
+from kdcl_tf.data.distortions import DISTORTIONS, margin_of
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.data.sources import contents, names
 from kdcl_tf.data.sources import source as source_lib
@@ -39,6 +39,9 @@ def load(
     tfrecord_image_key: str | None = None,
     tfrecord_label_key: str | None = None,
     rules: ImageRules = ImageRules(),
+    test_share: float = 0.0,
+    validation_share: float = 0.0,
+    needs_train: bool = True,
 ) -> dataset_lib.ImageDataset:
     """Loads a data set into memory, or indexes it on disk; views and batches are the same.
 
@@ -64,6 +67,11 @@ def load(
         and its label; by default those of `features.KNOWN`.
       rules: how large an encoded image may be, and whether it is turned as its EXIF
         orientation says. One that is too large counts as one that cannot be decoded.
+      test_share: of a folder without a test set, the share of the images of each class that
+        become one, above 0 and below 1; see `sources.shares`.
+      validation_share: the share of the training images of each class that become the
+        validation set, in the same way; 0 for that of the folder, or none.
+      needs_train: whether there must be training images. Without, none are loaded.
 
     Raises:
       ValueError: for an unknown name, labels out of range, a class with too few
@@ -73,15 +81,22 @@ def load(
     _check_arguments(name, storage, image_size, distortion)
     keys = tfrecord_image_key, tfrecord_label_key
     names.check_keys(name, *keys)
-    source = _limited(names.index(name, data_dir, image_size, *keys), rules)
-    _check_source(name, source)
+    names.check_shares(name, test_share, validation_share)
+    found = names.index(name, data_dir, image_size, *keys, test_share, needs_train)
+    source = _limited(found, rules)
+    _check_source(name, source, needs_train)
+    if validation_share:
+        source = _validated(source, validation_share)
     chosen = _chosen(source, holdout_per_class, train_per_class)
+    if not needs_train:
+        chosen["train"] = chosen["train"].take(slice(0))
     size, why = _size(source, image_size, default_size)
     bad_images = bad_images_lib.BadImages(skip_bad_images)
     windows = DISTORTIONS[distortion].windows
-    splits = _encoded(chosen, source.class_names, size, windows, bad_images, rules)
+    splits = _encoded(chosen, source.class_names, size, distortion, bad_images, rules)
     splits, why_disk = _placed(name, splits, windows, storage or "auto")
-    normalization = normalization or _normalization(splits["train"], windows)
+    measured = splits["train"] if len(splits["train"]) else splits["test"]
+    normalization = normalization or _normalization(measured, windows)
     # Only now is it known which images are bad.
     notes = (contents.told(source), why, why_disk, _left_out(bad_images))
     return _dataset(name, source, splits, normalization, distortion, bad_images, notes)
@@ -100,24 +115,41 @@ def _limited(source: source_lib.Source, rules: ImageRules) -> source_lib.Source:
     """The source, whose images are only read if they are not too large."""
     from kdcl_tf.data import storage as storage_lib
 
-    train, test = (
-        dataclasses.replace(each, images=storage_lib.limited(each.images, rules.max_bytes))
-        for each in (source.train, source.test)
+    train, test, validation = (
+        each
+        and dataclasses.replace(each, images=storage_lib.limited(each.images, rules.max_bytes))
+        for each in (source.train, source.test, source.validation)
     )
-    return source._replace(train=train, test=test)
+    return source._replace(train=train, test=test, validation=validation)
 
 
-def _check_source(name: str, source: source_lib.Source) -> None:
+def _validated(source: source_lib.Source, share: float) -> source_lib.Source:
+    """The source with a share of its training images as its validation set."""
+    from kdcl_tf.data.sources import shares
+
+    if source.validation is not None:
+        raise ValueError(
+            f"validation_share={share}: expected a data set without a validation set; got one with"
+            " a folder of it: leave out validation_share, or move the folder away"
+        )
+    rest, taken, told = shares.split(source.train, share, source.class_names, "validation_share")
+    told = "; ".join(filter(None, (source.told, told if told not in source.told else "")))
+    return source._replace(train=rest, validation=taken, told=told)
+
+
+def _check_source(name: str, source: source_lib.Source, needs_train: bool) -> None:
     num_classes = len(source.class_names)
-    if num_classes < 2:
+    if num_classes < 2 and needs_train:
         raise ValueError(
             f"data set {name!r}: expected at least 2 classes; got {num_classes}"
             f" {list(source.class_names)}"
         )
     source_lib.check_class_names(source.class_names)
-    for split_name in ("train", "test"):
+    for split_name in ("train", "test", "validation"):
         split = getattr(source, split_name)
-        if not len(split):
+        if split is None:
+            continue
+        if not len(split) and (needs_train or split_name == "test"):
             raise ValueError(f"data set {name!r}: expected images in {split_name}; got none")
         source_lib.check_labels(split_name, split.labels, num_classes)
 
@@ -132,7 +164,8 @@ def _size(
         return source.size, ""
     from kdcl_tf.data import sizes
 
-    side, why = sizes.by_median(source.train.images, default_size)
+    images = source.train.images if len(source.train) else source.test.images
+    side, why = sizes.by_median(images, default_size)
     return (side, side), why
 
 
@@ -147,25 +180,26 @@ def _chosen(
         train_per_class,
         source.class_names,
     )
-    return {
+    chosen = {
         "train": source.train.take(train),
         "held_out": source.train.take(held_out),
         "test": source.test,
     }
+    return chosen if source.validation is None else {**chosen, "validation": source.validation}
 
 
 def _encoded(
     chosen: Mapping[str, source_lib.Labelled],
     class_names: Sequence[str],
     size: tuple[int, int],
-    windows: bool,
+    distortion: str,
     bad_images: bad_images_lib.BadImages,
     rules: ImageRules,
 ) -> dict[str, Any]:
     """An `EncodedSplit` of each split."""
     from kdcl_tf.data import encoded
 
-    margin = encoded.CENTRAL if windows else 1.0
+    margin = margin_of(distortion)
     return {
         name: encoded.EncodedSplit(
             each.images, each.labels, class_names, size, bad_images, margin, rules
@@ -203,6 +237,7 @@ def _dataset(name, source, splits, normalization, distortion, bad_images, notes)
         distortion=distortion,
         bad_images=bad_images,
         notes=tuple(filter(None, notes)),
+        told=source.told,
     )
 
 

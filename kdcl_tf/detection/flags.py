@@ -17,8 +17,11 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines a flag for each field of `DetectionSettings`, and where the run reads and writes."""
     _define_model_flags(flag_values)
     _define_data_flags(flag_values)
-    training_flags.define_image_flags(flag_values, _DEFAULTS)
-    training_flags.define_optimisation_flags(flag_values, _DEFAULTS)
+    exception = ", but for those whose annotations were made on the image as it is stored"
+    training_flags.define_image_flags(flag_values, _DEFAULTS, exception)
+    training_flags.define_optimisation_flags(
+        flag_values, _DEFAULTS, "at 9/14 and 12/14 of --epochs"
+    )
     _define_gradient_flags(flag_values)
     training_flags.define_machine_flags(flag_values, _DEFAULTS)
 
@@ -28,7 +31,8 @@ def _define_model_flags(fv):
         "detector",
         _DEFAULTS.detector,
         settings_lib.DETECTORS,
-        "faster: boxes, Faster R-CNN. mask: boxes and outlines, Mask R-CNN.",
+        "What the detector finds. faster: boxes (Faster R-CNN). mask: boxes and outlines (Mask "
+        "R-CNN).",
         fv,
     )
     flags.DEFINE_string(
@@ -65,12 +69,12 @@ def _define_data_flags(fv):
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)
     for name, text in (
-        ("train_annotations", "JSON file of the training images, where PATH has no known layout."),
-        ("train_images", "Folder of the training images; by default beside their annotations."),
-        ("validation_annotations", "JSON file of the validation images."),
-        ("validation_images", "Folder of them; by default beside their annotations."),
+        ("train_annotations", "the JSON file of the training images, where PATH has no known layout."),
+        ("train_images", "the folder of the training images; by default beside their annotations."),
+        ("validation_annotations", "the JSON file of the validation images."),
+        ("validation_images", "the folder of these images; by default beside their annotations."),
     ):
-        flags.DEFINE_string(name, getattr(_DEFAULTS, name), f"With coco:PATH: {text}", fv)
+        flags.DEFINE_string(name, getattr(_DEFAULTS, name), f"For --dataset=coco:PATH, {text}", fv)
     flags.DEFINE_integer(
         "first_images",
         _DEFAULTS.first_images,
@@ -81,7 +85,7 @@ def _define_data_flags(fv):
         "evaluate_on",
         _DEFAULTS.evaluate_on,
         settings_lib.SPLITS,
-        "test: the validation images. train: those that are trained on.",
+        "Which images are evaluated. test: the validation images. train: those that are trained on.",
         fv,
     )
     for name, text in (

@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from kdcl_tf import files
 from kdcl_tf.data import decoding
-from kdcl_tf.data.formats.rules import ImageRules, too_many_bytes
-from kdcl_tf.data.sources.folder import SUFFIXES
+from kdcl_tf.data.formats.rules import SUFFIXES, ImageRules, too_many_bytes
 from kdcl_tf.detection import drawing
 from kdcl_tf.detection.scenes import masks
 from kdcl_tf.detection.served import ServedDetector

@@ -7,7 +7,7 @@ import dataclasses
 from kdcl_tf import students
 from kdcl_tf.detection.coco.layouts import NamedFiles
 from kdcl_tf.detection.model import backbone_source
-from kdcl_tf.training.settings import TrainingSettings
+from kdcl_tf.training.settings import TrainingSettings, milestones_at
 
 DETECTORS = ("faster", "mask")
 SPLITS = ("test", "train")
@@ -18,7 +18,8 @@ class DetectionSettings(TrainingSettings):
     """Everything that decides a run's numbers.  A flag of `kdcl-detect` for each field.
 
     The defaults are the paper's, section 4.3: 14 epochs, 32 images a step, a rate of 0.04
-    that drops after 9 and 12, every layer trained, batch normalisation synchronised.
+    that drops after 9 and 12 (9/14 and 12/14 of another number of epochs), every layer trained,
+    batch normalisation synchronised.
     """
 
     detector: str = "faster"
@@ -45,7 +46,7 @@ class DetectionSettings(TrainingSettings):
     clip_norm: float = 0.0
     learning_rate: float = 0.04
     schedule: str = "step"
-    milestones: tuple = (9, 12)
+    milestones: tuple | None = None
     warmup_steps: int = 0
     warmup_learning_rate: float = 0.0
     momentum: float = 0.9
@@ -57,6 +58,9 @@ class DetectionSettings(TrainingSettings):
     seed: int = 0
 
     def __post_init__(self):
+        if self.milestones is None:
+            drops = milestones_at(self.epochs, (9, 14), (12, 14))
+            object.__setattr__(self, "milestones", drops)
         self._unify_types()
         self._check_among(detector=DETECTORS, evaluate_on=SPLITS)
         self._check_training()

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf import files
+from kdcl_tf import files, students
 from kdcl_tf.detection import curves, found as found_lib, served
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
@@ -108,6 +108,9 @@ class Detection(Task):
             if record.get(f"test_{kind}_ap") is not None
         ]
         return "; ".join(parts)
+
+    def plan(self) -> list[str]:
+        return [*super().plan(), f"detector: {students.parameter_count(self.model):,} parameters"]
 
     def announce(self, workdir: Workdir) -> None:
         """Prints what is wrong with the annotations; evaluations write detections from now on."""

@@ -15,8 +15,10 @@ from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation import (
     categories as categories_lib,
+    confusion as confusion_lib,
     loaded,
     loss_gap as loss_gap_lib,
+    mistakes_page,
     noise as noise_lib,
     overfitting as overfitting_lib,
     spread as spread_lib,
@@ -31,11 +33,14 @@ class Analysis:
       numbers: for JSON.
       text: for a person.
       draw: a function of the path of a PNG, or None where there is nothing to draw.
+      write: a function of the path of the JSON file that writes further files beside it and returns
+        their paths; None where there are none.
     """
 
     numbers: dict[str, Any]
     text: str
     draw: Callable[[pathlib.Path], None] | None = None
+    write: Callable[[pathlib.Path], list[pathlib.Path]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,15 +77,22 @@ class Noise:
 def table_of_scores(
     students: Sequence[loaded.LoadedStudent], split: ImageSplit | EncodedSplit, batch_size: int
 ) -> Analysis:
-    """Top-1, top-5, negative log-likelihood and calibration error of each student."""
+    """Top-1, top-5, negative log-likelihood and calibration error of each student.
+
+    Balanced accuracy is told where classes differ in size, and top-5 of more than five classes.
+    """
     results = {each.name: loaded.score(each.predict, split, batch_size) for each in students}
     width = max(len("student"), *map(len, results))
-    lines = [f"{'student':{width}}   top-1   top-5     NLL     ECE  images"]
-    lines += [
-        f"{name:{width}}  {each['top_1']:6.2%}  {each['top_5']:6.2%}  {each['nll']:6.4f}"
-        f"  {each['ece']:6.4f}  {each['examples']:6d}"
-        for name, each in results.items()
-    ]
+    columns = {"top_1": "   top-1", "balanced_accuracy": "  balanced", "top_5": "   top-5"}
+    if max(len(each.card["class_names"]) for each in students) <= 5:
+        del columns["top_5"]
+    there = [key for key in columns if any(key in each for each in results.values())]
+    heads = "".join(columns[key] for key in there)
+    lines = [f"{'student':{width}}{heads}     NLL     ECE  images"]
+    for name, each in results.items():
+        shares = "".join(f"{each[key]:{len(columns[key])}.2%}" for key in there)
+        numbers = f"  {each['nll']:6.4f}  {each['ece']:6.4f}  {each['examples']:6d}"
+        lines.append(f"{name:{width}}{shares}{numbers}")
     return Analysis(results, "\n".join(lines))
 
 
@@ -123,6 +135,88 @@ def categories(
         "\n".join(lines),
         lambda path: categories_lib.plot(accuracies, class_names, path),
     )
+
+
+def confusion(
+    students: Sequence[loaded.LoadedStudent],
+    split: ImageSplit | EncodedSplit,
+    batch_size: int,
+    class_names: Sequence[str],
+    most: int = 20,
+) -> Analysis:
+    """Which classes each student takes for which, and its `most` surest mistakes.
+
+    Beside the numbers are written a table as CSV for each student, and a page with the pictures.
+    """
+    found = {
+        each.name: confusion_lib.predicted(each.predict, split, batch_size) for each in students
+    }
+    # A student may know further classes, of which there are no images.
+    columns = {
+        each.name: [*class_names, *each.card["class_names"][len(class_names) :]]
+        for each in students
+    }
+    matrices = {name: confusion_lib.matrix(each, len(class_names)) for name, each in found.items()}
+    wrong = {name: confusion_lib.mistakes(each, most) for name, each in found.items()}
+    numbers = {
+        name: {
+            "classes": list(class_names),
+            "predicted": columns[name],
+            "matrix": matrices[name].tolist(),
+            "mistakes": [_mistake(each, columns[name], split) for each in wrong[name]],
+        }
+        for name in found
+    }
+
+    def write(path):
+        paths = _tables(matrices, class_names, columns, path)
+        page = path.with_suffix(".html")
+        title = f"The {most} surest mistakes"
+        mistakes_page.write(wrong, columns, split, title, page)
+        return [*paths, page]
+
+    return Analysis(
+        numbers,
+        "\n".join(_confusions(name, matrices[name], class_names, columns[name]) for name in found),
+        lambda path: confusion_lib.plot(matrices, class_names, columns, path),
+        write,
+    )
+
+
+def _mistake(mistake, names, split):
+    return {
+        "image": mistakes_page.name_of(split, mistake.index),
+        "class": names[mistake.label],
+        "predicted": names[mistake.predicted],
+        "probability": mistake.probability,
+        "probability_of_class": mistake.of_true,
+    }
+
+
+def _tables(matrices, class_names, columns, path):
+    """Writes a CSV for each student, and returns the paths."""
+    paths = []
+    for name, counts in matrices.items():
+        kind = "" if len(matrices) == 1 else f".{name.replace('/', '_')}"
+        paths.append(path.with_name(f"{path.stem}{kind}.csv"))
+        confusion_lib.write_csv(counts, class_names, columns[name], paths[-1])
+    return paths
+
+
+def _confusions(name, counts, rows, columns, most=10):
+    """The pairs of classes that a student confuses most, a line each."""
+    right = int(np.diag(counts).sum())
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    lines = [f"{name}: {right} of {counts.sum()} images right; most often taken for another:"]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [np.unravel_index(each, wrong.shape) for each in order]
+    lines += [
+        f"  {wrong[row, column]:6d} of {counts[row].sum()} {rows[row]} taken for {columns[column]}"
+        for row, column in pairs
+        if wrong[row, column]
+    ]
+    return "\n".join(lines)
 
 
 def noise(

@@ -14,9 +14,10 @@ import tensorflow as tf
 from kdcl_tf import data, serving
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.data.sources import names
 from kdcl_tf.evaluation.scores import scores
 from kdcl_tf.files import identity
-from kdcl_tf.serving import classes
+from kdcl_tf.serving import classes, runtimes
 from kdcl_tf.training.ownership import other_settings, read_flags
 from kdcl_tf.training.workdir import read_result
 
@@ -27,8 +28,8 @@ class LoadedStudent:
 
     Attributes:
       name: distinct among those that were loaded together.
-      path: of the SavedModel.
-      predict, card: from `serving.load_student`.
+      path: of the SavedModel, or of a LiteRT or ONNX file.
+      predict, card: from `serving.load_student` or `runtimes.load_file`.
     """
 
     name: str
@@ -51,11 +52,13 @@ def load_students(paths: Sequence[str | os.PathLike]) -> list[LoadedStudent]:
     """Loads exported students, and names them by where their paths differ.
 
     Raises:
-      ValueError: when a folder is no exported student.
+      ValueError: when a folder or file is no exported student, or a file's runtime is not
+        installed.
     """
     found = []
     for name, path in zip(_names(paths), paths):
-        predict, card = serving.load_student(path)
+        load = runtimes.load_file if runtimes.is_file(path) else serving.load_student
+        predict, card = load(path)
         found.append(LoadedStudent(name, pathlib.Path(path), predict, card))
     return found
 
@@ -66,7 +69,7 @@ def check_unchanged(students: Sequence[LoadedStudent], dataset: data.ImageDatase
     Raises:
       ValueError: saying what differs.
     """
-    now = {key: value for key, value in dataset.digest().items() if key in ("classes", "test")}
+    now = {key: value for key, value in dataset.digest().items() if key in ("classes", "test", "validation")}
     for student in students:
         before = student.card.get("identity", {}).get("data", {})
         changes = identity.data_changes({key: before[key] for key in now if key in before}, now)
@@ -107,7 +110,7 @@ def load_dataset(
     data_dir: str | None = None,
     skip_bad_images: bool = False,
     rules: data.ImageRules = data.ImageRules(),
-    **subset: int,
+    **subset: Any,
 ) -> data.ImageDataset:
     """The named data set at the student's resolution, by default the one it was trained on.
 
@@ -117,7 +120,9 @@ def load_dataset(
     Args:
       card: the student's.
       name, data_dir, skip_bad_images, rules: as in `data.load`.
-      **subset: `holdout_per_class` and `train_per_class`, for the images it was trained on.
+      **subset: further arguments of `data.load`: `holdout_per_class` and `train_per_class`, for
+        the images it was trained on; `test_share` and `validation_share`, see `shares_of`; and
+        `needs_train`.
 
     Raises:
       ValueError, OSError: when there is no such data set.
@@ -132,8 +137,6 @@ def load_dataset(
     # Only images in a data set's own size are not square.
     size = height if height == width else 0
     settings = card.get("identity", {}).get("settings", {})
-    if settings.get("apply_exif_orientation") == "false":
-        rules = dataclasses.replace(rules, apply_exif_orientation=False)
     keys = ("tfrecord_image_key", "tfrecord_label_key") if name.startswith("tfrecord:") else ()
     return data.load(
         name,
@@ -143,15 +146,58 @@ def load_dataset(
         distortion=card.get("distortion", "padded_crop"),
         normalization=data.Normalization.from_card(card) if "mean" in card else None,
         skip_bad_images=skip_bad_images,
-        rules=rules,
+        rules=rules_of(card, rules),
         **subset,
     )
+
+
+def rules_of(card: Mapping[str, Any], rules: data.ImageRules) -> data.ImageRules:
+    """The rules, by which no image is turned where the student's own were not."""
+    settings = card.get("identity", {}).get("settings", {})
+    if settings.get("apply_exif_orientation") == "false":
+        return dataclasses.replace(rules, apply_exif_orientation=False)
+    return rules
+
+
+def shares_of(card: Mapping[str, Any], name: str | None, own: bool) -> dict[str, float]:
+    """The shares by which a data set has to be split so that no student is tested on what it learned.
+
+    A folder of class folders that the student's run has split is split again, wherever it lies now,
+    if its test images then are those of the run. Any other is evaluated as a whole.
+
+    Args:
+      card: the student's.
+      name: of the data set.
+      own: whether it is the one that the student was trained on, by name.
+
+    Returns:
+      `test_share` and `validation_share` of `data.load`.
+    """
+    known = card.get("identity", {})
+    found = {
+        share: float(known.get("settings", {}).get(share, 0))
+        for share in ("test_share", "validation_share")
+    }
+    if own or not found["test_share"]:
+        return found if own else {}
+    kind, where = names.parse(name)
+    if kind != "folder":
+        return {}
+    from kdcl_tf.data.sources import folder
+
+    try:
+        again = folder.index(where, found["test_share"])
+    except (OSError, ValueError):
+        return {}
+    before = known.get("data", {}).get("test", {})
+    is_same = again.test.images.digest()["names"] == before.get("names")
+    return found if is_same else {}
 
 
 def fitted(
     student: LoadedStudent, dataset: data.ImageDataset, match_classes: str = "name"
 ) -> LoadedStudent:
-    """The student with its logits in the order of a data set's classes.
+    """The student with its logits, and its card's class names, in the order of a data set's classes.
 
     Logits of classes that only the student knows come after those, so that its accuracy is
     among all the classes that it tells apart.
@@ -182,8 +228,10 @@ def fitted(
         found = student.predict(images, **options)
         return {name: tf.gather(values, order, axis=1) for name, values in found.items()}
 
-    is_same = order == list(range(len(order)))
-    return student if is_same else dataclasses.replace(student, predict=predict)
+    if order == list(range(len(order))):
+        return student
+    names = [*dataset.class_names, *(card["class_names"][n] for n in order[dataset.num_classes :])]
+    return dataclasses.replace(student, predict=predict, card={**card, "class_names": names})
 
 
 def among_more(student: LoadedStudent, dataset: data.ImageDataset) -> str:
@@ -210,8 +258,26 @@ def predictions(
     Raises:
       BadImageError: at the first image that cannot be decoded, unless such images are skipped.
     """
-    parts = [(predict(images)["logits"], labels) for images, labels in split.pixels(batch_size)]
+    batches = split.pixels(batch_size)
+    parts = [(answers(predict, images)["logits"], labels) for images, labels in batches]
     return tuple(np.concatenate(each) for each in zip(*parts))
+
+
+def answers(
+    predict: Callable[[np.ndarray], Mapping[str, Any]], images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What `predict` gives of a batch, the same for an image in whatever batch it comes.
+
+    Kernels for CPUs treat a batch of one apart, and its last bits differ then: it is given
+    twice.
+
+    Args:
+      predict: from `serving.load_student`.
+      images: `[B, H, W, C]` uint8, B >= 1.
+    """
+    alone = len(images) == 1
+    found = predict(np.concatenate([images] * 2) if alone else images)
+    return {name: np.asarray(values)[: len(images)] for name, values in found.items()}
 
 
 def score(

@@ -14,7 +14,8 @@ def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, float | int]:
       labels: `[N]` integer classes.
 
     Returns:
-      `{"top_1", "top_5"}` in 0..1, `"nll"` in nats, `"ece"` in 0..1 (15 bins), `"examples"`.
+      `{"top_1", "top_5"}` in 0..1, `"nll"` in nats, `"ece"` in 0..1 (15 bins), `"examples"`; and
+      `"balanced_accuracy"`, the mean over classes of their top-1, where they differ in size.
     """
     labels = np.asarray(labels)
     log_probabilities = log_softmax(logits)
@@ -27,7 +28,16 @@ def scores(logits: ArrayLike, labels: ArrayLike) -> dict[str, float | int]:
         "nll": float(-of_label.mean()),
         "ece": expected_calibration_error(confidence, correct),
         "examples": len(labels),
+        **_balanced(correct, labels),
     }
+
+
+def _balanced(correct, labels):
+    """The mean of the accuracies of the classes that have images."""
+    _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(set(counts.tolist())) < 2:
+        return {}
+    return {"balanced_accuracy": float(np.mean(np.bincount(classes, correct) / counts))}
 
 
 def hits(logits: ArrayLike, labels: ArrayLike, top: int = 1) -> np.ndarray:

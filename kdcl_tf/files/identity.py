@@ -99,7 +99,7 @@ def data_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     What only one of them knows, such as the pixels of images that were in memory once and are
     on disk now, is not compared.
     """
-    first = ("classes", "train", "held_out", "test")
+    first = ("classes", "train", "held_out", "test", "validation")
     changes = [
         change
         for name in first

@@ -6,11 +6,14 @@ losses and gradients are those of the other classes.  A loss is +inf only where 
 definition: where a class whose target is above 0 is masked.  Its gradient is finite even there.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.objectives import targets
 
-__all__ = ["cross_entropy", "distillation"]
+__all__ = ["balanced_class_weights", "cross_entropy", "distillation"]
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -49,3 +52,26 @@ def distillation(soft_targets: tf.Tensor, logits: tf.Tensor, temperature: float)
     cross = tf.math.multiply_no_nan(log_q, p)
     divergence = tf.reduce_sum(tf.math.xlogy(p, p) - cross, axis=-1)
     return temperature**2 * divergence
+
+
+def balanced_class_weights(labels: Sequence[int] | np.ndarray) -> dict[int, float]:
+    """The weight of each class with which all classes count alike, whatever their sizes.
+
+    Of N images of C classes, an image of a class with n images weighs N / (C n), so that the mean
+    weight of an image is 1.  (scikit-learn's "balanced".)  They are for Keras:
+
+        cohort.fit(x, y, class_weight=kdcl_tf.losses.balanced_class_weights(y))
+
+    A weight multiplies both losses of its image, cross-entropy and distillation loss, of every
+    student, so that lambda is the same for all images.  The sum is still divided by the number of
+    images, over all replicas, and not by the sum of their weights.
+
+    Args:
+      labels: `[N]` integers, the classes of the images that are trained on.
+
+    Returns:
+      `{class: weight}` of the C classes that have images.
+    """
+    classes, counts = np.unique(np.asarray(labels), return_counts=True)
+    weights = counts.sum() / (len(classes) * counts)
+    return {int(label): float(weight) for label, weight in zip(classes, weights)}

@@ -14,7 +14,7 @@ from absl import app, flags, logging
 
 from kdcl_tf import files
 from kdcl_tf.files import escaping
-from kdcl_tf.programs import failures, flagfiles, streams
+from kdcl_tf.programs import failures, flagfiles, help as help_lib, streams
 from kdcl_tf.programs.failures import fail
 
 # Room for what `files` puts before a name.
@@ -33,7 +33,7 @@ def run(
     and `--helpfull` with text on stdout and exit status 0.
 
     Args:
-      define_flags: a function of a `FlagValues`.
+      define_flags: a function of a `FlagValues`, in a module whose docstring `--help` shows.
       main: a function of the parsed `FlagValues`.
     """
     streams.keep_open()
@@ -50,27 +50,33 @@ def run(
             if lost:
                 raise lost
 
-    app.run(guarded, flags_parser=lambda argv: parse(flags.FLAGS, argv))
+    about = sys.modules[define_flags.__module__].__doc__ or ""
+    app.run(guarded, flags_parser=lambda argv: parse(flags.FLAGS, argv, about))
 
 
 def _make_key_flags():
-    """Lets `--help` list all our flags, whichever of our modules has defined them."""
+    """Lets `--helpxml` tell all our flags as the program's own, whichever module defines them."""
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         if module.startswith("kdcl_tf") or module == sys.argv[0]:
             for flag in defined:
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
-def parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
+def parse(flag_values: flags.FlagValues, argv: Sequence[str], about: str = "") -> list[str]:
     """Parses a command line; an argument that is no flag ends the program with one line.
 
     Args:
       flag_values: `FlagValues`, in which the program's flags are defined.
       argv: the program's name, and its arguments.
+      about: what the program does, for its help.
 
     Returns:
       `argv` without the flags.
     """
+    if help_lib.is_asked_for(argv):
+        program = os.path.basename(argv[0]).removesuffix(".py").removeprefix("kdcl-")
+        print(help_lib.text(program, about, flag_values))
+        sys.exit(0)
     try:
         flagfiles.check(argv[1:])
         rest = flag_values(argv)

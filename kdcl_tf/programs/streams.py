@@ -5,13 +5,15 @@ What is printed after that is lost; the program goes on.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["keep_open", "lost_output"]
+__all__ = ["keep_open", "lost_output", "without_libraries"]
 
 
 class _Stream:
@@ -69,6 +71,38 @@ def keep_open() -> None:
         if mode == "w" and not isinstance(stream, _Stream):
             stream = _Stream(stream)
         setattr(sys, name, stream)
+
+
+@contextlib.contextmanager
+def without_libraries() -> Iterator[None]:
+    """Drops what libraries print of damaged files, and Python's warnings; ours goes on.
+
+    C libraries write to the process's stderr itself, from threads of their own.
+    """
+    sys.stderr.flush()
+    ours, kept = sys.stderr, os.dup(2)
+    void = os.open(os.devnull, os.O_WRONLY)
+    if _is_of_process(ours):
+        text = {"encoding": ours.encoding, "errors": "backslashreplace"}
+        sys.stderr = _Stream(os.fdopen(os.dup(kept), "w", buffering=1, **text))
+    os.dup2(void, 2)
+    os.close(void)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = ours
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _is_of_process(stream):
+    try:
+        return stream.fileno() == 2
+    except (OSError, ValueError):
+        return False
 
 
 def lost_output() -> OSError | None:

@@ -32,6 +32,7 @@ class Runner:
       runs: the runs, in the order to run them.
       arguments: further flags for every run, such as `--data_dir`.
       say: a function that shows one line of text.
+      look: a function without arguments that is called about once a second while a run trains.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class Runner:
         runs: Sequence[Run],
         arguments: Sequence[str] = (),
         say: Callable[[str], object] = print,
+        look: Callable[[], object] = lambda: None,
     ):
-        self._runs, self._arguments, self._say = runs, tuple(arguments), say
+        self._runs, self._arguments, self._say, self._look = runs, tuple(arguments), say, look
 
     def run(self) -> None:
         """Completes all runs, and goes on to the next if one fails after training began.
@@ -91,7 +93,7 @@ class Runner:
                 stderr=subprocess.STDOUT,
                 preexec_fn=_end_with_parent,
             )
-            status = _wait(process)
+            status = _wait(process, self._look)
         if status:
             return f"{run.row}, seed {run.seed}: {_last_line(output)} (see {output})"
         return None
@@ -109,13 +111,17 @@ def summary(workdir: str | pathlib.Path) -> str:
     )
 
 
-def _wait(process):
-    """Waits for a process and returns its exit status.
+def _wait(process, look):
+    """Waits for a process and returns its exit status; calls `look` every second.
 
     If this process is interrupted meanwhile, asks the other one to save and end.
     """
     try:
-        return process.wait()
+        while True:
+            try:
+                return process.wait(timeout=1.0)
+            except subprocess.TimeoutExpired:
+                look()
     except BaseException:
         process.terminate()
         process.wait()

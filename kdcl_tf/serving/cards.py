@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdcl_tf import files
+from kdcl_tf.data import distortions
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError
 
-__all__ = ["WRITTEN", "Card", "path_of", "read", "read_student", "write"]
+__all__ = ["WRITTEN", "Card", "checked_student", "path_of", "read", "read_student", "write"]
 
 _STUDENT = "student.json"
 # Beside the card in a folder, a line for each class, for programs that do not read JSON.
@@ -28,6 +29,12 @@ _CLASS_NAMES_JSON = "class_names.json"
 # Facts of the files of an export, which `write` adds to a card: the format of the weights, the
 # checksum of every other file, and that of the card itself.
 WRITTEN = ("format", "checksums", "checksum")
+
+# `{format: figures}` of the files that were measured when they were exported.
+_MEASURED = "measured"
+
+# What files of LiteRT and ONNX end with.
+_RUNTIMES = (".tflite", ".onnx")
 
 _NUMBERS = ("mean", "deviation")
 _NAMES = ("student", "architecture")
@@ -84,7 +91,7 @@ class Card:
     def from_facts(cls, facts: Mapping[str, Any]) -> Card:
         """The card that has these `facts`."""
         own = [field.name for field in dataclasses.fields(cls) if field.name in facts]
-        known = {*own, "num_classes", "mean", "deviation", *WRITTEN}
+        known = {*own, "num_classes", "mean", "deviation", "scaled_to", *WRITTEN}
         return cls(
             **{
                 **{name: facts[name] for name in own},
@@ -101,6 +108,11 @@ class Card:
         return len(self.class_names)
 
     @property
+    def scaled_to(self) -> tuple[int, int]:
+        """(height, width) that images are scaled to, whose centre is then cut to `image_shape`."""
+        return distortions.scaled_size(self.distortion, *self.image_shape[:2])
+
+    @property
     def facts(self) -> dict[str, Any]:
         """The whole card as JSON holds it, without what is unknown."""
         named = {name: getattr(self, name) for name in ("architecture", "dataset", "resizing")}
@@ -110,6 +122,7 @@ class Card:
             "num_classes": self.num_classes,
             **self.normalization.as_card(),
             "distortion": self.distortion,
+            "scaled_to": list(self.scaled_to),
             **{name: value for name, value in named.items() if value},
             **self.more,
             "class_names": list(self.class_names),
@@ -117,8 +130,14 @@ class Card:
 
 
 def path_of(student: str | os.PathLike) -> pathlib.Path:
-    """The path of a student's card: in its folder, or beside its `.keras` or `.weights.h5` file."""
+    """The path of a student's card: in its folder, or beside its file.
+
+    A `.keras` and a `.weights.h5` file of one student share `<student>.json`; the files of other
+    runtimes, of which a student has several, have `<file>.json`.
+    """
     path = pathlib.Path(student)
+    if path.suffix in _RUNTIMES:
+        return path.with_name(f"{path.name}.json")
     name = re.sub(r"(\.weights\.h5|\.keras)$", ".json", path.name)
     return path / _STUDENT if name == path.name else path.with_name(name)
 
@@ -127,7 +146,8 @@ def write(card: Card, student: str | os.PathLike) -> None:
     """Writes the card of a student where `path_of` finds it, after the student's own files.
 
     It has the checksums of those files, and the format of what is written.  A folder gets
-    `class_names.txt` and `class_names.json`, a list of them, too.
+    `class_names.txt` and `class_names.json`, a list of them, too.  What the card says of another
+    file of the same student, where two share it, stays.
 
     Raises:
       OSError: when a file is not there, or cannot be written.
@@ -139,10 +159,26 @@ def write(card: Card, student: str | os.PathLike) -> None:
         listed = json.dumps(list(card.class_names), indent=2) + "\n"
         files.write_text(path.with_name(_CLASS_NAMES_JSON), listed)
         sums = identity.checksums(path.parent, leave_out=_STUDENT)
+        facts = card.facts
     else:
-        sums = identity.checksums_of([pathlib.Path(student)])
-    facts = identity.sealed({**card.facts, "format": FORMAT, "checksums": sums})
+        facts, sums = _with_sibling(path, card.facts)
+        sums |= identity.checksums_of([pathlib.Path(student)])
+    facts = identity.sealed({**facts, "format": FORMAT, "checksums": sums})
     files.write_text(path, json.dumps(facts, indent=2) + "\n")
+
+
+def _with_sibling(path, facts):
+    """`(facts, checksums)` with those of the student's other file, if its card is at the path."""
+    try:
+        old = read(path)
+    except (DamageError, FileNotFoundError):
+        return facts, {}
+    own = (*WRITTEN, _MEASURED)
+    same = [{name: each[name] for name in each if name not in own} for each in (old, facts)]
+    if json.dumps(same[0], sort_keys=True) != json.dumps(same[1], sort_keys=True):
+        return facts, {}
+    measured = {**old.get(_MEASURED, {}), **facts.get(_MEASURED, {})}
+    return {**facts, **({_MEASURED: measured} if measured else {})}, old.get("checksums", {})
 
 
 def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -165,6 +201,11 @@ def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, A
         raise DamageError(
             f"{_no_card(path)}: expected an object of JSON; got {facts!r:.40}; export it again"
         )
+    return _checked(path, facts, required)
+
+
+def _checked(path, facts, required):
+    """Facts that are as they were written, those `required` among them; `path` says of what."""
     if facts.keys() & set(WRITTEN) and not identity.is_sealed(facts):
         raise DamageError(
             f"{path} is not what was written: it was damaged or edited; export it again"
@@ -191,6 +232,23 @@ def read_student(folder: str | os.PathLike) -> dict[str, Any]:
     if "class_names" not in facts:
         # Cards of older versions had none.
         facts["class_names"] = _class_names(path.with_name(_CLASS_NAMES))
+    return _with_count(path, facts)
+
+
+def checked_student(where: str | os.PathLike, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of an exported student that were read from inside its file.
+
+    Args:
+      where: they were found, for messages.
+      facts: an object of JSON.
+
+    Raises:
+      DamageError: as `read_student`.
+    """
+    return _with_count(where, dict(_checked(where, facts, ("image_shape", "class_names"))))
+
+
+def _with_count(path, facts):
     names = facts["class_names"]
     if facts.setdefault("num_classes", len(names)) != len(names):
         raise DamageError(

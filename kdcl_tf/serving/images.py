@@ -1,14 +1,19 @@
-"""Checks that images are what an exported student takes, before it answers anything."""
+"""Checks that images are what an exported student takes, before it answers anything.
+
+Importing this module does not import TensorFlow.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
-__all__ = ["checked"]
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+__all__ = ["checked", "whole_numbers"]
 
 # How far beyond 0..1 floats may be: resampling overshoots a little.
 _OVERSHOOT = 0.25
@@ -29,6 +34,8 @@ def checked(images: Any, image_shape: Sequence[int], check_range: bool = True) -
     Raises:
       ValueError: when images have another type, size or number of axes, or floats another range.
     """
+    import tensorflow as tf
+
     if not hasattr(images, "dtype"):
         images = _array(images)
     kind, shape = tf.as_dtype(images.dtype), tf.TensorShape(images.shape)
@@ -44,6 +51,31 @@ def checked(images: Any, image_shape: Sequence[int], check_range: bool = True) -
     if kind.is_floating and check_range:
         _check_range(images, expected)
     return tf.convert_to_tensor(images) if kind == tf.uint8 else tf.cast(images, tf.float32)
+
+
+def whole_numbers(images: Any, image_shape: Sequence[int]) -> np.ndarray:
+    """Images as an array for what takes uint8 alone, such as a LiteRT or ONNX file.
+
+    Args:
+      images: an array or nested lists.
+      image_shape: (height, width, channels) from the student's card.
+
+    Returns:
+      `[B, H, W, C]` uint8.
+
+    Raises:
+      ValueError: when images have another type, size or number of axes.
+    """
+    images = np.asarray(images) if hasattr(images, "dtype") else _array(images)
+    expected = (
+        f"expected images as uint8 [B, {', '.join(map(str, image_shape))}]; got {images.dtype} "
+        f"{list(images.shape)}"
+    )
+    if images.dtype != np.uint8:
+        raise ValueError(f"{expected}: give grey levels of 0..255 as uint8")
+    if images.ndim != 4 or list(images.shape[1:]) != list(image_shape):
+        raise ValueError(f"{expected}: {_remedy(images.shape, image_shape)}")
+    return images
 
 
 def _array(images: Any) -> np.ndarray:
@@ -70,6 +102,8 @@ def _remedy(shape: tuple[int | None, ...], image_shape: Sequence[int]) -> str:
 
 
 def _check_range(images: Any, expected: str) -> None:
+    import tensorflow as tf
+
     if isinstance(images, tf.Tensor) and not hasattr(images, "numpy"):
         return
     if not isinstance(images, (tf.Tensor, np.ndarray)):

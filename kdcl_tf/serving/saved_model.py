@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
@@ -10,28 +12,28 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf import files
-from kdcl_tf.serving import cards, exported, images as images_lib
-from kdcl_tf.students import normalization, precision
+from kdcl_tf import files, students
+from kdcl_tf.serving import answering, cards, exported, images as images_lib, photographs
+from kdcl_tf.serving.formats import readme
+from kdcl_tf.students import cost, normalization, precision
 
-__all__ = ["export_student", "load_student", "save_keras", "save_weights"]
+__all__ = ["export_function", "export_student", "load_student", "save_keras", "save_weights", "with_cost"]
 
 
 class _ServedStudent(tf.Module):
-    """Normalisation, the student in inference mode and in float32, and the softmax.
+    """A function of pixels that takes images.
 
     `serve` takes images as uint8, `serve_pixels` as floats in 0..1, which distorted and noisy
-    images need.  The LiteRT converter takes `serve` alone, by its name.
+    images need, and `serve_photograph` the bytes of one encoded image.  The LiteRT converter
+    takes `serve` alone, by its name.
     """
 
-    def __init__(self, student, image_shape, normalization):
+    def __init__(self, logits, image_shape, scaled_to):
         super().__init__()
-        student = precision.in_float32(student)
-        # In a closure and not as an attribute: only TensorFlow's own loader finds the variables
-        # that a Keras model holds.  Session loaders and the LiteRT converter need them as they
-        # are listed below.
-        self._logits = lambda images: student(images, training=False)
-        self._normalization = normalization
+        # A closure holds the Keras model: only TensorFlow's own loader finds the variables of one
+        # that is an attribute.  Session loaders and the LiteRT converter need them as they are
+        # listed below.
+        self._logits = logits
         shape = [None, *image_shape]
         whole = tf.TensorSpec(shape, tf.uint8, name="images")
         self.serve = tf.function(self._serve, input_signature=[whole], autograph=False)
@@ -39,10 +41,18 @@ class _ServedStudent(tf.Module):
         self.serve_pixels = tf.function(
             self._serve_pixels, input_signature=[fractions], autograph=False
         )
+        self._shapes = tuple(image_shape), tuple(scaled_to)
+        encoded = tf.TensorSpec([], tf.string, name="photograph")
+        self.serve_photograph = tf.function(
+            self._serve_photograph, input_signature=[encoded], autograph=False
+        )
         self.weights = list(self.serve.get_concrete_function().variables)
 
     def _serve(self, images):
         return self._serve_pixels(tf.cast(images, tf.float32) / 255.0)
+
+    def _serve_photograph(self, photograph):
+        return self._serve(photographs.pixels(photograph, *self._shapes)[None])
 
     def _serve_pixels(self, pixels):
         # TensorFlow's oneDNN convolution misshapes an empty batch, so pad it by one image.  Not
@@ -50,9 +60,7 @@ class _ServedStudent(tf.Module):
         count = tf.shape(pixels)[0]
         empty = tf.cast(count == 0, tf.int32)
         pixels = tf.concat([pixels, tf.zeros([empty, *pixels.shape[1:]])], axis=0)
-        logits = self._logits(self._normalization.apply_fractions(pixels))
-        logits = tf.cast(logits, tf.float32)[:count]
-        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+        return answering.answers(self._logits(pixels)[:count])
 
 
 def export_student(
@@ -66,9 +74,12 @@ def export_student(
 
     Its signature `serving_default` takes `images`, uint8 `[B, H, W, C]` with any B, 0 too, and
     the card's H, W and C, and gives `logits` and `probabilities`, float32 `[B, num_classes]`;
-    the signature `pixels` takes `pixels`, the same as float32 in 0..1, and gives the same.
+    the signature `pixels` takes `pixels`, the same as float32 in 0..1, and gives the same; the
+    signature `photograph` takes `photograph`, a scalar string, the bytes of one JPEG or PNG of
+    any size, which it resizes as evaluation does, but does not turn upright, and gives the same
+    with B = 1.
     Beside it are `class_names.txt`, a line for each class, `class_names.json`, a list of them,
-    and `student.json`, the card, with the checksums of all other files.
+    `README.md`, for people, and `student.json`, the card, with the checksums of all other files.
 
     Args:
       student: a built keras.Model of normalised images.
@@ -81,18 +92,57 @@ def export_student(
     Raises:
       FileExistsError: when the path exists and is no exported student.
     """
+    logits = answering.of_student(student, card.normalization)
+    return export_function(logits, path, card=with_cost(card, student))
+
+
+def export_function(
+    logits: answering.Logits,
+    path: str | os.PathLike,
+    *,
+    card: cards.Card,
+    check: Callable[[pathlib.Path], cards.Card] | None = None,
+) -> pathlib.Path:
+    """Writes a function of pixels as `export_student` writes a student.
+
+    Args:
+      logits: see `serving.answering`.
+      path, card: as there.
+      check: is given the SavedModel's path before it has its final name, and returns the card
+        to write; what it raises leaves nothing written.
+    """
     path = pathlib.Path(path)
     if not exported.holds_model(path) and path.exists():
         raise FileExistsError(
             f"expected a new folder, or an exported student to replace, at {path}; got something "
             "else, which is kept: choose another folder"
         )
-    served = _ServedStudent(student, card.image_shape, card.normalization)
-    signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
+    served = _ServedStudent(logits, card.image_shape, card.scaled_to)
+    signatures = {
+        "serving_default": served.serve,
+        "pixels": served.serve_pixels,
+        "photograph": served.serve_photograph,
+    }
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures=signatures)
+        card = check(partial) if check else card
+        card = _with(card, photograph=photographs.EXPLAINED)
+        files.write_text(partial / "README.md", readme.of_saved_model(card.facts))
         cards.write(card, partial)
     return path
+
+
+def with_cost(card: cards.Card, student: keras.Model) -> cards.Card:
+    """The card with the student's `parameters` and, where they can be counted, `multiply_adds`."""
+    more = {"parameters": students.parameter_count(student)}
+    # A layer of the user's may be of a kind that is not counted, or the model no functional one.
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        more["multiply_adds"] = cost.multiply_adds(student)
+    return _with(card, **more)
+
+
+def _with(card, **more):
+    return dataclasses.replace(card, more={**card.more, **more})
 
 
 def load_student(
@@ -146,11 +196,21 @@ def _kind_of(path: pathlib.Path) -> str:
     return "a file" if path.exists() else "not there"
 
 
-def save_keras(student: keras.Model, path: str | os.PathLike) -> str | os.PathLike:
+def save_keras(
+    student: keras.Model,
+    path: str | os.PathLike,
+    check: Callable[[pathlib.Path], Any] | None = None,
+) -> str | os.PathLike:
     """Writes a `.keras` file of the student, which takes normalised images.
 
     The file has float32 and Keras's own layers, whatever the student was trained with, so that
     it loads where `kdcl_tf` is not installed.
+
+    Args:
+      student: a built keras.Model.
+      path: of the file.
+      check: is given the file before it has its final name; what it raises leaves nothing
+        written.
 
     Raises:
       ValueError: when Keras cannot build the student again from its configuration.
@@ -158,11 +218,23 @@ def save_keras(student: keras.Model, path: str | os.PathLike) -> str | os.PathLi
     stock = normalization.with_stock_normalization(precision.in_float32(student))
     with files.replaced_file(path) as partial:
         keras.saving.save_model(stock, partial)
+        if check:
+            check(partial)
     return path
 
 
-def save_weights(student: keras.Model, path: str | os.PathLike) -> str | os.PathLike:
-    """Writes a `.weights.h5` file, to load into a student that is built by the same name."""
+def save_weights(
+    student: keras.Model,
+    path: str | os.PathLike,
+    check: Callable[[pathlib.Path], Any] | None = None,
+) -> str | os.PathLike:
+    """Writes a `.weights.h5` file, to load into a student that is built by the same name.
+
+    Args:
+      student, path, check: as in `save_keras`.
+    """
     with files.replaced_file(path) as partial:
         student.save_weights(partial)
+        if check:
+            check(partial)
     return path

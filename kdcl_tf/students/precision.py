@@ -6,7 +6,7 @@ import contextlib
 
 import keras
 
-__all__ = ["in_float32", "is_float32"]
+__all__ = ["copy_in_float32", "in_float32", "is_float32"]
 
 _OTHER_FLOATS = {"bfloat16", "float16", "float64"}
 # A quantized policy is not among them: its layers have other variables.
@@ -34,8 +34,11 @@ def in_float32(model: keras.Model) -> keras.Model:
       ValueError: for a model that is not float32 and that Keras cannot build again from its
         configuration, in one line.
     """
-    if is_float32(model):
-        return model
+    return model if is_float32(model) else copy_in_float32(model)
+
+
+def copy_in_float32(model: keras.Model) -> keras.Model:
+    """`in_float32`, which is always a model with weights of its own."""
     copies = _Copies()
     try:
         with _default_policy("float32"):

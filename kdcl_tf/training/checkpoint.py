@@ -145,6 +145,7 @@ class SavedCheckpoint:
     Attributes:
       card: as given to `Checkpoints`.
       identity: the facts of the run's `Identity`.
+      epoch: how many epochs the run had completed.
 
     Raises:
       ValueError: when there is none, or all are damaged, or it has another format.
@@ -157,6 +158,7 @@ class SavedCheckpoint:
             raise ValueError(f"{folder.parent} has no checkpoint yet")
         self._folder, facts = found
         self.card, self.identity = facts["card"], facts["identity"]
+        self.epoch = facts["progress"]["epoch"]
 
     def assign(self, variables: Sequence, positions: Sequence[int]) -> None:
         """Gives variables their saved values.

@@ -13,8 +13,10 @@ from kdcl_tf.training import settings as training_settings
 from kdcl_tf.training.settings import TrainingSettings
 
 
-def define_optimisation_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> None:
-    """Defines how long and how fast to train."""
+def define_optimisation_flags(
+    fv: flags.FlagValues, defaults: TrainingSettings, when: str = "those of the recipe"
+) -> None:
+    """Defines how long and how fast to train; `when` says where the milestones are by default."""
     for name, text in (
         ("epochs", "How many times all training images are shown."),
         ("batch_size", "Images per step, over all devices."),
@@ -29,12 +31,13 @@ def define_optimisation_flags(fv: flags.FlagValues, defaults: TrainingSettings) 
     ):
         flags.DEFINE_float(name, getattr(defaults, name), text, flag_values=fv)
     flags.DEFINE_enum(
-        "schedule", defaults.schedule, training_settings.SCHEDULES, "How the learning rate changes after the warm-up.", fv
+        "schedule", defaults.schedule, training_settings.SCHEDULES, "How the learning rate changes after the warm-up. step: it is divided by 10 after each of --milestones. cosine: it falls to 0 along half a wave. constant: it stays.", fv
     )
+    milestones = type(defaults).milestones
     flags.DEFINE_list(
         "milestones",
-        [str(each) for each in defaults.milestones],
-        "Epochs after which --schedule=step divides the rate by 10.",
+        milestones and [str(each) for each in milestones],
+        "Epochs after which --schedule=step divides the rate by 10; by default " + when + ".",
         fv,
     )
     flags.DEFINE_integer(
@@ -45,13 +48,20 @@ def define_optimisation_flags(fv: flags.FlagValues, defaults: TrainingSettings) 
     )
 
 
-def define_image_flags(fv: flags.FlagValues, defaults: TrainingSettings | ImageRules) -> None:
-    """Defines which image files are read, and whether they are turned upright."""
+def define_image_flags(
+    fv: flags.FlagValues, defaults: TrainingSettings | ImageRules, exception: str = ""
+) -> None:
+    """Defines which image files are read, and whether they are turned upright.
+
+    Args:
+      fv: `FlagValues`.
+      defaults: has the fields of `ImageRules`.
+      exception: which photographs are not turned, after a comma; or "".
+    """
     flags.DEFINE_bool(
         "apply_exif_orientation",
         defaults.apply_exif_orientation,
-        "Turn photographs upright, as their EXIF orientation says; in detection only those whose "
-        "annotations were made on the upright image.",
+        f"Turn photographs upright, as their EXIF orientation says{exception}.",
         fv,
     )
     for name, text in (
@@ -77,14 +87,16 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
         "precision",
         defaults.precision,
         training_settings.PRECISIONS,
-        "Precision of activations; variables stay float32.",
+        "Precision of what students compute; their weights stay float32. float32: single precision. "
+        "bfloat16: half of it, faster where the hardware has it.",
         fv,
     )
     flags.DEFINE_string(
         "strategy",
         defaults.strategy,
-        "one: one device. mirrored: all devices of this machine. multi_worker: the machines of "
-        "TF_CONFIG or of a SLURM step. A run may continue with another strategy.",
+        "What a run computes on; it may continue with another strategy. one: one device. mirrored: "
+        "all devices of this machine. multi_worker: the machines of TF_CONFIG or of a SLURM step. "
+        "tpu: the TPU of kdcl-train's --tpu.",
         fv,
     )
     flags.DEFINE_bool(
@@ -127,7 +139,9 @@ def fields_of(kind: type[TrainingSettings], flag_values: flags.FlagValues) -> di
       ValueError: for milestones that are not whole numbers.
     """
     fields = {field.name: flag_values[field.name].value for field in dataclasses.fields(kind)}
-    milestones = fields["milestones"] or []
+    milestones = fields["milestones"]
+    if milestones is None:
+        return fields
     if not all(each.strip().isdigit() for each in milestones):
         raise ValueError(
             f"expected --milestones of whole numbers of epochs; got {','.join(milestones)}"

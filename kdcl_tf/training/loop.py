@@ -18,7 +18,7 @@ from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.training import schedules
+from kdcl_tf.training import progress, schedules
 from kdcl_tf.training.checkpoint import Checkpoints
 from kdcl_tf.training.interruption import SIGNALS, Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
@@ -70,6 +70,8 @@ class Loop:
         self._replicas = Replicas(strategy, task.model)
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
+        # Seconds that the first step of this process took.
+        self._first_step = 0.0
         # The variables of the newest checkpoint, metrics of a begun epoch included.
         restored = self._restore()
         self._progress = restored or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
@@ -101,14 +103,27 @@ class Loop:
             self._writer = tf.summary.create_file_writer(str(folder))
         try:
             with self._interruption:
+                is_told = False
                 for epoch in range(begun, self._settings.epochs):
+                    began, left = time.monotonic(), self._settings.epochs - epoch - 1
                     self._run_epoch(epoch, step, seconds)
+                    if left and step == 0 and not is_told:
+                        took = self._usual_time(time.monotonic() - began)
+                        self._bar.say(progress.ending(took, left))
+                        is_told = True
                     step, seconds = 0, 0.0
         finally:
             self._bar.close()
             self._writer.close()
         # No worker leaves while another still needs all of them.
         self._workers.total([0])
+
+    def _usual_time(self, seconds):
+        """What an epoch takes, from the first, whose first step also made the graph."""
+        others = self._steps_per_epoch - 1
+        if not others:
+            return seconds
+        return (seconds - self._first_step) * self._steps_per_epoch / others
 
     def _restore(self):
         """Restores the chief's newest checkpoint in all workers, whose folders may differ."""
@@ -163,6 +178,8 @@ class Loop:
             # An evaluation that fails, at a damaged image say, must not cost the epoch.
             self._save(epoch, self._steps_per_epoch, watch.seconds)
             record.update(self._task.evaluate(self._replicas))
+            if self._task.kept:
+                self._task.kept.offer(record)
         record.update(self._task.problems())
         # Once more, for the metrics: JSON cannot express infinity.
         self._check_variables(epoch, self._steps_per_epoch)
@@ -181,8 +198,9 @@ class Loop:
         for step, batch in enumerate(batches, start=first_step + 1):
             if self._task.is_passed_over(batch):
                 continue
-            trained = True
+            trained, started = True, time.perf_counter()
             totals, requests = (each.numpy() for each in train(batch, self._requests()))
+            self._first_step = self._first_step or time.perf_counter() - started
             if self._workers.count == 1:
                 # With no other worker to agree with, a signal that came during the step counts.
                 requests = self._requests()
@@ -242,8 +260,8 @@ class Loop:
     def _save(self, epoch, step, seconds):
         if self._workers.is_chief:
             self._workdir.check_present()
-        progress = {"epoch": epoch, "step": step, "seconds": seconds, "log": self.log}
-        self._checkpoints.save(epoch * self._steps_per_epoch + step, progress)
+        reached = {"epoch": epoch, "step": step, "seconds": seconds, "log": self.log}
+        self._checkpoints.save(epoch * self._steps_per_epoch + step, reached)
         self._saved_at = time.monotonic()
 
     def _stop_if_asked(self, epoch, step, requests):

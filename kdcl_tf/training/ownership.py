@@ -42,6 +42,8 @@ _TRACES = (
     "detector",
     "tensorboard",
     "held_out.txt",
+    "test_images.txt",
+    "validation_images.txt",
     "bad_images.txt",
 )
 
@@ -87,12 +89,19 @@ def check_apart(path: pathlib.Path, settings: TrainingSettings) -> None:
     """Refuses a workdir among the images, of which what a run writes would become one.
 
     Raises:
-      ValueError: when it is inside a split of the data set.
+      ValueError: when it is inside a split of the data set, or would be one of its classes.
     """
     place = settings.places().get("dataset", "").partition(":")[2]
     if not place or not os.path.isdir(place):
         return
     inside = os.path.relpath(os.path.realpath(path), place).split(os.sep)
+    # Where the folders in it are classes, any folder of a run would be one.
+    is_split = os.path.isdir(os.path.join(place, "train"))
+    if getattr(settings, "test_share", 0) and not is_split and inside[0] != os.pardir:
+        raise ValueError(
+            f"expected --workdir to be outside the data set's folder {place}, where it would be a"
+            f" class; got {path}: pass another"
+        )
     if inside[0] in _SPLITS:
         raise ValueError(
             f"expected --workdir to be outside the data set's {inside[0]}/; got {path}: pass another"

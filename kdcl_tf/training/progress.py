@@ -55,6 +55,36 @@ class Progress:
         self._bar.close()
 
 
+def ending(seconds: float, epochs: int, now: float | None = None) -> str:
+    """When a run will end, in words: an estimate from the time that one epoch took.
+
+    Args:
+      seconds: that an epoch takes.
+      epochs: that are left.
+      now: seconds since 1970; by default the current time.
+    """
+    now = time.time() if now is None else now
+    left = seconds * epochs
+    end, today = time.localtime(now + left), time.localtime(now)
+    form = "%H:%M" if end[:3] == today[:3] else "%Y-%m-%d %H:%M"
+    return (
+        f"an epoch takes {duration(seconds)}: this run will end at about "
+        f"{time.strftime(form, end)}, in {duration(left)}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units: 3.4 s, 2 min 5 s, 3 h 20 min, 2 d 4 h."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"
+
+
 class _Lines:
     """A file for tqdm that turns each refresh of the bar into a line on stderr."""
 

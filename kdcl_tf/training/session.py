@@ -65,7 +65,7 @@ class Session:
         _check_sizes(task, strategy)
         with strategy.scope():
             task.build(strategy)
-        variables = all_variables(task.model)
+        variables = [*all_variables(task.model), *(task.kept.variables if task.kept else [])]
         if self.workers.is_chief and not workdir.complete_result:
             _check_room(workdir.path, variables)
         checkpoints = Checkpoints(
@@ -94,10 +94,14 @@ class Session:
         if self.workers.is_chief:
             self.workdir.record(self.task.settings)
             self.task.announce(self.workdir)
+            for line in [*self.task.settings.remarks(), *self.task.plan()]:
+                print(line, flush=True)
         with bad_images.told_in_one_line():
             if self.workers.is_chief and not self.loop.log:
                 self.task.check_images()
             self.loop.run()
+        if self.task.kept:
+            self.task.kept.restore()
         if not self.workers.is_chief:
             return None
         self.workdir.check_present()
@@ -107,11 +111,15 @@ class Session:
         return result
 
     def _result(self) -> dict[str, Any]:
-        """The last epoch's numbers: never the best, which would be chosen on the test set."""
+        """The exported epoch's numbers: the last, or one that a validation set has chosen.
+
+        Never the best on the test set.
+        """
         log = self.loop.log
-        last = log[-1]
+        last, exported = log[-1], self.task.exported(log)
         return {
-            **self.task.finish(self.workdir, last),
+            **self.task.finish(self.workdir, exported),
+            "exported_epoch": exported["epoch"],
             "parameters": students.parameter_count(self.task.model),
             "epochs": last["epoch"],
             "steps": last["step"],

@@ -63,6 +63,16 @@ class TrainingSettings:
             if field.default is not None
         }
 
+    def remarks(self) -> list[str]:
+        """Lines on settings that have no effect, and probably were to have one."""
+        late = [each for each in self.milestones if each >= self.epochs]
+        if self.schedule != "step" or not late:
+            return []
+        return [
+            f"--milestones={','.join(map(str, self.milestones))}: the learning rate does not drop "
+            f"after epoch {', '.join(map(str, late))}, as the run ends after epoch {self.epochs}"
+        ]
+
     def warmup_steps_of(self, steps_per_epoch: int) -> int:
         """Steps over which the learning rate rises."""
         raise TypeError(f"{type(self).__name__} must override warmup_steps_of")
@@ -122,8 +132,20 @@ class TrainingSettings:
         """
         for field in dataclasses.fields(self):
             kind = float if field.name in floats else type(field.default)
+            kind = tuple if field.name == "milestones" else kind
             if kind in (float, tuple):
                 object.__setattr__(self, field.name, kind(getattr(self, field.name)))
+
+
+def milestones_at(epochs: int, *shares: tuple[int, int]) -> tuple[int, ...]:
+    """The epochs after which the rate drops, in a run of any length.
+
+    Args:
+      epochs: of the run.
+      *shares: fractions of it, `(numerator, denominator)`; what is not a whole number is cut.
+    """
+    places = {epochs * numerator // denominator for numerator, denominator in shares}
+    return tuple(sorted(each for each in places if 1 <= each < epochs))
 
 
 def is_moved(name: str, before: str | None, now: str | None) -> bool:

@@ -31,6 +31,8 @@ class Task:
         first is the loss; all must stay finite.
       strategy: `tf.distribute.Strategy` that it was built under.
       identity: `Identity` of the run, which a session sets when the data is loaded.
+      kept: `keeping.Kept` of the best epoch, which `build` makes where that one is exported;
+        None where the last epoch is.
     """
 
     # Parts that each replica runs a step's images in.
@@ -39,6 +41,7 @@ class Task:
     def __init__(self, settings: TrainingSettings):
         self.settings = settings
         self.dataset = self.views = self.model = self.strategy = self.identity = None
+        self.kept = None
 
     def load(self) -> None:
         """Loads `dataset`.
@@ -117,6 +120,22 @@ class Task:
 
     # The session's questions.
 
+    def plan(self) -> list[str]:
+        """What the run is going to do, in lines for a person."""
+        settings = self.settings
+        sets = {"training": self.images, **self.evaluated()}
+        images = ", ".join(f"{count:,} {name}" for name, count in sets.items() if count)
+        steps = self.steps_per_epoch(settings.batch_size)
+        return [
+            f"plan: {images} images; {_counted(steps, 'step')} of {settings.batch_size:,} images an "
+            f"epoch, {_counted(settings.epochs, 'epoch')}"
+        ]
+
+    def exported(self, log: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """The record of the epoch that is exported: the kept one's, or the last."""
+        epoch = self.kept.epoch if self.kept else 0
+        return next((each for each in log if each["epoch"] == epoch), log[-1])
+
     def announce(self, workdir: Workdir) -> None:
         """Tells a person what is special about this run, and lists images in the workdir."""
 
@@ -133,10 +152,14 @@ class Task:
         `exports` in it lists the folders of all SavedModels, relative to the workdir.
 
         Args:
-          last: the log's last record.
+          last: the record of the epoch that is exported, see `exported`.
         """
         raise TypeError(f"{type(self).__name__} must override finish")
 
     def draw(self, workdir: Workdir) -> None:
         """Draws the log."""
         raise TypeError(f"{type(self).__name__} must override draw")
+
+
+def _counted(number, noun):
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

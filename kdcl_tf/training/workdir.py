@@ -5,6 +5,8 @@ log.jsonl           one JSON object an epoch, which every checkpoint has, too
 checkpoints/        what a restart continues from
 tensorboard/        the same numbers for TensorBoard
 held_out.txt        of images in files: those held out, file and class
+test_images.txt     those that --test_share chose
+validation_images.txt  those that --validation_share chose
 bad_images.txt      those that could not be decoded, if any
 result.json         the last epoch's numbers, when the run is complete
 accuracy.png        accuracy of each student by epoch

@@ -20,6 +20,7 @@ _UNUSUAL = {
     "distillation_weight": 0.1,
     "invariant": False,
     "dataset": "folder:my photos/of=2020",
+    "test_share": 0.25,
     "image_size": 24,
     "cutout": True,
     "cutout_size": 4,
@@ -48,6 +49,10 @@ _ON_DISK = {
     "distortion": "resized_crop",
     "storage": "disk",
     "skip_bad_images": True,
+    "validation_share": 0.1,
+    "class_weights": "balanced",
+    "keep": "best",
+    "keep_by": "wrn_10_2",
     "apply_exif_orientation": False,
     "max_image_megabytes": 12.5,
     "max_image_megapixels": 1e3,
@@ -99,6 +104,19 @@ class FlagsTest(parameterized.TestCase):
             with self.assertRaisesRegex(ValueError, r"--general_error=vector \(now target\);"):
                 workdir.check(other)
 
+    def test_a_run_from_before_shares_and_kept_epochs_had_none(self):
+        settings = Settings(epochs=9, milestones=(3,))
+        workdir = Workdir(self.create_tempdir().full_path)
+        workdir.record(settings)
+        newer = ("test_share", "validation_share", "class_weights", "keep", "keep_by")
+        lines = (workdir.path / "flags.txt").read_text().splitlines(keepends=True)
+        older = [line for line in lines if line[2:].partition("=")[0] not in newer]
+        self.assertLen(older, len(lines) - len(newer))
+        (workdir.path / "flags.txt").write_text("".join(older))
+        workdir.check(settings)
+        with self.assertRaisesRegex(ValueError, r"--class_weights=none \(now balanced\);"):
+            workdir.check(dataclasses.replace(settings, class_weights="balanced"))
+
     def test_the_unusual_settings_are_all_unlike_the_defaults(self):
         for field in dataclasses.fields(Settings):
             unusual = {**_GENERAL, **_BRANCHED, **_ON_DISK, **_UNUSUAL}[field.name]
@@ -110,6 +128,12 @@ class FlagsTest(parameterized.TestCase):
         self.assertEqual(settings.students, ("resnet8", "wrn_10_1"))
         self.assertEqual(settings.milestones, (3, 5))
         self.assertEqual(settings.as_flags()["learning_rate"], "1.0")
+
+    def test_milestones_that_are_not_given_are_those_of_the_epochs(self):
+        settings = classification_flags.settings_from_flags(_parsed("--epochs=12"))
+        self.assertEqual(settings.milestones, (6, 9))
+        settings = classification_flags.settings_from_flags(_parsed("--epochs=12", "--milestones="))
+        self.assertEqual(settings.milestones, ())
 
     def test_flagfiles_may_include_others_and_be_overruled(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

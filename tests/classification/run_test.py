@@ -189,6 +189,19 @@ class _StoppingWorkdir(Workdir):
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+class _Stopping(Workdir):
+    """A workdir whose run is stopped after an epoch, counted from 1."""
+
+    def __init__(self, path, after):
+        super().__init__(path)
+        self._after = after
+
+    def log_epoch(self, record):
+        super().log_epoch(record)
+        if record["epoch"] == self._after:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 class MirroredTest(tf.test.TestCase):
     def test_two_devices_train_stop_and_go_on(self):
         folder = pathlib.Path(self.create_tempdir().full_path) / "run"
@@ -210,6 +223,53 @@ class MirroredTest(tf.test.TestCase):
         """The metrics hold the last evaluation."""
         count = session.task.model.cohort_metrics.ensemble.count
         self.assertEqual(float(tf.convert_to_tensor(count.value)), len(session.task.dataset.test))
+
+
+class KeptTest(tf.test.TestCase):
+    """A run whose best epoch is not its last, and that was stopped after it."""
+
+    def test_it_ends_as_if_it_had_not_been_stopped(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        # A rate at which later epochs are worse.
+        settings = _settings(
+            ensemble="min_logit", holdout_per_class=0, train_per_class=6, validation_share=0.1,
+            epochs=5, learning_rate=0.4, students=("resnet8",), keep="best",
+        )  # fmt: skip
+        whole = _session(settings, Workdir(folder / "whole"))
+        result = whole.train()
+        log = whole.workdir.log
+        accuracies = [record["validation_resnet8_accuracy"] for record in log]
+        best = int(np.argmax(accuracies))
+        self.assertLess(best, 4, accuracies)
+        self.assertEqual((result["exported_epoch"], result["epochs"]), (best + 1, 5))
+        with self.assertRaises(Interrupted):
+            _session(settings, _Stopping(folder / "run", after=best + 2)).train()
+        again = _session(settings, Workdir(folder / "run"))
+        resumed = again.train()
+        self.assertEqual(resumed["exported_epoch"], best + 1)
+        for name, student in resumed["students"].items():
+            self.assertEqual(student["accuracy"], log[best][f"test_{name}_accuracy"])
+            for one, other in zip(
+                again.task.model.students[name].variables, whole.task.model.students[name].variables
+            ):
+                self.assertAllEqual(one.numpy(), other.numpy())
+            accuracy = _accuracy(folder / "run" / student["saved_model"], again.task.dataset.test)
+            self.assertAllClose(accuracy, student["accuracy"])
+            accuracy = _accuracy(folder / "run" / student["saved_model"], again.task.dataset.validation)
+            self.assertAllClose(accuracy, log[best][f"validation_{name}_accuracy"])
+
+    def test_a_folder_without_a_validation_set_is_refused(self):
+        photos = pathlib.Path(self.create_tempdir().full_path)
+        for split in ("train", "test"):
+            for name in ("a", "b"):
+                (photos / split / name).mkdir(parents=True)
+                (photos / split / name / "1.png").write_bytes(tf.io.encode_png(np.zeros([8, 8, 3], np.uint8)).numpy())
+        settings = _settings(
+            dataset=f"folder:{photos}", ensemble="naive", keep="best", keep_by="resnet8", batch_size=2,
+            train_per_class=0, holdout_per_class=0,
+        )  # fmt: skip
+        with self.assertRaisesRegex(ValueError, "on a validation set; got none in .* or put val/ beside test/"):
+            _session(settings, Workdir(photos / "run"))
 
 
 class PlacementTest(tf.test.TestCase):

@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.classification.task."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -40,6 +42,30 @@ class ClassificationTest(tf.test.TestCase):
         self.assertEqual(task.steps_per_epoch(16), 3)
         sizes = [len(labels) for _, labels in task.epoch(0, 16, 1, data.Share())]
         self.assertEqual(sizes, [16, 8])
+
+    def test_images_weigh_by_the_size_of_their_class(self):
+        settings = Settings(**{**vars(_SETTINGS), "class_weights": "balanced"})
+        task = self.task(settings)
+        train = self.dataset.train
+        # Of the 40 images, those of the digits 5 and above are taken to be of one class.
+        task.dataset = dataclasses.replace(
+            self.dataset, train=dataclasses.replace(train, labels=np.minimum(train.labels, 5))
+        )
+        task.views = data.create_views(task.dataset, settings.student_names, 0)
+        for _, labels, weights in task.epoch(0, 16, 0, data.Share()):
+            expected = np.where(labels < 5, 40 / (6 * 4), 40 / (6 * 20))
+            self.assertAllClose(weights, expected)
+            self.assertFalse(task.is_passed_over((None, labels, weights)))
+
+    def test_the_plan_names_images_steps_and_students(self):
+        self.assertEqual(
+            self.task().plan(),
+            [
+                "plan: 40 training, 360 test, 10 held-out images; 3 steps of 16 images an epoch, 100 epochs",
+                "student resnet8: 78,042 parameters, 781,952 multiply-adds per image",
+                "student wrn_10_1: 77,850 parameters, 781,952 multiply-adds per image",
+            ],
+        )
 
     def test_the_student_with_a_bad_cross_entropy_is_named(self):
         nan = float("nan")

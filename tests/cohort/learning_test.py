@@ -135,6 +135,29 @@ class CompanionTest(CohortTestCase):
             cohort.compile("sgd", devices=dict.fromkeys("za", "CPU:0"))
 
 
+class ByClassTest(CohortTestCase):
+    def test_images_and_hits_are_counted_by_class_and_in_the_metrics(self):
+        images, labels = make_data()
+        cohort, plain = compiled(), compiled()
+        counts = cohort.test_by_class((images, labels)).numpy()
+        plain.test_step((images, labels))
+        for found, expected in zip(cohort.metrics, plain.metrics):
+            self.assertAllEqual(found.result(), expected.result())
+        self.assertAllEqual(counts[0], np.bincount(labels, minlength=6))
+        for row, student in zip(counts[1:], cohort.students.values()):
+            hits = np.argmax(student(images), axis=-1) == labels
+            self.assertAllEqual(row, np.bincount(labels[hits], minlength=6))
+
+    def test_soft_labels_count_as_their_likeliest_class(self):
+        images, labels = make_data()
+        soft = np.eye(6, dtype=np.float32)[labels] * 0.9 + 0.1 / 6
+        cohort = compiled()
+        self.assertAllEqual(cohort.test_by_class((images, soft)), cohort.test_by_class((images, labels)))
+
+    def test_companions_are_not_counted(self):
+        self.assertEqual(_tutored().test_by_class(make_data()).shape, [3, 6])
+
+
 class GradientTest(CohortTestCase):
     def test_a_quarter_of_the_gradient_is_a_quarter_of_the_rate(self):
         slowed = compiled(Slowed, optimizer=keras.optimizers.SGD(_RATE))

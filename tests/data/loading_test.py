@@ -64,6 +64,26 @@ class LoadTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLen(dataset.notes, 1)
         self.assertStartsWith(dataset.notes[0], "read 1,437 training images and 360 test images of 10")
 
+    def test_a_validation_share_is_neither_trained_on_nor_tested_on(self):
+        whole = data.load("digits", image_size=8)
+        parts = data.load("digits", image_size=8, validation_share=0.1, holdout_per_class=5)
+        splits = (parts.train, parts.validation, parts.held_out, parts.test)
+        contents = [{image.tobytes() for image in split.images} for split in splits]
+        for number, one in enumerate(contents[:3]):
+            for other in contents[number + 1 : 3]:
+                self.assertEmpty(one & other)
+        self.assertEqual(sum(map(len, splits)), len(whole.train) + len(whole.test))
+        self.assertBetween(len(parts.validation), 140, 148)
+        self.assertAllEqual(parts.test.images, whole.test.images)
+        self.assertEqual(parts.digest()["validation"]["images"], len(parts.validation))
+        self.assertNotIn("validation", whole.digest())
+        self.assertIn(f"{len(parts.validation)} validation images and 360", parts.notes[0])
+
+    def test_without_training_images_the_test_set_is_the_same(self):
+        whole, alone = (data.load("digits", image_size=8, needs_train=each) for each in (True, False))
+        self.assertEmpty(alone.train.labels)
+        self.assertEqual(alone.digest()["test"], whole.digest()["test"])
+
     def test_views_are_reached_through_the_package(self):
         self.assertEqual(data.Views.__name__, "Views")
         self.assertEqual(data.EncodedViews.__name__, "EncodedViews")
@@ -87,6 +107,67 @@ def _contents(bad=()):
                 content = image_files.encode(pixels, kind)
                 contents[path] = content[: len(content) // 2] if path in bad else content
     return contents
+
+
+class SplitFolderTest(tf.test.TestCase):
+    """A folder of the folders of its classes."""
+
+    def _folder(self, *more):
+        folder = pathlib.Path(self.create_tempdir().full_path) / "photos"
+        contents = {
+            f"{name}/{n}.png": image_files.encode(image_files.photo(10 * n + len(name)), "PNG")
+            for name in ("cat", "horse")
+            for n in range(10)
+        }
+        image_files.write(folder, {**contents, **dict.fromkeys(more, contents["cat/3.png"])})
+        return folder
+
+    def _names(self, split):
+        return [line.split("\t")[0] for line in split.listing().splitlines()]
+
+    def test_it_is_split_alike_wherever_it_lies_and_wherever_images_are_kept(self):
+        one, other = self._folder(), self._folder()
+        shares = {"test_share": 0.3, "validation_share": 0.3, "image_size": 8}
+        first = data.load(f"folder:{one}", **shares)
+        for options in ({"storage": "disk"}, {"distortion": "resized_crop"}, {"train_per_class": 2}):
+            second = data.load(f"folder:{other}", **shares, **options)
+            for split in ("test", "validation"):
+                names = self._names(getattr(first, split))
+                self.assertEqual(names, self._names(getattr(second, split)))
+        self.assertEqual([len(each) for each in (first.train, first.validation, first.test)], [10, 4, 6])
+        self.assertIn("test_share=0.3 of the images of each class, 6 of 20, are the test set", first.told)
+
+    def test_copies_lie_on_one_side(self):
+        more = ("cat/copy.png", "horse/copy.png")
+        folder = self._folder(*more)
+        for share in (0.1, 0.9):
+            dataset = data.load(f"folder:{folder}", test_share=share, image_size=8)
+            names = set(self._names(dataset.test))
+            self.assertIn(len(names & {"cat/3.png", *more}), (0, 3))
+            self.assertIn("1 image is in more than one class", dataset.told)
+
+    def test_a_validation_folder_beside_test_is_a_split_and_alone_is_the_test_set(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        photos = self._folder()
+        for split in ("train", "test", "valid"):
+            (folder / split).symlink_to(photos)
+        dataset = data.load(f"folder:{folder}", image_size=8)
+        self.assertLen(dataset.validation, 20)
+        with self.assertRaisesRegex(ValueError, "validation_share=0.1: expected a data set without a val"):
+            data.load(f"folder:{folder}", image_size=8, validation_share=0.1)
+        (folder / "test").unlink()
+        dataset = data.load(f"folder:{folder}", image_size=8)
+        self.assertIsNone(dataset.validation)
+        self.assertLen(dataset.test, 20)
+        self.assertIn("the test images are those of valid/", dataset.notes[0])
+
+    def test_a_test_set_alone_can_be_evaluated(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        (folder / "test").symlink_to(self._folder())
+        for name in (folder, folder / "test"):
+            dataset = data.load(f"folder:{name}", image_size=8, needs_train=False)
+            self.assertEqual((len(dataset.train), len(dataset.test)), (0, 20))
+            self.assertEqual(dataset.class_names, ("cat", "horse"))
 
 
 class StorageTest(parameterized.TestCase, tf.test.TestCase):

@@ -6,6 +6,10 @@ from kdcl_tf.detection.settings import DetectionSettings
 
 
 class DetectionSettingsTest(parameterized.TestCase):
+    def test_milestones_that_are_not_given_are_at_the_recipes_shares_of_the_epochs(self):
+        self.assertEqual(DetectionSettings(epochs=7).milestones, (4, 6))
+        self.assertEqual(DetectionSettings(epochs=7, milestones=(2,)).milestones, (2,))
+
     def test_the_defaults_are_the_papers(self):
         settings = DetectionSettings()
         self.assertEqual((settings.epochs, settings.milestones), (14, (9, 12)))

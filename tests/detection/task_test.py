@@ -39,6 +39,13 @@ class DetectionTest(tf.test.TestCase):
         (batch,) = self.task.epoch(0, 2, 1, stream.Share())
         self.assertEqual(batch["images"].shape[0], 1)
 
+    def test_the_plan(self):
+        images, network = self.task.plan()
+        self.assertEqual(
+            images, "plan: 3 training, 3 evaluated images; 1 step of 32 images an epoch, 14 epochs"
+        )
+        self.assertEqual(network, f"detector: {self.detector.count_params():,} parameters")
+
     def test_the_bad_loss_is_named(self):
         nan, fine = float("nan"), [0.0] * 3
         self.assertEqual(

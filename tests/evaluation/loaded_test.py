@@ -46,6 +46,18 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
             for name, value in expected.items():
                 self.assertAllClose(found[name], value, rtol=1e-4, msg=name)
 
+    def test_an_image_is_never_computed_alone(self):
+        seen = []
+
+        def predict(images):
+            seen.append(len(images))
+            return {"logits": tf.constant(images)}
+
+        for count in (1, 2, 3):
+            images = np.arange(count)[:, None]
+            self.assertAllEqual(loaded.answers(predict, images)["logits"], images)
+        self.assertEqual(seen, [2, 2, 3])
+
     def test_the_data_set_is_by_default_the_one_learned_at_its_resolution(self):
         dataset = loaded.load_dataset(_CARD)
         self.assertEqual((dataset.name, dataset.image_shape), ("digits", (8, 8, 3)))

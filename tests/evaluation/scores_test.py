@@ -61,6 +61,14 @@ class HitsTest(parameterized.TestCase):
         self.assertAlmostEqual(found["ece"], 0.1)
 
 
+class BalancedTest(absltest.TestCase):
+    def test_it_is_the_mean_over_classes_where_they_differ_in_size(self):
+        logits = np.eye(3)[[0, 0, 1, 0, 1, 0]]
+        found = scores(logits, [0, 0, 0, 0, 1, 1])
+        self.assertAlmostEqual(found["balanced_accuracy"], (3 / 4 + 1 / 2) / 2)
+        self.assertNotIn("balanced_accuracy", scores(logits, [0, 0, 1, 1, 2, 2]))
+
+
 class ExpectedCalibrationErrorTest(parameterized.TestCase):
     @parameterized.parameters(
         ([1.0, 1.0], [True, True], 0.0),

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from sklearn.utils import class_weight
 
 from kdcl_tf.objectives import losses
 
@@ -63,6 +64,22 @@ class CrossEntropyTest(tf.test.TestCase, parameterized.TestCase):
     def test_huge_logits_are_exact(self):
         logits = np.array([[1e5, -1e5, 0.0], [-1e5, 1e5, 0.0]])
         self.assertAllClose(losses.cross_entropy([0, 0], logits), [0.0, 2e5])
+
+
+class ClassWeightsTest(tf.test.TestCase):
+    def test_known_numbers(self):
+        found = losses.balanced_class_weights([0, 0, 0, 2])
+        self.assertAllClose(found, {0: 4 / (2 * 3), 2: 4 / 2})
+
+    def test_they_are_scikit_learns_and_their_mean_over_images_is_1(self):
+        labels = np.random.default_rng(0).integers(0, 40, 200) // 7
+        found = losses.balanced_class_weights(labels)
+        expected = class_weight.compute_class_weight("balanced", classes=np.unique(labels), y=labels)
+        self.assertAllClose(list(found.values()), expected)
+        self.assertAllClose(np.mean([found[label] for label in labels.tolist()]), 1.0)
+
+    def test_classes_of_one_size_weigh_1(self):
+        self.assertEqual(losses.balanced_class_weights([1, 0, 1, 0]), {0: 1.0, 1: 1.0})
 
 
 class DistillationTest(tf.test.TestCase, parameterized.TestCase):

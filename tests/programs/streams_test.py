@@ -54,6 +54,20 @@ class StreamsTest(parameterized.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "^-c: the disk is full, or its limit is reached .*\n$")
 
+    def test_what_libraries_print_is_dropped_and_ours_is_not(self):
+        program = (
+            "import os, sys, warnings; from kdcl_tf.programs import streams\n"
+            "streams.keep_open()\n"
+            "with streams.without_libraries():\n"
+            "    os.write(2, b'library\\n'); warnings.warn('library')\n"
+            "    print('ours', file=sys.stderr)\n"
+            "os.write(2, b'after\\n'); print('ours again', file=sys.stderr)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        )
+        self.assertEqual(done.stderr, "ours\nafter\nours again\n")
+
     def test_without_any_stream_the_numbers_are_kept(self):
         path = self.create_tempfile().full_path
         command = f"exec {sys.executable} -c '{_PROGRAM}' {path} <&- >&- 2>&-"

@@ -49,7 +49,7 @@ class RunnerTest(absltest.TestCase):
         workdir.write_result({"students": {}, "identity": found})
         changed = dataclasses.replace(old, arguments=_TINY)
         runs = [Run("new", 0, self.folder / "new", _TINY), changed]
-        message = r"^row, seed 0: workdir .*: --milestones= \(now 50,75\), --seed=7 \(now 0\); "
+        message = r"^row, seed 0: workdir .*: --seed=7 \(now 0\); "
         with self.assertRaisesRegex(RunFailed, message):
             Runner(runs, say=self.said.append).run()
         self.assertEmpty(self.said)

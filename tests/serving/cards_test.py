@@ -28,6 +28,7 @@ _FACTS = {
     "mean": [0.1, 0.2, 0.3],
     "deviation": [1.0, 0.9, 0.8],
     "distortion": "padded_crop",
+    "scaled_to": [8, 6],
     "class_names": ["cat", "na\u00efve dog"],
 }
 
@@ -63,7 +64,7 @@ class CardsTest(parameterized.TestCase):
             "resizing": "scaled",
             "test_accuracy": 0.5,
         }
-        self.assertEqual(card.facts, {**_FACTS, "distortion": "resized_crop", **told})
+        self.assertEqual(card.facts, {**_FACTS, "distortion": "resized_crop", "scaled_to": [9, 7], **told})
         self.assertEqual(card.num_classes, 2)
         self.assertEqual(Card.from_facts(json.loads(json.dumps(card.facts))), card)
 

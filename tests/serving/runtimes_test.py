@@ -1,182 +1,164 @@
-"""What is exported runs in the runtimes of others: session loaders, `saved_model_cli`, LiteRT."""
+"""Tests of kdcl_tf.serving.runtimes, on a model whose logits are the mean of each channel."""
 
-import functools
+import json
 import pathlib
 import subprocess
 import sys
 import tempfile
-import warnings
+from unittest import mock
 
-import keras
 import numpy as np
+import onnx
 import tensorflow as tf
-from absl.testing import parameterized
+import tf2onnx
+from absl.testing import absltest, parameterized
 
-from kdcl_tf import serving, students
 from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.files import identity
+from kdcl_tf.files.identity import DamageError
+from kdcl_tf.serving import cards, runtimes
 from kdcl_tf.serving.cards import Card
+from kdcl_tf.serving.formats import attachments
+from kdcl_tf.serving.formats.names import MissingPackageError
 
-# As TensorFlow Serving and the other languages load a SavedModel: a graph and its variables.
-_SESSION = """
+_CARD = Card("means", (4, 6, 3), ("red", "green", "blue"), Normalization((0.0,) * 3, (1.0,) * 3))
+
+# Answers of a process that imports nothing else.
+_ALONE = """
 import sys
-import numpy as np, tensorflow as tf
-for folder in sys.argv[2:]:
-    images = np.load(folder + ".npy")
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        loaded = tf.compat.v1.saved_model.load(session, ["serve"], folder)
-        found = {}
-        for name, divisor in (("serving_default", 1), ("pixels", np.float32(255.0))):
-            signature = loaded.signature_def[name]
-            (given,) = signature.inputs.values()
-            for count in (3, 1, 0):
-                fed = images[:count] if divisor == 1 else images[:count] / divisor
-                logits = session.run(signature.outputs["logits"].name, {given.name: fed})
-                found[f"{name}_{count}"] = logits
-    np.savez(folder + ".npz", **found)
+import numpy as np
+from kdcl_tf.serving import runtimes
+images = np.full([2, 4, 6, 3], 51, np.uint8)
+for path in sys.argv[1:]:
+    predict, card = runtimes.load_file(path, threads=1)
+    print(card["class_names"][0], predict(images)["logits"].astype(float).round(3).tolist())
+assert not {"tensorflow", "keras", "onnx"} & set(sys.modules)
 """
 
-# One of each family, one with a single channel, one trained in bfloat16.
-_STUDENTS = {
-    "resnet8": ("resnet8", 8, 3, None),
-    "one_channel": ("resnet8", 8, 1, None),
-    "bfloat16": ("wrn_10_1", 8, 3, "mixed_bfloat16"),
-    "wrn_10_1": ("wrn_10_1", 8, 3, None),
-    "resnet18": ("resnet18", 32, 3, None),
-    "mobilenet_v2": ("mobilenet_v2_0.5", 32, 3, None),
-    "keras": ("keras:MobileNetV3Small", 32, 3, None),
-}
+
+def _means(count):
+    @tf.function(input_signature=[tf.TensorSpec([count, 4, 6, 3], tf.uint8, name="images")])
+    def function(images):
+        logits = tf.reduce_mean(tf.cast(images, tf.float32) / 255.0, axis=[1, 2])
+        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+    return function
 
 
-# Those that are converted to int8 too, whose classes are compared: trained for longer.
-_QUANTIZED = ("resnet8", "one_channel", "bfloat16", "mobilenet_v2")
+def _images(count):
+    return np.random.default_rng(0).integers(0, 256, [count, 4, 6, 3]).astype(np.uint8)
 
 
-def _trained(name, side, channels, dtype, epochs):
-    """A student after a few steps on three easy classes, so that its numbers are those of use."""
-    keras.utils.set_random_seed(1)
-    student = students.build(name, 3, (side, side, channels), dtype=dtype)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # To trace a graph of a large network takes longer than these steps.
-    student.compile(keras.optimizers.SGD(0.02, momentum=0.9), loss, run_eagerly=True)
-    images, labels = _images(96, side, channels)
-    student.fit(images / 127.5 - 1.0, labels, batch_size=32, epochs=epochs, verbose=0)
-    return student
-
-
-def _images(count, side, channels):
-    """`(uint8 images, labels)`: the brighter half of an image tells its class."""
-    random = np.random.default_rng(0)
-    labels = random.integers(0, 3, count)
-    images = random.integers(0, 128, [count, side, side, channels])
-    images[labels == 1, : side // 2] += 127
-    images[labels == 2, :, : side // 2] += 127
-    return images.astype(np.uint8), labels
-
-
-@functools.cache
-def _loaded(path):
-    """By TensorFlow's own loader, which takes seconds for a large network."""
-    return tf.saved_model.load(str(path))
-
-
-class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
+class RuntimesTest(parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        concrete = _means(1).get_concrete_function()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+        cls.content = {".tflite": converter.convert()}
+        function = _means(None)
+        model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=17)
+        cls.content[".onnx"] = model.SerializeToString()
+        facts = json.dumps(identity.sealed(_CARD.facts))
+        onnx.helper.set_model_props(model, {attachments.CARD: facts})
+        cls.with_card = {
+            ".tflite": attachments.with_archive(
+                cls.content[".tflite"], {attachments.CARD: facts, attachments.LABELS: "red\n"}
+            ),
+            ".onnx": model.SerializeToString(),
+        }
+
+    def setUp(self):
+        super().setUp()
         folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.paths, cls.students, cls.images = {}, {}, {}
-        for name, (architecture, side, channels, dtype) in _STUDENTS.items():
-            epochs = 6 if name in _QUANTIZED else 2
-            cls.students[name] = _trained(architecture, side, channels, dtype, epochs)
-            cls.images[name], _ = _images(48, side, channels)
-            card = Card(
-                student=name,
-                image_shape=(side, side, channels),
-                class_names=("a", "b", "c"),
-                normalization=Normalization((0.5,) * channels, (0.5,) * channels),
-            )
-            path = pathlib.Path(folder.name) / name
-            cls.paths[name] = serving.export_student(cls.students[name], path, card=card)
-            np.save(f"{path}.npy", cls.images[name])
-        command = [sys.executable, "-c", _SESSION, "", *map(str, cls.paths.values())]
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
 
-    def _expected(self, name, count=None):
-        """Logits as TensorFlow's own loader gives them."""
-        serve = _loaded(self.paths[name]).signatures["serving_default"]
-        return serve(images=tf.constant(self.images[name][:count]))["logits"].numpy()
+    def _write(self, content, suffix, card=None):
+        path = self.folder / f"means{suffix}"
+        path.write_bytes(content)
+        if card:
+            cards.write(card, path)
+        return path
 
-    def _lite(self, content, images):
-        with warnings.catch_warnings():
-            # TensorFlow's interpreter tells of its successor, ai_edge_litert.
-            warnings.simplefilter("ignore")
-            interpreter = tf.lite.Interpreter(model_content=content)
-        (given,) = interpreter.get_input_details()
-        self.assertEqual(given["dtype"], np.uint8)
-        interpreter.resize_tensor_input(given["index"], images.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(given["index"], images)
-        interpreter.invoke()
-        outputs = [interpreter.get_tensor(each["index"]) for each in
-                   interpreter.get_output_details()]  # fmt: skip
-        # Logits and probabilities have one shape: only the latter sum to 1.
-        (logits,) = (each for each in outputs if not np.allclose(each.sum(axis=1), 1.0, atol=0.1))
-        return logits
+    @parameterized.product(suffix=runtimes.SUFFIXES, inside=(True, False))
+    def test_it_answers_for_any_number_of_images(self, suffix, inside):
+        if inside:
+            path = self._write(self.with_card[suffix], suffix)
+        else:
+            path = self._write(self.content[suffix], suffix, _CARD)
+        predict, card = runtimes.load_file(path)
+        self.assertEqual(card["class_names"], ["red", "green", "blue"])
+        self.assertEqual((card["num_classes"], card["image_shape"]), (3, [4, 6, 3]))
+        self.assertNoCommonElements(card, ["checksum", "checksums"])
+        for count in (0, 1, 5):
+            images = _images(count)
+            found = predict(images)
+            expected = images.mean(axis=(1, 2)).reshape(count, 3) / 255.0
+            np.testing.assert_allclose(found["logits"], expected, atol=1e-6)
+            np.testing.assert_allclose(found["probabilities"].sum(axis=1), np.ones(count), atol=1e-6)
+            self.assertEqual({each.dtype for each in found.values()}, {np.dtype(np.float32)})
 
-    @parameterized.parameters(*_STUDENTS)
-    def test_a_session_gives_what_tensorflows_loader_gives(self, name):
-        found = np.load(f"{self.paths[name]}.npz")
-        for count in (3, 1, 0):
-            for signature in ("serving_default", "pixels"):
-                logits = found[f"{signature}_{count}"]
-                self.assertEqual(logits.shape, (count, 3))
-                self.assertAllClose(logits, self._expected(name, 3)[:count], atol=1e-4, rtol=1e-4)
+    @parameterized.product(suffix=runtimes.SUFFIXES)
+    def test_what_it_would_answer_wrongly_is_refused(self, suffix):
+        predict, _ = runtimes.load_file(self._write(self.with_card[suffix], suffix))
+        for images, told in (
+            (_images(1)[0], r"got uint8 \[4, 6, 3\]: give a batch of one"),
+            (_images(2)[:, :3], r"got uint8 \[2, 3, 6, 3\]: scale them to 4 x 6 pixels"),
+            (_images(2)[..., :1], r"\[2, 4, 6, 1\]: the student takes images of 3 channels"),
+            (_images(2) / 255.0, r"got float64 \[2, 4, 6, 3\]: give grey levels"),
+        ):
+            with self.assertRaisesRegex(ValueError, rf"^expected images as uint8 \[B, 4, 6, 3\]; .*{told}"):
+                predict(images)
 
-    def test_saved_model_cli_runs_it(self):
-        output = self.create_tempdir().full_path
-        path = self.paths["one_channel"]
-        command = [
-            *(str(pathlib.Path(sys.executable).with_name("saved_model_cli")), "run"),
-            *("--dir", str(path), "--tag_set", "serve", "--signature_def", "serving_default"),
-            *("--inputs", f"images={path}.npy", "--outdir", output),
-        ]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-        found = np.load(f"{output}/logits.npy")
-        self.assertAllClose(found, self._expected("one_channel"), atol=1e-4, rtol=1e-4)
+    @parameterized.product(suffix=runtimes.SUFFIXES)
+    def test_damage_is_told(self, suffix):
+        path = self._write(self.with_card[suffix], suffix, _CARD)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        with self.assertRaisesRegex(DamageError, "is damaged: means.* is not what was written"):
+            runtimes.load_file(path)
+        cards.path_of(path).unlink()
+        path.write_bytes(b"\0" * 64)
+        with self.assertRaisesRegex(DamageError, "its runtime cannot load it"):
+            runtimes.load_file(path)
 
-    @parameterized.parameters(*_STUDENTS)
-    def test_litert_has_the_weights_and_their_answers(self, name):
-        content = tf.lite.TFLiteConverter.from_saved_model(str(self.paths[name])).convert()
-        kernels = [each for each in self.students[name].trainable_variables if each.ndim > 1]
-        # Batch norm's numbers are folded into them.
-        self.assertGreater(len(content), sum(4 * np.prod(each.shape) for each in kernels))
-        found = self._lite(content, self.images[name][:3])
-        self.assertAllClose(found, self._expected(name, 3), atol=1e-3, rtol=1e-3)
+    @parameterized.product(suffix=runtimes.SUFFIXES)
+    def test_a_card_of_another_model_is_refused(self, suffix):
+        other = Card("other", (8, 8, 3), _CARD.class_names, _CARD.normalization)
+        path = self._write(self.content[suffix], suffix, other)
+        with self.assertRaisesRegex(DamageError, "is not what its card tells of: expected .*8, 8, 3"):
+            runtimes.load_file(path)
 
-    @parameterized.parameters(*_QUANTIZED)
-    def test_litert_in_int8_agrees_on_the_classes(self, name):
-        images = self.images[name]
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(self.paths[name]))
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image[None]] for image in images)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        content = converter.convert()
-        floats = sum(4 * np.prod(each.shape) for each in self.students[name].variables)
-        self.assertLess(len(content), 0.75 * floats)
-        found = np.concatenate([self._lite(content, image[None]) for image in images])
-        agree = np.mean(found.argmax(axis=1) == self._expected(name).argmax(axis=1))
-        self.assertGreater(agree, 0.9)
+    @parameterized.product(suffix=runtimes.SUFFIXES)
+    def test_what_is_no_file_of_ours_is_refused(self, suffix):
+        path = self._write(self.content[suffix], suffix)
+        with self.assertRaisesRegex(ValueError, "without a card inside it or in means.* beside it"):
+            runtimes.load_file(path)
+        with self.assertRaisesRegex(ValueError, "got .*none.onnx, which is not there"):
+            runtimes.load_file(self.folder / "none.onnx")
+        with self.assertRaisesRegex(ValueError, "which is a folder"):
+            runtimes.load_file(self.folder)
+        for name, expected in (("a.tflite", True), ("a/b.onnx", True), ("a.keras", False)):
+            self.assertEqual(runtimes.is_file(name), expected)
 
-    def test_it_is_exported_in_float32(self):
-        function = _loaded(self.paths["bfloat16"]).signatures["serving_default"]
-        kinds = {tensor.dtype for op in function.graph.get_operations() for tensor in op.outputs}
-        self.assertNotIn(tf.bfloat16, kinds)
-        student = self.students["bfloat16"]
-        images = self.images["bfloat16"][:3]
-        mine = student(images / np.float32(127.5) - 1.0, training=False)
-        self.assertAllClose(self._expected("bfloat16", 3), mine, atol=0.3)
+    @parameterized.parameters((".tflite", "ai_edge_litert"), (".onnx", "onnxruntime"))
+    def test_a_runtime_that_is_missing_is_named(self, suffix, package):
+        path = self._write(self.with_card[suffix], suffix)
+        with mock.patch.dict(sys.modules, {package: None}):
+            with self.assertRaisesRegex(
+                MissingPackageError, rf"^expected {package}, .*: run pip install 'kdcl_tf\[export\]'$"
+            ):
+                runtimes.load_file(path)
+
+    def test_neither_tensorflow_nor_keras_is_imported(self):
+        paths = [str(self._write(self.with_card[each], each)) for each in runtimes.SUFFIXES]
+        done = subprocess.run(
+            [sys.executable, "-c", _ALONE, *paths], capture_output=True, text=True, check=False
+        )
+        self.assertEqual(done.stdout, "red [[0.2, 0.2, 0.2], [0.2, 0.2, 0.2]]\n" * 2, done.stderr)
 
 
 if __name__ == "__main__":
-    tf.test.main()
+    absltest.main()

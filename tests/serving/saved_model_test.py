@@ -15,7 +15,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, serving, students
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import cards
+from kdcl_tf.serving import cards, photographs
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision
 from tests.students.plain_layers import move_statistics
@@ -178,8 +178,12 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "mean": list(self.dataset.normalization.mean),
             "deviation": list(self.dataset.normalization.deviation),
             "distortion": "padded_crop",
+            "scaled_to": [8, 8],
             "dataset": "digits",
             "resizing": "scaled to 8 x 8 pixels, whatever its own shape",
+            "photograph": photographs.EXPLAINED,
+            "parameters": 78042,
+            "multiply_adds": 783104,
             "class_names": [str(digit) for digit in range(10)],
         }
         files = {

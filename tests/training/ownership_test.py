@@ -172,6 +172,18 @@ class OwnershipTest(parameterized.TestCase):
         ownership.check_apart(images / "runs" / "a", settings)
         ownership.check_apart(self.workdir.path, settings)
 
+    def test_a_folder_of_classes_has_no_run_in_it(self):
+        images = pathlib.Path(self.create_tempdir().full_path)
+        (images / "cat").mkdir()
+        settings = _Settings(dataset=f"folder:{images}")
+        object.__setattr__(settings, "test_share", 0.2)
+        for path in (images, images / "runs", images / "cat" / "run"):
+            with self.assertRaisesRegex(ValueError, "outside the data set's folder .* would be a class"):
+                ownership.check_apart(path, settings)
+        ownership.check_apart(self.workdir.path, settings)
+        (images / "train").mkdir()
+        ownership.check_apart(images / "runs", settings)
+
     def test_a_damaged_result_is_told_with_the_way_out(self):
         self.workdir.write_result({"identity": _identity().facts, "accuracy": 0.5})
         path = self.workdir.path / "result.json"

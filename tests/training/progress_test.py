@@ -6,7 +6,7 @@ import time
 
 from absl.testing import absltest
 
-from kdcl_tf.training.progress import Progress, Stopwatch
+from kdcl_tf.training.progress import Progress, Stopwatch, duration, ending
 
 
 class _Terminal(io.StringIO):
@@ -26,6 +26,23 @@ def _run(stderr, seconds=0.0):
         bar.advance(20, 1.25)
         bar.close()
     return stdout.getvalue(), stderr.getvalue()
+
+
+class EndingTest(absltest.TestCase):
+    def test_the_end_is_told_in_local_time(self):
+        noon = time.mktime((2026, 3, 4, 12, 0, 0, 0, 0, -1))
+        self.assertEqual(
+            ending(90, 20, noon),
+            "an epoch takes 1 min 30 s: this run will end at about 12:30, in 30 min",
+        )
+        self.assertEqual(
+            ending(3600, 30, noon),
+            "an epoch takes 1 h: this run will end at about 2026-03-05 18:00, in 1 d 6 h",
+        )
+
+    def test_durations(self):
+        expected = {0.04: "0.0 s", 9.9: "9.9 s", 9.96: "10 s", 59.6: "1 min", 3725: "1 h 2 min", 90000: "1 d 1 h"}
+        self.assertEqual({each: duration(each) for each in expected}, expected)
 
 
 class ProgressTest(absltest.TestCase):

@@ -3,7 +3,9 @@
 Whole runs are in tests/classification/run_test.py and tests/detection/run_test.py.
 """
 
+import contextlib
 import dataclasses
+import io
 import json
 import os
 import pathlib
@@ -157,6 +159,20 @@ class SessionTest(tf.test.TestCase):
         resumed.train()
         self.assertNotIn("check_images", told)
         self.assertEqual(float(resumed.task.model.w), float(whole.task.model.w))
+
+    def test_the_plan_and_milestones_that_are_not_reached_are_told(self):
+        def said(**settings):
+            stdout = io.StringIO()
+            folder = pathlib.Path(self.create_tempdir().full_path)
+            with contextlib.redirect_stdout(stdout):
+                Session(_LineTask(_Settings(**settings), []), Workdir(folder)).train()
+            return stdout.getvalue()
+
+        self.assertIn("plan: 3 training images; 2 steps of 2 images an epoch, 2 epochs\n", said())
+        self.assertNotIn("--milestones", said(milestones=(2, 5)))
+        late = "--milestones=1,2,5: the learning rate does not drop after epoch 2, 5, as the run ends after epoch 2\n"
+        self.assertIn(late, said(schedule="step", milestones=(1, 2, 5)))
+        self.assertRegex(said(), "an epoch takes .* s: this run will end at about .*:")
 
     def test_the_card_travels_in_the_checkpoint(self):
         self._session().train()

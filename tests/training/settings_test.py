@@ -121,5 +121,17 @@ class AsTextTest(parameterized.TestCase):
         self.assertEqual(training_settings.is_moved(name, before, now), moved)
 
 
+class MilestonesTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (100, (50, 75)), (10, (5, 7)), (4, (2, 3)), (3, (1, 2)), (2, (1,)), (1, ()), (0, ())
+    )
+    def test_halves_and_three_quarters(self, epochs, expected):
+        self.assertEqual(training_settings.milestones_at(epochs, (1, 2), (3, 4)), expected)
+
+    @parameterized.parameters((14, (9, 12)), (7, (4, 6)), (28, (18, 24)), (1, ()))
+    def test_the_shares_of_a_detector(self, epochs, expected):
+        self.assertEqual(training_settings.milestones_at(epochs, (9, 14), (12, 14)), expected)
+
+
 if __name__ == "__main__":
     absltest.main()

@@ -19,9 +19,9 @@ from absl import logging
 
 import kdcl_tf
 from benchmarking import partitions, step_times
-from benchmarking.cost import multiply_adds
 from benchmarking.options import Options
 from kdcl_tf.distribution import devices, traffic
+from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.settings import POLICIES
 

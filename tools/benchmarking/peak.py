@@ -5,8 +5,8 @@ import tensorflow as tf
 
 import kdcl_tf
 from benchmarking import steps, timing
-from benchmarking.cost import multiply_adds
 from benchmarking.options import Options
+from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training.settings import POLICIES
 
 _SIZE = 2048

@@ -9,6 +9,10 @@ import importlib
 from typing import Any, NamedTuple
 
 
+# Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
+CENTRAL = 256 / 224
+
+
 class Entry(NamedTuple):
     """A distortion in the registry.
 
@@ -27,15 +31,36 @@ class Entry(NamedTuple):
 
 
 DISTORTIONS = {
-    "padded_crop": Entry("padded_crop", "PaddedCrop", False, "pad, crop, flip"),
+    "padded_crop": Entry("padded_crop", "PaddedCrop", False, "pads, crops and mirrors whole images"),
     "resized_crop": Entry(
         "resized_crop",
         "ResizedCrop",
         True,
-        "ImageNet's windows of any scale and shape, flip and colours",
+        "shows windows of any scale and shape, mirrored and in other colours, as for ImageNet",
     ),
-    "none": Entry("undistorted", "Undistorted", False, "images as they are, alike for all"),
+    "none": Entry("undistorted", "Undistorted", False, "shows images as they are, the same to all students"),
 }
+
+
+def margin_of(name: str) -> float:
+    """How many times the size of an image evaluation scales it to, before it cuts the centre.
+
+    Args:
+      name: as in `scaled_size`.
+    """
+    return CENTRAL if name in DISTORTIONS and DISTORTIONS[name].windows else 1.0
+
+
+def scaled_size(name: str, height: int, width: int) -> tuple[int, int]:
+    """The size that evaluation scales an image to, before it cuts `height` x `width` from it.
+
+    Args:
+      name: of the distortion that students were trained on; one that is not known, such as that
+        of an older version, shows whole images.
+      height, width: of what students take, in pixels.
+    """
+    margin = margin_of(name)
+    return round(height * margin), round(width * margin)
 
 
 def create(name: str, **options: Any) -> Any:

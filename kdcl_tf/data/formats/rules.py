@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
+# Of the files that are taken for images in a folder.
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageRules:

@@ -24,11 +24,15 @@ def told(source: source_lib.Source) -> str:
       ('3') training images per class; 2 classes without a test image: 'a', 'b'; ignored: 3 with
       suffix .txt, 1 hidden`.  Images that are held out count as training images.
     """
+    between = " and"
+    if source.validation is not None:
+        between = f", {len(source.validation):,} validation images and"
     parts = [
-        f"read {len(source.train):,} training images and {len(source.test):,} test images of"
+        f"read {len(source.train):,} training images{between} {len(source.test):,} test images of"
         f" {len(source.class_names):,} classes, {_sizes(source)} training images per class",
+        source.told,
         _untested(source),
-        _passed_over(source.passed_over),
+        passed_over(source.passed_over),
     ]
     return "; ".join(filter(None, parts))
 
@@ -52,8 +56,12 @@ def _untested(source: source_lib.Source) -> str:
     return f"{len(names):,} {noun} without a test image: {_first(names)}"
 
 
-def _passed_over(counts: Mapping[str, int]) -> str:
-    """The reasons, the most frequent first."""
+def passed_over(counts: Mapping[str, int]) -> str:
+    """The reasons for which files were none of the images, the most frequent first; "" for none.
+
+    Args:
+      counts: `{reason: number}`, in words that follow the number.
+    """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return f"ignored: {_first([f'{n:,} {why}' for why, n in ordered])}" if counts else ""
 

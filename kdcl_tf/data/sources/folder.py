@@ -1,4 +1,4 @@
-"""A folder of image files: PATH/train/<class>/*.jpg, PATH/test/<class>/*.jpg."""
+"""A folder of image files: PATH/train/<class>/*.jpg and PATH/test/<class>/*.jpg, or PATH/<class>/*.jpg."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import collections
 import os
 import pathlib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from kdcl_tf.data import storage
+from kdcl_tf.data.formats.rules import SUFFIXES
+from kdcl_tf.data.sources import layout, shares
 from kdcl_tf.data.sources import source as source_lib
 from kdcl_tf.files import escaping
-
-SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-TEST_NAMES = ("test", "validation", "val")
 
 
 class Split(NamedTuple):
@@ -34,8 +33,8 @@ class Split(NamedTuple):
     passed_over: collections.Counter
 
 
-def index(path: str) -> source_lib.Source:
-    """Lists the images of a folder, and opens none.
+def index(path: str, test_share: float = 0.0, needs_train: bool = True) -> source_lib.Source:
+    """Lists the images of a folder, and opens none, unless they are to be split.
 
     Classes are the sorted names of the folders in PATH/train; images come in sorted
     order. Files that are not images by their suffix, deeper folders and hidden ones are
@@ -43,59 +42,72 @@ def index(path: str) -> source_lib.Source:
     NFC and NFD), as different systems do: it is one class, under its composed name.
 
     Args:
-      path: holds `train` and one of `test`, `validation`, `val`.
+      path: holds the splits, see `layout.find`, or the folders of the classes.
+      test_share: of the images of each class that become the test set, see `shares`; 0 where the
+        folder has a test set.
+      needs_train: whether a test set alone is not enough. Then its folders are the classes.
 
     Returns:
-      The images as `storage.Files`. A class may be missing from test.
+      The images as `storage.Files`. A class may be missing from test and validation.
 
     Raises:
       FileNotFoundError: when the folder or a split is not there.
-      ValueError: for fewer than two classes, a class without images, a class
-        that only test has, or two folders of one class.
+      ValueError: for fewer than two classes, a class without images, a class that train does not
+        have, two folders of one class or of one split, or a `test_share` of a folder that has a
+        test set.
     """
     root = pathlib.Path(path).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(
-            f"expected a folder of images; got {_shown(root)}, which is not there"
+            f"expected a folder of images; got {layout.shown(root)}, which is not there"
         )
-    train_root, test_root = _split_root(root, ("train",)), _split_root(root, TEST_NAMES)
-    folders = _classes(train_root)
+    found = layout.find(root, test_share, needs_train)
+    folders = _classes(found.train or found.test, 2 if needs_train else 1)
     numbers = {name: number for number, name in enumerate(folders)}
-    splits = [_files(train_root, folders, numbers)]
-    splits.append(_files(test_root, _known_classes(test_root, numbers), numbers))
-    images = [
-        source_lib.Labelled(
-            storage.Files(str(root), np.array([os.fsencode(name) for name in split.names])),
-            np.array(split.labels, np.int64),
-        )
-        for split in splits
-    ]
-    passed_over = splits[0].passed_over + splits[1].passed_over
-    return source_lib.Source(*images, tuple(folders), flip=True, passed_over=passed_over)
+    passed_over = collections.Counter()
+
+    def listed(split_root):
+        if split_root is None:
+            return _labelled(root, Split([], [], passed_over))
+        known = folders if split_root == found.train else _known_classes(split_root, numbers)
+        split = _files(root, split_root, known, numbers)
+        passed_over.update(split.passed_over)
+        return _labelled(root, split)
+
+    train, validation, test = (listed(each) for each in found[:3])
+    notes = found.told
+    if test_share:
+        train, test, told = shares.split(train, test_share, tuple(folders), "test_share")
+        notes = "; ".join(filter(None, (_split_told(test_share, train, test), told)))
+    return source_lib.Source(
+        train,
+        test,
+        tuple(folders),
+        flip=True,
+        passed_over=passed_over,
+        validation=validation if found.validation else None,
+        told=notes,
+    )
 
 
-def _split_root(root: pathlib.Path, names: Sequence[str]) -> pathlib.Path:
-    for name in names:
-        if (root / name).is_dir():
-            return root / name
-    got = ", ".join(map(escaping.escaped, _subfolders(root))) or "no folders"
-    expected = " or ".join(f"{name}/" for name in names)
-    raise FileNotFoundError(f"folder {_shown(root)}: expected {expected} in it; got {got}")
+def _labelled(root: pathlib.Path, split: Split) -> source_lib.Labelled:
+    names = np.array([os.fsencode(name) for name in split.names], None if split.names else "S1")
+    return source_lib.Labelled(storage.Files(str(root), names), np.array(split.labels, np.int64))
 
 
-def _subfolders(root: pathlib.Path) -> list[str]:
-    names = (entry.name for entry in root.iterdir() if entry.is_dir())
-    return sorted(name for name in names if not name.startswith("."))
+def _split_told(share: float, train: source_lib.Labelled, test: source_lib.Labelled) -> str:
+    total = len(train) + len(test)
+    return f"test_share={share} of the images of each class, {len(test):,} of {total:,}, are the test set"
 
 
 def _class_folders(split_root: pathlib.Path) -> dict[str, str]:
     """`{class: folder}`, sorted by class, of the folders of a split."""
     folders = {}
-    for folder in _subfolders(split_root):
+    for folder in layout.subfolders(split_root):
         name = unicodedata.normalize("NFC", folder)
         if name in folders:
             raise ValueError(
-                f"folder {_shown(split_root)}: expected one folder for each class; got two for"
+                f"folder {layout.shown(split_root)}: expected one folder for each class; got two for"
                 f" {name!a}, which differ only in Unicode's normalisation ({folders[name]!a} and"
                 f" {folder!a}): put their images into one"
             )
@@ -103,36 +115,41 @@ def _class_folders(split_root: pathlib.Path) -> dict[str, str]:
     return dict(sorted(folders.items()))
 
 
-def _classes(train_root: pathlib.Path) -> dict[str, str]:
-    folders = _class_folders(train_root)
-    if len(folders) < 2:
+def _classes(root: pathlib.Path, least: int) -> dict[str, str]:
+    folders = _class_folders(root)
+    if len(folders) < least:
         got = f"1 ({escaping.escaped(*folders)})" if folders else "none"
+        noun = "class" if least == 1 else "classes"
         raise ValueError(
-            f"folder {_shown(train_root)}: expected at least 2 classes, a folder of images each;"
+            f"folder {layout.shown(root)}: expected at least {least} {noun}, a folder of images each;"
             f" got {got}"
         )
     return folders
 
 
 def _known_classes(test_root: pathlib.Path, numbers: Mapping[str, int]) -> dict[str, str]:
-    """The classes that test has; all of them must be trained on."""
+    """The classes that a test or validation set has; all of them must be trained on."""
     folders = _class_folders(test_root)
     for name in folders:
         if name not in numbers:
             raise ValueError(
-                f"folder {_shown(test_root)}: expected only the {len(numbers)} classes of train,"
+                f"folder {layout.shown(test_root)}: expected only the {len(numbers)} classes of train,"
                 f" such as {next(iter(numbers))!r}; got {name!r}"
             )
     if not folders:
-        raise ValueError(f"folder {_shown(test_root)}: expected at least 1 class; got none")
+        raise ValueError(f"folder {layout.shown(test_root)}: expected at least 1 class; got none")
     return folders
 
 
 def _files(
-    split_root: pathlib.Path, folders: Mapping[str, str], numbers: Mapping[str, int]
+    root: pathlib.Path,
+    split_root: pathlib.Path,
+    folders: Mapping[str, str],
+    numbers: Mapping[str, int],
 ) -> Split:
     """The images of a split; `folders` are its classes, `numbers` their labels."""
     split = Split([], [], _beside_classes(split_root))
+    prefix = "" if split_root == root else f"{split_root.name}/"
     for name, folder in folders.items():
         found = []
         # A listing knows which entries are files: to ask of 1.28 million takes minutes.
@@ -145,10 +162,10 @@ def _files(
                     found.append(entry.name)
         if not found:
             raise ValueError(
-                f"folder {_shown(split_root / folder)}: expected at least 1 image, a file with"
+                f"folder {layout.shown(split_root / folder)}: expected at least 1 image, a file with"
                 f" suffix {', '.join(SUFFIXES)}; got none"
             )
-        split.names.extend(f"{split_root.name}/{folder}/{file}" for file in sorted(found))
+        split.names.extend(f"{prefix}{folder}/{file}" for file in sorted(found))
         split.labels.extend([numbers[name]] * len(found))
     return split
 
@@ -177,7 +194,3 @@ def _beside_classes(split_root: pathlib.Path) -> collections.Counter:
         elif not entry.is_dir():
             found["outside a class's folder"] += 1
     return found
-
-
-def _shown(path: pathlib.Path) -> str:
-    return f"'{escaping.escaped(str(path))}'"

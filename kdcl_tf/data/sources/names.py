@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,9 +50,15 @@ def parse(name: str) -> Name:
     if not _TFDS_NAME.fullmatch(name):
         raise ValueError(
             "data set: expected digits, folder:PATH, tfrecord:PATH or a TFDS name such as"
-            f" cifar100 or cifar10_corrupted/fog_1; got {name!r}"
+            f" cifar100 or cifar10_corrupted/fog_1; got {name!r}{path_hint(name)}"
         )
     return Name("digits" if name == "digits" else "tfds", name)
+
+
+def path_hint(name: str) -> str:
+    """What to say after a name that looks like the path of a folder, such as `/a/folder`."""
+    is_path = name.startswith(("/", "~", "./", "../")) or os.path.isdir(os.path.expanduser(name))
+    return f": if it is a folder of images, pass folder:{name}" if is_path else ""
 
 
 def check_keys(name: str, image_key: str | None, label_key: str | None) -> None:
@@ -67,6 +74,28 @@ def check_keys(name: str, image_key: str | None, label_key: str | None) -> None:
     for argument, key in (("tfrecord_image_key", image_key), ("tfrecord_label_key", label_key)):
         if key and parse(name).kind != "tfrecord":
             raise ValueError(f"{argument}={key}: expected a data set tfrecord:PATH; got {name!r}")
+
+
+def check_shares(name: str, test_share: float, validation_share: float) -> None:
+    """Checks the shares of images that become a test and a validation set.
+
+    Args:
+      name: of the data set.
+      test_share, validation_share: above 0 and below 1; 0 for none.
+
+    Raises:
+      ValueError: for another number, or a `test_share` of a data set that has a test set anyway.
+    """
+    for argument, share in (("test_share", test_share), ("validation_share", validation_share)):
+        if share and not 0 < share < 1:
+            raise ValueError(
+                f"{argument}: expected a number above 0 and below 1, such as 0.2; got {share}"
+            )
+    if test_share and parse(name).kind != "folder":
+        raise ValueError(
+            f"test_share={test_share}: expected a data set folder:PATH without a test set; got"
+            f" {name!r}, which has one"
+        )
 
 
 def validate_name(name: str) -> None:
@@ -100,6 +129,8 @@ def index(
     image_size: int = 0,
     image_key: str | None = None,
     label_key: str | None = None,
+    test_share: float = 0.0,
+    needs_train: bool = True,
 ) -> source_lib.Source:
     """Indexes the source that a name asks for, and imports no other.
 
@@ -108,6 +139,7 @@ def index(
       data_dir: where TFDS keeps prepared data; None is TFDS's own default.
       image_size: pixels a side that digits are made, 0 for their default.
       image_key, label_key: names of features of TFRecords, None for the usual ones.
+      test_share, needs_train: of a folder, see `folder.index`.
 
     Raises:
       ValueError: for a name that can be no data set's; and what the source raises.
@@ -121,7 +153,7 @@ def index(
     if kind == "folder":
         from kdcl_tf.data.sources import folder
 
-        return folder.index(where)
+        return folder.index(where, test_share, needs_train)
     if kind == "tfrecord":
         from kdcl_tf.data.sources import tfrecord
 

@@ -43,6 +43,9 @@ class Source(NamedTuple):
       size: (height, width) of every image, or None where they differ.
       passed_over: how many files are none of the images, by the reason in words that follow
         the number: `with suffix .txt`.
+      validation: images that are neither trained on nor tested on, by which an epoch is chosen;
+        None where there are none.
+      told: which images are tested on, in words, where that was not plain; else "".
     """
 
     train: Labelled
@@ -51,6 +54,8 @@ class Source(NamedTuple):
     flip: bool
     size: tuple[int, int] | None = None
     passed_over: Mapping[str, int] = types.MappingProxyType({})
+    validation: Labelled | None = None
+    told: str = ""
 
 
 def check_labels(split_name: str, labels: np.ndarray, num_classes: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow_datasets
 
 from kdcl_tf.data import errors
-from kdcl_tf.data.sources import network, tfrecord
+from kdcl_tf.data.sources import names, network, tfrecord
 from kdcl_tf.data.sources import source as source_lib
 
 TEST_NAMES = ("test", "validation")
@@ -96,7 +96,7 @@ def _unknown(name: str) -> str:
     return (
         f"unknown data set {name!r}{_did_you_mean(base, [*known, 'digits'])}:"
         " expected digits, folder:PATH, tfrecord:PATH or the name of a TFDS image classification"
-        f" set, or of one prepared in data_dir; got {name!r}"
+        f" set, or of one prepared in data_dir; got {name!r}{names.path_hint(name)}"
     )
 
 

@@ -1,7 +1,8 @@
-"""Statistics over a few seeds: median, spread, and differences paired by seed."""
+"""Statistics over a few seeds: median, spread, intervals, and differences paired by seed."""
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -16,6 +17,33 @@ def spread(values: Iterable[float]) -> tuple[float, float] | None:
     """`(least, greatest)`, or None if there are fewer than two values."""
     values = list(values)
     return (min(values), max(values)) if len(values) > 1 else None
+
+
+def mean(values: Iterable[float]) -> float | None:
+    """The mean, or None if there are no values."""
+    values = list(values)
+    return statistics.fmean(values) if values else None
+
+
+def deviation(values: Iterable[float]) -> float | None:
+    """The standard deviation of what the values are a sample of; None of fewer than two."""
+    values = list(values)
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float, float] | None:
+    """`(low, high)` that the mean of what the values are a sample of is between, by Student's t.
+
+    None of fewer than three values: two say next to nothing of their deviation.
+    """
+    values = list(values)
+    if len(values) < 3:
+        return None
+    from scipy import stats
+
+    share = stats.t.ppf((1 + confidence) / 2, len(values) - 1)
+    half = float(share) * deviation(values) / math.sqrt(len(values))
+    return mean(values) - half, mean(values) + half
 
 
 def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> dict[int, float]:

@@ -64,6 +64,31 @@ class KeysTest(absltest.TestCase):
             names.check_keys("digits", "x", "y")
 
 
+class SharesTest(absltest.TestCase):
+    def test_shares_are_above_0_and_below_1(self):
+        names.check_shares("folder:/data", 0.2, 0.9)
+        names.check_shares("digits", 0, 0.5)
+        for share in (1, -0.2, float("nan"), 20):
+            with self.assertRaisesRegex(ValueError, f"^test_share: expected a number .*; got {share}$"):
+                names.check_shares("folder:/data", share, 0)
+            with self.assertRaisesRegex(ValueError, f"^validation_share: expected .*; got {share}$"):
+                names.check_shares("digits", 0, share)
+
+    def test_only_a_folder_can_lack_a_test_set(self):
+        for name in ("digits", "tfrecord:/data", "cifar100"):
+            with self.assertRaisesRegex(ValueError, f"^test_share=0.2: expected .*; got '{name}'"):
+                names.check_shares(name, 0.2, 0)
+
+
+class PathTest(absltest.TestCase):
+    def test_a_path_is_told_from_a_name(self):
+        folder = self.create_tempdir().full_path
+        for name in (folder, "/no/such", "~/photos", "./photos", "../photos"):
+            with self.assertRaisesRegex(ValueError, f"if it is a folder of images, pass folder:{name}$"):
+                names.parse(name)
+        self.assertEqual(names.path_hint("cifar100"), "")
+
+
 class IndexTest(absltest.TestCase):
     def test_a_name_gives_what_its_source_has(self):
         source = names.index("digits", None, 8)

@@ -13,6 +13,18 @@ class StatisticsTest(absltest.TestCase):
         self.assertEqual(statistics.spread([3.0, 1.0, 2.0]), (1.0, 3.0))
         self.assertIsNone(statistics.spread([3.0]))
 
+    def test_the_mean_is_in_its_interval_by_students_t(self):
+        self.assertEqual(statistics.mean([1.0, 2.0, 6.0]), 3.0)
+        self.assertIsNone(statistics.mean([]))
+        # The deviation is the root of (4 + 1 + 9) / 2; t of two degrees of freedom is 4.3027.
+        self.assertAlmostEqual(statistics.deviation([1.0, 2.0, 6.0]), 7**0.5)
+        low, high = statistics.interval([1.0, 2.0, 6.0])
+        self.assertAlmostEqual(high, 3.0 + 4.302653 * (7 / 3) ** 0.5, places=5)
+        self.assertAlmostEqual(low + high, 6.0)
+        self.assertEqual(statistics.interval([2.0] * 4), (2.0, 2.0))
+        self.assertIsNone(statistics.interval([1.0, 2.0]))
+        self.assertIsNone(statistics.deviation([1.0]))
+
     def test_gains_are_paired_by_seed(self):
         # The medians differ by 1, but the seeds that both have differ by 5 and by -1.
         values, baseline = {0: 75.0, 1: 71.0, 3: 73.0}, {0: 70.0, 1: 72.0, 2: 74.0}

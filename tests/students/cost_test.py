@@ -1,10 +1,10 @@
-"""Tests of tools/benchmarking/cost.py."""
+"""Tests of what students cost."""
 
 import keras
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import methods, students
-from benchmarking.cost import multiply_adds
+from kdcl_tf.students.cost import multiply_adds
 
 
 class CostTest(parameterized.TestCase):

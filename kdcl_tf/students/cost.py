@@ -1,8 +1,12 @@
 """What a network costs: multiply-adds of its convolutions and dense layers."""
 
+from __future__ import annotations
+
 import math
 
 import keras
+
+__all__ = ["multiply_adds"]
 
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
 

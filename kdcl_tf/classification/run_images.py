@@ -1,0 +1,99 @@
+"""Images with which what is exported of a run is checked and calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kdcl_tf import data
+from kdcl_tf.classification import task
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.files import identity
+from kdcl_tf.serving.cards import Card
+from kdcl_tf.serving.formats import pictures as pictures_lib
+from kdcl_tf.serving.formats.pictures import Pictures
+
+__all__ = ["NotFoundError", "Wanted", "load", "pictures"]
+
+
+class NotFoundError(ValueError):
+    """The data of a run is not there, or is not what the run was trained with."""
+
+
+class Wanted(NamedTuple):
+    """Which images are asked for.
+
+    Attributes:
+      folder: of images to check with, or None.
+      tests: at most so many of those, or of the run's test images; 0 for all.
+      needs_tests: whether the run's test images are needed where no folder is given.
+      calibration: a folder of images to calibrate with, or None for the run's training images.
+      calibrations: how many images to calibrate with; 0 where nothing is calibrated.
+    """
+
+    folder: str | None
+    tests: int
+    needs_tests: bool
+    calibration: str | None
+    calibrations: int
+
+
+def pictures(
+    wanted: Wanted, settings: Settings, card: Card, data_dir: str | None
+) -> tuple[Pictures, Pictures | None]:
+    """(images to check with, images to calibrate with or None).
+
+    The data of the run is not read unless it is needed; images of noise do where nothing is.
+
+    Args:
+      wanted: what is asked for.
+      settings: of the run.
+      card: of any of its students.
+      data_dir: where TFDS keeps its data, or None.
+
+    Raises:
+      NotFoundError: when data of the run is needed and is not found.
+      ValueError: when a folder has no images, or one cannot be decoded.
+    """
+    rules, calibration, dataset = settings.image_rules, None, None
+    tests = wanted.needs_tests and not wanted.folder
+    if tests or (wanted.calibrations and not wanted.calibration):
+        dataset = load(settings, data_dir, card.more["identity"]["data"])
+    if wanted.folder:
+        checked = pictures_lib.of_folder(wanted.folder, card, rules, wanted.tests)
+    elif tests:
+        checked = pictures_lib.spread(dataset.test, wanted.tests)
+    else:
+        checked = pictures_lib.noise(card.image_shape)
+    if wanted.calibrations and wanted.calibration:
+        calibration = pictures_lib.of_folder(
+            wanted.calibration, card, rules, wanted.calibrations
+        )
+    elif wanted.calibrations:
+        calibration = pictures_lib.spread(dataset.train, wanted.calibrations)
+    return checked, calibration
+
+
+def load(
+    settings: Settings, data_dir: str | None, before: Mapping[str, Any]
+) -> data.ImageDataset:
+    """The data set of a run, as it was trained on.
+
+    Args:
+      settings: of the run.
+      data_dir: where TFDS keeps its data, or None.
+      before: the digest of the data in the run's identity.
+
+    Raises:
+      NotFoundError: when the data is not there, or is not what the run was trained with.
+    """
+    try:
+        dataset = task.load_dataset(settings, data_dir)
+    except (OSError, ValueError) as error:
+        raise NotFoundError(
+            f"{settings.dataset}, the data of the run, is not found: {error}"
+        ) from error
+    changes = identity.data_changes(before, dataset.digest())
+    if changes:
+        raise NotFoundError(f"{settings.dataset} is not what the run was trained with: {changes}")
+    return dataset

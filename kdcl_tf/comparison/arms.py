@@ -1,0 +1,107 @@
+"""The two arms of a comparison, and their runs: one of each arm for every seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Mapping
+
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.reproduction.plan import Run
+from kdcl_tf.training import ownership
+from kdcl_tf.training.workdir import Workdir
+
+__all__ = ["ALONE", "COHORT", "alone", "check", "counterparts", "runs"]
+
+COHORT, ALONE = "cohort", "alone"
+
+# What only a method of students that learn from each other, or from a teacher, reads.
+_OF_METHODS = (
+    "ensemble",
+    "general_error",
+    "general_constraint",
+    "temperature",
+    "distillation_weight",
+    "teacher",
+    "match_classes",
+    "branches",
+    "ramp_up_epochs",
+)
+_OF_A_RUN = ("flags.txt", "checkpoints", "result.json")
+
+
+def alone(settings: Settings) -> Settings:
+    """The same students as they train alone: on the same images, held-out ones left out as well.
+
+    They are one `Independent` cohort, in which nothing goes from one student to another.  So
+    each begins with the weights and sees the views that it has in the cohort, which it would
+    not in a run by itself: both depend on its place among the students.  Branches of one
+    network are compared with that network without the other branches.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    own = {name: defaults[name] for name in _OF_METHODS}
+    if settings.is_branched:
+        # There is only one student then.
+        own["keep_by"] = ""
+    return dataclasses.replace(settings, method="independent", **own)
+
+
+def counterparts(settings: Settings) -> Mapping[str, str]:
+    """`{student of the cohort: the same student alone}`, by name."""
+    names = alone(settings).student_names
+    if settings.is_branched:
+        return {name: names[0] for name in settings.student_names}
+    return dict(zip(settings.student_names, names))
+
+
+def runs(settings: Settings, seeds: int, workdir: pathlib.Path) -> list[Run]:
+    """The runs in the order to run them, so that pairs are complete soon.
+
+    Args:
+      settings: of the cohort; the first seed is theirs.
+      seeds: how many.
+      workdir: a run is in `workdir/<arm>/seed<n>`.
+    """
+    return [
+        _run(arm, each, workdir)
+        for seed in range(settings.seed, settings.seed + seeds)
+        for arm, each in _arms(dataclasses.replace(settings, seed=seed)).items()
+    ]
+
+
+def _arms(settings):
+    return {ALONE: alone(settings), COHORT: settings}
+
+
+def _run(arm, settings, workdir):
+    arguments = tuple(f"--{name}={text}" for name, text in settings.as_flags().items())
+    return Run(arm, settings.seed, workdir / arm / f"seed{settings.seed}", arguments)
+
+
+def check(settings: Settings, workdir: pathlib.Path) -> None:
+    """Refuses a folder that holds a run of its own, or a comparison with other settings.
+
+    The number of seeds may differ: their runs are told apart by their folders.
+
+    Raises:
+      ValueError: naming what differs.
+    """
+    ownership.check_apart(workdir, settings)
+    found = [name for name in _OF_A_RUN if (workdir / name).exists()]
+    if found:
+        raise ValueError(
+            f"expected --workdir to be a new folder or one of --compare; got {workdir}, a run of "
+            f"its own, which has {found[0]}: pass another --workdir"
+        )
+    for arm, path, seed in _present(workdir):
+        Workdir(path).check(_arms(dataclasses.replace(settings, seed=seed))[arm])
+
+
+def _present(workdir):
+    """`(arm, path, seed)` of the runs that are there."""
+    for arm in (ALONE, COHORT):
+        for path in sorted((workdir / arm).glob("seed*")):
+            number = re.fullmatch("seed([0-9]+)", path.name)
+            if number and path.is_dir():
+                yield arm, path, int(number[1])

@@ -1,0 +1,108 @@
+"""What students gain in a cohort, paired by seed, as numbers and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kdcl_tf.reproduction.reporting import statistics
+
+__all__ = ["findings", "table"]
+
+_LEAST_FOR_INTERVAL = 3
+
+
+def findings(
+    alone: Mapping[int, Mapping[str, Any]],
+    cohort: Mapping[int, Mapping[str, Any]],
+    counterparts: Mapping[str, str],
+) -> dict[str, Any]:
+    """The numbers of a comparison, as JSON holds them.
+
+    Args:
+      alone, cohort: `{seed: the contents of result.json}`, of the same seeds.
+      counterparts: `{student of the cohort: the same student alone}`.
+
+    Returns:
+      `{"data", "seeds", "students"}`.  Of each student it has test accuracies in 0..1, `alone`
+      and `cohort`, and `gains` in percentage points, each a list in the order of the seeds; and
+      of the gains the `median`, the `mean`, `least` and `greatest`, and, of three seeds or more,
+      the standard `deviation` and the 95 % `interval` of the mean by Student's t.
+    """
+    seeds = sorted(cohort)
+    return {
+        "data": cohort[seeds[0]]["data"],
+        "seeds": seeds,
+        "students": {
+            name: _student(_accuracies(alone, other, seeds), _accuracies(cohort, name, seeds))
+            for name, other in counterparts.items()
+        },
+    }
+
+
+def _accuracies(results, name, seeds):
+    return {seed: results[seed]["students"][name]["accuracy"] for seed in seeds}
+
+
+def _student(alone, cohort):
+    gains = [100 * gain for gain in statistics.paired(cohort, alone).values()]
+    found = {
+        "alone": list(alone.values()),
+        "cohort": list(cohort.values()),
+        "gains": gains,
+        "median": statistics.median(gains),
+        "mean": statistics.mean(gains),
+        "least": min(gains),
+        "greatest": max(gains),
+    }
+    if len(gains) >= _LEAST_FOR_INTERVAL:
+        found["deviation"] = statistics.deviation(gains)
+        found["interval"] = list(statistics.interval(gains))
+    return found
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The findings for a person: a line for each student.
+
+    Args:
+      found: what `findings` returned.
+    """
+    seeds, data = found["seeds"], found["data"]
+    several = f"{len(seeds)} seeds: medians of accuracies and of paired gains"
+    lines = [
+        f"Test accuracy on {data['num_test']} images of {data['name']}, trained on "
+        f"{data['num_train']} ({'one seed' if len(seeds) == 1 else several})"
+    ]
+    rows = [["student", "alone", "in the cohort", "gain", *_heads(seeds)]]
+    rows += [_row(name, student, seeds) for name, student in found["students"].items()]
+    return "\n".join(lines + _aligned(rows))
+
+
+def _heads(seeds: Sequence[int]) -> list[str]:
+    if len(seeds) == 1:
+        return []
+    interval = ["95% interval"] if len(seeds) >= _LEAST_FOR_INTERVAL else []
+    return ["mean", *interval, "by seed"]
+
+
+def _row(name, student, seeds):
+    before, after = (statistics.median(student[arm]) for arm in ("alone", "cohort"))
+    row = [name, f"{before:.2%}", f"{after:.2%}", f"{student['median']:+.2f}"]
+    if len(seeds) == 1:
+        return row
+    ends = student.get("interval")
+    interval = [f"{ends[0]:+.2f} to {ends[1]:+.2f}"] if ends else []
+    gains = ", ".join(f"{gain:+.2f}" for gain in student["gains"])
+    return [*row, f"{student['mean']:+.2f}", *interval, gains]
+
+
+def _aligned(rows):
+    """Columns, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), row[1].rjust(widths[1])]
+            + [f" {cell.rjust(width)}" for cell, width in zip(row[2:], widths[2:])]
+        )
+        for row in rows
+    ]

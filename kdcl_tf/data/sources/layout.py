@@ -1,0 +1,133 @@
+"""Which folders of a data set of image files are its splits."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kdcl_tf.files import escaping
+
+__all__ = ["SPLITS", "Layout", "find", "shown", "subfolders"]
+
+# The names that a split's folder may have; upper and lower case are the same.
+SPLITS = {
+    "train": ("train",),
+    "test": ("test",),
+    "validation": ("validation", "val", "valid"),
+}
+
+
+class Layout(NamedTuple):
+    """The folders of the splits, each with a folder for each class; None where there is none.
+
+    Attributes:
+      train, validation, test: of the splits. `train` may be the data set's own folder, whose
+        images are still to be split, and so may `test`, of which all are then evaluated.
+      told: which of two possible meanings was taken, in words; "" where there is one only.
+    """
+
+    train: pathlib.Path | None
+    validation: pathlib.Path | None
+    test: pathlib.Path | None
+    told: str = ""
+
+
+def find(root: pathlib.Path, test_share: float = 0.0, needs_train: bool = True) -> Layout:
+    """Finds the splits of a folder.
+
+    Where there is `test/`, `val/` is a validation split; where there is only one of both, it is
+    the test set. Where there are neither, the folders are classes.
+
+    Args:
+      root: the folder, which exists.
+      test_share: whether test images are to be taken from those of `train/`, or of the folders
+        of classes; the layout has no `test` then.
+      needs_train: whether a test set alone is not enough.
+
+    Raises:
+      FileNotFoundError: when a split is not there.
+      ValueError: when two things could be meant: two names of one split, or `test_share` where
+        there is a test set.
+    """
+    found = _splits(root)
+    told = ""
+    if "test" not in found and "validation" in found:
+        told = f"the test images are those of {escaping.escaped(found['validation'].name)}/"
+        found = {"test": found["validation"], **{k: found[k] for k in found if k == "train"}}
+    if test_share:
+        return _to_split(root, found)
+    if not found:
+        return _classes_alone(root, needs_train)
+    if "test" not in found or (needs_train and "train" not in found):
+        raise _missing(root, "test" if "train" in found else "train")
+    return Layout(*(found.get(name) for name in ("train", "validation", "test")), told)
+
+
+def subfolders(root: pathlib.Path) -> list[str]:
+    """The sorted names of the folders in a folder, without hidden ones."""
+    names = (entry.name for entry in root.iterdir() if entry.is_dir())
+    return sorted(name for name in names if not name.startswith("."))
+
+
+def shown(path: pathlib.Path) -> str:
+    """A path as a message has it."""
+    return f"'{escaping.escaped(str(path))}'"
+
+
+def _splits(root: pathlib.Path) -> dict[str, pathlib.Path]:
+    """`{split: folder}` of the splits that a folder has."""
+    found = {}
+    for name in subfolders(root):
+        for split, known in SPLITS.items():
+            if name.lower() not in known:
+                continue
+            if split in found:
+                raise ValueError(
+                    f"folder {shown(root)}: expected one folder of {split} images; got"
+                    f" {found[split].name}/ and {name}/: keep one of them"
+                )
+            found[split] = root / name
+    return found
+
+
+def _to_split(root: pathlib.Path, found: Mapping[str, pathlib.Path]) -> Layout:
+    """The layout of a folder whose images are to be split."""
+    if "test" in found:
+        names = " and ".join(f"{path.name}/" for path in found.values())
+        raise ValueError(
+            f"folder {shown(root)}: test_share splits a folder without a test set; got {names}:"
+            " leave out --test_share (test_share=0), or put the folders of all classes into one"
+            " folder"
+        )
+    if not found and not subfolders(root):
+        raise _missing(root, "train")
+    return Layout(found.get("train", root), None, None)
+
+
+def _classes_alone(root: pathlib.Path, needs_train: bool) -> Layout:
+    """The layout of a folder that has folders of classes only, or nothing."""
+    classes = subfolders(root)
+    if not classes:
+        raise _missing(root, "train")
+    if needs_train:
+        raise FileNotFoundError(
+            f"folder {shown(root)}: expected train/ and test/ in it; got {_listed(classes)}: if"
+            " these are classes, pass --test_share=0.2 (test_share=0.2), which makes a fifth of"
+            " the images of each class the test set"
+        )
+    return Layout(None, None, root, f"all images of {shown(root)} are evaluated")
+
+
+def _missing(root: pathlib.Path, split: str) -> FileNotFoundError:
+    names = {"train": "train/", "test": "test/ or validation/ or val/ or valid/"}
+    hint = ": make one, or pass --test_share=0.2 (test_share=0.2) to split train/" if split == "test" else ""
+    got = _listed(subfolders(root)) or "no folders"
+    return FileNotFoundError(
+        f"folder {shown(root)}: expected {names[split]} in it; got {got}{hint}"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+    return ", ".join(map(escaping.escaped, names[:10])) + more

@@ -1,0 +1,1 @@
+"""Applies one exported student to image files, and writes what it takes them for."""

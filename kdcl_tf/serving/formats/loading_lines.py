@@ -1,0 +1,117 @@
+"""The lines that load an exported file, in the languages that do, for its README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["of"]
+
+_SAVED_MODEL = """```python
+import tensorflow as tf
+
+student = tf.saved_model.load("{file}")
+answers = student.signatures["serving_default"](images=images)  # uint8 {batch}
+answers["probabilities"]  # float32 [B, {classes}]
+# One JPEG or PNG of any size; it is not turned as its EXIF orientation says.
+student.signatures["photograph"](photograph=tf.io.read_file("photograph.jpg"))
+```"""
+
+_KERAS = """```python
+import keras
+
+student = keras.saving.load_model("{file}")
+logits = student((images / 255.0 - {mean}) / {deviation})  # images {batch}
+probabilities = keras.ops.softmax(logits)
+```"""
+
+_WEIGHTS = """```python
+from kdcl_tf import students
+
+student = students.build("{architecture}", {classes}, {shape})
+student.load_weights("{file}")
+logits = student((images / 255.0 - {mean}) / {deviation})  # images {batch}
+```"""
+
+_ONNX = """```python
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}", providers=["CPUExecutionProvider"])
+logits, probabilities = session.run(["logits", "probabilities"], {{"images": images}})  # uint8 {batch}
+```"""
+
+_LITERT = """```python
+from ai_edge_litert.interpreter import Interpreter
+
+interpreter = Interpreter(model_path="{file}")
+run = interpreter.get_signature_runner()
+answers = run(images=image[None])  # image uint8 {one}
+answers["probabilities"]  # float32 [1, {classes}]
+```
+
+```kotlin
+// build.gradle.kts: implementation("com.google.ai.edge.litert:litert:1.4.0"); the file is in assets/.
+import java.io.FileInputStream
+import java.nio.ByteBuffer
+import java.nio.channels.FileChannel
+import org.tensorflow.lite.Interpreter
+
+val asset = context.assets.openFd("{file}")
+val model = FileInputStream(asset.fileDescriptor).channel
+    .map(FileChannel.MapMode.READ_ONLY, asset.startOffset, asset.declaredLength)
+val interpreter = Interpreter(model)
+val image = ByteBuffer.allocateDirect({bytes})  // {one}, a byte a {value}, row by row
+val logits = Array(1) {{ FloatArray({classes}) }}
+val probabilities = Array(1) {{ FloatArray({classes}) }}
+interpreter.runSignature(
+    mapOf("images" to image),
+    mapOf("logits" to logits, "probabilities" to probabilities),
+)
+```
+
+```swift
+// Podfile: pod 'TensorFlowLiteSwift'; the file is in the bundle.
+import TensorFlowLite
+
+let path = Bundle.main.path(forResource: "{stem}", ofType: "tflite")!
+let interpreter = try Interpreter(modelPath: path)
+try interpreter.allocateTensors()
+try interpreter.copy(image, toInputAt: 0)  // Data of {bytes} bytes, {one}, row by row
+try interpreter.invoke()
+let output = try interpreter.output(at: 1)  // 0 has the logits
+let probabilities = output.data.withUnsafeBytes {{ Array($0.bindMemory(to: Float32.self)) }}
+```
+
+Class names are in `labels.txt` inside the file, too, which is a ZIP archive as well. MediaPipe's
+`ImageClassifier` loads the file as it is; of its answers take those of the head `probabilities`."""
+
+_LINES = {"saved_model": _SAVED_MODEL, "keras": _KERAS, "weights": _WEIGHTS, "onnx": _ONNX}
+
+
+def of(form: str, file: str, facts: Mapping[str, Any]) -> str:
+    """The lines that load a file, as blocks of Markdown.
+
+    Args:
+      form: one of `FORMATS`.
+      file: its name, or that of a folder.
+      facts: of its card.
+    """
+    height, width, channels = facts["image_shape"]
+    return _LINES.get(form, _LITERT).format(
+        file=file,
+        stem=file.removesuffix(".tflite"),
+        batch=f"[B, {height}, {width}, {channels}]",
+        one=f"[{height}, {width}, {channels}]",
+        shape=(height, width, channels),
+        bytes=height * width * channels,
+        value="grey level" if channels == 1 else "colour",
+        classes=facts["num_classes"],
+        mean=_rounded(facts["mean"]),
+        deviation=_rounded(facts["deviation"]),
+        architecture=facts.get("architecture", ""),
+    )
+
+
+def _rounded(numbers):
+    """Numbers of float32, with all the digits that those have."""
+    return [float(f"{number:.9g}") for number in numbers]

@@ -1,0 +1,121 @@
+"""Images that exported files are checked and calibrated with, as an exported student takes them."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf.data import storage
+from kdcl_tf.data.bad_images import BadImages
+from kdcl_tf.data.dataset import ImageSplit
+from kdcl_tf.data.distortions import CENTRAL, DISTORTIONS
+from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.data.formats.rules import ImageRules
+from kdcl_tf.data.sources.folder import SUFFIXES
+from kdcl_tf.serving.cards import Card
+
+__all__ = ["Pictures", "noise", "of_folder", "spread"]
+
+_UNKNOWN = "(no class of the student's)"
+_AT_ONCE = 64
+
+
+class Pictures(NamedTuple):
+    """Images of the size that a student takes.
+
+    Attributes:
+      images: `[N, H, W, C]` uint8.
+      labels: `[N]` int64, -1 where unknown.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def noise(image_shape: Sequence[int], count: int = 16) -> Pictures:
+    """Images of random grey levels, always the same, for checks without any data."""
+    levels = np.random.default_rng(0).integers(0, 256, [count, *image_shape])
+    return Pictures(levels.astype(np.uint8), np.full([count], -1, np.int64))
+
+
+def spread(split: ImageSplit | EncodedSplit, most: int) -> Pictures:
+    """Images of a split, evenly spread over its order, always the same.
+
+    Args:
+      split: of a data set.
+      most: how many at most; 0 for all.
+
+    Raises:
+      BadImageError: at one that cannot be decoded, unless the data set skips them.
+      ValueError: when none is left.
+    """
+    count = len(split)
+    if most and count > most:
+        split = split.take(np.unique(np.linspace(0, count - 1, most).astype(int)))
+    parts = list(split.pixels(_AT_ONCE))
+    if not parts:
+        raise ValueError("expected at least one image that can be decoded; got none")
+    return Pictures(*(np.concatenate(each) for each in zip(*parts)))
+
+
+def of_folder(
+    folder: str | os.PathLike, card: Card, rules: ImageRules = ImageRules(), most: int = 0
+) -> Pictures:
+    """The images in a folder and its folders, resized as evaluation resizes those of a student.
+
+    An image in a folder that has the name of a class is of that class.
+
+    Args:
+      folder: searched through for files that are images by their suffix; hidden ones are not.
+      card: the student's.
+      rules: how large an image may be, and whether it is turned upright.
+      most: images evenly spread over the sorted paths; 0 for all.
+
+    Raises:
+      ValueError: when there is no image.
+      BadImageError: at the first that cannot be decoded.
+    """
+    root = pathlib.Path(folder).expanduser()
+    found = sorted(_images(root))
+    if not found:
+        raise ValueError(
+            f"expected a folder with images ({', '.join(SUFFIXES)}); got none in {root}"
+        )
+    numbers = {name: number for number, name in enumerate(card.class_names)}
+    labels = [numbers.get(_class_of(path), len(numbers)) for path in found]
+    names = np.array([os.fsencode(path) for path in found])
+    split = EncodedSplit(
+        storage.Files(str(root), names, rules.max_bytes),
+        np.array(labels, np.int64),
+        (*card.class_names, _UNKNOWN),
+        tuple(card.image_shape[:2]),
+        BadImages(),
+        CENTRAL if DISTORTIONS[card.distortion].windows else 1.0,
+        rules,
+    )
+    pictures = spread(split, most)
+    known = pictures.labels < len(numbers)
+    images = pictures.images
+    if card.image_shape[-1] == 1:
+        images = tf.image.rgb_to_grayscale(images).numpy()
+    return Pictures(images, np.where(known, pictures.labels, -1))
+
+
+def _images(root):
+    """Paths in a folder, relative to it, of files that are images by their suffix."""
+    for place, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("."):
+                yield os.path.relpath(os.path.join(place, name), root)
+
+
+def _class_of(path):
+    """The folder that a relative path is in, in the form of class names; "" for none."""
+    return unicodedata.normalize("NFC", os.path.basename(os.path.dirname(path)))

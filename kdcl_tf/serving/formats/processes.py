@@ -1,0 +1,101 @@
+"""Processes that import one runtime alone, each running whatever files are given to it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kdcl_tf.serving.formats import only_runtime
+
+__all__ = ["Ran", "Runtimes"]
+
+
+class Ran(NamedTuple):
+    """What a runtime made of a file.
+
+    Attributes:
+      logits: `[N, num_classes]` float32.
+      latency: seconds of one image on one thread, the median.
+    """
+
+    logits: np.ndarray
+    latency: float
+
+
+class Runtimes:
+    """A process for each runtime, started at once, so that it is ready when a file is.
+
+    A context manager, which ends them.
+
+    Args:
+      names: of runtimes, as `only_runtime` has them.
+      images: `[N, H, W, C]` uint8, N above 0, that files are run on.
+    """
+
+    def __init__(self, names: Iterable[str], images: np.ndarray):
+        self._folder = tempfile.TemporaryDirectory()
+        self._images = pathlib.Path(self._folder.name) / "images.npy"
+        np.save(self._images, images)
+        self._processes = {}
+        for name in dict.fromkeys(names):
+            self._start(name)
+
+    def __enter__(self) -> Runtimes:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for process in self._processes.values():
+            # None of them has work that anyone waits for.
+            process.kill()
+        for process in self._processes.values():
+            process.communicate()
+        self._folder.cleanup()
+
+    def run(self, runtime: str, file: pathlib.Path, **facts: Any) -> Ran:
+        """Loads a file in its runtime, and runs it on the images.
+
+        Args:
+          runtime: one of those that were started.
+          file: of a format that it loads, or a folder.
+          **facts: what `only_runtime` asks for of files that hold a Keras model.
+
+        Raises:
+          ValueError: in one line, when the runtime cannot load or run it.
+        """
+        process = self._processes[runtime]
+        output = pathlib.Path(self._folder.name) / f"{runtime}.npy"
+        request = {"file": str(file.absolute()), "images": str(self._images)}
+        request |= {"output": str(output), **facts}
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            status = process.wait()
+            self._start(runtime)
+            raise ValueError(f"{runtime} ended with status {status} when it ran {file.name}")
+        found = json.loads(answer)
+        if "error" in found:
+            raise ValueError(f"{runtime} cannot run {file.name}: {found['error']}")
+        return Ran(np.load(output), found["latency"])
+
+    def _start(self, name):
+        # The text and not the path, whose folder would come first where modules are looked for.
+        program = pathlib.Path(only_runtime.__file__).read_text(encoding="utf-8")
+        self._processes[name] = subprocess.Popen(
+            [sys.executable, "-c", program, name],
+            cwd=self._folder.name,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )

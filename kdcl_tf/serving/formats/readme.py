@@ -1,0 +1,195 @@
+"""README.md of what is exported: what a student is, what it takes, and how it is loaded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kdcl_tf.serving.formats import loading_lines
+from kdcl_tf.serving.formats.names import FORMATS
+
+__all__ = ["MARK", "of_folder", "of_saved_model"]
+
+# The first line, by which a file that may be written anew is told from one of another hand.
+MARK = "<!-- Written by kdcl-export; written anew when more is exported to this folder. -->"
+
+_SHOWN = 8
+# Settings that say nothing where they have these values.
+_RECIPE = (
+    ("epochs", "{} epochs"),
+    ("batch_size", "batches of {}"),
+    ("learning_rate", "learning rate {}"),
+    ("temperature", "temperature {}"),
+    ("distillation_weight", "distillation weight {}"),
+    ("weight_decay", "weight decay {}"),
+    ("distortion", "distortion {}"),
+    ("precision", "precision {}"),
+)
+_INT8 = (
+    "In int8 an image is integers from the first operation on. Only the last operations make "
+    "floats, those that the integers of the outputs stand for, so that an app reads the same two "
+    "arrays from every `.tflite` file."
+)
+_EXIF = (
+    "A photograph has to be turned as its EXIF orientation says before it is scaled, which "
+    "`kdcl-predict` does and no operation of these models."
+)
+
+
+def of_saved_model(facts: Mapping[str, Any]) -> str:
+    """The README of one SavedModel, from the facts of its card."""
+    name = facts["student"]
+    return f"{_about(facts)}\n## Loading\n\n{loading_lines.of('saved_model', name, facts)}\n"
+
+
+def of_folder(files: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
+    """The README of a folder of files.
+
+    Args:
+      files: `(name, format, facts of its card)` of each; those of one student together.
+    """
+    parts = [f"{MARK}\n"]
+    for _, group in itertools.groupby(files, lambda each: each[2]["student"]):
+        mine = list(group)
+        parts += [_about(mine[0][2]), _table(mine), *_loading(mine)]
+    return "\n".join(parts)
+
+
+def _table(files):
+    """The files of one student, and what was measured of them."""
+    lines = [
+        "## Files\n",
+        "| file | format | size | top-1 | agreement | largest difference | ms an image |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    counts = set()
+    for name, form, facts in files:
+        found = facts.get("measured", {}).get(form)
+        cells = ["", "", "", "", ""]
+        if found:
+            counts.add(found["images"])
+            cells = [
+                f"{found['bytes'] / 1e6:.2f} MB",
+                f"{found['top_1']:.1%}" if "top_1" in found else "",
+                f"{found['agreement']:.1%}",
+                f"{found['largest_difference']:.2g}",
+                f"{found['milliseconds']:.2f}",
+            ]
+        lines.append(f"| {' | '.join([f'`{name}`', FORMATS[form].summary, *cells])} |")
+    images = " and ".join(f"{count:,}" for count in sorted(counts))
+    lines.append(
+        f"\nEach file was loaded by its own runtime and run on images ({images or 'none'} of them). "
+        "Agreement and difference are those of classes and logits with the student in float32; "
+        "the time is that of one thread of the machine that exported it, the median."
+    )
+    if any(form == "litert_int8" for _, form, _ in files):
+        lines.append(f"\n{_INT8}")
+    return "\n".join(lines) + "\n"
+
+
+def _loading(files):
+    """A section for each runtime, of the first file that it loads."""
+    told = {}
+    for name, form, facts in files:
+        told.setdefault(FORMATS[form].runtime, []).append((name, form, facts))
+    for same in told.values():
+        name, form, facts = same[0]
+        others = ", ".join(f"`{each}`" for each, _, _ in same[1:])
+        more = f" ({others} in the same way)" if others else ""
+        yield f"## Loading `{name}`{more}\n\n{loading_lines.of(form, name, facts)}\n"
+
+
+def _about(facts):
+    height, width, channels = facts["image_shape"]
+    names = facts["class_names"]
+    listed = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    rows = "".join(f"| {name} | {_cell(told)} |\n" for name, told in _rows(facts) if told)
+    kind = "RGB" if channels == 3 else f"{channels} channel{'s' * (channels != 1)}"
+    return (
+        f"# {facts['student']}\n\n"
+        f"Classifies images of {height} x {width} pixels into {len(names)} classes: "
+        f"{_cell(listed)}. Trained by kdcl_tf.\n\n"
+        f"| | |\n|---|---|\n{rows}\n"
+        "## Images\n\n"
+        f"`uint8 [B, {height}, {width}, {channels}]`, {kind}, values 0 to 255, not normalised, "
+        "which the model does itself (files for Keras do not). "
+        f"{_resizing(facts)} {_EXIF}\n\n"
+        f"It gives `logits` and `probabilities`, `float32 [B, {len(names)}]`, in the order of the "
+        "class names.\n"
+    )
+
+
+def _resizing(facts):
+    height, width, _ = facts["image_shape"]
+    scaled = facts.get("scaled_to", [height, width])
+    text = (
+        f"An image of another size is scaled to {scaled[0]} x {scaled[1]} pixels, whatever its own "
+        "shape (bilinear, antialiased)"
+    )
+    if list(scaled) == [height, width]:
+        return f"{text}."
+    top, left = (scaled[0] - height) // 2, (scaled[1] - width) // 2
+    return (
+        f"{text}, and cut to its central {height} x {width} (rows {top} to {top + height - 1}, "
+        f"columns {left} to {left + width - 1})."
+    )
+
+
+def _rows(facts):
+    """`(what, text or "")` of the table of a student."""
+    identity = facts.get("identity", {})
+    settings, data = identity.get("settings", {}), identity.get("data", {})
+    counts = [
+        f"{data[split]['images']:,} {told} images"
+        for split, told in (("train", "training"), ("test", "test"))
+        if "images" in data.get(split, {})
+    ]
+    yield "data", ": ".join(filter(None, [facts.get("dataset", ""), ", ".join(counts)]))
+    yield "network", facts.get("architecture") or _members(facts)
+    yield "recipe", _recipe(settings)
+    yield "seed", settings.get("seed", "")
+    yield "epoch", str(facts.get("epoch", ""))
+    yield "accuracy", _accuracy(facts, data)
+    yield "parameters", f"{facts['parameters']:,}" if "parameters" in facts else ""
+    yield "multiply-adds", _millions(facts.get("multiply_adds"))
+    versions = identity.get("versions", {})
+    yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _members(facts):
+    members = facts.get("members", {})
+    return f"the mean of the probabilities of {', '.join(members)}" if members else ""
+
+
+def _recipe(settings):
+    if not settings:
+        return ""
+    method = settings.get("method", "")
+    if method == "kdcl":
+        method = f"kdcl, ensemble {settings.get('ensemble', '')}"
+    told = [f"{method} of {settings.get('students', '').replace(',', ' + ')}"]
+    told += [text.format(settings[name]) for name, text in _RECIPE if settings.get(name)]
+    return ", ".join(told)
+
+
+def _accuracy(facts, data):
+    """Of the run's own evaluation where it is known, else of the images of the check."""
+    if "test_accuracy" in facts:
+        count = data.get("test", {}).get("images")
+        return f"{facts['test_accuracy']:.2%}" + (f" of {count:,} test images" if count else "")
+    for found in facts.get("measured", {}).values():
+        if "top_1" in found:
+            return f"{found['top_1']:.1%} of the {found['images']:,} images of the check"
+    return "not measured: kdcl-evaluate does"
+
+
+def _millions(count):
+    return f"{count / 1e6:,.2f} million an image" if count is not None else ""
+
+
+def _cell(text):
+    """Names of any kind as plain text in a table of Markdown."""
+    for character in "\\|<>*_`[]":
+        text = text.replace(character, f"\\{character}")
+    return text

@@ -1,0 +1,50 @@
+"""Photographs of any size as encoded bytes, made in a graph what an exported student takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from kdcl_tf.data import decoding
+
+__all__ = ["EXPLAINED", "pixels"]
+
+# What a card says of the signature that does this.
+EXPLAINED = (
+    "the signature photograph takes the encoded bytes of one JPEG or PNG of any size, and decodes "
+    "and resizes them as evaluation does; it does not turn the image as its EXIF orientation "
+    "says, which TensorFlow has no operation for: turn it before, as kdcl-predict does"
+)
+
+
+def pixels(
+    content: tf.Tensor, image_shape: Sequence[int], scaled_to: Sequence[int]
+) -> tf.Tensor:
+    """The pixels of an image, scaled whatever its own shape and cut to the centre.
+
+    They are those of `data.encoded`, which evaluation reads, for JPEGs and PNGs that are stored
+    upright.  The exceptions are JPEGs in CMYK, which TensorFlow converts in a way of its own, and
+    grey students, for which an image in colours has the luminance that its decoder gives.
+
+    Args:
+      content: scalar string, the bytes of a JPEG or PNG.
+      image_shape: (height, width, channels) of the student.
+      scaled_to: (height, width) before the centre is cut out, see `Card.scaled_to`.
+
+    Returns:
+      `[height, width, channels]` uint8.
+    """
+    height, width, channels = image_shape
+    whole = tf.cond(
+        tf.io.is_jpeg(content),
+        lambda: tf.io.decode_jpeg(content, channels, dct_method=decoding.ARITHMETIC),
+        lambda: tf.io.decode_png(content, channels),
+    )
+    image = tf.cond(
+        tf.reduce_all(tf.shape(whole)[:2] == list(scaled_to)),
+        lambda: whole,
+        lambda: decoding.resized(whole, *scaled_to),
+    )
+    top, left = (scaled_to[0] - height) // 2, (scaled_to[1] - width) // 2
+    return tf.ensure_shape(image[top : top + height, left : left + width], list(image_shape))

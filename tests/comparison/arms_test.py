@@ -1,0 +1,90 @@
+"""Tests of kdcl_tf.comparison.arms."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.classification import factory
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.task import create_views, load_dataset
+from kdcl_tf.comparison import arms
+from kdcl_tf.training.workdir import Workdir
+
+_SETTINGS = Settings(image_size=8, train_per_class=2, epochs=3, milestones=(2,), seed=4)
+
+
+class ArmsTest(tf.test.TestCase, parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    @parameterized.parameters(
+        {},
+        {"ensemble": "linear", "distillation_weight": 3.0, "temperature": 4.0},
+        {"ensemble": "general", "dataset": "cifar100", "holdout_per_class": 7},
+        {"general_error": "target", "general_constraint": "none"},
+        {"method": "offline_distillation", "teacher": "runs/a/students/b"},
+        {"method": "mutual_learning", "invariant": False, "precision": "bfloat16"},
+        {"validation_share": 0.25, "keep": "best", "keep_by": "wrn_10_2"},
+        {"dataset": "folder:a b", "test_share": 0.2, "class_weights": "balanced"},
+    )
+    def test_only_what_students_learn_from_differs(self, **change):
+        unresolved = {"ensemble": None, "temperature": None, "holdout_per_class": None}
+        settings = dataclasses.replace(_SETTINGS, **{**unresolved, **change})
+        self.assertEqual([run.settings for run in arms.runs(settings, 1, self.folder)][1], settings)
+        before, after = settings.as_flags(), arms.alone(settings).as_flags()
+        differ = {name for name in before if before[name] != after[name]}
+        allowed = {"method", "ensemble", "temperature", "distillation_weight", "teacher"}
+        self.assertContainsSubset({"method"}, differ)
+        self.assertEmpty(differ - allowed - {"general_error", "general_constraint"})
+        self.assertEqual(after["method"], "independent")
+        names = arms.counterparts(settings)
+        self.assertEqual(list(names), list(settings.student_names))
+        self.assertEqual(list(names.values()), list(settings.student_names))
+
+    def test_branches_are_compared_with_one_network(self):
+        for method, branches in (("one", 3), ("clnn", 4)):
+            kept = {"validation_share": 0.1, "keep": "best", "keep_by": "resnet8_2"}
+            settings = Settings(method=method, students=("resnet8",), **kept)
+            self.assertEqual(arms.alone(settings).students, ("resnet8",))
+            self.assertEqual(list(arms.counterparts(settings).values()), ["resnet8"] * branches)
+
+    def test_both_begin_with_the_same_weights_and_see_the_same_views(self):
+        found = []
+        for settings in (_SETTINGS, arms.alone(_SETTINGS)):
+            dataset = load_dataset(settings, None)
+            cohort = factory.create_compiled(settings, dataset, 2)
+            views = create_views(settings, dataset).epoch(1, 16)
+            (images, labels), *_ = views.as_numpy_iterator()
+            weights = [each.get_weights() for each in cohort.students.values()]
+            held_out = dataset.held_out.images
+            found.append(tf.nest.flatten((weights, images, labels, held_out)))
+        for one, other in zip(*found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    def test_runs_are_pairs_and_have_the_settings_that_were_asked_for(self):
+        runs = arms.runs(_SETTINGS, 2, self.folder)
+        places = [str(run.workdir.relative_to(self.folder)) for run in runs]
+        self.assertEqual(places, ["alone/seed4", "cohort/seed4", "alone/seed5", "cohort/seed5"])
+        self.assertEqual(runs[1].settings, _SETTINGS)
+        self.assertEqual(runs[2].settings, arms.alone(dataclasses.replace(_SETTINGS, seed=5)))
+
+    def test_a_folder_of_other_settings_is_refused_whatever_its_seeds(self):
+        for run in arms.runs(dataclasses.replace(_SETTINGS, seed=9), 1, self.folder):
+            Workdir(run.workdir).record(run.settings)
+        arms.check(_SETTINGS, self.folder)
+        for change in ({"learning_rate": 0.5}, {"distillation_weight": 2.0}):
+            with self.assertRaisesRegex(ValueError, rf"seed9 was made with .*--{list(change)[0]}="):
+                arms.check(dataclasses.replace(_SETTINGS, **change), self.folder)
+
+    def test_a_folder_of_one_run_is_refused(self):
+        Workdir(self.folder).record(_SETTINGS)
+        with self.assertRaisesRegex(ValueError, "a run of its own, which has flags.txt: pass"):
+            arms.check(_SETTINGS, self.folder)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,75 @@
+"""Tests of which folders are the splits of a data set."""
+
+import pathlib
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.data.sources import layout
+
+
+class LayoutTest(parameterized.TestCase):
+    def _root(self, *folders):
+        root = pathlib.Path(self.create_tempdir().full_path)
+        for folder in folders:
+            (root / folder).mkdir(parents=True)
+        return root
+
+    @parameterized.parameters(
+        (("train", "test"), ("train", None, "test")),
+        (("train", "validation"), ("train", None, "validation")),
+        (("train", "valid"), ("train", None, "valid")),
+        (("train", "val", "test"), ("train", "val", "test")),
+        (("Train", "VAL", "Test"), ("Train", "VAL", "Test")),
+        (("train", "test", "other", ".hidden"), ("train", None, "test")),
+    )
+    def test_known_names(self, folders, expected):
+        root = self._root(*folders)
+        found = layout.find(root)
+        self.assertEqual(found[:3], tuple(name and root / name for name in expected))
+
+    def test_a_validation_folder_that_is_the_test_set_is_told(self):
+        self.assertEqual(layout.find(self._root("train", "val")).told, "the test images are those of val/")
+        self.assertEqual(layout.find(self._root("train", "val", "test")).told, "")
+
+    @parameterized.parameters(("test",), ("val",), ("valid", "test"))
+    def test_a_test_set_alone_is_enough_to_evaluate(self, *folders):
+        root = self._root(*folders)
+        found = layout.find(root, needs_train=False)
+        self.assertEqual((found.train, found.test), (None, root / folders[-1]))
+        with self.assertRaisesRegex(FileNotFoundError, "expected train/ in it; got "):
+            layout.find(root)
+
+    def test_folders_of_classes_are_all_evaluated_or_split(self):
+        root = self._root("cat", "dog")
+        found = layout.find(root, needs_train=False)
+        self.assertEqual((found.train, found.test), (None, root))
+        self.assertStartsWith(found.told, "all images of '")
+        self.assertEqual(layout.find(root, test_share=0.2)[:3], (root, None, None))
+        with self.assertRaisesRegex(FileNotFoundError, r"expected train/ and test/ in it; got cat, dog: .* --test_share=0\.2"):
+            layout.find(root)
+
+    def test_train_alone_can_be_split(self):
+        root = self._root("train")
+        self.assertEqual(layout.find(root, test_share=0.2).train, root / "train")
+        with self.assertRaisesRegex(FileNotFoundError, r"expected test/ .* got train: .* --test_share=0\.2"):
+            layout.find(root)
+
+    @parameterized.parameters(("train", "test"), ("train", "val"), ("test",), ("cat", "Valid"))
+    def test_a_folder_with_a_test_set_is_not_split(self, *folders):
+        with self.assertRaisesRegex(ValueError, "test_share splits a folder without a test set; got "):
+            layout.find(self._root(*folders), test_share=0.2)
+
+    @parameterized.parameters(("val", "validation"), ("valid", "val"), ("test", "Test"))
+    def test_two_names_of_one_split_are_refused(self, *names):
+        root = self._root("train", *names)
+        with self.assertRaisesRegex(ValueError, "expected one folder of .* images; got .*/ and .*/: keep one"):
+            layout.find(root)
+
+    def test_an_empty_folder_is_refused(self):
+        for options in ({}, {"test_share": 0.2}, {"needs_train": False}):
+            with self.assertRaisesRegex(FileNotFoundError, "expected train/ in it; got no folders"):
+                layout.find(self._root(), **options)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,58 @@
+"""Tests of kdcl_tf.serving.formats.beside."""
+
+import pathlib
+import tempfile
+
+from absl.testing import absltest
+
+from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.serving import cards
+from kdcl_tf.serving.cards import Card
+from kdcl_tf.serving.formats import beside, readme
+
+
+class BesideTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def _export(self, student, *endings):
+        card = Card(student, (8, 8, 3), ("cat", "ñandú"), Normalization((0.5,) * 3, (0.5,) * 3))
+        for ending in endings:
+            path = self.folder / f"{student}{ending}"
+            path.write_bytes(b"model")
+            cards.write(card, path)
+
+    def _write(self):
+        return [path.name for path in beside.write(self.folder)]
+
+    def test_a_readme_of_all_files_and_the_names_of_classes(self):
+        self._export("b", ".onnx", ".keras")
+        self.assertEqual(self._write(), ["README.md", "b.class_names.txt"])
+        self._export("a", ".int8.tflite")
+        (self.folder / "notes.onnx").write_bytes(b"without a card")
+        self.assertEqual(self._write(), ["README.md", "a.class_names.txt", "b.class_names.txt"])
+        text = (self.folder / "README.md").read_text()
+        places = [text.index(each) for each in ("# a", "`a.int8.tflite`", "# b", "`b.keras`", "`b.onnx`")]
+        self.assertEqual(places, sorted(places))
+        self.assertNotIn("notes", text)
+        names = (self.folder / "a.class_names.txt").read_text(encoding="utf-8")
+        self.assertEqual(names, "cat\nñandú\n")
+
+    def test_a_readme_of_another_hand_is_kept(self):
+        self._export("a", ".onnx")
+        (self.folder / "README.md").write_text("Mine.")
+        self.assertEqual(self._write(), ["README.kdcl.md", "a.class_names.txt"])
+        self.assertEqual((self.folder / "README.md").read_text(), "Mine.")
+        self.assertStartsWith((self.folder / "README.kdcl.md").read_text(), readme.MARK)
+
+    def test_nothing_beside_nothing(self):
+        (self.folder / "student").mkdir()
+        self.assertEqual(self._write(), [])
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["student"])
+
+
+if __name__ == "__main__":
+    absltest.main()

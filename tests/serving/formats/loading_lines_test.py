@@ -1,0 +1,37 @@
+"""Tests of kdcl_tf.serving.formats.loading_lines; `writing_test` runs those in Python."""
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.serving.cards import Card
+from kdcl_tf.serving.formats import loading_lines, names
+
+_FACTS = Card(
+    "a", (32, 24, 3), ("x", "y"), Normalization((0.1, 0.2, 0.3), (1 / 3, 0.5, 0.5)), architecture="resnet8"
+).facts
+
+
+class LoadingLinesTest(parameterized.TestCase):
+    @parameterized.parameters(*names.FORMATS)
+    def test_every_format_has_blocks_that_name_the_file(self, form):
+        file = f"a{names.FORMATS[form].ending}"
+        text = loading_lines.of(form, file, _FACTS)
+        self.assertIn(f'"{file}"', text)
+        self.assertEqual(text.count("```") % 2, 0)
+        self.assertNotRegex(text, r"\{(file|stem|batch|one|shape|bytes|value|classes|mean)\}")
+
+    def test_phones_have_their_languages_and_numbers(self):
+        text = loading_lines.of("litert_int8", "a.int8.tflite", _FACTS)
+        for block in ("```python", "```kotlin", "```swift"):
+            self.assertIn(block, text)
+        self.assertIn("allocateDirect(2304)  // [32, 24, 3]", text)
+        self.assertIn("Array(1) { FloatArray(2) }", text)
+        self.assertIn('forResource: "a.int8", ofType: "tflite"', text)
+
+    def test_normalisation_has_the_digits_of_float32(self):
+        text = loading_lines.of("keras", "a.keras", _FACTS)
+        self.assertIn("/ [0.333333333, 0.5, 0.5])", text)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,35 @@
+"""Tests of kdcl_tf.serving.formats.onnx_models, on known numbers."""
+
+import numpy as np
+import onnxruntime
+import tensorflow as tf
+from absl.testing import absltest
+
+from kdcl_tf.serving.formats import onnx_models
+from tests.serving.formats import means
+
+
+class OnnxModelsTest(absltest.TestCase):
+    def test_any_number_of_images_and_texts(self):
+        content = onnx_models.convert(means.function(), means.SHAPE, {"a": "1", "b": "é\n"})
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        (given,) = session.get_inputs()
+        self.assertEqual((given.name, given.shape), ("images", ["batch", 4, 6, 3]))
+        self.assertEqual(given.type, "tensor(uint8)")
+        shapes = {each.name: each.shape for each in session.get_outputs()}
+        self.assertEqual(shapes, {"logits": ["batch", 3], "probabilities": ["batch", 3]})
+        self.assertEqual(session.get_modelmeta().custom_metadata_map, {"a": "1", "b": "é\n"})
+        for count in (1, 5):
+            images = means.images(count)
+            found = session.run(["logits", "probabilities"], {"images": images})
+            np.testing.assert_allclose(found[0], means.logits(images), atol=1e-6)
+            np.testing.assert_allclose(found[1], tf.nn.softmax(found[0]), atol=1e-6)
+
+    def test_what_the_converter_leaves_is_refused_by_the_runtime(self):
+        content = onnx_models.convert(lambda pixels: tf.math.bessel_i0(pixels)[:, 0, 0], means.SHAPE, {})
+        with self.assertRaisesRegex(Exception, "BesselI0"):
+            onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+if __name__ == "__main__":
+    absltest.main()

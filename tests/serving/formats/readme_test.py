@@ -1,0 +1,89 @@
+"""Tests of kdcl_tf.serving.formats.readme."""
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.serving.cards import Card
+from kdcl_tf.serving.formats import readme
+
+_IDENTITY = {
+    "settings": {
+        "method": "kdcl", "ensemble": "min_logit", "students": "resnet18,mobilenet_v2", "seed": "3",
+        "epochs": "100", "batch_size": "64", "learning_rate": "0.05",
+    },
+    "data": {"train": {"images": 1200}, "test": {"images": 300}},
+    "versions": {"kdcl_tf": "1.0"},
+}  # fmt: skip
+
+
+def _facts(distortion="resized_crop", **more):
+    card = Card(
+        student="mobilenet_v2",
+        image_shape=(224, 224, 3),
+        class_names=("cat", "dog_|_wolf"),
+        normalization=Normalization((0.5,) * 3, (0.5,) * 3),
+        distortion=distortion,
+        architecture="mobilenet_v2_1.0",
+        dataset="folder:pets",
+        more={"identity": _IDENTITY, "parameters": 2_226_434, "multiply_adds": 300_774_272, **more},
+    )
+    return card.facts
+
+
+class ReadmeTest(parameterized.TestCase):
+    def test_what_a_student_is(self):
+        text = readme.of_saved_model(_facts(test_accuracy=0.912, epoch=88))
+        for row in (
+            "| data | folder:pets: 1,200 training images, 300 test images |",
+            r"| network | mobilenet\_v2\_1.0 |",
+            r"| recipe | kdcl, ensemble min\_logit of resnet18 + mobilenet\_v2, 100 epochs, batches of 64, learning rate 0.05 |",
+            "| seed | 3 |",
+            "| epoch | 88 |",
+            "| accuracy | 91.20% of 300 test images |",
+            "| parameters | 2,226,434 |",
+            "| multiply-adds | 300.77 million an image |",
+            r"| versions | kdcl\_tf 1.0 |",
+        ):
+            self.assertIn(f"\n{row}\n", text)
+        self.assertIn("224 x 224 pixels into 2 classes: cat, dog\\_\\|\\_wolf.", text)
+        self.assertIn('student.signatures["photograph"]', text)
+
+    @parameterized.parameters(
+        ("resized_crop", "scaled to 256 x 256 pixels, .* cut to its central 224 x 224 .rows 16 to 239, columns 16 to 239.\\."),
+        ("padded_crop", "scaled to 224 x 224 pixels, whatever its own shape .bilinear, antialiased.\\. A photograph"),
+    )
+    def test_the_resizing_in_words_and_numbers(self, distortion, told):
+        text = readme.of_saved_model(_facts(distortion))
+        self.assertRegex(text, told)
+        self.assertIn("EXIF", text)
+
+    def test_what_is_not_known_is_not_told(self):
+        card = Card("a", (8, 8, 1), ("a", "b"), Normalization((0.0,), (1.0,)))
+        text = readme.of_saved_model(card.facts)
+        self.assertIn("| accuracy | not measured: kdcl-evaluate does |", text)
+        for name in ("seed", "recipe", "multiply-adds", "parameters", "data"):
+            self.assertNotIn(f"| {name} |", text)
+        self.assertIn("1 channel,", text)
+
+    def test_files_of_two_students_and_what_was_measured(self):
+        found = {"images": 60, "bytes": 1_234_567, "top_1": 0.5, "agreement": 0.98}
+        found |= {"largest_difference": 0.25, "milliseconds": 1.5}
+        facts = _facts(measured={"litert_int8": found})
+        other = {**_facts(), "student": "other"}
+        text = readme.of_folder(
+            [
+                ("m.float32.tflite", "litert", facts),
+                ("m.int8.tflite", "litert_int8", facts),
+                ("other.onnx", "onnx", other),
+            ]
+        )
+        self.assertStartsWith(text, readme.MARK)
+        self.assertEqual([line for line in text.splitlines() if line.startswith("# ")], ["# mobilenet_v2", "# other"])
+        self.assertIn("| 1.23 MB | 50.0% | 98.0% | 0.25 | 1.50 |", text)
+        self.assertIn("## Loading `m.float32.tflite` (`m.int8.tflite` in the same way)", text)
+        self.assertIn("| accuracy | 50.0% of the 60 images of the check |", text)
+        self.assertEqual(text.count("In int8 an image is integers"), 1)
+
+
+if __name__ == "__main__":
+    absltest.main()

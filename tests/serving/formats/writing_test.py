@@ -1,0 +1,208 @@
+"""Tests of kdcl_tf.serving.formats.writing: students of every family in their own runtimes."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import tempfile
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf import serving
+from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.serving import cards, runtimes
+from kdcl_tf.serving.cards import Card
+from kdcl_tf.serving.formats import (
+    attachments,
+    checking,
+    litert,
+    loading_lines,
+    names,
+    processes,
+    writing,
+)
+from tests import image_files, trained_students
+
+# Architecture, side, channels, precision and formats, few of those that take long to convert.
+_MODELS = {
+    "resnet8": ("resnet8", 8, 3, None, tuple(names.FORMATS)),
+    "bfloat16": ("wrn_10_1", 8, 3, "mixed_bfloat16", ("keras", "litert", "onnx")),
+    "one_channel": ("resnet8", 8, 1, None, ("saved_model", "litert", "litert_int8", "onnx")),
+    "mobilenet_v2": ("mobilenet_v2_0.5", 32, 3, None, ("litert_int8",)),
+    "keras": ("keras:MobileNetV3Small", 32, 3, None, ("onnx",)),
+    "ensemble": ("", 8, 3, None, names.chosen(["all"], ensemble=True)),
+}
+
+
+def _card(name, architecture, side, channels):
+    mean = {"bfloat16": 0.4}.get(name, 0.5)
+    normalization = Normalization((mean,) * channels, (0.5,) * channels)
+    return Card(name, (side, side, channels), ("a", "b", "ç"), normalization, architecture=architecture)
+
+
+def _model(name, made):
+    if name == "ensemble":
+        return writing.ensemble({each: made[each] for each in ("resnet8", "bfloat16")})
+    architecture, side, channels, dtype, _ = _MODELS[name]
+    # Only integers lose what training has not settled.
+    epochs = 4 if "litert_int8" in _MODELS[name][4] else 2
+    student = trained_students.trained(architecture, side, channels, dtype, epochs)
+    return writing.student(student, _card(name, architecture, side, channels))
+
+
+@contextlib.contextmanager
+def _inside(folder):
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+class WritingTest(tf.test.TestCase, parameterized.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        cls.models, cls.written, cls.pictures = {}, {}, {}
+        for size in {each[1:3] for each in _MODELS.values()}:
+            cls._write_those_of(size)
+
+    @classmethod
+    def _write_those_of(cls, size):
+        ours = {name: each[4] for name, each in _MODELS.items() if each[1:3] == size}
+        images, labels = trained_students.images(60, *size)
+        started = {names.FORMATS[form].runtime for forms in ours.values() for form in forms}
+        with processes.Runtimes(started, images) as running:
+            writer = writing.Writer(cls.folder, running, images, labels, images[:40])
+            for name, forms in ours.items():
+                cls.models[name] = _model(name, cls.models)
+                cls.pictures[name] = images, labels
+                for form in forms:
+                    cls.written[name, form] = writer.write(cls.models[name], form)
+
+    def _expected(self, name):
+        pixels = tf.cast(self.pictures[name][0], tf.float32) / 255.0
+        return self.models[name].logits(pixels).numpy()
+
+    def test_files_are_named_by_student_and_format_and_nothing_else_is_left(self):
+        for (name, form), (path, _) in self.written.items():
+            self.assertEqual(path, self.folder / f"{name}{names.FORMATS[form].ending}")
+        paths = {path for path, _ in self.written.values()}
+        beside = {cards.path_of(path) for path in paths if path.is_file()}
+        self.assertEqual(set(self.folder.iterdir()), paths | beside)
+
+    @parameterized.parameters(*(name for name in _MODELS))
+    def test_they_answer_as_the_student(self, name):
+        for form in _MODELS[name][4]:
+            path, found = self.written[name, form]
+            least = names.FORMATS[form].least_agreement
+            self.assertGreaterEqual(found.agreement, least or 1.0)
+            if not least:
+                self.assertLess(found.largest_difference, 1e-3)
+            self.assertEqual(found.images, 60)
+            if path.is_file():
+                self.assertEqual(found.bytes, path.stat().st_size)
+            self.assertGreater(found.milliseconds, 0.0)
+            right = np.mean(self._expected(name).argmax(axis=1) == self.pictures[name][1])
+            self.assertAlmostEqual(found.top_1, right, delta=0.05)
+
+    @parameterized.parameters(*(name for name in _MODELS))
+    def test_what_is_measured_is_what_a_loader_finds(self, name):
+        images, _ = self.pictures[name]
+        expected = self._expected(name)
+        for form in _MODELS[name][4]:
+            path, found = self.written[name, form]
+            if form in ("keras", "weights"):
+                continue
+            load = serving.load_student if form == "saved_model" else runtimes.load_file
+            predict, card = load(path)
+            logits = np.asarray(predict(images)["logits"])
+            self.assertAlmostEqual(np.abs(logits - expected).max(), found.largest_difference, delta=1e-4)
+            self.assertEqual(card["class_names"], ["a", "b", "ç"])
+            self.assertEqual(card["measured"][form], found.facts)
+            if form != "saved_model":
+                self.assertEqual(card["file_format"], form)
+
+    def test_a_quantized_file_is_smaller_and_says_so_inside(self):
+        size = {form: self.written["resnet8", form][1].bytes for form in names.FORMATS}
+        self.assertLess(size["litert_float16"], 0.6 * size["litert"])
+        self.assertLess(size["litert_int8"], 0.4 * size["litert"])
+        path, _ = self.written["resnet8", "litert_int8"]
+        self.assertEqual(attachments.archived(path, "labels.txt"), "a\nb\nç\n")
+        cards.path_of(path).rename(path.with_name("away"))
+        self.addCleanup(path.with_name("away").rename, cards.path_of(path))
+        _, card = runtimes.load_file(path)
+        self.assertEqual((card["student"], card["file_format"]), ("resnet8", "litert_int8"))
+
+    def test_keras_and_weights_share_a_card_and_need_not_stay_together(self):
+        keras_file, weights = (self.written["resnet8", each][0] for each in ("keras", "weights"))
+        card = json.loads(cards.path_of(weights).read_text())
+        self.assertEqual(set(card["checksums"]), {keras_file.name, weights.name})
+        self.assertEqual(set(card["measured"]), {"keras", "weights"})
+        serving.exported.check(keras_file, card)
+
+    def test_the_ensemble_averages_students_that_are_each_normalised(self):
+        images = self.pictures["resnet8"][0]
+        each = [self._expected(name) for name in ("resnet8", "bfloat16")]
+        mean = np.mean([tf.nn.softmax(one) for one in each], axis=0)
+        predict, card = serving.load_student(self.written["ensemble", "saved_model"][0])
+        self.assertAllClose(predict(images)["probabilities"], mean, atol=1e-5)
+        self.assertEqual(list(card["members"]), ["resnet8", "bfloat16"])
+        self.assertEqual(card["members"]["bfloat16"]["mean"], [0.4] * 3)
+        self.assertEqual((card["mean"], card["deviation"]), ([0.0] * 3, [1.0] * 3))
+
+    def test_the_lines_of_the_readme_load_each_file_in_python(self):
+        images, _ = self.pictures["resnet8"]
+        image_files.write(self.folder, {"photograph.jpg": image_files.encode(images[0])})
+        self.addCleanup((self.folder / "photograph.jpg").unlink)
+        expected = tf.nn.softmax(self._expected("resnet8"))
+        for form in names.FORMATS:
+            path, _ = self.written["resnet8", form]
+            facts = cards.read_student(path)
+            (block,) = re.findall(r"```python\n(.*?)```", loading_lines.of(form, path.name, facts), re.DOTALL)
+            found = {"images": images, "image": images[0]}
+            with _inside(self.folder):
+                exec(block, found)
+            if "answers" in found:
+                probabilities = found["answers"]["probabilities"]
+            elif "probabilities" in found:
+                probabilities = found["probabilities"]
+            else:
+                probabilities = tf.nn.softmax(found["logits"])
+            count = len(probabilities)
+            self.assertEqual(count, 1 if names.FORMATS[form].is_phone else 60)
+            self.assertAllClose(probabilities, expected[:count], atol=0.05 if form == "litert_int8" else 1e-2)
+
+    def test_an_ensemble_of_different_classes_is_refused(self):
+        models = [self.models["resnet8"], self.models["one_channel"]]
+        with self.assertRaisesRegex(ValueError, "got resnet8 and one_channel, which differ"):
+            writing.ensemble(dict(enumerate(models)))
+
+    def test_one_that_misses_its_bound_is_not_written(self):
+        images, labels = self.pictures["resnet8"]
+        output = pathlib.Path(self.create_tempdir().full_path)
+        (output / "resnet8.int8.tflite").write_bytes(b"older")
+
+        def broken(logits, *arguments):
+            return litert.convert(lambda pixels: -logits(pixels), *arguments)
+
+        module = mock.patch.object(writing, "litert", mock.Mock(convert=broken))
+        with module, processes.Runtimes(["litert"], images) as running:
+            writer = writing.Writer(output, running, images, labels, images[:9])
+            for form in ("litert", "litert_int8"):
+                with self.assertRaisesRegex(checking.BoundError, "^resnet8.* is not written: "):
+                    writer.write(self.models["resnet8"], form)
+        self.assertEqual([each.name for each in output.iterdir()], ["resnet8.int8.tflite"])
+        self.assertEqual((output / "resnet8.int8.tflite").read_bytes(), b"older")
+
+
+if __name__ == "__main__":
+    tf.test.main()
