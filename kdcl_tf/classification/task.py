@@ -9,7 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from kdcl_tf import data, files, serving, students
-from kdcl_tf.classification import curves, factory
+from kdcl_tf.classification import curves, factory, initial_weights
+from kdcl_tf.classification.initial_weights import InitialWeights
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import devices, strategies, traffic
@@ -22,6 +23,9 @@ from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
 
 _EVALUATION_BATCH = 256
+
+# Neither the head alone nor batch norm frozen.
+_ALL = (False, False)
 
 
 class Classification(Task):
@@ -38,16 +42,23 @@ class Classification(Task):
         super().__init__(settings)
         self._data_dir, self._placement = data_dir, placement
         self.accumulation_steps = settings.accumulation_steps
+        self._phase = _ALL
 
     def load(self) -> None:
         settings = self.settings
         self._devices = devices.of_students(settings, self._placement)
+        self._initial_weights = InitialWeights(settings, self.begun)
         self.dataset = load_dataset(settings, self._data_dir)
-        self.views = create_views(settings, self.dataset)
+        self.normalizations = self._initial_weights.normalizations(self.dataset)
+        self.views = create_views(settings, self.dataset, self.normalizations)
 
     def build(self, strategy: tf.distribute.Strategy) -> None:
         steps = self.steps_per_epoch(self.settings.batch_size)
-        self.model = factory.create_compiled(self.settings, self.dataset, steps, self._devices)
+        self.model = factory.create_compiled(
+            self.settings, self.dataset, steps, self._devices, self.normalizations
+        )
+        students, dataset = self.model.students, self.dataset
+        self._lines = self._initial_weights.assign(students, dataset)
         self.strategy = strategy
 
     def evaluated(self) -> dict[str, int]:
@@ -57,6 +68,8 @@ class Classification(Task):
         found = super().digest()
         if self.settings.teacher:
             found["teacher"] = exported.digest(teachers.find(self.settings.teacher))
+        if self.settings.sources:
+            found[initial_weights.KEY] = self._initial_weights.digests()
         return found
 
     def card(self) -> dict[str, Any]:
@@ -104,6 +117,11 @@ class Classification(Task):
             if any(variable is each for each in student.variables)
         )
 
+    def begin_epoch(self, epoch: int) -> list | None:
+        """Of students that start from weights, trains the head alone at first."""
+        phase = (epoch < self.settings.train_head_epochs, self.settings.freeze_batch_norm)
+        return self._train_in(phase) if phase != self._phase else None
+
     def end_epoch(self, replicas: Replicas) -> dict[str, float]:
         """Fits General's weights to the held-out images.
 
@@ -150,7 +168,7 @@ class Classification(Task):
         if used > 1:
             workload = devices.workload(self.settings, self.model, self.dataset)
             print(traffic.describe(workload, used), flush=True)
-        for line in self.dataset.notes:
+        for line in (*self.dataset.notes, *self._lines):
             print(line, flush=True)
         listing = self.dataset.held_out.listing()
         if listing:
@@ -159,6 +177,8 @@ class Classification(Task):
 
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
         """Exports every student; gives each student's numbers, and the ensemble's."""
+        # What is not trained counts as parameters, too.
+        self._train_in(_ALL)
         members = {
             name: self._finish_student(name, student, workdir, last)
             for name, student in self.model.students.items()
@@ -182,6 +202,18 @@ class Classification(Task):
         path = workdir.path / "accuracy.png"
         curves.plot_accuracy(workdir.log, self.model.students, path, title)
 
+    def _train_in(self, phase):
+        """Trains the head alone, or without batch norm; returns the variables that do not move."""
+        self._phase = phase
+        head_alone, frozen_batch_norm = phase
+        return [
+            variable
+            for name in self.settings.sources
+            for variable in initial_weights.set_trainable(
+                self.model.students[name], head_alone, not frozen_batch_norm
+            )
+        ]
+
     def _finish_student(self, name, student, workdir, last):
         kinds = ("accuracy", "top_5_accuracy", "cross_entropy")
         accuracy = last[f"test_{name}_accuracy"]
@@ -198,13 +230,17 @@ class Classification(Task):
 
     def _card_of(self, name, **more):
         architecture = self.settings.architectures[name]
-        return Card.of(self.model.students[name], self.dataset, architecture, **more)
+        normalization = self.normalizations[name]
+        return Card.of(
+            self.model.students[name], self.dataset, architecture, normalization, **more
+        )
 
     def _batches(self, split):
         """Every image of a split once, each replica its part."""
         size = strategies.evaluation_batch(self.strategy, len(split), _EVALUATION_BATCH)
         return strategies.distribute(
-            self.strategy, lambda share: self.dataset.batches(split, size, share)
+            self.strategy,
+            lambda share: self.dataset.batches(split, size, share, self.normalizations),
         )
 
 
@@ -227,10 +263,23 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
 
 
 def create_views(
-    settings: Settings, dataset: data.ImageDataset
+    settings: Settings,
+    dataset: data.ImageDataset,
+    normalizations: Mapping[str, data.Normalization] | None = None,
 ) -> data.Views | data.EncodedViews:
-    """The students' views of the data set, under the settings' distortion."""
+    """The students' views of the data set, under the settings' distortion.
+
+    Args:
+      settings: of the run.
+      dataset: of the images.
+      normalizations: of students that have their own.
+    """
     options = {"cutout": settings.cutout_size} if settings.cutout else {}
     return data.create_views(
-        dataset, settings.student_names, settings.seed, settings.invariant, **options
+        dataset,
+        settings.student_names,
+        settings.seed,
+        settings.invariant,
+        normalizations,
+        **options,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pathlib
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.cohort.membership import check_classifier, output_shape
-from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.data.normalization import KEPT, Normalization
 from kdcl_tf.serving import classes, exported, saved_model
 
 __all__ = ["ServedTeacher", "find", "frozen", "num_classes"]
@@ -30,6 +31,8 @@ class ServedTeacher(keras.layers.Layer):
       class_names: the names of the students' classes, in whose order its logits come; by
         default its own.
       match_classes: how the two are matched, one of `serving.classes.MATCHES`.
+      channels: the order of its inputs' channels, as in `data.Normalization`; with `mean`, by
+        default as they are.
 
     Raises:
       ValueError: when there is no exported student at the path, or its classes are not the
@@ -43,12 +46,15 @@ class ServedTeacher(keras.layers.Layer):
         deviation: Sequence[float] | None = None,
         class_names: Sequence[str] | None = None,
         match_classes: str = "name",
+        channels: str | None = None,
         **kwargs: Any,
     ):
         super().__init__(**{**kwargs, "trainable": False})
         self.folder = str(path)
         self._predict, self.card = saved_model.load_student(find(path))
-        given = {"mean": mean, "deviation": deviation}
+        given = {"mean": mean, "deviation": deviation, "channels": channels}
+        if mean is not None and channels is None:
+            given["channels"] = KEPT
         given = {name: value for name, value in given.items() if value is not None}
         self.normalization = Normalization.from_card({**self.card, **given})
         own = self.card["class_names"]
@@ -66,6 +72,12 @@ class ServedTeacher(keras.layers.Layer):
                 f"expected a teacher of the students' {len(self.class_names)} classes alone; got "
                 f"{self.folder} of {len(own)}"
             )
+
+    def renormalized(self, normalization: Normalization) -> ServedTeacher:
+        """The same teacher, its variables too, for inputs of another normalisation."""
+        other = copy.copy(self)
+        other.normalization = normalization
+        return other
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         # Distorted views may leave 0..1.

@@ -58,6 +58,7 @@ class Session:
         # First, since no TensorFlow op may run before workers know each other.
         strategy = strategies.create(settings.strategy, cluster, tpu)
         self.workers = Workers(strategy)
+        task.begun = workdir.begun()
         task.load()
         self.workers.check_same("data", task.dataset.summary())
         task.identity = Identity(settings.as_flags(), task.digest())

@@ -31,6 +31,8 @@ class Task:
         first is the loss; all must stay finite.
       strategy: `tf.distribute.Strategy` that it was built under.
       identity: `Identity` of the run, which a session sets when the data is loaded.
+      begun: facts of the checkpoint that the run goes on from, which a session sets before the
+        data is loaded; None where it begins.
     """
 
     # Parts that each replica runs a step's images in.
@@ -39,6 +41,7 @@ class Task:
     def __init__(self, settings: TrainingSettings):
         self.settings = settings
         self.dataset = self.views = self.model = self.strategy = self.identity = None
+        self.begun = None
 
     def load(self) -> None:
         """Loads `dataset`.
@@ -82,6 +85,14 @@ class Task:
     def epoch(self, epoch: int, batch_size: int, skip: int, share) -> tf.data.Dataset:
         """The batches of an epoch, without the first `skip`; a `data.Share` of each."""
         return self.views.epoch(epoch, batch_size, skip, share)
+
+    def begin_epoch(self, epoch: int) -> list | None:
+        """Changes what of the model is trained from this epoch on, 0 the first.
+
+        Returns:
+          The variables that do not move from now on; None where all is as before.
+        """
+        return None
 
     def is_passed_over(self, batch) -> bool:
         """Whether a batch of `epoch` is no step, because none of its images can be decoded."""
