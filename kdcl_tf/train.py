@@ -14,6 +14,7 @@ from typing import Any
 
 from absl import flags
 
+from kdcl_tf.classification import initial_sources
 from kdcl_tf.classification.flags import default_workdir, define_flags, settings_from_flags
 from kdcl_tf.programs import command_line, launch
 
@@ -22,6 +23,8 @@ def main(flag_values: flags.FlagValues) -> None:
     """Sets up, trains and reports; see the module's docstring."""
     with command_line.user_errors():
         settings = settings_from_flags(flag_values)
+        path = flag_values["workdir"].value or default_workdir(settings)
+        initial_sources.check(settings, path)
 
     def create_session(workdir, cluster):
         from kdcl_tf.classification.task import Classification
@@ -37,7 +40,7 @@ def main(flag_values: flags.FlagValues) -> None:
 
     launch.run(
         settings,
-        flag_values["workdir"].value or default_workdir(settings),
+        path,
         create_session,
         report,
         flag_values["logical_devices"].value,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from kdcl_tf import data, students
+from kdcl_tf.classification import initial_sources
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.normalization import IMAGENET, KEPT
 from kdcl_tf.serving import exported, weight_sources
 from kdcl_tf.serving.weight_sources import WeightSource
-from kdcl_tf.students.weights import fitting, found as found_lib, kinds, reading
+from kdcl_tf.students.weights import fitting, found as found_lib, reading
 from kdcl_tf.students.weights.found import Found
 
 __all__ = ["KEY", "InitialWeights", "set_trainable"]
@@ -107,14 +107,13 @@ class InitialWeights:
 
     def _start(self, name, text, begun):
         architecture = self._settings.architectures[name]
-        if begun is not None and not _is_file(text):
+        if begun is not None and not initial_sources.is_file(text):
             return _recorded(name, begun)
-        mode = self._settings.source_normalizations.get(name, "")
+        source = initial_sources.find(self._settings, name)
+        if begun is not None:
+            digest = exported.digest(source.path)
+            return _Start(source, None, digest, source.normalization)
         try:
-            source = weight_sources.weight_source(text, architecture, mode)
-            if begun is not None:
-                digest = exported.digest(source.path)
-                return _Start(source, None, digest, source.normalization)
             found = reading.read(source.path or source.where, architecture, source.size)
             # Before any data is loaded: what does not fit a student of this name.
             skeleton = reading.skeleton(architecture, _shape(source, found, architecture))
@@ -160,10 +159,6 @@ def set_trainable(student: keras.Model, head_alone: bool, batch_norm: bool) -> l
     for layer in student.layers:
         layer.trainable = not any(layer is each for each in frozen)
     return [variable for layer in frozen for variable in layer.variables]
-
-
-def _is_file(source):
-    return source != kinds.IMAGENET and pathlib.Path(source).expanduser().exists()
 
 
 def _recorded(name, begun):

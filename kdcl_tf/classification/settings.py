@@ -231,18 +231,19 @@ class Settings(TrainingSettings):
         return found
 
     def _check_initial_weights(self):
+        sources = self.sources
         self._check_at_least(0, "train_head_epochs")
         self._require(
             "train_head_epochs", self.train_head_epochs <= self.epochs, f"at most {self.epochs}"
         )
         for name in ("train_head_epochs", "freeze_batch_norm"):
-            if getattr(self, name) and not self.sources:
+            if getattr(self, name) and not sources:
                 raise ValueError(
                     f"--{name}={as_text(getattr(self, name))} is for students that start from "
                     "weights: pass --initial_weights, too"
                 )
         for name, mode in self.source_normalizations.items():
-            if name not in self.sources or mode not in NORMALIZATIONS:
+            if name not in sources or mode not in NORMALIZATIONS:
                 raise ValueError(
                     f"expected --initial_normalization of {', '.join(NORMALIZATIONS)}, for students "
                     f"of --initial_weights; got {name}={mode}"

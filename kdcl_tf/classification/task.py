@@ -43,6 +43,9 @@ class Classification(Task):
         self._data_dir, self._placement = data_dir, placement
         self.accumulation_steps = settings.accumulation_steps
         self._phase = _ALL
+        # Of each student; None before the data is loaded.
+        self.normalizations = None
+        self._initial_weights, self._lines = None, []
 
     def load(self) -> None:
         settings = self.settings
@@ -68,7 +71,7 @@ class Classification(Task):
         found = super().digest()
         if self.settings.teacher:
             found["teacher"] = exported.digest(teachers.find(self.settings.teacher))
-        if self.settings.sources:
+        if self._initial_weights and self._initial_weights.digests():
             found[initial_weights.KEY] = self._initial_weights.digests()
         return found
 
@@ -230,7 +233,7 @@ class Classification(Task):
 
     def _card_of(self, name, **more):
         architecture = self.settings.architectures[name]
-        normalization = self.normalizations[name]
+        normalization = (self.normalizations or {}).get(name)
         return Card.of(
             self.model.students[name], self.dataset, architecture, normalization, **more
         )

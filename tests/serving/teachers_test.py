@@ -47,6 +47,14 @@ class TeachersTest(tf.test.TestCase):
         expected = self.model(self.dataset.normalization.apply(self.dataset.test.images[:4]))
         self.assertAllClose(teacher((pixels - 0.5) / 0.25), expected, atol=1e-4)
 
+    def test_the_same_teacher_for_images_of_another_normalisation(self):
+        first = teachers.ServedTeacher(self._export(), mean=[0.5], deviation=[0.25])
+        second = first.renormalized(data.Normalization((0.1,), (2.0,), "BGR"))
+        pixels = self.dataset.test.images[:4].astype(np.float32) / 255.0
+        self.assertAllClose(second((pixels - 0.1) / 2.0), first((pixels - 0.5) / 0.25), atol=1e-4)
+        again = teachers.ServedTeacher.from_config(second.get_config())
+        self.assertEqual(again.normalization, second.normalization)
+
     def test_by_default_images_are_normalised_as_it_learned_them(self):
         teacher = teachers.ServedTeacher(self._export())
         images = self.dataset.normalization.apply(self.dataset.test.images[:4])

@@ -12,6 +12,7 @@ import socket
 import threading
 import urllib.parse
 import urllib.request
+import warnings
 from collections.abc import Iterator
 
 import keras
@@ -36,7 +37,9 @@ def load(classifier: str) -> tuple[keras.Model, pathlib.Path]:
     """
     function = getattr(keras.applications, classifier)
     preprocessing = inspect.signature(function).parameters.keys() & {"include_preprocessing"}
-    with _watched_downloads() as files:
+    with _watched_downloads() as files, warnings.catch_warnings():
+        # That it chooses the weights of its usual size, which fit every other one.
+        warnings.simplefilter("ignore")
         try:
             model = function(
                 weights="imagenet",
