@@ -23,7 +23,16 @@ from kdcl_tf.serving import cards, exported
 from kdcl_tf.students import names
 from kdcl_tf.students.weights import kinds, modes
 
-__all__ = ["NORMALIZATIONS", "WeightSource", "kept_head", "normalization_of", "weight_source"]
+__all__ = [
+    "NORMALIZATIONS",
+    "WeightSource",
+    "architecture_of",
+    "check_padding",
+    "kept_head",
+    "normalization_of",
+    "student_of",
+    "weight_source",
+]
 
 # What a source that says nothing may be told to expect: the data's own, or one of Keras's modes.
 OF_DATA = "data"
@@ -82,7 +91,7 @@ def weight_source(
     """
     if source != kinds.IMAGENET:
         path = pathlib.Path(source).expanduser()
-        source = _of_run(path, architecture) if _is_run(path) else path
+        source = student_of(path, architecture) if _is_run(path) else path
     kind = _kind_of(source)
     facts = _facts_of(kind, source)
     known = facts.get("architecture", "")
@@ -100,6 +109,33 @@ def weight_source(
         _normalization(kind, source, architecture, facts, normalization),
         tuple(facts["class_names"]) if "class_names" in facts else None,
         tuple(facts["image_shape"]) if "image_shape" in facts else None,
+    )
+
+
+def student_of(run: str | os.PathLike, architecture: str = "") -> pathlib.Path:
+    """The folder of a run's only exported student, or of the one of an architecture.
+
+    Raises:
+      ValueError: when there is none, or more than one.
+    """
+    path = pathlib.Path(run)
+    found = exported.students_of(path)
+    if not found:
+        told = "a run that has exported none yet: kdcl-export does" if _has_checkpoints(path) else (
+            "a folder that is no run"
+        )
+        raise ValueError(
+            f"expected an exported student or a run with some; got {path}, {told}"
+        )
+    if len(found) == 1:
+        return found[0]
+    same = [each for each in found if _architecture_in(each) == architecture]
+    if architecture and len(same) == 1:
+        return same[0]
+    fault = f"{len(same) or 'no'} {architecture}" if architecture else f"{len(found)} students"
+    raise ValueError(
+        f"expected one student to take the weights of; got {path}, a run with {fault}: choose one "
+        "of " + ", ".join(str(each) for each in found)
     )
 
 
@@ -169,28 +205,6 @@ def check_padding(
 
 def _is_run(path):
     return path.is_dir() and not exported.holds_model(path)
-
-
-def _of_run(path, architecture):
-    """The folder of the one exported student that is meant."""
-    found = exported.students_of(path)
-    if not found:
-        told = "a run that has exported none yet: kdcl-export does" if _has_checkpoints(path) else (
-            "a folder that is no run"
-        )
-        raise ValueError(
-            f"expected an exported student or a run with some; got {path}, {told}"
-        )
-    if len(found) == 1:
-        return found[0]
-    same = [each for each in found if _architecture_in(each) == architecture]
-    if architecture and len(same) == 1:
-        return same[0]
-    fault = f"{len(same) or 'no'} {architecture}" if architecture else f"{len(found)} students"
-    raise ValueError(
-        f"expected one student to take the weights of; got {path}, a run with {fault}: choose one "
-        "of " + ", ".join(str(each) for each in found)
-    )
 
 
 def _has_checkpoints(path):

@@ -145,11 +145,10 @@ def is_moved(name: str, before: str | None, now: str | None) -> bool:
         # The name of a student stands for fresh weights.
         return os.sep in before and os.sep in now
     if name == "initial_weights":
-        pairs = [[each.partition("=") for each in text.split(",")] for text in (before, now)]
         # What is no path cannot move.
         fixed = [
-            [(student, source if source == IMAGENET else "") for student, _, source in each]
-            for each in pairs
+            [(student, source if source == IMAGENET else "") for student, source in _sources(text)]
+            for text in (before, now)
         ]
         return fixed[0] == fixed[1]
     if name != "dataset":
@@ -157,14 +156,22 @@ def is_moved(name: str, before: str | None, now: str | None) -> bool:
     return any(before.startswith(kind) and now.startswith(kind) for kind in _PATH_KINDS)
 
 
-def _absolute_sources(text):
-    """`STUDENT=SOURCE,…` with absolute paths; a source that is not there stays as it is."""
+def _sources(text):
+    """`[(student, source)]` of `STUDENT=SOURCE,…`; of a path alone, whose student has no name."""
     pairs = [each.partition("=") for each in text.split(",")]
-    paths = [os.path.expanduser(source) for _, _, source in pairs]
-    return ",".join(
-        f"{student}={os.path.realpath(path) if os.path.exists(path) else source}"
-        for (student, _, source), path in zip(pairs, paths)
-    )
+    if any(not equals or os.sep in student for student, equals, _ in pairs):
+        return [("", text)]
+    return [(student, source) for student, _, source in pairs]
+
+
+def _absolute_sources(text):
+    """The same text with absolute paths; a source that is not there stays as it is."""
+    found = []
+    for student, source in _sources(text):
+        path = os.path.expanduser(source)
+        path = os.path.realpath(path) if os.path.exists(path) else source
+        found.append(f"{student}={path}" if student else path)
+    return ",".join(found)
 
 
 def as_text(value: object) -> str:

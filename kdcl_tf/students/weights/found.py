@@ -30,12 +30,14 @@ class Found:
       left_over: names in the source of what no student has, such as counters.
       settings: `{layer: {setting: value}}` where the source tells it.
       file: of a source that is no path.
+      image_shape: (height, width, channels) of its images, where the source tells it.
     """
 
     arrays: Mapping[str, np.ndarray]
     left_over: tuple[str, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     file: pathlib.Path | None = None
+    image_shape: tuple[int, int, int] | None = None
 
 
 def plain_path(path: str) -> str:

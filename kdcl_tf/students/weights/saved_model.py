@@ -47,4 +47,5 @@ def read(path: str | os.PathLike) -> Found:
         found_lib.plain_path(each.name.removesuffix(":0")): np.asarray(each)
         for each in served.variables
     }
-    return Found(arrays)
+    images = served.structured_input_signature[1]["images"]
+    return Found(arrays, image_shape=tuple(images.shape[1:]))
