@@ -102,7 +102,8 @@ def _ends(layers, architecture):
         number = same.index(last)
         head = type(last).__name__.lower() + (f"_{number}" if number else "")
     if head not in layers or "conv2d" not in layers:
-        raise ValueError(f"no layers conv2d and {head}, its first and its last")
+        missing = head if head not in layers else "conv2d"
+        raise ValueError(f"no {missing} layer")
     return layers[head]["vars"]["0"].shape[-1], layers["conv2d"]["vars"]["0"].shape[2]
 
 
