@@ -130,6 +130,7 @@ def create_teacher(
         **distinct[0].as_card(),
         class_names=dataset.class_names,
         match_classes=settings.match_classes,
+        image_shape=dataset.image_shape,
     )
     shape = tuple(teacher.card["image_shape"])
     if shape != tuple(dataset.image_shape):

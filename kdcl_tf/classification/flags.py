@@ -60,8 +60,9 @@ def _define_method_flags(fv):
     flags.DEFINE_string(
         "teacher",
         "",
-        "For --method=offline_distillation: an exported student, WORKDIR/students/NAME, or a "
-        "complete run that has only one.",
+        "For --method=offline_distillation: an exported student, WORKDIR/students/NAME; a complete "
+        "run that has only one; or what --initial_weights takes, ARCHITECTURE=SOURCE where the source "
+        "does not say its architecture, such as resnet50=FILE.safetensors.",
         fv,
     )
     flags.DEFINE_enum(

@@ -6,14 +6,14 @@ import os
 import pathlib
 
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.serving.weight_sources import WeightSource, weight_source
+from kdcl_tf.serving.weight_sources import WeightSource, named_source, weight_source
 from kdcl_tf.students.weights import kinds
 
 __all__ = ["check", "find", "is_file"]
 
 
 def check(settings: Settings, workdir: str | os.PathLike) -> None:
-    """Refuses sources that are not there or are none, unless the run has begun.
+    """Refuses sources that are not there or are none, unless the run has begun; files of teachers, too.
 
     Args:
       settings: of the run.
@@ -26,6 +26,11 @@ def check(settings: Settings, workdir: str | os.PathLike) -> None:
         return
     for student in settings.sources:
         find(settings, student)
+    if "=" in settings.teacher:
+        try:
+            named_source(settings.teacher)
+        except (ValueError, OSError) as error:
+            raise ValueError(f"--teacher={settings.teacher}: {error}") from error
 
 
 def find(settings: Settings, student: str) -> WeightSource:

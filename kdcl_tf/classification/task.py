@@ -18,6 +18,7 @@ from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.methods.kdcl import NoHeldOutError
 from kdcl_tf.serving import exported, teachers
 from kdcl_tf.serving.cards import Card
+from kdcl_tf.students.weights import imagenet
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
@@ -70,7 +71,8 @@ class Classification(Task):
     def digest(self) -> dict[str, Any]:
         found = super().digest()
         if self.settings.teacher:
-            found["teacher"] = exported.digest(teachers.find(self.settings.teacher))
+            source = teachers.source_of(self.settings.teacher)
+            found["teacher"] = exported.digest(source.path or imagenet.file_of(source.architecture))
         if self._initial_weights and self._initial_weights.digests():
             found[initial_weights.KEY] = self._initial_weights.digests()
         return found

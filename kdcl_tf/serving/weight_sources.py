@@ -29,6 +29,7 @@ __all__ = [
     "architecture_of",
     "check_padding",
     "kept_head",
+    "named_source",
     "normalization_of",
     "student_of",
     "weight_source",
@@ -110,6 +111,24 @@ def weight_source(
         tuple(facts["class_names"]) if "class_names" in facts else None,
         tuple(facts["image_shape"]) if "image_shape" in facts else None,
     )
+
+
+def named_source(text: str) -> WeightSource:
+    """A source that tells its own architecture, or `ARCHITECTURE=SOURCE` for one that does not.
+
+    Raises:
+      ValueError: as `weight_source`, and where nothing tells the architecture.
+    """
+    name, equals, rest = text.partition("=")
+    if equals and not pathlib.Path(text).expanduser().exists() and architecture_of(name) == name:
+        return weight_source(rest, name)
+    source = weight_source(text)
+    if source.kind == "weights" and not source.architecture:
+        raise ValueError(
+            f"{text}: expected a card beside it that names its architecture; got none: give "
+            "ARCHITECTURE=FILE, such as resnet18=FILE"
+        )
+    return source
 
 
 def student_of(run: str | os.PathLike, architecture: str = "") -> pathlib.Path:

@@ -9,16 +9,8 @@ import keras
 
 from kdcl_tf import students
 from kdcl_tf.detection.model.backbone_source import BackboneSource
-from kdcl_tf.students import names
 from kdcl_tf.students.normalization import FusedBatchNormalization
-from kdcl_tf.students.weights import (
-    fitting,
-    found as found_lib,
-    imagenet,
-    keras_file,
-    kinds,
-    reading,
-)
+from kdcl_tf.students.weights import imagenet, kinds, reading
 
 # Fresh students are built at this size, which `_freed` then removes.
 _BUILT_AT = (224, 224, 3)
@@ -67,7 +59,7 @@ def downloaded(source: BackboneSource) -> pathlib.Path | None:
     if source.kind != kinds.IMAGENET:
         return None
     try:
-        return imagenet.load(names.parse(source.architecture).classifier)[1]
+        return imagenet.file_of(source.architecture)
     except ValueError as error:
         raise ValueError(f"backbone={kinds.IMAGENET}: {error}") from error
 
@@ -77,7 +69,7 @@ def _student(source):
     if source.kind == "fresh":
         return students.build(source.architecture, 1000, _BUILT_AT)
     try:
-        student = _of_file(source)
+        student = reading.student(source.path or source.kind, source.architecture, _BUILT_AT)
     except ValueError as error:
         raise ValueError(f"backbone={error}") from error
     if student.input_shape[-1] != 3:
@@ -85,22 +77,6 @@ def _student(source):
             f"backbone={source.path}: expected a student of images of 3 channels; got one of "
             f"{student.input_shape[-1]}"
         )
-    return student
-
-
-def _of_file(source):
-    if source.kind == "keras":
-        return keras_file.load_keras(source.path)
-    if source.kind == "weights":
-        return keras_file.load_weights(source.path, source.architecture)
-    where = source.path or source.kind
-    found = reading.read(where, source.architecture)
-    shape = found.image_shape or _BUILT_AT
-    head = found_lib.head_of(reading.skeleton(source.architecture, shape)).name
-    kernel = found.arrays.get(f"{head}/kernel")
-    classes = 1000 if kernel is None else kernel.shape[-1]
-    student = students.build(source.architecture, classes, shape)
-    fitting.fit(student, found, where=str(where), architecture=source.architecture)
     return student
 
 

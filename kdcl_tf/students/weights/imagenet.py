@@ -17,7 +17,9 @@ from collections.abc import Iterator
 
 import keras
 
-__all__ = ["load"]
+from kdcl_tf.students import names
+
+__all__ = ["file_of", "load"]
 
 _SECONDS = 5.0
 
@@ -56,6 +58,18 @@ def load(classifier: str) -> tuple[keras.Model, pathlib.Path]:
     if not files:
         raise ValueError(f"keras:{classifier}: Keras has no file of weights for ImageNet")
     return model, files[-1]
+
+
+def file_of(architecture: str) -> pathlib.Path:
+    """The file of a student's weights, downloaded where it is not there yet.
+
+    Args:
+      architecture: name of the student, such as `keras:MobileNetV2`.
+
+    Raises:
+      ValueError: as `load`.
+    """
+    return load(names.parse(architecture).classifier)[1]
 
 
 @contextlib.contextmanager

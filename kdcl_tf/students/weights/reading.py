@@ -23,7 +23,7 @@ from kdcl_tf.students.weights import (
 from kdcl_tf.students.weights.fitting import Taken
 from kdcl_tf.students.weights.found import Found
 
-__all__ = ["load", "read", "skeleton"]
+__all__ = ["load", "read", "skeleton", "student"]
 
 
 def load(
@@ -78,6 +78,37 @@ def read(
         safetensors_file.arrays(path), paths, architecture
     )
     return Found(arrays, tuple(counters))
+
+
+def student(
+    source: str | os.PathLike,
+    architecture: str,
+    image_shape: tuple[int, int, int] | None = None,
+) -> keras.Model:
+    """The whole student of a source, its head too.
+
+    Args:
+      source: as in `load`, checked by `kinds.check`.
+      architecture: name of the student; "" for a `.keras` file, which holds its own layers.
+      image_shape: of its images; by default what the source says, or the usual.
+
+    Raises:
+      ValueError: when it cannot be read, or does not fit the architecture, in one line.
+    """
+    kind = kinds.kind_of(source)
+    path = pathlib.Path(source).expanduser()
+    if kind == "keras":
+        return keras_file.load_keras(path)
+    if kind == "weights":
+        return keras_file.load_weights(path, architecture, image_shape and image_shape[:2])
+    found = read(source, architecture)
+    shape = found.image_shape or image_shape or skeleton(architecture).input_shape[1:]
+    head = found_lib.head_of(skeleton(architecture, shape)).name
+    kernel = found.arrays.get(f"{head}/kernel")
+    classes = 1000 if kernel is None else kernel.shape[-1]
+    built = students.build(architecture, classes, shape)
+    fitting.fit(built, found, where=str(source), architecture=architecture)
+    return built
 
 
 def skeleton(
