@@ -132,7 +132,10 @@ class InitialWeights:
         )
         whose = "as the weights were trained"
         if not given:
-            whose = "as the data set's colours ask, since nothing says how the weights were trained"
+            whose = (
+                "as the data set's colours ask, since nothing says how the weights were trained; "
+                "--initial_normalization may"
+            )
         elif start.source.kind == "safetensors" and given == IMAGENET:
             whose = "as torchvision's weights for ImageNet were trained"
         return f"images lose a mean of {mean} and are divided by {deviation}{order}, {whose}"

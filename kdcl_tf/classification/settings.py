@@ -89,6 +89,10 @@ class Settings(TrainingSettings):
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
         self._unify_types("temperature")
+        if isinstance(self.learning_rate, str):
+            # One text for one meaning.
+            text = ",".join(f"{name}={rate}" for name, rate in self.rates.items())
+            object.__setattr__(self, "learning_rate", text)
         self._check_among(
             method=METHODS,
             ensemble=ENSEMBLES,

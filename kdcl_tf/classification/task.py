@@ -73,9 +73,12 @@ class Classification(Task):
         if self.settings.teacher:
             source = teachers.source_of(self.settings.teacher)
             found["teacher"] = exported.digest(source.path or imagenet.file_of(source.architecture))
-        if self._initial_weights and self._initial_weights.digests():
-            found[initial_weights.KEY] = self._initial_weights.digests()
+        if self.sources():
+            found[initial_weights.KEY] = self.sources()
         return found
+
+    def sources(self) -> dict[str, str]:
+        return self._initial_weights.digests() if self._initial_weights else {}
 
     def card(self) -> dict[str, Any]:
         """Of each student its card, and where its variables are in a checkpoint."""
@@ -175,6 +178,9 @@ class Classification(Task):
             print(traffic.describe(workload, used), flush=True)
         for line in (*self.dataset.notes, *self._lines):
             print(line, flush=True)
+        if heads := self.settings.train_head_epochs:
+            names = ", ".join(self.settings.sources)
+            print(f"up to epoch {heads}, only the heads of {names} are trained", flush=True)
         listing = self.dataset.held_out.listing()
         if listing:
             files.write_text(workdir.path / "held_out.txt", listing)

@@ -88,11 +88,12 @@ class Detection(Task):
             name: {"images": len(scenes), "annotations": scenes.checksum()}
             for name, scenes in splits.items()
         }
-        if self._backbone_file:
-            found["backbone"] = exported.digest(self._backbone_file)
-        if self._initial:
-            found["initial_weights"] = exported.digest(self._initial.path)
-        return {"classes": list(self.dataset.class_names), **found}
+        return {"classes": list(self.dataset.class_names), **found, **self.sources()}
+
+    def sources(self) -> dict[str, str]:
+        initial = self._initial.path if self._initial else None
+        files = {"backbone": self._backbone_file, "initial_weights": initial}
+        return {name: exported.digest(path) for name, path in files.items() if path}
 
     def diverged(self, means: Sequence[float]) -> str:
         """Names the losses that are not finite."""

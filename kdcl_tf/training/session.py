@@ -61,6 +61,7 @@ class Session:
         task.begun = workdir.begun()
         task.load()
         self.workers.check_same("data", task.dataset.summary())
+        self.workers.check_same("weights to start from", task.sources())
         task.identity = Identity(settings.as_flags(), task.digest())
         self._check_data()
         _check_sizes(task, strategy)

@@ -67,6 +67,10 @@ class Task:
         """What tells the task's data from other data; `json.dumps` accepts it."""
         return self.dataset.digest()
 
+    def sources(self) -> dict[str, str]:
+        """Digests of what the model starts from, which all workers must have alike."""
+        return {}
+
     def card(self) -> dict[str, Any]:
         """What must be known to export the model without its data; `json.dumps` accepts it."""
         return {}

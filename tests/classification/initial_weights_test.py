@@ -6,8 +6,8 @@ import pathlib
 import shutil
 import signal
 import tempfile
+import unittest
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
@@ -34,7 +34,7 @@ _STILL = {"learning_rate": 1e-30, "weight_decay": 0.0, "freeze_batch_norm": True
 def setUpModule():
     global _FOLDER, _SOURCES
     temporary = tempfile.TemporaryDirectory()
-    _addCleanup(temporary.cleanup)
+    unittest.addModuleCleanup(temporary.cleanup)
     _FOLDER = pathlib.Path(temporary.name)
     for split, count in (("train", 5), ("test", 4)):
         for number, name in enumerate(_CLASSES):
@@ -65,12 +65,6 @@ def _card(name, classes):
     return serving.Card(name, (8, 8, 3), classes, _OWN, architecture=name)
 
 
-def _addCleanup(function):
-    import unittest
-
-    unittest.addModuleCleanup(function)
-
-
 def _settings(**settings):
     common = {
         "dataset": f"folder:{_FOLDER / 'photos'}",
@@ -93,6 +87,17 @@ class _Stopping(Workdir):
     def log_epoch(self, record):
         super().log_epoch(record)
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop_in_the_first_step(session):
+    """As if the process were told to end; the step is taken and saved."""
+    epoch = session.task.epoch
+
+    def stopped(*args):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return epoch(*args)
+
+    session.task.epoch = stopped
 
 
 def _session(settings, folder, kind=Workdir):
@@ -226,6 +231,12 @@ class TrainingTest(tf.test.TestCase):
             stopped.train()
         except Interrupted:
             cls.after_one = stopped
+        middle = _session(cls.settings, _FOLDER / "middle")
+        _stop_in_the_first_step(middle)
+        try:
+            middle.train()
+        except Interrupted as stop:
+            cls.said = str(stop)
         whole = _session(cls.settings, _FOLDER / "whole")
         whole.train()
         cls.whole = whole
@@ -262,12 +273,13 @@ class TrainingTest(tf.test.TestCase):
         )
 
     def test_a_run_that_was_stopped_goes_on_without_its_sources_and_ends_the_same(self):
+        self.assertIn("at epoch 1, step 1 of 3", self.said)
         away = _FOLDER / "away"
         away.mkdir()
         for name in ("named.keras", "exported"):
             shutil.move(_FOLDER / name, away / name)
         try:
-            resumed = _session(self.settings, _FOLDER / "stopped")
+            resumed = _session(self.settings, _FOLDER / "middle")
             resumed.train()
         finally:
             for name in ("named.keras", "exported"):
@@ -275,7 +287,7 @@ class TrainingTest(tf.test.TestCase):
         mine, wanted = (all_variables(each.task.model) for each in (resumed, self.whole))
         for each, value in zip(mine, wanted, strict=True):
             self.assertAllEqual(each.numpy(), value.numpy(), each.path)
-        _, card = serving.load_student(_FOLDER / "stopped" / "students" / "resnet8")
+        _, card = serving.load_student(_FOLDER / "middle" / "students" / "resnet8")
         self.assertEqual(Normalization.from_card(card), _OWN)
 
     def test_a_source_may_move_and_may_not_change(self):

@@ -43,6 +43,11 @@ class PerStudentTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, f"expected --learning_rate {message}"):
             per_student.rates(given, _NAMES[:2])
 
+    def test_settings_say_the_same_rates_in_one_way(self):
+        for text in ("resnet8=.1,wrn_10_2=2e-1", "wrn_10_2=0.20, resnet8=0.1"):
+            settings = Settings(learning_rate=text)
+            self.assertEqual(settings.as_flags()["learning_rate"], "resnet8=0.1,wrn_10_2=0.2")
+
     def test_branches_have_one_value(self):
         names = ("resnet8", "resnet8_2")
         found = per_student.branches_of("flag", {"resnet8": "a"}, names)
