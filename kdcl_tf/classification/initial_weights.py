@@ -103,6 +103,10 @@ class InitialWeights:
             )
             pixels = self._pixels(start, dataset)
             lines.append(f"{name} starts from {start.source.where}: {taken}; {pixels}")
+        # They are as large as the students, and a run is long.
+        self._starts = {
+            name: dataclasses.replace(start, found=None) for name, start in self._starts.items()
+        }
         return lines
 
     def _start(self, name, text, begun):
