@@ -2,12 +2,14 @@
 
 import pathlib
 
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.detection import initial_weights
+from kdcl_tf.detection import initial_weights, served
+from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.detection.settings import DetectionSettings
-from kdcl_tf.detection.task import Detection
+from kdcl_tf.detection.task import Detection, create_detector
 from kdcl_tf.distribution import strategies
 from tests import coco_files, tiny_detector
 
@@ -64,20 +66,29 @@ class InitialWeightsTest(tf.test.TestCase):
     def test_a_run_starts_from_it_under_its_normalisation(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         coco_files.write(folder / "coco")
-        given = tiny_detector.exported()
-        # The pyramid of a run has more channels.
-        settings = DetectionSettings(
-            dataset=f"coco:{folder / 'coco'}",
-            detector="mask",
-            initial_weights=str(given.parent),
+        common = {
+            "dataset": f"coco:{folder / 'coco'}",
+            "seed": 3,
             **tiny_detector.backbone_flags(folder),
-        )
+        }
+        settings = DetectionSettings(**common)
+        source = backbone_source.find(settings.backbone)
+        given = create_detector(settings, source, 3)
+        card = {**tiny_detector.card(masks=False), "class_names": ["person", "car", "kite"]}
+        served.export(given, folder / "run" / "detector", card)
+        settings = DetectionSettings(**{**common, "seed": 4}, initial_weights=str(folder / "run"))
         task = Detection(settings)
         task.load()
         self.assertEqual(task.source.normalization, Normalization((0.5,) * 3, (0.25,) * 3))
         self.assertIn("initial_weights", task.digest())
-        with self.assertRaisesRegex(ValueError, r"does not fit: expected \[.*256\] at .*; got \["):
-            task.build(strategies.create("one", None, "local"))
+        task.build(strategies.create("one", None, "local"))
+        same = [
+            np.array_equal(own.numpy(), wanted.numpy())
+            for own, wanted in zip(task.model.variables, given.variables, strict=True)
+        ]
+        # All but the kernels of the two heads that predict classes; biases are zeros.
+        self.assertEqual(same.count(False), 2)
+        self.assertRegex(task._lines[0], r"4 \(.*\) made anew, of 3 classes in the place of other 3; im")
 
 
 if __name__ == "__main__":
