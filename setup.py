@@ -30,6 +30,7 @@ setup(
         "numpy>=1.26,<3",
         "pillow>=10.1,<14",
         "pycocotools>=2.0.8,<3",
+        "safetensors>=0.5,<1",
         "scikit-learn>=1.4,<2",
         "scipy>=1.11,<2",
         "tensorflow>=2.20,<2.22",

@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import flags
 
-from kdcl_tf.classification import flags as classification_flags
+from kdcl_tf.classification import flags as classification_flags, initial_sources
 from kdcl_tf.classification.flags import default_workdir, settings_from_flags
 from kdcl_tf.comparison import flags as comparison_flags
 from kdcl_tf.programs import command_line, launch
@@ -31,6 +31,8 @@ def main(flag_values: flags.FlagValues) -> None:
     with command_line.user_errors():
         settings = settings_from_flags(flag_values)
         comparison_flags.check(flag_values, settings)
+        path = flag_values["workdir"].value or default_workdir(settings)
+        initial_sources.check(settings, path)
     if flag_values["compare"].value:
         _compare(flag_values, settings)
         return
@@ -49,7 +51,7 @@ def main(flag_values: flags.FlagValues) -> None:
 
     launch.run(
         settings,
-        flag_values["workdir"].value or default_workdir(settings),
+        path,
         create_session,
         report,
         flag_values["logical_devices"].value,

@@ -61,6 +61,7 @@ def create_cohort(
     members: Mapping[str, keras.Model],
     dataset: data.ImageDataset,
     steps_per_epoch: int,
+    normalizations: Mapping[str, data.Normalization] | None = None,
 ) -> Cohort:
     """Creates the cohort of the settings' method.
 
@@ -69,6 +70,7 @@ def create_cohort(
       members: what `create_students` returned.
       dataset: its normalised images are what a teacher sees.
       steps_per_epoch: converts the settings' epochs to steps.
+      normalizations: `{student: Normalization}` of their images; by default the data set's.
     """
     common = {
         "temperature": settings.temperature,
@@ -77,7 +79,9 @@ def create_cohort(
     if settings.method == "kdcl":
         return methods.KDCL(members, ensemble=create_ensemble(settings), **common)
     if settings.method == "offline_distillation":
-        return methods.OfflineDistillation(members, create_teacher(settings, dataset), **common)
+        return methods.OfflineDistillation(
+            members, create_teacher(settings, dataset, normalizations), **common
+        )
     if settings.method == "one":
         steps = settings.ramp_up_epochs * steps_per_epoch
         return methods.ONE(members, ramp_up_steps=steps, **common)
@@ -100,17 +104,33 @@ def create_ensemble(settings: Settings) -> ensembles.Ensemble:
     return ensemble
 
 
-def create_teacher(settings: Settings, dataset: data.ImageDataset) -> teachers.ServedTeacher:
+def create_teacher(
+    settings: Settings,
+    dataset: data.ImageDataset,
+    normalizations: Mapping[str, data.Normalization] | None = None,
+) -> teachers.ServedTeacher | dict[str, teachers.ServedTeacher]:
     """Loads the frozen teacher of `--teacher`.
+
+    Args:
+      settings: of the run.
+      dataset: that students learn.
+      normalizations: of the students' images; by default the data set's.
+
+    Returns:
+      A teacher; or, where normalisations differ, `{student: teacher}`, the same for images
+      normalised as the student's.
 
     Raises:
       ValueError: when there is none, or when it takes images of another shape.
     """
+    wanted = dict(normalizations or {"": dataset.normalization})
+    distinct = list(dict.fromkeys(wanted.values()))
     teacher = teachers.ServedTeacher(
         settings.teacher,
-        **dataset.normalization.as_card(),
+        **distinct[0].as_card(),
         class_names=dataset.class_names,
         match_classes=settings.match_classes,
+        image_shape=dataset.image_shape,
     )
     shape = tuple(teacher.card["image_shape"])
     if shape != tuple(dataset.image_shape):
@@ -119,7 +139,10 @@ def create_teacher(settings: Settings, dataset: data.ImageDataset) -> teachers.S
             f"{dataset.name}; got one of {list(shape)} in {settings.teacher}: pass one trained "
             "on the same data"
         )
-    return teacher
+    if len(distinct) == 1:
+        return teacher
+    same = {each: teacher.renormalized(each) for each in distinct}
+    return {name: same[each] for name, each in wanted.items()}
 
 
 def create_compiled(
@@ -127,19 +150,38 @@ def create_compiled(
     dataset: data.ImageDataset,
     steps_per_epoch: int,
     devices: Mapping[str, str] | None = None,
+    normalizations: Mapping[str, data.Normalization] | None = None,
 ) -> Cohort:
-    """Creates the compiled cohort, initialised from the settings' seed alone."""
+    """Creates the compiled cohort, initialised from the settings' seed alone.
+
+    Args:
+      settings, dataset, steps_per_epoch, normalizations: as `create_cohort`.
+      devices: as `create_students`.
+    """
     keras.utils.set_random_seed(settings.seed)
     members = create_students(settings, dataset.num_classes, dataset.image_shape, devices)
-    cohort = create_cohort(settings, members, dataset, steps_per_epoch)
+    cohort = create_cohort(settings, members, dataset, steps_per_epoch, normalizations)
     cohort.compile(
-        optimizer=optimizers.CoupledSGD(
-            schedules.create(settings, steps_per_epoch),
-            momentum=settings.momentum,
-            coupled_weight_decay=settings.weight_decay,
-            name="optimizer",
-        ),
+        optimizer=create_optimizer(settings, steps_per_epoch),
         accumulation_steps=settings.accumulation_steps,
         devices=devices,
     )
     return cohort
+
+
+def create_optimizer(
+    settings: Settings, steps_per_epoch: int
+) -> optimizers.CoupledSGD | dict[str, optimizers.CoupledSGD]:
+    """Creates the optimizer of all students, or one for each where they have rates of their own."""
+
+    def of_rate(rate, name):
+        return optimizers.CoupledSGD(
+            schedules.create(settings, steps_per_epoch, rate),
+            momentum=settings.momentum,
+            coupled_weight_decay=settings.weight_decay,
+            name=name,
+        )
+
+    if not isinstance(settings.learning_rate, str) or settings.is_branched:
+        return of_rate(next(iter(settings.rates.values())), "optimizer")
+    return {name: of_rate(rate, f"optimizer_{name}") for name, rate in settings.rates.items()}

@@ -20,9 +20,10 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     _define_data_flags(flag_values)
     _define_share_flags(flag_values)
     _define_step_flags(flag_values)
+    _define_initial_flags(flag_values)
     training_flags.define_image_flags(flag_values, _DEFAULTS)
     training_flags.define_optimisation_flags(
-        flag_values, _DEFAULTS, "at 1/2 and 3/4 of --epochs"
+        flag_values, _DEFAULTS, "at 1/2 and 3/4 of --epochs", rate_by="STUDENT"
     )
     training_flags.define_machine_flags(flag_values, _DEFAULTS)
 
@@ -74,8 +75,9 @@ def _define_method_flags(fv):
     flags.DEFINE_string(
         "teacher",
         "",
-        "For --method=offline_distillation: an exported student, WORKDIR/students/NAME, or a "
-        "complete run that has only one.",
+        "For --method=offline_distillation: an exported student, WORKDIR/students/NAME; a complete "
+        "run that has only one; or what --initial_weights takes, ARCHITECTURE=SOURCE where the source "
+        "does not say its architecture, such as resnet50=FILE.safetensors.",
         fv,
     )
     flags.DEFINE_enum(
@@ -273,6 +275,39 @@ def _define_step_flags(fv):
     )
 
 
+def _define_initial_flags(fv):
+    flags.DEFINE_list(
+        "initial_weights",
+        [],
+        "Weights that students start from, STUDENT=SOURCE,... A source is a run or an exported "
+        "student; a .keras or .weights.h5 file; a .safetensors file of torchvision's ResNet or "
+        "MobileNetV2; or imagenet, for students of keras:. Their images are normalised as those "
+        "that the weights were trained on.",
+        fv,
+    )
+    flags.DEFINE_list(
+        "initial_normalization",
+        [],
+        "STUDENT=NORMALIZATION,... for weights that do not say how their images were normalised: "
+        "data, as the data set's colours ask (the default); or tf, caffe or torch, as "
+        "keras.applications has them; torch is torchvision's, too.",
+        fv,
+    )
+    flags.DEFINE_integer(
+        "train_head_epochs",
+        _DEFAULTS.train_head_epochs,
+        "Epochs in which of students that start from weights only the head is trained; the schedule "
+        "counts them, too.",
+        flag_values=fv,
+    )
+    flags.DEFINE_bool(
+        "freeze_batch_norm",
+        _DEFAULTS.freeze_batch_norm,
+        "In students that start from weights, batch norm infers, and its variables do not move.",
+        fv,
+    )
+
+
 def settings_from_flags(flag_values: flags.FlagValues) -> settings_lib.Settings:
     """The run's `Settings`.
 
@@ -281,6 +316,8 @@ def settings_from_flags(flag_values: flags.FlagValues) -> settings_lib.Settings:
     """
     fields = training_flags.fields_of(settings_lib.Settings, flag_values)
     fields["students"] = tuple(each.strip() for each in fields["students"] or [])
+    for name in ("initial_weights", "initial_normalization"):
+        fields[name] = tuple(fields[name] or [])
     return settings_lib.Settings(**fields)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from kdcl_tf import data, students
+from kdcl_tf.classification import per_student
 from kdcl_tf.objectives.names import ENSEMBLES
 from kdcl_tf.serving.classes import MATCHES
-from kdcl_tf.training.settings import TrainingSettings, milestones_at
+from kdcl_tf.serving.weight_sources import NORMALIZATIONS
+from kdcl_tf.training.settings import TrainingSettings, as_text, milestones_at
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 BRANCHED = ("one", "clnn")
@@ -72,7 +74,7 @@ class Settings(TrainingSettings):
     epochs: int = 100
     batch_size: int = 16
     accumulation_steps: int = 1
-    learning_rate: float = 0.05
+    learning_rate: float | str = 0.05
     schedule: str = "step"
     milestones: tuple | None = None
     warmup_epochs: int = 0
@@ -84,12 +86,20 @@ class Settings(TrainingSettings):
     synchronized_batch_norm: bool = False
     evaluate_every: int = 1
     seed: int = 0
+    initial_weights: tuple = ()
+    initial_normalization: tuple = ()
+    train_head_epochs: int = 0
+    freeze_batch_norm: bool = False
 
     def __post_init__(self):
         for field, value in self._defaults().items():
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
         self._unify_types("temperature")
+        if isinstance(self.learning_rate, str):
+            # One text for one meaning.
+            text = ",".join(f"{name}={rate}" for name, rate in self.rates.items())
+            object.__setattr__(self, "learning_rate", text)
         self._check_among(
             method=METHODS,
             ensemble=ENSEMBLES,
@@ -114,6 +124,7 @@ class Settings(TrainingSettings):
             if self.image_size:
                 students.validate_size(name, self.image_size)
         self._check_kept()
+        self._check_initial_weights()
 
     @property
     def uses_general(self) -> bool:
@@ -158,6 +169,21 @@ class Settings(TrainingSettings):
                 name = f"{students.model_name_of(architecture)}_{count}"
             names.append(name)
         return tuple(names)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """`{student: where its weights come from}` of students that start from some."""
+        return self._by_student("initial_weights")
+
+    @property
+    def source_normalizations(self) -> dict[str, str]:
+        """`{student: normalisation of its images}`, for weights that do not say."""
+        return self._by_student("initial_normalization")
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """`{student: learning rate}`."""
+        return per_student.rates(self.learning_rate, self.student_names)
 
     @property
     def architectures(self) -> dict[str, str]:
@@ -232,6 +258,36 @@ class Settings(TrainingSettings):
                     f"--{field}={value} is for --method=kdcl with --ensemble=general; got "
                     f"--method={self.method} with --ensemble={self.ensemble}"
                 )
+
+    def _by_student(self, field):
+        found = per_student.pairs(field, getattr(self, field), self.student_names)
+        if self.is_branched:
+            return per_student.branches_of(field, found, self.student_names)
+        return found
+
+    def _check_initial_weights(self):
+        sources = self.sources
+        self._check_at_least(0, "train_head_epochs")
+        self._require(
+            "train_head_epochs", self.train_head_epochs <= self.epochs, f"at most {self.epochs}"
+        )
+        for name in ("train_head_epochs", "freeze_batch_norm"):
+            if getattr(self, name) and not sources:
+                raise ValueError(
+                    f"--{name}={as_text(getattr(self, name))} is for students that start from "
+                    "weights: pass --initial_weights, too"
+                )
+        for name, mode in self.source_normalizations.items():
+            if name not in sources or mode not in NORMALIZATIONS:
+                raise ValueError(
+                    f"expected --initial_normalization of {', '.join(NORMALIZATIONS)}, for students "
+                    f"of --initial_weights; got {name}={mode}"
+                )
+        if self.is_branched and len(set(self.rates.values())) > 1:
+            raise ValueError(
+                "--learning_rate: branches share their lower layers: expected one for all; got "
+                f"{self.learning_rate}"
+            )
 
     def _check_branches(self):
         if len(self.students) != 1:

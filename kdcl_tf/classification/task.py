@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import data, files, serving, students
-from kdcl_tf.classification import balance, curves, factory, plan
+from kdcl_tf.classification import balance, curves, factory, initial_weights, plan
+from kdcl_tf.classification.initial_weights import InitialWeights
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import devices, strategies, traffic
@@ -19,12 +20,16 @@ from kdcl_tf.methods.kdcl import NoHeldOutError
 from kdcl_tf.objectives import losses
 from kdcl_tf.serving import exported, teachers
 from kdcl_tf.serving.cards import Card
+from kdcl_tf.students.weights import imagenet
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.keeping import Kept
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
 
 _EVALUATION_BATCH = 256
+
+# Neither the head alone nor batch norm frozen.
+_ALL = (False, False)
 
 
 class Classification(Task):
@@ -41,21 +46,31 @@ class Classification(Task):
         super().__init__(settings)
         self._data_dir, self._placement = data_dir, placement
         self.accumulation_steps = settings.accumulation_steps
+        self._phase = _ALL
+        # Of each student; None before the data is loaded.
+        self.normalizations = None
+        self._initial_weights, self._lines = None, []
 
     def load(self) -> None:
         settings = self.settings
         self._devices = devices.of_students(settings, self._placement)
+        self._initial_weights = InitialWeights(settings, self.begun)
         self.dataset = load_dataset(settings, self._data_dir)
         if settings.keep == "best" and self.dataset.validation is None:
             raise ValueError(
                 f"--keep=best chooses an epoch on a validation set; got none in {settings.dataset}: "
                 "pass --validation_share=0.1, or put val/ beside test/"
             )
-        self.views = create_views(settings, self.dataset)
+        self.normalizations = self._initial_weights.normalizations(self.dataset)
+        self.views = create_views(settings, self.dataset, self.normalizations)
 
     def build(self, strategy: tf.distribute.Strategy) -> None:
         steps = self.steps_per_epoch(self.settings.batch_size)
-        self.model = factory.create_compiled(self.settings, self.dataset, steps, self._devices)
+        self.model = factory.create_compiled(
+            self.settings, self.dataset, steps, self._devices, self.normalizations
+        )
+        students, dataset = self.model.students, self.dataset
+        self._lines = self._initial_weights.assign(students, dataset)
         self.strategy = strategy
         if self.settings.keep == "best":
             members = self.model.students.values()
@@ -81,8 +96,14 @@ class Classification(Task):
     def digest(self) -> dict[str, Any]:
         found = super().digest()
         if self.settings.teacher:
-            found["teacher"] = exported.digest(teachers.find(self.settings.teacher))
+            source = teachers.source_of(self.settings.teacher)
+            found["teacher"] = exported.digest(source.path or imagenet.file_of(source.architecture))
+        if self.sources():
+            found[initial_weights.KEY] = self.sources()
         return found
+
+    def sources(self) -> dict[str, str]:
+        return self._initial_weights.digests() if self._initial_weights else {}
 
     def card(self) -> dict[str, Any]:
         """Of each student its card, and where its variables are in a checkpoint."""
@@ -130,6 +151,11 @@ class Classification(Task):
             for name, student in self.model.students.items()
             if any(variable is each for each in student.variables)
         )
+
+    def begin_epoch(self, epoch: int) -> list | None:
+        """Of students that start from weights, trains the head alone at first."""
+        phase = (epoch < self.settings.train_head_epochs, self.settings.freeze_batch_norm)
+        return self._train_in(phase) if phase != self._phase else None
 
     def end_epoch(self, replicas: Replicas) -> dict[str, float]:
         """Fits General's weights to the held-out images.
@@ -200,8 +226,11 @@ class Classification(Task):
         if used > 1:
             workload = devices.workload(self.settings, self.model, self.dataset)
             print(traffic.describe(workload, used), flush=True)
-        for line in self.dataset.notes:
+        for line in (*self.dataset.notes, *self._lines):
             print(line, flush=True)
+        if heads := self.settings.train_head_epochs:
+            names = ", ".join(self.settings.sources)
+            print(f"up to epoch {heads}, only the heads of {names} are trained", flush=True)
         for name, split in self._listed().items():
             listing = split.listing()
             if listing:
@@ -219,6 +248,8 @@ class Classification(Task):
 
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
         """Exports every student; gives each student's numbers, and the ensemble's."""
+        # What is not trained counts as parameters, too.
+        self._train_in(_ALL)
         members = {
             name: self._finish_student(name, student, workdir, last)
             for name, student in self.model.students.items()
@@ -242,6 +273,18 @@ class Classification(Task):
         title = f"{method} on {self.dataset.name}"
         path = workdir.path / "accuracy.png"
         curves.plot_accuracy(workdir.log, self.model.students, path, title)
+
+    def _train_in(self, phase):
+        """Trains the head alone, or without batch norm; returns the variables that do not move."""
+        self._phase = phase
+        head_alone, frozen_batch_norm = phase
+        return [
+            variable
+            for name in self.settings.sources
+            for variable in initial_weights.set_trainable(
+                self.model.students[name], head_alone, not frozen_batch_norm
+            )
+        ]
 
     def _finish_student(self, name, student, workdir, last):
         kinds = ["accuracy", "balanced_accuracy", "top_5_accuracy", "cross_entropy"]
@@ -274,13 +317,17 @@ class Classification(Task):
 
     def _card_of(self, name, **more):
         architecture = self.settings.architectures[name]
-        return Card.of(self.model.students[name], self.dataset, architecture, **more)
+        normalization = (self.normalizations or {}).get(name)
+        return Card.of(
+            self.model.students[name], self.dataset, architecture, normalization, **more
+        )
 
     def _batches(self, split):
         """Every image of a split once, each replica its part."""
         size = strategies.evaluation_batch(self.strategy, len(split), _EVALUATION_BATCH)
         return strategies.distribute(
-            self.strategy, lambda share: self.dataset.batches(split, size, share)
+            self.strategy,
+            lambda share: self.dataset.batches(split, size, share, self.normalizations),
         )
 
 
@@ -305,10 +352,23 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
 
 
 def create_views(
-    settings: Settings, dataset: data.ImageDataset
+    settings: Settings,
+    dataset: data.ImageDataset,
+    normalizations: Mapping[str, data.Normalization] | None = None,
 ) -> data.Views | data.EncodedViews:
-    """The students' views of the data set, under the settings' distortion."""
+    """The students' views of the data set, under the settings' distortion.
+
+    Args:
+      settings: of the run.
+      dataset: of the images.
+      normalizations: of students that have their own.
+    """
     options = {"cutout": settings.cutout_size} if settings.cutout else {}
     return data.create_views(
-        dataset, settings.student_names, settings.seed, settings.invariant, **options
+        dataset,
+        settings.student_names,
+        settings.seed,
+        settings.invariant,
+        normalizations,
+        **options,
     )

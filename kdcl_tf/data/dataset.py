@@ -234,17 +234,19 @@ class ImageDataset:
 
         Returns:
           `tf.data.Dataset` of (normalised images `[B, H, W, C]` float32, or such a tensor
-          for each student by name; labels `[B]` int64), where B is None in the element spec.
+          for each student by name where their normalisations differ; labels `[B]` int64),
+          where B is None in the element spec.
 
         Raises:
           ValueError: when `batch_size` is not positive.
         """
 
         def finish(images, labels, _):
-            if not normalizations:
-                return self.normalization.apply(images), labels
-            views = {name: each.apply(images) for name, each in normalizations.items()}
-            return views, labels
+            wanted = set((normalizations or {"": self.normalization}).values())
+            normalized = {each: each.apply(images) for each in wanted}
+            if len(wanted) == 1:
+                return normalized.popitem()[1], labels
+            return {name: normalized[each] for name, each in normalizations.items()}, labels
 
         batches = split.batches(np.arange(len(split)), batch_size, finish, share)
         if self.bad_images.skip and (share is None or share.replicas == 1):

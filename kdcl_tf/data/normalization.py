@@ -20,26 +20,43 @@ MINIMUM_DEVIATION = 1.0 / 255.0
 
 LEVELS = 256
 
+# Orders of the channels of normalised images, see `Normalization`.
+KEPT, REVERSED = "RGB", "BGR"
+
 
 @dataclasses.dataclass(frozen=True)
 class Normalization:
     """Normalises each channel to mean 0 and deviation 1 over some set of images.
 
     Attributes:
-      mean, deviation: one number a channel, in units of 0..1.
+      mean, deviation: one number a channel, in units of 0..1, in the order of the images'
+        channels.
+      channels: "RGB" keeps the order of an image's channels, whatever they are; "BGR" gives
+        the normalised ones the other way round.
     """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    channels: str = KEPT
+
+    def __post_init__(self):
+        if self.channels not in (KEPT, REVERSED):
+            raise ValueError(
+                f"channels: expected {KEPT} or {REVERSED}; got {self.channels!r:.40}"
+            )
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Normalization:
-        """What a card says under `mean` and `deviation`."""
-        return cls(tuple(card["mean"]), tuple(card["deviation"]))
+        """What a card says under `mean` and `deviation`, and `channels` where it says so."""
+        return cls(tuple(card["mean"]), tuple(card["deviation"]), card.get("channels", KEPT))
 
-    def as_card(self) -> dict[str, list[float]]:
-        """`{"mean": [...], "deviation": [...]}`, for a card; `json.dumps` accepts it."""
-        return {"mean": list(self.mean), "deviation": list(self.deviation)}
+    def as_card(self) -> dict[str, Any]:
+        """`{"mean": [...], "deviation": [...]}`, for a card; `json.dumps` accepts it.
+
+        `channels` is in it where their order changes.
+        """
+        order = {} if self.channels == KEPT else {"channels": self.channels}
+        return {"mean": list(self.mean), "deviation": list(self.deviation), **order}
 
     @classmethod
     def measured(cls, counts: np.ndarray) -> Normalization:
@@ -68,7 +85,8 @@ class Normalization:
           images: `[..., C]` array or tensor of any numbers.
 
         Returns:
-          float32 tensor of the same shape, `(images / 255 - mean) / deviation`.
+          float32 tensor of the same shape, `(images / 255 - mean) / deviation`, its channels in
+          the order of `channels`.
         """
         import tensorflow as tf
 
@@ -76,13 +94,14 @@ class Normalization:
 
     def apply_fractions(self, pixels: tf.Tensor) -> tf.Tensor:
         """Normalises images in 0..1: `[..., C]` float32 to the same."""
-        return (pixels - _float32(self.mean)) / _float32(self.deviation)
+        return self._ordered((pixels - _float32(self.mean)) / _float32(self.deviation))
 
     def fractions(self, normalized: Any) -> tf.Tensor:
         """The images in 0..1 that normalised ones were made from: `[..., C]` to the same."""
         import tensorflow as tf
 
-        return tf.cast(normalized, tf.float32) * _float32(self.deviation) + _float32(self.mean)
+        ordered = self._ordered(tf.cast(normalized, tf.float32))
+        return ordered * _float32(self.deviation) + _float32(self.mean)
 
     def after_colours(self, matrix: tf.Tensor, added: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A distortion of colours and then normalisation, as one product and one sum.
@@ -99,11 +118,25 @@ class Normalization:
 
         scale = 1.0 / _float32(self.deviation)
         matrix = tf.linalg.matrix_transpose(matrix) * (scale / 255.0)
-        return matrix, (added - _float32(self.mean)) * scale
+        return self._ordered(matrix), self._ordered((added - _float32(self.mean)) * scale)
+
+    def _ordered(self, pixels: tf.Tensor) -> tf.Tensor:
+        """The last axis in the order of `channels`; a second time, as it was."""
+        return pixels if self.channels == KEPT else pixels[..., ::-1]
 
 
 # As every ImageNet recipe has it: a pass over 1.28 million images would find the same.
 IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+# The modes of `keras.applications`: "tf" is -1..1; "caffe" is 0..255 less the mean colour, blue
+# first; "torch" is what torchvision does, too.
+MODES = {
+    "tf": Normalization((0.5,) * 3, (0.5,) * 3),
+    "caffe": Normalization(
+        (123.68 / 255.0, 116.779 / 255.0, 103.939 / 255.0), (1.0 / 255.0,) * 3, REVERSED
+    ),
+    "torch": IMAGENET,
+}
 
 
 def grey_levels(images: np.ndarray) -> np.ndarray:

@@ -38,8 +38,9 @@ def _define_model_flags(fv):
     flags.DEFINE_string(
         "backbone",
         _DEFAULTS.backbone,
-        "A student: WORKDIR/students/NAME, a .keras or .weights.h5 file of kdcl-export, or a name "
-        "such as resnet18 for fresh weights.",
+        "A student: WORKDIR/students/NAME, a run of one student, or a .keras or .weights.h5 file of "
+        "kdcl-export; with --architecture a .safetensors file of torchvision's, or imagenet for "
+        "Keras's weights of keras:NAME; or a name such as resnet18 for fresh weights.",
         fv,
     )
     flags.DEFINE_string(
@@ -49,6 +50,13 @@ def _define_model_flags(fv):
         "feature_layers",
         [],
         "Layers that end the levels of a backbone of keras:NAME or of another library.",
+        fv,
+    )
+    flags.DEFINE_string(
+        "initial_weights",
+        _DEFAULTS.initial_weights,
+        "A run of kdcl-detect, or its WORKDIR/detector, that the detector starts from, backbone and all; "
+        "the heads are made anew where the classes differ.",
         fv,
     )
     flags.DEFINE_integer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from kdcl_tf import students
+from kdcl_tf.detection import initial_weights
 from kdcl_tf.detection.coco.layouts import NamedFiles
 from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.training.settings import TrainingSettings, milestones_at
@@ -56,6 +57,7 @@ class DetectionSettings(TrainingSettings):
     synchronized_batch_norm: bool = True
     evaluate_every: int = 1
     seed: int = 0
+    initial_weights: str = ""
 
     def __post_init__(self):
         if self.milestones is None:
@@ -84,6 +86,8 @@ class DetectionSettings(TrainingSettings):
         source = backbone_source.find(self.backbone, self.architecture)
         if source.architecture and not self.feature_layers:
             _check_levels(source.architecture)
+        if self.initial_weights:
+            initial_weights.find(self.initial_weights, self.detector, source.architecture)
 
     @property
     def decodes(self) -> bool:

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf import files, students
-from kdcl_tf.detection import curves, found as found_lib, served
+from kdcl_tf.detection import curves, found as found_lib, initial_weights, served
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
 from kdcl_tf.detection.model import backbone, backbone_source
@@ -47,17 +47,31 @@ class Detection(Task):
         super().__init__(settings)
         self.accumulation_steps = settings.accumulation_steps
         self._data_dir = data_dir
+        self._backbone_file = self._initial = None
+        self._lines = []
         # The path of COCO's list of what the last evaluation detected.
         self._detections = None
 
     def load(self) -> None:
         self.source = backbone_source.find(self.settings.backbone, self.settings.architecture)
+        if self.settings.initial_weights:
+            kind = self.settings.detector
+            self._initial = initial_weights.find(
+                self.settings.initial_weights, kind, self.source.architecture
+            )
+            pixels = self._initial.normalization
+            self.source = dataclasses.replace(self.source, normalization=pixels)
+        # Keras downloads before any data is loaded.
+        self._backbone_file = self.source.path or backbone.downloaded(self.source)
         self.dataset = load_dataset(self.settings, self._data_dir)
 
     def build(self, strategy: tf.distribute.Strategy) -> None:
         settings = self.settings
         self.strategy = strategy
         self.model = create_detector(settings, self.source, self.dataset.num_classes)
+        if self._initial and not self.begun:
+            names = self.dataset.class_names
+            self._lines = [initial_weights.assign(self.model, self._initial, names)]
         compile_detector(self.model, settings, self.steps_per_epoch(settings.batch_size))
         self.views = create_views(settings, self.dataset, self.source, self.model.multiple)
 
@@ -74,9 +88,12 @@ class Detection(Task):
             name: {"images": len(scenes), "annotations": scenes.checksum()}
             for name, scenes in splits.items()
         }
-        if self.source.path:
-            found["backbone"] = exported.digest(self.source.path)
-        return {"classes": list(self.dataset.class_names), **found}
+        return {"classes": list(self.dataset.class_names), **found, **self.sources()}
+
+    def sources(self) -> dict[str, str]:
+        initial = self._initial.path if self._initial else None
+        files = {"backbone": self._backbone_file, "initial_weights": initial}
+        return {name: exported.digest(path) for name, path in files.items() if path}
 
     def diverged(self, means: Sequence[float]) -> str:
         """Names the losses that are not finite."""
@@ -115,7 +132,7 @@ class Detection(Task):
     def announce(self, workdir: Workdir) -> None:
         """Prints what is wrong with the annotations; evaluations write detections from now on."""
         self._detections = workdir.path / "detections.json"
-        for line in self.dataset.warnings():
+        for line in (*self._lines, *self.dataset.warnings()):
             print(line, flush=True)
 
     def check_images(self) -> None:

@@ -1,6 +1,6 @@
 """The graphs that the loop runs on all replicas at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -23,6 +23,16 @@ class Replicas:
     def __init__(self, strategy: tf.distribute.Strategy, model: keras.Model):
         self._strategy, self._model = strategy, model
         self._functions = {}
+        self._frozen = set()
+
+    def renew(self, frozen: Iterable[keras.Variable]) -> None:
+        """Traces all functions again, after something else of the model is trained.
+
+        Args:
+          frozen: variables that do not move from now on.
+        """
+        self._functions = {}
+        self._frozen = {id(each) for each in frozen}
 
     def train_function(self, spec: Any, requests: tf.TensorSpec) -> Callable:
         """A function of a batch and of this worker's `[n]` requests, such as to stop.
@@ -144,7 +154,7 @@ class Replicas:
             each
             for each in self._model.non_trainable_variables
             # Counters and seeds are alike already.
-            if tf.as_dtype(each.dtype).is_floating
+            if tf.as_dtype(each.dtype).is_floating and id(each) not in self._frozen
         ]
         if not variables:
             return

@@ -23,7 +23,8 @@ class OfflineDistillation(Cohort):
       students: `{name: keras.Model}`, see `Cohort`; one is enough.
       teacher: a built Keras classifier that gives logits, for inputs like the students'
         (its `trainable` is set to False); or the path of an exported student, or of a run
-        that has exported one, see `kdcl_tf.teachers.find`.
+        that has exported one, see `kdcl_tf.teachers.find`; or `{student: teacher}`, where
+        students' images differ in more than their distortion.
       temperature: T.
       distillation_weight: lambda.
 
@@ -34,32 +35,49 @@ class OfflineDistillation(Cohort):
     def __init__(
         self,
         students: dict[str, keras.Model],
-        teacher: keras.Model | str,
+        teacher: keras.Model | str | dict[str, keras.layers.Layer],
         temperature: float = 2.0,
         distillation_weight: float = 1.0,
         **kwargs,
     ):
         super().__init__(students, temperature, distillation_weight, **kwargs)
-        self.teacher = teachers.frozen(teacher)
-        classes = teachers.num_classes(self.teacher)
-        if classes != self.num_classes:
-            raise ValueError(
-                f"the teacher must know the students' classes: expected {self.num_classes}; got "
-                f"{classes}"
-            )
+        if isinstance(teacher, dict):
+            if set(teacher) != set(students):
+                raise ValueError(
+                    f"teacher must be one, or a dict with one for each of {sorted(students)}; got "
+                    f"keys {sorted(teacher)}"
+                )
+            self.teacher = {name: teachers.frozen(each) for name, each in teacher.items()}
+        else:
+            self.teacher = teachers.frozen(teacher)
+        for each in self._teachers().values():
+            classes = teachers.num_classes(each)
+            if classes != self.num_classes:
+                raise ValueError(
+                    f"the teacher must know the students' classes: expected {self.num_classes}; got "
+                    f"{classes}"
+                )
 
     def distillation_losses(
         self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
     ) -> tf.Tensor:
-        # The teacher sees a view that students share once.
-        distinct = {id(view): view for view in views.values()}
-        soft = {key: self._soft_target(view) for key, view in distinct.items()}
+        # A teacher sees a view that students share once.
+        pairs = {name: (each, views[name]) for name, each in self._teachers().items()}
+        keys = {name: (id(each), id(view)) for name, (each, view) in pairs.items()}
+        distinct = {keys[name]: pair for name, pair in pairs.items()}
+        soft = {key: self._soft_target(*pair) for key, pair in distinct.items()}
         return tf.stack(
             [
-                losses.distillation(soft[id(views[name])], each, self.temperature)
+                losses.distillation(soft[keys[name]], each, self.temperature)
                 for name, each in zip(self.students, tf.unstack(logits))
             ]
         )
+
+    def _teachers(self):
+        """`{student: its teacher}`."""
+        if isinstance(self.teacher, dict):
+            return self.teacher
+        return dict.fromkeys(self.students, self.teacher)
 
     def get_config(self) -> dict[str, Any]:
         teacher = keras.saving.serialize_keras_object(self.teacher)
@@ -70,6 +88,6 @@ class OfflineDistillation(Cohort):
         teacher = keras.saving.deserialize_keras_object(config["teacher"], custom_objects)
         return super().from_config({**config, "teacher": teacher}, custom_objects)
 
-    def _soft_target(self, view):
-        logits = tf.cast(self.teacher(view, training=False), tf.float32)
+    def _soft_target(self, teacher, view):
+        logits = tf.cast(teacher(view, training=False), tf.float32)
         return tf.nn.softmax(tf.stop_gradient(logits) / self.temperature)

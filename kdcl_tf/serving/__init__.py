@@ -13,10 +13,12 @@ from typing import Any
 # Public names, and the modules that define them.
 _HOMES = {
     "Card": "cards",
+    "WeightSource": "weight_sources",
     "export_student": "saved_model",
     "load_student": "saved_model",
     "save_keras": "saved_model",
     "save_weights": "saved_model",
+    "weight_source": "weight_sources",
 }
 
 __all__ = sorted(_HOMES)

@@ -15,7 +15,7 @@ from typing import Any
 
 from kdcl_tf import files
 from kdcl_tf.data import distortions
-from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.data.normalization import KEPT, REVERSED, Normalization
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError
 
@@ -48,7 +48,7 @@ class Card:
       student: its name.
       image_shape: (height, width, channels) of the images that it takes.
       class_names: a name for each class, in the order of the logits.
-      normalization: of the images, as `mean` and `deviation` in JSON.
+      normalization: of the images, as `mean` and `deviation` in JSON, and `channels`.
       distortion: of the images that it was trained on, which decides how images are resized.
       architecture, dataset: by name; "" where unknown.
       resizing: how an image of another size becomes one of `image_shape`; "" where unknown.
@@ -66,20 +66,28 @@ class Card:
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, student: Any, dataset: Any, architecture: str = "", **more: Any) -> Card:
+    def of(
+        cls,
+        student: Any,
+        dataset: Any,
+        architecture: str = "",
+        normalization: Normalization | None = None,
+        **more: Any,
+    ) -> Card:
         """The card of a student that was trained on a data set.
 
         Args:
           student: a keras.Model.
           dataset: `data.ImageDataset`.
           architecture: the name that builds the student.
+          normalization: of the student's images; by default the data set's.
           **more: further facts.
         """
         return cls(
             student=student.name,
             image_shape=tuple(dataset.image_shape),
             class_names=tuple(dataset.class_names),
-            normalization=dataset.normalization,
+            normalization=normalization or dataset.normalization,
             distortion=dataset.distortion,
             architecture=architecture,
             dataset=dataset.name,
@@ -91,7 +99,7 @@ class Card:
     def from_facts(cls, facts: Mapping[str, Any]) -> Card:
         """The card that has these `facts`."""
         own = [field.name for field in dataclasses.fields(cls) if field.name in facts]
-        known = {*own, "num_classes", "mean", "deviation", "scaled_to", *WRITTEN}
+        known = {*own, "num_classes", "mean", "deviation", "channels", "scaled_to", *WRITTEN}
         return cls(
             **{
                 **{name: facts[name] for name in own},
@@ -278,6 +286,7 @@ def _check_kinds(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:
         (_NAMES, lambda value: isinstance(value, str), "the name of a student"),
         (("image_shape",), _are_sizes, "three sizes above 0"),
         (("class_names",), _are_names, "a list of names"),
+        (("channels",), lambda value: value in (KEPT, REVERSED), f"{KEPT} or {REVERSED}"),
     )
     for keys, fits, kind in kinds:
         for key in keys:

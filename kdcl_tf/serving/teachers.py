@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pathlib
 from collections.abc import Sequence
@@ -11,10 +12,13 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.cohort.membership import check_classifier, output_shape
-from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.serving import classes, exported, saved_model
+from kdcl_tf.data.normalization import KEPT, Normalization
+from kdcl_tf.serving import classes, exported, saved_model, weight_sources
+from kdcl_tf.serving.weight_sources import WeightSource
+from kdcl_tf.students import precision
+from kdcl_tf.students.weights import reading
 
-__all__ = ["ServedTeacher", "find", "frozen", "num_classes"]
+__all__ = ["ServedTeacher", "find", "frozen", "num_classes", "source_of"]
 
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
@@ -24,12 +28,15 @@ class ServedTeacher(keras.layers.Layer):
     It has no trainable variables.  A cohort that is saved with it saves its path.
 
     Args:
-      path: see `find`.
+      path: see `source_of`.
       mean, deviation: per channel, in units of 0..1, of the normalisation that its inputs
         have; by default that of the data it was trained on.
       class_names: the names of the students' classes, in whose order its logits come; by
         default its own.
       match_classes: how the two are matched, one of `serving.classes.MATCHES`.
+      channels: the order of its inputs' channels, as in `data.Normalization`; with `mean`, by
+        default as they are.
+      image_shape: (height, width, channels) of its inputs, where weights do not say.
 
     Raises:
       ValueError: when there is no exported student at the path, or its classes are not the
@@ -43,13 +50,21 @@ class ServedTeacher(keras.layers.Layer):
         deviation: Sequence[float] | None = None,
         class_names: Sequence[str] | None = None,
         match_classes: str = "name",
+        channels: str | None = None,
+        image_shape: Sequence[int] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**{**kwargs, "trainable": False})
         self.folder = str(path)
-        self._predict, self.card = saved_model.load_student(find(path))
-        given = {"mean": mean, "deviation": deviation}
+        given = {"mean": mean, "deviation": deviation, "channels": channels}
+        if mean is not None and channels is None:
+            given["channels"] = KEPT
         given = {name: value for name, value in given.items() if value is not None}
+        source = source_of(path)
+        if source.kind == "saved_model":
+            self._predict, self.card = saved_model.load_student(source.path)
+        else:
+            self._predict, self.card = _of_weights(source, given, class_names, image_shape)
         self.normalization = Normalization.from_card({**self.card, **given})
         own = self.card["class_names"]
         self.class_names = tuple(own if class_names is None else class_names)
@@ -67,6 +82,12 @@ class ServedTeacher(keras.layers.Layer):
                 f"{self.folder} of {len(own)}"
             )
 
+    def renormalized(self, normalization: Normalization) -> ServedTeacher:
+        """The same teacher, its variables too, for inputs of another normalisation."""
+        other = copy.copy(self)
+        other.normalization = normalization
+        return other
+
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         # Distorted views may leave 0..1.
         pixels = self.normalization.fractions(images)
@@ -83,6 +104,7 @@ class ServedTeacher(keras.layers.Layer):
             **self.normalization.as_card(),
             "class_names": list(self.class_names),
             "match_classes": self.match_classes,
+            "image_shape": list(self.card["image_shape"]),
         }
         return {**super().get_config(), **own}
 
@@ -110,6 +132,59 @@ def num_classes(teacher: keras.layers.Layer) -> int:
     if isinstance(teacher, ServedTeacher):
         return teacher.card["num_classes"]
     return output_shape(teacher)[-1]
+
+
+def source_of(path: str | os.PathLike) -> WeightSource:
+    """The weights of the teacher that a path, or `ARCHITECTURE=SOURCE`, stands for.
+
+    Args:
+      path: as `find`; or a `.keras`, `.weights.h5` or `.safetensors` file, or "imagenet", with
+        the name of the student that it is of where no card says so, such as
+        `resnet50=FILE.safetensors`.
+
+    Raises:
+      ValueError: when there is none, or more than one.
+    """
+    text = os.fspath(path)
+    file = pathlib.Path(text).expanduser()
+    if file.is_dir() or (not file.exists() and "=" not in text):
+        return weight_sources.weight_source(find(file))
+    return weight_sources.named_source(text)
+
+
+def _of_weights(source, given, class_names, image_shape):
+    """`(predict, card)` of a teacher that is no SavedModel, as `saved_model.load_student`.
+
+    What it does not say is taken to be the students': its normalisation and its classes.
+    """
+    shape = source.image_shape or (tuple(image_shape) if image_shape else None)
+    student = reading.student(source.path or source.where, source.architecture, shape)
+    student.trainable = False
+    student = precision.in_float32(student)
+    pixels = source.normalization or (Normalization.from_card(given) if "mean" in given else None)
+    if pixels is None:
+        raise ValueError(
+            f"{source.where} does not say how its images were normalised: give mean and deviation"
+        )
+    count = output_shape(student)[-1]
+    names = source.class_names or class_names or [str(number) for number in range(count)]
+    if len(names) != count:
+        raise ValueError(
+            f"expected a teacher of the students' {len(names)} classes alone; got {source.where} of "
+            f"{count}"
+        )
+    card = {
+        "class_names": list(names),
+        "num_classes": count,
+        "image_shape": list(student.input_shape[1:]),
+        **pixels.as_card(),
+    }
+
+    # In a closure: the variables of a teacher are none of the cohort's.
+    def predict(images, check_range=True):
+        return {"logits": student(pixels.apply_fractions(images), training=False)}
+
+    return predict, card
 
 
 def find(path: str | os.PathLike) -> pathlib.Path:

@@ -11,6 +11,8 @@ TensorFlow alone.
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from kdcl_tf.students.sizes import (
     default_image_size,
     validate_size,
 )
+from kdcl_tf.students.weights import kinds
 
 if TYPE_CHECKING:
     import keras
@@ -49,8 +52,9 @@ def build(
     synchronized: bool = False,
     dtype: str | keras.DTypePolicy | None = None,
     model_name: str | None = None,
+    weights: str | os.PathLike | None = None,
 ) -> keras.Model:
-    """Builds a student with fresh weights.
+    """Builds a student, with fresh weights unless some are given.
 
     Args:
         name: for images as large as ImageNet's, `resnet18`, `resnet34`, `resnet50`,
@@ -67,13 +71,20 @@ def build(
             global policy. The logits are float32 under any.
         model_name: name of the model; None is `model_name_of(name)`. Two students of
             one architecture need two names.
+        weights: to start from: the folder of an exported student; a `.keras` or
+            `.weights.h5` file of one; a `.safetensors` file of torchvision's ResNet or
+            MobileNetV2 of the same name; or "imagenet" for a `keras:` student. They are
+            right for images normalised as those that they were trained on, see
+            `kdcl_tf.serving.weight_source`. The head is made anew where the number of
+            classes differs; a line on stderr says what was taken.
 
     Returns:
         A functional `keras.Model`, images `[B, height, width, channels]` ->
         logits `[B, num_classes]`, unnormalised, float32.
 
     Raises:
-        ValueError: an unknown name, or a size that no student can have.
+        ValueError: an unknown name, or a size that no student can have; or weights of
+            which anything but the head does not fit, naming the first.
 
     Example:
 
@@ -91,14 +102,20 @@ def build(
     from kdcl_tf.students import keras_applications
     from kdcl_tf.students.layers import Layers
 
+    if weights is not None:
+        kinds.check(weights, name)
     if student.family == "keras":
-        return keras_applications.build(
+        model = keras_applications.build(
             student.classifier, num_classes, input_shape, name=model_name, **settings
         )
-    images = x = keras.Input(input_shape, name="images")
-    for part in families.parts(student, num_classes, Layers(**settings)):
-        x = part(x)
-    return keras.Model(images, x, name=model_name)
+    else:
+        images = x = keras.Input(input_shape, name="images")
+        for part in families.parts(student, num_classes, Layers(**settings)):
+            x = part(x)
+        model = keras.Model(images, x, name=model_name)
+    if weights is not None:
+        _load(model, weights, name)
+    return model
 
 
 def build_branches(
@@ -168,6 +185,13 @@ def __getattr__(name):
 
         return FusedBatchNormalization
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _load(model, weights, name):
+    from kdcl_tf.students.weights import reading
+
+    taken = reading.load(model, weights, name)
+    print(f"{model.name} starts from {weights}: {taken}", file=sys.stderr)
 
 
 def _check_copies(copies, stages: int) -> None:

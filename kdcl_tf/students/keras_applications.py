@@ -79,7 +79,7 @@ class _Changes:
 
     def __init__(self, model, synchronized, dtype):
         self._synchronized, self._dtype = synchronized, dtype
-        self._names = _own_names(model.operations)
+        self._names = own_names(model.operations)
         last = max(index for index, each in enumerate(model.layers) if hasattr(each, "kernel"))
         self._float32 = {each.name for each in model.layers[last:]}
 
@@ -102,7 +102,7 @@ class _Changes:
         return kind.from_config(config)
 
 
-def _own_names(operations):
+def own_names(operations):
     """`{name: name}`: `conv2d_117`, which says what was built before, becomes `conv2d_23`."""
     names, counts = {}, collections.Counter()
     for each in operations:

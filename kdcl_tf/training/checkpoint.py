@@ -188,5 +188,8 @@ def all_variables(model: Any) -> list:
     begun.
     """
     metrics = [variable for metric in model.metrics for variable in metric.variables]
-    variables = [*model.variables, *model.optimizer.variables, *metrics]
+    # A cohort may have one for each student.
+    optimizers = (getattr(model, "student_optimizers", None) or {"": model.optimizer}).values()
+    of_optimizers = [variable for each in optimizers for variable in each.variables]
+    variables = [*model.variables, *of_optimizers, *metrics]
     return list({id(variable): variable for variable in variables}.values())

@@ -14,17 +14,32 @@ from kdcl_tf.training.settings import TrainingSettings
 
 
 def define_optimisation_flags(
-    fv: flags.FlagValues, defaults: TrainingSettings, when: str = "those of the recipe"
+    fv: flags.FlagValues,
+    defaults: TrainingSettings,
+    when: str = "those of the recipe",
+    rate_by: str = "",
 ) -> None:
-    """Defines how long and how fast to train; `when` says where the milestones are by default."""
+    """Defines how long and how fast to train.
+
+    Args:
+      fv: where the flags are defined.
+      defaults: of the settings.
+      when: where the milestones are by default.
+      rate_by: what may have a learning rate of its own, such as STUDENT; "" for nothing.
+    """
     for name, text in (
         ("epochs", "How many times all training images are shown."),
         ("batch_size", "Images per step, over all devices."),
         ("seed", "Seed of the initial weights, the order of images and the distortions."),
     ):
         flags.DEFINE_integer(name, getattr(defaults, name), text, flag_values=fv)
+    text = "Learning rate after the warm-up."
+    if rate_by:
+        text = f"{text} {rate_by}=RATE,... gives each its own."
+        flags.DEFINE(_RateParser(), "learning_rate", defaults.learning_rate, text, fv)
+    else:
+        flags.DEFINE_float("learning_rate", defaults.learning_rate, text, flag_values=fv)
     for name, text in (
-        ("learning_rate", "Learning rate after the warm-up."),
         ("warmup_learning_rate", "Learning rate at the first step of the warm-up."),
         ("momentum", "Momentum of stochastic gradient descent."),
         ("weight_decay", "L2 penalty: weight_decay * w is added to the gradient, before momentum."),
@@ -46,6 +61,21 @@ def define_optimisation_flags(
         "Epochs between evaluations; the last is always evaluated.",
         flag_values=fv,
     )
+
+
+class _RateParser(flags.ArgumentParser):
+    """A number, or text with an equals sign, which the settings read."""
+
+    def parse(self, argument):
+        if isinstance(argument, str) and "=" in argument:
+            return argument
+        try:
+            return float(argument)
+        except ValueError:
+            raise ValueError(f"expected a number; got {argument!r}") from None
+
+    def flag_type(self):
+        return "float"
 
 
 def define_image_flags(

@@ -65,7 +65,7 @@ class Loop:
         self._strategy, self._workdir, self._checkpoints = strategy, workdir, checkpoints
         self._checkpoint_seconds = checkpoint_seconds
         self._steps_per_epoch = task.steps_per_epoch(settings.batch_size)
-        self._schedule = schedules.create(settings, self._steps_per_epoch)
+        self._schedules = schedules.by_record(settings, self._steps_per_epoch)
         self._workers = Workers(strategy)
         self._replicas = Replicas(strategy, task.model)
         self._interruption = Interruption()
@@ -157,6 +157,9 @@ class Loop:
         self._bar.start_epoch(epoch + 1, self._settings.epochs)
         watch = Stopwatch()
         watch.seconds = seconds
+        frozen = self._task.begin_epoch(epoch)
+        if frozen is not None:
+            self._replicas.renew(frozen)
         if first_step == 0:
             self._task.model.reset_metrics()
         with watch:
@@ -168,7 +171,7 @@ class Loop:
             "epoch": epoch + 1,
             "step": steps,
             # Of the epoch's last step: the optimizer already stands at the next.
-            "learning_rate": float(self._schedule(steps - 1)),
+            **{name: float(each(steps - 1)) for name, each in self._schedules.items()},
             "seconds": round(watch.seconds, 3),
             "images_per_second": round(self._task.images / watch.seconds, 1),
             **self._replicas.metrics(),

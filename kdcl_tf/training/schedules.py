@@ -46,13 +46,33 @@ class LinearWarmup(LearningRateSchedule):
         return cls(**{**config, "schedule": schedule})
 
 
-def create(settings: TrainingSettings, steps_per_epoch: int) -> LearningRateSchedule:
+def by_record(
+    settings: TrainingSettings, steps_per_epoch: int
+) -> dict[str, LearningRateSchedule]:
+    """`{name in the log: schedule}`: one, or one for each part that has a rate of its own."""
+    if not isinstance(settings.learning_rate, str):
+        return {"learning_rate": create(settings, steps_per_epoch)}
+    return {
+        f"{name}_learning_rate": create(settings, steps_per_epoch, rate)
+        for name, rate in settings.rates.items()
+    }
+
+
+def create(
+    settings: TrainingSettings, steps_per_epoch: int, peak: float | None = None
+) -> LearningRateSchedule:
     """Creates the schedule of the settings, from steps to learning rates.
 
     `step` divides the rate by 10 after each milestone's epoch; `cosine` falls to 0 at the
     end; `constant` stays.
+
+    Args:
+      settings: of the run.
+      steps_per_epoch: of all its images.
+      peak: the rate after the warm-up; by default the settings'.
     """
-    peak, total = settings.learning_rate, settings.epochs * steps_per_epoch
+    peak = settings.learning_rate if peak is None else peak
+    total = settings.epochs * steps_per_epoch
     if settings.schedule == "cosine":
         schedule = keras.optimizers.schedules.CosineDecay(peak, total)
     else:

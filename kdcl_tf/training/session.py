@@ -58,8 +58,10 @@ class Session:
         # First, since no TensorFlow op may run before workers know each other.
         strategy = strategies.create(settings.strategy, cluster, tpu)
         self.workers = Workers(strategy)
+        task.begun = workdir.begun()
         task.load()
         self.workers.check_same("data", task.dataset.summary())
+        self.workers.check_same("weights to start from", task.sources())
         task.identity = Identity(settings.as_flags(), task.digest())
         self._check_data()
         _check_sizes(task, strategy)

@@ -7,6 +7,7 @@ import math
 import os
 
 from kdcl_tf.data.formats.rules import ImageRules
+from kdcl_tf.students.weights.kinds import IMAGENET
 
 SCHEDULES = ("step", "cosine", "constant")
 # `--precision`, and the Keras policy of each.
@@ -21,6 +22,7 @@ PATH_SETTINGS = (
     "dataset",
     "teacher",
     "backbone",
+    "initial_weights",
     "train_images",
     "train_annotations",
     "validation_images",
@@ -50,7 +52,9 @@ class TrainingSettings:
         for name, text in self.as_flags().items():
             kind = next((each for each in _PATH_KINDS if text.startswith(each)), "")
             path = os.path.expanduser(text.removeprefix(kind))
-            if name in PATH_SETTINGS and text and (kind or os.path.exists(path)):
+            if name == "initial_weights" and text:
+                found[name] = _absolute_sources(text)
+            elif name in PATH_SETTINGS and text and (kind or os.path.exists(path)):
                 found[name] = kind + os.path.realpath(path)
         return found
 
@@ -73,6 +77,11 @@ class TrainingSettings:
             f"after epoch {', '.join(map(str, late))}, as the run ends after epoch {self.epochs}"
         ]
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """`{part of the model: learning rate}`; by default one for all, of no name."""
+        return {"": self.learning_rate}
+
     def warmup_steps_of(self, steps_per_epoch: int) -> int:
         """Steps over which the learning rate rises."""
         raise TypeError(f"{type(self).__name__} must override warmup_steps_of")
@@ -93,7 +102,8 @@ class TrainingSettings:
         self._check_among(schedule=SCHEDULES, precision=PRECISIONS, strategy=STRATEGIES)
         self._check_at_least(1, "epochs", "batch_size", "evaluate_every")
         self._check_at_least(0, "seed", "weight_decay", "warmup_learning_rate")
-        self._require("learning_rate", self.learning_rate > 0, "more than 0")
+        rates = self.rates.values()
+        self._require("learning_rate", all(rate > 0 for rate in rates), "more than 0")
         self._require("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
         self._require("seed", self.seed < 2**32, "less than 2**32")
         for field, value in dataclasses.asdict(self).items():
@@ -133,7 +143,8 @@ class TrainingSettings:
         for field in dataclasses.fields(self):
             kind = float if field.name in floats else type(field.default)
             kind = tuple if field.name == "milestones" else kind
-            if kind in (float, tuple):
+            text = isinstance(getattr(self, field.name), str)
+            if kind in (float, tuple) and not text:
                 object.__setattr__(self, field.name, kind(getattr(self, field.name)))
 
 
@@ -155,9 +166,34 @@ def is_moved(name: str, before: str | None, now: str | None) -> bool:
     if name == "backbone":
         # The name of a student stands for fresh weights.
         return os.sep in before and os.sep in now
+    if name == "initial_weights":
+        # What is no path cannot move.
+        fixed = [
+            [(student, source if source == IMAGENET else "") for student, source in _sources(text)]
+            for text in (before, now)
+        ]
+        return fixed[0] == fixed[1]
     if name != "dataset":
         return True
     return any(before.startswith(kind) and now.startswith(kind) for kind in _PATH_KINDS)
+
+
+def _sources(text):
+    """`[(student, source)]` of `STUDENT=SOURCE,…`; of a path alone, whose student has no name."""
+    pairs = [each.partition("=") for each in text.split(",")]
+    if any(not equals or os.sep in student for student, equals, _ in pairs):
+        return [("", text)]
+    return [(student, source) for student, _, source in pairs]
+
+
+def _absolute_sources(text):
+    """The same text with absolute paths; a source that is not there stays as it is."""
+    found = []
+    for student, source in _sources(text):
+        path = os.path.expanduser(source)
+        path = os.path.realpath(path) if os.path.exists(path) else source
+        found.append(f"{student}={path}" if student else path)
+    return ",".join(found)
 
 
 def as_text(value: object) -> str:

@@ -33,6 +33,8 @@ class Task:
       identity: `Identity` of the run, which a session sets when the data is loaded.
       kept: `keeping.Kept` of the best epoch, which `build` makes where that one is exported;
         None where the last epoch is.
+      begun: facts of the checkpoint that the run goes on from, which a session sets before the
+        data is loaded; None where it begins.
     """
 
     # Parts that each replica runs a step's images in.
@@ -41,7 +43,7 @@ class Task:
     def __init__(self, settings: TrainingSettings):
         self.settings = settings
         self.dataset = self.views = self.model = self.strategy = self.identity = None
-        self.kept = None
+        self.begun = self.kept = None
 
     def load(self) -> None:
         """Loads `dataset`.
@@ -67,6 +69,10 @@ class Task:
         """What tells the task's data from other data; `json.dumps` accepts it."""
         return self.dataset.digest()
 
+    def sources(self) -> dict[str, str]:
+        """Digests of what the model starts from, which all workers must have alike."""
+        return {}
+
     def card(self) -> dict[str, Any]:
         """What must be known to export the model without its data; `json.dumps` accepts it."""
         return {}
@@ -85,6 +91,14 @@ class Task:
     def epoch(self, epoch: int, batch_size: int, skip: int, share) -> tf.data.Dataset:
         """The batches of an epoch, without the first `skip`; a `data.Share` of each."""
         return self.views.epoch(epoch, batch_size, skip, share)
+
+    def begin_epoch(self, epoch: int) -> list | None:
+        """Changes what of the model is trained from this epoch on, 0 the first.
+
+        Returns:
+          The variables that do not move from now on; None where all is as before.
+        """
+        return None
 
     def is_passed_over(self, batch) -> bool:
         """Whether a batch of `epoch` is no step, because none of its images can be decoded."""

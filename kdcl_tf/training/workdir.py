@@ -33,7 +33,7 @@ from typing import Any
 from kdcl_tf import files
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError, Identity
-from kdcl_tf.training import ownership
+from kdcl_tf.training import manifests, ownership
 from kdcl_tf.training.settings import TrainingSettings
 
 try:
@@ -135,6 +135,15 @@ class Workdir:
           Whether the data lies elsewhere now, so that only `check_data` can tell.
         """
         return ownership.check_settings(self.path, self.result, settings, free)
+
+    def begun(self) -> dict[str, Any] | None:
+        """The facts of the newest checkpoint that is whole; None for a run that begins.
+
+        Raises:
+          ValueError: when all checkpoints are damaged, or of another format.
+        """
+        newest = manifests.newest(self.path / "checkpoints", manifests.sealed_facts)
+        return newest[1] if newest else None
 
     def check_data(self, now: Identity) -> str:
         """Refuses to continue a run on other data, see `ownership.check_data`."""

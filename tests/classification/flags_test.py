@@ -62,6 +62,14 @@ _GENERAL = {
     "general_error": "target",
     "general_constraint": "none",
 }
+_INITIAL = {
+    "students": ("resnet8", "keras:MobileNetV2"),
+    "initial_weights": ("resnet8=runs/one=two/students/resnet8", "keras:MobileNetV2=imagenet"),
+    "initial_normalization": ("resnet8=caffe",),
+    "train_head_epochs": 2,
+    "freeze_batch_norm": True,
+    "learning_rate": "resnet8=0.1,keras:MobileNetV2=0.025",
+}
 _BRANCHED = {"method": "one", "students": ("resnet14",), "branches": 5, "ramp_up_epochs": 4}
 
 
@@ -76,7 +84,7 @@ class FlagsTest(parameterized.TestCase):
     def test_without_flags_the_settings_are_the_defaults(self):
         self.assertEqual(classification_flags.settings_from_flags(_parsed()), Settings())
 
-    @parameterized.parameters({}, _UNUSUAL, _GENERAL, _BRANCHED, _ON_DISK)
+    @parameterized.parameters({}, _UNUSUAL, _GENERAL, _BRANCHED, _ON_DISK, _INITIAL)
     def test_settings_to_flags_to_flags_txt_to_settings(self, **fields):
         settings = Settings(**fields)
         workdir = Workdir(self.create_tempdir().full_path)
@@ -119,7 +127,7 @@ class FlagsTest(parameterized.TestCase):
 
     def test_the_unusual_settings_are_all_unlike_the_defaults(self):
         for field in dataclasses.fields(Settings):
-            unusual = {**_GENERAL, **_BRANCHED, **_ON_DISK, **_UNUSUAL}[field.name]
+            unusual = {**_GENERAL, **_BRANCHED, **_ON_DISK, **_INITIAL, **_UNUSUAL}[field.name]
             self.assertNotEqual(unusual, field.default, field.name)
 
     def test_spaces_in_lists_and_other_ways_to_write_a_number(self):

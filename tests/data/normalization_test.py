@@ -103,6 +103,29 @@ class ApplyTest(tf.test.TestCase):
         )
         subprocess.run([sys.executable, "-c", program], check=True)
 
+    def test_channels_in_the_other_order(self):
+        caffe = normalization.MODES["caffe"]
+        images = np.random.default_rng(0).integers(0, 256, [2, 3, 4, 3]).astype(np.uint8)
+        wanted = images[..., ::-1].astype(np.float64) - [103.939, 116.779, 123.68]
+        self.assertAllClose(caffe.apply(images), wanted, atol=1e-3)
+        self.assertAllClose(caffe.fractions(caffe.apply(images)) * 255.0, images, atol=1e-3)
+        # A distortion of colours comes before, in one product with it.
+        random = np.random.default_rng(1)
+        matrix, added = random.normal(size=[1, 3, 3]), random.normal(size=[1, 3])
+        matrix, added = matrix.astype(np.float32), added.astype(np.float32)
+        product, colour = caffe.after_colours(matrix, added)
+        distorted = images / 255.0 @ matrix[0].T + added[0]
+        wanted = caffe.apply_fractions(tf.constant(distorted, tf.float32))
+        self.assertAllClose(images.astype(np.float32) @ product[0] + colour[0], wanted, atol=0.1)
+
+    def test_a_card_says_the_order_only_where_it_changes(self):
+        for each in (*normalization.MODES.values(), normalization.IMAGENET):
+            self.assertEqual(normalization.Normalization.from_card(each.as_card()), each)
+        self.assertEqual(set(normalization.IMAGENET.as_card()), {"mean", "deviation"})
+        self.assertEqual(normalization.MODES["caffe"].as_card()["channels"], "BGR")
+        with self.assertRaisesRegex(ValueError, "channels: expected RGB or BGR; got 'GBR'"):
+            normalization.Normalization((0.0,), (1.0,), "GBR")
+
 
 if __name__ == "__main__":
     tf.test.main()

@@ -120,6 +120,26 @@ class ReplicasTest(tf.test.TestCase):
             first, second = self._copies(variable)
             self.assertAllEqual(first, second)
 
+    def test_what_is_frozen_does_not_move_and_the_rest_does(self):
+        train = self.replicas.train_function(self.batches.element_spec, _WISHES)
+        (batch,) = self.batches
+        train(batch, np.zeros([3], np.int64))
+        self.replicas.align()
+        norm, flatten, first, head = self.cohort.students["a"].layers
+        for layer in (norm, first):
+            layer.trainable = False
+        self.replicas.renew([*norm.variables, *first.variables])
+        again = self.replicas.train_function(self.batches.element_spec, _WISHES)
+        self.assertIsNot(again, train)
+        before = {each.path: self._copies(each) for each in self.cohort.variables}
+        again(batch, np.zeros([3], np.int64))
+        self.replicas.align()
+        for each in (*norm.variables, *first.variables):
+            self.assertAllEqual(self._copies(each), before[each.path])
+        others = self.cohort.students["b"].layers[0]
+        for each in (head.kernel, others.gamma, others.moving_mean):
+            self.assertNotAllClose(self._copies(each)[0], before[each.path][0], atol=1e-7)
+
     def _copies(self, variable):
         return [each.numpy() for each in self.strategy.experimental_local_results(variable.value)]
 

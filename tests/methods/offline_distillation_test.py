@@ -106,6 +106,20 @@ class TeacherTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "must know the students' classes: expected 5; got 7"):
             OfflineDistillation(plain_step.students(), teacher)
 
+    def test_each_student_may_have_a_teacher_of_its_own(self):
+        students, (views, labels) = plain_step.students(), plain_step.batch()
+        by_student = {name: _teacher() for name in students}
+        found = OfflineDistillation(students, by_student)
+        logits = found.forward(found.views(views))
+        losses = found.distillation_losses(logits, labels, found.views(views))
+        for number, name in enumerate(students):
+            alone = OfflineDistillation({name: students[name]}, by_student[name])
+            view = {name: found.views(views)[name]}
+            wanted = alone.distillation_losses(logits[number : number + 1], labels, view)
+            self.assertAllClose(losses[number], wanted[0])
+        with self.assertRaisesRegex(ValueError, "a dict with one for each of .*; got keys \['other'\]"):
+            OfflineDistillation(students, {"other": _teacher()})
+
     def test_a_keras_file_keeps_the_teacher(self):
         teacher = _teacher()
         cohort = OfflineDistillation(plain_step.students(), teacher, temperature=3.0)

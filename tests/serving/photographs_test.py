@@ -4,7 +4,6 @@ import pathlib
 import tempfile
 
 import keras
-import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 

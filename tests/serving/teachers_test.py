@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import data, serving, students
-from kdcl_tf.serving import teachers
+from kdcl_tf.serving import cards, teachers
 from kdcl_tf.serving.cards import Card
 
 
@@ -46,6 +46,43 @@ class TeachersTest(tf.test.TestCase):
         pixels = self.dataset.test.images[:4].astype(np.float32) / 255.0
         expected = self.model(self.dataset.normalization.apply(self.dataset.test.images[:4]))
         self.assertAllClose(teacher((pixels - 0.5) / 0.25), expected, atol=1e-4)
+
+    def test_the_same_teacher_for_images_of_another_normalisation(self):
+        first = teachers.ServedTeacher(self._export(), mean=[0.5], deviation=[0.25])
+        second = first.renormalized(data.Normalization((0.1,), (2.0,), "BGR"))
+        pixels = self.dataset.test.images[:4].astype(np.float32) / 255.0
+        self.assertAllClose(second((pixels - 0.1) / 2.0), first((pixels - 0.5) / 0.25), atol=1e-4)
+        again = teachers.ServedTeacher.from_config(second.get_config())
+        self.assertEqual(again.normalization, second.normalization)
+
+    def test_weights_of_any_kind_are_a_teacher(self):
+        own = data.Normalization((0.3,), (0.6,))
+        pixels = self.dataset.test.images[:4].astype(np.float32) / 255.0
+        expected = self.model(own.apply_fractions(pixels), training=False)
+        names = self.dataset.class_names
+        card = serving.Card("resnet8", self.dataset.image_shape, names, own, architecture="resnet8")
+        keras_path = serving.save_keras(self.model, self.folder / "a.keras")
+        weights_path = serving.save_weights(self.model, self.folder / "a.weights.h5")
+        images = (pixels - 0.5) / 0.25
+        shape = self.dataset.image_shape
+        for path in (keras_path, f"resnet8={weights_path}"):
+            # They say nothing, and are taken to have the students' normalisation and classes.
+            teacher = teachers.ServedTeacher(path, [0.5], [0.25], names, image_shape=shape)
+            wanted = self.model(images, training=False)
+            self.assertAllClose(teacher(images), wanted, atol=1e-4)
+            self.assertEmpty(teacher.variables)
+            again = teachers.ServedTeacher.from_config(teacher.get_config())
+            self.assertAllClose(again(images), teacher(images), atol=1e-5)
+        cards.write(card, weights_path)
+        teacher = teachers.ServedTeacher(weights_path, [0.5], [0.25], names)
+        self.assertAllClose(teacher(images), expected, atol=1e-4)
+        with self.assertRaisesRegex(ValueError, "alone; got .*a.keras of 10"):
+            teachers.ServedTeacher(keras_path, [0.5], [0.25], names[:3])
+
+    def test_weights_that_do_not_say_whose_they_are_are_refused(self):
+        path = serving.save_weights(self.model, self.folder / "a.weights.h5")
+        with self.assertRaisesRegex(ValueError, "got none: give ARCHITECTURE=FILE"):
+            teachers.source_of(path)
 
     def test_by_default_images_are_normalised_as_it_learned_them(self):
         teacher = teachers.ServedTeacher(self._export())

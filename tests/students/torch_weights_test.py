@@ -69,5 +69,58 @@ class TorchWeightsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(model(x, training=False) / scale, wanted / scale, rtol=0, atol=1e-5)
 
 
+def _has_torchvision():
+    program = "import safetensors, torchvision"
+    return _PYTHON.exists() and not subprocess.run(
+        [_PYTHON, "-c", program], env=_environment(), capture_output=True, check=False
+    ).returncode
+
+
+def _environment():
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
+_TORCHVISION = """
+import sys, numpy, torch, torchvision
+name, width, classes, images, weights, logits = sys.argv[1:]
+torch.manual_seed(0)
+options = {"width_mult": float(width)} if float(width) != 1 else {}
+network = getattr(torchvision.models, name)(weights=None, num_classes=int(classes), **options)
+for key, value in network.state_dict().items():
+    if key.endswith(("running_mean", "running_var")):
+        value.uniform_(0.5, 1.5)
+torch.save({"state_dict": network.state_dict()}, weights)
+with torch.no_grad():
+    pixels = torch.from_numpy(numpy.load(images)).permute(0, 3, 1, 2)
+    numpy.save(logits, network.eval()(pixels).numpy())
+"""
+
+
+@unittest.skipUnless(
+    _has_torchvision(), f"{_PYTHON} has no torchvision and safetensors: KDCL_TORCH_VENV may name another"
+)
+class TorchvisionTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(
+        ("resnet18", 65), ("resnet34", 64), ("resnet50", 64), ("resnet101", 64), ("resnet152", 64),
+        ("mobilenet_v2", 96), ("mobilenet_v2_0.5", 65),
+    )
+    def test_a_network_of_torchvision_gives_the_same_logits_here(self, name, size):
+        """From PyTorch's file by tools/convert_weights.py, at random weights."""
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        x = np.random.default_rng(0).normal(size=(4, size, size, 3)).astype(np.float32)
+        np.save(folder / "images.npy", x)
+        network, _, width = name.partition("_0")
+        names = ("images.npy", "weights.pth", "logits.npy")
+        arguments = (network, f"0{width}" if width else "1", "7", *(folder / each for each in names))
+        run = {"check": True, "env": _environment(), "capture_output": True}
+        subprocess.run([_PYTHON, "-c", _TORCHVISION, *arguments], **run)
+        converter = _ROOT / "tools" / "convert_weights.py"
+        subprocess.run([_PYTHON, converter, folder / "weights.pth"], **run)
+        model = students.build(name, 7, (size, size, 3), weights=folder / "weights.safetensors")
+        wanted = np.load(folder / "logits.npy")
+        scale = abs(wanted).max()
+        self.assertAllClose(model(x, training=False) / scale, wanted / scale, rtol=0, atol=1e-5)
+
+
 if __name__ == "__main__":
     tf.test.main()

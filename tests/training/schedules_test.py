@@ -36,6 +36,16 @@ class ScheduleTest(tf.test.TestCase, parameterized.TestCase):
         schedule = _schedule(1, epochs=4, learning_rate=1.0, milestones=(1, 3))
         self.assertAllClose([schedule(step) for step in range(4)], [1, 0.1, 0.1, 0.01])
 
+    def test_each_student_may_have_a_schedule_of_its_own(self):
+        settings = Settings(epochs=4, milestones=(2,), learning_rate="resnet8=1,wrn_10_2=0.5")
+        found = schedules.by_record(settings, 1)
+        self.assertEqual(list(found), ["resnet8_learning_rate", "wrn_10_2_learning_rate"])
+        rates = [[float(each(step)) for step in (0, 2)] for each in found.values()]
+        self.assertAllClose(rates, [[1.0, 0.1], [0.5, 0.05]])
+        one = schedules.by_record(Settings(epochs=4, milestones=(2,), learning_rate=0.5), 1)
+        self.assertEqual(list(one), ["learning_rate"])
+        self.assertAllClose(one["learning_rate"](2), 0.05)
+
     @parameterized.parameters({"milestones": ()}, {"schedule": "constant"})
     def test_constant(self, **settings):
         schedule = _schedule(10, epochs=40, learning_rate=0.3, **settings)

@@ -133,5 +133,17 @@ class MilestonesTest(parameterized.TestCase):
         self.assertEqual(training_settings.milestones_at(epochs, (9, 14), (12, 14)), expected)
 
 
+class MovedWeightsTest(absltest.TestCase):
+    def test_paths_of_weights_may_move_and_students_may_not_change(self):
+        before = "a=one/w.keras,b=imagenet"
+        for now, moved in (
+            ("a=w.keras,b=imagenet", True),
+            ("a=one/w.keras,c=imagenet", False),
+            ("a=one/w.keras,b=two/w.keras", False),
+            ("a=one/w.keras", False),
+        ):
+            self.assertEqual(training_settings.is_moved("initial_weights", before, now), moved, now)
+
+
 if __name__ == "__main__":
     absltest.main()

@@ -46,6 +46,9 @@ class WorkdirTest(parameterized.TestCase):
         self.assertTrue(self.workdir.path.is_dir())
         self.assertEmpty(self._names())
 
+    def test_a_run_that_begins_has_no_checkpoint(self):
+        self.assertIsNone(self.workdir.begun())
+
     def test_below_a_file_it_is_refused_in_one_line(self):
         (self.folder / "file").write_text("")
         for path in (self.folder / "file", self.folder / "file" / "below"):

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import re
 
 from kdcl_tf import students
 from kdcl_tf.data import normalization as normalization_lib
-from kdcl_tf.serving import cards, exported
-from kdcl_tf.students import names
-
-# Families whose strided convolutions had another padding before cards had a format.
-_ONCE_PADDED_OTHERWISE = ("cifar_resnet", "wide_resnet")
+from kdcl_tf.serving import cards, exported, weight_sources
+from kdcl_tf.students.weights import kinds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +16,8 @@ class BackboneSource:
     """Where a backbone comes from.
 
     Attributes:
-      kind: "fresh", "saved_model", "keras" or "weights".
-      path: the file or folder; None for fresh weights.
+      kind: "fresh", or one of `students.weights.kinds.KINDS`.
+      path: the file or folder; None for fresh weights, and for Keras's own for ImageNet.
       architecture: name of a student; "" for a `.keras` file, which holds its own layers.
       normalization: of its images; ImageNet's for a backbone that does not say what it was
         trained on.
@@ -38,13 +34,16 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
 
     Args:
       backbone: name of a student, such as resnet18, for fresh weights; a folder that
-        `kdcl-train` or `kdcl-export` wrote, or a `.keras` or `.weights.h5` file.
+        `kdcl-train` or `kdcl-export` wrote, a run with one student or one of the architecture;
+        a `.keras`, `.weights.h5` or `.safetensors` file; or imagenet, for Keras's own weights.
       architecture: name of the student that a file holds, where no card beside it says so.
 
     Raises:
       ValueError: when there is no such student, or its architecture is unknown.
     """
     path = pathlib.Path(backbone).expanduser()
+    if backbone == kinds.IMAGENET or path.suffix == ".safetensors" and path.exists():
+        return _of_imagenet(backbone, architecture)
     if exported.holds_model(path):
         return _with_card("saved_model", path, architecture)
     if not path.exists():
@@ -54,6 +53,8 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
     if path.suffix == ".keras":
         return _with_card("keras", path, architecture)
     found = exported.students_of(path)
+    if len(found) == 1 or found and architecture:
+        return find(str(_student_of(path, architecture)), architecture)
     if found:
         names = ", ".join(str(each) for each in found)
         raise ValueError(
@@ -61,8 +62,26 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
         )
     raise ValueError(
         f"backbone={backbone}: expected a name such as resnet18, a folder that kdcl-train or "
-        "kdcl-export wrote, or a .keras or .weights.h5 file; got none of these"
+        "kdcl-export wrote, or a .keras, .weights.h5 or .safetensors file; got none of these"
     )
+
+
+def _of_imagenet(backbone, architecture):
+    """Weights that say nothing themselves: Keras's and torchvision's."""
+    try:
+        source = weight_sources.weight_source(backbone, architecture)
+    except ValueError as error:
+        raise ValueError(
+            f"backbone={backbone}: {error}; architecture=NAME says which student's they are"
+        ) from error
+    return BackboneSource(source.kind, source.path, source.architecture, source.normalization)
+
+
+def _student_of(path, architecture):
+    try:
+        return weight_sources.student_of(path, architecture)
+    except ValueError as error:
+        raise ValueError(f"backbone={path}: {error}") from error
 
 
 def _fresh(backbone, architecture):
@@ -91,7 +110,7 @@ def _with_card(kind, path, architecture):
             f"architecture={architecture}: expected {known}, as {card} says"
         )
     # A student's name is only a hint: a run's second mobilenet_v2 is called mobilenet_v2_2.
-    name = architecture or known or _architecture_of(facts.get("student", ""))
+    name = architecture or known or weight_sources.architecture_of(facts.get("student", ""))
     if not name and kind != "keras":
         raise ValueError(
             f"backbone={path}: expected a card beside it that names its architecture; got none: pass "
@@ -100,27 +119,9 @@ def _with_card(kind, path, architecture):
     if name:
         students.validate(name)
     if facts and kind != "keras":
-        _check_padding(path, name, facts)
+        try:
+            weight_sources.check_padding(path, name, facts)
+        except ValueError as error:
+            raise ValueError(f"backbone={error}") from error
     card = {**normalization_lib.IMAGENET.as_card(), **facts}
     return BackboneSource(kind, path, name, normalization_lib.Normalization.from_card(card))
-
-
-def _check_padding(path, name, facts):
-    """Refuses weights that are right for another padding than that of the network built here."""
-    if "format" not in facts and names.parse(name).family in _ONCE_PADDED_OTHERWISE:
-        raise ValueError(
-            f"backbone={path}: expected a student whose strided convolutions were padded on all "
-            f"sides; got a {name} that an older version exported, which padded them on one side: "
-            "train and export it again (it can still be evaluated and served)"
-        )
-
-
-def _architecture_of(student):
-    """The architecture that a student's name suggests: `resnet18_2` is a second `resnet18`."""
-    for name in (student, re.sub(r"_\d+$", "", student), student.replace("keras_", "keras:", 1)):
-        try:
-            students.validate(name)
-            return name
-        except ValueError:
-            continue
-    return ""

@@ -147,6 +147,20 @@ class FileTest(BackboneSourceTestCase):
         first, second = (self.folder / "students" / name for name in ("resnet18", "wrn_16_2"))
         self.refused(f"expected a student; got a run, whose students are {first}, {second}$", str(self.folder))
 
+    def test_a_run_gives_its_only_student_or_that_of_an_architecture(self):
+        (self.folder / "students").mkdir()
+        first = self.write("students/resnet18", {"student": "resnet18"})
+        self.assertEqual(backbone_source.find(str(self.folder)).path, first)
+        second = self.write("students/other", {"student": "other", "architecture": "wrn_16_2"})
+        self.assertEqual(backbone_source.find(str(self.folder), "wrn_16_2").path, second)
+        self.refused("a run with no resnet34: choose one of", str(self.folder), "resnet34")
+
+    def test_keras_own_weights_need_the_name_of_the_classifier(self):
+        found = backbone_source.find("imagenet", "keras:ResNet50")
+        self.assertEqual((found.kind, found.path), ("imagenet", None))
+        self.assertEqual(found.normalization.channels, "BGR")
+        self.refused("backbone=imagenet: .*; architecture=NAME says", "imagenet", "resnet18")
+
     def test_other_files_and_folders_are_refused(self):
         other = self.folder / "student.h5"
         other.touch()

@@ -8,10 +8,12 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data, serving, students
-from kdcl_tf.detection.model import backbone
+from kdcl_tf.data import normalization
+from kdcl_tf.detection.model import backbone, backbone_source
 from kdcl_tf.detection.model.backbone_source import BackboneSource
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students.normalization import FusedBatchNormalization
+from tests.students.weights import torch_state
 
 _SIDE = 8
 
@@ -148,6 +150,18 @@ class WrittenTest(BackboneTestCase):
             self.assertEqual(found.dtype, tf.bfloat16)
             self.assertAllClose(tf.cast(found, tf.float32), exact[stride], rtol=0.1, atol=0.1)
 
+    def test_a_file_of_torchvisions(self):
+        arrays, image = torch_state.state("resnet18")
+        path = torch_state.write(self.folder / "resnet18.safetensors", arrays)
+        source = backbone_source.find(str(path), "resnet18")
+        self.assertEqual(source.normalization, normalization.IMAGENET)
+        built = backbone.build(source)
+        student = students.build("resnet18", 5, (64, 64, 3), weights=path)
+        wanted = keras.Model(student.input, student.get_layer("stage4_block2_relu2").output)
+        self.assertAllClose(built(image)["32"], wanted(image), atol=1e-4, rtol=1e-4)
+        with self.assertRaisesRegex(ValueError, "an unknown architecture; architecture=NAME says"):
+            backbone_source.find(str(path))
+
 
 class RefusedTest(BackboneTestCase):
     @parameterized.parameters("saved_model", "weights")
@@ -181,7 +195,7 @@ class RefusedTest(BackboneTestCase):
         content = (path / name).read_bytes()
         (path / name).write_bytes(content[: len(content) // 2])
         source = self.source("saved_model", path)
-        self.refused(source, f"^backbone: {path} is a SavedModel that cannot be loaded")
+        self.refused(source, f"^backbone={path} is a SavedModel that cannot be loaded")
 
     def test_a_keras_file_that_was_cut_short(self):
         path = self.write("keras", _student("resnet8"))

@@ -1,0 +1,52 @@
+"""Finds the weights that a run's students start from, without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.serving.weight_sources import WeightSource, named_source, weight_source
+from kdcl_tf.students.weights import kinds
+
+__all__ = ["check", "find", "is_file"]
+
+
+def check(settings: Settings, workdir: str | os.PathLike) -> None:
+    """Refuses sources that are not there or are none, unless the run has begun; files of teachers, too.
+
+    Args:
+      settings: of the run.
+      workdir: its folder.  A run that goes on has the weights in its checkpoints.
+
+    Raises:
+      ValueError: as `find`.
+    """
+    if any(pathlib.Path(workdir).expanduser().glob("checkpoints/*")):
+        return
+    for student in settings.sources:
+        find(settings, student)
+    if "=" in settings.teacher:
+        try:
+            named_source(settings.teacher)
+        except (ValueError, OSError) as error:
+            raise ValueError(f"--teacher={settings.teacher}: {error}") from error
+
+
+def find(settings: Settings, student: str) -> WeightSource:
+    """The source of one student's weights, after what can be checked quickly.
+
+    Raises:
+      ValueError: in one line that names the flag.
+    """
+    text = settings.sources[student]
+    mode = settings.source_normalizations.get(student, "")
+    try:
+        return weight_source(text, settings.architectures[student], mode)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"--initial_weights={student}={text}: {error}") from error
+
+
+def is_file(source: str) -> bool:
+    """Whether a source is a file or a folder that is there."""
+    return source != kinds.IMAGENET and pathlib.Path(source).expanduser().exists()

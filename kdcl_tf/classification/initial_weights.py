@@ -1,0 +1,184 @@
+"""The weights that a run's students start from, and the normalisation that those expect."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from kdcl_tf import data, students
+from kdcl_tf.classification import initial_sources
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.data.normalization import IMAGENET, KEPT
+from kdcl_tf.serving import exported, weight_sources
+from kdcl_tf.serving.weight_sources import WeightSource
+from kdcl_tf.students.weights import fitting, found as found_lib, reading
+from kdcl_tf.students.weights.found import Found
+
+__all__ = ["KEY", "InitialWeights", "set_trainable"]
+
+# In a digest of data.
+KEY = "initial_weights"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Start:
+    """What one student starts from; of a run that goes on without its source, what is recorded."""
+
+    source: WeightSource | None
+    found: Found | None
+    digest: str
+    normalization: data.Normalization | None
+
+
+class InitialWeights:
+    """What students start from, read and compared before any data is loaded.
+
+    A run that goes on has its weights in a checkpoint: it compares the digest of a source that is
+    there, and needs none.
+
+    Args:
+      settings: of the run.
+      begun: the facts of the run's newest checkpoint; None for a run that begins.
+
+    Raises:
+      ValueError: for a source that cannot be read or does not fit its student, in one line.
+    """
+
+    def __init__(self, settings: Settings, begun: Mapping[str, Any] | None = None):
+        self._settings = settings
+        # Two branches, or students of one architecture, may start from one source.
+        read: dict[tuple, _Start] = {}
+        self._starts = {}
+        for name, source in settings.sources.items():
+            key = (source, settings.architectures[name], settings.source_normalizations.get(name))
+            if key not in read:
+                read[key] = self._start(name, source, begun)
+            self._starts[name] = read[key]
+
+    def digests(self) -> dict[str, str]:
+        """`{student: SHA-256 of its source}`."""
+        return {name: start.digest for name, start in self._starts.items()}
+
+    def normalizations(self, dataset: data.ImageDataset) -> dict[str, data.Normalization]:
+        """`{student: Normalization}` of all students of the run, by default the data set's."""
+        given = {name: start.normalization for name, start in self._starts.items()}
+        return {
+            name: given.get(name) or dataset.normalization
+            for name in self._settings.student_names
+        }
+
+    def assign(
+        self, members: Mapping[str, keras.Model], dataset: data.ImageDataset
+    ) -> list[str]:
+        """Gives students their weights; nothing to a run that goes on.
+
+        Args:
+          members: `{name: student}`, fresh.
+          dataset: what they will be trained on.
+
+        Returns:
+          A line for each: what was taken, made anew and left over, and how images are normalised.
+
+        Raises:
+          ValueError: for weights that do not fit.
+        """
+        lines = []
+        for name, start in self._starts.items():
+            if start.found is None:
+                continue
+            keeps, reason = weight_sources.kept_head(start.source, dataset.class_names)
+            if keeps and self._settings.is_branched and lines:
+                # Branches that start alike and see one view would stay alike.
+                keeps, reason = False, "the first branch has it"
+            taken = fitting.fit(
+                members[name],
+                start.found,
+                where=start.source.where,
+                architecture=self._settings.architectures[name],
+                keep_head=keeps,
+                reason=reason,
+            )
+            pixels = self._pixels(start, dataset)
+            lines.append(f"{name} starts from {start.source.where}: {taken}; {pixels}")
+        # They are as large as the students, and a run is long.
+        self._starts = {
+            name: dataclasses.replace(start, found=None) for name, start in self._starts.items()
+        }
+        return lines
+
+    def _start(self, name, text, begun):
+        architecture = self._settings.architectures[name]
+        if begun is not None and not initial_sources.is_file(text):
+            return _recorded(name, begun)
+        source = initial_sources.find(self._settings, name)
+        if begun is not None:
+            digest = exported.digest(source.path)
+            return _Start(source, None, digest, source.normalization)
+        try:
+            found = reading.read(source.path or source.where, architecture, source.size)
+            # Before any data is loaded: what does not fit a student of this name.
+            skeleton = reading.skeleton(architecture, _shape(source, found, architecture))
+            fitting.check(skeleton, found, where=source.where, architecture=architecture)
+            digest = exported.digest(source.path or found.file)
+        except (ValueError, OSError) as error:
+            raise ValueError(f"--initial_weights={name}={text}: {error}") from error
+        return _Start(source, found, digest, source.normalization)
+
+    def _pixels(self, start, dataset):
+        given = start.normalization
+        used = given or dataset.normalization
+        order = "" if used.channels == KEPT else ", blue before red"
+        mean, deviation = (
+            "/".join(f"{each:.3g}" for each in numbers) for numbers in (used.mean, used.deviation)
+        )
+        whose = "as the weights were trained"
+        if not given:
+            whose = (
+                "as the data set's colours ask, since nothing says how the weights were trained; "
+                "--initial_normalization may"
+            )
+        elif start.source.kind == "safetensors" and given == IMAGENET:
+            whose = "as torchvision's weights for ImageNet were trained"
+        return f"images lose a mean of {mean} and are divided by {deviation}{order}, {whose}"
+
+
+def set_trainable(student: keras.Model, head_alone: bool, batch_norm: bool) -> list:
+    """Says what of a student is trained.
+
+    Args:
+      student: any; a layer that is not trained is as in inference, batch norm too.
+      head_alone: whether only the last layer with a kernel is.
+      batch_norm: whether batch norm is.
+
+    Returns:
+      The variables that do not move.
+    """
+    head = found_lib.head_of(student)
+    frozen = [
+        layer
+        for layer in student.layers
+        if layer is not head
+        and (head_alone or not batch_norm and isinstance(layer, keras.layers.BatchNormalization))
+    ]
+    for layer in student.layers:
+        layer.trainable = not any(layer is each for each in frozen)
+    return [variable for layer in frozen for variable in layer.variables]
+
+
+def _recorded(name, begun):
+    """What the run's newest checkpoint says of a student whose source is gone."""
+    card = begun["card"]["students"][name]["card"]
+    digest = begun["identity"]["data"][KEY][name]
+    return _Start(None, None, digest, data.Normalization.from_card(card))
+
+
+def _shape(source, found, architecture):
+    """(height, width, channels) of images that the source's own student takes; None for usual."""
+    first = found.arrays.get("stem_conv/kernel")
+    if source.image_shape or first is None or first.ndim != 4:
+        return source.image_shape
+    side = students.default_image_size([architecture])
+    return side, side, first.shape[2]

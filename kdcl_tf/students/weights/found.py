@@ -1,0 +1,129 @@
+"""What a source of weights holds, by the paths that a student's own variables have."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from kdcl_tf.students import keras_applications
+
+__all__ = ["Found", "head_of", "of_model", "own_variables", "plain_path", "settings_of"]
+
+# Prefix of the layers that belong to one branch of a branched network.
+_COPY = re.compile(r"^copy\d+_")
+# What decides a layer's numbers beside its variables.
+_SETTINGS = ("strides", "padding", "dilation_rate", "groups", "epsilon", "data_format")
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The variables of a source.
+
+    Attributes:
+      arrays: `{path: array}`.
+      left_over: names in the source of what no student has, such as counters.
+      settings: `{layer: {setting: value}}` where the source tells it.
+      file: of a source that is no path.
+      image_shape: (height, width, channels) of its images, where the source tells it.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    left_over: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    file: pathlib.Path | None = None
+    image_shape: tuple[int, int, int] | None = None
+
+
+def plain_path(path: str) -> str:
+    """A path, or the name of a layer, without what says which branch has it."""
+    return _COPY.sub("", path)
+
+
+def head_of(student: keras.Model) -> keras.layers.Layer:
+    """The layer that gives the logits: the last one with a kernel."""
+    return [each for each in student.layers if hasattr(each, "kernel")][-1]
+
+
+def own_variables(student: keras.Model) -> dict[str, keras.Variable]:
+    """`{path: variable}` of what a student learns or measures on images.
+
+    Seeds of dropout are not among them, nor is what `Normalization` of EfficientNet measures:
+    students get normalised images.
+    """
+    left_out = {
+        id(variable)
+        for layer in student.layers
+        if isinstance(layer, keras.layers.Normalization)
+        for variable in layer.variables
+    }
+    return {
+        plain_path(each.path): each
+        for each in student.variables
+        if "seed_generator" not in each.path and id(each) not in left_out
+    }
+
+
+def of_model(model: keras.Model, takes_normalized: bool = True) -> Found:
+    """The variables of a model that may be a student, by the names that a student has.
+
+    Args:
+      model: built.
+      takes_normalized: refuse a model that scales or normalises its images itself; otherwise the
+        caller knows the normalisation that takes the place of those layers.
+
+    Raises:
+      ValueError: when it is refused.
+    """
+    layers = {each.name for each in model.layers}
+    names = keras_applications.own_names(model.operations)
+    arrays, settings, left_over = {}, {}, []
+    for layer in _in_use(model):
+        if takes_normalized:
+            _check_takes_normalized(model, layer)
+        name = plain_path(names.get(layer.name, layer.name))
+        if layer.name not in layers:
+            name = layer.path
+        settings[name] = settings_of(layer)
+        for variable in layer.variables:
+            path = f"{name}/{variable.path.rpartition(f'{layer.name}/')[2]}"
+            if isinstance(layer, keras.layers.Normalization):
+                left_over.append(path)
+            elif "seed_generator" not in path:
+                arrays[path] = np.asarray(variable)
+    return Found(arrays, tuple(left_over), settings)
+
+
+def settings_of(layer: keras.layers.Layer) -> dict[str, Any]:
+    """What decides a layer's numbers beside its variables."""
+    told = layer.get_config()
+    return {key: told[key] for key in _SETTINGS if key in told}
+
+
+def _in_use(model):
+    """The layers of a model, and the layers of models in it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _in_use(layer)
+        else:
+            yield layer
+
+
+def _check_takes_normalized(model, layer):
+    """Refuses what students never do: they get normalised images."""
+    scales = isinstance(layer, keras.layers.Rescaling) and (
+        np.any(np.asarray(layer.scale) != 1) or np.any(np.asarray(layer.offset) != 0)
+    )
+    if isinstance(layer, keras.layers.Normalization):
+        measured = [np.asarray(each) for each in (layer.mean, layer.variance)]
+        scales = np.any(measured[0] != 0) or np.any(measured[1] != 1)
+    if scales:
+        raise ValueError(
+            f"expected a model of normalised images, as students get them; got {model.name}, whose "
+            f"layer {layer.name} scales its images itself: save it without"
+        )

@@ -1,0 +1,115 @@
+"""Keras's own files as the variables of a student: `.keras` and `.weights.h5`."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import warnings
+import zipfile
+
+import h5py
+import keras
+
+from kdcl_tf import students
+from kdcl_tf.students import names, normalization
+from kdcl_tf.students.weights import found as found_lib
+from kdcl_tf.students.weights.found import Found
+
+__all__ = ["load_keras", "load_weights", "read_keras", "read_weights"]
+
+_SIZES = {"cifar_resnet": 32, "wide_resnet": 32}
+_LARGE = 224
+_BATCH_NORM = "batch_normalization"
+
+
+def read_keras(path: str | os.PathLike) -> Found:
+    """The variables of a `.keras` file, which holds its own layers.
+
+    Raises:
+      ValueError: when it cannot be read here, in one line.
+    """
+    return found_lib.of_model(load_keras(path))
+
+
+def load_keras(path: str | os.PathLike) -> keras.Model:
+    """The model of a `.keras` file, which is refused where it would run code of its own.
+
+    Raises:
+      ValueError: when it cannot be read here, in one line.
+    """
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{path}: expected a .keras file that can be read here; got no whole zip file: save "
+            "or export it again"
+        )
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path}: expected a .keras file that can be read here; got {_first_line(error)}"
+        ) from error
+
+
+def read_weights(
+    path: str | os.PathLike, architecture: str, size: tuple[int, int] | None = None
+) -> Found:
+    """The variables of a `.weights.h5` file of a student, by our names."""
+    return found_lib.of_model(load_weights(path, architecture, size))
+
+
+def load_weights(
+    path: str | os.PathLike, architecture: str, size: tuple[int, int] | None = None
+) -> keras.Model:
+    """The student of a `.weights.h5` file, with as many classes as the file has.
+
+    Args:
+      path: of the file, saved from a student of ours or, of `keras:` students, from Keras's
+        classifier.
+      architecture: name of the student; the file knows only the order of its layers.
+      size: height and width of the student's images, which a few networks depend on.
+
+    Raises:
+      ValueError: when the file does not fit, in one line.
+    """
+    try:
+        with h5py.File(path) as file:
+            layers = file["layers"]
+            classes, channels = _ends(layers, architecture)
+            has_stock = any(name.startswith(_BATCH_NORM) for name in layers)
+        side = _SIZES.get(names.parse(architecture).family, _LARGE)
+        student = students.build(architecture, classes, (*(size or (side, side)), channels))
+        # The layers of a file are named for their classes.
+        student = normalization.with_stock_normalization(student) if has_stock else student
+        with warnings.catch_warnings():
+            # Keras warns of each layer that does not fit, before an error that says it once.
+            warnings.simplefilter("ignore")
+            student.load_weights(pathlib.Path(path))
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(
+            f"{path}: expected weights of a {architecture}; got {_first_line(error)}"
+        ) from error
+    return student
+
+
+def _ends(layers, architecture):
+    """How many classes and channels the student of a file has."""
+    head = "dense"
+    if names.parse(architecture).family == "keras":
+        skeleton = students.build(architecture, 2, (_LARGE, _LARGE, 3))
+        last = found_lib.head_of(skeleton)
+        # A file counts the layers of each class.
+        same = [each for each in skeleton.layers if type(each) is type(last)]
+        number = same.index(last)
+        head = type(last).__name__.lower() + (f"_{number}" if number else "")
+    if head not in layers or "conv2d" not in layers:
+        missing = head if head not in layers else "conv2d"
+        raise ValueError(f"no {missing} layer")
+    return layers[head]["vars"]["0"].shape[-1], layers["conv2d"]["vars"]["0"].shape[2]
+
+
+def _first_line(error):
+    """Keras's message up to its first line that says something."""
+    lines = str(error.args[0] if error.args else error).split("\n")
+    while len(lines) > 1 and (not lines[0].strip() or lines[0].endswith(":")):
+        lines[:2] = [f"{lines[0]} {lines[1]}".strip()]
+    return lines[0]

@@ -1,0 +1,69 @@
+"""Tests of kdcl_tf.classification.initial_sources: what kdcl-train says of weights it cannot use."""
+
+import pathlib
+
+import numpy as np
+from absl.testing import absltest
+from safetensors.numpy import save_file
+
+from kdcl_tf.classification import initial_sources
+from kdcl_tf.classification.settings import Settings
+from tests import in_process
+
+_WRONG = (
+    ("resnet18", "text.safetensors", "expected a whole .safetensors file; got "),
+    ("resnet18", "cut.safetensors", "expected a whole .safetensors file; got "),
+    ("resnet18", "a.pth", "a file of PyTorch: make a .safetensors file of it with tools/convert_weights.py"),
+    ("resnet18", "none.keras", "which is not there"),
+    ("resnet18", "text.weights.h5", "got no HDF5 file"),
+    ("resnet18", "imagenet", "expected imagenet for a student of keras.applications"),
+    ("resnet8", "cut.safetensors", "for the student of that network; got "),
+)
+
+
+class SourcesTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        for name in ("text.safetensors", "a.pth", "text.weights.h5"):
+            (self.folder / name).write_text("These are no weights.")
+        save_file({"conv1.weight": np.ones([8, 8])}, self.folder / "whole.safetensors")
+        whole = (self.folder / "whole.safetensors").read_bytes()
+        (self.folder / "cut.safetensors").write_bytes(whole[:-8])
+
+    def _path(self, name):
+        return name if name == "imagenet" else str(self.folder / name)
+
+    def test_each_is_told_in_one_line_before_tensorflow_is_imported(self):
+        cases = [
+            ["train", [f"--students={student}", f"--initial_weights={student}={self._path(name)}"]]
+            for student, name, _ in _WRONG
+        ]
+        cases += [
+            ["train", ["--initial_weights=resnet20=a.keras"]],
+            ["train", ["--learning_rate=resnet8=0.1"]],
+            ["train", ["--learning_rate=fast"]],
+        ]
+        wanted = [message for _, _, message in _WRONG]
+        wanted += [
+            "expected --initial_weights for students of the run, resnet8, wrn_10_2; got 'resnet20'",
+            "expected --learning_rate for every student, or one number for all; got none for wrn_10_2",
+            "learning_rate",
+        ]
+        found, imported = in_process.run_all(cases)
+        self.assertNotIn("tensorflow", imported)
+        for done, message in zip(found, wanted, strict=True):
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(message, done.stderr)
+            self.assertLen(done.stderr.strip().splitlines(), 1, done.stderr)
+
+    def test_a_run_that_has_begun_needs_no_source(self):
+        settings = Settings(initial_weights=("resnet8=none.keras",))
+        with self.assertRaisesRegex(ValueError, "--initial_weights=resnet8=none.keras: .* not there"):
+            initial_sources.check(settings, self.folder)
+        (self.folder / "checkpoints" / "step-3").mkdir(parents=True)
+        initial_sources.check(settings, self.folder)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,56 @@
+"""Tests of kdcl_tf.students.weights.keras_file."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kdcl_tf import students
+from kdcl_tf.students.weights import keras_file
+from tests.students.plain_layers import images, move_statistics
+
+
+class KerasFileTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def test_weights_of_keras_own_classifier_fit_our_student(self):
+        stock = keras.applications.MobileNet(
+            weights=None, classes=4, input_shape=(32, 32, 3), classifier_activation=None, alpha=1.0
+        )
+        move_statistics(stock)
+        stock.save_weights(self.folder / "stock.weights.h5")
+        # Its head is a convolution.
+        student = students.build(
+            "keras:MobileNet", 4, (32, 32, 3), weights=self.folder / "stock.weights.h5"
+        )
+        wanted = stock(images(student), training=False)
+        scale = np.abs(wanted).max()
+        self.assertAllClose(student(images(student), training=False) / scale, wanted / scale, atol=1e-5)
+
+    def test_weights_of_another_student_are_refused_in_one_line(self):
+        path = self.folder / "other.weights.h5"
+        students.build("resnet14", 3, (8, 8, 3)).save_weights(path)
+        with self.assertRaisesRegex(ValueError, "other.weights.h5: expected weights of a resnet8; got ") as caught:
+            keras_file.load_weights(path, "resnet8")
+        self.assertNotIn("\n", str(caught.exception))
+
+    def test_classes_and_channels_are_those_of_the_file(self):
+        path = self.folder / "grey.weights.h5"
+        students.build("wrn_10_1", 7, (8, 8, 1)).save_weights(path)
+        student = keras_file.load_weights(path, "wrn_10_1")
+        self.assertEqual((student.output_shape, student.input_shape[3]), ((None, 7), 1))
+
+    def test_a_damaged_keras_file_is_refused_in_one_line(self):
+        path = self.folder / "a.keras"
+        students.build("resnet8", 3, (8, 8, 3)).save(path)
+        path.write_bytes(path.read_bytes()[:-200])
+        with self.assertRaisesRegex(ValueError, "expected a .keras file that can be read here; got ") as caught:
+            keras_file.read_keras(path)
+        self.assertNotIn("\n", str(caught.exception))
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,43 @@
+"""Tests of tools/convert_weights.py; tests/students/torch_weights_test.py runs it with PyTorch."""
+
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+from absl.testing import absltest
+
+_PATH = pathlib.Path(__file__).parents[2] / "tools" / "convert_weights.py"
+_SPEC = importlib.util.spec_from_file_location("convert_weights", _PATH)
+convert_weights = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(convert_weights)
+
+
+class ConvertWeightsTest(absltest.TestCase):
+    def test_a_state_is_found_inside_a_checkpoint_and_loses_its_prefix(self):
+        weights = {"module.conv1.weight": np.zeros(2), "fc.bias": np.ones(3)}
+        for found in (weights, {"state_dict": weights, "epoch": 3}, {"model": {"state_dict": weights}}):
+            state = convert_weights.state_of(found, np.ndarray)
+            self.assertEqual(list(state), ["conv1.weight", "fc.bias"])
+
+    def test_what_is_no_state_is_none(self):
+        for found in ([1], {}, {"epoch": 3}, {"a": np.zeros(1), "b": "text"}):
+            self.assertEqual(convert_weights.state_of(found, np.ndarray), {})
+
+    def test_bad_arguments_end_in_one_line(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        (folder / "there.safetensors").touch()
+        for arguments, message in (
+            (["a.pth", "b.pth"], "expected a target that ends in .safetensors; got b.pth"),
+            (["there.pth"], "expected a new file; got there.safetensors"),
+        ):
+            done = subprocess.run(
+                [sys.executable, _PATH, *arguments], cwd=folder, capture_output=True, text=True, check=False
+            )
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(message, done.stderr)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,77 @@
+"""Makes a .safetensors file of a file of PyTorch's, for `kdcl-train --initial_weights`.
+
+    python tools/convert_weights.py resnet18.pth                 # writes resnet18.safetensors
+    python tools/convert_weights.py checkpoint.pth mine.safetensors
+
+It needs PyTorch and safetensors, but not kdcl_tf.  A .pth file is a pickle, which may hold code;
+only weights are loaded from it, and a file that holds anything else is refused.  Of a checkpoint
+that has more than weights its `state_dict` or `model` is taken, and names lose the `module.` that
+training on several devices puts before them.
+"""
+
+import os
+import pathlib
+import sys
+
+_INSIDE = ("state_dict", "model_state_dict", "model")
+_PREFIX = "module."
+
+
+def main() -> None:
+    """Converts the file that the command line names."""
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    source = pathlib.Path(sys.argv[1])
+    target = pathlib.Path(sys.argv[2] if len(sys.argv) == 3 else source.with_suffix(".safetensors"))
+    if target.suffix != ".safetensors":
+        sys.exit(f"expected a target that ends in .safetensors; got {target}")
+    if target.exists():
+        sys.exit(f"expected a new file; got {target}, which is there: pass another, or remove it")
+    try:
+        import safetensors.torch
+        import torch
+    except ImportError as error:
+        sys.exit(f"expected PyTorch and safetensors: pip install torch safetensors ({error})")
+    try:
+        found = torch.load(source, map_location="cpu", weights_only=True)
+    except OSError as error:
+        sys.exit(f"{source}: expected a file that can be read; got {error.strerror or error}")
+    except Exception as error:  # Of a pickle it may be anything.
+        sys.exit(
+            f"{source}: expected a file that torch.save wrote of weights alone, such as a "
+            f"state_dict; got something else ({type(error).__name__})"
+        )
+    weights = state_of(found, torch.Tensor)
+    if not weights:
+        sys.exit(f"{source}: expected a state_dict, names with tensors; got none")
+    # Beside the target, and renamed when it is whole.
+    partial = target.with_name(f".{target.name}.partial")
+    contiguous = {name: value.contiguous().clone() for name, value in weights.items()}
+    safetensors.torch.save_file(contiguous, partial)
+    # It is made for its owner alone; others may read what they may read of a new file.
+    mask = os.umask(0)
+    os.umask(mask)
+    partial.chmod(0o666 & ~mask)
+    os.replace(partial, target)
+    print(f"{target}: {len(weights)} tensors")
+
+
+def state_of(found, kind: type) -> dict:
+    """`{name: tensor}` in what a file held; empty where there is none.
+
+    Args:
+        found: what was loaded.
+        kind: type of a tensor.
+    """
+    if not isinstance(found, dict):
+        return {}
+    for key in _INSIDE:
+        if isinstance(found.get(key), dict):
+            return state_of(found[key], kind)
+    if not all(isinstance(value, kind) for value in found.values()):
+        return {}
+    return {name.removeprefix(_PREFIX): value for name, value in found.items()}
+
+
+if __name__ == "__main__":
+    main()
