@@ -53,7 +53,7 @@ _ERRORS = (
     ("train", ["--epochs=many"], "--epochs=many"),
     ("train", ["--epochs=0"], "expected --epochs to be 1 or more; got 0"),
     ("train", ["--momentum=1"], "expected --momentum to be from 0 to below 1; got 1.0"),
-    ("train", ["--learning_rate=nan"], "expected --learning_rate to be more than 0; got nan"),
+    ("train", ["--learning_rate=nan"], "expected --learning_rate to be a number above 0, or such as"),
     ("train", ["--milestones=20,x"], "expected --milestones of whole numbers of epochs; got 20,x"),
     ("train", ["--milestones=30,20"], "expected --milestones of rising numbers of epochs"),
     ("train", ["--checkpoint_seconds=-1"], "--checkpoint_seconds=-1"),
