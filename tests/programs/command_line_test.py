@@ -77,6 +77,7 @@ _ERRORS = (
     ("export", [], "expected --workdir, the folder of a run; got none"),
     ("export", ["--workdir=no/run"], "got no/run, which has no checkpoint"),
     ("export", ["--workdir=x", "--format=onnx"], "value should be one of <saved_model|keras"),
+    ("detect", ["--dataset=/a/folder"], "if it is a folder of images, pass coco:/a/folder"),
     ("detect", ["--detector=yolo"], "flag --detector=yolo: value should be one of"),
     ("detect", ["--backbone=resnet19"], "backbone=resnet19 is neither a path nor a student"),
 )
