@@ -71,7 +71,14 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     training_flags.define_image_flags(flag_values, data.ImageRules())
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
-    flags.DEFINE_enum("split", "test", SPLITS, "Which images to evaluate; train: all training images, those held out included; validation: those of --validation_share, or of val/ beside test/.", flag_values)
+    flags.DEFINE_enum(
+        "split",
+        "test",
+        SPLITS,
+        "Which images to evaluate; train: all training images, those held out included; "
+        "validation: those of the run's --validation_share, or of val/ beside test/.",
+        flag_values,
+    )
     flags.DEFINE_float(
         "test_share",
         None,

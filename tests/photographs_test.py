@@ -44,11 +44,11 @@ def _class_of(file):
 
 
 def setUpModule():
-    stack = contextlib.ExitStack()
+    files, stack = image_files.imagenet_samples()[::2], contextlib.ExitStack()
     folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
     _FOLDER["stack"], _FOLDER["root"] = stack, folder
     photos = folder / "photos"
-    for number, file in enumerate(image_files.imagenet_samples()[::2]):
+    for number, file in enumerate(files):
         path = photos / _class_of(file) / f"{number}.JPEG"
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, path)
