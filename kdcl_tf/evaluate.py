@@ -74,7 +74,14 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     training_flags.define_image_flags(flag_values, data.ImageRules())
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
-    flags.DEFINE_enum("split", "test", SPLITS, "Which images to evaluate. test: the test images. train: all training images, those held out included. validation: those of --validation_share, or of val/ beside test/.", flag_values)
+    flags.DEFINE_enum(
+        "split",
+        "test",
+        SPLITS,
+        "Which images to evaluate. test: the test images. train: all training images, those held "
+        "out included. validation: those of the run's --validation_share, or of val/ beside test/.",
+        flag_values,
+    )
     flags.DEFINE_float(
         "test_share",
         None,
@@ -177,7 +184,7 @@ def _prepare_students(
             " not split with --validation_share and has no val/ beside test/"
         )
     if dataset.told:
-        print(dataset.told, file=sys.stderr)
+        print(dataset.told + _warning(students[0], shares), file=sys.stderr)
     if not values["dataset"]:
         loaded.check_unchanged(students, dataset)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
@@ -209,6 +216,17 @@ def _shares(values: Mapping[str, Any], card: Mapping[str, Any], name: str) -> di
         return loaded.shares_of(card, name, own=name == card.get("dataset"))
     data.check_shares(name, values["test_share"], 0)
     return {"test_share": values["test_share"]}
+
+
+def _warning(student: LoadedStudent, shares: Mapping[str, float]) -> str:
+    """What to add where a student may be tested on images that it was trained on."""
+    share = student.flags.get("test_share", "0.0")
+    if shares or not float(share):
+        return ""
+    return (
+        f"; {student.name} was trained on such a folder, split by test_share={share}: if some of"
+        f" these images were in it, pass --test_share={share}"
+    )
 
 
 def _trained_on(

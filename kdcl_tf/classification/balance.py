@@ -35,7 +35,8 @@ def accuracies(counts: np.ndarray, students: Iterable[str]) -> dict[str, float]:
     """
     images, *right = np.asarray(counts, np.float64).reshape(-1, np.shape(counts)[-1])
     there = images > 0
+    classes = max(int(there.sum()), 1)
     return {
-        f"{name}_balanced_accuracy": float(np.mean(row[there] / images[there])) if there.any() else 0.0
+        f"{name}_balanced_accuracy": float(np.sum(row[there] / images[there]) / classes)
         for name, row in zip(students, right)
     }

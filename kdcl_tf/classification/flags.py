@@ -206,8 +206,8 @@ def _define_share_flags(fv):
         "test_share",
         _DEFAULTS.test_share,
         "For --dataset=folder:PATH with the folders of the classes directly in it: the share of "
-        "each class that becomes the test set, such as 0.2. Copies of a file are never parted, and "
-        "every method and seed has the same split.",
+        "each class that becomes the test set, such as 0.2. Every file is read once at the start: "
+        "copies of one are never parted, and every method and seed has the same split.",
         flag_values=fv,
     )
     flags.DEFINE_float(

@@ -35,9 +35,9 @@ class Settings(TrainingSettings):
     """Everything that decides a run's numbers.  A flag of `kdcl-train` for each field.
 
     Epochs count from 1 in what a person reads; `milestones` are the numbers of epochs
-    after which the learning rate drops, by default at 1/2 and 3/4 of the run.  The defaults are a run on the embedded digits,
-    10 images a class of them and 5 held out for General; of any other data set everything
-    is trained on, with MinLogit.
+    after which the learning rate drops, by default at 1/2 and 3/4 of the run.  The defaults
+    are a run on the embedded digits, 10 images a class of them and 5 held out for General; of
+    any other data set everything is trained on, with MinLogit.
     """
 
     method: str = "kdcl"

@@ -271,7 +271,9 @@ class ImageDataset:
             "held_out": self.held_out.digest(),
             "test": self.test.digest(),
         }
-        return digest if self.validation is None else {**digest, "validation": self.validation.digest()}
+        if self.validation is None:
+            return digest
+        return {**digest, "validation": self.validation.digest()}
 
     def summary(self) -> dict[str, Any]:
         """What a run should record of its data; `json.dumps` accepts it."""

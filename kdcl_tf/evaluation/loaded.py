@@ -69,7 +69,8 @@ def check_unchanged(students: Sequence[LoadedStudent], dataset: data.ImageDatase
     Raises:
       ValueError: saying what differs.
     """
-    now = {key: value for key, value in dataset.digest().items() if key in ("classes", "test", "validation")}
+    compared = ("classes", "test", "validation")
+    now = {key: value for key, value in dataset.digest().items() if key in compared}
     for student in students:
         before = student.card.get("identity", {}).get("data", {})
         changes = identity.data_changes({key: before[key] for key in now if key in before}, now)
@@ -160,7 +161,7 @@ def rules_of(card: Mapping[str, Any], rules: data.ImageRules) -> data.ImageRules
 
 
 def shares_of(card: Mapping[str, Any], name: str | None, own: bool) -> dict[str, float]:
-    """The shares by which a data set has to be split so that no student is tested on what it learned.
+    """The shares that split a data set so that no student is tested on what it was trained on.
 
     A folder of class folders that the student's run has split is split again, wherever it lies now,
     if its test images then are those of the run. Any other is evaluated as a whole.
@@ -197,7 +198,7 @@ def shares_of(card: Mapping[str, Any], name: str | None, own: bool) -> dict[str,
 def fitted(
     student: LoadedStudent, dataset: data.ImageDataset, match_classes: str = "name"
 ) -> LoadedStudent:
-    """The student with its logits, and its card's class names, in the order of a data set's classes.
+    """The student with its logits and class names in the order of a data set's classes.
 
     Logits of classes that only the student knows come after those, so that its accuracy is
     among all the classes that it tells apart.

@@ -66,16 +66,17 @@ def write(
     shown = pictures(split, [each.index for found in mistakes.values() for each in found])
     sections = []
     for student, found in mistakes.items():
-        entries = "\n".join(_entry(each, columns[student], split, shown[each.index]) for each in found)
+        entries = "\n".join(
+            _entry(each, columns[student], split, shown[each.index]) for each in found
+        )
         empty = "" if found else "<p>No mistakes.</p>"
         sections.append(
             f"<h2>{html.escape(student)}</h2>\n{empty}<div class='mistakes'>\n{entries}\n</div>"
         )
     head = f"<meta charset='utf-8'><title>{html.escape(title)}</title><style>{_STYLE}</style>"
     body = f"<h1>{html.escape(title)}</h1>\n" + "\n".join(sections)
-    files.write_text(
-        path, f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head>\n<body>\n{body}\n</body></html>\n"
-    )
+    page = f"<html lang='en'><head>{head}</head>\n<body>\n{body}\n</body></html>"
+    files.write_text(path, f"<!DOCTYPE html>\n{page}\n")
 
 
 def _entry(mistake, names, split, image):

@@ -92,6 +92,7 @@ _ERRORS = (
     ("export", ["--workdir=x", "--student=ensemble", "--format=keras"], "--format: expected another format of the ensemble; got keras, which"),
     ("export", ["--workdir=x", "--images=no/folder"], "expected --images to be a folder; got no/folder"),
     ("export", ["--workdir=x", "--calibration=."], "expected --calibration with --format=litert_int8"),
+    ("detect", ["--dataset=/a/folder"], "if it is a folder of images, pass coco:/a/folder"),
     ("detect", ["--detector=yolo"], "flag --detector=yolo: value should be one of"),
     ("detect", ["--backbone=resnet19"], "backbone=resnet19 is neither a path nor a student"),
 )

@@ -1,4 +1,4 @@
-"""A folder of image files: PATH/train/<class>/*.jpg and PATH/test/<class>/*.jpg, or PATH/<class>/*.jpg."""
+"""A folder of image files: PATH/{train,test}/<class>/*.jpg, or PATH/<class>/*.jpg to be split."""
 
 from __future__ import annotations
 
@@ -96,8 +96,8 @@ def _labelled(root: pathlib.Path, split: Split) -> source_lib.Labelled:
 
 
 def _split_told(share: float, train: source_lib.Labelled, test: source_lib.Labelled) -> str:
-    total = len(train) + len(test)
-    return f"test_share={share} of the images of each class, {len(test):,} of {total:,}, are the test set"
+    counts = f"{len(test):,} of {len(train) + len(test):,}"
+    return f"test_share={share} of the images of each class, {counts}, are the test set"
 
 
 def _class_folders(split_root: pathlib.Path) -> dict[str, str]:

@@ -121,10 +121,10 @@ def _classes_alone(root: pathlib.Path, needs_train: bool) -> Layout:
 
 def _missing(root: pathlib.Path, split: str) -> FileNotFoundError:
     names = {"train": "train/", "test": "test/ or validation/ or val/ or valid/"}
-    hint = ": make one, or pass --test_share=0.2 (test_share=0.2) to split train/" if split == "test" else ""
+    hint = ": make one, or pass --test_share=0.2 (test_share=0.2) to split train/"
     got = _listed(subfolders(root)) or "no folders"
     return FileNotFoundError(
-        f"folder {shown(root)}: expected {names[split]} in it; got {got}{hint}"
+        f"folder {shown(root)}: expected {names[split]} in it; got {got}{hint if split == 'test' else ''}"
     )
 
 

@@ -55,10 +55,15 @@ def parse(name: str) -> Name:
     return Name("digits" if name == "digits" else "tfds", name)
 
 
-def path_hint(name: str) -> str:
-    """What to say after a name that looks like the path of a folder, such as `/a/folder`."""
+def path_hint(name: str, kind: str = "folder") -> str:
+    """What to say after a name that looks like the path of a folder, such as `/a/folder`.
+
+    Args:
+      name: that can be no data set's.
+      kind: of data set that the folder may be.
+    """
     is_path = name.startswith(("/", "~", "./", "../")) or os.path.isdir(os.path.expanduser(name))
-    return f": if it is a folder of images, pass folder:{name}" if is_path else ""
+    return f": if it is a folder of images, pass {kind}:{name}" if is_path else ""
 
 
 def check_keys(name: str, image_key: str | None, label_key: str | None) -> None:

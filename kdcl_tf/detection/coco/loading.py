@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from kdcl_tf.data.sources import names
 from kdcl_tf.detection.coco.layouts import NamedFiles
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def validate_name(name: str, named: NamedFiles = NamedFiles()) -> None:
     if not _TFDS_NAME.fullmatch(name):
         raise ValueError(
             "data set: expected coco:PATH, a folder of images with COCO's annotations, or coco/2017 "
-            f"of TFDS; got {name!r}"
+            f"of TFDS; got {name!r}{names.path_hint(name, 'coco')}"
         )
 
 
