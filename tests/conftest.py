@@ -36,6 +36,8 @@ _LONG = (
     "keras_files_test.py",
     "students/keras_applications_test.py",
     "detection/run_test.py",
+    "classification/initial_weights_test.py",
+    "students/weights/reading_test.py",
     "cohort/cohort_test.py",
     "students/students_test.py",
     "students/branches_test.py",

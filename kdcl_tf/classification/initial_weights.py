@@ -111,8 +111,11 @@ class InitialWeights:
 
     def _start(self, name, text, begun):
         architecture = self._settings.architectures[name]
-        if begun is not None and not initial_sources.is_file(text):
-            return _recorded(name, begun)
+        recorded = begun and begun["identity"]["data"].get(KEY, {}).get(name)
+        if recorded and not initial_sources.is_file(text):
+            # What the run's newest checkpoint says of a student whose source is gone.
+            card = begun["card"]["students"][name]["card"]
+            return _Start(None, None, recorded, data.Normalization.from_card(card))
         source = initial_sources.find(self._settings, name)
         if begun is not None:
             digest = exported.digest(source.path)
@@ -166,13 +169,6 @@ def set_trainable(student: keras.Model, head_alone: bool, batch_norm: bool) -> l
     for layer in student.layers:
         layer.trainable = not any(layer is each for each in frozen)
     return [variable for layer in frozen for variable in layer.variables]
-
-
-def _recorded(name, begun):
-    """What the run's newest checkpoint says of a student whose source is gone."""
-    card = begun["card"]["students"][name]["card"]
-    digest = begun["identity"]["data"][KEY][name]
-    return _Start(None, None, digest, data.Normalization.from_card(card))
 
 
 def _shape(source, found, architecture):

@@ -3,6 +3,7 @@
 import collections
 import inspect
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -102,7 +103,7 @@ class _Changes:
         return kind.from_config(config)
 
 
-def own_names(operations):
+def own_names(operations: Iterable[Any]) -> dict[str, str]:
     """`{name: name}`: `conv2d_117`, which says what was built before, becomes `conv2d_23`."""
     names, counts = {}, collections.Counter()
     for each in operations:

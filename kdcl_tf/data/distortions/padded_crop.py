@@ -33,7 +33,8 @@ class PaddedCrop(undistorted.Undistorted):
     """Pad, random crop back to size, mirror with p = 1/2, Cutout.
 
     Padding and Cutout fill with zeros *after* normalisation, that is with the
-    mean colour of the training set. So did He et al. (2016), who subtract the
+    mean colour of the training set, or of the images that a student's weights were
+    trained on, where it has their normalisation. So did He et al. (2016), who subtract the
     mean and then pad; recipes built on torchvision pad with black before they
     normalise, and the Wide ResNet paper pads by reflection. Zero is what a
     convolution's own padding adds, so the two borders look alike to a student.

@@ -5,6 +5,7 @@ import io
 import pathlib
 import tempfile
 import unittest
+import unittest.mock
 
 import h5py
 import keras
@@ -103,13 +104,14 @@ class ImageNetTest(tf.test.TestCase):
             legacy_h5_format.save_weights_to_hdf5_group(file, stock)
         from keras.src.backend import config
 
-        with unittest.mock.patch.dict("os.environ", {"KERAS_HOME": str(_FOLDER / "keras")}):
-            with unittest.mock.patch.object(config, "_KERAS_DIR", str(_FOLDER / "keras")):
-                student = students.build(
-                    "keras:MobileNetV2", 1000, (64, 64, 3), weights="imagenet"
-                )
-                head = students.build("keras:MobileNetV2", 3, (64, 64, 3))
-                taken = reading.load(head, "imagenet", "keras:MobileNetV2")
+        home = str(_FOLDER / "keras")
+        with (
+            unittest.mock.patch.dict("os.environ", {"KERAS_HOME": home}),
+            unittest.mock.patch.object(config, "_KERAS_DIR", home),
+        ):
+            student = students.build("keras:MobileNetV2", 1000, (64, 64, 3), weights="imagenet")
+            head = students.build("keras:MobileNetV2", 3, (64, 64, 3))
+            taken = reading.load(head, "imagenet", "keras:MobileNetV2")
         small = keras.applications.MobileNetV2(
             weights=None, classifier_activation=None, input_shape=(64, 64, 3)
         )
