@@ -92,11 +92,11 @@ def main(flag_values: flags.FlagValues) -> None:
     with command_line.user_errors():
         found, students = restore(workdir, settings)
         found = with_accuracies(workdir, found)
+        output = pathlib.Path(values["output"] or workdir / "students").expanduser()
+        output.mkdir(parents=True, exist_ok=True)
         folder = values["images"] or values["calibration"]
         with command_line.quiet_reading(f"folder:{folder}" if folder else settings.dataset):
             pictures, calibration = images(values, forms, settings, next(iter(found.values())))
-        output = pathlib.Path(values["output"] or workdir / "students").expanduser()
-        output.mkdir(parents=True, exist_ok=True)
         models = models_of(values["student"], students, found)
         rows, missed = write_all(models, forms, output, pictures, calibration)
         if rows:

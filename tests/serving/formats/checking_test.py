@@ -31,9 +31,9 @@ class CheckingTest(parameterized.TestCase):
         self.file = pathlib.Path(folder.name) / "a.onnx"
         self.file.write_bytes(bytes(1234))
 
-    def _checked(self, form, logits, labels=(0, 1, 2, 0)):
+    def _checked(self, form, logits, labels=(0, 1, 2, 0), expected=_EXPECTED):
         runtimes = _Answering(np.asarray(logits, np.float32))
-        return checking.checked(self.file, form, runtimes, _EXPECTED, np.array(labels))
+        return checking.checked(self.file, form, runtimes, expected, np.array(labels))
 
     def test_known_figures(self):
         logits = _EXPECTED.copy()
@@ -53,6 +53,12 @@ class CheckingTest(parameterized.TestCase):
             checking.BoundError, "^a.onnx is not written: expected logits within 0.001 of the .* 0.0011$"
         ):
             self._checked(form, _EXPECTED + 0.0011)
+
+    def test_large_logits_may_differ_by_what_float32_has(self):
+        large = 1000.0 * _EXPECTED
+        self._checked("onnx", large + 0.009, expected=large)
+        with self.assertRaisesRegex(checking.BoundError, "expected logits within 0.01 of the"):
+            self._checked("onnx", large + 0.011, expected=large)
 
     @parameterized.parameters(("litert_float16", 0.99), ("litert_int8", 0.95))
     def test_classes_of_others_are_bounded(self, form, least):
