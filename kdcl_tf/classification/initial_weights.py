@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,7 +61,7 @@ class InitialWeights:
             self._starts[name] = read[key]
 
     def digests(self) -> dict[str, str]:
-        """`{student: SHA-256 of its source}`."""
+        """`{student: SHA-256 of its source, and of the normalisation that goes with it}`."""
         return {name: start.digest for name, start in self._starts.items()}
 
     def normalizations(self, dataset: data.ImageDataset) -> dict[str, data.Normalization]:
@@ -118,14 +120,14 @@ class InitialWeights:
             return _Start(None, None, recorded, data.Normalization.from_card(card))
         source = initial_sources.find(self._settings, name)
         if begun is not None:
-            digest = exported.digest(source.path)
+            digest = _digest(source.path, source.normalization)
             return _Start(source, None, digest, source.normalization)
         try:
             found = reading.read(source.path or source.where, architecture, source.size)
             # Before any data is loaded: what does not fit a student of this name.
             skeleton = reading.skeleton(architecture, _shape(source, found, architecture))
             fitting.check(skeleton, found, where=source.where, architecture=architecture)
-            digest = exported.digest(source.path or found.file)
+            digest = _digest(source.path or found.file, source.normalization)
         except (ValueError, OSError) as error:
             raise ValueError(f"--initial_weights={name}={text}: {error}") from error
         return _Start(source, found, digest, source.normalization)
@@ -169,6 +171,12 @@ def set_trainable(student: keras.Model, head_alone: bool, batch_norm: bool) -> l
     for layer in student.layers:
         layer.trainable = not any(layer is each for each in frozen)
     return [variable for layer in frozen for variable in layer.variables]
+
+
+def _digest(path, normalization):
+    """The SHA-256 of weights and of what they expect, which the card beside a file may say."""
+    pixels = normalization.as_card() if normalization else None
+    return hashlib.sha256(json.dumps([exported.digest(path), pixels]).encode()).hexdigest()
 
 
 def _shape(source, found, architecture):
