@@ -92,6 +92,12 @@ class Normalization:
 
         return self.apply_fractions(tf.cast(images, tf.float32) / 255.0)
 
+    def apply_at_once(self, images: tf.Tensor) -> tf.Tensor:
+        """As `apply` to float32 images, by one product and one sum, so that less is rounded."""
+        deviation = _float32(self.deviation)
+        product = images * (1.0 / (255.0 * deviation))
+        return self._ordered(product - _float32(self.mean) / deviation)
+
     def apply_fractions(self, pixels: tf.Tensor) -> tf.Tensor:
         """Normalises images in 0..1: `[..., C]` float32 to the same."""
         return self._ordered((pixels - _float32(self.mean)) / _float32(self.deviation))

@@ -7,7 +7,6 @@ function of grey levels, images in 0..255.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 
 import keras
@@ -54,10 +53,9 @@ def of_grey_levels(student: keras.Model, normalization: Normalization) -> Logits
       ValueError: as `of_student`.
     """
     student = constant_channels.settled(precision.in_float32(student))
-    mean, deviation = (tf.constant(each, tf.float32) for each in dataclasses.astuple(normalization))
 
     def logits(images):
-        found = student(images * (1.0 / (255.0 * deviation)) - mean / deviation, training=False)
+        found = student(normalization.apply_at_once(images), training=False)
         return tf.cast(found, tf.float32)
 
     return logits

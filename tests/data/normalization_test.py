@@ -118,6 +118,12 @@ class ApplyTest(tf.test.TestCase):
         wanted = caffe.apply_fractions(tf.constant(distorted, tf.float32))
         self.assertAllClose(images.astype(np.float32) @ product[0] + colour[0], wanted, atol=0.1)
 
+    def test_at_once_is_the_same_but_for_rounding(self):
+        images = np.random.default_rng(0).integers(0, 256, [4, 5, 6, 3]).astype(np.float32)
+        for channels in ("RGB", "BGR"):
+            each = normalization.Normalization((0.2, 0.4, 0.6), (0.3, 0.1, 0.2), channels)
+            self.assertAllClose(each.apply_at_once(images), each.apply(images), atol=1e-5)
+
     def test_a_card_says_the_order_only_where_it_changes(self):
         for each in (*normalization.MODES.values(), normalization.IMAGENET):
             self.assertEqual(normalization.Normalization.from_card(each.as_card()), each)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kdcl_tf.data.normalization import REVERSED
+
 __all__ = ["of"]
 
 _SAVED_MODEL = """```python
@@ -21,7 +23,7 @@ _KERAS = """```python
 import keras
 
 student = keras.saving.load_model("{file}")
-logits = student((images / 255.0 - {mean}) / {deviation})  # images {batch}
+logits = student({normalised})  # images {batch}
 probabilities = keras.ops.softmax(logits)
 ```"""
 
@@ -30,7 +32,7 @@ from kdcl_tf import students
 
 student = students.build("{architecture}", {classes}, {shape})
 student.load_weights("{file}")
-logits = student((images / 255.0 - {mean}) / {deviation})  # images {batch}
+logits = student({normalised})  # images {batch}
 ```"""
 
 _ONNX = """```python
@@ -106,10 +108,15 @@ def of(form: str, file: str, facts: Mapping[str, Any]) -> str:
         bytes=height * width * channels,
         value="grey level" if channels == 1 else "colour",
         classes=facts["num_classes"],
-        mean=_rounded(facts["mean"]),
-        deviation=_rounded(facts["deviation"]),
+        normalised=_normalised(facts),
         architecture=facts.get("architecture", ""),
     )
+
+
+def _normalised(facts):
+    mean, deviation = (_rounded(facts[name]) for name in ("mean", "deviation"))
+    text = f"(images / 255.0 - {mean}) / {deviation}"
+    return f"({text})[..., ::-1]" if facts.get("channels") == REVERSED else text
 
 
 def _rounded(numbers):

@@ -47,7 +47,13 @@ def _kdcl_tf(request):
 def _normalised(model, request):
     """A Keras model, which takes normalised images."""
     mean, deviation = (np.float32(request[name]) for name in ("mean", "deviation"))
-    return lambda images: model.predict_on_batch((images / np.float32(255.0) - mean) / deviation)
+    step = -1 if request.get("channels") == "BGR" else 1
+
+    def run(images):
+        normalised = (images / np.float32(255.0) - mean) / deviation
+        return model.predict_on_batch(normalised[..., ::step])
+
+    return run
 
 
 def _litert(request):
