@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+import pytest
 import tensorflow as tf
 
 from kdcl_tf.detection.settings import DetectionSettings
@@ -14,6 +15,7 @@ from tests.worker_pair import WorkerPair
 
 
 class DetectionWorkersTest(tf.test.TestCase):
+    @pytest.mark.slow
     def test_they_train_and_are_scored_as_one_device(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         # Four images, so that every step has one for each worker.

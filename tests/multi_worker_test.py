@@ -11,6 +11,7 @@ import pathlib
 import re
 import signal
 
+import pytest
 import tensorflow as tf
 from absl import flags
 
@@ -104,6 +105,7 @@ class MultiWorkerTest(tf.test.TestCase):
             {path.name for path in parts.iterdir()}, {path.name for path in whole.iterdir()}
         )
 
+    @pytest.mark.slow
     def test_stopped_killed_and_gone_on_with_alone(self):
         """Statistics of each replica's own, against two devices in one process."""
         settings = {**_SMALL, "epochs": 1000}

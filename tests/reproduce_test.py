@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from absl.testing import absltest
 
 from kdcl_tf.files.identity import Identity
@@ -91,6 +92,7 @@ class ReproduceTest(absltest.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
 
+    @pytest.mark.slow
     def test_killed_at_three_moments_it_ends_with_the_same_table(self):
         whole, broken = self.folder / "whole", self.folder / "broken"
         longest, rows = _train_whole(whole), len(_TABLE.rows)

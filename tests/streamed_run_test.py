@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from kdcl_tf import data
@@ -110,6 +111,7 @@ class StreamedRunTest(tf.test.TestCase):
                 found[name], wanted[name], rtol=tolerance, atol=tolerance, msg=name
             )
 
+    @pytest.mark.slow
     def test_two_workers_train_as_one_device_does(self):
         """Each decodes what it trains on, and no more."""
         workdir = self.folder / "workers"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests, in an environment that it makes if there is none.
 #
-#   bash tools/test.sh                         runs all tests, in two processes
+#   bash tools/test.sh                         runs all tests but the slow ones, in two processes
+#   bash tools/test.sh -m slow                 runs the slow ones
 #   bash tools/test.sh -k linear               passes arguments to pytest
 #   KDCL_DATA_DIR=DIR bash tools/test.sh       also runs the tests that read real data sets
 #   KDCL_TEST_PROCESSES=0 bash tools/test.sh   runs them in this process

@@ -106,7 +106,7 @@ class EncodedSplit:
         return self.stream(
             order,
             batch_size,
-            lambda content, index: (self._whole(content), index),
+            lambda content, index: (self._whole_graph(content), index),
             spec,
             share or stream.Share(),
             lambda pair, labels: finish(pair[0], labels, pair[1]),
@@ -194,7 +194,7 @@ class EncodedSplit:
         """What `numbered` gives, up to the first bad image, where it ends with an error."""
 
         def example(index):
-            return self._whole(self.images.content(index)), index
+            return self._whole_graph(self.images.content(index)), index
 
         everything = np.arange(len(self))
         return stream.decoded(everything, batch_size, example, lambda *batch: batch)
@@ -213,6 +213,12 @@ class EncodedSplit:
     @functools.cached_property
     def _labels(self):
         return stream.on_host(self.labels)
+
+    @functools.cached_property
+    def _whole_graph(self):
+        """`_whole` as a graph that every stream uses, since tracing it takes longer than a batch."""
+        content = tf.TensorSpec([], tf.string)
+        return tf.function(self._whole, input_signature=[content], autograph=False)
 
     def _whole(self, content):
         """The pixels of one image, `[H, W, 3]` uint8."""

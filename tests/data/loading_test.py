@@ -6,6 +6,7 @@ import pathlib
 from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -204,10 +205,16 @@ class StorageTest(parameterized.TestCase, tf.test.TestCase):
         streams = [[tf.nest.flatten(batch) for batch in stream] for stream in streams]
         return streams + [list(dataset.test.pixels(3))]
 
-    @parameterized.product(
-        distortion=tuple(data.DISTORTIONS), kind=("folder", "tfrecord"), bad=((), BAD)
-    )
-    def test_disk_and_memory_give_the_same_bits(self, distortion, kind, bad):
+    @parameterized.product(distortion=tuple(data.DISTORTIONS), kind=("folder", "tfrecord"))
+    def test_disk_and_memory_give_the_same_bits(self, distortion, kind):
+        self._assert_same_bits(distortion, kind, BAD)
+
+    @parameterized.product(distortion=tuple(data.DISTORTIONS), kind=("folder", "tfrecord"))
+    @pytest.mark.slow
+    def test_disk_and_memory_give_the_same_bits_of_good_images(self, distortion, kind):
+        self._assert_same_bits(distortion, kind, ())
+
+    def _assert_same_bits(self, distortion, kind, bad):
         name = self.write(kind, bad)
         arguments = {"distortion": distortion, "image_size": 24, "holdout_per_class": 1}
         found, loaded = [], []
