@@ -16,7 +16,6 @@ import tensorflow as tf
 from absl import flags
 
 from kdcl_tf import train
-from kdcl_tf.classification import flags as classification_flags
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.training.interruption import Interrupted
@@ -172,7 +171,7 @@ class StartTest(tf.test.TestCase):
 
     def _main(self, tf_config, *arguments):
         values = flags.FlagValues()
-        classification_flags.define_flags(values)
+        train.define_flags(values)
         folder = self.create_tempdir().full_path
         values(["kdcl-train", "--strategy=multi_worker", f"--workdir={folder}", *arguments])
         kept = dict(os.environ)
