@@ -289,7 +289,7 @@ def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
     if not paths:
         raise ValueError(
             "expected a run of kdcl-train that is complete, or one that kdcl-export has exported; "
-            f"got --workdir={workdir}, which has no exported students"
+            f"got --workdir={workdir}, which has no exported students{exported.runs_in(workdir)}"
         )
     if student is None:
         return paths

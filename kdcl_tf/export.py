@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from kdcl_tf.programs import command_line
+from kdcl_tf.serving import exported
 from kdcl_tf.serving.formats import names as formats
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def settings_of(workdir: pathlib.Path) -> Settings:
     newest = manifests.newest(workdir / "checkpoints", manifests.sealed_facts)
     if newest is None:
         raise ValueError(
-            f"expected the folder of a run of kdcl-train; got {workdir}, which has no checkpoint"
+            f"expected the folder of a run of kdcl-train; got {workdir}, which "
+            f"{'has no checkpoint' if workdir.exists() else 'is not there'}{exported.runs_in(workdir)}"
         )
     path, facts = newest
     values = flags.FlagValues()

@@ -51,6 +51,7 @@ def main(flag_values: flags.FlagValues) -> None:
         rules = training_flags.image_rules(flag_values)
         path = student_lib.find(values["model"], values["student"])
         found = images.find(flag_values["image"].value)
+        writing.check_apart(output, found.paths)
     command_line.import_tensorflow(decodes=True)
     from kdcl_tf.evaluation import loaded
     from kdcl_tf.prediction import predicting, telling

@@ -77,7 +77,9 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         found |= {output / f"{path.name.split('.')[0]}.class_names.txt" for path in paths if path.is_file()}
         found |= {output / "README.md"} if found else set()
         self.assertEqual(set(output.iterdir()), {*paths, *found})
-        rows = [line.split() for line in table.splitlines()[1:]]
+        *lines, counted = table.splitlines()[1:]
+        self.assertRegex(counted, r"^run on \d+ images$")
+        rows = [line.split() for line in lines]
         self.assertEqual([row[0] for row in rows], [path.name for path in paths])
         for row in rows:
             # Size, unit, top-1, agreement, difference and latency.

@@ -19,6 +19,9 @@ _PREFIX = "module."
 
 def main() -> None:
     """Converts the file that the command line names."""
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        return
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     source = pathlib.Path(sys.argv[1])

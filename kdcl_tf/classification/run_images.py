@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from kdcl_tf import data
 from kdcl_tf.classification import task
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.files import identity
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import pictures as pictures_lib
@@ -55,6 +56,15 @@ def pictures(
       NotFoundError: when data of the run is needed and is not found.
       ValueError: when a folder has no images, or one cannot be decoded.
     """
+    try:
+        return _pictures(wanted, settings, card, data_dir)
+    except BadImageError as error:
+        # No flag of an export leaves images out.
+        fault = str(error).partition("; pass skip_bad_images")[0]
+        raise ValueError(f"{fault}: mend the image, or give others") from error
+
+
+def _pictures(wanted, settings, card, data_dir):
     rules, calibration, dataset = settings.image_rules, None, None
     tests = wanted.needs_tests and not wanted.folder
     if tests or (wanted.calibrations and not wanted.calibration):

@@ -10,6 +10,8 @@ from kdcl_tf.reproduction.reporting import statistics
 __all__ = ["findings", "table"]
 
 _LEAST_FOR_INTERVAL = 3
+_BALANCED = "balanced_accuracy"
+_BALANCED_ARMS = ("balanced_alone", "balanced_cohort")
 
 
 def findings(
@@ -27,14 +29,18 @@ def findings(
       `{"data", "seeds", "students"}`.  Of each student it has test accuracies in 0..1, `alone`
       and `cohort`, and `gains` in percentage points, each a list in the order of the seeds; and
       of the gains the `median`, the `mean`, `least` and `greatest`, and, of three seeds or more,
-      the standard `deviation` and the 95 % `interval` of the mean by Student's t.
+      the standard `deviation` and the 95 % `interval` of the mean by Student's t.  Where classes
+      differ in size, `balanced_alone` and `balanced_cohort` are balanced accuracies.
     """
     seeds = sorted(cohort)
     return {
         "data": cohort[seeds[0]]["data"],
         "seeds": seeds,
         "students": {
-            name: _student(_accuracies(alone, other, seeds), _accuracies(cohort, name, seeds))
+            name: {
+                **_student(_accuracies(alone, other, seeds), _accuracies(cohort, name, seeds)),
+                **_balanced(alone, other, cohort, name, seeds),
+            }
             for name, other in counterparts.items()
         },
     }
@@ -42,6 +48,15 @@ def findings(
 
 def _accuracies(results, name, seeds):
     return {seed: results[seed]["students"][name]["accuracy"] for seed in seeds}
+
+
+def _balanced(alone, other, cohort, name, seeds):
+    """The balanced accuracies of both arms, where classes of the test set differ in size."""
+    found = {
+        "balanced_alone": [alone[seed]["students"][other].get(_BALANCED) for seed in seeds],
+        "balanced_cohort": [cohort[seed]["students"][name].get(_BALANCED) for seed in seeds],
+    }
+    return {} if None in found["balanced_alone"] + found["balanced_cohort"] else found
 
 
 def _student(alone, cohort):
@@ -75,7 +90,19 @@ def table(found: Mapping[str, Any]) -> str:
     ]
     rows = [["student", "alone", "in the cohort", "gain", *_heads(seeds)]]
     rows += [_row(name, student, seeds) for name, student in found["students"].items()]
-    return "\n".join(lines + _aligned(rows))
+    return "\n".join(lines + _aligned(rows) + _balanced_lines(found["students"]))
+
+
+def _balanced_lines(students):
+    rows = [
+        [name, *(f"{statistics.median(student[arm]):.2%}" for arm in _BALANCED_ARMS)]
+        for name, student in students.items()
+        if _BALANCED_ARMS[0] in student
+    ]
+    if not rows:
+        return []
+    head = "Balanced accuracy, the mean of the accuracies of the classes, which differ in size"
+    return ["", head, *_aligned([["student", "alone", "in the cohort"], *rows])]
 
 
 def _heads(seeds: Sequence[int]) -> list[str]:

@@ -11,7 +11,7 @@ from kdcl_tf.serving import exported
 
 __all__ = ["find"]
 
-_LACKING = "has none: kdcl-export exports the students of a run that is not complete"
+_LACKING = "has none (kdcl-export exports the students of a run that is not complete)"
 _FOR_TRAINING = (".keras", ".h5", ".safetensors")
 
 
@@ -39,6 +39,7 @@ def find(model: str | None, student: str | None = None) -> pathlib.Path:
             "expected --model to be an exported student, such as WORKDIR/students/NAME, a run "
             "with students, or a .tflite or .onnx file; got "
             f"{path}, which {_LACKING if path.exists() else 'is not there'}"
+            f"{exported.runs_in(path)}"
         )
     names = [each.name for each in found]
     if student is not None and student not in names:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from kdcl_tf import files
@@ -18,7 +19,7 @@ from kdcl_tf.data.formats.rules import ImageRules
 if TYPE_CHECKING:
     from kdcl_tf.prediction.predicting import Prediction
 
-__all__ = ["FORMATS", "Subject", "check", "opened"]
+__all__ = ["FORMATS", "Subject", "check", "check_apart", "opened"]
 
 
 class Subject(NamedTuple):
@@ -45,6 +46,12 @@ def check(path: pathlib.Path | None) -> None:
         raise ValueError(
             f"expected --output to end in {', '.join(FORMATS)}, which says its format; got {path}"
         )
+
+
+def check_apart(path: pathlib.Path | None, images: Iterable[str]) -> None:
+    """Raises ValueError for a file, if there is one, that is one of the images to read."""
+    if path is not None and os.path.realpath(path) in map(os.path.realpath, images):
+        raise ValueError(f"expected --output to be another file than the images; got {path}")
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ class Runner:
             if _is_complete(run):
                 self._say(f"{head}: complete already, {summary(run.workdir)}")
                 continue
-            self._say(f"{head}: begins")
+            self._say(f"{head}: begins; what it prints is in {_output(run)}")
             began = time.monotonic()
             failure = self._train(run)
             if failure and not (run.workdir / "log.jsonl").exists():
@@ -84,7 +84,7 @@ class Runner:
     def _train(self, run):
         """Trains one run; returns why it failed, or None."""
         run.workdir.mkdir(parents=True, exist_ok=True)
-        output = run.workdir / "output.txt"
+        output = _output(run)
         command = [sys.executable, "-m", "kdcl_tf.train", *run.arguments, *self._arguments]
         with output.open("a") as file:
             process = subprocess.Popen(
@@ -97,6 +97,10 @@ class Runner:
         if status:
             return f"{run.row}, seed {run.seed}: {_last_line(output)} (see {output})"
         return None
+
+
+def _output(run):
+    return run.workdir / "output.txt"
 
 
 def _is_complete(run):

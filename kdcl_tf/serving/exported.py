@@ -17,7 +17,7 @@ from kdcl_tf import files
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
 
-__all__ = ["check", "digest", "find_students", "holds_model", "load", "students_of"]
+__all__ = ["check", "digest", "find_students", "holds_model", "load", "runs_in", "students_of"]
 
 _MODEL = "saved_model.pb"
 # What an exported model is known by: a student whose model is missing still has its card.
@@ -40,6 +40,12 @@ def students_of(run: str | os.PathLike) -> list[pathlib.Path]:
     files.recover(folder)
     # A hidden folder is an export that was not finished.
     return sorted({path.parent for name in _MARKS for path in folder.glob(f"[!.]*/{name}")})
+
+
+def runs_in(path: str | os.PathLike) -> str:
+    """Names a run in the folder of a comparison, for the end of a message; "" for others."""
+    found = sorted(pathlib.Path(path).glob("cohort/seed*"))
+    return f"; it compares runs: pass one of them, such as {found[0]}" if found else ""
 
 
 def find_students(path: str | os.PathLike) -> list[pathlib.Path]:

@@ -180,9 +180,10 @@ def other_settings(first: Mapping[str, str], second: Mapping[str, str]) -> list[
 def _compare_data(path, before, now):
     changes = identity.data_changes(before, now)
     if changes:
+        what = "weights" if changes.startswith("initial_weights") else "images"
         raise ValueError(
             f"the data is not what the run in {path} was begun with: {changes}; restore the "
-            "images, or pass another --workdir"
+            f"{what}, or pass another --workdir"
         )
 
 

@@ -82,5 +82,21 @@ class TableTest(absltest.TestCase):
         self.assertRegex(heads, "gain +mean +by seed$")
 
 
+class BalancedTest(absltest.TestCase):
+    def test_where_classes_differ_in_size_balanced_accuracy_is_told(self):
+        alone, cohort = _results(small=[0.5], large_one=[0.5]), _results(small=[0.6], large_one=[0.5])
+        for results, balanced in ((alone, 0.25), (cohort, 0.375)):
+            for student in results[0]["students"].values():
+                student["balanced_accuracy"] = balanced
+        found = findings.findings(alone, cohort, _NAMES)
+        self.assertEqual(found["students"]["small"]["balanced_alone"], [0.25])
+        self.assertEqual(found["students"]["small"]["balanced_cohort"], [0.375])
+        *_, head, columns, small, large = findings.table(found).splitlines()
+        self.assertStartsWith(head, "Balanced accuracy, the mean of the accuracies of the classes")
+        self.assertEqual(small.split(), ["small", "25.00%", "37.50%"])
+        del cohort[0]["students"]["small"]["balanced_accuracy"]
+        self.assertNotIn("balanced_alone", findings.findings(alone, cohort, _NAMES)["students"]["small"])
+
+
 if __name__ == "__main__":
     absltest.main()

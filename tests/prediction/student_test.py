@@ -45,7 +45,7 @@ class FindTest(absltest.TestCase):
         for name, message in (
             ("small.keras", "a file for further training: export the student as a SavedModel"),
             ("small.txt", "a folder, or a .tflite or .onnx file; got .*small.txt"),
-            ("", "a run with students, .*, which has none: kdcl-export exports"),
+            ("", "a run with students, .*, which has none .kdcl-export exports"),
             ("nothing", "which is not there"),
         ):
             with self.assertRaisesRegex(ValueError, message):

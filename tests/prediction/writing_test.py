@@ -104,6 +104,16 @@ class WritingTest(parameterized.TestCase):
         with writing.opened(None, _SUBJECT) as add:
             add(self._predictions()[0])
 
+    def test_an_image_is_not_overwritten(self):
+        picture, link = self.folder / "picture.html", self.folder / "link.html"
+        picture.write_bytes(b"an image, whatever its name")
+        link.symlink_to(picture)
+        for output in (picture, link):
+            with self.assertRaisesRegex(ValueError, "another file than the images; got "):
+                writing.check_apart(output, [str(self.folder / "a.png"), str(picture)])
+        writing.check_apart(self.folder / "b.html", [str(picture)])
+        writing.check_apart(None, [str(picture)])
+
 
 if __name__ == "__main__":
     absltest.main()

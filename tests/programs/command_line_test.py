@@ -86,7 +86,7 @@ _ERRORS = (
     ("predict", ["--max_image_megapixels=0"], "max_image_megapixels: expected a number above 0; got 0"),
     ("predict", ["--top=0"], "flag --top=0: 0 is not a positive integer"),
     ("export", [], "expected --workdir, the folder of a run; got none"),
-    ("export", ["--workdir=no/run"], "got no/run, which has no checkpoint"),
+    ("export", ["--workdir=no/run"], "got no/run, which is not there"),
     ("export", ["--workdir=x", "--format=keras,png"], "--format: expected formats among saved_model, keras, .*, all; got 'png'"),
     ("export", ["--workdir=x", "--format="], "--format: expected formats among saved_model, .*; got ''"),
     ("export", ["--workdir=x", "--student=ensemble", "--format=keras"], "--format: expected another format of the ensemble; got keras, which"),

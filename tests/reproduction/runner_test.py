@@ -34,7 +34,10 @@ class RunnerTest(absltest.TestCase):
         result = json.loads((run.workdir / "result.json").read_text())
         accuracy = result["students"]["resnet8"]["accuracy"]
         self.assertEqual(summary(run.workdir), f"resnet8 {accuracy:.2%}")
-        self.assertEqual(self.said[0], "[1/1] row, seed 0: begins")
+        output = run.workdir / "output.txt"
+        begins = f"[1/1] row, seed 0: begins; what it prints is in {output}"
+        self.assertEqual(self.said[0], begins)
+        self.assertIn("accuracy", output.read_text())
         self.assertStartsWith(self.said[1], f"[1/1] row, seed 0: resnet8 {accuracy:.2%} in ")
         began = (run.workdir / "result.json").stat().st_mtime
         self._run(*_TINY, "--milestones=")

@@ -97,9 +97,11 @@ def check_shares(name: str, test_share: float, validation_share: float) -> None:
                 f"{argument}: expected a number above 0 and below 1, such as 0.2; got {share}"
             )
     if test_share and parse(name).kind != "folder":
+        # A path is told as one before it is taken for the name of a data set.
+        validate_name(name)
         raise ValueError(
             f"test_share={test_share}: expected a data set folder:PATH without a test set; got"
-            f" {name!r}, which has one"
+            f" {name!r}, which has its own"
         )
 
 

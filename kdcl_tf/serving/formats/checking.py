@@ -112,6 +112,8 @@ def table(rows: Sequence[tuple[str, Measured]]) -> str:
     for first, *others in cells:
         padded = [each.rjust(width) for each, width in zip(others, widths[1:])]
         lines.append("  ".join([first.ljust(widths[0]), *padded]))
+    counts = sorted({found.images for _, found in rows})
+    lines.append(f"run on {' and '.join(map(str, counts))} images")
     return "\n".join(lines)
 
 

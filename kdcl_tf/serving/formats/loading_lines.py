@@ -9,11 +9,19 @@ from kdcl_tf.data.normalization import REVERSED
 
 __all__ = ["of"]
 
+# An image as evaluation makes it of a photograph.
+_IMAGE = """import numpy as np
+from PIL import Image, ImageOps
+
+photograph = ImageOps.exif_transpose(Image.open("photograph.jpg")).convert("{mode}")
+image = np.asarray(photograph{scaled}){axis}  # uint8 {one}
+"""
+
 _SAVED_MODEL = """```python
 import tensorflow as tf
-
+{image}
 student = tf.saved_model.load("{file}")
-answers = student.signatures["serving_default"](images=images)  # uint8 {batch}
+answers = student.signatures["serving_default"](images=image[None])  # uint8 {batch}
 answers["probabilities"]  # float32 [B, {classes}]
 # One JPEG or PNG of any size; it is not turned as its EXIF orientation says.
 student.signatures["photograph"](photograph=tf.io.read_file("photograph.jpg"))
@@ -21,33 +29,37 @@ student.signatures["photograph"](photograph=tf.io.read_file("photograph.jpg"))
 
 _KERAS = """```python
 import keras
-
+{image}
+images = image[None]
 student = keras.saving.load_model("{file}")
 logits = student({normalised})  # images {batch}
 probabilities = keras.ops.softmax(logits)
 ```"""
 
 _WEIGHTS = """```python
+import keras
 from kdcl_tf import students
-
+{image}
+images = image[None]
 student = students.build("{architecture}", {classes}, {shape})
 student.load_weights("{file}")
 logits = student({normalised})  # images {batch}
+probabilities = keras.ops.softmax(logits)
 ```"""
 
 _ONNX = """```python
 import onnxruntime
-
+{image}
 session = onnxruntime.InferenceSession("{file}", providers=["CPUExecutionProvider"])
-logits, probabilities = session.run(["logits", "probabilities"], {{"images": images}})  # uint8 {batch}
+logits, probabilities = session.run(["logits", "probabilities"], {{"images": image[None]}})  # uint8 {batch}
 ```"""
 
 _LITERT = """```python
 from ai_edge_litert.interpreter import Interpreter
-
+{image}
 interpreter = Interpreter(model_path="{file}")
 run = interpreter.get_signature_runner()
-answers = run(images=image[None])  # image uint8 {one}
+answers = run(images=image[None])
 answers["probabilities"]  # float32 [1, {classes}]
 ```
 
@@ -109,7 +121,25 @@ def of(form: str, file: str, facts: Mapping[str, Any]) -> str:
         value="grey level" if channels == 1 else "colour",
         classes=facts["num_classes"],
         normalised=_normalised(facts),
+        image=_image(facts),
         architecture=facts.get("architecture", ""),
+    )
+
+
+def _image(facts):
+    """The lines that make an image of a photograph."""
+    height, width, channels = facts["image_shape"]
+    tall, wide = facts.get("scaled_to", (height, width))
+    top, left = (tall - height) // 2, (wide - width) // 2
+    cut = (left, top, left + width, top + height)
+    scaled = f".resize(({wide}, {tall}), Image.BILINEAR)"
+    if (tall, wide) != (height, width):
+        scaled += f".crop({cut})"
+    return _IMAGE.format(
+        mode="L" if channels == 1 else "RGB",
+        scaled=scaled,
+        axis="[..., None]" if channels == 1 else "",
+        one=f"[{height}, {width}, {channels}]",
     )
 
 

@@ -62,14 +62,14 @@ FORMATS = {
         ".float32.tflite", "litert", _LITERT, 0, "for phones, takes one uint8 image, in float32"
     ),
     "litert_float16": Format(
-        ".float16.tflite", "litert", _LITERT, 0.99, "the same, half as large, for phones' GPUs"
+        ".float16.tflite", "litert", _LITERT, 0.99, "as litert, half as large, for phones' GPUs"
     ),
     "litert_int8": Format(
         ".int8.tflite",
         "litert",
         _LITERT,
         0.95,
-        "the same, a quarter as large, whole numbers throughout, calibrated on training images",
+        "as litert, a quarter as large, in whole numbers, calibrated on training images",
     ),
     "onnx": Format(
         ".onnx", "onnxruntime", _ONNX, 0, "for ONNX Runtime, takes any number of uint8 images"

@@ -81,7 +81,7 @@ def of_model(model: keras.Model, takes_normalized: bool = True) -> Found:
       ValueError: when it is refused.
     """
     layers = {each.name for each in model.layers}
-    names = keras_applications.own_names(model.operations)
+    names = keras_applications.own_names(getattr(model, "operations", model.layers))
     arrays, settings, left_over = {}, {}, []
     for layer in _in_use(model):
         if takes_normalized:

@@ -88,7 +88,8 @@ class CheckingTest(parameterized.TestCase):
             checking.table(rows),
             "file               size  top-1  agreement  largest difference  ms an image\n"
             "a.onnx          1.23 MB  50.0%     100.0%             2.5e-07         1.50\n"
-            "longer.tflite  40.00 MB      -      96.1%                 0.5        12.25",
+            "longer.tflite  40.00 MB      -      96.1%                 0.5        12.25\n"
+            "run on 4 images",
         )
 
 

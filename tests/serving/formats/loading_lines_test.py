@@ -32,6 +32,19 @@ class LoadingLinesTest(parameterized.TestCase):
         text = loading_lines.of("keras", "a.keras", _FACTS)
         self.assertIn("/ [0.333333333, 0.5, 0.5])", text)
 
+    def test_a_photograph_is_made_an_image_as_evaluation_does(self):
+        text = loading_lines.of("onnx", "a.onnx", {**_FACTS, "scaled_to": [36, 28]})
+        self.assertIn(".convert(\"RGB\")", text)
+        self.assertIn(".resize((28, 36), Image.BILINEAR).crop((2, 2, 26, 34))", text)
+        grey = {**_FACTS, "image_shape": [32, 24, 1], "scaled_to": [32, 24]}
+        text = loading_lines.of("litert", "a.float32.tflite", grey)
+        self.assertIn('.convert("L")', text)
+        self.assertIn(".resize((24, 32), Image.BILINEAR))[..., None]", text)
+
+    def test_channels_in_the_other_order(self):
+        text = loading_lines.of("weights", "a.weights.h5", {**_FACTS, "channels": "BGR"})
+        self.assertIn("[0.333333333, 0.5, 0.5])[..., ::-1])", text)
+
 
 if __name__ == "__main__":
     absltest.main()

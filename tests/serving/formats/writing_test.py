@@ -164,14 +164,15 @@ class WritingTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_the_lines_of_the_readme_load_each_file_in_python(self):
         images, _ = self.pictures["resnet8"]
-        image_files.write(self.folder, {"photograph.jpg": image_files.encode(images[0])})
+        # Without loss, whatever its name says.
+        image_files.write(self.folder, {"photograph.jpg": image_files.encode(images[0], "PNG")})
         self.addCleanup((self.folder / "photograph.jpg").unlink)
         for name, form in (*(("resnet8", form) for form in names.FORMATS), ("bfloat16", "keras")):
             expected = tf.nn.softmax(self._expected(name))
             path, _ = self.written[name, form]
             facts = cards.read_student(path)
             (block,) = re.findall(r"```python\n(.*?)```", loading_lines.of(form, path.name, facts), re.DOTALL)
-            found = {"images": images, "image": images[0]}
+            found = {}
             with _inside(self.folder):
                 exec(block, found)
             if "answers" in found:
@@ -180,9 +181,9 @@ class WritingTest(tf.test.TestCase, parameterized.TestCase):
                 probabilities = found["probabilities"]
             else:
                 probabilities = tf.nn.softmax(found["logits"])
-            count = len(probabilities)
-            self.assertEqual(count, 1 if names.FORMATS[form].is_phone else 60)
-            self.assertAllClose(probabilities, expected[:count], atol=0.05 if form == "litert_int8" else 1e-2)
+            self.assertLen(probabilities, 1)
+            atol = 0.05 if form == "litert_int8" else 1e-2
+            self.assertAllClose(probabilities, expected[:1], atol=atol)
 
     def test_an_ensemble_of_different_classes_is_refused(self):
         models = [self.models["resnet8"], self.models["one_channel"]]

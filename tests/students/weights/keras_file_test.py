@@ -37,6 +37,15 @@ class KerasFileTest(tf.test.TestCase):
             keras_file.load_weights(path, "resnet8")
         self.assertNotIn("\n", str(caught.exception))
 
+    def test_a_model_of_another_kind_is_refused_in_one_line(self):
+        path = self.folder / "alien.keras"
+        layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.Flatten()]
+        keras.Sequential([*layers, keras.layers.Dense(3)]).save(path)
+        with self.assertRaises(ValueError) as caught:
+            students.build("resnet8", 3, (8, 8, 3), weights=path)
+        self.assertRegex(str(caught.exception), "alien.keras is no resnet8: expected ")
+        self.assertNotIn("\n", str(caught.exception))
+
     def test_classes_and_channels_are_those_of_the_file(self):
         path = self.folder / "grey.weights.h5"
         students.build("wrn_10_1", 7, (8, 8, 1)).save_weights(path)
