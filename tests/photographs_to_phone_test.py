@@ -4,7 +4,6 @@ Only images are smaller and epochs fewer, by flags after README's own; the weigh
 random ones under torchvision's names.
 """
 
-import contextlib
 import csv
 import json
 import os
@@ -13,6 +12,7 @@ import re
 import shlex
 import shutil
 import tempfile
+from unittest import mock
 
 import pytest
 import tensorflow as tf
@@ -61,9 +61,7 @@ class PhotographsToPhoneTest(tf.test.TestCase):
         before = os.getcwd()
         os.chdir(self.folder)
         try:
-            with contextlib.ExitStack() as stack:
-                environment = {"PYTHONPATH": str(_ROOT)}
-                stack.enter_context(tf.test.mock.patch.dict(os.environ, environment))
+            with mock.patch.dict(os.environ, PYTHONPATH=str(_ROOT)):
                 done = in_process.run(door, *arguments, *_SMALLER.get(door, ()))
         finally:
             os.chdir(before)
