@@ -87,6 +87,9 @@ def in_one_line() -> Iterator[None]:
         if _asked:
             _fail_stopped(Stopped(_asked[0]))
         fail(_foreseen(error) or _defect(error))
+    if _asked:
+        # C++ that calls Python may also lose what a signal raises inside it.
+        _fail_stopped(Stopped(_asked[0]))
 
 
 def _fail_stopped(stop):

@@ -35,6 +35,8 @@ class ComparingTest(absltest.TestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # What a shell's background ignores, a person's Ctrl-C does not.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         deadline = time.monotonic() + 120
         while not (cls.workdir / "alone" / "seed0" / "log.jsonl").exists():

@@ -98,6 +98,16 @@ class FailuresTest(parameterized.TestCase):
         self.assertRegex(stderr.getvalue(), "stopped by SIGTERM; nothing is half-written")
         self.assertRegex(self._told(ImportError("no such module")), "^unexpected ImportError")
 
+    def test_a_signal_that_is_lost_on_the_way_is_told_at_the_end(self):
+        stderr = io.StringIO()
+        with contextlib.redirect_stderr(stderr), self.assertRaises(SystemExit) as stop:
+            with failures.in_one_line(), failures.stopped_by_signals():
+                # As C++ does that calls Python and drops what it raises.
+                with contextlib.suppress(failures.Stopped):
+                    os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual(stop.exception.code, 143)
+        self.assertRegex(stderr.getvalue(), "stopped by SIGTERM; nothing is half-written")
+
     def test_a_signal_that_nohup_ignores_stays_ignored(self):
         process = self._start("trap '' HUP; exec ")
         process.send_signal(signal.SIGHUP)
