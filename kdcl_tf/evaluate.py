@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 ANALYSES = ("scores", "confusion", "categories", "noise", "spread", "overfitting", "loss_gap")
 SPLITS = ("test", "train", "validation")
 
-# Flags that say which image files are read, and whether they are turned upright.
-_RULES = ["apply_exif_orientation", "max_image_megabytes", "max_image_megapixels"]
-
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines what to score, on what, and which analysis."""
@@ -123,11 +120,12 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 def main(flag_values: flags.FlagValues) -> None:
     """Loads students and data, analyses them, prints and writes the findings."""
-    values = {name: flag_values[name].value for name in _names(flag_values)}
+    values = command_line.values_of(define_flags, flag_values)
     with command_line.user_errors():
         paths = student_paths(values["workdir"], values["model"], values["student"])
         check_analysis(values, paths)
         output, plot = output_files(values, paths)
+        values["rules"] = training_flags.image_rules(flag_values)
     command_line.import_tensorflow(decodes=True)
     prepare = _prepare_logs if values["analysis"] == "loss_gap" else _prepare_students
     from kdcl_tf.data.bad_images import BadImageError
@@ -142,13 +140,6 @@ def main(flag_values: flags.FlagValues) -> None:
     if output:
         with command_line.user_errors():
             _write(found, values["analysis"], paths, output, plot)
-
-
-def _names(flag_values: flags.FlagValues) -> list[str]:
-    """The flags that `define_flags` defines."""
-    mine = flags.FlagValues()
-    define_flags(mine)
-    return [name for name in mine if name in flag_values]
 
 
 def _prepare_students(
@@ -169,7 +160,7 @@ def _prepare_students(
     reading = {
         "data_dir": values["data_dir"],
         "skip_bad_images": values["skip_bad_images"],
-        "rules": data.ImageRules(**{field: values[field] for field in _RULES}),
+        "rules": values["rules"],
     }
     shares = _shares(values, students[0].card, name)
     needs_train = values["split"] == "train" or values["analysis"] == "overfitting"

@@ -7,7 +7,6 @@ kdcl-export --workdir=runs/my_run --format=litert_int8,onnx --student=ensemble
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,7 +80,7 @@ def _define_image_flags(flag_values: flags.FlagValues) -> None:
 
 def main(flag_values: flags.FlagValues) -> None:
     """Restores the run's students, writes them, and prints what was measured of the files."""
-    values = {name: flag_values[name].value for name in _names(flag_values)}
+    values = command_line.values_of(define_flags, flag_values)
     with command_line.user_errors():
         if not values["workdir"]:
             raise ValueError("expected --workdir, the folder of a run; got none")
@@ -108,13 +107,6 @@ def main(flag_values: flags.FlagValues) -> None:
         print(f"\n{checking.table(rows)}")
     if missed:
         command_line.fail("; ".join(missed))
-
-
-def _names(flag_values: flags.FlagValues) -> list[str]:
-    """The flags that `define_flags` defines."""
-    mine = flags.FlagValues()
-    define_flags(mine)
-    return [name for name in mine if name in flag_values]
 
 
 def chosen_formats(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -236,8 +228,7 @@ def with_accuracies(workdir: pathlib.Path, found: Mapping[str, Card]) -> dict[st
     cards = {}
     for name, card in found.items():
         accuracy = records.get(card.more.get("epoch"), {}).get(f"test_{name}_accuracy")
-        more = {} if accuracy is None else {"test_accuracy": accuracy}
-        cards[name] = dataclasses.replace(card, more={**card.more, **more})
+        cards[name] = card if accuracy is None else card.with_more(test_accuracy=accuracy)
     return cards
 
 

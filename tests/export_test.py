@@ -15,7 +15,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import data, serving, students
-from kdcl_tf.classification import task
+from kdcl_tf.classification import inputs
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.files import identity
@@ -166,7 +166,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         )
 
     def test_without_the_data_it_says_what_to_give(self):
-        with mock.patch.object(task, "load_dataset", side_effect=FileNotFoundError("gone")):
+        with mock.patch.object(inputs, "load_dataset", side_effect=FileNotFoundError("gone")):
             _, stderr, status = _main(f"--workdir={self.run_folder}", "--format=litert_int8")
         self.assertEqual(status, 1)
         self.assertRegex(

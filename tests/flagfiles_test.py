@@ -11,7 +11,7 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf import methods, students
 from kdcl_tf.classification import factory, flags as classification_flags
-from kdcl_tf.classification.task import create_views
+from kdcl_tf.classification.inputs import create_views
 from kdcl_tf.reproduction.tables.catalogue import TABLES
 from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training import schedules

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kdcl_tf import data
-from kdcl_tf.classification import task
+from kdcl_tf.classification import inputs
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.files import identity
@@ -98,7 +98,7 @@ def load(
       NotFoundError: when the data is not there, or is not what the run was trained with.
     """
     try:
-        dataset = task.load_dataset(settings, data_dir)
+        dataset = inputs.load_dataset(settings, data_dir)
     except (OSError, ValueError) as error:
         raise NotFoundError(
             f"{settings.dataset}, the data of the run, is not found: {error}"

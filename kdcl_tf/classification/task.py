@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import data, files, serving, students
-from kdcl_tf.classification import balance, curves, factory, initial_weights, plan
+from kdcl_tf import files, serving, students
+from kdcl_tf.classification import balance, curves, factory, initial_weights, inputs, plan
 from kdcl_tf.classification.initial_weights import InitialWeights
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.data import stream
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import devices, strategies, traffic
 from kdcl_tf.distribution.replicas import Replicas
@@ -55,14 +57,14 @@ class Classification(Task):
         settings = self.settings
         self._devices = devices.of_students(settings, self._placement)
         self._initial_weights = InitialWeights(settings, self.begun)
-        self.dataset = load_dataset(settings, self._data_dir)
+        self.dataset = inputs.load_dataset(settings, self._data_dir)
         if settings.keep == "best" and self.dataset.validation is None:
             raise ValueError(
                 f"--keep=best chooses an epoch on a validation set; got none in {settings.dataset}: "
                 "pass --validation_share=0.1, or put val/ beside test/"
             )
         self.normalizations = self._initial_weights.normalizations(self.dataset)
-        self.views = create_views(settings, self.dataset, self.normalizations)
+        self.views = inputs.create_views(settings, self.dataset, self.normalizations)
 
     def build(self, strategy: tf.distribute.Strategy) -> None:
         steps = self.steps_per_epoch(self.settings.batch_size)
@@ -82,10 +84,20 @@ class Classification(Task):
         batches = super().epoch(epoch, batch_size, skip, share)
         if self.settings.class_weights == "none":
             return batches
+        table = self._class_weights
+        return batches.map(
+            tf.autograph.experimental.do_not_convert(
+                lambda images, labels: (images, labels, tf.gather(table, labels))
+            )
+        )
+
+    @functools.cached_property
+    def _class_weights(self):
+        """`[C]` float32, on the processor that makes batches."""
         weights = losses.balanced_class_weights(self.dataset.train.labels)
-        with tf.device("CPU:0"):
-            table = tf.constant([weights.get(n, 0.0) for n in range(self.dataset.num_classes)])
-        return batches.map(lambda images, labels: (images, labels, tf.gather(table, labels)))
+        return stream.on_host(
+            np.array([weights.get(n, 0.0) for n in range(self.dataset.num_classes)], np.float32)
+        )
 
     def evaluated(self) -> dict[str, int]:
         found = {"test": len(self.dataset.test), "held-out": len(self.dataset.held_out)}
@@ -329,46 +341,3 @@ class Classification(Task):
             self.strategy,
             lambda share: self.dataset.batches(split, size, share, self.normalizations),
         )
-
-
-def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
-    """The settings' data set, with its held-out images."""
-    return data.load(
-        settings.dataset,
-        data_dir=data_dir,
-        holdout_per_class=settings.holdout_per_class,
-        train_per_class=settings.train_per_class,
-        image_size=settings.image_size,
-        distortion=settings.distortion,
-        storage=settings.storage,
-        skip_bad_images=settings.skip_bad_images,
-        default_size=settings.default_image_size,
-        tfrecord_image_key=settings.tfrecord_image_key or None,
-        tfrecord_label_key=settings.tfrecord_label_key or None,
-        rules=settings.image_rules,
-        test_share=settings.test_share,
-        validation_share=settings.validation_share,
-    )
-
-
-def create_views(
-    settings: Settings,
-    dataset: data.ImageDataset,
-    normalizations: Mapping[str, data.Normalization] | None = None,
-) -> data.Views | data.EncodedViews:
-    """The students' views of the data set, under the settings' distortion.
-
-    Args:
-      settings: of the run.
-      dataset: of the images.
-      normalizations: of students that have their own.
-    """
-    options = {"cutout": settings.cutout_size} if settings.cutout else {}
-    return data.create_views(
-        dataset,
-        settings.student_names,
-        settings.seed,
-        settings.invariant,
-        normalizations,
-        **options,
-    )

@@ -36,8 +36,7 @@ class Learner(keras.Model):
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Counts one batch, and returns the metrics so far."""
-        views, labels, sample_weight = self._unpack(data)
-        step = self._step(views, labels, sample_weight, training=False)
+        step, labels, sample_weight = self._tested(data)
         return self._report(step, labels, sample_weight)
 
     def test_by_class(self, data: Any) -> tf.Tensor:
@@ -47,10 +46,14 @@ class Learner(keras.Model):
           `[1 + M, C]` float32: the images of each class, and how many of them each of the M
           students classifies right.
         """
-        views, labels, sample_weight = self._unpack(data)
-        step = self._step(views, labels, sample_weight, training=False)
+        step, labels, sample_weight = self._tested(data)
         self._report(step, labels, sample_weight)
         return self.cohort_metrics.by_class(step, labels)
+
+    def _tested(self, data):
+        views, labels, sample_weight = self._unpack(data)
+        step = self._step(views, labels, sample_weight, training=False)
+        return step, labels, sample_weight
 
     def _unpack(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

@@ -9,7 +9,6 @@ from kdcl_tf.reproduction.reporting import statistics
 
 __all__ = ["findings", "table"]
 
-_LEAST_FOR_INTERVAL = 3
 _BALANCED = "balanced_accuracy"
 _BALANCED_ARMS = ("balanced_alone", "balanced_cohort")
 
@@ -70,9 +69,9 @@ def _student(alone, cohort):
         "least": min(gains),
         "greatest": max(gains),
     }
-    if len(gains) >= _LEAST_FOR_INTERVAL:
+    if ends := statistics.interval(gains):
         found["deviation"] = statistics.deviation(gains)
-        found["interval"] = list(statistics.interval(gains))
+        found["interval"] = list(ends)
     return found
 
 
@@ -88,7 +87,8 @@ def table(found: Mapping[str, Any]) -> str:
         f"Test accuracy on {data['num_test']} images of {data['name']}, trained on "
         f"{data['num_train']} ({'one seed' if len(seeds) == 1 else several})"
     ]
-    rows = [["student", "alone", "in the cohort", "gain", *_heads(seeds)]]
+    has_interval = any("interval" in each for each in found["students"].values())
+    rows = [["student", "alone", "in the cohort", "gain", *_heads(seeds, has_interval)]]
     rows += [_row(name, student, seeds) for name, student in found["students"].items()]
     return "\n".join(lines + _aligned(rows) + _balanced_lines(found["students"]))
 
@@ -105,11 +105,10 @@ def _balanced_lines(students):
     return ["", head, *_aligned([["student", "alone", "in the cohort"], *rows])]
 
 
-def _heads(seeds: Sequence[int]) -> list[str]:
+def _heads(seeds: Sequence[int], has_interval: bool) -> list[str]:
     if len(seeds) == 1:
         return []
-    interval = ["95% interval"] if len(seeds) >= _LEAST_FOR_INTERVAL else []
-    return ["mean", *interval, "by seed"]
+    return ["mean", *(["95% interval"] if has_interval else []), "by seed"]
 
 
 def _row(name, student, seeds):

@@ -6,7 +6,7 @@ Everything here works eagerly and in a graph.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -135,6 +135,30 @@ def resized(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     found = tf.image.resize(images, [height, width], antialias=True)
     # A cast of 255.00002 to uint8 would wrap round to 0.
     return tf.cast(tf.clip_by_value(tf.round(found), 0.0, 255.0), tf.uint8)
+
+
+def centre(
+    image: tf.Tensor, scaled_to: Sequence[int], image_shape: Sequence[int]
+) -> tf.Tensor:
+    """An image as evaluation shows it: scaled, whatever its own shape, and cut to the centre.
+
+    Args:
+      image: `[H, W, C]` uint8 of any size.
+      scaled_to: (height, width) before the centre is cut out.
+      image_shape: (height, width, C) of the centre.
+
+    Returns:
+      `[height, width, C]` uint8.
+    """
+    # Resizing to the size that an image already has takes as long as decoding it.
+    scaled = tf.cond(
+        tf.reduce_all(tf.shape(image)[:2] == list(scaled_to)),
+        lambda: image,
+        lambda: resized(image, *scaled_to),
+    )
+    top, left = ((whole - side) // 2 for whole, side in zip(scaled_to, image_shape))
+    part = scaled[top : top + image_shape[0], left : left + image_shape[1]]
+    return tf.ensure_shape(part, list(image_shape))
 
 
 def fault(content: bytes, rules: ImageRules = ImageRules()) -> str | None:

@@ -222,17 +222,8 @@ class EncodedSplit:
 
     def _whole(self, content):
         """The pixels of one image, `[H, W, 3]` uint8."""
-        height, width = (round(side * self.margin) for side in self.size)
-        pixels = decoding.rgb(content, self.rules)
-        # Resizing to the size that an image already has takes as long as decoding it.
-        image = tf.cond(
-            tf.reduce_all(tf.shape(pixels)[:2] == [height, width]),
-            lambda: pixels,
-            lambda: decoding.resized(pixels, height, width),
-        )
-        top, left = (height - self.size[0]) // 2, (width - self.size[1]) // 2
-        image = image[top : top + self.size[0], left : left + self.size[1]]
-        return tf.ensure_shape(image, self.image_shape)
+        scaled_to = [round(side * self.margin) for side in self.size]
+        return decoding.centre(decoding.rgb(content, self.rules), scaled_to, self.image_shape)
 
     def _decoded(self, index, decode, spec):
         """(what `decode` gives, or zeros where it fails; whether it succeeded).

@@ -12,6 +12,7 @@ import numpy as np
 
 from kdcl_tf import files
 from kdcl_tf.data.dataset import ImageSplit
+from kdcl_tf.evaluation import loaded
 from kdcl_tf.evaluation.scores import log_softmax
 from kdcl_tf.training import figures
 
@@ -62,7 +63,7 @@ def predicted(predict: Any, split: Any, batch_size: int = 256) -> Predicted:
     """
     logits, indices = [], []
     for images, found in numbered(split, batch_size):
-        logits.append(np.asarray(predict(images)["logits"]))
+        logits.append(loaded.answers(predict, images)["logits"])
         indices.append(found)
     indices = np.concatenate(indices)
     return Predicted(np.concatenate(logits), split.labels[indices], indices)
@@ -71,10 +72,8 @@ def predicted(predict: Any, split: Any, batch_size: int = 256) -> Predicted:
 def numbered(split: Any, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The images of a split that can be decoded, uint8, and their positions in it, in batches."""
     if not isinstance(split, ImageSplit):
-        for images, indices in split.numbered():
-            for start in range(0, len(indices), batch_size):
-                part = slice(start, start + batch_size)
-                yield images[part], indices[part]
+        # A batch of bad images alone is empty.
+        yield from (batch for batch in split.numbered(batch_size) if len(batch[1]))
         return
     places = np.arange(len(split)) if split.good is None else np.flatnonzero(split.good)
     for start in range(0, len(places), batch_size):

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from absl import app, flags, logging
 
@@ -60,6 +61,15 @@ def _make_key_flags():
         if module.startswith("kdcl_tf") or module == sys.argv[0]:
             for flag in defined:
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
+def values_of(
+    define_flags: Callable[[flags.FlagValues], None], flag_values: flags.FlagValues
+) -> dict[str, Any]:
+    """`{flag: value}` of the flags that a program defines, without those of libraries."""
+    mine = flags.FlagValues()
+    define_flags(mine)
+    return {name: flag_values[name].value for name in mine if name in flag_values}
 
 
 def parse(flag_values: flags.FlagValues, argv: Sequence[str], about: str = "") -> list[str]:

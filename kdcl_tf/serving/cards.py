@@ -34,7 +34,7 @@ WRITTEN = ("format", "checksums", "checksum")
 _MEASURED = "measured"
 
 # What files of LiteRT and ONNX end with.
-_RUNTIMES = (".tflite", ".onnx")
+RUNTIME_SUFFIXES = (".tflite", ".onnx")
 
 _NUMBERS = ("mean", "deviation")
 _NAMES = ("student", "architecture")
@@ -110,6 +110,10 @@ class Card:
             }
         )
 
+    def with_more(self, **more: Any) -> Card:
+        """The card with further facts, which replace those of the same names."""
+        return dataclasses.replace(self, more={**self.more, **more})
+
     @property
     def num_classes(self) -> int:
         """The number of classes that the student tells apart."""
@@ -144,7 +148,7 @@ def path_of(student: str | os.PathLike) -> pathlib.Path:
     runtimes, of which a student has several, have `<file>.json`.
     """
     path = pathlib.Path(student)
-    if path.suffix in _RUNTIMES:
+    if path.suffix in RUNTIME_SUFFIXES:
         return path.with_name(f"{path.name}.json")
     name = re.sub(r"(\.weights\.h5|\.keras)$", ".json", path.name)
     return path / _STUDENT if name == path.name else path.with_name(name)

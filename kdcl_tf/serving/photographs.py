@@ -35,16 +35,10 @@ def pixels(
     Returns:
       `[height, width, channels]` uint8.
     """
-    height, width, channels = image_shape
+    channels = image_shape[-1]
     whole = tf.cond(
         tf.io.is_jpeg(content),
         lambda: tf.io.decode_jpeg(content, channels, dct_method=decoding.ARITHMETIC),
         lambda: tf.io.decode_png(content, channels),
     )
-    image = tf.cond(
-        tf.reduce_all(tf.shape(whole)[:2] == list(scaled_to)),
-        lambda: whole,
-        lambda: decoding.resized(whole, *scaled_to),
-    )
-    top, left = (scaled_to[0] - height) // 2, (scaled_to[1] - width) // 2
-    return tf.ensure_shape(image[top : top + height, left : left + width], list(image_shape))
+    return decoding.centre(whole, scaled_to, image_shape)

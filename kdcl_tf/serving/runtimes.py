@@ -20,7 +20,7 @@ from kdcl_tf.serving.formats.names import MissingPackageError, require
 __all__ = ["SUFFIXES", "MissingPackageError", "is_file", "load_file", "require_runtime"]
 
 # How the names of such files end.
-SUFFIXES = (".tflite", ".onnx")
+SUFFIXES = cards.RUNTIME_SUFFIXES
 _PACKAGES = {".tflite": "ai_edge_litert", ".onnx": "onnxruntime"}
 _OUTPUTS = ("logits", "probabilities")
 

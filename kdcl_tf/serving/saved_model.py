@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
@@ -126,7 +125,7 @@ def export_function(
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures=signatures)
         card = check(partial) if check else card
-        card = _with(card, photograph=photographs.EXPLAINED)
+        card = card.with_more(photograph=photographs.EXPLAINED)
         files.write_text(partial / "README.md", readme.of_saved_model(card.facts))
         cards.write(card, partial)
     return path
@@ -138,11 +137,7 @@ def with_cost(card: cards.Card, student: keras.Model) -> cards.Card:
     # A layer of the user's may be of a kind that is not counted, or the model no functional one.
     with contextlib.suppress(ValueError, AttributeError, TypeError):
         more["multiply_adds"] = cost.multiply_adds(student)
-    return _with(card, **more)
-
-
-def _with(card, **more):
-    return dataclasses.replace(card, more={**card.more, **more})
+    return card.with_more(**more)
 
 
 def load_student(

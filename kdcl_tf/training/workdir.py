@@ -224,7 +224,8 @@ def _is_export_of(folder, result):
         theirs = facts.get("identity", {"data": None, "settings": {}})
         if ownership.other_settings(theirs["settings"], result["identity"]["settings"]):
             return False
-        return theirs["data"] == result["identity"]["data"] and facts.get("student", folder.name) == folder.name
+        is_in_place = facts.get("student", folder.name) == folder.name
+        return is_in_place and theirs["data"] == result["identity"]["data"]
     return False
 
 

@@ -9,7 +9,7 @@ from absl.testing import parameterized
 
 from kdcl_tf.classification import factory
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.classification.task import create_views, load_dataset
+from kdcl_tf.classification.inputs import create_views, load_dataset
 from kdcl_tf.comparison import arms
 from kdcl_tf.training.workdir import Workdir
 

@@ -154,6 +154,15 @@ class ResizedTest(tf.test.TestCase):
         )(images[0])
         self.assertAllEqual(found, images[0])
 
+    def test_the_centre_is_cut_from_the_scaled_image(self):
+        image = np.random.default_rng(0).integers(0, 256, [30, 20, 3]).astype(np.uint8)
+        scaled = decoding.resized(image, 10, 12).numpy()
+        self.assertAllEqual(decoding.centre(image, (10, 12), (6, 7, 3)), scaled[2:8, 2:9])
+        # As it is, where it has that size already.
+        self.assertAllEqual(decoding.centre(image, (30, 20), (30, 20, 3)), image)
+        grey = image[..., :1]
+        self.assertAllEqual(decoding.centre(grey, (30, 20), (28, 20, 1)), grey[1:29])
+
     def test_extremes_do_not_wrap_round(self):
         for level in (0, 255):
             image = np.full([5, 9, 3], level, np.uint8)

@@ -81,6 +81,26 @@ class PredictedTest(tf.test.TestCase):
         self.assertAllEqual(found.indices, [0, 1, 3, 4])
         self.assertAllEqual(found.logits, confusion.predicted(self._predict, split.decoded(), 3).logits)
 
+    def test_a_batch_of_one_is_answered_as_evaluation_answers_it(self):
+        seen = []
+
+        def predict(images):
+            seen.append(len(images))
+            return self._predict(images)
+
+        images = np.arange(5 * 4 * 3, dtype=np.uint8).reshape([5, 2, 2, 3])
+        found = confusion.predicted(predict, ImageSplit(images, np.arange(5)), 2)
+        # The last image is given twice.
+        self.assertEqual(seen, [2, 2, 2])
+        self.assertAllEqual(found.logits, images.reshape([5, -1])[:, :3])
+
+    def test_batches_of_bad_images_alone_are_passed_over(self):
+        contents = {f"{n}.png": image_files.encode(image_files.photo(n), "PNG") for n in range(6)}
+        contents |= {"2.png": b"no image", "3.png": b"none either"}
+        split = image_files.split(self.create_tempdir().full_path, contents, skip=True)
+        found = confusion.predicted(self._predict, split, 2)
+        self.assertAllEqual(found.indices, [0, 1, 4, 5])
+
 
 if __name__ == "__main__":
     tf.test.main()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import weakref
 
+from absl import flags
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.programs import command_line
@@ -187,6 +188,17 @@ class InProcessTest(absltest.TestCase):
         self.assertEqual(end.exception.code, 1)
         self.assertEndsWith(told.getvalue(), ": outer\n")
         self.assertEqual([each() for each in alive], [None, None])
+
+    def test_the_values_of_a_program_are_those_of_its_own_flags(self):
+        def define(flag_values):
+            flags.DEFINE_integer("one", 1, "", flag_values=flag_values)
+            flags.DEFINE_string("two", None, "", flag_values)
+
+        values = flags.FlagValues()
+        define(values)
+        flags.DEFINE_bool("of_a_library", True, "", values)
+        values(["program", "--one=3"])
+        self.assertEqual(command_line.values_of(define, values), {"one": 3, "two": None})
 
     def test_user_errors_are_those_of_bad_input(self):
         for error in (ValueError("bad"), FileNotFoundError("bad")):

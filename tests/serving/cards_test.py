@@ -47,6 +47,11 @@ class CardsTest(parameterized.TestCase):
     def test_its_facts_leave_out_what_nothing_tells(self):
         self.assertEqual(_CARD.facts, _FACTS)
 
+    def test_more_facts_join_and_replace(self):
+        card = _CARD.with_more(epoch=1, accuracy=0.5).with_more(epoch=2)
+        self.assertEqual(card.facts, {**_FACTS, "epoch": 2, "accuracy": 0.5})
+        self.assertEqual(_CARD.facts, _FACTS)
+
     def test_the_card_of_a_student_and_its_data_set(self):
         dataset = types.SimpleNamespace(
             name="pets",

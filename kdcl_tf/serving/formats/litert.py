@@ -64,7 +64,7 @@ def _function(logits, image_shape, of_grey_levels):
     dtype = tf.float32 if of_grey_levels else tf.uint8
     spec = tf.TensorSpec([1, *image_shape], dtype, name="images")
 
-    @tf.function(input_signature=[spec])
+    @tf.function(input_signature=[spec], autograph=False)
     def serve(images):
         if of_grey_levels:
             return answering.answers(logits(images))

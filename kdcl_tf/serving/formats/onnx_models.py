@@ -35,7 +35,7 @@ def convert(
 
     spec = tf.TensorSpec([None, *image_shape], tf.uint8, name="images")
 
-    @tf.function(input_signature=[spec])
+    @tf.function(input_signature=[spec], autograph=False)
     def serve(images):
         return answering.answers(logits(tf.cast(images, tf.float32) / 255.0))
 

@@ -14,10 +14,9 @@ import tensorflow as tf
 from kdcl_tf.data import storage
 from kdcl_tf.data.bad_images import BadImages
 from kdcl_tf.data.dataset import ImageSplit
-from kdcl_tf.data.distortions import CENTRAL, DISTORTIONS
+from kdcl_tf.data.distortions import margin_of
 from kdcl_tf.data.encoded import EncodedSplit
-from kdcl_tf.data.formats.rules import ImageRules
-from kdcl_tf.data.sources.folder import SUFFIXES
+from kdcl_tf.data.formats.rules import SUFFIXES, ImageRules
 from kdcl_tf.serving.cards import Card
 
 __all__ = ["Pictures", "noise", "of_folder", "spread"]
@@ -96,7 +95,7 @@ def of_folder(
         (*card.class_names, _UNKNOWN),
         tuple(card.image_shape[:2]),
         BadImages(),
-        CENTRAL if DISTORTIONS[card.distortion].windows else 1.0,
+        margin_of(card.distortion),
         rules,
     )
     pictures = spread(split, most)

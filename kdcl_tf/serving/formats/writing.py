@@ -6,7 +6,6 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -137,13 +136,13 @@ class Writer:
 
         def check(partial):
             found.append(self._check(partial, model, form))
-            return _with(card, measured={form: found[0].facts})
+            return card.with_more(measured={form: found[0].facts})
 
         if form == "saved_model":
             saved_model.export_function(model.logits, path, card=card, check=check)
             return path, found[0]
         self._write_file(model, form, card, path, check)
-        cards.write(_with(card, measured={form: found[0].facts}), path)
+        cards.write(card.with_more(measured={form: found[0].facts}), path)
         return path, found[0]
 
     def _write_file(self, model, form, card, path, check):
@@ -193,7 +192,9 @@ class Writer:
         """The model's own logits of the images, `[N, num_classes]`."""
         spec = tf.TensorSpec([None, *self._images.shape[1:]], tf.uint8)
         serve = tf.function(
-            lambda images: function(tf.cast(images, tf.float32) / 255.0), input_signature=[spec]
+            lambda images: function(tf.cast(images, tf.float32) / 255.0),
+            input_signature=[spec],
+            autograph=False,
         )
         starts = range(0, len(self._images), _BATCH)
         return np.concatenate(
@@ -205,8 +206,4 @@ def _card_in(card: Card, form: str) -> Card:
     """The card of a model in a format, with what only that format has."""
     if not FORMATS[form].is_phone and form != "onnx":
         return card
-    return _with(card, file_format=form)
-
-
-def _with(card: Card, **more: Any) -> Card:
-    return dataclasses.replace(card, more={**card.more, **more})
+    return card.with_more(file_format=form)
