@@ -2,9 +2,7 @@
 
 import dataclasses
 import json
-import pathlib
 import shutil
-import tempfile
 
 import keras
 import numpy as np
@@ -13,7 +11,7 @@ import tensorflow as tf
 from kdcl_tf import data, serving, students
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.workdir import Workdir
-from tests import exported_photos, in_process
+from tests import class_folder, exported_photos, in_process
 
 
 def _main(*arguments):
@@ -37,9 +35,7 @@ class EvaluateTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = class_folder.make(cls)
         cls.dataset = data.load("digits", image_size=8)
         keras.utils.set_random_seed(0)
         for name in ("resnet8", "wrn_10_1"):
@@ -202,9 +198,7 @@ class MatchedClassesTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = class_folder.make(cls)
         cls.dataset = dataclasses.replace(
             data.load("digits", image_size=8), class_names=tuple(_WORDS)
         )

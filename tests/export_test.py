@@ -6,7 +6,6 @@ import os
 import pathlib
 import signal
 import sys
-import tempfile
 from unittest import mock
 
 import keras
@@ -26,7 +25,7 @@ from kdcl_tf.training import manifests
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
-from tests import image_files, in_process
+from tests import class_folder, image_files, in_process
 
 _SETTINGS = Settings(
     students=("resnet8", "wrn_10_1"),
@@ -56,9 +55,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.run_folder = pathlib.Path(temporary.name) / "run"
+        cls.run_folder = class_folder.make(cls) / "run"
         session = Session(Classification(_SETTINGS), Workdir(cls.run_folder))
         session.task.views.__class__ = _StoppingViews
         with contextlib.suppress(Interrupted):

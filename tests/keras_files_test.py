@@ -3,7 +3,6 @@
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ import kdcl_tf
 from kdcl_tf import data, methods, serving, students
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.schedules import LinearWarmup
+from tests import class_folder
 
 _PACKAGE = pathlib.Path(kdcl_tf.__file__).parent
 _SHAPE = (8, 8, 3)
@@ -59,9 +59,7 @@ class KerasFilesTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = class_folder.make(cls)
         keras.utils.set_random_seed(0)
         images = np.random.default_rng(0).normal(size=(4, *_SHAPE)).astype(np.float32)
         np.save(cls.folder / "images.npy", images)

@@ -1,7 +1,5 @@
 """Tests of kdcl-train with branches and with a teacher."""
 
-import pathlib
-import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +9,7 @@ from kdcl_tf import export, serving
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
-from tests import in_process
+from tests import class_folder, in_process
 
 _SMALL = (
     "--students=resnet8",
@@ -33,9 +31,7 @@ class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = class_folder.make(cls)
         cls.runs = {
             method: _train(cls.folder / method, f"--method={method}") for method in ("one", "clnn")
         }

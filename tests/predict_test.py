@@ -2,26 +2,22 @@
 
 import csv
 import json
-import pathlib
 import subprocess
 import sys
-import tempfile
 from unittest import mock
 
 import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.files import escaping
-from tests import exported_photos, image_files, in_process
+from tests import class_folder, exported_photos, image_files, in_process
 
 
 class PredictTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = class_folder.make(cls)
         cls.photos = cls.folder / "photos"
         image_files.write(cls.photos, exported_photos.contents())
         image_files.write(cls.photos, {"note.txt": b"hello", "deep/f.png": b"no image"})

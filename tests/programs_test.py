@@ -7,7 +7,6 @@ import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from unittest import mock
 
@@ -16,7 +15,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl.testing import parameterized
 
-from tests import in_process
+from tests import class_folder, in_process
 
 # Seconds, on a machine that is busy with other things, too.
 _PATIENCE = 600
@@ -72,9 +71,7 @@ class WholeRunsTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = class_folder.make(cls)
         cls.whole = cls.folder / "whole"
         command = [*_TRAIN, *_SMALL, f"--workdir={cls.whole}"]
         cls.failed = in_process.run("train", *command[3:], "--batch_size=41")

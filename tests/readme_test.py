@@ -5,9 +5,10 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
 import tensorflow as tf
+
+from tests import class_folder
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _README = (_ROOT / "README.md").read_text()
@@ -22,12 +23,10 @@ class ReadmeTest(tf.test.TestCase):
             re.search(rf"```python\n({start}.*?)```", _README, re.DOTALL).group(1)
             for start in ("import keras\n", "teacher = ")
         )
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
+        cls.folder = class_folder.make(cls)
         cls.run_ = subprocess.run(
             [sys.executable, "-c", cls.first + other + "print(list(one.students))"],
-            cwd=folder.name,
+            cwd=cls.folder,
             env={**os.environ, "PYTHONPATH": str(_ROOT)},
             capture_output=True,
             text=True,

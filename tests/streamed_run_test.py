@@ -10,7 +10,6 @@ import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 import pytest
@@ -25,7 +24,7 @@ from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
-from tests import image_files
+from tests import class_folder, image_files
 from tests.worker_pair import WorkerPair
 
 CLASSES, TRAINED, TESTED = 3, 24, 6
@@ -79,9 +78,7 @@ class StreamedRunTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = class_folder.make(cls)
         cls.names = _write_photographs(cls.folder / "images")
         cls.settings = Settings(dataset=f"folder:{cls.folder / 'images'}", **_SMALL)
         cls.run_, cls.result = _run(cls.settings, cls.folder / "whole")

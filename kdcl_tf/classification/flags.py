@@ -16,8 +16,10 @@ _DEFAULTS = settings_lib.Settings()
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines a flag for each field of `Settings`, and where the run reads and writes."""
     _define_method_flags(flag_values)
+    _define_baseline_flags(flag_values)
     _define_general_flags(flag_values)
     _define_data_flags(flag_values)
+    _define_view_flags(flag_values)
     _define_share_flags(flag_values)
     _define_step_flags(flag_values)
     _define_initial_flags(flag_values)
@@ -72,6 +74,16 @@ def _define_method_flags(fv):
         "Lambda, the weight of the distillation loss.",
         flag_values=fv,
     )
+    flags.DEFINE_bool(
+        "invariant",
+        None,
+        "Invariant collaborative learning (ICL): every student sees its own random distortion of an "
+        "image; by default yes, except for branches, which share their view.",
+        fv,
+    )
+
+
+def _define_baseline_flags(fv):
     flags.DEFINE_string(
         "teacher",
         "",
@@ -103,13 +115,6 @@ def _define_method_flags(fv):
         "80/300 of --epochs.",
         flag_values=fv,
     )
-    flags.DEFINE_bool(
-        "invariant",
-        None,
-        "Invariant collaborative learning (ICL): every student sees its own random distortion of an "
-        "image; by default yes, except for branches, which share their view.",
-        fv,
-    )
 
 
 def _define_general_flags(fv):
@@ -140,23 +145,6 @@ def _define_data_flags(fv):
         fv,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)
-    flags.DEFINE_integer(
-        "image_size",
-        _DEFAULTS.image_size,
-        "Height and width of every image, in pixels. 0 chooses: the common size; if sizes differ, "
-        "the median shorter side if that is at most 96, else 224 if a student is a network for "
-        "ImageNet, else 32.",
-        flag_values=fv,
-    )
-    flags.DEFINE_enum(
-        "distortion",
-        _DEFAULTS.distortion,
-        list(data.DISTORTIONS),
-        "How images are changed at random, anew in every epoch. "
-        + "; ".join(f"{name}: {entry.summary}" for name, entry in data.DISTORTIONS.items())
-        + ".",
-        fv,
-    )
     flags.DEFINE_enum(
         "storage",
         _DEFAULTS.storage,
@@ -181,10 +169,6 @@ def _define_data_flags(fv):
         "instead of stopping at the first.",
         fv,
     )
-    flags.DEFINE_bool("cutout", _DEFAULTS.cutout, "Also cut a square out of each view.", fv)
-    flags.DEFINE_integer(
-        "cutout_size", _DEFAULTS.cutout_size, "Side of the square that --cutout cuts out, in pixels.", flag_values=fv
-    )
     flags.DEFINE_integer(
         "holdout_per_class",
         None,
@@ -197,6 +181,33 @@ def _define_data_flags(fv):
         None,
         "Images per class to train on, 0 for all that are not held out; by default 10 of digits, "
         "and all of other data sets.",
+        flag_values=fv,
+    )
+
+
+def _define_view_flags(fv):
+    flags.DEFINE_integer(
+        "image_size",
+        _DEFAULTS.image_size,
+        "Height and width of every image, in pixels. 0 chooses: the common size; if sizes differ, "
+        "the median shorter side if that is at most 96, else 224 if a student is a network for "
+        "ImageNet, else 32.",
+        flag_values=fv,
+    )
+    flags.DEFINE_enum(
+        "distortion",
+        _DEFAULTS.distortion,
+        list(data.DISTORTIONS),
+        "How images are changed at random, anew in every epoch. "
+        + "; ".join(f"{name}: {entry.summary}" for name, entry in data.DISTORTIONS.items())
+        + ".",
+        fv,
+    )
+    flags.DEFINE_bool("cutout", _DEFAULTS.cutout, "Also cut a square out of each view.", fv)
+    flags.DEFINE_integer(
+        "cutout_size",
+        _DEFAULTS.cutout_size,
+        "Side of the square that --cutout cuts out, in pixels.",
         flag_values=fv,
     )
 

@@ -5,44 +5,24 @@ Importing this module does not import TensorFlow.
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import pathlib
 import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.serving import cards, exported
+from kdcl_tf.detection import exported_detector
+from kdcl_tf.detection.exported_detector import ExportedDetector
+from kdcl_tf.serving import exported
 
 if TYPE_CHECKING:
     from kdcl_tf.detection.model.detector import Detector
 
-__all__ = ["DetectorSource", "assign", "find"]
+__all__ = ["assign", "find"]
 
-_CARD = "detector.json"
 _FACTS = ("detector", "architecture", "class_names", "mean", "deviation")
 
 
-@dataclasses.dataclass(frozen=True)
-class DetectorSource:
-    """An exported detector to start from.
-
-    Attributes:
-      path: its folder.
-      card: of `detector.json`.
-    """
-
-    path: pathlib.Path
-    card: Mapping[str, Any]
-
-    @property
-    def normalization(self) -> Normalization:
-        """Of the images that it was trained on."""
-        return Normalization.from_card(self.card)
-
-
-def find(run: str | os.PathLike, detector: str, architecture: str) -> DetectorSource:
+def find(run: str | os.PathLike, detector: str, architecture: str) -> ExportedDetector:
     """Finds the detector to start from.
 
     Args:
@@ -53,30 +33,18 @@ def find(run: str | os.PathLike, detector: str, architecture: str) -> DetectorSo
     Raises:
       ValueError: when there is none, or it is damaged, or of another kind, in one line.
     """
-    path = pathlib.Path(run).expanduser()
-    if exported.holds_model(path / "detector"):
-        path = path / "detector"
-    if not exported.holds_model(path) or not (path / _CARD).exists():
-        raise ValueError(
-            f"initial_weights={run}: expected a complete run of kdcl-detect, or an exported detector "
-            "such as WORKDIR/detector; got none of these"
-        )
-    try:
-        card = cards.read(path / _CARD, _FACTS)
-        exported.check(path, card)
-    except ValueError as error:
-        raise ValueError(f"initial_weights: {error}") from error
+    source = exported_detector.find(run, "initial_weights", _FACTS)
     for name, wanted in (("detector", detector), ("architecture", architecture)):
-        if card[name] != wanted:
+        if source.card[name] != wanted:
             flag = "backbone" if name == "architecture" else name
             raise ValueError(
                 f"initial_weights={run}: expected the {name} {wanted or 'of a student'}, as {flag} "
-                f"says; got {card[name] or 'none'}: pass {flag}={card[name]}"
+                f"says; got {source.card[name] or 'none'}: pass {flag}={source.card[name]}"
             )
-    return DetectorSource(path, card)
+    return source
 
 
-def assign(detector: Detector, source: DetectorSource, class_names: Sequence[str]) -> str:
+def assign(detector: Detector, source: ExportedDetector, class_names: Sequence[str]) -> str:
     """Gives a detector another one's weights; heads are made anew where the classes differ.
 
     Args:

@@ -13,20 +13,19 @@ import tensorflow as tf
 
 from kdcl_tf import files
 from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.detection import exported_detector
 from kdcl_tf.detection.found import Found
 from kdcl_tf.detection.model import feature_pyramid
 from kdcl_tf.detection.model.detector import Detector
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT
-from kdcl_tf.serving import cards, exported
+from kdcl_tf.serving import exported
 from kdcl_tf.students import precision
 
 if TYPE_CHECKING:
     from kdcl_tf.detection.model.backbone_source import BackboneSource
     from kdcl_tf.detection.scenes.dataset import SceneDataset
     from kdcl_tf.detection.settings import DetectionSettings
-
-_CARD = "detector.json"
 
 # The facts that a card must have for the detector to be used.
 _FACTS = ("detector", "dataset", "class_names")
@@ -117,7 +116,7 @@ def export(
         tf.saved_model.save(served, str(partial), signatures={"serving_default": served.serve})
         written = {"format": FORMAT, "checksums": identity.checksums(partial)}
         text = json.dumps(identity.sealed({**card, **written}), indent=2)
-        (partial / _CARD).write_text(text + "\n")
+        (partial / exported_detector.CARD).write_text(text + "\n")
     return path
 
 
@@ -153,18 +152,10 @@ class ServedDetector:
     """
 
     def __init__(self, path: str | os.PathLike):
-        path = pathlib.Path(path).expanduser()
-        if exported.holds_model(path / "detector"):
-            path = path / "detector"
-        if not exported.holds_model(path) or not (path / _CARD).exists():
-            raise ValueError(
-                f"model={path}: expected an exported detector, a folder with {_CARD} such as "
-                "WORKDIR/detector, or a complete run of kdcl-detect; got none of these"
-            )
+        found = exported_detector.find(path, "model", _FACTS)
+        self.card = found.card
         try:
-            self.card = cards.read(path / _CARD, _FACTS)
-            exported.check(path, self.card)
-            self._model = exported.load(path)
+            self._model = exported.load(found.path)
         except ValueError as error:
             raise ValueError(f"model: {error}") from error
 

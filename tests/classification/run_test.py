@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import signal
-import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +17,7 @@ from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
+from tests import class_folder
 
 _SMALL = {
     "students": ("resnet8", "wrn_10_1"),
@@ -61,9 +61,7 @@ class CompleteRunTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name) / "run"
+        cls.folder = class_folder.make(cls) / "run"
         cls.settings = _settings(evaluate_every=2)
         cls.session = _session(cls.settings, Workdir(cls.folder))
         cls.result = cls.session.train()

@@ -1,16 +1,14 @@
 """Tests of kdcl_tf.comparison.comparing, with real runs, one of them stopped and continued."""
 
 import json
-import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 from absl.testing import absltest
 
-from tests import in_process
+from tests import class_folder, in_process
 
 _SMALL = ("--students=resnet8", "--image_size=8", "--train_per_class=2", "--batch_size=20")
 _FLAGS = ("--compare", *_SMALL, "--epochs=15", "--milestones=", "--checkpoint_seconds=0")
@@ -20,9 +18,7 @@ class ComparingTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.workdir = pathlib.Path(temporary.name) / "compared"
+        cls.workdir = class_folder.make(cls) / "compared"
         cls.flags = (*_FLAGS, f"--workdir={cls.workdir}")
         cls.stopped = cls._stop_in_the_first_run()
         cls.log = (cls.workdir / "alone" / "seed0" / "log.jsonl").read_bytes()

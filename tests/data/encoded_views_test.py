@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +9,7 @@ from absl.testing import parameterized
 
 from kdcl_tf.data import decoding, encoded_views, normalization, stream
 from kdcl_tf.data.sources import tfrecord
-from tests import image_files
+from tests import class_folder, image_files
 
 COUNT, SIZE = 11, 16
 STUDENTS = ("first", "second")
@@ -31,9 +30,8 @@ class ViewsTestCase(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.dataset = image_files.dataset(image_files.split(temporary.name, _contents(), SIZE))
+        temporary = class_folder.make(cls)
+        cls.dataset = image_files.dataset(image_files.split(temporary, _contents(), SIZE))
 
     def views(self, seed=0, students=STUDENTS, **arguments):
         return encoded_views.EncodedViews(self.dataset, students, seed, **arguments)

@@ -53,7 +53,7 @@ class InitialWeightsTest(tf.test.TestCase):
         for arguments, message in (
             ((path, "faster", ""), "expected the detector faster, as detector says; got mask"),
             ((path, "mask", "resnet18"), "expected the architecture resnet18, as backbone says; got none"),
-            ((path.parent / "nothing", "mask", ""), "expected a complete run of kdcl-detect"),
+            ((path.parent / "nothing", "mask", ""), "complete run of kdcl-detect; got none"),
         ):
             with self.assertRaisesRegex(ValueError, f"initial_weights=.*{message}") as caught:
                 initial_weights.find(*arguments)

@@ -31,6 +31,19 @@ def _stop_in_the_first_step(run):
     run.task.epoch = stopped
 
 
+def _compare_at_the_first_epoch(run, expected):
+    """Fails where the run begins with other values than `expected`."""
+    epoch = run.task.epoch
+
+    def compared(*args):
+        run.task.epoch = epoch
+        for each, value in zip(all_variables(run.task.model), expected, strict=True):
+            np.testing.assert_array_equal(each.numpy(), value, err_msg=each.path)
+        return epoch(*args)
+
+    run.task.epoch = compared
+
+
 class DetectionRunTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
@@ -45,21 +58,15 @@ class DetectionRunTest(tf.test.TestCase):
     def run_of(self, name="run", **fields):
         return Session(Detection(self.settings(**fields)), Workdir(self.folder / name))
 
-    def test_a_run_that_is_stopped_ends_as_one_that_is_not(self):
-        whole = self.run_of("whole")
-        result = whole.train()
-        first = self.run_of("parts")
+    def test_a_run_that_is_stopped_goes_on_from_there_and_completes(self):
+        first = self.run_of()
         _stop_in_the_first_step(first)
         with self.assertRaisesRegex(Interrupted, "at epoch 1, step 1 of 2; all is saved"):
             first.train()
-        resumed = self.run_of("parts")
-        resumed.train()
-        pairs = zip(
-            all_variables(resumed.task.model), all_variables(whole.task.model), strict=True
-        )
-        for each, wanted in pairs:
-            self.assertAllClose(each, wanted, rtol=1e-5, atol=1e-6, msg=each.path)
-        self._assert_complete(whole, result)
+        resumed = self.run_of()
+        # That both end alike bit by bit, determinism_test.py holds: here sums have no set order.
+        _compare_at_the_first_epoch(resumed, [each.numpy() for each in all_variables(first.task.model)])
+        self._assert_complete(resumed, resumed.train())
 
     def _assert_complete(self, run, result):
         path = run.workdir.path

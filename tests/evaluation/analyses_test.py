@@ -1,7 +1,6 @@
 """Tests of kdcl_tf.evaluation.analyses: every number again, in numpy, from the SavedModel."""
 
 import pathlib
-import tempfile
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, serving, students
 from kdcl_tf.evaluation import analyses, loaded
 from kdcl_tf.serving.cards import Card
+from tests import class_folder
 
 
 def _by_saved_model(path, images):
@@ -25,9 +25,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = class_folder.make(cls)
         cls.dataset = data.load("digits", image_size=8, holdout_per_class=5, train_per_class=10)
         cls.paths = []
         for seed, run in enumerate(("alone", "cohort")):

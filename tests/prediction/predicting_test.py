@@ -1,8 +1,6 @@
 """Tests of kdcl_tf.prediction.predicting: what it computes is what evaluation computes."""
 
 import os
-import pathlib
-import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -11,16 +9,14 @@ from absl.testing import parameterized
 from kdcl_tf.data import ImageRules
 from kdcl_tf.evaluation import loaded
 from kdcl_tf.prediction import predicting
-from tests import exported_photos, image_files
+from tests import class_folder, exported_photos, image_files
 
 
 class PredictingTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.folder = pathlib.Path(temporary.name)
+        cls.folder = class_folder.make(cls)
         contents = exported_photos.contents()
         cls.paths = [str(cls.folder / "test" / "x" / name) for name in contents]
         image_files.write(cls.folder / "test" / "x", contents)

@@ -4,7 +4,6 @@ import functools
 import pathlib
 import subprocess
 import sys
-import tempfile
 import warnings
 
 import numpy as np
@@ -14,7 +13,7 @@ from absl.testing import parameterized
 from kdcl_tf import serving
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving.cards import Card
-from tests import trained_students
+from tests import class_folder, trained_students
 
 # As TensorFlow Serving and the other languages load a SavedModel: a graph and its variables.
 _SESSION = """
@@ -61,8 +60,7 @@ class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
+        folder = class_folder.make(cls)
         cls.paths, cls.students, cls.images = {}, {}, {}
         for name, (architecture, side, channels, dtype) in _STUDENTS.items():
             epochs = 6 if name in _QUANTIZED else 2
@@ -74,7 +72,7 @@ class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
                 class_names=("a", "b", "c"),
                 normalization=Normalization((0.5,) * channels, (0.5,) * channels),
             )
-            path = pathlib.Path(folder.name) / name
+            path = folder / name
             cls.paths[name] = serving.export_student(cls.students[name], path, card=card)
             np.save(f"{path}.npy", cls.images[name])
         command = [sys.executable, "-c", _SESSION, "", *map(str, cls.paths.values())]

@@ -1,7 +1,6 @@
 """Tests of kdcl_tf.serving.photographs, on drawn images and on real photographs."""
 
 import pathlib
-import tempfile
 
 import keras
 import tensorflow as tf
@@ -12,7 +11,7 @@ from kdcl_tf.data.normalization import IMAGENET, Normalization
 from kdcl_tf.serving import photographs
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import pictures
-from tests import image_files
+from tests import class_folder, image_files
 from tests.students.plain_layers import move_statistics
 
 _PHOTO = image_files.photo(height=47, width=80)
@@ -32,10 +31,9 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.path, cls.card = _student(folder.name)
-        cls.grey_path, cls.grey_card = _student(folder.name, 1, "padded_crop")
+        folder = class_folder.make(cls)
+        cls.path, cls.card = _student(folder)
+        cls.grey_path, cls.grey_card = _student(folder, 1, "padded_crop")
         cls.loaded = tf.saved_model.load(str(cls.path))
 
     @parameterized.parameters(

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import tempfile
 from unittest import mock
 
 import numpy as np
@@ -12,7 +11,7 @@ import tensorflow_datasets as tfds
 from kdcl_tf.data import decoding
 from kdcl_tf.data.sources import network
 from kdcl_tf.detection.coco import folder as coco_folder, loading as coco_loading, tfds as coco_tfds
-from tests import coco_files, image_files
+from tests import class_folder, coco_files, image_files
 
 CATEGORIES = [{"id": each, "name": f"name {each}"} for each in coco_tfds.CATEGORY_IDS]
 
@@ -37,10 +36,9 @@ class CocoTfdsTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.data_dir = os.path.join(temporary.name, "tfds")
-        cls.root = os.path.join(temporary.name, "coco")
+        temporary = class_folder.make(cls)
+        cls.data_dir = os.path.join(temporary, "tfds")
+        cls.root = os.path.join(temporary, "coco")
         train, val = (coco_files.instances(first, CATEGORIES) for first in (1, 101))
         for content in (train, val):
             # In the order in which TFDS has those of an image.

@@ -1,7 +1,6 @@
 """Tests of kdcl_tf.detection.scenes.views."""
 
 import os
-import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +9,7 @@ from absl.testing import parameterized
 from kdcl_tf.data import bad_images, decoding, normalization, order, stream
 from kdcl_tf.detection.coco import folder as coco_folder
 from kdcl_tf.detection.scenes import masks, truth as scene_truth, views as scene_views
-from tests import coco_files
+from tests import class_folder, coco_files
 
 # Heights and widths: wide, high, square.
 SIZES = ((40, 60), (48, 32), (30, 50), (64, 64), (50, 30), (33, 47), (80, 20))
@@ -32,9 +31,7 @@ class SceneViewsTestCase(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.root = temporary.name
+        cls.root = class_folder.make(cls)
         coco_files.write(cls.root, _instances(1), _instances(101))
         cls.dataset = coco_folder.read(cls.root, masks=True)
 

@@ -1,12 +1,11 @@
 """Tests of kdcl_tf.serving.formats.processes, with real files in real runtimes."""
 
-import pathlib
-import tempfile
 
 import numpy as np
 from absl.testing import absltest
 
 from kdcl_tf.serving.formats import litert, onnx_models, processes
+from tests import class_folder
 from tests.serving.formats import means
 
 
@@ -14,11 +13,10 @@ class ProcessesTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
+        folder = class_folder.make(cls)
         cls.files = {
-            "litert": pathlib.Path(folder.name) / "a.tflite",
-            "onnxruntime": pathlib.Path(folder.name) / "a.onnx",
+            "litert": folder / "a.tflite",
+            "onnxruntime": folder / "a.onnx",
         }
         cls.files["litert"].write_bytes(litert.convert(means.function(), means.SHAPE, "float32"))
         content = onnx_models.convert(means.function(), means.SHAPE, {})

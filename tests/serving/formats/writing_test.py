@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import re
-import tempfile
 from unittest import mock
 
 import numpy as np
@@ -25,7 +24,7 @@ from kdcl_tf.serving.formats import (
     processes,
     writing,
 )
-from tests import image_files, trained_students
+from tests import class_folder, image_files, trained_students
 
 # Architecture, side, channels, precision and formats, few of those that take long to convert.
 _MODELS = {
@@ -70,9 +69,7 @@ class WritingTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
+        cls.folder = class_folder.make(cls)
         cls.models, cls.written, cls.pictures = {}, {}, {}
         for size in {each[1:3] for each in _MODELS.values()}:
             cls._write_those_of(size)
