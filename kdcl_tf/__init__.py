@@ -50,6 +50,7 @@ _ALIASES = {
 
 # Modules that define what else a `.keras` file may hold.
 _REGISTERED = (
+    "cohort.optimizers",
     "students.normalization",
     "serving.teachers",
     "training.optimizers",

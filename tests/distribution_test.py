@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -228,6 +229,7 @@ class AccumulationTest(_ReplicasTestCase):
             self.assertAllClose(found, expected, atol=1e-5, msg=f"{examples} images")
             self.assert_same_weights(double, single, f"{examples} images")
 
+    @pytest.mark.slow
     def test_gradients_are_reduced_once(self):
         strategy, crossing = _strategy(), {}
         for parts in (1, 4):
@@ -241,6 +243,7 @@ class AccumulationTest(_ReplicasTestCase):
         parameters = sum(each.numpy().size for each in cohort.trainable_variables)
         self.assertEqual(crossing, {1: 4 * parameters, 4: 4 * parameters})
 
+    @pytest.mark.slow
     def test_synchronised_statistics_are_of_a_part_on_all_replicas(self):
         single, double = self._pair(_normalized_student, parts=(2, 2))
         images, labels = _data(4)
@@ -286,9 +289,19 @@ class ScopeTest(_ReplicasTestCase):
     def test_an_optimizer_from_outside_the_scope_is_refused(self):
         with _strategy().scope():
             cohort = kdcl_tf.KDCL({"z": _dense_student(4)})
-        for optimizer in ("sgd", {"z": keras.optimizers.SGD(0.1, momentum=0.9)}):
+        made = keras.optimizers.SGD(0.1, momentum=0.9)
+        for optimizer in (made, {"z": keras.optimizers.Adam(0.1)}):
             with self.assertRaisesRegex(ValueError, "made outside the scope of the cohort's"):
                 cohort.compile(optimizer)
+
+    def test_an_optimizer_of_that_name_is_made_inside_it(self):
+        with _strategy().scope():
+            cohort = kdcl_tf.KDCL({"z": _dense_student(4)})
+        for optimizer in ("sgd", {"z": "sgd"}):
+            cohort.compile(optimizer)
+            cohort.fit(*_data(17), batch_size=17, verbose=0)
+            (own,) = (cohort.student_optimizers or {"": cohort.optimizer}).values()
+            self.assertAllEqual(own.iterations.numpy(), 1)
 
     def test_metrics_are_made_in_the_scope_of_the_cohort(self):
         with _strategy().scope():

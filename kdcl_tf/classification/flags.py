@@ -74,6 +74,14 @@ def _define_method_flags(fv):
         "Lambda, the weight of the distillation loss.",
         flag_values=fv,
     )
+    flags.DEFINE_string(
+        "distillation_weight_schedule",
+        "",
+        "Factors of --distillation_weight as EPOCH:FACTOR,EPOCH:FACTOR,..., epochs counted from 0: "
+        "straight lines between them, and the first and the last factor before and after them. "
+        "0:0,20:1 lets the weight rise over the first 20 epochs. By default it is constant.",
+        fv,
+    )
     flags.DEFINE_bool(
         "invariant",
         None,

@@ -6,6 +6,7 @@ import dataclasses
 
 from kdcl_tf import data, students
 from kdcl_tf.classification import per_student
+from kdcl_tf.classification.ramps import Ramp
 from kdcl_tf.objectives.names import ENSEMBLES
 from kdcl_tf.serving.classes import MATCHES
 from kdcl_tf.serving.weight_sources import NORMALIZATIONS
@@ -47,6 +48,7 @@ class Settings(TrainingSettings):
     general_constraint: str = "simplex"
     temperature: float | None = None
     distillation_weight: float = 1.0
+    distillation_weight_schedule: str = ""
     teacher: str = ""
     match_classes: str = "name"
     branches: int | None = None
@@ -96,6 +98,7 @@ class Settings(TrainingSettings):
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
         self._unify_types("temperature")
+        self._check_schedule()
         if isinstance(self.learning_rate, str):
             # One text for one meaning.
             text = ",".join(f"{name}={rate}" for name, rate in self.rates.items())
@@ -226,6 +229,21 @@ class Settings(TrainingSettings):
                 f"--branches={self.branches} is for --method={' and '.join(BRANCHED)}; got "
                 f"--method={self.method}"
             )
+
+    def _check_schedule(self):
+        """Refuses a schedule that cannot be read; one text for one meaning."""
+        if not self.distillation_weight_schedule:
+            return
+        if self.method == "independent":
+            raise ValueError(
+                "--distillation_weight_schedule is for methods with a distillation loss; got "
+                "--method=independent"
+            )
+        try:
+            found = str(Ramp(self.distillation_weight_schedule))
+        except ValueError as error:
+            raise ValueError(f"--distillation_weight_schedule: {error}") from None
+        object.__setattr__(self, "distillation_weight_schedule", found)
 
     def _check_kept(self):
         """Refuses the best epoch where nothing could choose it; names the student that does."""

@@ -13,6 +13,7 @@ import tensorflow as tf
 from kdcl_tf import files, serving, students
 from kdcl_tf.classification import balance, curves, factory, initial_weights, inputs, plan
 from kdcl_tf.classification.initial_weights import InitialWeights
+from kdcl_tf.classification.ramps import Ramp
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data import stream
 from kdcl_tf.data.bad_images import BadImageError
@@ -165,16 +166,27 @@ class Classification(Task):
         )
 
     def begin_epoch(self, epoch: int) -> list | None:
-        """Of students that start from weights, trains the head alone at first."""
-        phase = (epoch < self.settings.train_head_epochs, self.settings.freeze_batch_norm)
+        """Sets the weight of the distillation loss; trains new heads alone at first."""
+        settings = self.settings
+        if settings.distillation_weight_schedule:
+            factor = Ramp(settings.distillation_weight_schedule).at(epoch)
+            self.model.distillation_weight = settings.distillation_weight * factor
+        phase = (epoch < settings.train_head_epochs, settings.freeze_batch_norm)
         return self._train_in(phase) if phase != self._phase else None
 
     def end_epoch(self, replicas: Replicas) -> dict[str, float]:
-        """Fits General's weights to the held-out images.
+        """The weight of the distillation loss, if it changes, and General's weights.
 
         Raises:
-          BadImageError: when none of those can be decoded.
+          BadImageError: when none of the held-out images can be decoded.
         """
+        scheduled = {}
+        if self.settings.distillation_weight_schedule:
+            scheduled["distillation_weight"] = float(self.model.distillation_weight)
+        return {**scheduled, **self._renew_ensemble(replicas)}
+
+    def _renew_ensemble(self, replicas):
+        """Fits General's weights to the held-out images."""
         if not self.settings.uses_general:
             return {}
         batches = self._batches(self.dataset.held_out)

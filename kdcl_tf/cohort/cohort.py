@@ -10,11 +10,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import accumulation
+from kdcl_tf.cohort import accumulation, hyperparameters, optimizers
+from kdcl_tf.cohort.fitting import Fitting
 from kdcl_tf.cohort.learning import Learner
-from kdcl_tf.cohort.membership import check_students, output_shape
+from kdcl_tf.cohort.membership import check_students, input_names, output_shape
 from kdcl_tf.cohort.metrics import CohortMetrics
-from kdcl_tf.cohort.optimizers import by_student, check_owned, check_scope
 from kdcl_tf.cohort.placement import Placement, update_in_place
 from kdcl_tf.cohort.saving import SavedCohort
 
@@ -28,7 +28,7 @@ if keras.backend.backend() != "tensorflow":
 __all__ = ["Cohort"]
 
 
-class Cohort(Learner, SavedCohort):
+class Cohort(Fitting, Learner, SavedCohort):
     """Students that train together; the base of every method.
 
     Args:
@@ -37,8 +37,12 @@ class Cohort(Learner, SavedCohort):
       temperature: T of the distillation loss, > 0.
       distillation_weight: lambda of paper Eq. 2, >= 0.
 
+    Both are variables: they can be assigned a number at any time, as
+    `kdcl_tf.callbacks.Schedule` does, and are saved with the students.
+
     Inputs are one batch `[B, H, W, C]` that all students share, or `{name: batch}`, a view
-    for each (their resolutions may differ).  `predict` gives `{name: logits}`.
+    for each (their resolutions may differ); students with several inputs take a dict of these
+    as a batch.  `predict` gives `{name: logits}`.
 
     The loss of a batch is, summed over students and averaged over its examples,
 
@@ -72,19 +76,31 @@ class Cohort(Learner, SavedCohort):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         check_students(students, self.may_share_layers)
-        # `not >` refuses NaN too.
-        if not temperature > 0:
-            raise ValueError(f"temperature must be > 0; got {temperature}")
-        if not distillation_weight >= 0:
-            raise ValueError(f"distillation_weight must be >= 0; got {distillation_weight}")
         self.students = dict(students)
-        self.temperature = float(temperature)
-        self.distillation_weight = float(distillation_weight)
-        self.student_optimizers = None
+        self._temperature = hyperparameters.temperature(temperature)
+        self._distillation_weight = hyperparameters.distillation_weight(distillation_weight)
         self.accumulation_steps = 1
         self._placement = Placement()
         self.cohort_metrics = CohortMetrics(tuple(students), self.num_classes)
         self.built = True
+
+    @property
+    def temperature(self) -> keras.Variable:
+        """T, a float32 scalar; a number that is assigned holds from the next step."""
+        return self._temperature.variable
+
+    @temperature.setter
+    def temperature(self, value: float) -> None:
+        self._temperature.assign(value)
+
+    @property
+    def distillation_weight(self) -> keras.Variable:
+        """Lambda, a float32 scalar; a number that is assigned holds from the next step."""
+        return self._distillation_weight.variable
+
+    @distillation_weight.setter
+    def distillation_weight(self, value: float) -> None:
+        self._distillation_weight.assign(value)
 
     def distillation_losses(
         self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
@@ -162,7 +178,7 @@ class Cohort(Learner, SavedCohort):
 
     def views(self, inputs: Any) -> dict[str, tf.Tensor]:
         """`{name: batch}` from one shared batch or from a dict of views."""
-        if not isinstance(inputs, dict):
+        if not isinstance(inputs, dict) or self._are_of_every_student(inputs):
             return {name: inputs for name in self.students}
         if set(inputs) != set(self.students):
             raise ValueError(
@@ -171,21 +187,32 @@ class Cohort(Learner, SavedCohort):
             )
         return inputs
 
+    def _are_of_every_student(self, inputs):
+        """Whether a dict has the inputs of students with several, and not their views."""
+        return set(inputs) != set(self.students) and all(
+            set(inputs) == input_names(student) for student in self.students.values()
+        )
+
     def compile(
         self,
         optimizer: Any = "rmsprop",
+        loss: None = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
         jit_compile: bool = False,
+        auto_scale_loss: bool = True,
         accumulation_steps: int = 1,
         devices: dict[str, str] | None = None,
     ) -> None:
         """Configures training.
 
         Args:
-          optimizer: one for all students, or `{name: optimizer}`.
+          optimizer: one for all students, or `{name: optimizer}`.  One with `global_clipnorm`
+            is copied for each student, so that no student's gradients clip another's.
+          loss: None, since the method decides what the students minimise; the second
+            argument of `keras.Model.compile`.
           metrics: further metrics of logits; each student gets its own copy.  Accuracy,
             top-5, cross-entropy and distillation loss are always there.
           weighted_metrics: the same, weighted by `sample_weight`, and called
@@ -193,6 +220,8 @@ class Cohort(Learner, SavedCohort):
           run_eagerly, steps_per_execution: as in `keras.Model.compile`.
           jit_compile: off by default: on CPUs XLA is slower than TensorFlow's own
             kernels for convolutions, and it does not work under `tf.distribute`.
+          auto_scale_loss: whether the optimizers of students that compute in float16 get a
+            dynamic loss scale, if they have none.
           accumulation_steps: the number of parts in which each step's batch is run, one
             after the other, to need less memory.  The update is that of the whole batch,
             except for what layers compute from the batch itself: batch norm's statistics
@@ -202,34 +231,64 @@ class Cohort(Learner, SavedCohort):
             inside `with tf.device(device):`.  See `kdcl_tf.cohort.placement`.
 
         Raises:
-          ValueError: when a dict's keys are not the students' names, or it leaves variables
-            of the cohort without an optimizer; when an optimizer was made outside the scope of
-            the strategy that the cohort was made in; when the students cannot be placed.
+          ValueError: for a loss; when a dict's keys are not the students' names, or it leaves
+            variables of the cohort without an optimizer; when an optimizer was made outside the
+            scope of the strategy that the cohort was made in; when the students cannot be placed.
         """
+        _check_no_loss(loss)
         accumulation.check_count(accumulation_steps)
         placement = Placement(devices)
         if placement:
             placement.check(self, jit_compile)
             self._check_runs_students_apart()
         self.accumulation_steps, self._placement = accumulation_steps, placement
-        per_student = isinstance(optimizer, dict)
-        super().compile(
-            optimizer=None if per_student else optimizer,
-            run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
-            jit_compile=jit_compile,
-        )
-        self.student_optimizers = None
-        if per_student:
-            self.student_optimizers = by_student(optimizer, self.students)
-            check_owned(self.trainable_variables, self.students)
         with self.distribute_strategy.scope():
+            super().compile(
+                optimizer=self._prepared(optimizer, auto_scale_loss),
+                run_eagerly=run_eagerly,
+                steps_per_execution=steps_per_execution,
+                jit_compile=jit_compile,
+                auto_scale_loss=False,
+            )
             self.cohort_metrics.add(metrics, weighted_metrics)
-            for each, variables in self._optimizer_groups():
-                check_scope(each, self.distribute_strategy)
+            for each, _ in self._optimizer_groups():
+                optimizers.check_scope(each, self.distribute_strategy)
+            self._build_optimizers()
+
+    @property
+    def student_optimizers(self) -> dict[str, keras.optimizers.Optimizer] | None:
+        """`{name: optimizer}`, in the order of the students; None where one trains all."""
+        optimizer = self.optimizer
+        is_several = isinstance(optimizer, optimizers.StudentOptimizers)
+        return optimizer.by_student if is_several else None
+
+    def _prepared(self, optimizer, auto_scale_loss):
+        """The optimizer of all students, or `StudentOptimizers`."""
+        if not isinstance(optimizer, dict):
+            optimizer = keras.optimizers.get(optimizer)
+            several = len(self.students) > 1 and not self.may_share_layers
+            if not (several and optimizers.clips_by_global_norm(optimizer)):
+                if auto_scale_loss:
+                    return optimizers.with_loss_scale(optimizer, self.students.values())
+                return optimizer
+            optimizer = optimizers.one_for_each(optimizer, self.students)
+        found = optimizers.by_student(optimizer, self.students)
+        optimizers.check_owned(self.trainable_variables, self.students)
+        if auto_scale_loss:
+            found = {
+                name: optimizers.with_loss_scale(each, [self.students[name]])
+                for name, each in found.items()
+            }
+        return optimizers.StudentOptimizers(found)
+
+    def _build_optimizers(self):
+        if self.student_optimizers:
+            self.optimizer.build([each.trainable_variables for each in self.students.values()])
+        for each, variables in self._optimizer_groups():
+            if not self.student_optimizers:
                 each.build(variables)
-                if self._placement:
-                    update_in_place(each)
+            if self._placement:
+                update_in_place(each)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing to build; Keras would fail at the mean of uneven replicas' batches."""
@@ -240,3 +299,11 @@ class Cohort(Learner, SavedCohort):
                 "devices expected a cohort that runs each student by itself; got "
                 f"{type(self).__name__}, which overrides forward: leave out devices"
             )
+
+
+def _check_no_loss(loss):
+    if loss is not None:
+        raise ValueError(
+            "compile expected no loss, since students minimise cross-entropy and what the method "
+            f"adds to it; got {loss!r}: leave it out, and pass metrics by name, metrics=[...]"
+        )

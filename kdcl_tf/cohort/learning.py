@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.cohort import accumulation
+from kdcl_tf.cohort.fitting import checked_labels
 from kdcl_tf.cohort.placement import Forward, penalty
 from kdcl_tf.cohort.step import Step
 
@@ -59,7 +60,7 @@ class Learner(keras.Model):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if labels is None:
             raise ValueError("expected (images, labels) to learn from; got no labels")
-        return self.views(inputs), labels, sample_weight
+        return self.views(inputs), checked_labels(labels, self.num_classes), sample_weight
 
     def _count(self, labels):
         """Examples of the batch, over all replicas."""
@@ -97,9 +98,21 @@ class Learner(keras.Model):
 
     def _step_from(self, logits, penalties, views, labels, sample_weight):
         distillation = self.distillation_losses(logits, labels, views)
+        self._check_losses(distillation, logits)
         return Step.create(
             logits, labels, distillation, self.distillation_weight, sample_weight, penalties
         )
+
+    def _check_losses(self, distillation, logits):
+        """Refuses what an override of `distillation_losses` gives in another shape."""
+        expected = tf.TensorShape([len(self.students), logits.shape[1]])
+        found = getattr(distillation, "shape", None)
+        if found is None or not expected.is_compatible_with(found) or found.rank is None:
+            raise ValueError(
+                f"{type(self).__name__}.distillation_losses: expected a tensor [M, B], a loss for "
+                f"each of {len(self.students)} students and each image; got "
+                + (f"{distillation!r:.100}" if found is None else f"shape {found}")
+            )
 
     def _objectives(self, step, examples):
         """What each optimizer minimises, times its loss scale, which is 1 but in float16."""

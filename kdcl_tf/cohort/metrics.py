@@ -1,17 +1,75 @@
 """The metrics of a cohort: the same ones for every student, and the ensemble's accuracy."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+# Where Keras's callbacks look for the direction of a metric; it has no public name.
+from keras.src.trainers.compile_utils import MetricsList
 
 from kdcl_tf.cohort.step import Step
 from kdcl_tf.objectives import targets
 
 __all__ = ["CohortMetrics"]
 
-_PER_STUDENT = ("accuracy", "top_5_accuracy", "cross_entropy", "distillation_loss")
+# Kinds of metrics of each student, and whether they are to rise or to fall.
+_PER_STUDENT = {
+    "accuracy": "up",
+    "top_5_accuracy": "up",
+    "cross_entropy": "down",
+    "distillation_loss": "down",
+}
+
+
+class _Mean(keras.metrics.Mean):
+    """A mean with a direction, by which Keras's callbacks know what is better."""
+
+    def __init__(self, name: str, direction: str):
+        super().__init__(name=name)
+        self._direction = direction
+
+
+class _Loss(MetricsList):
+    """The mean loss, in which Keras's callbacks find all metrics with a direction.
+
+    Keras looks for them in its own lists of metrics alone, and a cohort has none.
+
+    Args:
+      others: gives the metrics with a direction.
+    """
+
+    def __init__(self, others: Callable[[], list[keras.metrics.Metric]]):
+        keras.metrics.Metric.__init__(self, name="loss")
+        self._mean = keras.metrics.Mean(name="loss")
+        # A function, since Keras would take a list of metrics for parts of this one.
+        self._others = others
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The other metrics of the cohort."""
+        return self._others()
+
+    @property
+    def total(self) -> keras.Variable:
+        """The sum, as of `keras.metrics.Mean`."""
+        return self._mean.total
+
+    @property
+    def count(self) -> keras.Variable:
+        """The weights of what was added up."""
+        return self._mean.count
+
+    def update_state(self, values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> None:
+        self._mean.update_state(values, sample_weight)
+
+    def result(self) -> tf.Tensor:
+        return self._mean.result()
+
+    def reset_state(self) -> None:
+        self._mean.reset_state()
 
 
 class CohortMetrics:
@@ -31,15 +89,18 @@ class CohortMetrics:
       loss: the mean of the whole loss.
       ensemble: the accuracy of the ensemble.
       own: `{student: {kind: metric}}`.
-      added: the arguments of the last `add`, as lists.
+      added: the arguments of the last `add`, as lists by student.
     """
 
     def __init__(self, students: Sequence[str], num_classes: int):
         self._students = students
-        self.loss = keras.metrics.Mean(name="loss")
-        self.ensemble = keras.metrics.Mean(name="ensemble_accuracy")
+        self.loss = _Loss(lambda: self.all[1:])
+        self.ensemble = _Mean("ensemble_accuracy", "up")
         self.own = {
-            name: {kind: keras.metrics.Mean(name=f"{name}_{kind}") for kind in _PER_STUDENT}
+            name: {
+                kind: _Mean(f"{name}_{kind}", direction)
+                for kind, direction in _PER_STUDENT.items()
+            }
             for name in students
         }
         self.add(None, None)
@@ -48,22 +109,38 @@ class CohortMetrics:
         """Gives every student a copy of each further metric; replaces those added before.
 
         Args:
-          metrics: one or a list, of whatever Keras takes as a metric, or None.
+          metrics: one or a list, of whatever Keras takes as a metric, or None; or a dict of
+            these by student.
           weighted_metrics: the same; these are weighted by `sample_weight`.
 
         Raises:
-          ValueError: when two metrics would have one name.
+          ValueError: when two metrics would have one name, or a dict names no student.
         """
-        self.added = {"metrics": _listed(metrics), "weighted_metrics": _listed(weighted_metrics)}
+        self.added = {
+            "metrics": self._by_student(metrics),
+            "weighted_metrics": self._by_student(weighted_metrics),
+        }
         self._copies = [
             (row, metric, weighted)
-            for weighted, identifiers in enumerate(self.added.values())
-            for identifier in identifiers
-            if weighted or not _is_accuracy(identifier)
+            for weighted, of_students in enumerate(self.added.values())
             for row, name in enumerate(self._students)
+            for identifier in of_students[name]
+            if weighted or not _is_accuracy(identifier)
             for metric in [_copy(identifier, f"{name}_weighted" if weighted else name)]
         ]
         _check_names([metric.name for metric in self.all])
+
+    def _by_student(self, metrics):
+        """`{student: [metric]}`."""
+        if not isinstance(metrics, Mapping):
+            return {name: _listed(metrics) for name in self._students}
+        unknown = sorted(set(metrics) - set(self._students))
+        if unknown:
+            raise ValueError(
+                f"metrics expected a dict by student, of {', '.join(self._students)}; got "
+                f"{', '.join(map(repr, unknown))}"
+            )
+        return {name: _listed(metrics.get(name)) for name in self._students}
 
     @property
     def all(self) -> list[keras.metrics.Metric]:
@@ -159,10 +236,35 @@ def _check_names(names):
 def _copy(identifier, prefix):
     """A fresh metric of the same configuration, its name after the student's."""
     if _is_accuracy(identifier):
-        return keras.metrics.MeanMetricWrapper(_accuracy, name=f"{prefix}_accuracy")
+        return _wrapped(_accuracy, f"{prefix}_accuracy")
     metric = keras.metrics.get(identifier)
     if isinstance(metric, type):
         metric = metric()
     if not isinstance(metric, keras.metrics.Metric):
-        return keras.metrics.MeanMetricWrapper(metric, name=f"{prefix}_{metric.__name__}")
-    return type(metric).from_config({**metric.get_config(), "name": f"{prefix}_{metric.name}"})
+        return _wrapped(metric, f"{prefix}_{metric.__name__}")
+    config = {**metric.get_config(), "name": f"{prefix}_{metric.name}"}
+    if not _takes(type(metric), "dtype"):
+        config.pop("dtype", None)
+    if not _takes(type(metric), "name"):
+        del config["name"]
+    copy = type(metric).from_config(config)
+    copy.name = f"{prefix}_{metric.name}"
+    return copy
+
+
+def _wrapped(function, name):
+    """The mean of a function of labels and logits; of one of Keras's, with its direction."""
+    metric = keras.metrics.MeanMetricWrapper(function, name=name)
+    if function.__name__.endswith("_accuracy"):
+        metric._direction = "up"
+    elif hasattr(keras.losses, function.__name__):
+        metric._direction = "down"
+    return metric
+
+
+def _takes(kind, argument):
+    """Whether the constructor of a class has an argument of this name."""
+    parameters = inspect.signature(kind.__init__).parameters
+    return argument in parameters or any(
+        each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()
+    )

@@ -1,11 +1,127 @@
 """The optimizers of a cohort: which variables each one trains, and the scope it is made in."""
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-__all__ = ["by_student", "check_owned", "check_scope"]
+__all__ = [
+    "StudentOptimizers",
+    "by_student",
+    "check_owned",
+    "check_scope",
+    "clips_by_global_norm",
+    "one_for_each",
+    "with_loss_scale",
+]
+
+
+@keras.saving.register_keras_serializable(package="kdcl_tf")
+class StudentOptimizers(keras.optimizers.Optimizer):
+    """One optimizer for each student, which Keras and its callbacks see as one optimizer.
+
+    Its learning rate is that of the first student; to set it is to multiply the rates of all
+    students by the same number.  Its moving averages are those of all optimizers with `use_ema`.
+    It has no variables of its own.
+
+    Args:
+      optimizers: `{student: optimizer}`, in the order of the students.
+      name: of this one.
+    """
+
+    def __init__(
+        self,
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
+        name: str = "student_optimizers",
+    ):
+        super().__init__(learning_rate=0.0, name=name)
+        # Pairs, which Keras does not take for something to save, see `by_name`.
+        self._pairs = tuple(optimizers.items())
+        self.use_ema = any(_inner(each).use_ema for each in optimizers.values())
+
+    @property
+    def by_name(self) -> list[keras.optimizers.Optimizer]:
+        """The optimizers in the order of the students' names, in which Keras saves them."""
+        return [each for _, each in sorted(self._pairs)]
+
+    @property
+    def by_student(self) -> dict[str, keras.optimizers.Optimizer]:
+        """`{student: optimizer}`, in the order of the students."""
+        return dict(self._pairs)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Those of all optimizers."""
+        return [variable for _, each in self._pairs for variable in each.variables]
+
+    @property
+    def iterations(self) -> Any:
+        """The steps of the first student's optimizer."""
+        return self._pairs[0][1].iterations
+
+    @property
+    def learning_rate(self) -> Any:
+        """That of the first student's optimizer."""
+        return self._pairs[0][1].learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        first = float(self.learning_rate)
+        for _, each in self._pairs:
+            each.learning_rate = float(each.learning_rate) * (value / first) if first else value
+
+    def build(self, variables: Sequence[Sequence[keras.Variable]]) -> None:
+        """Builds each student's optimizer.
+
+        Args:
+          variables: the trainable ones of each student, in the order of the students.
+        """
+        averaged, averages = [], []
+        for (_, each), own in zip(self._pairs, variables):
+            if own:
+                each.build(own)
+            inner = _inner(each)
+            if inner.use_ema and own:
+                averaged += inner._trainable_variables
+                averages += inner._model_variables_moving_average
+        # Where Keras's SwapEMAWeights looks for them.
+        self._trainable_variables = averaged
+        if self.use_ema:
+            self._model_variables_moving_average = averages
+        self.built = True
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """Refused: a cohort applies each student's gradients by that student's optimizer."""
+        raise TypeError(
+            "the optimizers of a cohort's students are applied one by one: expected "
+            "cohort.train_step, or an optimizer of optimizer.by_student"
+        )
+
+    def finalize_variable_values(self, var_list: Any) -> None:
+        """Ends a training: students whose optimizers have `use_ema` get their averages."""
+        for _, each in self._pairs:
+            if each.built:
+                each.finalize_variable_values(_inner(each)._trainable_variables)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Nothing: each optimizer saves its own."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Nothing: each optimizer loads its own."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "optimizers": keras.saving.serialize_keras_object(self.by_student),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> StudentOptimizers:
+        found = keras.saving.deserialize_keras_object(config["optimizers"], custom_objects)
+        return cls(found, config["name"])
 
 
 def by_student(
@@ -60,8 +176,49 @@ def check_scope(
     Raises:
       ValueError: when it was.
     """
-    if not strategy.extended.variable_created_in_scope(optimizer.iterations.value):
+    # Not `iterations`, which is no variable where the optimizer accumulates gradients.
+    if not strategy.extended.variable_created_in_scope(optimizer.variables[0].value):
         raise ValueError(
             "the optimizer was made outside the scope of the cohort's strategy: make it, "
             "and compile, inside `with strategy.scope():`"
         )
+
+
+def one_for_each(
+    optimizer: keras.optimizers.Optimizer, students: Iterable[str]
+) -> dict[str, keras.optimizers.Optimizer]:
+    """Copies of an optimizer that is not built yet, one for each student."""
+    config = keras.saving.serialize_keras_object(optimizer)
+    found = {}
+    for name in students:
+        found[name] = keras.saving.deserialize_keras_object(config)
+        found[name].name = f"{optimizer.name}_{name}"
+    return found
+
+
+def clips_by_global_norm(optimizer: Any) -> bool:
+    """Whether the norm of all gradients together decides how far each is clipped."""
+    return getattr(_inner(optimizer), "global_clipnorm", None) is not None
+
+
+def with_loss_scale(
+    optimizer: keras.optimizers.Optimizer, students: Iterable[keras.Model]
+) -> keras.optimizers.Optimizer:
+    """The optimizer, with a dynamic loss scale where a student computes in float16.
+
+    Keras's own `compile` looks at the policy of the model alone, and students have policies of
+    their own.
+    """
+    is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if is_scaled or not any(_computes_in_float16(each) for each in students):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer, name=f"loss_scale_{optimizer.name}")
+
+
+def _computes_in_float16(student):
+    return any(each.compute_dtype == "float16" for each in student._flatten_layers())
+
+
+def _inner(optimizer):
+    """The optimizer inside a `LossScaleOptimizer`, or the optimizer itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

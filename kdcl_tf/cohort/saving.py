@@ -1,10 +1,21 @@
-"""How Keras saves a cohort and makes it again."""
+"""How Keras saves a cohort and makes it again, shows it, and exports it."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
+
+# In the store of a cohort's own variables.
+_NAMES = "students"
+_NUMBERS = ("temperature", "distillation_weight")
 
 __all__ = ["SavedCohort"]
 
@@ -20,10 +31,137 @@ class SavedCohort(keras.Model):
         """The arguments of the constructor."""
         return {
             "students": keras.saving.serialize_keras_object(dict(self.students)),
-            "temperature": self.temperature,
-            "distillation_weight": self.distillation_weight,
+            "temperature": float(self.temperature),
+            "distillation_weight": float(self.distillation_weight),
             "name": self.name,
         }
+
+    @property
+    def by_name(self) -> list[keras.Model]:
+        """The students in the order of their names.
+
+        Keras files what it saves by class and position, and looks for it in all attributes, in
+        alphabetical order and private ones last: this one comes before the others that have
+        students, so that a cohort of another order finds the weights of each by its name.
+        """
+        return [self.students[name] for name in sorted(self.students)]
+
+    def save_own_variables(self, store: Any) -> None:
+        """Saves the students' names, the temperature and the distillation weight."""
+        super().save_own_variables(store)
+        for name in _NUMBERS:
+            store[name] = np.float32(getattr(self, name))
+        names = json.dumps(sorted(self.students)).encode()
+        store[_NAMES] = np.frombuffer(names, np.uint8)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads what `save_own_variables` saved.
+
+        Raises:
+          ValueError: when it was a cohort of students with other names.
+        """
+        if _NAMES in store.keys():
+            saved = json.loads(np.asarray(store[_NAMES], np.uint8).tobytes())
+            names = sorted(self.students)
+            if saved != names:
+                raise ValueError(
+                    f"expected the weights of students {', '.join(names)}; got those of "
+                    f"{', '.join(saved)}: give the students the names they were saved under"
+                )
+        own = {key: store[key] for key in store.keys()}
+        own.pop(_NAMES, None)
+        # Cohorts were once saved without them.
+        for name in _NUMBERS:
+            if name in own:
+                setattr(self, name, np.asarray(own.pop(name)))
+        super().load_own_variables(own)
+
+    def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any) -> None:
+        """Saves the cohort as a `.keras` file, as `keras.Model.save` does.
+
+        Raises:
+          ValueError: for a `.h5` or `.hdf5` file, which cannot hold a cohort.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                f"expected a .keras file for a cohort; got {filepath}: Keras's older format cannot "
+                "hold it (save_weights writes .weights.h5 files)"
+            )
+        super().save(filepath, overwrite=overwrite, **kwargs)
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> keras.layers.Layer:
+        """As `keras.Model.get_layer`; a student has its name in the cohort."""
+        if index is None and name in self.students:
+            return self.students[name]
+        return super().get_layer(name, index)
+
+    def summary(self, **kwargs: Any) -> None:
+        """As `keras.Model.summary`; students have their names in the cohort."""
+        with self._named_students():
+            super().summary(**kwargs)
+
+    @contextlib.contextmanager
+    def _named_students(self) -> Iterator[None]:
+        """Gives each student its name in the cohort, for as long as the context lasts."""
+        own = {name: student.name for name, student in self.students.items()}
+        try:
+            for name, student in self.students.items():
+                student.name = name
+            yield
+        finally:
+            for name, student in self.students.items():
+                student.name = own[name]
+
+    def compute_output_shape(self, input_shape: Any) -> dict[str, tuple[int | None, int]]:
+        """`{student: (B, C)}`, of the shape of a batch or of a view for each student."""
+        shape = next(iter(input_shape.values())) if isinstance(input_shape, dict) else input_shape
+        return {name: (shape[0], self.num_classes) for name in self.students}
+
+    def export(
+        self, filepath: str | os.PathLike, format: str = "tf_saved_model", **kwargs: Any
+    ) -> None:
+        """Writes a SavedModel with an endpoint for each student, and `ensemble`.
+
+        An endpoint takes the images of its student, normalised as in training, and gives logits
+        `[B, C]`; that of the ensemble takes what all students share, and gives probabilities.
+        `serve` is the cohort itself, `{student: logits}`.  `kdcl_tf.serving.export_student` writes
+        one student that takes uint8 images.
+
+        Args:
+          filepath: the folder.
+          format: only `"tf_saved_model"`.
+          **kwargs: `verbose`, as in `keras.Model.export`.
+
+        Raises:
+          ValueError: for another format, or students that do not share the shape of their images.
+        """
+        if format != "tf_saved_model":
+            raise ValueError(
+                f'expected format="tf_saved_model" for a cohort; got {format!r}: export '
+                "cohort.students[name] in other formats"
+            )
+        signature = [self._shared_input()]
+        archive = keras.export.ExportArchive()
+        archive.track(self)
+        for name, student in self.students.items():
+            archive.add_endpoint(name, functools.partial(student, training=False), signature)
+        archive.add_endpoint("ensemble", self._ensemble, signature)
+        archive.add_endpoint("serve", lambda images: self(images, training=False), signature)
+        archive.write_out(str(filepath), **kwargs)
+
+    def _ensemble(self, images):
+        return self.average(self.forward(self.views(images)))
+
+    def _shared_input(self):
+        """The `tf.TensorSpec` of a batch that every student takes."""
+        shapes = {name: student.input_shape for name, student in self.students.items()}
+        first = next(iter(shapes.values()))
+        if not isinstance(first, tuple) or any(shape != first for shape in shapes.values()):
+            raise ValueError(
+                f"expected students of images of one shape; got {shapes}: export "
+                "cohort.students[name] one by one"
+            )
+        return tf.TensorSpec(first, tf.float32, name="images")
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> SavedCohort:

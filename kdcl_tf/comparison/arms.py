@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training import ownership
 from kdcl_tf.training.workdir import Workdir
 
-__all__ = ["ALONE", "COHORT", "alone", "check", "counterparts", "runs"]
+__all__ = ["ALONE", "COHORT", "alone", "check", "counterparts", "present", "runs"]
 
 COHORT, ALONE = "cohort", "alone"
 
@@ -23,6 +23,7 @@ _OF_METHODS = (
     "general_constraint",
     "temperature",
     "distillation_weight",
+    "distillation_weight_schedule",
     "teacher",
     "match_classes",
     "branches",
@@ -94,12 +95,12 @@ def check(settings: Settings, workdir: pathlib.Path) -> None:
             f"expected --workdir to be a new folder or one of --compare; got {workdir}, a run of "
             f"its own, which has {found[0]}: pass another --workdir"
         )
-    for arm, path, seed in _present(workdir):
+    for arm, path, seed in present(workdir):
         Workdir(path).check(_arms(dataclasses.replace(settings, seed=seed))[arm])
 
 
-def _present(workdir):
-    """`(arm, path, seed)` of the runs that are there."""
+def present(workdir: pathlib.Path) -> Iterator[tuple[str, pathlib.Path, int]]:
+    """`(arm, folder, seed)` of the runs that are in the folder of a comparison."""
     for arm in (ALONE, COHORT):
         for path in sorted((workdir / arm).glob("seed*")):
             number = re.fullmatch("seed([0-9]+)", path.name)

@@ -1,12 +1,17 @@
 """Keras callbacks for `cohort.fit`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
+import tensorflow as tf
 
+from kdcl_tf.cohort.cohort import Cohort
 from kdcl_tf.objectives import ensembles
 
-__all__ = ["GeneralWeights"]
+__all__ = ["GeneralWeights", "Schedule"]
+
+_BATCH = 256
 
 
 class GeneralWeights(keras.callbacks.Callback):
@@ -14,15 +19,23 @@ class GeneralWeights(keras.callbacks.Callback):
 
     The new weights join the epoch's logs as `general_weight_<student>`.
 
+    It runs before all other callbacks, in whatever order they are given, so that each of them
+    sees the weights in its logs.
+
     Args:
-      held_out: an iterable of `(images or {student: view}, labels)` batches that can be
-        iterated again each epoch, such as a batched `tf.data.Dataset`; undistorted and
-        not trained on.
+      held_out: held-out images, undistorted and not trained on: `(images or {student: view},
+        labels)` as arrays, or an iterable of such batches that can be iterated again each epoch,
+        such as a `tf.data.Dataset`, batched or not.  A third element is the weight of each image.
     """
 
-    def __init__(self, held_out: Iterable):
+    # `Cohort.fit` moves such callbacks to the front.
+    comes_first = True
+    # `KDCL.fit` says where no callback does.
+    renews_ensemble = True
+
+    def __init__(self, held_out: Any):
         super().__init__()
-        self.held_out = held_out
+        self.held_out = _batches(held_out)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         # Refused before the first epoch, not after it.
@@ -37,3 +50,71 @@ class GeneralWeights(keras.callbacks.Callback):
         weights = self.model.renew_ensemble(self.held_out)
         if logs is not None:
             logs.update({f"general_weight_{name}": value for name, value in weights.items()})
+
+
+class Schedule(keras.callbacks.Callback):
+    """Sets the distillation weight, the temperature, or both, before every epoch.
+
+        # Lambda rises to 1 in ten epochs.
+        Schedule(distillation_weight=lambda epoch: min(epoch / 10, 1))
+
+    The values join the epoch's logs under the names of the arguments.
+
+    Args:
+      distillation_weight: gives the weight, >= 0, of an epoch, counted from 0.
+      temperature: gives the temperature, > 0, of an epoch.
+
+    Raises:
+      ValueError: when there is nothing to set, or what sets it cannot be called; in `fit`, for a
+        value that a cohort refuses, and for a model that is no cohort.
+    """
+
+    # So that all others see the values in their logs.
+    comes_first = True
+
+    def __init__(
+        self,
+        distillation_weight: Callable[[int], float] | None = None,
+        temperature: Callable[[int], float] | None = None,
+    ):
+        super().__init__()
+        given = {"distillation_weight": distillation_weight, "temperature": temperature}
+        self._schedules = {name: each for name, each in given.items() if each is not None}
+        if not self._schedules or not all(map(callable, self._schedules.values())):
+            raise ValueError(
+                "Schedule expected a function of the epoch for distillation_weight or "
+                f"temperature; got {self._schedules or 'neither'}"
+            )
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if not isinstance(self.model, Cohort):
+            raise ValueError(f"Schedule expected a cohort; got {type(self.model).__name__}")
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        for name, schedule in self._schedules.items():
+            setattr(self.model, name, float(schedule(epoch)))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs is not None:
+            logs.update({name: float(getattr(self.model, name)) for name in self._schedules})
+
+
+def _batches(held_out):
+    """Batches that can be iterated again, of what `GeneralWeights` takes.
+
+    Raises:
+      ValueError: for anything else.
+    """
+    if isinstance(held_out, tf.data.Dataset):
+        labels = tf.nest.flatten(held_out.element_spec[1])[0]
+        return held_out.batch(_BATCH) if labels.shape.rank == 0 else held_out
+    is_pair = isinstance(held_out, tuple) and len(held_out) in (2, 3)
+    if is_pair and all(hasattr(each, "shape") for each in tf.nest.flatten(held_out[1:])):
+        return tf.data.Dataset.from_tensor_slices(held_out).batch(_BATCH)
+    if not isinstance(held_out, Iterable) or iter(held_out) is held_out:
+        raise ValueError(
+            "GeneralWeights expected arrays (images, labels), or batches of them that can be "
+            f"iterated again each epoch, such as a tf.data.Dataset; got {type(held_out).__name__}, "
+            "which gives its batches once"
+        )
+    return held_out

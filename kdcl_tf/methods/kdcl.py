@@ -1,9 +1,11 @@
 """KDCL: every student learns from one ensemble of them all."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.cohort.cohort import Cohort
@@ -38,6 +40,7 @@ class KDCL(Cohort):
         super().__init__(students, temperature, distillation_weight, **kwargs)
         self.ensemble = ensembles.get(ensemble)
         self.ensemble.connect(len(self.students))
+        _check_has_nothing_to_train(self.ensemble)
         self._measure = tf.function(self.error_sums, reduce_retracing=True, autograph=False)
 
     def distillation_losses(
@@ -51,6 +54,19 @@ class KDCL(Cohort):
     def average(self, logits: tf.Tensor) -> tf.Tensor:
         return self.ensemble.average(logits)
 
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """As `Cohort.fit`; says where no callback renews the weights of a General ensemble."""
+        callbacks = kwargs.get("callbacks") or (args[5] if len(args) > 5 else None) or []
+        listed = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+        renewed = any(getattr(each, "renews_ensemble", False) for each in listed)
+        if isinstance(self.ensemble, ensembles.General) and not renewed:
+            warnings.warn(
+                "the weights of a General ensemble stay as they are, since no callback renews "
+                "them: pass callbacks=[kdcl_tf.callbacks.GeneralWeights(held_out)] to fit",
+                stacklevel=2,
+            )
+        return super().fit(*args, **kwargs)
+
     def renew_ensemble(
         self,
         held_out: Iterable,
@@ -60,7 +76,7 @@ class KDCL(Cohort):
 
         Args:
           held_out: an iterable of `(images or {name: view}, labels)` batches, undistorted
-            and not trained on.
+            and not trained on; a third element is the weight of each image.
           measure: maps a batch to its `error_sums`, summed over all replicas; without it
             each batch is measured on this device alone.
 
@@ -69,7 +85,7 @@ class KDCL(Cohort):
 
         Raises:
           NoHeldOutError: when `held_out` has no examples.
-          ValueError: when the ensemble has no weights.
+          ValueError: when the ensemble has no weights, or the errors on a batch are not finite.
         """
         if not isinstance(self.ensemble, ensembles.General):
             raise ValueError(
@@ -77,27 +93,52 @@ class KDCL(Cohort):
                 f"{type(self.ensemble).__name__}, which has no weights to renew"
             )
         measure, total, examples = measure or self._measure, 0.0, 0.0
-        for batch in held_out:
+        for number, batch in enumerate(held_out):
             matrix, count = measure(batch)
+            if not np.isfinite(matrix).all():
+                raise ValueError(self._not_finite(number, batch, matrix))
             total, examples = total + matrix, examples + count
         if not examples:
             raise NoHeldOutError("expected held-out images to fit General's weights to; got none")
         weights = self.ensemble.renew(total / examples)
         return {name: float(weight) for name, weight in zip(self.students, weights)}
 
+    def _not_finite(self, number, batch, matrix):
+        """Says which images, or which students, gave errors that are no numbers."""
+        images, *_ = keras.utils.unpack_x_y_sample_weight(batch)
+        arrays = [np.asarray(each) for each in tf.nest.flatten(images)]
+        bad = [~np.isfinite(each).all(axis=tuple(range(1, each.ndim))) for each in arrays]
+        places = np.flatnonzero(np.any(bad, axis=0))
+        if len(places):
+            which = f"image {places[0]} of batch {number} has pixels that are not finite"
+        else:
+            names = [
+                name
+                for name, own in zip(self.students, np.diag(matrix))
+                if not np.isfinite(own)
+            ]
+            which = f"student {', '.join(names)} gives NaN for images of batch {number}"
+        return f"expected held-out images with finite logits; got none: {which}, counted from 0"
+
     def error_sums(self, batch: tuple) -> tuple[tf.Tensor, tf.Tensor]:
         """The sums over a batch, or a replica's part of one, that `renew_ensemble` adds up.
 
         Args:
-          batch: `(images or {name: view}, labels)`.
+          batch: `(images or {name: view}, labels)`, or with a weight for each image.
 
         Returns:
-          `[M, M]`, C of Eq. 10 times the number of examples, and that number; float64.
+          `[M, M]`, C of Eq. 10 times the number of examples, and that number; float64.  An
+          example counts as often as its weight says.
         """
-        inputs, labels = batch
+        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
         errors = self.ensemble.errors(self.forward(self.views(inputs)), labels)
-        examples = tf.cast(tf.shape(labels)[0], tf.float64)
-        return targets.error_matrix(errors) * examples, examples
+        count = tf.cast(tf.shape(labels)[0], tf.float64)
+        if weights is None:
+            return targets.error_matrix(errors) * count, count
+        weights = tf.reshape(tf.cast(weights, errors.dtype), [-1])
+        roots = tf.sqrt(weights)[:, tf.newaxis] if errors.shape.rank == 3 else tf.sqrt(weights)
+        matrix = targets.error_matrix(errors * roots) * count
+        return matrix, tf.reduce_sum(tf.cast(weights, tf.float64))
 
     def get_config(self) -> dict[str, Any]:
         ensemble = keras.saving.serialize_keras_object(self.ensemble)
@@ -107,3 +148,12 @@ class KDCL(Cohort):
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None):
         ensemble = keras.saving.deserialize_keras_object(config["ensemble"], custom_objects)
         return super().from_config({**config, "ensemble": ensemble}, custom_objects)
+
+
+def _check_has_nothing_to_train(ensemble):
+    names = [each.path for each in ensemble.trainable_variables]
+    if names:
+        raise ValueError(
+            f"expected an ensemble without trainable weights; got {', '.join(names)}: no gradient "
+            "reaches the soft target, so make them with trainable=False, and set them in a callback"
+        )

@@ -23,8 +23,8 @@ GROUPS = {
         freeze_batch_norm backbone architecture feature_layers
         """,
     "Method": """
-        mode method ensemble temperature distillation_weight invariant general_error
-        general_constraint teacher match_classes branches ramp_up_epochs compare seeds detector
+        mode method ensemble temperature distillation_weight distillation_weight_schedule
+        invariant general_error general_constraint teacher match_classes branches ramp_up_epochs compare seeds detector
         regions_per_image
         """,
     "Analysis": "analysis mistakes noise_step noise_max noise_draws",

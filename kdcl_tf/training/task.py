@@ -93,7 +93,7 @@ class Task:
         return self.views.epoch(epoch, batch_size, skip, share)
 
     def begin_epoch(self, epoch: int) -> list | None:
-        """Changes what of the model is trained from this epoch on, 0 the first.
+        """Changes what is trained from this epoch on, 0 the first, and by which loss.
 
         Returns:
           The variables that do not move from now on; None where all is as before.

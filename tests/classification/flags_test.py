@@ -17,6 +17,7 @@ _UNUSUAL = {
     "students": ("resnet8", "resnet8", "wrn_10_1"),
     "ensemble": "linear",
     "temperature": 3.5,
+    "distillation_weight_schedule": "0:0,20:1",
     "distillation_weight": 0.1,
     "invariant": False,
     "dataset": "folder:my photos/of=2020",

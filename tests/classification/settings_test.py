@@ -139,6 +139,14 @@ class SettingsTest(parameterized.TestCase):
         ({"teacher": "runs/x"}, "--method=kdcl with --teacher=runs/x"),
         ({"ramp_up_epochs": 3}, "--ramp_up_epochs=3 is for --method=one"),
         (
+            {"distillation_weight_schedule": "0:1,0:2"},
+            "--distillation_weight_schedule: expected epochs that rise; got 0:1,0:2",
+        ),
+        (
+            {"distillation_weight_schedule": "0:1", "method": "independent"},
+            "methods with a distillation loss; got --method=independent",
+        ),
+        (
             {"ensemble": "linear", "general_error": "target"},
             "^--general_error=target is for --method=kdcl with --ensemble=general; got "
             "--method=kdcl with --ensemble=linear$",

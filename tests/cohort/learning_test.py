@@ -176,5 +176,52 @@ class KnowledgeTest(tf.test.TestCase):
             self.assertEmpty(found, path.name)
 
 
+class Misshaped(kdcl_tf.Independent):
+    """Gives what it is told to give."""
+
+    def __init__(self, students, give, **kwargs):
+        super().__init__(students, **kwargs)
+        self.give = give
+
+    def distillation_losses(self, logits, labels, views):
+        return self.give(logits)
+
+
+class ExtendingTest(CohortTestCase):
+    def test_losses_of_another_shape_are_refused_with_what_came(self):
+        for give, told in (
+            (lambda logits: tf.reduce_mean(logits, axis=-1)[0], r"got shape \(5,\)"),
+            (lambda logits: tf.reduce_mean(logits), r"got shape \(\)"),
+            (lambda logits: logits, r"got shape \(2, 5, 6\)"),
+            (lambda logits: tf.reduce_mean(logits, axis=-1)[:1], r"got shape \(1, 5\)"),
+            (lambda logits: None, "got None"),
+        ):
+            cohort = compiled(Misshaped, settings={"give": give})
+            message = rf"distillation_losses: expected a tensor \[M, B\].*2 students.*{told}"
+            with self.assertRaisesRegex(ValueError, message):
+                fit(cohort)
+
+    def test_a_loss_of_ones_own_is_refused_with_the_reason(self):
+        message = "compile expected no loss, since students minimise cross-entropy.*got 'mse'"
+        with self.assertRaisesRegex(ValueError, message):
+            compiled(loss="mse")
+        with self.assertRaisesRegex(ValueError, message):
+            kdcl_tf.Independent(make_students()).compile("sgd", "mse")
+
+    def test_students_with_several_inputs(self):
+        def student():
+            left, right = keras.Input((5,), name="left"), keras.Input((5,), name="right")
+            logits = keras.layers.Dense(6)(keras.layers.Add()([left, right]))
+            return keras.Model({"left": left, "right": right}, logits)
+
+        images, labels = make_data()
+        inputs = {"left": images, "right": 2 * images}
+        shared, apart = (compiled(students={"z": student(), "a": student()}) for _ in range(2))
+        apart.set_weights(shared.get_weights())
+        found = fit(shared, inputs, labels)
+        self.assertAllClose(found, fit(apart, {"z": inputs, "a": inputs}, labels))
+        self.assertAllClose(shared.students["z"](inputs), shared.predict(inputs, verbose=0)["z"])
+
+
 if __name__ == "__main__":
     tf.test.main()

@@ -35,6 +35,17 @@ def _functional(head):
     return keras.Model(images, head(images))
 
 
+class _Ending(_Subclassed):
+    """A subclassed model, of which nothing betrays what it does last."""
+
+    def __init__(self, ending):
+        super().__init__()
+        self.ending = ending
+
+    def call(self, inputs, training=False):
+        return self.ending(super().call(inputs, training))
+
+
 class AcceptedTest(tf.test.TestCase, parameterized.TestCase):
     def test_sequential_functional_and_subclassed_students(self):
         membership.check_students(
@@ -49,6 +60,17 @@ class AcceptedTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_log_softmax_gives_logits(self):
         membership.check_students({"a": _student(activation="log_softmax")})
+
+    @parameterized.parameters(keras.ops.log_softmax, keras.ops.tanh, keras.ops.relu)
+    def test_logits_that_no_layer_tells_are_asked_for(self, ending):
+        membership.check_students({"a": _built(_Ending(ending))})
+        membership.check_students({"a": _functional(lambda x: ending(keras.layers.Dense(3)(x)))})
+
+    def test_what_cannot_be_asked_is_let_in(self):
+        def only_tensors_of_two_examples(x):
+            return tf.ensure_shape(x, [2, 3])
+
+        membership.check_students({"a": _built(_Ending(only_tensors_of_two_examples))})
 
     def test_the_output_shape_of_a_subclassed_model_is_found_without_changing_it(self):
         model = _built(_Subclassed())
@@ -106,6 +128,43 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         }
         for name, student in endings.items():
             self._refused({name: student}, f"student '{name}' ends in a softmax; .*needs logits")
+
+    def test_one_logit(self):
+        for student in (_student(1), _student(1, "sigmoid"), _built(_Subclassed(1))):
+            self._refused({"a": student}, r"'a' gives one logit; .*two, keras.layers.Dense\(2\)")
+
+    def test_any_sigmoid_at_the_end(self):
+        dense = keras.layers.Dense(3)
+        for student in (
+            _student(activation="sigmoid"),
+            _student(activation=tf.nn.sigmoid),
+            _functional(lambda x: keras.ops.sigmoid(dense(x))),
+            _functional(lambda x: keras.layers.Activation("hard_sigmoid")(dense(x))),
+        ):
+            self._refused({"a": student}, "student 'a' ends in a (hard )?sigmoid; .*needs logits")
+
+    def test_probabilities_that_no_last_layer_betrays(self):
+        dense = keras.layers.Dense(3)
+        students = {
+            "subclassed": _built(_Ending(keras.ops.softmax)),
+            "linear": _functional(
+                lambda x: keras.layers.Activation("linear")(keras.ops.softmax(dense(x)))
+            ),
+            "lambda": _functional(
+                lambda x: keras.layers.Lambda(lambda y: tf.nn.softmax(y), output_shape=(3,))(
+                    dense(x)
+                )
+            ),
+            "by hand": _functional(
+                lambda x: keras.ops.exp(dense(x))
+                / keras.ops.sum(keras.ops.exp(dense(x)), -1, keepdims=True)
+            ),
+        }
+        for name, student in students.items():
+            before = student.get_weights()
+            self._refused({name: student}, f"student '{name}' gives probabilities: .*softmax")
+            for found, wanted in zip(student.get_weights(), before, strict=True):
+                self.assertAllEqual(found, wanted)
 
     def test_one_model_twice_and_shared_layers(self):
         student = _student()

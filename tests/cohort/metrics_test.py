@@ -7,6 +7,7 @@ from absl.testing import parameterized
 
 from kdcl_tf.cohort import metrics as metrics_lib
 from kdcl_tf.cohort.step import Step
+from tests.small_cohort import CohortTestCase, compiled, fit, make_data
 
 _OWN = ("accuracy", "top_5_accuracy", "cross_entropy", "distillation_loss")
 
@@ -122,6 +123,29 @@ class KnownValuesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(_results(metrics)["z_top_5_accuracy"], 1.0)
 
 
+class DirectionTest(CohortTestCase):
+    @parameterized.parameters(
+        ("loss", False),
+        ("val_loss", False),
+        ("z_accuracy", True),
+        ("val_a_top_5_accuracy", True),
+        ("a_cross_entropy", False),
+        ("z_distillation_loss", False),
+        ("val_ensemble_accuracy", True),
+        ("z_weighted_accuracy", True),
+        ("a_sparse_categorical_accuracy", True),
+        ("a_sparse_categorical_crossentropy", False),
+        ("a_nats", False),
+    )
+    def test_callbacks_know_what_is_better(self, monitor, more_is_better):
+        nats = keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="nats")
+        functions = ["sparse_categorical_accuracy", "sparse_categorical_crossentropy"]
+        cohort = compiled(metrics=[*functions, nats], weighted_metrics=["accuracy"])
+        stopping = keras.callbacks.EarlyStopping(monitor, patience=9)
+        fit(cohort, validation_data=make_data(), epochs=1, callbacks=[stopping])
+        self.assertEqual(bool(stopping.monitor_op(1.0, 0.0)), more_is_better)
+
+
 class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
     logits = np.log([[[0.7, 0.3], [0.4, 0.6]], [[0.2, 0.8], [0.5, 0.5]]])
     labels = np.array([0, 0])
@@ -160,6 +184,27 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
         # The second student has a tie where the label is class 0: no hit.
         expected = {"z_weighted_accuracy": 0.75, "a_weighted_accuracy": 0.0}
         self.assertAllClose(self._added([name], [name]), expected)
+
+    def test_a_dict_is_by_student(self):
+        found = self._added({"a": "sparse_categorical_accuracy"}, {"z": ["accuracy"]})
+        expected = {"a_sparse_categorical_accuracy": 0.5, "z_weighted_accuracy": 0.75}
+        self.assertAllClose(found, expected)
+        with self.assertRaisesRegex(ValueError, "dict by student, of z, a; got 'b'"):
+            self._added({"b": "accuracy"})
+
+    def test_a_metric_whose_constructor_takes_little(self):
+        class Counting(keras.metrics.Metric):
+            def __init__(self):
+                super().__init__(name="seen")
+                self.total = self.add_weight(initializer="zeros", name="total")
+
+            def update_state(self, labels, logits, sample_weight=None):
+                self.total.assign_add(tf.cast(tf.shape(labels)[0], tf.float32))
+
+            def result(self):
+                return self.total
+
+        self.assertAllClose(self._added(Counting()), {"z_seen": 2.0, "a_seen": 2.0})
 
     def test_adding_replaces_what_was_added(self):
         cohort = metrics_lib.CohortMetrics(("z", "a"), 2)

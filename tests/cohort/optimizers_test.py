@@ -1,12 +1,152 @@
 """Tests of kdcl_tf.cohort.optimizers."""
 
+import os
+
 import keras
 import tensorflow as tf
+from absl.testing import parameterized
 
+from kdcl_tf import methods
 from kdcl_tf.cohort.optimizers import by_student, check_scope
+from tests.small_cohort import CohortTestCase, compiled, fit, make_data, make_student, make_students
+
+_KINDS = (
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "Muon",
+    "Nadam",
+    "RMSprop",
+    "SGD",
+)
 
 
-class StudentOptimizersTest(tf.test.TestCase):
+def _alone(student, optimizer, **kwargs):
+    """A student that `keras.Model.fit` trains by itself, as `fit` trains a cohort."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    student.compile(optimizer, loss, run_eagerly=True)
+    fit(student, *make_data(), **kwargs)
+    return student
+
+
+def _each(**kwargs):
+    return {name: keras.optimizers.SGD(rate, **kwargs) for name, rate in (("z", 0.2), ("a", 0.1))}
+
+
+class TrainedAloneTest(CohortTestCase):
+    def _assert_as_alone(self, cohort, make):
+        fit(cohort)
+        for name, student in make_students().items():
+            self.assert_same_weights(cohort.students[name], _alone(student, make()), atol=1e-5)
+
+    @parameterized.parameters(*(each for each in _KINDS if hasattr(keras.optimizers, each)))
+    def test_every_kind_of_keras(self, kind):
+        def make():
+            return getattr(keras.optimizers, kind)(0.01)
+
+        optimizers = {"a": make(), "z": make()}
+        self._assert_as_alone(compiled(methods.Independent, optimizer=optimizers), make)
+
+    @parameterized.parameters(
+        {"global_clipnorm": 0.05},
+        {"clipnorm": 0.05},
+        {"clipvalue": 0.01},
+        {"weight_decay": 0.1},
+        {"use_ema": True, "ema_momentum": 0.8},
+        {"use_ema": True, "ema_overwrite_frequency": 2},
+        {"gradient_accumulation_steps": 2},
+        {"loss_scale_factor": 8.0},
+    )
+    def test_every_argument(self, **arguments):
+        def make():
+            return keras.optimizers.SGD(0.2, momentum=0.9, **arguments)
+
+        self._assert_as_alone(compiled(methods.Independent, optimizer=make()), make)
+        optimizers = {"a": make(), "z": make()}
+        self._assert_as_alone(compiled(methods.Independent, optimizer=optimizers), make)
+
+
+class CallbacksTest(CohortTestCase):
+    def _rates(self, cohort):
+        return [float(each.learning_rate) for each in cohort.student_optimizers.values()]
+
+    def test_the_rate_is_the_first_students_and_scales_all(self):
+        cohort = compiled(optimizer=_each())
+        self.assertAllClose(cohort.optimizer.learning_rate, 0.2)
+        cohort.optimizer.learning_rate = 0.1
+        self.assertAllClose(self._rates(cohort), [0.1, 0.05])
+        cohort.optimizer.learning_rate = 0.0
+        cohort.optimizer.learning_rate = 0.3
+        self.assertAllClose(self._rates(cohort), [0.3, 0.3])
+
+    def test_schedulers_set_it(self):
+        cohort = compiled(optimizer=_each())
+        scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        history = fit(cohort, callbacks=[scheduler])
+        self.assertAllClose(history["learning_rate"], [0.1, 0.05])
+        self.assertAllClose(self._rates(cohort), [0.05, 0.025])
+
+    def test_a_plateau_halves_it(self):
+        cohort = compiled(optimizer={"z": "sgd", "a": keras.optimizers.SGD(0.02)})
+        plateau = keras.callbacks.ReduceLROnPlateau(
+            "loss", factor=0.5, patience=1, min_delta=100.0, mode="min"
+        )
+        fit(cohort, callbacks=[plateau], epochs=3)
+        self.assertAllClose(self._rates(cohort), [0.0025, 0.005])
+
+    def test_tensorboard_logs_it(self):
+        folder = self.create_tempdir().full_path
+        fit(compiled(optimizer=_each()), callbacks=[keras.callbacks.TensorBoard(folder)])
+        self.assertNotEmpty(os.listdir(folder))
+
+    def test_averages_are_swapped_for_evaluation_and_are_the_end(self):
+        cohort = compiled(optimizer=_each(use_ema=True, ema_momentum=0.5))
+        expected = compiled(optimizer=_each(use_ema=True, ema_momentum=0.5))
+        swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        fit(cohort, callbacks=[swap], epochs=1)
+        fit(expected, epochs=1)
+        self.assert_same_weights(cohort, expected)
+
+    def test_backup_and_restore_goes_on(self):
+        class Dying(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 1:
+                    raise KeyboardInterrupt
+
+        folder = self.create_tempdir().full_path
+        backup = keras.callbacks.BackupAndRestore(os.path.join(folder, "backup"))
+        optimizers = {"z": keras.optimizers.SGD(0.2, momentum=0.9), "a": "adam"}
+        with self.assertRaises(KeyboardInterrupt):
+            fit(compiled(optimizer=optimizers), epochs=3, callbacks=[backup, Dying()])
+        optimizers = {"z": keras.optimizers.SGD(0.2, momentum=0.9), "a": "adam"}
+        resumed = compiled(students={"z": make_student(4), "a": make_student(7)}, optimizer=optimizers)
+        fit(resumed, epochs=3, callbacks=[backup])
+        expected = compiled(optimizer={"z": keras.optimizers.SGD(0.2, momentum=0.9), "a": "adam"})
+        fit(expected, epochs=3)
+        self.assert_same_weights(resumed, expected)
+
+
+class LossScaleTest(CohortTestCase):
+    def test_students_in_half_precision_get_one(self):
+        students = {"z": make_student(4, dtype="mixed_float16"), "a": make_student(7)}
+        cohort = compiled(students=students, optimizer="sgd")
+        self.assertIsInstance(cohort.optimizer, keras.optimizers.LossScaleOptimizer)
+        cohort = compiled(students=students, optimizer=_each())
+        kinds = [type(each) for each in cohort.student_optimizers.values()]
+        self.assertEqual(kinds, [keras.optimizers.LossScaleOptimizer, keras.optimizers.SGD])
+        fit(cohort)
+        cohort = compiled(students=students, optimizer="sgd", auto_scale_loss=False)
+        self.assertIsInstance(cohort.optimizer, keras.optimizers.SGD)
+        self.assertIsInstance(compiled(optimizer="sgd").optimizer, keras.optimizers.SGD)
+
+
+class ByStudentTest(tf.test.TestCase):
     def test_they_come_in_the_order_of_the_students(self):
         sgd = keras.optimizers.SGD(0.1)
         found = by_student({"b": "adam", "a": sgd}, ("a", "b"))
@@ -30,6 +170,8 @@ class StudentOptimizersTest(tf.test.TestCase):
             inside = keras.optimizers.SGD(0.1)
         check_scope(inside, strategy)
         check_scope(outside, tf.distribute.get_strategy())
+        accumulating = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+        check_scope(accumulating, tf.distribute.get_strategy())
         with self.assertRaisesRegex(ValueError, "inside `with strategy.scope\\(\\):`"):
             check_scope(outside, strategy)
 

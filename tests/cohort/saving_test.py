@@ -100,6 +100,61 @@ class SavingTest(CohortTestCase):
         other.load_weights(self._path("cohort.weights.h5"))
         self.assert_same_weights(other, cohort, atol=0.0)
         self.assertAllEqual(other.ensemble.student_weights, [0.25, 0.75])
+        self.assertEqual(other.temperature, 3.0)
+
+    @parameterized.parameters(["sgd"], [{"z": "sgd", "a": "adam"}])
+    def test_weights_are_found_by_the_names_of_students(self, optimizer):
+        students = {"z": make_student(4), "a": make_student(4)}
+        students["a"].set_weights([2 * each for each in students["a"].get_weights()])
+        cohort = compiled(students=students, optimizer=optimizer)
+        fit(cohort)
+        path = self._path("names.weights.h5")
+        cohort.save_weights(path)
+        turned = compiled(
+            students={"a": make_student(4), "z": make_student(4)}, optimizer=optimizer
+        )
+        turned.load_weights(path)
+        for name in "za":
+            self.assert_same_weights(turned.students[name], cohort.students[name], atol=0.0)
+        self.assertNotAllClose(*[each.get_weights()[0] for each in students.values()])
+        self.assertAllClose(fit(turned)["loss"], fit(cohort)["loss"], atol=1e-6)
+        other = compiled(students={"a": make_student(4), "b": make_student(4)})
+        with self.assertRaisesRegex(ValueError, "students a, b; got those of a, z: give"):
+            other.load_weights(path)
+
+    def test_a_format_that_cannot_hold_it_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "expected a .keras file for a cohort; got .*.h5"):
+            compiled().save(self._path("cohort.h5"))
+
+    def test_an_export_has_every_student_and_the_ensemble(self):
+        cohort = compiled()
+        fit(cohort)
+        cohort.export(self._path("exported"), verbose=False)
+        loaded = tf.saved_model.load(self._path("exported"))
+        images = make_data()[0]
+        for name, student in cohort.students.items():
+            self.assertAllClose(getattr(loaded, name)(images), student(images), atol=1e-6)
+        served = loaded.serve(images)
+        self.assertAllClose(served, cohort(images), atol=1e-6)
+        mean = np.mean([tf.nn.softmax(each) for each in served.values()], axis=0)
+        self.assertAllClose(loaded.ensemble(images), mean, atol=1e-6)
+        with self.assertRaisesRegex(ValueError, 'expected format="tf_saved_model".*got \'onnx\''):
+            cohort.export(self._path("exported"), format="onnx")
+        students = {"z": make_student(4), "a": make_student(4, size=3)}
+        with self.assertRaisesRegex(ValueError, "images of one shape; got {'z': .*one by one"):
+            methods.KDCL(students).export(self._path("exported"))
+
+    def test_students_are_shown_and_found_by_their_names(self):
+        cohort, lines = compiled(), []
+        own = [student.name for student in cohort.students.values()]
+        cohort.summary(print_fn=lines.append)
+        self.assertRegex("".join(lines), r"(?s)z \(Sequential\).*a \(Sequential\)")
+        self.assertEqual([student.name for student in cohort.students.values()], own)
+        self.assertIs(cohort.get_layer("a"), cohort.students["a"])
+        self.assertIs(cohort.get_layer(own[0]), cohort.students["z"])
+        shapes = {"z": (7, 6), "a": (7, 6)}
+        self.assertEqual(cohort.compute_output_shape((7, 5)), shapes)
+        self.assertEqual(cohort.compute_output_shape({"z": (7, 5), "a": (7, 5)}), shapes)
 
     def test_a_fresh_process_loads_it(self):
         cohort = self._trained("sgd")

@@ -116,5 +116,116 @@ class GeneralWeightsTest(tf.test.TestCase, parameterized.TestCase):
             cohort.fit(*_data(), verbose=0, callbacks=[callbacks.GeneralWeights([])])
 
 
+class ScheduleTest(tf.test.TestCase):
+    def test_every_epoch_has_its_values_and_every_callback_sees_them(self):
+        keras.utils.set_random_seed(3)
+        cohort = KDCL({"z": _student(3), "a": _student(6)})
+        cohort.compile(keras.optimizers.SGD(0.0))
+        seen = []
+        logger = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda *_: seen.append(float(cohort.distillation_weight)),
+            on_epoch_end=lambda epoch, logs: seen.append(logs["distillation_weight"]),
+        )
+        schedule = callbacks.Schedule(
+            distillation_weight=lambda epoch: 0.5 * epoch, temperature=lambda epoch: epoch + 1
+        )
+        history = cohort.fit(*_data(), epochs=3, verbose=0, callbacks=[logger, schedule]).history
+        self.assertEqual(seen, [0.0, 0.0, 0.5, 0.5, 1.0, 1.0])
+        self.assertEqual(history["distillation_weight"], [0.0, 0.5, 1.0])
+        self.assertEqual(history["temperature"], [1.0, 2.0, 3.0])
+        entropies = sum(history[f"{name}_cross_entropy"][0] for name in "za")
+        self.assertAllClose(history["loss"][0], entropies)
+        self.assertGreater(history["loss"][2], history["loss"][0] + 1e-3)
+
+    def test_the_epochs_of_a_fit_that_goes_on_are_counted_from_the_first(self):
+        cohort = KDCL({"z": _student(3)})
+        cohort.compile("sgd")
+        schedule = callbacks.Schedule(distillation_weight=float)
+        cohort.fit(*_data(), initial_epoch=4, epochs=6, verbose=0, callbacks=[schedule])
+        self.assertEqual(cohort.distillation_weight, 5.0)
+
+    def test_what_cannot_set_anything_is_refused(self):
+        for arguments in ({}, {"temperature": 2.0}):
+            with self.assertRaisesRegex(ValueError, "Schedule expected a function of the epoch"):
+                callbacks.Schedule(**arguments)
+        student = _student(3)
+        student.compile("sgd", "mse")
+        with self.assertRaisesRegex(ValueError, "Schedule expected a cohort; got Sequential"):
+            student.fit(*_data(), verbose=0, callbacks=[callbacks.Schedule(float)])
+
+    def test_a_value_that_a_cohort_refuses_ends_the_fit(self):
+        cohort = KDCL({"z": _student(3)})
+        cohort.compile("sgd")
+        with self.assertRaisesRegex(ValueError, "temperature must be > 0; got 0.0"):
+            cohort.fit(*_data(), verbose=0, callbacks=[callbacks.Schedule(temperature=float)])
+
+
+class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        keras.utils.set_random_seed(3)
+        self.cohort = KDCL({"z": _student(3), "a": _student(6)}, "general")
+        self.cohort.compile(keras.optimizers.SGD(0.2), run_eagerly=True)
+        self.expected = self.cohort.renew_ensemble([_data(30, 1)])
+
+    def _weights(self, held_out):
+        return self.cohort.renew_ensemble(callbacks.GeneralWeights(held_out).held_out)
+
+    def test_every_form_gives_the_same_weights(self):
+        images, labels = _data(30, 1)
+        dataset = tf.data.Dataset.from_tensor_slices((images, labels))
+        views = {"z": images, "a": images}
+        for held_out in (
+            (images, labels),
+            (images, labels, np.ones(30)),
+            (views, labels),
+            dataset,
+            dataset.batch(7),
+            [(images[:10], labels[:10]), (images[10:], labels[10:])],
+            [(images, labels, np.full([30, 1], 2.0))],
+        ):
+            found = self._weights(held_out)
+            self.assertAllClose(found, self.expected, atol=1e-5)
+        self.assertNotAllClose(self.expected["z"], 0.5, atol=1e-3)
+
+    @parameterized.parameters("vector", "target")
+    def test_an_image_counts_as_often_as_its_weight_says(self, error):
+        self.cohort.ensemble.error = error
+        images, labels = _data(12, 1)
+        counts = np.arange(12) % 3
+        often = (np.repeat(images, counts, axis=0), np.repeat(labels, counts))
+        self.assertAllClose(self._weights((images, labels, counts)), self._weights(often), atol=1e-5)
+
+    def test_what_can_be_read_only_once_is_refused(self):
+        def batches():
+            yield _data()
+
+        for once in (batches(), iter([_data()]), 3):
+            with self.assertRaisesRegex(ValueError, "GeneralWeights expected arrays .*; got "):
+                callbacks.GeneralWeights(once)
+
+    def test_other_callbacks_see_the_weights_whatever_their_order(self):
+        path = self.create_tempfile().full_path
+        log = keras.callbacks.CSVLogger(path)
+        renew = callbacks.GeneralWeights(_data(30, 1))
+        self.cohort.fit(*_data(), epochs=2, verbose=0, callbacks=[log, renew])
+        with open(path) as file:
+            self.assertIn("general_weight_z", file.readline())
+
+    def test_without_it_fit_says_that_weights_stay(self):
+        with self.assertWarnsRegex(UserWarning, "pass callbacks=.*GeneralWeights"):
+            self.cohort.fit(*_data(), verbose=0)
+
+    def test_what_is_no_number_is_named(self):
+        images, labels = _data(30, 1)
+        images[17, 2] = np.nan
+        with self.assertRaisesRegex(ValueError, "image 7 of batch 1 has pixels that are not"):
+            self._weights([(images[:10], labels[:10]), (images[10:], labels[10:])])
+        kernel = self.cohort.students["a"].layers[0].kernel
+        kernel.assign(np.nan * np.asarray(kernel))
+        with self.assertRaisesRegex(ValueError, "student a gives NaN for images of batch 0"):
+            self._weights(_data())
+
+
 if __name__ == "__main__":
     tf.test.main()

@@ -235,5 +235,15 @@ class SettingsTest(tf.test.TestCase):
             KDCL(_students(2), general)
 
 
+class TrainableEnsembleTest(tf.test.TestCase):
+    def test_an_ensemble_with_weights_to_train_is_refused(self):
+        class Learned(ensembles.Ensemble):
+            def connect(self, num_students):
+                self.mix = self.add_weight(shape=(num_students,), name="mix")
+
+        with self.assertRaisesRegex(ValueError, "without trainable weights; got .*mix: no gradient"):
+            KDCL(_students(), Learned())
+
+
 if __name__ == "__main__":
     tf.test.main()

@@ -15,18 +15,14 @@ def teacher(students: dict[str, keras.Model]) -> keras.KerasTensor:
 
     Args:
       students: `{name: keras.Model}`, functional models on one input that share layers.
-        The gate's batch norm is synchronised over replicas if that of a layer of theirs is.
+        The gate's batch norm is synchronised over replicas, so that several devices weigh the
+        branches as one does.
 
     Returns:
       A Keras tensor, as a further output of the network that the students are parts of.
     """
     logits = [keras.ops.cast(student.output, "float32") for student in students.values()]
-    synchronized = any(
-        getattr(layer, "synchronized", False)
-        for student in students.values()
-        for layer in student.layers
-    )
-    weights = _weights(_shared_features(students), len(logits), synchronized)
+    weights = _weights(_shared_features(students), len(logits))
     return _weighted_sum(weights, keras.ops.stack(logits, axis=1))
 
 
@@ -42,7 +38,7 @@ def _weighted_sum(weights, logits):
     return keras.ops.where(keras.ops.any(is_masked, axis=1), -np.inf, summed)
 
 
-def _weights(features, branches, synchronized):
+def _weights(features, branches):
     """`[B, H, W, C]` or `[B, C]` -> `[B, branches]`, weights that sum to 1."""
     x = features
     if len(x.shape) == 4:
@@ -51,7 +47,7 @@ def _weights(features, branches, synchronized):
     x = keras.layers.BatchNormalization(
         momentum=0.9,
         epsilon=1e-5,
-        synchronized=synchronized,
+        synchronized=True,
         dtype="float32",
         name="gate_norm",
     )(x)

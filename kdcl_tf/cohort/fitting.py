@@ -1,0 +1,94 @@
+"""How Keras's `fit` and `evaluate` run a cohort: the order of callbacks, and wrong labels."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+__all__ = ["Fitting", "checked_labels"]
+
+_EXPECTED = "labels: expected whole numbers from 0 to "
+# As TensorFlow tells it: in a graph, "[expected] [got]"; in eager mode, a line each.
+_FAILED = re.compile(rf"({_EXPECTED}\d+)(?:\] \[|'?\n)([^\]\n]+)")
+
+
+class Fitting(keras.Model):
+    """`fit` and `evaluate` of a cohort, which `Cohort` inherits."""
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """As `keras.Model.fit`, but that callbacks with `comes_first` run before the others.
+
+        Raises:
+          ValueError: for labels that are no classes of the students, in one line.
+        """
+        with _told_in_one_line():
+            return super().fit(x, y, batch_size, epochs, verbose, _in_order(callbacks), **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`.
+
+        Raises:
+          ValueError: for labels that are no classes of the students, in one line.
+        """
+        with _told_in_one_line():
+            return super().evaluate(*args, **kwargs)
+
+
+def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
+    """The labels, which fail when they are run where they are no classes.
+
+    Args:
+      labels: `[B]` or `[B, 1]` classes of any type of number, or `[B, C]` probabilities.
+      num_classes: C.
+
+    Raises:
+      ValueError: for labels that are not numbers.
+      tf.errors.InvalidArgumentError: when they are computed, which `fit` tells in one line.
+    """
+    labels = tf.convert_to_tensor(labels)
+    if labels.dtype in (tf.bool, tf.string):
+        raise ValueError(f"{_EXPECTED}{num_classes - 1}; got labels of type {labels.dtype.name}")
+    if labels.shape.rank == 2 and labels.shape[-1] == num_classes:
+        return labels
+    is_class = (labels >= 0) & (labels < num_classes)
+    if labels.dtype.is_floating:
+        is_class &= tf.equal(labels, tf.floor(labels))
+    wrong = tf.boolean_mask(labels, ~is_class)
+    # Compiled by XLA, the assertion is left out.
+    told = [f"{_EXPECTED}{num_classes - 1}", wrong[:3]]
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(is_class), told)]):
+        return tf.identity(labels)
+
+
+@contextlib.contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    """Raises what `checked_labels` found wrong as a ValueError of one line."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = _FAILED.search(str(error))
+        if not found:
+            raise
+        got = ", ".join(re.findall(r"[^\s,]+", found[2]))
+        raise ValueError(f"{found[1]}; got {got}") from None
+
+
+def _in_order(callbacks: Any) -> Any:
+    """Callbacks with `comes_first` before the others, each group in the order given."""
+    if not isinstance(callbacks, Sequence):
+        return callbacks
+    return sorted(callbacks, key=lambda each: not getattr(each, "comes_first", False))

@@ -1,0 +1,59 @@
+"""Numbers of a cohort that can be changed while it trains."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+__all__ = ["Hyperparameter", "distillation_weight", "temperature"]
+
+
+class Hyperparameter:
+    """A finite number that a step reads when it runs, so that it holds from the next step.
+
+    It is none of a cohort's weights, as an optimizer's learning rate is none of a model's.
+
+    Args:
+      name: for messages.
+      value: at first.
+      least: the number must be at least that; more than it if `excluded`.
+      excluded: whether `least` itself is refused.
+
+    Raises:
+      ValueError: for a number out of range.
+    """
+
+    def __init__(self, name: str, value: float, least: float, excluded: bool):
+        self.name, self._least, self._excluded = name, least, excluded
+        self.variable = keras.Variable(
+            self._checked(value), dtype="float32", trainable=False, name=name
+        )
+
+    def assign(self, value: float) -> None:
+        """Sets the number.
+
+        Raises:
+          ValueError: for a number out of range; nothing changes then.
+        """
+        self.variable.assign(self._checked(value))
+
+    def _checked(self, value):
+        value = float(value)
+        # NaN fails every comparison.
+        if not (value > self._least or value == self._least and not self._excluded):
+            sign = ">" if self._excluded else ">="
+            raise ValueError(f"{self.name} must be {sign} {self._least:g}; got {value}")
+        if math.isinf(value):
+            raise ValueError(f"{self.name} must be finite; got {value}")
+        return value
+
+
+def temperature(value: float) -> Hyperparameter:
+    """T of the distillation loss, > 0."""
+    return Hyperparameter("temperature", value, 0.0, excluded=True)
+
+
+def distillation_weight(value: float) -> Hyperparameter:
+    """Lambda of paper Eq. 2, >= 0."""
+    return Hyperparameter("distillation_weight", value, 0.0, excluded=False)

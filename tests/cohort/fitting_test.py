@@ -1,0 +1,86 @@
+"""Tests of kdcl_tf.cohort.fitting."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from kdcl_tf.cohort import fitting
+from tests.small_cohort import CohortTestCase, compiled, fit, make_data
+
+
+class _Noting(keras.callbacks.Callback):
+    def __init__(self, notes, name, comes_first=False):
+        super().__init__()
+        self.notes, self.name, self.comes_first = notes, name, comes_first
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.notes.append(self.name)
+
+
+class CallbacksTest(CohortTestCase):
+    def test_those_that_come_first_do_and_the_others_keep_their_order(self):
+        notes = []
+        names = (("a", False), ("b", True), ("c", False), ("d", True))
+        callbacks = [_Noting(notes, *each) for each in names]
+        fit(compiled(), epochs=1, callbacks=callbacks)
+        self.assertEqual(notes, ["b", "d", "a", "c"])
+
+    def test_one_callback_and_a_list_of_keras(self):
+        notes = []
+        fit(compiled(), epochs=1, callbacks=_Noting(notes, "alone"))
+        cohort = compiled()
+        listed = keras.callbacks.CallbackList(
+            [_Noting(notes, "listed")], add_history=True, model=cohort, epochs=1
+        )
+        fit(cohort, epochs=1, callbacks=listed)
+        self.assertEqual(notes, ["alone", "listed"])
+
+
+class LabelsTest(CohortTestCase):
+    @parameterized.product(
+        wrong=((-1, "-1"), (6, "6"), (2.5, "2.5")), run_eagerly=(True, False)
+    )
+    def test_what_is_no_class_is_told_in_one_line(self, wrong, run_eagerly):
+        (value, text), (images, labels) = wrong, make_data()
+        labels = labels.astype(type(value))
+        labels[7] = value
+        cohort = compiled(run_eagerly=run_eagerly)
+        message = f"^labels: expected whole numbers from 0 to 5; got {text}$"
+        with self.assertRaisesRegex(ValueError, message):
+            fit(cohort, images, labels)
+        with self.assertRaisesRegex(ValueError, message):
+            cohort.evaluate(images, labels, verbose=0)
+
+    def test_several_are_told(self):
+        labels = np.array([9, 1, 8, 7, 6])
+        with self.assertRaisesRegex(ValueError, "got 9, 8, 7$"):
+            fit(compiled(), make_data(5)[0], labels)
+
+    @parameterized.parameters("float32", "int64", "uint8", "int16")
+    def test_classes_of_any_type_of_number(self, dtype):
+        images, labels = make_data()
+        expected = fit(compiled())
+        self.assertAllClose(fit(compiled(), images, labels.astype(dtype)), expected)
+        column = labels.astype(dtype)[:, None]
+        self.assertAllClose(fit(compiled(), images, column), expected)
+
+    def test_what_is_no_number_is_refused_before_it_runs(self):
+        with self.assertRaisesRegex(ValueError, "from 0 to 5; got labels of type bool"):
+            fitting.checked_labels(np.zeros([4], bool), 6)
+
+    def test_probabilities_pass(self):
+        soft = np.full([3, 6], 1 / 6, np.float32)
+        self.assertAllEqual(fitting.checked_labels(soft, 6), soft)
+
+    def test_other_errors_stay_as_they_are(self):
+        class Failing(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                raise tf.errors.InvalidArgumentError(None, None, "something else")
+
+        with self.assertRaisesRegex(tf.errors.InvalidArgumentError, "something else"):
+            fit(compiled(), callbacks=[Failing()])
+
+
+if __name__ == "__main__":
+    tf.test.main()
