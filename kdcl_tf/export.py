@@ -7,6 +7,7 @@ kdcl-export --workdir=runs/my_run --format=litert_int8,onnx --student=ensemble
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,6 +75,13 @@ def _define_image_flags(flag_values: flags.FlagValues) -> None:
         "calibration_images", 200, "How many images to calibrate with.", 1, flag_values=flag_values
     )
     flags.DEFINE_string(
+        "dataset",
+        None,
+        "Where the run's data is now, if it was moved, as in kdcl-train, such as folder:PATH; it "
+        "must be the same data.",
+        flag_values,
+    )
+    flags.DEFINE_string(
         "data_dir", None, "Where TFDS keeps the run's data, if not at its default.", flag_values
     )
 
@@ -95,7 +103,9 @@ def main(flag_values: flags.FlagValues) -> None:
         output = pathlib.Path(values["output"] or workdir / "students").expanduser()
         output.mkdir(parents=True, exist_ok=True)
         folder = values["images"] or values["calibration"]
-        with command_line.quiet_reading(f"folder:{folder}" if folder else settings.dataset):
+        with command_line.quiet_reading(
+            f"folder:{folder}" if folder else values["dataset"] or settings.dataset
+        ):
             pictures, calibration = images(values, forms, settings, next(iter(found.values())))
         models = models_of(values["student"], students, found)
         rows, missed = write_all(models, forms, output, pictures, calibration)
@@ -147,13 +157,14 @@ def images(
                 values["calibration"],
                 values["calibration_images"] if calibrates else 0,
             ),
-            settings,
+            dataclasses.replace(settings, dataset=values["dataset"] or settings.dataset),
             card,
             values["data_dir"],
         )
     except run_images.NotFoundError as error:
         raise ValueError(
-            f"{error}; restore it, pass --data_dir, or give other images by --images=FOLDER"
+            f"{error}; restore it, pass --dataset or --data_dir, or give other images by "
+            "--images=FOLDER"
             f"{' and --calibration=FOLDER' * calibrates}"
         ) from error
 

@@ -169,7 +169,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertRegex(
             stderr,
             "^kdcl-export: digits, the data of the run, is not found: gone; restore it, pass "
-            "--data_dir, or give other images by --images=FOLDER and --calibration=FOLDER\n$",
+            "--dataset or --data_dir, or give other images by --images=FOLDER and --calibration=FOLDER\n$",
         )
 
     def test_without_the_packages_it_says_how_to_install_them(self):
@@ -180,7 +180,8 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters(
         (["--student=resnet20"], "expected --student to be one of resnet8, wrn_10_1, ensemble; got resnet20"),
-        (["--output=/dev/null/models"], "Not a directory"),
+        (["--output=/dev/null/models"], "expected a folder; got /dev/null/models, where a file is"),
+        (["--output=/dev/null"], "expected a folder; got /dev/null, where a file is in the way"),
     )
     def test_errors_are_one_line(self, arguments, message):
         _, stderr, status = _main(f"--workdir={self.run_folder}", *arguments)

@@ -18,6 +18,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, serving
 from kdcl_tf.classification import flags as classification_flags
 from kdcl_tf.files import escaping
+from kdcl_tf.serving import runtimes
 from tests import image_files, in_process
 
 _FLAGFILE = pathlib.Path(__file__).parents[1] / "flags" / "photographs" / "finetune.flags"
@@ -167,6 +168,27 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllEqual(predict(images)["logits"], wanted(images)["logits"])
             self.assertEqual(card["epoch"], self.result["exported_epoch"])
         self.assertIn(f"epoch {self.result['exported_epoch']}, the best of wrn_10_1", done.stderr)
+
+    def test_kdcl_export_finds_the_data_where_it_was_moved_to(self):
+        moved = self.photos.with_name("moved")
+        self.photos.rename(moved)
+        self.addCleanup(moved.rename, self.photos)
+        output = pathlib.Path(self.create_tempdir().full_path)
+        command = (f"--workdir={self.workdir}", f"--output={output}", "--format=litert")
+        lost = in_process.run("export", *command)
+        self.assertEqual(lost.returncode, 1)
+        self.assertRegex(lost.stderr, "the data of the run, is not found: .*; .* pass --dataset or")
+        done = in_process.run("export", *command, f"--dataset=folder:{moved}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        _, card = runtimes.load_file(output / "wrn_10_1.tflite")
+        measured = card["measured"]["litert"]
+        self.assertEqual(measured["images"], self.result["data"]["num_test"])
+        accuracy = self.result["students"]["wrn_10_1"]["accuracy"]
+        self.assertAllClose(measured["top_1"], accuracy, atol=1e-6)
+        (moved / "animals" / "0.JPEG").rename(moved / "away")
+        self.addCleanup((moved / "away").rename, moved / "animals" / "0.JPEG")
+        other = in_process.run("export", *command, f"--dataset=folder:{moved}")
+        self.assertRegex(other.stderr, "is not what the run was trained with: ")
 
     def _scores(self, *arguments):
         output = pathlib.Path(self.create_tempdir().full_path) / "scores.json"

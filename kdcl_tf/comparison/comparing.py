@@ -49,16 +49,14 @@ def compare(
       arguments: further flags of every run.
 
     Returns:
-      The table, and where everything is.
+      The table, of all seeds that are complete, and where everything is.
 
     Raises:
       RunFailed: naming each run that failed.
     """
     with _Bar(runs) as bar:
         Runner(runs, arguments, bar.say, bar.look).run()
-    results = {arm: {} for arm in (arms.ALONE, arms.COHORT)}
-    for run in runs:
-        results[run.row][run.seed] = read_result(run.workdir)
+    results = _results(workdir)
     found = findings_lib.findings(
         results[arms.ALONE], results[arms.COHORT], arms.counterparts(settings)
     )
@@ -84,6 +82,20 @@ def places(
     """
     models = [f"  {path / student['saved_model']}" for student in result["students"].values()]
     return ["", f"{head}:", *models, f"plot: {path / 'accuracy.png'}"]
+
+
+def _results(workdir):
+    """`{arm: {seed: result}}` of all seeds that the folder has complete in both arms.
+
+    Those of an earlier command with more seeds are among them.
+    """
+    found = {arm: {} for arm in (arms.ALONE, arms.COHORT)}
+    for arm, path, seed in arms.present(workdir):
+        result = read_result(path)
+        if result is not None:
+            found[arm][seed] = result
+    seeds = found[arms.ALONE].keys() & found[arms.COHORT].keys()
+    return {arm: {seed: results[seed] for seed in sorted(seeds)} for arm, results in found.items()}
 
 
 class _Bar:

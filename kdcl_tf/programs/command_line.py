@@ -111,7 +111,7 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        fail(str(error))
+        fail(failures.foreseen(error) or str(error))
 
 
 def _check_texts(flag_values):

@@ -86,7 +86,7 @@ def in_one_line() -> Iterator[None]:
         # An import of C++ turns what a signal raises inside it into an ImportError.
         if _asked:
             _fail_stopped(Stopped(_asked[0]))
-        fail(_foreseen(error) or _defect(error))
+        fail(foreseen(error) or _defect(error))
     if _asked:
         # C++ that calls Python may also lose what a signal raises inside it.
         _fail_stopped(Stopped(_asked[0]))
@@ -96,7 +96,7 @@ def _fail_stopped(stop):
     fail(f"{stop}; nothing is half-written: the same command starts or continues", stop.exit_status)
 
 
-def _foreseen(error: BaseException) -> str:
+def foreseen(error: BaseException) -> str:
     """What an error means that any phase may meet; "" for a defect."""
     if isinstance(error, DamageError):
         return str(error)
@@ -107,6 +107,8 @@ def _foreseen(error: BaseException) -> str:
         )
     if isinstance(error, RuntimeError) and "home directory" in str(error):
         return "a path begins with ~ and a user whose home is unknown: write the path out"
+    if isinstance(error, (FileExistsError, NotADirectoryError)) and error.filename is not None:
+        return f"expected a folder; got {os.fsdecode(error.filename)}, where a file is in the way"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":

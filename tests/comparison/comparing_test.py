@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from absl.testing import absltest
 
 from tests import class_folder, in_process
@@ -14,6 +15,7 @@ _SMALL = ("--students=resnet8", "--image_size=8", "--train_per_class=2", "--batc
 _FLAGS = ("--compare", *_SMALL, "--epochs=15", "--milestones=", "--checkpoint_seconds=0")
 
 
+@pytest.mark.slow
 class ComparingTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -79,6 +81,16 @@ class ComparingTest(absltest.TestCase):
         self.assertEqual(done.stdout.count("complete already"), 2)
         self.assertIn(table, done.stdout)
         self.assertEqual((self.workdir / "cohort" / "seed0" / "result.json").stat().st_mtime, began)
+
+    def test_seeds_that_are_complete_stay_in_the_table(self):
+        workdir = class_folder.make(type(self)) / "seeds"
+        command = ("--compare", *_SMALL, "--epochs=1", "--milestones=", f"--workdir={workdir}")
+        both = in_process.run("train", *command, "--seeds=2")
+        self.assertEqual(both.returncode, 0, both.stderr)
+        table = (workdir / "comparison.txt").read_text()
+        one = in_process.run("train", *command, "--seeds=1")
+        self.assertEqual(json.loads((workdir / "comparison.json").read_text())["seeds"], [0, 1])
+        self.assertIn(table, one.stdout)
 
     def test_other_settings_are_refused_before_anything_trains(self):
         for change in ("--learning_rate=0.5", "--seed=7 --learning_rate=0.5"):

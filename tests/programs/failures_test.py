@@ -55,6 +55,8 @@ class FailuresTest(parameterized.TestCase):
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "^the disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "a/b"), "^a/b: Permission denied$"),
         (FileNotFoundError(errno.ENOENT, "No such file", b"\xff"), "^.*: No such file$"),
+        (FileExistsError(errno.EEXIST, "File exists", "a/b"), "a folder; got a/b, where a file is"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), "got a/b, where a file is in"),
         (OSError(errno.EFBIG, "File too large"), "^the disk is full, or its limit is reached"),
         (RuntimeError("Could not determine home directory."), "^a path begins with ~ and a user"),
         (MemoryError(), r"^memory is full \(MemoryError\): pass a smaller --batch_size"),
