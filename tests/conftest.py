@@ -23,6 +23,8 @@ tf.test.TestCase.test_session.__test__ = False
 # The files that take longest, since they start processes or build large networks.  They begin
 # first, so that no process of `-n 2 --dist loadfile` is left alone with one of them.
 _LONG = (
+    # TensorFlow tells it of every function that the process has, so it comes before there are many.
+    "tools/partitions_test.py",
     "tools/torture_test.py",
     "streamed_run_test.py",
     "multi_worker_test.py",

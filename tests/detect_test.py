@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import detect
@@ -75,6 +76,7 @@ class RefusedTest(parameterized.TestCase):
         self.assertRegex(process.stderr, message)
 
 
+@pytest.mark.slow
 class ModesTest(absltest.TestCase):
     def test_train_then_evaluate_then_predict(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

@@ -5,7 +5,6 @@ import functools
 import pathlib
 import re
 
-import keras
 from absl import flags
 from absl.testing import absltest, parameterized
 
@@ -113,7 +112,6 @@ class FlagfilesTest(parameterized.TestCase):
 
     @parameterized.named_parameters((row.name, row) for _, row in _ROWS)
     def test_its_cohort_and_data_can_be_built(self, row):
-        keras.backend.clear_session()
         settings = _settings_of(row)
         dataset = cifar_like(holdout_per_class=min(settings.holdout_per_class, 1))
         members = factory.create_students(settings, 100, (32, 32, 3))

@@ -6,6 +6,7 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -55,6 +56,7 @@ def _cohorts(teacher):
     }
 
 
+@pytest.mark.slow
 class KerasFilesTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -112,6 +114,8 @@ class KerasFilesTest(tf.test.TestCase, parameterized.TestCase):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(done.stdout, "True\n[]\n", done.stderr)
 
+
+class RegisteredTest(tf.test.TestCase):
     def test_every_module_that_registers_a_class_is_named(self):
         named = {*kdcl_tf._CLASSES.values(), *kdcl_tf._REGISTERED}
         found = {

@@ -82,6 +82,7 @@ class MultiWorkerTest(tf.test.TestCase):
             if name not in times:
                 self.assertAllClose(found[name], value, atol=1e-5, rtol=1e-5, msg=name)
 
+    @pytest.mark.slow
     def test_two_workers_go_on_for_one_device_and_end_where_it_would_have_ended(self):
         """Three steps with a short last one, synchronised statistics, General's weights."""
         settings = {**_SMALL, "epochs": 1, "synchronized_batch_norm": True}

@@ -11,6 +11,7 @@ import time
 from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl.testing import parameterized
@@ -92,6 +93,7 @@ class WholeRunsTest(tf.test.TestCase):
         for line in stderr.splitlines():
             self.assertRegex(line, r"^epoch \d+/12 +\d+% .* left, loss \d.*$")
 
+    @pytest.mark.slow
     def test_a_failed_start_leaves_the_folder_to_the_corrected_command(self):
         self.assertEqual(self.failed.returncode, 1)
         self.assertRegex(self.failed.stderr, r"^\S+: batch_size: expected 1\.\.40, .*; got 41\n$")
@@ -111,6 +113,7 @@ class WholeRunsTest(tf.test.TestCase):
         self.assertEqual(lines[-2], "exported: epoch 12 of 12, the last epoch")
         self.assertEqual(lines[-1].split()[1], f"{self.whole / 'accuracy.png'};")
 
+    @pytest.mark.slow
     def test_sigterm_saves_and_the_same_command_continues(self):
         workdir = self.folder / "terminated"
         command = [*_TRAIN, *_SMALL, f"--workdir={workdir}"]
@@ -130,6 +133,7 @@ class WholeRunsTest(tf.test.TestCase):
         self.assertRegex(resumed.stdout, r"(?m)^read .*$(\n.*){3}\ncontinuing at epoch \d+, step \d of 3$")
         self._assert_same_as_whole(workdir)
 
+    @pytest.mark.slow
     def test_sigkill_loses_no_more_than_the_time_since_the_checkpoint(self):
         workdir = self.folder / "killed"
         # By the flags that the whole run has recorded: they repeat it.

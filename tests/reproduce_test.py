@@ -150,6 +150,7 @@ class ReproduceTest(absltest.TestCase):
             self.assertLen(output.strip().splitlines(), 1)
         self.assertFalse((self.folder / "none").exists())
 
+    @pytest.mark.slow
     def test_a_signal_stops_it_when_its_run_has_saved(self):
         process = _start(self.folder)
         log = self.folder / "cutout_vanilla" / "seed0" / "log.jsonl"

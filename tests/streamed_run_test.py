@@ -83,6 +83,7 @@ class StreamedRunTest(tf.test.TestCase):
         cls.settings = Settings(dataset=f"folder:{cls.folder / 'images'}", **_SMALL)
         cls.run_, cls.result = _run(cls.settings, cls.folder / "whole")
 
+    @pytest.mark.slow
     def test_stopped_inside_the_epoch_it_ends_with_the_same_bits(self):
         """Also where the images live elsewhere from then on."""
         workdir = self.folder / "parts"
@@ -94,6 +95,7 @@ class StreamedRunTest(tf.test.TestCase):
         for found, value in zip(_values(resumed), wanted, strict=True):
             self.assertAllEqual(found, value)
 
+    @pytest.mark.slow
     def test_two_devices_train_as_one_does(self):
         workdir = self.folder / "mirrored"
         _run(dataclasses.replace(self.settings, strategy="mirrored"), workdir)
@@ -160,6 +162,7 @@ class BadImagesTest(tf.test.TestCase):
             "holdout_per_class": 0,
         }
 
+    @pytest.mark.slow
     def test_the_program_stops_with_one_line(self):
         arguments = [
             f"--{name}={','.join(value) if isinstance(value, tuple) else value}"

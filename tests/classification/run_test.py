@@ -6,6 +6,7 @@ import pathlib
 import signal
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -200,6 +201,7 @@ class _Stopping(Workdir):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.slow
 class MirroredTest(tf.test.TestCase):
     def test_two_devices_train_stop_and_go_on(self):
         folder = pathlib.Path(self.create_tempdir().full_path) / "run"
@@ -270,6 +272,7 @@ class KeptTest(tf.test.TestCase):
             _session(settings, Workdir(photos / "run"))
 
 
+@pytest.mark.slow
 class PlacementTest(tf.test.TestCase):
     def test_a_run_goes_on_with_each_student_on_its_device(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -126,6 +127,7 @@ class ViewsTest(ViewsTestCase):
             self.assertAllEqual(self.by_index(views), self.by_index(self.views()))
 
 
+@pytest.mark.slow
 class DistributedTest(ViewsTestCase):
     def _assert_shared_out(self, batches):
         """Two replicas get the parts of every batch, and of nothing but it."""

@@ -5,6 +5,7 @@ import hashlib
 import os
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -142,6 +143,7 @@ class PinnedTest(tf.test.TestCase):
         views = data.create_views(dataset, ("a", "b"), 0, cutout=8)
         self.assertEqual(self._digest(views, 16), "960e52b49371301c")
 
+    @pytest.mark.slow
     def test_cifar(self):
         data_dir = os.path.join(os.environ.get("KDCL_DATA_DIR", ""), "tensorflow_datasets")
         if not os.path.isdir(os.path.join(data_dir, "cifar100")):

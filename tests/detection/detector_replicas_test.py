@@ -3,6 +3,7 @@
 import functools
 
 import keras
+import pytest
 import tensorflow as tf
 
 from kdcl_tf.detection.model import learning
@@ -52,6 +53,7 @@ def _shares(strategy):
 
 
 class DetectorReplicasTest(tf.test.TestCase):
+    @pytest.mark.slow
     def test_two_steps_are_those_of_one_device(self):
         single, double = (
             self.trained(strategy) for strategy in (tf.distribute.get_strategy(), _strategy())

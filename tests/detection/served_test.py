@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from kdcl_tf.data import decoding
@@ -52,6 +53,7 @@ class ServedDetectorTest(tf.test.TestCase):
             for name in ("boxes", "scores", "classes", "masks"):
                 self.assertAllClose(there[name], getattr(here, name), atol=1e-5)
 
+    @pytest.mark.slow
     def test_saved_model_cli_runs_it(self):
         folder = self.create_tempdir().full_path
         np.save(f"{folder}/image.npy", self.image)

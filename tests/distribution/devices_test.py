@@ -5,6 +5,7 @@ import subprocess
 import sys
 from unittest import mock
 
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -72,6 +73,7 @@ class WorkloadTest(tf.test.TestCase):
         self.assertTrue(found.is_shared)
 
 
+@pytest.mark.slow
 class ProgramTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()

@@ -4,6 +4,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -61,6 +62,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllClose(found.numbers[name]["nll"], -np.log(of_label).mean(), rtol=1e-4)
             self.assertIn(name, found.text)
 
+    @pytest.mark.slow
     def test_categories(self):
         found = analyses.categories(self.students, self.test, 100, self.dataset.class_names)
         accuracies = []

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -64,6 +65,7 @@ def _copy_kept(source, target):
 
 class MaskedClassesTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(*_METHODS)
+    @pytest.mark.slow
     def test_two_steps_are_those_of_the_other_classes(self, name):
         kept, masked = _METHODS[name](False), _METHODS[name](True)
         _copy_kept(kept, masked)

@@ -1,6 +1,7 @@
 """Tests of masked classes, logits of -inf, against float64 NumPy without these classes."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -46,6 +47,7 @@ class SameMaskTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllEqual(found[:, _KEPT:], np.zeros([16, 2]))
 
     @parameterized.parameters(*BY_EXAMPLE)
+    @pytest.mark.slow
     def test_in_the_graph_and_under_xla(self, name):
         masked, kept, labels, _ = _masked()
         expected = BY_EXAMPLE[name](kept, labels)

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -123,6 +124,7 @@ class MinimiseLogsumexpTest(tf.test.TestCase, parameterized.TestCase):
             simplex.minimise_logsumexp(tf.zeros([0, students, 3])).shape, (0, students)
         )
 
+    @pytest.mark.slow
     def test_the_graph_agrees_with_eager(self):
         vectors = tf.constant(3.0 * _normal(np.random.default_rng(1), 4, 10), tf.float32)
         graph = tf.function(simplex.minimise_logsumexp)

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -70,6 +71,7 @@ class IdentityTest(tf.test.TestCase, parameterized.TestCase):
         self.assertGreaterEqual(found.min(), 0.0)
 
 
+@pytest.mark.slow
 class GraphTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.product(name=sorted(BY_EXAMPLE), compiled=(False, True))
     def test_the_graph_and_xla_agree_with_eager(self, name, compiled):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from absl.testing import absltest
 
 from kdcl_tf.files.identity import Identity
@@ -62,6 +63,7 @@ class RunnerTest(absltest.TestCase):
         with self.assertRaisesRegex(RunFailed, "row, seed 0: .*unknown student 'resnet9'.*output"):
             self._run("--students=resnet9")
 
+    @pytest.mark.slow
     def test_a_run_that_diverges_is_passed_over_and_named_at_the_end(self):
         wild = ("--learning_rate=1e30", "--epochs=3", "--batch_size=5")
         runs = [

@@ -7,8 +7,8 @@ import sys
 import warnings
 
 import numpy as np
+import pytest
 import tensorflow as tf
-from absl.testing import parameterized
 
 from kdcl_tf import serving
 from kdcl_tf.data.normalization import Normalization
@@ -34,17 +34,19 @@ for folder in sys.argv[2:]:
     np.savez(folder + ".npz", **found)
 """
 
-# One of each family, one with a single channel, one trained in bfloat16.
-_STUDENTS = {
+# Architecture, side, channels and precision.  One of each family, one with a single channel, one
+# trained in bfloat16.
+_SMALL = {
     "resnet8": ("resnet8", 8, 3, None),
     "one_channel": ("resnet8", 8, 1, None),
     "bfloat16": ("wrn_10_1", 8, 3, "mixed_bfloat16"),
     "wrn_10_1": ("wrn_10_1", 8, 3, None),
+}
+_LARGE = {
     "resnet18": ("resnet18", 32, 3, None),
     "mobilenet_v2": ("mobilenet_v2_0.5", 32, 3, None),
     "keras": ("keras:MobileNetV3Small", 32, 3, None),
 }
-
 
 # Those that are converted to int8 too, whose classes are compared: trained for longer.
 _QUANTIZED = ("resnet8", "one_channel", "bfloat16", "mobilenet_v2")
@@ -56,13 +58,17 @@ def _loaded(path):
     return tf.saved_model.load(str(path))
 
 
-class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
+class _Runtimes:
+    """The tests of a group of students, `made`."""
+
+    made = {}
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         folder = class_folder.make(cls)
         cls.paths, cls.students, cls.images = {}, {}, {}
-        for name, (architecture, side, channels, dtype) in _STUDENTS.items():
+        for name, (architecture, side, channels, dtype) in cls.made.items():
             epochs = 6 if name in _QUANTIZED else 2
             cls.students[name] = trained_students.trained(architecture, side, channels, dtype, epochs)
             cls.images[name], _ = trained_students.images(48, side, channels)
@@ -100,14 +106,51 @@ class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
         (logits,) = (each for each in outputs if not np.allclose(each.sum(axis=1), 1.0, atol=0.1))
         return logits
 
-    @parameterized.parameters(*_STUDENTS)
-    def test_a_session_gives_what_tensorflows_loader_gives(self, name):
-        found = np.load(f"{self.paths[name]}.npz")
-        for count in (3, 1, 0):
-            for signature in ("serving_default", "pixels"):
-                logits = found[f"{signature}_{count}"]
-                self.assertEqual(logits.shape, (count, 3))
-                self.assertAllClose(logits, self._expected(name, 3)[:count], atol=1e-4, rtol=1e-4)
+    def test_a_session_gives_what_tensorflows_loader_gives(self):
+        for name in self.made:
+            found, expected = np.load(f"{self.paths[name]}.npz"), self._expected(name, 3)
+            for count in (3, 1, 0):
+                for signature in ("serving_default", "pixels"):
+                    with self.subTest(f"{name}: {count} images to {signature}"):
+                        logits = found[f"{signature}_{count}"]
+                        self.assertEqual(logits.shape, (count, 3))
+                        self.assertAllClose(logits, expected[:count], atol=1e-4, rtol=1e-4)
+
+    def test_litert_has_the_weights_and_their_answers(self):
+        for name in self.made:
+            with self.subTest(name):
+                converter = tf.lite.TFLiteConverter.from_saved_model(str(self.paths[name]))
+                content = converter.convert()
+                kernels = [
+                    each for each in self.students[name].trainable_variables if each.ndim > 1
+                ]
+                # Batch norm's numbers are folded into them.
+                least = sum(4 * np.prod(each.shape) for each in kernels)
+                self.assertGreater(len(content), least)
+                found = self._lite(content, self.images[name][:3])
+                self.assertAllClose(found, self._expected(name, 3), atol=1e-3, rtol=1e-3)
+
+    def test_litert_in_int8_agrees_on_the_classes(self):
+        for name in self.made.keys() & set(_QUANTIZED):
+            with self.subTest(name):
+                self._assert_int8_agrees(name)
+
+    def _assert_int8_agrees(self, name):
+        images = self.images[name]
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(self.paths[name]))
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[None]] for image in images)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        content = converter.convert()
+        floats = sum(4 * np.prod(each.shape) for each in self.students[name].variables)
+        self.assertLess(len(content), 0.75 * floats)
+        found = np.concatenate([self._lite(content, image[None]) for image in images])
+        agree = np.mean(found.argmax(axis=1) == self._expected(name).argmax(axis=1))
+        self.assertGreater(agree, 0.9)
+
+
+class SmallStudentsTest(_Runtimes, tf.test.TestCase):
+    made = _SMALL
 
     def test_saved_model_cli_runs_it(self):
         output = self.create_tempdir().full_path
@@ -121,29 +164,6 @@ class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
         found = np.load(f"{output}/logits.npy")
         self.assertAllClose(found, self._expected("one_channel"), atol=1e-4, rtol=1e-4)
 
-    @parameterized.parameters(*_STUDENTS)
-    def test_litert_has_the_weights_and_their_answers(self, name):
-        content = tf.lite.TFLiteConverter.from_saved_model(str(self.paths[name])).convert()
-        kernels = [each for each in self.students[name].trainable_variables if each.ndim > 1]
-        # Batch norm's numbers are folded into them.
-        self.assertGreater(len(content), sum(4 * np.prod(each.shape) for each in kernels))
-        found = self._lite(content, self.images[name][:3])
-        self.assertAllClose(found, self._expected(name, 3), atol=1e-3, rtol=1e-3)
-
-    @parameterized.parameters(*_QUANTIZED)
-    def test_litert_in_int8_agrees_on_the_classes(self, name):
-        images = self.images[name]
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(self.paths[name]))
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image[None]] for image in images)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        content = converter.convert()
-        floats = sum(4 * np.prod(each.shape) for each in self.students[name].variables)
-        self.assertLess(len(content), 0.75 * floats)
-        found = np.concatenate([self._lite(content, image[None]) for image in images])
-        agree = np.mean(found.argmax(axis=1) == self._expected(name).argmax(axis=1))
-        self.assertGreater(agree, 0.9)
-
     def test_it_is_exported_in_float32(self):
         function = _loaded(self.paths["bfloat16"]).signatures["serving_default"]
         kinds = {tensor.dtype for op in function.graph.get_operations() for tensor in op.outputs}
@@ -152,6 +172,11 @@ class RuntimesTest(tf.test.TestCase, parameterized.TestCase):
         images = self.images["bfloat16"][:3]
         mine = student(images / np.float32(127.5) - 1.0, training=False)
         self.assertAllClose(self._expected("bfloat16", 3), mine, atol=0.3)
+
+
+@pytest.mark.slow
+class LargeStudentsTest(_Runtimes, tf.test.TestCase):
+    made = _LARGE
 
 
 if __name__ == "__main__":

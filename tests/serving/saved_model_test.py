@@ -9,6 +9,7 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -149,6 +150,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "scale them to 8 x 8 pixels"):
             predict(np.zeros([3, 16, 16, 3], np.uint8))
 
+    @pytest.mark.slow
     def test_a_process_with_only_tensorflow_predicts_the_same(self):
         images = self.dataset.test.images[:5]
         np.save(self.folder / "images.npy", images)
@@ -277,6 +279,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, message):
             serving.load_student(path)
 
+    @pytest.mark.slow
     def test_keras_files_give_the_same_models_where_this_package_is_not_installed(self):
         made = {
             "float32": _student(),

@@ -2,6 +2,7 @@
 
 import pathlib
 
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -18,6 +19,7 @@ class ExportedStudentsTest(tf.test.TestCase, parameterized.TestCase):
         ("mobilenet_v2_0.5", "mixed_bfloat16"),
         ("keras:MobileNetV3Small", "float32"),
     )
+    @pytest.mark.slow
     def test_an_exported_student_gives_the_same_logits(self, name, dtype):
         dataset = data.load("digits", image_size=32)
         student = students.build(name, 10, dataset.image_shape, dtype=dtype)

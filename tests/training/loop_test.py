@@ -6,6 +6,7 @@ import pathlib
 import signal
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -111,6 +112,7 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
         for path, value in run.values().items():
             self.assertAllEqual(value, wanted[path], path)
 
+    @pytest.mark.slow
     def test_stopped_twice_inside_epochs_around_a_drop_of_the_rate_general(self):
         whole = self._whole(ensemble="general")
         rates = [record["learning_rate"] for record in whole.log()]
@@ -121,6 +123,7 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
         resumed.loop.run()
         self._assert_same(resumed, whole)
 
+    @pytest.mark.slow
     def test_stopped_between_epochs_at_the_drop_of_the_rate_min_logit(self):
         whole = self._whole(ensemble="min_logit", epochs=2)
         self._part("epoch 2, step 0 of 3", ensemble="min_logit", epochs=2, stop_after=1)

@@ -6,6 +6,7 @@ import socket
 from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl.testing import parameterized
@@ -279,6 +280,7 @@ class IndexTest(TfdsTestCase):
         self.assert_refused(ValueError, message, "kdcl_photos", distortion="resized_crop")
 
 
+@pytest.mark.slow
 class Cifar100Test(tf.test.TestCase):
     def test_facts(self):
         data_dir = os.path.join(os.environ.get("KDCL_DATA_DIR", ""), "tensorflow_datasets")

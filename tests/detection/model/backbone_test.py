@@ -4,6 +4,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -129,6 +130,7 @@ class WrittenTest(BackboneTestCase):
             found = built(images, training=False)[str(stride)]
             self.assertAllClose(found, features, atol=1e-5)
 
+    @pytest.mark.slow
     def test_a_student_for_imagenet_with_its_dropout(self):
         student = _student("mobilenet_v2_0.5", side=32)
         path = self.write("saved_model", student, side=32)

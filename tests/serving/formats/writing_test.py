@@ -8,8 +8,8 @@ import re
 from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
-from absl.testing import parameterized
 
 from kdcl_tf import serving
 from kdcl_tf.data.normalization import Normalization
@@ -27,13 +27,15 @@ from kdcl_tf.serving.formats import (
 from tests import class_folder, image_files, trained_students
 
 # Architecture, side, channels, precision and formats, few of those that take long to convert.
-_MODELS = {
+_SMALL = {
     "resnet8": ("resnet8", 8, 3, None, tuple(names.FORMATS)),
     "bfloat16": ("wrn_10_1", 8, 3, "mixed_bfloat16", ("keras", "litert", "onnx")),
     "one_channel": ("resnet8", 8, 1, None, ("saved_model", "litert", "litert_int8", "onnx")),
+    "ensemble": ("", 8, 3, None, names.chosen(["all"], ensemble=True)),
+}
+_LARGE = {
     "mobilenet_v2": ("mobilenet_v2_0.5", 32, 3, None, ("litert_int8",)),
     "keras": ("keras:MobileNetV3Small", 32, 3, None, ("onnx",)),
-    "ensemble": ("", 8, 3, None, names.chosen(["all"], ensemble=True)),
 }
 
 
@@ -48,9 +50,9 @@ def _card(name, architecture, side, channels):
 def _model(name, made):
     if name == "ensemble":
         return writing.ensemble({each: made[each] for each in ("resnet8", "bfloat16")})
-    architecture, side, channels, dtype, _ = _MODELS[name]
+    architecture, side, channels, dtype, forms = (_SMALL | _LARGE)[name]
     # Only integers lose what training has not settled.
-    epochs = 4 if "litert_int8" in _MODELS[name][4] else 2
+    epochs = 4 if "litert_int8" in forms else 2
     student = trained_students.trained(architecture, side, channels, dtype, epochs)
     return writing.student(student, _card(name, architecture, side, channels))
 
@@ -65,18 +67,22 @@ def _inside(folder):
         os.chdir(before)
 
 
-class WritingTest(tf.test.TestCase, parameterized.TestCase):
+class _Written:
+    """The tests of a group of models, `made`, each in its formats."""
+
+    made = {}
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.folder = class_folder.make(cls)
         cls.models, cls.written, cls.pictures = {}, {}, {}
-        for size in {each[1:3] for each in _MODELS.values()}:
+        for size in {each[1:3] for each in cls.made.values()}:
             cls._write_those_of(size)
 
     @classmethod
     def _write_those_of(cls, size):
-        ours = {name: each[4] for name, each in _MODELS.items() if each[1:3] == size}
+        ours = {name: each[4] for name, each in cls.made.items() if each[1:3] == size}
         images, labels = trained_students.images(60, *size)
         started = {names.FORMATS[form].runtime for forms in ours.values() for form in forms}
         with processes.Runtimes(started, images) as running:
@@ -98,10 +104,8 @@ class WritingTest(tf.test.TestCase, parameterized.TestCase):
         beside = {cards.path_of(path) for path in paths if path.is_file()}
         self.assertEqual(set(self.folder.iterdir()), paths | beside)
 
-    @parameterized.parameters(*(name for name in _MODELS))
-    def test_they_answer_as_the_student(self, name):
-        for form in _MODELS[name][4]:
-            path, found = self.written[name, form]
+    def test_they_answer_as_the_student(self):
+        for (name, form), (path, found) in self.written.items():
             least = names.FORMATS[form].least_agreement
             self.assertGreaterEqual(found.agreement, least or 1.0)
             if not least:
@@ -113,12 +117,10 @@ class WritingTest(tf.test.TestCase, parameterized.TestCase):
             right = np.mean(self._expected(name).argmax(axis=1) == self.pictures[name][1])
             self.assertAlmostEqual(found.top_1, right, delta=0.05)
 
-    @parameterized.parameters(*(name for name in _MODELS))
-    def test_what_is_measured_is_what_a_loader_finds(self, name):
-        images, _ = self.pictures[name]
-        expected = self._expected(name)
-        for form in _MODELS[name][4]:
-            path, found = self.written[name, form]
+    def test_what_is_measured_is_what_a_loader_finds(self):
+        for (name, form), (path, found) in self.written.items():
+            images, _ = self.pictures[name]
+            expected = self._expected(name)
             if form in ("keras", "weights"):
                 continue
             load = serving.load_student if form == "saved_model" else runtimes.load_file
@@ -129,6 +131,10 @@ class WritingTest(tf.test.TestCase, parameterized.TestCase):
             self.assertEqual(card["measured"][form], found.facts)
             if form != "saved_model":
                 self.assertEqual(card["file_format"], form)
+
+
+class SmallModelsTest(_Written, tf.test.TestCase):
+    made = _SMALL
 
     def test_a_quantized_file_is_smaller_and_says_so_inside(self):
         size = {form: self.written["resnet8", form][1].bytes for form in names.FORMATS}
@@ -203,6 +209,11 @@ class WritingTest(tf.test.TestCase, parameterized.TestCase):
                     writer.write(self.models["resnet8"], form)
         self.assertEqual([each.name for each in output.iterdir()], ["resnet8.int8.tflite"])
         self.assertEqual((output / "resnet8.int8.tflite").read_bytes(), b"older")
+
+
+@pytest.mark.slow
+class LargeModelsTest(_Written, tf.test.TestCase):
+    made = _LARGE
 
 
 if __name__ == "__main__":
