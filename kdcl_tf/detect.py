@@ -17,7 +17,7 @@ from absl import flags
 from kdcl_tf.detection import flags as detection_flags, report as report_lib
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.settings import DetectionSettings
-from kdcl_tf.programs import command_line
+from kdcl_tf.programs import command_line, failures
 from kdcl_tf.training import flags as training_flags
 
 MODES = ("train", "evaluate", "predict")
@@ -144,6 +144,7 @@ def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
     )
 
 
+@failures.ending_at_signals()
 def _evaluate(flag_values):
     with command_line.user_errors():
         output = command_line.file_to_write("output", flag_values["output"].value)
@@ -176,6 +177,7 @@ def _evaluate(flag_values):
         print(f"numbers: {output}")
 
 
+@failures.ending_at_signals()
 def _predict(flag_values):
     with command_line.user_errors():
         images = _images(flag_values)

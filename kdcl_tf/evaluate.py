@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from kdcl_tf import data, files
-from kdcl_tf.programs import command_line, streams
+from kdcl_tf.programs import command_line, failures, streams
 from kdcl_tf.serving import classes, exported
 from kdcl_tf.training import flags as training_flags
 
@@ -141,6 +141,7 @@ def _define_analysis_flags(fv):
     flags.DEFINE_string("plot", None, "Draw to this PNG; by default beside --output.", fv)
 
 
+@failures.ending_at_signals()
 def main(flag_values: flags.FlagValues) -> None:
     """Loads students and data, analyses them, prints and writes the findings."""
     values = command_line.values_of(define_flags, flag_values)

@@ -4,6 +4,7 @@ Importing this package imports nothing but the standard library.
 """
 
 from kdcl_tf.files.atomic import (
+    abandon,
     check_writable,
     clean,
     recover,
@@ -15,6 +16,7 @@ from kdcl_tf.files.atomic import (
 )
 
 __all__ = [
+    "abandon",
     "check_writable",
     "clean",
     "recover",

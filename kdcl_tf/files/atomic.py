@@ -30,6 +30,7 @@ except ImportError:  # Windows has no such locks: there nothing that others left
     fcntl = None
 
 __all__ = [
+    "abandon",
     "check_writable",
     "clean",
     "recover",
@@ -42,6 +43,8 @@ __all__ = [
 
 # Every temporary name: what it is, a token of its writer's own, and the final name.
 _PARTIAL, _ASIDE = "partial", "aside"
+# The temporary folders of this process.
+_under_way: set[pathlib.Path] = set()
 _TEMPORARY = re.compile(rf"\.({_PARTIAL}|{_ASIDE})-[0-9a-f]{{8}}-(.+)", re.DOTALL)
 
 
@@ -143,6 +146,12 @@ def clean(folder: str | os.PathLike) -> None:
     _clean(folder)
 
 
+def abandon() -> None:
+    """Removes what this process is writing, before it ends without leaving its blocks."""
+    for partial in tuple(_under_way):
+        _delete(partial)
+
+
 def check_writable(folder: str | os.PathLike) -> None:
     """Raises OSError unless files can be made in a folder."""
     with _partial(pathlib.Path(folder) / "probe") as partial:
@@ -189,9 +198,11 @@ def _put_back(aside, path):
 def _partial(path):
     """A new temporary folder, locked; whatever happens, nothing is left under its name."""
     partial, lock = _create(path)
+    _under_way.add(partial)
     try:
         yield partial
     finally:
+        _under_way.discard(partial)
         # Once it is renamed, there is nothing to delete.
         _delete(partial)
         _close(lock)

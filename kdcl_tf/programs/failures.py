@@ -22,7 +22,15 @@ from kdcl_tf import files
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training.interruption import SIGNALS
 
-__all__ = ["Stopped", "in_one_line", "keep_tracebacks_in", "stopped_by_signals", "fail"]
+__all__ = [
+    "Stopped",
+    "ending_at_signals",
+    "fail",
+    "foreseen",
+    "in_one_line",
+    "keep_tracebacks_in",
+    "stopped_by_signals",
+]
 
 _ARGUMENT = re.compile(r"\bpass ([a-z_]+)=(\w+)")
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large", re.IGNORECASE)
@@ -63,15 +71,48 @@ def stopped_by_signals() -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         raise Stopped(number)
 
+    with _handled_by(stop):
+        yield
+
+
+@contextlib.contextmanager
+def ending_at_signals() -> Iterator[None]:
+    """Ends the process, with one line, at the first signal that asks a program to end.
+
+    It is for phases that only read, and write their result whole at the end.  What a handler
+    raises while C++ calls Python, as when images are decoded and predicted, may be lost, be
+    printed as an error of C++, or abort the process: here nothing is raised.
+    """
+    # The standard error of libraries is held back meanwhile, and Python's with it.
+    terminal = os.dup(2)
+
+    def end(number, _):
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            files.abandon()
+        with contextlib.suppress(OSError):
+            os.write(terminal, f"{_line(_told(Stopped(number)))}\n".encode())
+        os._exit(128 + number)
+
+    try:
+        with _handled_by(end):
+            yield
+    finally:
+        os.close(terminal)
+
+
+@contextlib.contextmanager
+def _handled_by(handler):
+    """Gives the signals to a handler, but for those that are ignored, as `nohup` has them."""
     before = {}
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
-            before[number] = signal.signal(number, stop)
+            before[number] = signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous)
 
 
 @contextlib.contextmanager
@@ -93,7 +134,11 @@ def in_one_line() -> Iterator[None]:
 
 
 def _fail_stopped(stop):
-    fail(f"{stop}; nothing is half-written: the same command starts or continues", stop.exit_status)
+    fail(_told(stop), stop.exit_status)
+
+
+def _told(stop):
+    return f"{stop}; nothing is half-written: the same command starts or continues"
 
 
 def foreseen(error: BaseException) -> str:
@@ -159,8 +204,12 @@ def fail(message: str, status: int = 1) -> NoReturn:
     while error:
         traceback.clear_frames(error.__traceback__)
         error = error.__context__
-    print(f"{_program()}: {' '.join(message.split())}", file=sys.stderr)
+    print(_line(message), file=sys.stderr)
     sys.exit(status)
+
+
+def _line(message):
+    return f"{_program()}: {' '.join(message.split())}"
 
 
 def _as_flag(argument):
