@@ -180,7 +180,8 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertRegex(lost.stderr, "the data of the run, is not found: .*; .* pass --dataset or")
         done = in_process.run("export", *command, f"--dataset=folder:{moved}")
         self.assertEqual(done.returncode, 0, done.stderr)
-        _, card = runtimes.load_file(output / "wrn_10_1.tflite")
+        (file,) = output.glob("wrn_10_1*.tflite")
+        _, card = runtimes.load_file(file)
         measured = card["measured"]["litert"]
         self.assertEqual(measured["images"], self.result["data"]["num_test"])
         accuracy = self.result["students"]["wrn_10_1"]["accuracy"]

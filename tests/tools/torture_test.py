@@ -24,13 +24,15 @@ _SLOW = (
     "moved",
     "replaced",
     "without its export",
-    "SIGTERM at a write",
     "evaluate",
     "export",
     "closed",
     "flags.txt",
     "of a stopped run",
     "removed",
+    "of a complete run",
+    "full disk",
+    "at a write",
 )
 # These need rights of root, and a signal that meets C++ calling Python prints a C++ traceback.
 _LEFT_OUT = ("too small", "evaluate: a signal")
