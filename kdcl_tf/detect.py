@@ -120,6 +120,7 @@ def _train(flag_values):
         task = Detection(settings, flag_values["data_dir"].value)
         saving = {
             "checkpoint_seconds": flag_values["checkpoint_seconds"].value,
+            "steps_per_loop": flag_values["steps_per_loop"].value,
             "keep_checkpoints": flag_values["keep_checkpoints"].value,
         }
         return Session(task, workdir, cluster, **saving)

@@ -45,6 +45,7 @@ def main(flag_values: flags.FlagValues) -> None:
         task = Classification(settings, values["data_dir"], values["placement"])
         saving = {
             "checkpoint_seconds": flag_values["checkpoint_seconds"].value,
+            "steps_per_loop": flag_values["steps_per_loop"].value,
             "keep_checkpoints": flag_values["keep_checkpoints"].value,
         }
         return Session(task, workdir, cluster, values["tpu"], **saving)

@@ -204,7 +204,7 @@ class BadImagesTest(tf.test.TestCase):
         )
         with contextlib.redirect_stderr(io.StringIO()):
             whole, _ = _run(settings, self.folder / "whole")
-            with self.assertRaisesRegex(Interrupted, "at epoch 1, step 2 of 12"):
+            with self.assertRaisesRegex(Interrupted, "at epoch 1, step 1 of 12"):
                 _run(settings, self.folder / "parts", _StoppingViews)
             resumed, _ = _run(settings, self.folder / "parts")
         self.assertEqual(int(whole.task.model.optimizer.iterations), 11)

@@ -133,21 +133,13 @@ class Classification(Task):
             }
         }
 
-    def is_passed_over(self, batch) -> bool:
-        """Whether none of a batch's images can be decoded.
+    @property
+    def leaves_out_images(self) -> bool:
+        return self.settings.skip_bad_images
 
-        Raises:
-          BadImageError: when too few are left for the parts that a step is run in.
-        """
-        labels = batch[1]
-        left = min(len(each) for each in self.strategy.experimental_local_results(labels))
-        if 0 < left < self.accumulation_steps and not strategies.takes_empty_batches():
-            raise BadImageError(
-                f"images that cannot be decoded leave {left} of a step on a device, fewer than "
-                f"--accumulation_steps={self.accumulation_steps}: mend or remove them, or pass "
-                "fewer steps to a new --workdir"
-            )
-        return left == 0
+    def left(self, batch) -> tf.Tensor:
+        parts = self.strategy.experimental_local_results(batch[1])
+        return tf.reduce_min(tf.stack([tf.shape(labels)[0] for labels in parts]))
 
     def diverged(self, means: Sequence[float]) -> str:
         """Names the students whose losses are not finite."""

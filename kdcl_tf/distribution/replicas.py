@@ -1,10 +1,31 @@
 """The graphs that the loop runs on all replicas at once."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+
+
+class Steps(NamedTuple):
+    """What one or several steps gave.
+
+    Attributes:
+      means: `[W]` float32 of `watched` so far, of all replicas; if they ever were not finite,
+        as they were then.
+      requests: `[n]`, the sum of all replicas' in the last step.
+      faulty: int32, the first step whose means are not finite, counted from 0; or -1.
+      trained: int32, how many batches were trained on.
+      few: int32, the images of the first batch that had some, but too few; or -1.
+    """
+
+    means: tf.Tensor
+    requests: tf.Tensor
+    faulty: tf.Tensor
+    trained: tf.Tensor
+    few: tf.Tensor
 
 
 class Replicas:
@@ -34,13 +55,50 @@ class Replicas:
         self._functions = {}
         self._frozen = {id(each) for each in frozen}
 
-    def train_function(self, spec: Any, requests: tf.TensorSpec) -> Callable:
-        """A function of a batch and of this worker's `[n]` requests, such as to stop.
+    def steps_function(
+        self,
+        iterator: Iterator,
+        requests: tf.TensorSpec,
+        several: bool,
+        left: Callable[[Any], tf.Tensor] | None = None,
+        least: int = 1,
+    ) -> Callable[..., Steps]:
+        """A function that takes steps in one graph.
 
-        It takes one step, and gives the `watched` means so far, and the sum of all replicas'
-        requests.
+        Its arguments are an iterator of batches; how many steps to take, an int32 scalar, 1
+        unless `several`; this worker's `[n]` requests, such as to stop; and the means that a
+        batch without images leaves as they are.  The iterator must have as many batches.
+
+        Args:
+          iterator: as those that the function will be given.
+          requests: what requests are.
+          several: whether one call may take more than one step.
+          left: gives the images that a batch has left for the replica that has fewest; None
+            where all batches are whole.
+          least: images that a replica needs; a batch with fewer is passed over.
         """
-        return self._graph(self._train_batch, spec, requests)
+
+        def taken(iterator, count, requests, means):
+            begun = Steps(
+                means, tf.zeros_like(requests), tf.constant(-1), tf.constant(0), tf.constant(-1)
+            )
+            if not several:
+                return self._taken(iterator, requests, begun, tf.constant(0), left, least)
+            _, steps = tf.while_loop(
+                lambda index, _: index < count,
+                lambda index, before: (
+                    index + 1,
+                    self._taken(iterator, requests, before, index, left, least),
+                ),
+                (tf.constant(0), begun),
+            )
+            return steps
+
+        means = tf.TensorSpec([len(self._model.watched)], tf.float32)
+        signature = (
+            tf.type_spec_from_value(iterator), tf.TensorSpec([], tf.int32), requests, means
+        )  # fmt: skip
+        return self._graph(taken, *signature, key=("steps", several))
 
     def test_function(self, spec: Any) -> Callable:
         """A function of a batch, which counts it in the metrics."""
@@ -121,8 +179,32 @@ class Replicas:
     def _first_of(self, results):
         return self._strategy.experimental_local_results(results)[0]
 
-    def _train_batch(self, batch, requests):
-        return self._first(self._train_part, batch, requests)
+    def _taken(self, iterator, requests, before, index, left, least):
+        """One step more than `before`, the next batch's."""
+        batch = iterator.get_next()
+        if left is None:
+            return self._trained(batch, requests, before, index)
+        images = left(batch)
+        return tf.cond(
+            images >= least,
+            lambda: self._trained(batch, requests, before, index),
+            # None at all are a batch that is no step; a few are an error, whose first is kept.
+            lambda: before._replace(
+                few=tf.where((images > 0) & (before.few < 0), images, before.few)
+            ),
+        )
+
+    def _trained(self, batch, requests, before, index):
+        means, sums = self._first(self._train_part, batch, requests)
+        is_fault = (before.faulty < 0) & ~tf.reduce_all(tf.math.is_finite(means))
+        return Steps(
+            # Those of the first fault stay.
+            means=tf.where(before.faulty < 0, means, before.means),
+            requests=tf.cast(sums, before.requests.dtype),
+            faulty=tf.where(is_fault, index, before.faulty),
+            trained=before.trained + 1,
+            few=before.few,
+        )
 
     def _train_part(self, batch, requests):
         """One replica's part of a step."""

@@ -137,6 +137,11 @@ def check_batches(
         )
 
 
+def has_accelerators() -> bool:
+    """Whether there are devices other than CPUs."""
+    return any(each.device_type != "CPU" for each in tf.config.list_logical_devices())
+
+
 def takes_empty_batches() -> bool:
     """Whether a replica, or a part of its batch, may have no image: on GPUs.
 

@@ -33,7 +33,7 @@ GROUPS = {
         warmup_learning_rate momentum weight_decay clip_norm seed keep keep_by
         """,
     "Machine": """
-        strategy placement precision accumulation_steps synchronized_batch_norm logical_devices
+        strategy placement precision accumulation_steps synchronized_batch_norm steps_per_loop logical_devices
         tpu
         """,
     "Output": """

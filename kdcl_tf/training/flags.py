@@ -153,6 +153,15 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
         flag_values=fv,
     )
     flags.DEFINE_integer(
+        "steps_per_loop",
+        0,
+        "Steps that are taken in one graph, without a return to Python: signals, checkpoints and "
+        "losses wait for the end of it. It decides no number. 0: 1 on CPUs, and about a second's "
+        "worth on other devices.",
+        lower_bound=0,
+        flag_values=fv,
+    )
+    flags.DEFINE_integer(
         "keep_checkpoints",
         2,
         "How many of the newest checkpoints stay. If the newest is damaged, a run goes on from the "

@@ -7,7 +7,6 @@ strategies.  The step that it runs is the same.
 from __future__ import annotations
 
 import json
-import math
 import time
 
 import numpy as np
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import strategies
+from kdcl_tf.distribution.pace import Pace
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import DamageError
@@ -43,6 +43,8 @@ class Loop:
       workdir: where the log is written.
       checkpoints: `Checkpoints` of all the model's variables.
       checkpoint_seconds: the most time between two checkpoints inside an epoch.
+      steps_per_loop: how many steps are taken in one graph, between which nothing is asked of
+        Python; 0 for 1 on CPUs and about a second's worth elsewhere.
 
     Attributes:
       log: the records of all epochs so far, as in `log.jsonl`.  Of several workers the chief's
@@ -60,6 +62,7 @@ class Loop:
         workdir: Workdir,
         checkpoints: Checkpoints,
         checkpoint_seconds: float = 600.0,
+        steps_per_loop: int = 1,
     ):
         self._task, self._settings = task, settings
         self._strategy, self._workdir, self._checkpoints = strategy, workdir, checkpoints
@@ -70,8 +73,7 @@ class Loop:
         self._replicas = Replicas(strategy, task.model)
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
-        # Seconds that the first step of this process took.
-        self._first_step = 0.0
+        self._pace = Pace(steps_per_loop, self._workers)
         # The variables of the newest checkpoint, metrics of a begun epoch included.
         restored = self._restore()
         self._progress = restored or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
@@ -108,7 +110,7 @@ class Loop:
                     began, left = time.monotonic(), self._settings.epochs - epoch - 1
                     self._run_epoch(epoch, step, seconds)
                     if left and step == 0 and not is_told:
-                        took = self._usual_time(time.monotonic() - began)
+                        took = self._pace.usual_time(time.monotonic() - began, self._steps_per_epoch)
                         self._bar.say(progress.ending(took, left))
                         is_told = True
                     step, seconds = 0, 0.0
@@ -117,13 +119,6 @@ class Loop:
             self._writer.close()
         # No worker leaves while another still needs all of them.
         self._workers.total([0])
-
-    def _usual_time(self, seconds):
-        """What an epoch takes, from the first, whose first step also made the graph."""
-        others = self._steps_per_epoch - 1
-        if not others:
-            return seconds
-        return (seconds - self._first_step) * self._steps_per_epoch / others
 
     def _restore(self):
         """Restores the chief's newest checkpoint in all workers, whose folders may differ."""
@@ -195,39 +190,72 @@ class Loop:
         batches = strategies.distribute(
             self._strategy, lambda share: self._task.epoch(epoch, size, first_step, share)
         )
-        train = self._replicas.train_function(batches.element_spec, _REQUESTS)
-        images, trained = self._task.images, first_step > 0
+        iterator, images = iter(batches), self._task.images
+        means, requests = np.zeros([len(self._task.model.watched)], np.float32), ()
+        trained, step, unread = first_step, first_step, []
         began = time.perf_counter() - watch.seconds
-        for step, batch in enumerate(batches, start=first_step + 1):
-            if self._task.is_passed_over(batch):
-                continue
-            trained, started = True, time.perf_counter()
-            totals, requests = (each.numpy() for each in train(batch, self._requests()))
-            self._first_step = self._first_step or time.perf_counter() - started
+        while step < self._steps_per_epoch:
+            count = min(self._pace.steps, self._steps_per_epoch - step)
+            started = time.perf_counter()
+            taken = self._steps_function(iterator)(iterator, count, self._requests(), means)
+            means, step = taken.means, step + count
+            unread.append((step - count, count, taken))
+            # What several steps gave is read while the next are computed.
+            waits = count > 1 and step < self._steps_per_epoch
+            while len(unread) > waits:
+                trained, requests = self._read(epoch, trained, *unread.pop(0))
+            self._pace.look(time.perf_counter() - started, count)
             if self._workers.count == 1:
-                # With no other worker to agree with, a signal that came during the step counts.
+                # With no other worker to agree with, a signal that came meanwhile counts.
                 requests = self._requests()
-            self._check_finite(totals, epoch, step)
-            self._bar.advance(min(size, images - (step - 1) * size), totals[0])
-            if step < self._steps_per_epoch:
-                if any(requests):
-                    self._replicas.align()
-                    self._check_variables(epoch, step)
-                    self._save(epoch, step, time.perf_counter() - began)
+            if any(requests) and step < self._steps_per_epoch:
+                for each in unread:
+                    trained, _ = self._read(epoch, trained, *each)
+                unread.clear()
+                self._replicas.align()
+                self._check_variables(epoch, step)
+                self._save(epoch, step, time.perf_counter() - began)
                 self._stop_if_asked(epoch, step, requests)
         if not trained:
             raise BadImageError(f"none of the {images} training images can be decoded")
+
+    def _steps_function(self, iterator):
+        task = self._task
+        least = 1 if strategies.takes_empty_batches() else task.accumulation_steps
+        return self._replicas.steps_function(
+            iterator,
+            _REQUESTS,
+            self._pace.steps > 1,
+            task.left if task.leaves_out_images else None,
+            least,
+        )
+
+    def _read(self, epoch, trained, begun, count, taken):
+        """Counts steps that were taken after step `begun`, and refuses what went wrong in them.
+
+        Returns:
+          (steps of the epoch that were trained on, requests of all workers).
+        """
+        taken = taken._replace(**{name: each.numpy() for name, each in taken._asdict().items()})
+        if taken.few >= 0:
+            raise BadImageError(
+                f"images that cannot be decoded leave {taken.few} of a step on a device, fewer than "
+                f"--accumulation_steps={self._task.accumulation_steps}: mend or remove them, or "
+                "pass fewer steps to a new --workdir"
+            )
+        if taken.faulty >= 0:
+            # A mean that is NaN stays NaN, so the first step that shows one is the culprit.
+            what = self._task.diverged(taken.means[1:])
+            raise self._divergence(what, epoch, begun + int(taken.faulty) + 1)
+        size, images = self._settings.batch_size, self._task.images
+        self._bar.advance(min((begun + count) * size, images) - begun * size, taken.means[0])
+        return trained + int(taken.trained), taken.requests
 
     def _requests(self):
         """Which signals have come, and whether the chief says that a checkpoint is due."""
         late = time.monotonic() - self._saved_at > self._checkpoint_seconds
         signals = [self._interruption.signal == each for each in SIGNALS]
         return np.array([*signals, late and self._workers.is_chief], np.int64)
-
-    def _check_finite(self, totals, epoch, step):
-        """A mean that is NaN stays NaN, so the first step that shows one is the culprit."""
-        if not all(map(math.isfinite, totals)):
-            raise self._divergence(self._task.diverged(totals[1:]), epoch, step)
 
     def _check_variables(self, epoch, step):
         """Keeps a checkpoint from holding NaN that only the next step's loss would show."""

@@ -33,6 +33,7 @@ class Session:
         leaves nothing in its workdir.
       tpu: name of the TPU of `--strategy=tpu`.
       checkpoint_seconds: the most time between two checkpoints inside an epoch.
+      steps_per_loop: as for `Loop`.
       keep_checkpoints: how many of the newest checkpoints stay.
 
     Attributes:
@@ -51,6 +52,7 @@ class Session:
         cluster: Cluster | None = None,
         tpu: str = "local",
         checkpoint_seconds: float = 600.0,
+        steps_per_loop: int = 1,
         keep_checkpoints: int = 2,
     ):
         self.task, self.workdir = task, workdir
@@ -78,7 +80,9 @@ class Session:
             card=task.card(),
             identity=task.identity,
         )
-        self.loop = Loop(task, settings, strategy, workdir, checkpoints, checkpoint_seconds)
+        self.loop = Loop(
+            task, settings, strategy, workdir, checkpoints, checkpoint_seconds, steps_per_loop
+        )
 
     def train(self) -> dict[str, Any] | None:
         """Trains, exports and draws; returns what `result.json` holds.

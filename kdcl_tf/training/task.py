@@ -100,9 +100,17 @@ class Task:
         """
         return None
 
-    def is_passed_over(self, batch) -> bool:
-        """Whether a batch of `epoch` is no step, because none of its images can be decoded."""
+    @property
+    def leaves_out_images(self) -> bool:
+        """Whether batches of `epoch` may have fewer images, since some cannot be decoded."""
         return False
+
+    def left(self, batch) -> tf.Tensor:
+        """The images that a batch has left for the replica that has fewest: an int32 scalar.
+
+        It is asked only where `leaves_out_images`, inside a graph.
+        """
+        raise TypeError(f"{type(self).__name__} must override left")
 
     def diverged(self, means: Sequence[float]) -> str:
         """Which loss is not finite, in words for a person.

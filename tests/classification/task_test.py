@@ -55,7 +55,7 @@ class ClassificationTest(tf.test.TestCase):
         for _, labels, weights in task.epoch(0, 16, 0, data.Share()):
             expected = np.where(labels < 5, 40 / (6 * 4), 40 / (6 * 20))
             self.assertAllClose(weights, expected)
-            self.assertFalse(task.is_passed_over((None, labels, weights)))
+            self.assertEqual(task.left((None, labels, weights)), len(labels))
 
     def test_the_plan_names_images_steps_and_students(self):
         self.assertEqual(

@@ -5,6 +5,7 @@ import functools
 import keras
 import numpy as np
 import tensorflow as tf
+from absl.testing import parameterized
 
 import kdcl_tf
 from kdcl_tf.distribution import strategies
@@ -60,20 +61,27 @@ class ReplicasTest(tf.test.TestCase):
         self.replicas = Replicas(self.strategy, self.cohort)
         self.batches = _batches(self.strategy)
 
+    def _train(self, requests=(0, 0, 0)):
+        """Takes one step; returns requests and means."""
+        iterator = iter(self.batches)
+        take = self.replicas.steps_function(iterator, _WISHES, False)
+        means = np.zeros([len(self.cohort.watched)], np.float32)
+        taken = take(iterator, 1, np.array(requests), means)
+        return taken.requests, taken.means
+
     def test_requests_are_summed_over_replicas(self):
-        train = self.replicas.train_function(self.batches.element_spec, _WISHES)
-        (batch,) = self.batches
-        totals, requests = train(batch, np.array([1, 0, 4]))
-        self.assertAllEqual(requests, [2.0, 0.0, 8.0])
+        requests, totals = self._train([1, 0, 4])
+        self.assertAllEqual(requests, [2, 0, 8])
         self.assertLen(totals, 1 + 2 * 2)
         metrics = self.replicas.metrics()
         self.assertAllClose(totals[0], metrics["loss"])
         self.assertAllClose(totals[1], metrics["a_cross_entropy"])
 
     def test_a_function_is_made_once(self):
-        spec = self.batches.element_spec
-        first = self.replicas.train_function(spec, _WISHES)
-        self.assertIs(first, self.replicas.train_function(spec, _WISHES))
+        first, other = (
+            self.replicas.steps_function(iter(self.batches), _WISHES, False) for _ in range(2)
+        )
+        self.assertIs(first, other)
 
     def test_every_example_is_tested_once(self):
         one = tf.distribute.get_strategy()
@@ -107,9 +115,7 @@ class ReplicasTest(tf.test.TestCase):
         self.assertAllClose(matrix, wanted, atol=1e-5)
 
     def test_aligned_statistics_are_the_mean_of_the_replicas(self):
-        train = self.replicas.train_function(self.batches.element_spec, _WISHES)
-        (batch,) = self.batches
-        train(batch, np.zeros([3], np.int64))
+        self._train()
         moving = self.cohort.students["a"].layers[0].moving_mean
         before = self._copies(moving)
         self.assertNotAllClose(before[0], before[1])
@@ -121,18 +127,14 @@ class ReplicasTest(tf.test.TestCase):
             self.assertAllEqual(first, second)
 
     def test_what_is_frozen_does_not_move_and_the_rest_does(self):
-        train = self.replicas.train_function(self.batches.element_spec, _WISHES)
-        (batch,) = self.batches
-        train(batch, np.zeros([3], np.int64))
+        self._train()
         self.replicas.align()
         norm, flatten, first, head = self.cohort.students["a"].layers
         for layer in (norm, first):
             layer.trainable = False
         self.replicas.renew([*norm.variables, *first.variables])
-        again = self.replicas.train_function(self.batches.element_spec, _WISHES)
-        self.assertIsNot(again, train)
         before = {each.path: self._copies(each) for each in self.cohort.variables}
-        again(batch, np.zeros([3], np.int64))
+        self._train()
         self.replicas.align()
         for each in (*norm.variables, *first.variables):
             self.assertAllEqual(self._copies(each), before[each.path])
@@ -142,6 +144,89 @@ class ReplicasTest(tf.test.TestCase):
 
     def _copies(self, variable):
         return [each.numpy() for each in self.strategy.experimental_local_results(variable.value)]
+
+
+def _stream(strategy, batches):
+    """Batches of 11 images each, as the function of steps takes them."""
+
+    def of_process(share):
+        # One element for each replica.
+        parts = [
+            (images[begin:end], labels[begin:end])
+            for images, labels in batches
+            for begin, end in np.asarray(share.bounds(11, 11))
+        ]
+        spec = (tf.TensorSpec([None, 4, 4, 3]), tf.TensorSpec([None], _LABELS.dtype))
+        return tf.data.Dataset.from_generator(lambda: iter(parts), output_signature=spec)
+
+    return strategies.distribute(strategy, of_process)
+
+
+class StepsTest(tf.test.TestCase, parameterized.TestCase):
+    """Several steps in one graph."""
+
+    def setUp(self):
+        super().setUp()
+        rng = np.random.default_rng(1)
+        images = rng.normal(size=[7, 11, 4, 4, 3]).astype(np.float32)
+        self.batches = [(each, _LABELS.numpy()) for each in images]
+
+    def _run(self, strategy, sizes, batches=None, left=None, least=1):
+        """Takes as many steps at once as `sizes` says, one call after the other."""
+        cohort = _cohort(strategy)
+        replicas = Replicas(strategy, cohort)
+        iterator = iter(_stream(strategy, batches or self.batches))
+        take = replicas.steps_function(iterator, _WISHES, max(sizes) > 1, left, least)
+        means = np.zeros([len(cohort.watched)], np.float32)
+        found = []
+        for size in sizes:
+            taken = take(iterator, size, np.zeros([3], np.int64), means)
+            means = taken.means
+            found.append(taken)
+        return cohort, found
+
+    @parameterized.parameters(False, True)
+    def test_they_are_the_same_bits_however_many_are_taken_at_once(self, is_mirrored):
+        strategy = _mirrored() if is_mirrored else tf.distribute.get_strategy()
+        one, steps = self._run(strategy, [1] * 7)
+        several, loops = self._run(strategy, [3, 3, 1])
+        for own, other in zip(several.variables, one.variables, strict=True):
+            pairs = zip(*(strategy.experimental_local_results(each.value) for each in (own, other)))
+            for found, wanted in pairs:
+                self.assertAllEqual(found, wanted)
+        self.assertAllEqual(one.optimizer.iterations, 7)
+        self.assertAllEqual(loops[-1].means, steps[-1].means)
+        self.assertEqual([int(each.trained) for each in loops], [3, 3, 1])
+        self.assertEqual([int(each.faulty) for each in loops], [-1] * 3)
+
+    def test_the_first_step_that_is_not_finite_is_told_with_its_means(self):
+        strategy = _mirrored()
+        self.batches[3][0][0] = np.nan
+        _, steps = self._run(strategy, [1] * 4)
+        _, (first, second) = self._run(strategy, [2, 4])
+        self.assertEqual((int(first.faulty), int(second.faulty)), (-1, 1))
+        self.assertAllEqual(second.means, steps[-1].means)
+        self.assertFalse(np.isfinite(second.means[0]))
+
+    def test_batches_without_images_are_no_steps_and_a_few_images_are_told(self):
+        strategy = tf.distribute.get_strategy()
+        whole = self.batches[:2]
+        empty, few = ((images[:count], labels[:count]) for count, (images, labels) in
+                      zip((0, 2), self.batches))  # fmt: skip
+
+        def left(batch):
+            return tf.shape(batch[1])[0]
+
+        one, _ = self._run(strategy, [1, 1], whole)
+        for sizes in ([1] * 4, [2, 2], [4]):
+            batches = [empty, whole[0], empty, whole[1]]
+            found, taken = self._run(strategy, sizes, batches, left)
+            self.assertEqual(sum(int(each.trained) for each in taken), 2)
+            self.assertEqual({int(each.few) for each in taken}, {-1})
+            for own, other in zip(found.variables, one.variables, strict=True):
+                self.assertAllEqual(own, other)
+        _, (taken,) = self._run(strategy, [3], [whole[0], few, empty], left, least=3)
+        self.assertEqual((int(taken.few), int(taken.trained)), (2, 1))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,15 @@ class _StoppingWorkdir(Workdir):
 class _Run:
     """A loop with its parts, in reach of a test."""
 
-    def __init__(self, folder, stop_in=None, stop_after=None, checkpoint_seconds=600.0, **settings):
+    def __init__(
+        self,
+        folder,
+        stop_in=None,
+        stop_after=None,
+        checkpoint_seconds=600.0,
+        steps_per_loop=1,
+        **settings,
+    ):
         settings = Settings(**{**_SMALL, **settings})
         strategy = tf.distribute.get_strategy()
         task = Classification(settings)
@@ -73,7 +81,7 @@ class _Run:
         variables = all_variables(self.cohort)
         self.checkpoints = Checkpoints(self.workdir.path / "checkpoints", variables)
         parts = (task, settings, strategy, self.workdir, self.checkpoints)
-        self.loop = Loop(*parts, checkpoint_seconds)
+        self.loop = Loop(*parts, checkpoint_seconds, steps_per_loop)
 
     def values(self):
         variables = all_variables(self.cohort)
@@ -128,6 +136,14 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
         whole = self._whole(ensemble="min_logit", epochs=2)
         self._part("epoch 2, step 0 of 3", ensemble="min_logit", epochs=2, stop_after=1)
         resumed = _Run(self.folder / "parts", ensemble="min_logit", epochs=2)
+        resumed.loop.run()
+        self._assert_same(resumed, whole)
+
+    def test_steps_in_one_graph_are_the_same_run_which_stops_between_graphs(self):
+        settings = {"students": ("resnet8",), "epochs": 2}
+        whole = self._whole(**settings)
+        self._part("epoch 1, step 2 of 3", stop_in=0, steps_per_loop=2, **settings)
+        resumed = _Run(self.folder / "parts", steps_per_loop=5, **settings)
         resumed.loop.run()
         self._assert_same(resumed, whole)
 
@@ -190,6 +206,13 @@ class DivergenceTest(tf.test.TestCase):
             r"at step \d+ \(epoch \d, step \d\): try a lower --learning_rate",
         )
         self._assert_newest_is_finite(run)
+
+    def test_the_step_is_the_same_however_many_are_taken_at_once(self):
+        settings = {"students": ("resnet8",), "learning_rate": 1e30, "schedule": "constant"}
+        _, expected = self._diverged(**settings)
+        self.assertRegex(expected, r"^the loss of student resnet8 .*\(epoch 1, step [23]\)")
+        _, found = self._diverged(**settings, steps_per_loop=3)
+        self.assertEqual(found, expected)
 
     def test_a_last_step_that_spoils_the_weights_is_not_saved(self):
         """One step an epoch: its loss is from before the step, and fine."""

@@ -32,7 +32,7 @@ class TaskTest(parameterized.TestCase):
         self.assertEqual(self.task.end_epoch(None), {})
         self.assertEqual((self.task.problems(), self.task.evaluated(), self.task.card()), ({},) * 3)
         self.assertEqual(self.task.owner(None), "")
-        self.assertFalse(self.task.is_passed_over(None))
+        self.assertFalse(self.task.leaves_out_images)
         self.assertIsNone(self.task.announce(None))
         self.assertIsNone(self.task.check_images())
 
