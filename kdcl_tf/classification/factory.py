@@ -171,16 +171,11 @@ def create_compiled(
 
 def create_optimizer(
     settings: Settings, steps_per_epoch: int
-) -> optimizers.CoupledSGD | dict[str, optimizers.CoupledSGD]:
+) -> keras.optimizers.Optimizer | dict[str, keras.optimizers.Optimizer]:
     """Creates the optimizer of all students, or one for each where they have rates of their own."""
 
     def of_rate(rate, name):
-        return optimizers.CoupledSGD(
-            schedules.create(settings, steps_per_epoch, rate),
-            momentum=settings.momentum,
-            coupled_weight_decay=settings.weight_decay,
-            name=name,
-        )
+        return optimizers.create(settings, schedules.create(settings, steps_per_epoch, rate), name)
 
     if not isinstance(settings.learning_rate, str) or settings.is_branched:
         return of_rate(next(iter(settings.rates.values())), "optimizer")

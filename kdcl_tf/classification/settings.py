@@ -76,6 +76,8 @@ class Settings(TrainingSettings):
     epochs: int = 100
     batch_size: int = 16
     accumulation_steps: int = 1
+    optimizer: str = "sgd"
+    optimizer_arguments: str = ""
     learning_rate: float | str = 0.05
     schedule: str = "step"
     milestones: tuple | None = None

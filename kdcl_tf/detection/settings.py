@@ -45,6 +45,8 @@ class DetectionSettings(TrainingSettings):
     batch_size: int = 32
     accumulation_steps: int = 1
     clip_norm: float = 0.0
+    optimizer: str = "sgd"
+    optimizer_arguments: str = ""
     learning_rate: float = 0.04
     schedule: str = "step"
     milestones: tuple | None = None

@@ -25,8 +25,7 @@ from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.serving import exported
-from kdcl_tf.training import schedules
-from kdcl_tf.training.optimizers import CoupledSGD
+from kdcl_tf.training import optimizers, schedules
 from kdcl_tf.training.settings import POLICIES
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
@@ -207,12 +206,7 @@ def create_detector(
 
 def compile_detector(detector: Detector, settings: DetectionSettings, steps: int) -> None:
     """Gives the detector an optimizer, with all its variables; an epoch has `steps` steps."""
-    optimizer = CoupledSGD(
-        schedules.create(settings, steps),
-        momentum=settings.momentum,
-        coupled_weight_decay=settings.weight_decay,
-        name="optimizer",
-    )
+    optimizer = optimizers.create(settings, schedules.create(settings, steps))
     detector.compile(
         optimizer=optimizer,
         accumulation_steps=settings.accumulation_steps,

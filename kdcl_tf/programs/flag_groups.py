@@ -29,7 +29,7 @@ GROUPS = {
         """,
     "Analysis": "analysis mistakes noise_step noise_max noise_draws",
     "Recipe": """
-        epochs batch_size learning_rate schedule milestones warmup_epochs warmup_steps
+        epochs batch_size optimizer optimizer_arguments learning_rate schedule milestones warmup_epochs warmup_steps
         warmup_learning_rate momentum weight_decay clip_norm seed keep keep_by
         """,
     "Machine": """

@@ -39,10 +39,29 @@ def define_optimisation_flags(
         flags.DEFINE(_RateParser(), "learning_rate", defaults.learning_rate, text, fv)
     else:
         flags.DEFINE_float("learning_rate", defaults.learning_rate, text, flag_values=fv)
+    flags.DEFINE_enum(
+        "optimizer",
+        defaults.optimizer,
+        tuple(training_settings.OPTIMIZERS),
+        "Keras's optimizer of this name; sgd: with momentum, as the paper's framework has it.",
+        fv,
+    )
+    flags.DEFINE_string(
+        "optimizer_arguments",
+        defaults.optimizer_arguments,
+        "Arguments of the optimizer as NAME=VALUE,..., by Keras's names, such as beta_2=0.95; those "
+        "that are not given are Keras's.",
+        fv,
+    )
     for name, text in (
         ("warmup_learning_rate", "Learning rate at the first step of the warm-up."),
-        ("momentum", "Momentum of stochastic gradient descent."),
-        ("weight_decay", "L2 penalty: weight_decay * w is added to the gradient, before momentum."),
+        ("momentum", "Momentum of --optimizer=sgd."),
+        (
+            "weight_decay",
+            "Of sgd an L2 penalty: weight_decay * w is added to the gradient, before momentum. Of all "
+            "others decoupled, as Keras has it: learning_rate * weight_decay * w is taken from each "
+            "weight at every step.",
+        ),
     ):
         flags.DEFINE_float(name, getattr(defaults, name), text, flag_values=fv)
     flags.DEFINE_enum(

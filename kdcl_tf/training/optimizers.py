@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with the weight decay of the paper's framework."""
+"""The optimizers of a run; stochastic gradient descent with the paper's framework's weight decay."""
 
 from __future__ import annotations
 
@@ -6,6 +6,33 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+
+from kdcl_tf.training.settings import TrainingSettings
+
+__all__ = ["CoupledSGD", "create"]
+
+
+def create(
+    settings: TrainingSettings,
+    learning_rate: keras.optimizers.schedules.LearningRateSchedule,
+    name: str = "optimizer",
+) -> keras.optimizers.Optimizer:
+    """Creates the optimizer of the settings.
+
+    Args:
+      settings: of the run; `momentum` is for "sgd" alone.
+      learning_rate: from steps to rates.
+      name: of the optimizer.
+    """
+    options = {"learning_rate": learning_rate, "name": name, **settings.optimizer_options}
+    if settings.optimizer == "sgd":
+        return CoupledSGD(
+            momentum=settings.momentum, coupled_weight_decay=settings.weight_decay, **options
+        )
+    # Their names in Keras are those of the flag, but for capital letters.
+    classes = {each.lower(): each for each in dir(keras.optimizers)}
+    kind = getattr(keras.optimizers, classes[settings.optimizer])
+    return kind(weight_decay=settings.weight_decay, **options)
 
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")

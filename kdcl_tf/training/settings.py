@@ -13,6 +13,30 @@ SCHEDULES = ("step", "cosine", "constant")
 # `--precision`, and the Keras policy of each.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 PRECISIONS = tuple(POLICIES)
+# Keras's optimizers by name, and the arguments that `--optimizer_arguments` may set.
+_ADAM = ("beta_1", "beta_2", "epsilon")
+_CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+OPTIMIZERS = {
+    "sgd": ("nesterov",),
+    "adam": (*_ADAM, "amsgrad"),
+    "adamw": (*_ADAM, "amsgrad"),
+    "adamax": _ADAM,
+    "nadam": _ADAM,
+    "rmsprop": ("rho", "momentum", "epsilon", "centered"),
+    "adagrad": ("initial_accumulator_value", "epsilon"),
+    "adadelta": ("rho", "epsilon"),
+    "adafactor": ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step"),
+    "ftrl": (
+        "learning_rate_power",
+        "initial_accumulator_value",
+        "l1_regularization_strength",
+        "l2_regularization_strength",
+        "l2_shrinkage_regularization_strength",
+        "beta",
+    ),
+    "lion": ("beta_1", "beta_2"),
+    "lamb": _ADAM,
+}
 STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
 # Where and on what a run computes, not what it computes: these may change when it is continued.
 MACHINE_SETTINGS = ("strategy", "storage")
@@ -34,8 +58,8 @@ _PATH_KINDS = ("folder:", "tfrecord:", "coco:")
 class TrainingSettings:
     """The base of a frozen dataclass of settings, each of which is a flag of its name.
 
-    A subclass has the fields `epochs`, `batch_size`, `learning_rate`, `schedule`,
-    `milestones`, `warmup_learning_rate`, `momentum`, `weight_decay`, `precision`,
+    A subclass has the fields `epochs`, `batch_size`, `optimizer`, `optimizer_arguments`,
+    `learning_rate`, `schedule`, `milestones`, `warmup_learning_rate`, `momentum`, `weight_decay`, `precision`,
     `strategy`, `evaluate_every`, `seed` and `dataset`, calls `_check_training` when it is
     made, and says in `warmup_steps_of` how long the learning rate rises and in `decodes`
     whether images are decoded while it trains. One of image files also has the fields of
@@ -87,6 +111,25 @@ class TrainingSettings:
         raise TypeError(f"{type(self).__name__} must override warmup_steps_of")
 
     @property
+    def optimizer_options(self) -> dict[str, float | bool]:
+        """`{argument: value}` of `optimizer_arguments`.
+
+        Raises:
+          ValueError: for an argument that the optimizer does not have, or no number.
+        """
+        known = (*OPTIMIZERS[self.optimizer], *_CLIPPING)
+        found = {}
+        for pair in filter(None, self.optimizer_arguments.split(",")):
+            name, _, text = (each.strip() for each in pair.partition("="))
+            if name not in known or name in found:
+                raise ValueError(
+                    f"expected --optimizer_arguments of --optimizer={self.optimizer}, NAME=VALUE, each "
+                    f"once: {', '.join(known)}; got {pair}"
+                )
+            found[name] = _argument(name, text)
+        return found
+
+    @property
     def image_rules(self) -> ImageRules:
         """How large an encoded image may be, and whether it is turned upright."""
         fields = dataclasses.fields(ImageRules)
@@ -99,7 +142,16 @@ class TrainingSettings:
                 "--strategy=parameter_server: Keras 3 does not support parameter servers; pass "
                 "--strategy=multi_worker for many machines"
             )
-        self._check_among(schedule=SCHEDULES, precision=PRECISIONS, strategy=STRATEGIES)
+        self._check_among(
+            schedule=SCHEDULES,
+            precision=PRECISIONS,
+            strategy=STRATEGIES,
+            optimizer=tuple(OPTIMIZERS),
+        )
+        options = self.optimizer_options
+        # One text for one meaning.
+        text = ",".join(f"{name}={as_text(value)}" for name, value in options.items())
+        object.__setattr__(self, "optimizer_arguments", text)
         self._check_at_least(1, "epochs", "batch_size", "evaluate_every")
         self._check_at_least(0, "seed", "weight_decay", "warmup_learning_rate")
         rates = self.rates.values()
@@ -194,6 +246,21 @@ def _absolute_sources(text):
         path = os.path.realpath(path) if os.path.exists(path) else source
         found.append(f"{student}={path}" if student else path)
     return ",".join(found)
+
+
+def _argument(name, text):
+    """A number, or true or false."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(
+            f"expected --optimizer_arguments={name}= a number, true or false; got {text or 'nothing'}"
+        )
+    return value
 
 
 def as_text(value: object) -> str:

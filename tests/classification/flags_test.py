@@ -30,6 +30,8 @@ _UNUSUAL = {
     "epochs": 7,
     "batch_size": 5,
     "accumulation_steps": 2,
+    "optimizer": "lion",
+    "optimizer_arguments": "beta_1=0.5,clipnorm=1.0",
     "learning_rate": 1e-7,
     "schedule": "cosine",
     "milestones": (),

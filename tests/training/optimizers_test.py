@@ -1,13 +1,16 @@
 """Tests of kdcl_tf.training.optimizers."""
 
+import inspect
+
 import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.training import schedules
+from kdcl_tf.training import optimizers, schedules
 from kdcl_tf.training.optimizers import CoupledSGD
+from kdcl_tf.training.settings import OPTIMIZERS
 
 _START = np.array([1.0, -2.0, 0.5], np.float32)
 _GRADIENTS = np.array(
@@ -110,6 +113,78 @@ class CoupledSGDTest(tf.test.TestCase, parameterized.TestCase):
     def test_negative_decay_is_refused(self):
         with self.assertRaisesRegex(ValueError, "expected coupled_weight_decay >= 0; got -0.1"):
             CoupledSGD(coupled_weight_decay=-0.1)
+
+
+# Keras's classes, and an argument of each that the flag sets.
+_OTHERS = {
+    "adam": (keras.optimizers.Adam, {"amsgrad": True}),
+    "adamw": (keras.optimizers.AdamW, {"beta_2": 0.95}),
+    "adamax": (keras.optimizers.Adamax, {"beta_1": 0.8}),
+    "nadam": (keras.optimizers.Nadam, {"epsilon": 1e-3}),
+    "rmsprop": (keras.optimizers.RMSprop, {"momentum": 0.5}),
+    "adagrad": (keras.optimizers.Adagrad, {"initial_accumulator_value": 0.5}),
+    "adadelta": (keras.optimizers.Adadelta, {"rho": 0.5}),
+    "adafactor": (keras.optimizers.Adafactor, {"clip_threshold": 0.1}),
+    "ftrl": (keras.optimizers.Ftrl, {"l2_regularization_strength": 0.1}),
+    "lion": (keras.optimizers.Lion, {"beta_2": 0.5}),
+    "lamb": (keras.optimizers.Lamb, {"clipnorm": 0.1}),
+}
+
+
+class CreateTest(tf.test.TestCase, parameterized.TestCase):
+    def _created(self, **fields):
+        settings = Settings(epochs=1, schedule="constant", learning_rate=0.1, milestones=(), **fields)
+        return optimizers.create(settings, schedules.create(settings, 4))
+
+    def test_every_name_is_here(self):
+        self.assertEqual({"sgd", *_OTHERS}, set(OPTIMIZERS))
+
+    @parameterized.parameters(*_OTHERS)
+    def test_it_is_keras_optimizer_with_decoupled_decay(self, name):
+        kind, arguments = _OTHERS[name]
+        text = ",".join(f"{key}={value}" for key, value in arguments.items())
+        created = self._created(optimizer=name, optimizer_arguments=text, weight_decay=0.01)
+        self.assertIs(type(created), kind)
+        found = _trained(created)
+        self.assertAllEqual(found, _trained(kind(0.1, weight_decay=0.01, **arguments)))
+        for other in (kind(0.1, weight_decay=0.01), kind(0.1, **arguments)):
+            self.assertNotAllClose(found, _trained(other), rtol=1e-7, atol=1e-7)
+        without = self._created(optimizer=name, optimizer_arguments=text, weight_decay=0.0)
+        self.assertAllEqual(_trained(without), _trained(kind(0.1, weight_decay=0.0, **arguments)))
+
+    @parameterized.parameters(*_OTHERS)
+    def test_arguments_are_those_of_keras(self, name):
+        known = inspect.signature(_OTHERS[name][0]).parameters
+        self.assertLessEqual(set(OPTIMIZERS[name]), set(known))
+        elsewhere = {"learning_rate", "weight_decay", "name", "kwargs", "clipnorm", "clipvalue"}
+        elsewhere |= {"global_clipnorm", "loss_scale_factor", "gradient_accumulation_steps"}
+        missing = {each for each in known if not each.startswith(("use_ema", "ema_"))} - elsewhere
+        self.assertEqual(missing, set(OPTIMIZERS[name]))
+
+    def test_sgd_is_the_papers(self):
+        created = self._created(optimizer_arguments="nesterov=true,clipvalue=0.3")
+        self.assertIs(type(created), CoupledSGD)
+        expected = CoupledSGD(
+            0.1, momentum=0.9, coupled_weight_decay=5e-4, nesterov=True, clipvalue=0.3
+        )
+        self.assertAllEqual(_trained(created), _trained(expected))
+
+    def test_one_text_for_one_meaning(self):
+        settings = Settings(optimizer="adamw", optimizer_arguments=" beta_2=0.950, amsgrad=True")
+        self.assertEqual(settings.optimizer_arguments, "beta_2=0.95,amsgrad=true")
+
+    @parameterized.parameters(
+        ("adamw", "momentum=0.9", "of --optimizer=adamw, .*: beta_1, .*; got momentum=0.9"),
+        ("sgd", "beta_1=0.9", "of --optimizer=sgd, NAME=VALUE, each once: nesterov, clipnorm"),
+        ("lion", "beta_1=0.9,beta_1=0.8", "got beta_1=0.8"),
+        ("lion", "beta_1", "beta_1= a number, true or false; got nothing"),
+        ("lion", "beta_1=nan", "got nan"),
+        ("rmsprop", "use_ema=true", "got use_ema=true"),
+        ("SGD", "", "expected --optimizer of sgd, adam, .*; got SGD"),
+    )
+    def test_it_is_refused(self, name, arguments, message):
+        with self.assertRaisesRegex(ValueError, message):
+            Settings(optimizer=name, optimizer_arguments=arguments)
 
 
 if __name__ == "__main__":

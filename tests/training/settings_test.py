@@ -12,6 +12,8 @@ from kdcl_tf.training import settings as training_settings
 class _Settings(training_settings.TrainingSettings):
     epochs: int = 12
     batch_size: int = 16
+    optimizer: str = "sgd"
+    optimizer_arguments: str = ""
     learning_rate: float = 0.02
     schedule: str = "step"
     milestones: tuple = (8, 11)
