@@ -66,7 +66,9 @@ class DetectionSettings(TrainingSettings):
             drops = milestones_at(self.epochs, (9, 14), (12, 14))
             object.__setattr__(self, "milestones", drops)
         self._unify_types()
-        self._check_among(detector=DETECTORS, evaluate_on=SPLITS)
+        self._check_among(
+            detector=DETECTORS, evaluate_on=SPLITS, precision=("float32", "bfloat16")
+        )
         self._check_training()
         self._check_images()
         self._check_at_least(0, "first_images", "warmup_steps", "clip_norm")

@@ -43,7 +43,10 @@ def define_optimisation_flags(
         "optimizer",
         defaults.optimizer,
         tuple(training_settings.OPTIMIZERS),
-        "Keras's optimizer of this name; sgd: with momentum, as the paper's framework has it.",
+        "The optimizer. sgd: stochastic gradient descent with momentum, as the paper's framework "
+        "computes it. The others are Keras's: adam: Adam. adamw: AdamW. adamax: Adam by the largest "
+        "gradient. nadam: Adam with Nesterov momentum. rmsprop: RMSprop. adagrad: Adagrad. adadelta: "
+        "Adadelta. adafactor: Adafactor. ftrl: FTRL. lion: Lion. lamb: LAMB.",
         fv,
     )
     flags.DEFINE_string(
@@ -137,7 +140,8 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
         defaults.precision,
         training_settings.PRECISIONS,
         "Precision of what students compute; their weights stay float32. float32: single precision. "
-        "bfloat16: half of it, faster where the hardware has it.",
+        "bfloat16: half of it, faster where the hardware has it. float16: for GPUs without bfloat16, with "
+        "a dynamic loss scale; kdcl-train alone.",
         fv,
     )
     flags.DEFINE_string(

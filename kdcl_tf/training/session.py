@@ -10,7 +10,7 @@ from typing import Any
 
 from kdcl_tf import files, students
 from kdcl_tf.data import bad_images
-from kdcl_tf.distribution import strategies
+from kdcl_tf.distribution import products, strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import Identity
@@ -100,7 +100,9 @@ class Session:
         if self.workers.is_chief:
             self.workdir.record(self.task.settings)
             self.task.announce(self.workdir)
-            for line in [*self.task.settings.remarks(), *self.task.plan()]:
+            settings = self.task.settings
+            slow = products.remark(settings.precision)
+            for line in [*settings.remarks(), *slow, *self.task.plan()]:
                 print(line, flush=True)
         with bad_images.told_in_one_line():
             if self.workers.is_chief and not self.loop.log:

@@ -11,7 +11,11 @@ from kdcl_tf.students.weights.kinds import IMAGENET
 
 SCHEDULES = ("step", "cosine", "constant")
 # `--precision`, and the Keras policy of each.
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
 PRECISIONS = tuple(POLICIES)
 # Keras's optimizers by name, and the arguments that `--optimizer_arguments` may set.
 _ADAM = ("beta_1", "beta_2", "epsilon")

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -146,6 +147,21 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
         resumed = _Run(self.folder / "parts", steps_per_loop=5, **settings)
         resumed.loop.run()
         self._assert_same(resumed, whole)
+
+    @pytest.mark.slow
+    def test_stopped_in_float16_it_goes_on_with_its_loss_scale(self):
+        settings = {"students": ("resnet8",), "epochs": 2, "precision": "float16"}
+        whole = self._whole(**settings)
+        scaled = whole.cohort.optimizer
+        self.assertIsInstance(scaled, keras.optimizers.LossScaleOptimizer)
+        self._part("epoch 1, step 1 of 3", stop_in=0, **settings)
+        resumed = _Run(self.folder / "parts", **settings)
+        resumed.loop.run()
+        self._assert_same(resumed, whole)
+        # Every step was taken, or has halved the scale.
+        taken = int(scaled.inner_optimizer.iterations)
+        halved = np.log2(scaled.initial_scale / float(scaled.dynamic_scale))
+        self.assertEqual(taken + halved, 6)
 
     def test_stopped_between_two_steps_of_two_parts_each(self):
         settings = {"students": ("resnet8",), "epochs": 1, "accumulation_steps": 2}

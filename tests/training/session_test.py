@@ -27,6 +27,7 @@ from kdcl_tf.training.workdir import Workdir
 
 @dataclasses.dataclass(frozen=True)
 class _Settings(TrainingSettings):
+    precision: str = "float32"
     epochs: int = 2
     batch_size: int = 2
     learning_rate: float = 0.1
