@@ -88,8 +88,10 @@ def ending_at_signals() -> Iterator[None]:
 
     def end(number, _):
         with contextlib.suppress(Exception):
-            sys.stdout.flush()
             files.abandon()
+        # It refuses where the signal met it at work.
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
         with contextlib.suppress(OSError):
             os.write(terminal, f"{_line(_told(Stopped(number)))}\n".encode())
         os._exit(128 + number)
