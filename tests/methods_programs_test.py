@@ -2,6 +2,7 @@
 
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -27,6 +28,7 @@ def _train(workdir, *more):
     return in_process.run("train", *_SMALL, f"--workdir={workdir}", *more)
 
 
+@pytest.mark.slow
 class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import time
 
+import pytest
 import tensorflow as tf
 
 from kdcl_tf.detection import determinism
@@ -58,6 +59,7 @@ class DeterminismTest(tf.test.TestCase):
         # Not here, where a program that was run in this process may have turned it on.
         self.assertEqual(forked.start(_as_it_is).wait(), 3)
 
+    @pytest.mark.slow
     def test_runs_are_one_run_bit_by_bit_killed_or_not(self):
         coco_files.write(self.folder / "coco")
         self.small = tiny_detector.backbone_flags(self.folder)

@@ -11,52 +11,16 @@ from absl.testing import absltest
 import torture
 from torturing import bench, faults, programs, runs
 
-
-# What has tests of its own, or takes longest, is left to the slow tests.
-_SLOW = (
-    "detector",
-    "TFRecords",
-    "two workers",
-    "second process",
-    "twice",
-    "half of the images",
-    "renamed",
-    "moved",
-    "replaced",
-    "without its export",
-    "evaluate",
-    "export",
-    "closed",
-    "flags.txt",
-    "of a stopped run",
-    "removed",
-    "of a complete run",
-    "full disk",
-    "at a write",
-)
-# These need rights of root, and a signal that meets C++ calling Python prints a C++ traceback.
-_LEFT_OUT = ("too small", "evaluate: a signal")
-
-
-def _is_of(kind, parts):
-    return any(part in kind for part in parts)
-
-
-_KINDS = [each.kind for each in faults.FAULTS if not _is_of(each.kind, _LEFT_OUT)]
+# A disk of its own needs the rights of root.
+_KINDS = [each.kind for each in faults.FAULTS if "too small" not in each.kind]
 
 
 class TortureTest(absltest.TestCase):
-    def test_runs_come_through_faults(self):
-        self._assert_come_through([kind for kind in _KINDS if not _is_of(kind, _SLOW)])
-
     @pytest.mark.slow
-    def test_runs_come_through_faults_of_the_other_kinds(self):
-        self._assert_come_through([kind for kind in _KINDS if _is_of(kind, _SLOW)])
-
-    def _assert_come_through(self, kinds):
+    def test_runs_come_through_a_fault_of_every_kind(self):
         # A process of its own: runs are forks of it, which TensorFlow must not have computed in.
         folder = pathlib.Path(self.create_tempdir().full_path)
-        flags = [f"--faults={len(kinds)}", f"--kinds={','.join(kinds)}", "--seed=1"]
+        flags = [f"--faults={len(_KINDS)}", f"--kinds={','.join(_KINDS)}", "--seed=1"]
         done = subprocess.run(
             [sys.executable, torture.__file__, *flags, f"--output={folder}"],
             capture_output=True,
@@ -65,7 +29,7 @@ class TortureTest(absltest.TestCase):
         )
         self.assertEqual(done.returncode, 0, done.stderr[-5000:])
         found = [json.loads(line) for line in (folder / "faults.jsonl").read_text().splitlines()]
-        self.assertEqual([each["kind"] for each in found], kinds)
+        self.assertEqual([each["kind"] for each in found], _KINDS)
         for each in found:
             # Every step is saved: one may be under way.
             if "SIGKILL" in each["kind"]:
