@@ -13,7 +13,7 @@ _BAD = (
     ("general_error", "logit"),
     ("general_constraint", "box"),
     ("schedule", "linear"),
-    ("precision", "float16"),
+    ("precision", "float64"),
     ("strategy", "two"),
     ("dataset", "folder:"),
     ("distortion", "crop"),

@@ -16,6 +16,8 @@ class _Settings(TrainingSettings):
     epochs: int = 12
     batch_size: int = 16
     seed: int = 0
+    optimizer: str = "sgd"
+    optimizer_arguments: str = ""
     learning_rate: float = 0.02
     warmup_learning_rate: float = 0.001
     momentum: float = 0.9
@@ -45,7 +47,8 @@ class FlagsTest(parameterized.TestCase):
         self.assertEqual(_recipe(), _Settings())
 
     def test_every_field_is_a_flag(self):
-        wanted = _Settings(3, 5, 7, 0.5, 0.25, 0.0, 0.0, "step", (), 9, "float32", "one", False)
+        adam = ("adam", "beta_1=0.5")
+        wanted = _Settings(3, 5, 7, *adam, 0.5, 0.25, 0.0, 0.0, "step", (), 9, "float32", "one", False)
         for field in dataclasses.fields(_Settings):
             self.assertNotEqual(getattr(wanted, field.name), field.default, field.name)
         arguments = [f"--{name}={text}" for name, text in wanted.as_flags().items()]

@@ -54,7 +54,8 @@ class TrainingSettingsTest(parameterized.TestCase):
 
     @parameterized.parameters(
         ("schedule", "linear", "step, cosine, constant"),
-        ("precision", "float16", "float32, bfloat16"),
+        ("optimizer", "SGD", "sgd, adam, adamw, .*, lamb"),
+        ("precision", "float64", "float32, bfloat16, float16"),
         ("strategy", "two", "one, mirrored, multi_worker, tpu"),
     )
     def test_an_unknown_word_is_refused_with_those_there_are(self, field, value, known):
