@@ -29,7 +29,7 @@ def create(
         return CoupledSGD(
             momentum=settings.momentum, coupled_weight_decay=settings.weight_decay, **options
         )
-    # Their names in Keras are those of the flag, but for capital letters.
+    # Not `keras.optimizers.get`, which does not know lamb: names differ by capital letters alone.
     classes = {each.lower(): each for each in dir(keras.optimizers)}
     kind = getattr(keras.optimizers, classes[settings.optimizer])
     return kind(weight_decay=settings.weight_decay, **options)

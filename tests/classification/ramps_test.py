@@ -17,6 +17,8 @@ class RampTest(parameterized.TestCase):
     def test_one_text_for_one_meaning(self):
         self.assertEqual(str(Ramp(" 0:0.0, 20:1e0")), "0:0,20:1")
         self.assertEqual(str(Ramp(str(Ramp("0:0.123,20:1")))), "0:0.123,20:1")
+        # No digit is lost: the text is what the run is told by.
+        self.assertEqual(str(Ramp("0:0.123456789,20:1e-12")), "0:0.123456789,20:1e-12")
 
     @parameterized.parameters(
         ("0", "EPOCH:NUMBER, such as 0:0,20:1, both at least 0; got 0"),
