@@ -35,8 +35,12 @@ class Fitting(keras.Model):
         Raises:
           ValueError: for labels that are no classes of the students, in one line.
         """
+        self.check_callbacks(callbacks if isinstance(callbacks, Sequence) else [callbacks])
         with _told_in_one_line():
             return super().fit(x, y, batch_size, epochs, verbose, _in_order(callbacks), **kwargs)
+
+    def check_callbacks(self, callbacks: Sequence[Any]) -> None:
+        """What a method has to say of the callbacks of `fit`, before it begins."""
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`.

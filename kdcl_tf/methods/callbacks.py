@@ -30,7 +30,7 @@ class GeneralWeights(keras.callbacks.Callback):
 
     # `Cohort.fit` moves such callbacks to the front.
     comes_first = True
-    # `KDCL.fit` says where no callback does.
+    # `KDCL.check_callbacks` says where no callback does.
     renews_ensemble = True
 
     def __init__(self, held_out: Any):

@@ -1,7 +1,7 @@
 """KDCL: every student learns from one ensemble of them all."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -54,18 +54,15 @@ class KDCL(Cohort):
     def average(self, logits: tf.Tensor) -> tf.Tensor:
         return self.ensemble.average(logits)
 
-    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """As `Cohort.fit`; says where no callback renews the weights of a General ensemble."""
-        callbacks = kwargs.get("callbacks") or (args[5] if len(args) > 5 else None) or []
-        listed = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-        renewed = any(getattr(each, "renews_ensemble", False) for each in listed)
+    def check_callbacks(self, callbacks: Sequence[Any]) -> None:
+        """Says where no callback renews the weights of a General ensemble."""
+        renewed = any(getattr(each, "renews_ensemble", False) for each in callbacks)
         if isinstance(self.ensemble, ensembles.General) and not renewed:
             warnings.warn(
                 "the weights of a General ensemble stay as they are, since no callback renews "
                 "them: pass callbacks=[kdcl_tf.callbacks.GeneralWeights(held_out)] to fit",
-                stacklevel=2,
+                stacklevel=3,
             )
-        return super().fit(*args, **kwargs)
 
     def renew_ensemble(
         self,
