@@ -65,6 +65,12 @@ def _variables(folder):
     }
 
 
+def _without_times(record):
+    """A line of the log without what differs from one run to the next."""
+    times = ("seconds", "images_per_second")
+    return {name: value for name, value in record.items() if name not in times}
+
+
 class MultiWorkerTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
@@ -76,11 +82,9 @@ class MultiWorkerTest(tf.test.TestCase):
             self.assertAllClose(found[path], value, atol=1e-5, rtol=1e-5, msg=path)
 
     def _assert_same_record(self, found, wanted):
-        times = ("seconds", "images_per_second")
         self.assertEqual(list(found), list(wanted))
-        for name, value in wanted.items():
-            if name not in times:
-                self.assertAllClose(found[name], value, atol=1e-5, rtol=1e-5, msg=name)
+        for name, value in _without_times(wanted).items():
+            self.assertAllClose(found[name], value, atol=1e-5, rtol=1e-5, msg=name)
 
     @pytest.mark.slow
     def test_two_workers_go_on_for_one_device_and_end_where_it_would_have_ended(self):
@@ -104,6 +108,24 @@ class MultiWorkerTest(tf.test.TestCase):
         self.assertEqual(
             {path.name for path in parts.iterdir()}, {path.name for path in whole.iterdir()}
         )
+
+    @pytest.mark.slow
+    def test_three_steps_in_one_graph_are_the_bits_of_three_graphs(self):
+        """Three steps at once, then the short last one, in both epochs."""
+        settings = Settings(**{**_SMALL, "epochs": 2})
+        for steps in (1, 3):
+            folder = self.folder / str(steps)
+            with WorkerPair(settings, folder, f"--steps_per_loop={steps}") as pair:
+                (chief, _, err), (other, _, wrong) = pair.wait()
+            self.assertEqual((chief, other), (0, 0), err + wrong)
+        one, three = (self.folder / each for each in "13")
+        found, wanted = _variables(three), _variables(one)
+        self.assertEqual(list(found), list(wanted))
+        for path, value in wanted.items():
+            self.assertAllEqual(found[path], value, path)
+        self.assertLen(Workdir(one).log, 2)
+        for own, other in zip(Workdir(three).log, Workdir(one).log, strict=True):
+            self.assertEqual(_without_times(own), _without_times(other))
 
     @pytest.mark.slow
     def test_stopped_killed_and_gone_on_with_alone(self):

@@ -32,14 +32,15 @@ class WorkerPair:
     Args:
       settings: a `TrainingSettings`.
       workdir: of the first worker.
+      *arguments: flags that are no settings.
       module: the program.
     """
 
-    def __init__(self, settings, workdir, module="kdcl_tf.train"):
+    def __init__(self, settings, workdir, *arguments, module="kdcl_tf.train"):
         ports = _free_ports(2)
         given = {**settings.as_flags(), "strategy": "multi_worker"}
         given = [f"--{name}={value}" for name, value in given.items()]
-        command = [sys.executable, "-m", module, *given, f"--workdir={workdir}"]
+        command = [sys.executable, "-m", module, *given, f"--workdir={workdir}", *arguments]
         # As a user has it: the tests' own level lets TensorFlow's errors through.
         environment = {**os.environ}
         environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
