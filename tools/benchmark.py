@@ -3,7 +3,7 @@
     python tools/benchmark.py --what=step         a step of KDCL over one of Independent
     python tools/benchmark.py --what=one_by_one   all students together over one after the other
     python tools/benchmark.py --what=batch_norm   a step with Keras's layers over one with ours
-    python tools/benchmark.py --what=torch        a step in PyTorch over ours
+    python tools/benchmark.py --what=torch        a step in PyTorch, eager and compiled, over ours
     python tools/benchmark.py --what=peak         FLOP/s of a step over those of a matrix product
     python tools/benchmark.py --what=memory       the peak memory of 1, 2 ... students
     python tools/benchmark.py --what=memory_of_one   the peak memory of all students, in one process

@@ -1,7 +1,7 @@
-"""Times two programs in turn, and prints their ratio."""
+"""Times programs in turn, and prints their ratios."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,8 +15,18 @@ def in_pairs(first: Callable, second: Callable, pairs: int) -> np.ndarray:
     Returns:
       `[2, pairs]` seconds.
     """
-    first(), second()
-    return np.array([[_seconds(run) for run in (first, second)] for _ in range(pairs)]).T
+    return in_turn([first, second], pairs)
+
+
+def in_turn(runs: Sequence[Callable], rounds: int) -> np.ndarray:
+    """`in_pairs` of any number of functions.
+
+    Returns:
+      `[functions, rounds]` seconds.
+    """
+    for run in runs:
+        run()
+    return np.array([[_seconds(run) for run in runs] for _ in range(rounds)]).T
 
 
 def _seconds(run):

@@ -7,7 +7,10 @@ steps, one per line, runs so many steps, and prints the seconds that they took.
     python tools/benchmarking/torch_peer.py resnet32,wrn_16_2 --batch_size=128
 
 The networks, the loss (KDCL-MinLogit, T = 2) and the optimizer are those of kdcl_tf. The layout is
-channels_last and the mode is eager, as PyTorch is mostly used.
+channels_last. The mode is eager, as PyTorch is mostly used, or with --compiled that of
+`torch.compile` with its default backend, for the students and the loss, forward and backward; the
+optimizer stays eager. It runs on the GPU where PyTorch sees one, with TF32 in products as
+TensorFlow has it.
 """
 
 import argparse
@@ -112,27 +115,56 @@ def min_logit_loss(
 
 
 def step_of(
-    networks: Sequence[Network], batch_size: int, classes: int, half: bool
+    networks: Sequence[Network],
+    batch_size: int,
+    classes: int,
+    half: bool,
+    device: str = "cpu",
+    compiled: bool = False,
 ) -> Callable[[int], float]:
-    """A function that runs a number of training steps on random images, in bfloat16 if `half`."""
+    """A function that runs a number of training steps on random images.
+
+    Args:
+      networks: on the device.
+      batch_size, classes: of the images and their labels.
+      half: whether networks compute in bfloat16.
+      device: "cpu" or "cuda".
+      compiled: whether the students and the loss are compiled; the first step does it.
+    """
     images = [
-        torch.randn(batch_size, 3, 32, 32).to(memory_format=torch.channels_last) for _ in networks
+        torch.randn(batch_size, 3, 32, 32, device=device).to(memory_format=torch.channels_last)
+        for _ in networks
     ]
-    labels = torch.randint(classes, (batch_size,))
+    labels = torch.randint(classes, (batch_size,), device=device)
     parameters = [each for network in networks for each in network.parameters()]
     optimizer = torch.optim.SGD(parameters, 0.01, momentum=0.9, weight_decay=5e-4)
 
+    def loss_of(images, labels):
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            logits = [network(x) for network, x in zip(networks, images)]
+        return min_logit_loss(torch.stack([each.float() for each in logits]), labels)
+
+    if compiled:
+        loss_of = torch.compile(loss_of)
+
     def run(steps):
         for _ in range(steps):
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
-                logits = [network(x) for network, x in zip(networks, images)]
-            loss = min_logit_loss(torch.stack([each.float() for each in logits]), labels)
+            loss = loss_of(images, labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         return loss.item()
 
     return run
+
+
+def _device():
+    """The GPU that PyTorch sees, or the CPU's cores that this process may use."""
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")
+        return "cuda"
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    return "cpu"
 
 
 def main() -> None:
@@ -142,16 +174,20 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=128)
     parser.add_argument("--num_classes", type=int, default=100)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--compiled", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    device = _device()
     networks = [
-        Network(name, options.num_classes).to(memory_format=torch.channels_last).train()
+        Network(name, options.num_classes).to(device, memory_format=torch.channels_last).train()
         for name in options.students.split(",")
     ]
     counts = [sum(each.numel() for each in network.parameters()) for network in networks]
     half = options.precision == "bfloat16"
-    run = step_of(networks, options.batch_size, options.num_classes, half)
-    print(json.dumps({"torch": torch.__version__, "parameters": counts}), flush=True)
+    run = step_of(
+        networks, options.batch_size, options.num_classes, half, device, options.compiled
+    )
+    facts = {"torch": torch.__version__, "device": device, "parameters": counts}
+    print(json.dumps(facts), flush=True)
     for line in sys.stdin:
         began = time.perf_counter()
         run(int(line))
