@@ -8,6 +8,7 @@
     python tools/benchmark.py --what=memory       the peak memory of 1, 2 ... students
     python tools/benchmark.py --what=memory_of_one   the peak memory of all students, in one process
     python tools/benchmark.py --what=input        a step over the time to make its images
+    python tools/benchmark.py --what=loop         a step in kdcl-train's loop beside one in a graph
     python tools/benchmark.py --what=photographs --images=DIR   2 and 4 views of JPEGs over 1
     python tools/benchmark.py --what=placement    both placements, beside their cost model
     python tools/benchmark.py --what=accumulation memory and time of a step in 1, 2, 4, 8 parts
@@ -38,6 +39,7 @@ _WHAT = {
     "torch": "torch_race:race",
     "peak": "peak:share",
     "input": "pipeline:compare_input",
+    "loop": "loop_time:compare_with_graph",
     "photographs": "photographs:compare_views",
     "placement": "devices:compare_placement",
     "accumulation": "devices:compare_accumulation",
