@@ -28,6 +28,48 @@ class Steps(NamedTuple):
     few: tf.Tensor
 
 
+class _Reached(NamedTuple):
+    """Where the steps of a call stand.  A graph passes it from step to step: it holds little.
+
+    Attributes:
+      sums: `[2W]` float32, the totals and then the counts of `watched` so far, of all replicas;
+        if they ever were not finite, as they were then.
+      faulty: as in `Steps`.
+      batches: `(trained, few)` as in `Steps`; `()` where every batch is trained on.
+    """
+
+    sums: tf.Tensor
+    faulty: tf.Tensor
+    batches: tuple
+
+    @classmethod
+    def after(cls, means, counts_batches):
+        """Before the first step of a call, after one that ended with these means."""
+        batches = (tf.constant(0), tf.constant(-1)) if counts_batches else ()
+        return cls(tf.concat([means, tf.ones_like(means)], axis=0), tf.constant(-1), batches)
+
+    def trained(self, sums, index):
+        """After a step of the call, whose number is `index`, that has led to these sums."""
+        is_fault = (self.faulty < 0) & ~tf.reduce_all(tf.math.is_finite(sums))
+        return _Reached(
+            # Those of the first fault stay.
+            sums=tf.where(self.faulty < 0, sums, self.sums),
+            faulty=tf.where(is_fault, index, self.faulty),
+            batches=self.batches and (self.batches[0] + 1, self.batches[1]),
+        )
+
+    def without(self, images):
+        """After a batch that had so few images that it was passed over."""
+        trained, few = self.batches
+        return self._replace(batches=(trained, tf.where((images > 0) & (few < 0), images, few)))
+
+    def as_steps(self, requests, count):
+        """The result of a call that was to take `count` steps."""
+        totals, counts = tf.split(self.sums, 2)
+        trained, few = self.batches or (count, tf.constant(-1))
+        return Steps(tf.math.divide_no_nan(totals, counts), requests, self.faulty, trained, few)
+
+
 class Replicas:
     """A model's steps on every replica of a strategy, in step with the other workers.
 
@@ -79,20 +121,18 @@ class Replicas:
         """
 
         def taken(iterator, count, requests, means):
-            begun = Steps(
-                means, tf.zeros_like(requests), tf.constant(-1), tf.constant(0), tf.constant(-1)
-            )
-            if not several:
-                return self._taken(iterator, requests, begun, tf.constant(0), left, least)
-            _, steps = tf.while_loop(
-                lambda index, _: index < count,
-                lambda index, before: (
-                    index + 1,
-                    self._taken(iterator, requests, before, index, left, least),
-                ),
-                (tf.constant(0), begun),
-            )
-            return steps
+            wishes = tf.cast(requests, tf.float32)
+            begun = _Reached.after(means, counts_batches=left is not None)
+            if several:
+                reached = self._loop(iterator, count, begun, left, least)
+                # Once for all steps, and after them: nobody asks in between.
+                with tf.control_dependencies([reached.sums]):
+                    wishes = self._first(self._sum_of_replicas, wishes)
+            else:
+                reached, wishes = self._taken(
+                    iterator, begun, tf.constant(0), left, least, wishes
+                )
+            return reached.as_steps(tf.cast(wishes, requests.dtype), count)
 
         means = tf.TensorSpec([len(self._model.watched)], tf.float32)
         signature = (
@@ -179,48 +219,52 @@ class Replicas:
     def _first_of(self, results):
         return self._strategy.experimental_local_results(results)[0]
 
-    def _taken(self, iterator, requests, before, index, left, least):
-        """One step more than `before`, the next batch's."""
+    def _loop(self, iterator, count, begun, left, least):
+        """`count` steps in a loop of the graph."""
+        none = tf.zeros([0])
+        _, reached = tf.while_loop(
+            lambda index, _: index < count,
+            lambda index, before: (
+                index + 1,
+                self._taken(iterator, before, index, left, least, none)[0],
+            ),
+            (tf.constant(0), begun),
+        )
+        return reached
+
+    def _taken(self, iterator, before, index, left, least, wishes):
+        """One step more than `before`, the next batch's, and the sum of all replicas' wishes."""
         batch = iterator.get_next()
         if left is None:
-            return self._trained(batch, requests, before, index)
+            return self._trained(batch, before, index, wishes)
         images = left(batch)
         return tf.cond(
             images >= least,
-            lambda: self._trained(batch, requests, before, index),
+            lambda: self._trained(batch, before, index, wishes),
             # None at all are a batch that is no step; a few are an error, whose first is kept.
-            lambda: before._replace(
-                few=tf.where((images > 0) & (before.few < 0), images, before.few)
-            ),
+            lambda: (before.without(images), tf.zeros_like(wishes)),
         )
 
-    def _trained(self, batch, requests, before, index):
-        means, sums = self._first(self._train_part, batch, requests)
-        is_fault = (before.faulty < 0) & ~tf.reduce_all(tf.math.is_finite(means))
-        return Steps(
-            # Those of the first fault stay.
-            means=tf.where(before.faulty < 0, means, before.means),
-            requests=tf.cast(sums, before.requests.dtype),
-            faulty=tf.where(is_fault, index, before.faulty),
-            trained=before.trained + 1,
-            few=before.few,
-        )
+    def _trained(self, batch, before, index, wishes):
+        sums = self._first(self._train_part, batch, wishes)
+        watched = 2 * len(self._model.watched)
+        return before.trained(sums[:watched], index), sums[watched:]
 
-    def _train_part(self, batch, requests):
-        """One replica's part of a step."""
+    def _train_part(self, batch, wishes):
+        """One replica's part of a step; the sums of metrics and wishes over replicas, `[2W + n]`."""
         self._model.train_step(batch)
         watched = self._model.watched
-        parts = [
-            tf.stack([tf.convert_to_tensor(each.total.value) for each in watched]),
-            tf.stack([tf.convert_to_tensor(each.count.value) for each in watched]),
-            tf.cast(requests, tf.float32),
-        ]
-        # One message for all of it, so that agreeing on when to stop costs nothing.
-        sums = tf.distribute.get_replica_context().all_reduce(
-            tf.distribute.ReduceOp.SUM, tf.concat(parts, axis=0)
-        )
-        totals, counts, requests = tf.split(sums, [len(watched), len(watched), requests.shape[0]])
-        return tf.math.divide_no_nan(totals, counts), requests
+        variables = [each.total for each in watched] + [each.count for each in watched]
+        numbers = tf.stack([tf.convert_to_tensor(each.value) for each in variables])
+        if wishes.shape[0]:
+            # One message for all of it, so that agreeing on when to stop costs nothing.
+            numbers = tf.concat([numbers, wishes], axis=0)
+        return self._sum_of_replicas(numbers)
+
+    def _sum_of_replicas(self, numbers):
+        replica = tf.distribute.get_replica_context()
+        # The sum is placed with a tensor, which an argument has no device for yet.
+        return replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(numbers))
 
     def _test_batch(self, batch):
         self._strategy.run(self._model.test_step, args=(batch,))
