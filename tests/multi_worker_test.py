@@ -106,6 +106,22 @@ class MultiWorkerTest(tf.test.TestCase):
         )
 
     @pytest.mark.slow
+    def test_two_workers_whose_steps_xla_compiles_in_one_loop(self):
+        """One step of two workers, against one of one device that is not compiled."""
+        settings = {**_SMALL, "ensemble": "min_logit", "batch_size": 40, "epochs": 1}
+        settings["holdout_per_class"] = 0
+        whole, parts = self.folder / "whole", self.folder / "parts"
+        _session(whole, **settings, strategy="mirrored").train()
+        compiled = Settings(**settings, jit_compile=True)
+        with WorkerPair(compiled, parts, steps_per_loop=2) as pair:
+            (chief, _, error), (other, _, wrong) = pair.wait()
+        self.assertEqual((chief, other), (0, 0), error + wrong)
+        found, wanted = _variables(parts), _variables(whole)
+        self.assertEqual(list(found), list(wanted))
+        for path, value in wanted.items():
+            self.assertAllClose(found[path], value, atol=5e-4, msg=path)
+
+    @pytest.mark.slow
     def test_stopped_killed_and_gone_on_with_alone(self):
         """Statistics of each replica's own, against two devices in one process."""
         settings = {**_SMALL, "epochs": 1000}

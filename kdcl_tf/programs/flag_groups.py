@@ -33,8 +33,8 @@ GROUPS = {
         warmup_learning_rate momentum weight_decay clip_norm seed keep keep_by
         """,
     "Machine": """
-        strategy placement precision accumulation_steps synchronized_batch_norm steps_per_loop logical_devices
-        tpu
+        strategy placement precision jit_compile accumulation_steps synchronized_batch_norm
+        steps_per_loop logical_devices tpu
         """,
     "Output": """
         workdir format output plot top least_score evaluate_every checkpoint_seconds
