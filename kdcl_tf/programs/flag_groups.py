@@ -24,7 +24,7 @@ GROUPS = {
         """,
     "Method": """
         mode method ensemble temperature distillation_weight distillation_weight_schedule
-        invariant general_error general_constraint teacher match_classes branches ramp_up_epochs compare seeds detector
+        invariant general_error general_constraint teacher match_classes branches ramp_up_epochs compare seeds runs_at_once detector
         regions_per_image
         """,
     "Analysis": "analysis mistakes noise_step noise_max noise_draws",
