@@ -67,8 +67,9 @@ def _compare(flag_values, settings):
     with command_line.user_errors():
         runs = comparing.prepare(settings, flag_values["seeds"].value, workdir)
     arguments = comparison_flags.of_every_run(flag_values, settings)
+    at_once = flag_values["runs_at_once"].value
     try:
-        print(comparing.compare(settings, runs, workdir, arguments))
+        print(comparing.compare(settings, runs, workdir, arguments, at_once))
     except comparing.RunFailed as failure:
         command_line.fail(str(failure))
 

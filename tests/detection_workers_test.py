@@ -30,7 +30,7 @@ class DetectionWorkersTest(tf.test.TestCase):
             milestones=(),
             **tiny_detector.backbone_flags(folder),
         )
-        with WorkerPair(settings, folder / "parts", module="kdcl_tf.detect") as pair:
+        with WorkerPair(settings, folder / "parts", "kdcl_tf.detect") as pair:
             (chief, out, error), (other, told, wrong) = pair.wait()
         self.assertEqual((chief, other), (0, 0), error + wrong)
         self.assertIn("box: AP", out)

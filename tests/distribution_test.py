@@ -254,6 +254,67 @@ class AccumulationTest(_ReplicasTestCase):
         self.assert_same_weights(double, single)
 
 
+class CompilationTest(_ReplicasTestCase):
+    """Steps that XLA compiles for each of two replicas."""
+
+    def _compile(self, cohort, **kwargs):
+        cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9), jit_compile=True, **kwargs)
+        return cohort
+
+    @parameterized.parameters(1, 2)
+    def test_a_step_of_two_is_that_of_one_that_is_not_compiled(self, accumulation_steps):
+        single, double = _pair(_dense_student, ensemble="linear")
+        with _strategy().scope():
+            self._compile(double, accumulation_steps=accumulation_steps)
+        for examples in (17, 32):
+            images, labels = _data(examples)
+            for each in (single, double):
+                each.fit(images, labels, batch_size=examples, shuffle=False, verbose=0)
+            self.assert_same_weights(double, single, f"{examples} images")
+
+    def test_evaluation_and_prediction_count_every_image(self):
+        single, double = _pair(_dense_student)
+        with _strategy().scope():
+            self._compile(double)
+        images, labels = _data(17)
+        options = {"batch_size": 16, "verbose": 0}
+        expected, found = (
+            each.evaluate(images, labels, return_dict=True, **options) for each in (single, double)
+        )
+        self.assertAllClose(found, expected, atol=1e-5)
+        expected, found = (each.predict(images, **options) for each in (single, double))
+        self.assertAllClose(found, expected, atol=1e-5)
+
+    def test_statistics_of_each_replicas_own_are_those_uncompiled(self):
+        def make():
+            keras.utils.set_random_seed(4)
+            return keras.Sequential(
+                [
+                    keras.Input((6, 6, 3)),
+                    FusedBatchNormalization(momentum=0.9),
+                    keras.layers.Flatten(),
+                    keras.layers.Dense(7),
+                ]
+            )
+
+        cohorts = []
+        for jit_compile in (False, True):
+            with _strategy().scope():
+                cohort = kdcl_tf.KDCL({"a": make(), "z": make()})
+                cohort.compile(keras.optimizers.SGD(0.1), jit_compile=jit_compile)
+            cohort.fit(*_data(17), batch_size=17, shuffle=False, verbose=0)
+            cohorts.append(cohort)
+        self.assert_same_weights(*cohorts)
+
+    def test_synchronized_batch_norm_is_refused(self):
+        with _strategy().scope():
+            cohort = _cohort(_normalized_student)
+            with self.assertRaisesRegex(
+                ValueError, "got synchronized batch norm on 2 replicas, in .*: leave out jit_compile"
+            ):
+                self._compile(cohort)
+
+
 class PlacementTest(_ReplicasTestCase):
     def test_students_on_their_devices_are_not_replicated_too(self):
         with _strategy().scope():

@@ -115,7 +115,7 @@ class MultiWorkerTest(tf.test.TestCase):
         settings = Settings(**{**_SMALL, "epochs": 2})
         for steps in (1, 3):
             folder = self.folder / str(steps)
-            with WorkerPair(settings, folder, f"--steps_per_loop={steps}") as pair:
+            with WorkerPair(settings, folder, steps_per_loop=steps) as pair:
                 (chief, _, err), (other, _, wrong) = pair.wait()
             self.assertEqual((chief, other), (0, 0), err + wrong)
         one, three = (self.folder / each for each in "13")
@@ -126,6 +126,22 @@ class MultiWorkerTest(tf.test.TestCase):
         self.assertLen(Workdir(one).log, 2)
         for own, other in zip(Workdir(three).log, Workdir(one).log, strict=True):
             self.assertEqual(_without_times(own), _without_times(other))
+
+    @pytest.mark.slow
+    def test_two_workers_whose_steps_xla_compiles_in_one_loop(self):
+        """One step of two workers, against one of one device that is not compiled."""
+        settings = {**_SMALL, "ensemble": "min_logit", "batch_size": 40, "epochs": 1}
+        settings["holdout_per_class"] = 0
+        whole, parts = self.folder / "whole", self.folder / "parts"
+        _session(whole, **settings, strategy="mirrored").train()
+        compiled = Settings(**settings, jit_compile=True)
+        with WorkerPair(compiled, parts, steps_per_loop=2) as pair:
+            (chief, _, error), (other, _, wrong) = pair.wait()
+        self.assertEqual((chief, other), (0, 0), error + wrong)
+        found, wanted = _variables(parts), _variables(whole)
+        self.assertEqual(list(found), list(wanted))
+        for path, value in wanted.items():
+            self.assertAllClose(found[path], value, atol=5e-4, msg=path)
 
     @pytest.mark.slow
     def test_stopped_killed_and_gone_on_with_alone(self):

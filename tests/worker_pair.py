@@ -32,15 +32,15 @@ class WorkerPair:
     Args:
       settings: a `TrainingSettings`.
       workdir: of the first worker.
-      *arguments: flags that are no settings.
       module: the program.
+      **flags: further flags, which decide no number of a run.
     """
 
-    def __init__(self, settings, workdir, *arguments, module="kdcl_tf.train"):
+    def __init__(self, settings, workdir, module="kdcl_tf.train", **flags):
         ports = _free_ports(2)
-        given = {**settings.as_flags(), "strategy": "multi_worker"}
+        given = {**settings.as_flags(), "strategy": "multi_worker", **flags}
         given = [f"--{name}={value}" for name, value in given.items()]
-        command = [sys.executable, "-m", module, *given, f"--workdir={workdir}", *arguments]
+        command = [sys.executable, "-m", module, *given, f"--workdir={workdir}"]
         # As a user has it: the tests' own level lets TensorFlow's errors through.
         environment = {**os.environ}
         environment.pop("TF_CPP_MIN_LOG_LEVEL", None)

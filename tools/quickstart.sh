@@ -9,4 +9,4 @@ cd "$(dirname "$0")/.."
 . tools/environment.sh
 out="${1:-runs/quickstart}"
 
-kdcl-train --compare --evaluate_every=5 --workdir="$out"
+kdcl-train --compare --evaluate_every=5 --runs_at_once=2 --workdir="$out"

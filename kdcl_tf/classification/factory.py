@@ -163,9 +163,12 @@ def create_compiled(
     cohort = create_cohort(settings, members, dataset, steps_per_epoch, normalizations)
     cohort.compile(
         optimizer=create_optimizer(settings, steps_per_epoch),
+        jit_compile=settings.jit_compile,
         accumulation_steps=settings.accumulation_steps,
         devices=devices,
     )
+    # They were counted when the data was loaded.
+    cohort.checks_labels = False
     return cohort
 
 

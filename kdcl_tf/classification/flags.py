@@ -264,6 +264,13 @@ def _define_share_flags(fv):
 
 
 def _define_step_flags(fv):
+    flags.DEFINE_bool(
+        "jit_compile",
+        _DEFAULTS.jit_compile,
+        "Let XLA compile what each device computes for itself, the students' forward and backward "
+        "passes. It changes sums by rounding, is for accelerators, and is slower on CPUs.",
+        fv,
+    )
     flags.DEFINE_integer(
         "accumulation_steps",
         _DEFAULTS.accumulation_steps,

@@ -86,6 +86,7 @@ class Settings(TrainingSettings):
     momentum: float = 0.9
     weight_decay: float = 5e-4
     precision: str = "float32"
+    jit_compile: bool = False
     strategy: str = "one"
     synchronized_batch_norm: bool = False
     evaluate_every: int = 1

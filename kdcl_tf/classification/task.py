@@ -50,6 +50,7 @@ class Classification(Task):
         self._data_dir, self._placement = data_dir, placement
         self.accumulation_steps = settings.accumulation_steps
         self._phase = _ALL
+        self._evaluated_batches = {}
         # Of each student; None before the data is loaded.
         self.normalizations = None
         self._initial_weights, self._lines = None, []
@@ -339,9 +340,11 @@ class Classification(Task):
         )
 
     def _batches(self, split):
-        """Every image of a split once, each replica its part."""
-        size = strategies.evaluation_batch(self.strategy, len(split), _EVALUATION_BATCH)
-        return strategies.distribute(
-            self.strategy,
-            lambda share: self.dataset.batches(split, size, share, self.normalizations),
-        )
+        """Every image of a split once, each replica its part; the same data set each time."""
+        if id(split) not in self._evaluated_batches:
+            size = strategies.evaluation_batch(self.strategy, len(split), _EVALUATION_BATCH)
+            self._evaluated_batches[id(split)] = strategies.distribute(
+                self.strategy,
+                lambda share: self.dataset.batches(split, size, share, self.normalizations),
+            )
+        return self._evaluated_batches[id(split)]

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.cohort import accumulation, hyperparameters, optimizers
+from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import Fitting
 from kdcl_tf.cohort.learning import Learner
 from kdcl_tf.cohort.membership import check_students, input_names, output_shape
@@ -201,7 +202,7 @@ class Cohort(Fitting, Learner, SavedCohort):
         weighted_metrics: Any = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
-        jit_compile: bool = False,
+        jit_compile: bool | str = False,
         auto_scale_loss: bool = True,
         accumulation_steps: int = 1,
         devices: dict[str, str] | None = None,
@@ -218,8 +219,11 @@ class Cohort(Fitting, Learner, SavedCohort):
           weighted_metrics: the same, weighted by `sample_weight`, and called
             `<student>_weighted_<metric>`.
           run_eagerly, steps_per_execution: as in `keras.Model.compile`.
-          jit_compile: off by default: on CPUs XLA is slower than TensorFlow's own
-            kernels for convolutions, and it does not work under `tf.distribute`.
+          jit_compile: whether XLA compiles what each replica computes for itself, the forward
+            and the backward pass; what replicas reduce and the update stay outside, so that it
+            works under `tf.distribute`, too.  It changes a step by rounding, and the random numbers
+            of layers such as dropout.  Off by default, as with "auto" and when run eagerly: on CPUs
+            XLA is slower than TensorFlow's own kernels for convolutions.
           auto_scale_loss: whether the optimizers of students that compute in float16 get a
             dynamic loss scale, if they have none.
           accumulation_steps: the number of parts in which each step's batch is run, one
@@ -233,7 +237,8 @@ class Cohort(Fitting, Learner, SavedCohort):
         Raises:
           ValueError: for a loss; when a dict's keys are not the students' names, or it leaves
             variables of the cohort without an optimizer; when an optimizer was made outside the
-            scope of the strategy that the cohort was made in; when the students cannot be placed.
+            scope of the strategy that the cohort was made in; when the students cannot be placed,
+            or cannot be compiled.
         """
         _check_no_loss(loss)
         accumulation.check_count(accumulation_steps)
@@ -241,13 +246,17 @@ class Cohort(Fitting, Learner, SavedCohort):
         if placement:
             placement.check(self, jit_compile)
             self._check_runs_students_apart()
+        compilation = Compilation(jit_compile is True and not run_eagerly)
+        compilation.check(self)
         self.accumulation_steps, self._placement = accumulation_steps, placement
+        self.compilation = compilation
         with self.distribute_strategy.scope():
             super().compile(
                 optimizer=self._prepared(optimizer, auto_scale_loss),
                 run_eagerly=run_eagerly,
                 steps_per_execution=steps_per_execution,
-                jit_compile=jit_compile,
+                # Keras would compile the reduction over replicas and the update, too.
+                jit_compile=False,
                 auto_scale_loss=False,
             )
             self.cohort_metrics.add(metrics, weighted_metrics)

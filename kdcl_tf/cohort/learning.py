@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.cohort import accumulation
+from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import checked_labels
 from kdcl_tf.cohort.placement import Forward, penalty
 from kdcl_tf.cohort.step import Step
@@ -19,6 +20,12 @@ class Learner(keras.Model):
     They are the same for `fit` and for a loop that runs them on every replica by
     `strategy.run`.
     """
+
+    # Until `compile` says otherwise.
+    compilation = Compilation()
+    # Whether each step makes sure that labels are classes; a program that has read them all
+    # before need not.
+    checks_labels = True
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Updates all students from one batch, and returns the metrics so far."""
@@ -53,14 +60,24 @@ class Learner(keras.Model):
 
     def _tested(self, data):
         views, labels, sample_weight = self._unpack(data)
-        step = self._step(views, labels, sample_weight, training=False)
+        step = self.compilation(self._step)(views, labels, sample_weight)
         return step, labels, sample_weight
+
+    def predict_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """`{name: [B, C] logits}` of one batch."""
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.compilation(self._predicted)(inputs)
+
+    def _predicted(self, inputs):
+        return self(inputs, training=False)
 
     def _unpack(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if labels is None:
             raise ValueError("expected (images, labels) to learn from; got no labels")
-        return self.views(inputs), checked_labels(labels, self.num_classes), sample_weight
+        if self.checks_labels:
+            labels = checked_labels(labels, self.num_classes)
+        return self.views(inputs), labels, sample_weight
 
     def _count(self, labels):
         """Examples of the batch, over all replicas."""
@@ -72,6 +89,10 @@ class Learner(keras.Model):
         """The step of a part of the batch, and a list of gradients for each optimizer."""
         if self._placement:
             return self._differentiate_apart(views, labels, sample_weight, examples)
+        differentiate = self.compilation(self._differentiate_together)
+        return differentiate(views, labels, sample_weight, examples)
+
+    def _differentiate_together(self, views, labels, sample_weight, examples):
         with tf.GradientTape() as tape:
             step = self._step(views, labels, sample_weight, training=True)
             objectives = self._objectives(step, examples)
@@ -91,7 +112,7 @@ class Learner(keras.Model):
         groups = self._optimizer_groups()
         return step, [[found[id(each)] for each in variables] for _, variables in groups]
 
-    def _step(self, views, labels, sample_weight, training):
+    def _step(self, views, labels, sample_weight, training=False):
         logits = self.forward(views, training)
         penalties = [penalty(network) for network in self.networks()]
         return self._step_from(logits, penalties, views, labels, sample_weight)

@@ -176,7 +176,7 @@ class SavedCohort(keras.Model):
         optimizer = self.student_optimizers or self.optimizer
         config = {
             "run_eagerly": self.run_eagerly,
-            "jit_compile": self.jit_compile,
+            "jit_compile": bool(self.compilation),
             "steps_per_execution": self.steps_per_execution,
             "accumulation_steps": self.accumulation_steps,
         }

@@ -39,7 +39,11 @@ def prepare(settings: Settings, seeds: int, workdir: pathlib.Path) -> list[Run]:
 
 
 def compare(
-    settings: Settings, runs: Sequence[Run], workdir: pathlib.Path, arguments: Sequence[str] = ()
+    settings: Settings,
+    runs: Sequence[Run],
+    workdir: pathlib.Path,
+    arguments: Sequence[str] = (),
+    at_once: int = 1,
 ) -> str:
     """Completes the runs, each in a process of its own, and writes what they show.
 
@@ -47,6 +51,7 @@ def compare(
       settings, workdir: as in `prepare`, which returned the runs.
       runs: those that are complete are not run again, others continue.
       arguments: further flags of every run.
+      at_once: how many runs train beside each other.
 
     Returns:
       The table, of all seeds that are complete, and where everything is.
@@ -55,7 +60,7 @@ def compare(
       RunFailed: naming each run that failed.
     """
     with _Bar(runs) as bar:
-        Runner(runs, arguments, bar.say, bar.look).run()
+        Runner(runs, arguments, bar.say, bar.look, at_once).run()
     results = _results(workdir)
     found = findings_lib.findings(
         results[arms.ALONE], results[arms.COHORT], arms.counterparts(settings)

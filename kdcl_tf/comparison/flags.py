@@ -7,7 +7,7 @@ from absl import flags
 from kdcl_tf.classification.settings import Settings
 
 # The flags of this module, and where everything is written: what no single run is given.
-OF_THE_WHOLE = ("compare", "seeds", "workdir")
+OF_THE_WHOLE = ("compare", "seeds", "runs_at_once", "workdir")
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -28,19 +28,33 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         lower_bound=1,
         flag_values=flag_values,
     )
+    flags.DEFINE_integer(
+        "runs_at_once",
+        1,
+        "For --compare: how many runs train beside each other. With 2, small students that leave "
+        "processors idle take less time; large ones, or one GPU for all, more.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
 
 
 def check(flag_values: flags.FlagValues, settings: Settings) -> None:
     """Refuses flags that do not go together.
 
     Raises:
-      ValueError: for `--seeds` without `--compare`, and for settings that cannot be compared.
+      ValueError: for `--seeds` or `--runs_at_once` without `--compare`, and for settings that
+        cannot be compared.
     """
     if not flag_values["compare"].value:
         if flag_values["seeds"].value != 1:
             raise ValueError(
                 f"--seeds={flag_values['seeds'].value} is for --compare: pass --compare, or --seed "
                 "for the seed of one run"
+            )
+        if flag_values["runs_at_once"].value != 1:
+            raise ValueError(
+                f"--runs_at_once={flag_values['runs_at_once'].value} is for --compare, which has "
+                "several runs: pass --compare"
             )
         return
     if settings.method == "independent":

@@ -63,17 +63,23 @@ class Views(order_lib.StudentEpochs):
         """
         super().__init__(*arguments, **named)
         self.policy.check(*self.dataset.image_shape[:2])
+        # Graphs that every epoch's stream calls: to trace their ops again takes as long as a
+        # short epoch.
+        self._graph_of_views = tf.function(self._views, autograph=False, reduce_retracing=True)
+        self._graph_of_draws = tf.function(self._draws, autograph=False)
 
     def draws(self, epoch: int) -> list[Any]:
         """The random numbers of all images, for each of the views."""
+        with tf.device("CPU:0"):
+            return self._graph_of_draws(self._key(epoch))
+
+    def _draws(self, key):
         count = len(self.dataset.train)
         height, width, _ = self.dataset.image_shape
-        with tf.device("CPU:0"):
-            key = self._key(epoch)
-            return [
-                self.policy.draw(order_lib.fold_in(key, number), count, height, width)
-                for number in range(self._count)
-            ]
+        return [
+            self.policy.draw(order_lib.fold_in(key, number), count, height, width)
+            for number in range(self._count)
+        ]
 
     def _batches(
         self, order: np.ndarray, batch_size: int, epoch: int, share: stream.Share
@@ -81,7 +87,7 @@ class Views(order_lib.StudentEpochs):
         draws = self.draws(epoch)
 
         def finish(images, labels, indices):
-            return self._views(images, indices, draws), labels
+            return self._graph_of_views(images, indices, draws), labels
 
         return self.dataset.train.batches(order, batch_size, finish, share)
 

@@ -52,6 +52,11 @@ def of_students(settings: Any, placement: str) -> dict[str, str]:
             f"placement=student expected strategy=one; got strategy={settings.strategy}, which "
             "copies all students to every device: pass strategy=one, or pass placement=data"
         )
+    if settings.jit_compile:
+        raise ValueError(
+            "placement=student expected nojit_compile, since XLA compiles for one device; got "
+            "jit_compile: leave it out, or pass placement=data"
+        )
     found = _names()
     if len(found) < 2:
         raise ValueError(

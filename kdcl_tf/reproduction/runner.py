@@ -1,4 +1,4 @@
-"""Runs `kdcl-train` for one run after another, each in a process of its own."""
+"""Runs `kdcl-train` for run after run, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training.workdir import Workdir
@@ -33,6 +34,7 @@ class Runner:
       arguments: further flags for every run, such as `--data_dir`.
       say: a function that shows one line of text.
       look: a function without arguments that is called about once a second while a run trains.
+      at_once: how many runs train beside each other; the next begins when one has ended.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Runner:
         arguments: Sequence[str] = (),
         say: Callable[[str], object] = print,
         look: Callable[[], object] = lambda: None,
+        at_once: int = 1,
     ):
-        self._runs, self._arguments, self._say, self._look = runs, tuple(arguments), say, look
+        self._runs, self._arguments, self._at_once = runs, tuple(arguments), at_once
+        self._say, self._look = say, look
 
     def run(self) -> None:
         """Completes all runs, and goes on to the next if one fails after training began.
@@ -54,25 +58,27 @@ class Runner:
             failed.
         """
         self._check_complete()
-        failures = []
-        for number, run in enumerate(self._runs, start=1):
-            head = f"[{number}/{len(self._runs)}] {run.row}, seed {run.seed}"
-            if _is_complete(run):
-                self._say(f"{head}: complete already, {summary(run.workdir)}")
-                continue
-            self._say(f"{head}: begins; what it prints is in {_output(run)}")
-            began = time.monotonic()
-            failure = self._train(run)
-            if failure and not (run.workdir / "log.jsonl").exists():
-                raise RunFailed(failure)
-            if failure:
-                failures.append(failure)
-                self._say(f"{head}: failed, {failure}")
-                continue
-            minutes = (time.monotonic() - began) / 60
-            self._say(f"{head}: {summary(run.workdir)} in {minutes:.1f} min")
+        waiting, running, failures = self._numbered(), [], []
+        try:
+            while waiting or running:
+                while waiting and len(running) < self._at_once:
+                    running += self._begun(*waiting.pop(0))
+                for each in self._ended(running):
+                    running.remove(each)
+                    failures += self._failure_of(each)
+        except BaseException:
+            _stop(running)
+            raise
         if failures:
             raise RunFailed("; ".join(failures))
+
+    def _numbered(self):
+        """`[(run, what its lines begin with)]`."""
+        count = len(self._runs)
+        return [
+            (run, f"[{number}/{count}] {run.row}, seed {run.seed}")
+            for number, run in enumerate(self._runs, start=1)
+        ]
 
     def _check_complete(self):
         for run in filter(_is_complete, self._runs):
@@ -81,22 +87,57 @@ class Runner:
             except ValueError as error:
                 raise RunFailed(f"{run.row}, seed {run.seed}: {error}") from error
 
-    def _train(self, run):
-        """Trains one run; returns why it failed, or None."""
+    def _begun(self, run, head):
+        """The run that now trains, in a list; none if it is complete."""
+        if _is_complete(run):
+            self._say(f"{head}: complete already, {summary(run.workdir)}")
+            return []
+        self._say(f"{head}: begins; what it prints is in {_output(run)}")
         run.workdir.mkdir(parents=True, exist_ok=True)
-        output = _output(run)
         command = [sys.executable, "-m", "kdcl_tf.train", *run.arguments, *self._arguments]
-        with output.open("a") as file:
+        with _output(run).open("a") as file:
             process = subprocess.Popen(
                 [*command, f"--workdir={run.workdir}"],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 preexec_fn=_end_with_parent,
             )
-            status = _wait(process, self._look)
-        if status:
-            return f"{run.row}, seed {run.seed}: {_last_line(output)} (see {output})"
-        return None
+        return [_Running(run, head, process, time.monotonic())]
+
+    def _ended(self, running):
+        """Waits up to a second for one of the running to end; those that have."""
+        if running:
+            try:
+                running[0].process.wait(timeout=1.0)
+            except subprocess.TimeoutExpired:
+                self._look()
+        return [each for each in running if each.process.poll() is not None]
+
+    def _failure_of(self, ended):
+        """Says how a run ended; why it failed, in a list.
+
+        Raises:
+          RunFailed: when it did not even begin to train.
+        """
+        run, head = ended.run, ended.head
+        if not ended.process.returncode:
+            minutes = (time.monotonic() - ended.began) / 60
+            self._say(f"{head}: {summary(run.workdir)} in {minutes:.1f} min")
+            return []
+        failure = f"{run.row}, seed {run.seed}: {_last_line(_output(run))} (see {_output(run)})"
+        if not (run.workdir / "log.jsonl").exists():
+            raise RunFailed(failure)
+        self._say(f"{head}: failed, {failure}")
+        return [failure]
+
+
+class _Running(NamedTuple):
+    """A run that trains in a process of its own."""
+
+    run: Run
+    head: str
+    process: subprocess.Popen
+    began: float
 
 
 def _output(run):
@@ -115,21 +156,12 @@ def summary(workdir: str | pathlib.Path) -> str:
     )
 
 
-def _wait(process, look):
-    """Waits for a process and returns its exit status; calls `look` every second.
-
-    If this process is interrupted meanwhile, asks the other one to save and end.
-    """
-    try:
-        while True:
-            try:
-                return process.wait(timeout=1.0)
-            except subprocess.TimeoutExpired:
-                look()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
+def _stop(running):
+    """Asks runs to save and end, and waits for it."""
+    for each in running:
+        each.process.terminate()
+    for each in running:
+        each.process.wait()
 
 
 def _end_with_parent():

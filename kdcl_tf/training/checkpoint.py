@@ -65,6 +65,8 @@ class Checkpoints:
         ]
         values = {f"{index:05d}": variable.value for index, variable in enumerate(variables)}
         self._checkpoint = tf.train.Checkpoint(**values)
+        # One graph, since as many ops as there are variables would take as long as a short epoch.
+        self._all_finite = tf.function(lambda: _is_finite(self._every_copy()), autograph=False)
 
     def save(self, step: int, progress: Mapping[str, Any]) -> None:
         """Writes `step-<step>` with a JSON-able `progress` beside the variables.
@@ -113,12 +115,17 @@ class Checkpoints:
         Looks at the copies of this process, one by one: their sum would be a question to all
         workers, and a worker that has found one asks no more.
         """
-        for variable in self.variables:
-            for copy in self._strategy.experimental_local_results(variable.value):
-                value = tf.convert_to_tensor(copy)
-                if value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(value)):
-                    return variable
-        return None
+        if self._all_finite():
+            return None
+        return next(variable for variable in self.variables if not _is_finite(self._copies(variable)))
+
+    def _copies(self, variable):
+        """The values of a variable on the devices of this process."""
+        copies = self._strategy.experimental_local_results(variable.value)
+        return [tf.convert_to_tensor(copy) for copy in copies]
+
+    def _every_copy(self):
+        return [copy for variable in self.variables for copy in self._copies(variable)]
 
     def _check(self, folder, found):
         expected = self._manifest
@@ -133,6 +140,12 @@ class Checkpoints:
                 f"checkpoint {folder} does not fit: expected {len(expected)} variables; got "
                 f"{len(found)}"
             )
+
+
+def _is_finite(values):
+    """A bool scalar, whether tensors have neither a NaN nor an infinity."""
+    found = [tf.reduce_all(tf.math.is_finite(each)) for each in values if each.dtype.is_floating]
+    return tf.reduce_all([True, *found])
 
 
 class SavedCheckpoint:

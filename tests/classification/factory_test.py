@@ -121,6 +121,11 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
         )
         self.assertEqual(first, second)
 
+    def test_steps_do_not_check_labels_again_and_xla_compiles_them_if_asked(self):
+        self.assertFalse(_compiled().checks_labels)
+        self.assertFalse(_compiled().compilation)
+        self.assertTrue(_compiled(jit_compile=True).compilation)
+
     def test_bfloat16_is_for_activations_only(self):
         cohort = _compiled(precision="bfloat16")
         for student in cohort.students.values():

@@ -40,6 +40,7 @@ _UNUSUAL = {
     "momentum": 0.1,
     "weight_decay": 0.0,
     "precision": "bfloat16",
+    "jit_compile": True,
     "strategy": "mirrored",
     "synchronized_batch_norm": True,
     "evaluate_every": 3,

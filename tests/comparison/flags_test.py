@@ -18,6 +18,7 @@ class FlagsTest(absltest.TestCase):
     def test_what_does_not_go_together_is_refused(self):
         for arguments, message in (
             (["--seeds=3"], "--seeds=3 is for --compare: pass --compare"),
+            (["--runs_at_once=2"], "--runs_at_once=2 is for --compare, which has several runs"),
             (["--compare", "--method=independent"], "another --method than independent"),
             (["--compare", "--strategy=multi_worker"], "--strategy=one or mirrored"),
             (["--compare", "--seed=4294967295", "--seeds=2"], "at most 2"),
@@ -29,7 +30,7 @@ class FlagsTest(absltest.TestCase):
 
     def test_every_run_gets_the_flags_that_are_no_settings(self):
         given = ["--data_dir=a b", "--keep_checkpoints=3"]
-        others = ["--compare", "--seeds=2", "--workdir=x", "--epochs=7", "--seed=1"]
+        others = ["--compare", "--seeds=2", "--runs_at_once=2", "--workdir=x", "--epochs=7", "--seed=1"]
         found = comparison_flags.of_every_run(*self._parsed(*given, *others))
         self.assertCountEqual(found, given)
 

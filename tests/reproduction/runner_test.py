@@ -59,6 +59,30 @@ class RunnerTest(absltest.TestCase):
         self.assertEmpty(self.said)
         self.assertFalse((self.folder / "new").exists())
 
+    def test_two_at_once_train_beside_each_other(self):
+        runs = [
+            Run(name, 0, self.folder / name, (*_TINY, "--milestones="))
+            for name in ("one", "two", "three")
+        ]
+        Runner(runs, say=self.said.append, at_once=2).run()
+        told = [line.split(":")[0] + (": begins" if "begins" in line else "") for line in self.said]
+        self.assertEqual(told[:2], ["[1/3] one, seed 0: begins", "[2/3] two, seed 0: begins"])
+        # The third waits until one of the two has ended.
+        self.assertEqual(told.index("[3/3] three, seed 0: begins"), 3)
+        self.assertLen(told, 6)
+        results = [json.loads((run.workdir / "result.json").read_text()) for run in runs]
+        accuracies = {str(each["students"]["resnet8"]["accuracy"]) for each in results}
+        self.assertLen(accuracies, 1)
+
+    def test_a_run_that_cannot_begin_stops_the_one_beside_it(self):
+        runs = [
+            Run("long", 0, self.folder / "long", ("--epochs=1000", "--milestones=")),
+            Run("wrong", 0, self.folder / "wrong", ("--students=resnet9",)),
+        ]
+        with self.assertRaisesRegex(RunFailed, "^wrong, seed 0: .*unknown student 'resnet9'"):
+            Runner(runs, say=self.said.append, at_once=2).run()
+        self.assertIsNone(_trainer(runs[0].workdir))
+
     def test_a_run_that_fails_says_why(self):
         with self.assertRaisesRegex(RunFailed, "row, seed 0: .*unknown student 'resnet9'.*output"):
             self._run("--students=resnet9")

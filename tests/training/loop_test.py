@@ -149,6 +149,16 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
         self._assert_same(resumed, whole)
 
     @pytest.mark.slow
+    def test_compiled_by_xla_it_stops_and_goes_on_in_loops_of_other_lengths(self):
+        settings = {"students": ("resnet8",), "epochs": 2, "jit_compile": True}
+        whole = self._whole(**settings)
+        self.assertTrue(whole.cohort.compilation)
+        self._part("epoch 1, step 2 of 3", stop_in=0, steps_per_loop=2, **settings)
+        resumed = _Run(self.folder / "parts", steps_per_loop=5, **settings)
+        resumed.loop.run()
+        self._assert_same(resumed, whole)
+
+    @pytest.mark.slow
     def test_stopped_in_float16_it_goes_on_with_its_loss_scale(self):
         settings = {"students": ("resnet8",), "epochs": 2, "precision": "float16"}
         whole = self._whole(**settings)

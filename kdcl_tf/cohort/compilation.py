@@ -1,0 +1,56 @@
+"""Compilation by XLA of what each replica computes for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+__all__ = ["Compilation"]
+
+
+class Compilation:
+    """Compiles functions of a cohort, if it is on.
+
+    Keras compiles whole steps, which fails under `tf.distribute`: XLA can neither reduce over
+    replicas nor wait for them.  So a cohort compiles only what one replica computes by itself,
+    its forward and its backward pass; what replicas reduce and what the optimizer does stays
+    outside.
+
+    Args:
+      is_on: without it functions stay as they are.
+    """
+
+    def __init__(self, is_on: bool = False):
+        self._is_on = is_on
+        self._functions = {}
+
+    def __bool__(self) -> bool:
+        return self._is_on
+
+    def __call__(self, function: Callable) -> Callable:
+        """The function, compiled for each shape of its arguments; or as it is.
+
+        Args:
+          function: of structures of tensors, without a reduction over replicas.
+        """
+        if not self._is_on:
+            return function
+        if function not in self._functions:
+            self._functions[function] = tf.function(function, jit_compile=True, autograph=False)
+        return self._functions[function]
+
+    def check(self, cohort: keras.Model) -> None:
+        """Raises ValueError for a cohort that reduces over replicas inside its forward pass."""
+        if not self._is_on or cohort.distribute_strategy.num_replicas_in_sync == 1:
+            return
+        layers = [each for network in cohort.networks() for each in network._flatten_layers()]
+        names = [each.name for each in layers if getattr(each, "synchronized", False)]
+        if names:
+            raise ValueError(
+                "jit_compile expected layers that do not wait for other replicas, as XLA cannot; got "
+                f"synchronized batch norm on {cohort.distribute_strategy.num_replicas_in_sync} "
+                f"replicas, in {', '.join(names[:3])}{' ...' * (len(names) > 3)}: leave out "
+                "jit_compile, or the synchronization"
+            )
