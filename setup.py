@@ -47,6 +47,17 @@ setup(
             "onnxruntime>=1.20,<2",
             "tf2onnx>=1.16.1,<2",
         ],
+        # The pages of docs/, and the notebooks among them.
+        "docs": [
+            "ipykernel>=6,<8",
+            "latex2mathml>=3.77,<4",
+            "mkdocs>=1.6,<2",
+            "mkdocs-jupyter>=0.25,<1",
+            "mkdocs-material>=9.6,<10",
+            "mkdocstrings[python]>=1,<2",
+            "nbclient>=0.10,<1",
+            "ruff>=0.8,<1",
+        ],
     },
     entry_points={
         "console_scripts": [

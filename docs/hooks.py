@@ -1,0 +1,134 @@
+"""Hooks of MkDocs: files of the repository that pages link to, and mathematics as MathML.
+
+A page links to any file of the repository by its path, as GitHub shows it: `../../results/README.md`.
+Such a file becomes a part of the site, and so does what it links to in its turn, at its own path in
+the repository: `results/README.md`.  A folder stands for its README.md; a link to one that has none
+becomes plain text.
+"""
+
+from __future__ import annotations
+
+import html as html_lib
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from latex2mathml import converter
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = "docs/pages"
+
+_CODE = re.compile(r"^(```|~~~).*?^\1[^\n]*$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+# `[text](target)` and `![text](target)`; a text may hold one pair of brackets.
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
+_IS_ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:|#|/")
+_MATHEMATICS = re.compile(
+    r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL
+)
+
+
+def links(markdown: str) -> Iterator[re.Match[str]]:
+    """The links and pictures of a text outside its code: mark, text and target."""
+    code = [match.span() for match in _CODE.finditer(markdown)]
+    for match in _LINK.finditer(markdown):
+        if not any(start <= match.start() < end for start, end in code):
+            yield match
+
+
+def is_relative(target: str) -> bool:
+    """Whether a link's target is a path, and not an address or an anchor of the same page."""
+    return not _IS_ELSEWHERE.match(target)
+
+
+def resolved(path: str, target: str) -> str | None:
+    """The path in the repository that a link of a file leads to; None for a folder without README.
+
+    Args:
+      path: of the file that has the link, in the repository.
+      target: the link's path, without an anchor.
+    """
+    found = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    if (ROOT / found).is_dir():
+        found = posixpath.join(found, "README.md")
+        return found if (ROOT / found).exists() else None
+    return found
+
+
+def place(path: str) -> str:
+    """Where a file of the repository is in the site's sources."""
+    return path.removeprefix(f"{PAGES}/") if path.startswith(f"{PAGES}/") else path
+
+
+def with_mathml(html: str) -> str:
+    """The HTML of a page with its formulas as MathML, which browsers draw by themselves."""
+
+    def drawn(match):
+        shown = "inline" if match[2] == "(" else "block"
+        mathml = converter.convert(html_lib.unescape(match[3]).strip(), display=shown)
+        return f'<{match[1]} class="formula">{mathml}</{match[1]}>'
+
+    return _MATHEMATICS.sub(drawn, html)
+
+
+def rewritten(markdown: str, path: str) -> str:
+    """The text of a file with links that hold in the site."""
+    here = posixpath.dirname(place(path))
+
+    def changed(match):
+        target, hash_, anchor = match[3].partition("#")
+        found = resolved(path, target)
+        if found is None:
+            return match[2]
+        return f"{match[1]}[{match[2]}]({posixpath.relpath(place(found), here or '.')}{hash_}{anchor})"
+
+    return _replaced(markdown, changed)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds what pages link to outside their folder, and what that links to."""
+    waiting = [f"{PAGES}/{file.src_uri}" for file in files if file.src_uri.endswith(".md")]
+    seen = set(waiting)
+    while waiting:
+        path = waiting.pop()
+        for found in _linked(path):
+            if found in seen or found.startswith(f"{PAGES}/") or not (ROOT / found).is_file():
+                continue
+            seen.add(found)
+            file = File.generated(config, place(found), abs_src_path=str(ROOT / found))
+            file.inclusion = InclusionLevel.NOT_IN_NAV
+            files.append(file)
+            if found.endswith(".md"):
+                waiting.append(found)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Makes links hold in the site."""
+    source = Path(page.file.abs_src_path).resolve()
+    return rewritten(markdown, source.relative_to(ROOT).as_posix())
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Draws formulas."""
+    return with_mathml(html)
+
+
+def _linked(path: str) -> Iterator[str]:
+    for match in links((ROOT / path).read_text(encoding="utf-8")):
+        target = match[3].partition("#")[0]
+        found = is_relative(match[3]) and resolved(path, target)
+        if found:
+            yield found
+
+
+def _replaced(markdown: str, changed: Callable[[re.Match[str]], str]) -> str:
+    parts, end = [], 0
+    for match in links(markdown):
+        if is_relative(match[3]):
+            parts += [markdown[end : match.start()], changed(match)]
+            end = match.end()
+    return "".join([*parts, markdown[end:]])
