@@ -89,20 +89,21 @@ def rewritten(markdown: str, path: str) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds what pages link to outside their folder, and what that links to."""
-    waiting = [f"{PAGES}/{file.src_uri}" for file in files if file.src_uri.endswith(".md")]
-    seen = set(waiting)
+    """Adds what the navigation and pages name outside their folder, and what that links to."""
+    own = {f"{PAGES}/{file.src_uri}" for file in files}
+    waiting = [*sorted(own), *_named(config.nav)]
+    seen = set()
     while waiting:
         path = waiting.pop()
-        for found in _linked(path):
-            if found in seen or found.startswith(f"{PAGES}/") or not (ROOT / found).is_file():
-                continue
-            seen.add(found)
-            file = File.generated(config, place(found), abs_src_path=str(ROOT / found))
+        if path in seen or not (ROOT / path).is_file():
+            continue
+        seen.add(path)
+        if path not in own and not path.startswith(f"{PAGES}/"):
+            file = File.generated(config, place(path), abs_src_path=str(ROOT / path))
             file.inclusion = InclusionLevel.NOT_IN_NAV
             files.append(file)
-            if found.endswith(".md"):
-                waiting.append(found)
+        if path.endswith(".md"):
+            waiting += _linked(path)
     return files
 
 
@@ -115,6 +116,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Draws formulas."""
     return with_mathml(html)
+
+
+def _named(nav) -> Iterator[str]:
+    """The paths in a navigation: a path, or a list or a dict of such."""
+    if isinstance(nav, str):
+        yield nav
+    for part in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from _named(part)
 
 
 def _linked(path: str) -> Iterator[str]:
