@@ -10,11 +10,20 @@ _VERSION = re.search(
     r'__version__ = "(.+)"', (_HERE / "kdcl_tf" / "__init__.py").read_text()
 ).group(1)
 
+
+
+def _long_description():
+    """README without its pictures and the links to files beside it, which lead nowhere elsewhere."""
+    text = (_HERE / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n+", "", text)
+    return re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+
+
 setup(
     name="kdcl_tf",
     version=_VERSION,
     description="Online knowledge distillation via collaborative learning (KDCL, CVPR 2020)",
-    long_description=(_HERE / "README.md").read_text(),
+    long_description=_long_description(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["kdcl_tf", "kdcl_tf.*"]),

@@ -13,11 +13,12 @@ import posixpath
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from latex2mathml import converter
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files, InclusionLevel
-from mkdocs.structure.pages import Page
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = "docs/pages"
@@ -65,6 +66,7 @@ def place(path: str) -> str:
 
 def with_mathml(html: str) -> str:
     """The HTML of a page with its formulas as MathML, which browsers draw by themselves."""
+    from latex2mathml import converter  # Here, so that links can be tested without it.
 
     def drawn(match):
         shown = "inline" if match[2] == "(" else "block"
@@ -90,6 +92,8 @@ def rewritten(markdown: str, path: str) -> str:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds what the navigation and pages name outside their folder, and what that links to."""
+    from mkdocs.structure.files import File, InclusionLevel
+
     own = {f"{PAGES}/{file.src_uri}" for file in files}
     waiting = [*sorted(own), *_named(config.nav)]
     seen = set()
