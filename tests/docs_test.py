@@ -28,7 +28,7 @@ _WITH_CODE = [path for path in _ALL if documents.examples(path)]
 # Flags of other programs, and of tools that parse their own.
 _OTHERS = {
     "nodes", "ntasks-per-node", "kill-on-bad-exit", "flagfile", "help", "helpfull", "notebooks",
-    "start_epoch", "resume",
+    "start_epoch", "resume", "what", "steps",
 }  # fmt: skip
 
 
@@ -368,17 +368,25 @@ def _hooks():
 
 def _documented(path):
     """The names that a page of the reference documents: those after `:::`, and their members."""
-    text = path.read_text()
     found = set()
-    for name in re.findall(r"^::: (\S+)$", text, re.MULTILINE):
-        owner, _, last = name.rpartition(".")
+    for name in re.findall(r"^::: (\S+)$", path.read_text(), re.MULTILINE):
         found.add(name)
-        with contextlib.suppress(ImportError):
-            found |= {f"{name}.{each}" for each in dir(importlib.import_module(name))}
-        with contextlib.suppress(ImportError):
-            thing = getattr(importlib.import_module(owner), last, None)
-            found |= {f"{name}.{each}" for each in dir(thing)}
+        for member, inner in _members(_object(name)):
+            found |= {f"{name}.{member}", *(f"{name}.{member}.{each}" for each, _ in _members(inner))}
     return found
+
+
+def _object(name):
+    """The module, or the thing in a module, of a dotted name."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        owner, _, last = name.rpartition(".")
+        return getattr(_object(owner), last)
+
+
+def _members(thing):
+    return [(name, getattr(thing, name)) for name in dir(thing) if not name.startswith("_")]
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def page(called: str, module: ModuleType) -> str:
     first, _, rest = textwrap.dedent(module.__doc__).strip().partition("\n\n")
     lines = [_MADE, "", f"# {pathlib.PurePath(called).name}", "", first, "", *_about(rest)]
     program = called.removeprefix("kdcl-")
-    for head, own in help_lib.headed(program, values):
+    for head, own in help_lib.headed(program, [values[name] for name in values]):
         # Not the heading alone, so that no flag has the same anchor.
         lines += [f"## {head if head == 'Flags' else f'Flags: {head.lower()}'}", ""]
         for flag in own:
@@ -83,7 +83,7 @@ def _flag(flag) -> Iterator[str]:
 
 def _escaped(text):
     """Text that holds names such as `train-*` and `<name>`, as Markdown that shows them."""
-    for mark in "\\*_<[":
+    for mark in "\\*<[":
         text = text.replace(mark, f"\\{mark}")
     return text
 

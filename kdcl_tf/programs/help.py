@@ -43,20 +43,23 @@ def text(program: str, about: str, flag_values: flags.FlagValues) -> str:
     """
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     blocks = [_about(about)] if about else []
-    for head, own in headed(program, flag_values):
+    for head, own in headed(program, _flags(flag_values)):
         blocks.append(f"{head}:")
         blocks += ["\n".join(_flag(each, width)) for each in own]
     return "\n\n".join([*blocks, "\n".join(textwrap.wrap(_MORE, width))])
 
 
-def headed(program: str, flag_values: flags.FlagValues) -> Iterator[tuple[str, list[flags.Flag]]]:
+def headed(
+    program: str, defined: Sequence[flags.Flag]
+) -> Iterator[tuple[str, list[flags.Flag]]]:
     """`(heading, its flags)` of a program in the order of its help.
 
-    Args: as of `text`.
+    Args:
+      program: its name without `kdcl-`.
+      defined: its flags.
     """
-    found = _flags(flag_values)
     for head in (*flag_groups.GROUPS, None):
-        own = [each for each in found if flag_groups.group(program, each.name) == head]
+        own = [each for each in defined if flag_groups.group(program, each.name) == head]
         if own:
             yield head or "Flags", sorted(own, key=lambda each: _place(head, each.name))
 
