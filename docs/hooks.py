@@ -1,9 +1,11 @@
-"""Hooks of MkDocs: files of the repository that pages link to, and mathematics as MathML.
+"""Hooks of MkDocs: files of the repository that pages link to, notebooks, and MathML.
 
 A page links to any file of the repository by its path, as GitHub shows it: `../../results/README.md`.
 Such a file becomes a part of the site, and so does what it links to in its turn, at its own path in
 the repository: `results/README.md`.  A folder stands for its README.md; a link to one that has none
 becomes plain text.
+
+A notebook becomes a page of its cells and their outputs, as they were committed.
 """
 
 from __future__ import annotations
@@ -60,8 +62,10 @@ def resolved(path: str, target: str) -> str | None:
 
 
 def place(path: str) -> str:
-    """Where a file of the repository is in the site's sources."""
-    return path.removeprefix(f"{PAGES}/") if path.startswith(f"{PAGES}/") else path
+    """Where a file of the repository is in the site's sources; for a notebook, its page."""
+    if path.startswith(f"{PAGES}/"):
+        return re.sub(r"\.ipynb$", ".md", path.removeprefix(f"{PAGES}/"))
+    return path
 
 
 def with_mathml(html: str) -> str:
@@ -74,6 +78,23 @@ def with_mathml(html: str) -> str:
         return f'<{match[1]} class="formula">{mathml}</{match[1]}>'
 
     return _MATHEMATICS.sub(drawn, html)
+
+
+def notebook_page(uri: str) -> dict[str, str | bytes]:
+    """`{path in the site's sources: content}` of a notebook's page and its pictures.
+
+    Args:
+      uri: the notebook's path in `docs/pages`.
+    """
+    from nbconvert import MarkdownExporter
+
+    stem = Path(uri).stem
+    resources = {"output_files_dir": f"{stem}_files", "unique_key": stem}
+    body, made = MarkdownExporter().from_filename(str(ROOT / PAGES / uri), resources)
+    body += f'\n\n<a href="{stem}.ipynb" download>This page as a notebook</a>\n'
+    folder = posixpath.dirname(uri)
+    pictures = {posixpath.join(folder, name): data for name, data in made["outputs"].items()}
+    return {place(f"{PAGES}/{uri}"): body, **pictures}
 
 
 def rewritten(markdown: str, path: str) -> str:
@@ -94,6 +115,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds what the navigation and pages name outside their folder, and what that links to."""
     from mkdocs.structure.files import File, InclusionLevel
 
+    for file in list(files):
+        if file.src_uri.endswith(".ipynb"):
+            for uri, content in notebook_page(file.src_uri).items():
+                files.append(File.generated(config, uri, content=content))
     own = {f"{PAGES}/{file.src_uri}" for file in files}
     waiting = [*sorted(own), *_named(config.nav)]
     seen = set()
@@ -113,8 +138,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Makes links hold in the site."""
-    source = Path(page.file.abs_src_path).resolve()
-    return rewritten(markdown, source.relative_to(ROOT).as_posix())
+    source = page.file.abs_src_path
+    if not source:  # The page of a notebook.
+        return rewritten(markdown, f"{PAGES}/{page.file.src_uri}")
+    return rewritten(markdown, Path(source).resolve().relative_to(ROOT).as_posix())
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

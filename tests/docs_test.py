@@ -268,6 +268,14 @@ class HooksTest(absltest.TestCase):
         self.assertIn("<mo>&lt;</mo>", block.replace("&#x0003C;", "&lt;"))
 
 
+    def test_every_formula_is_of_commands_that_are_known(self):
+        converter = pytest.importorskip("latex2mathml.converter", reason="the extra docs is not installed")
+        for path in _ALL:
+            for formula in re.findall(r"\$\$(.+?)\$\$|\$([^$`\n]+)\$", documents.prose(path), re.DOTALL):
+                # A command that is not known stays as it is.
+                self.assertNotIn("\\", converter.convert("".join(formula).strip()), documents.name(path))
+
+
 class PagesTest(parameterized.TestCase):
     def test_the_pages_of_flags_are_those_that_the_definitions_make(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -289,7 +297,8 @@ class PagesTest(parameterized.TestCase):
     def test_every_page_is_in_the_navigation(self):
         text = (_ROOT / "docs" / "mkdocs.yml").read_text()
         for path in [*documents.PAGES.rglob("*.md"), *documents.PAGES.rglob("*.ipynb")]:
-            self.assertIn(path.relative_to(documents.PAGES).as_posix(), text)
+            page = path.relative_to(documents.PAGES).with_suffix(".md").as_posix()
+            self.assertIn(f" {page}\n", text)
 
     def test_readme_is_for_two_minutes(self):
         self.assertLess(len((_ROOT / "README.md").read_text().split()), 1000)
@@ -343,7 +352,7 @@ class NotebooksTest(parameterized.TestCase):
 @pytest.mark.slow
 class BuildTest(absltest.TestCase):
     def test_the_site_is_built_without_a_warning_and_names_no_other_host(self):
-        for module in ("mkdocs", "material", "mkdocstrings", "mkdocs_jupyter"):
+        for module in ("mkdocs", "material", "mkdocstrings", "nbconvert"):
             pytest.importorskip(module, reason="the extra docs is not installed")
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run(

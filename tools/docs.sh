@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/environment.sh
-if ! python -m pip show --quiet mkdocs-jupyter > /dev/null 2>&1; then
+if ! python -m pip show --quiet mkdocs-material nbconvert > /dev/null 2>&1; then
   python -m pip install --quiet --editable '.[docs]'
 fi
 

@@ -51,7 +51,10 @@ def cleaned(notebook: nbformat.NotebookNode, folder: pathlib.Path) -> nbformat.N
         if cell.cell_type == "code":
             outputs = [_output(each, str(folder)) for each in cell.outputs]
             cell.outputs = _joined(each for each in outputs if each)
-    notebook.metadata = {"kernelspec": notebook.metadata.get("kernelspec", {})}
+    notebook.metadata = {
+        "kernelspec": notebook.metadata.get("kernelspec", {}),
+        "language_info": {"name": "python"},
+    }
     return notebook
 
 
