@@ -337,8 +337,31 @@ class NotebooksTest(parameterized.TestCase):
             program, *arguments = line.split(" > ")[0].split()
             _values(program, arguments)
 
-    @pytest.mark.slow
+    def test_what_a_notebook_keeps_of_its_outputs(self):
+        pytest.importorskip("nbclient", reason="the extra docs is not installed")
+        from nbformat import v4
+
+        import run_notebooks
+
+        def stream(text, name="stdout"):
+            return v4.new_output("stream", name=name, text=text)
+
+        figure = {"image/png": "AAAA", "text/plain": "<Figure>"}
+        outputs = [
+            stream("\r  0%|   | 0/2 [00:00<?]\r      \r[1/2] begins in /tmp/x/run"),
+            stream("\n 50%|## | 1/2\r100%|###| 2/2\n[1/2] 93.33% in 2.8 min\n"),
+            stream("a.py:1: UserWarning: mind\n  the_line()\nI0000 00:00:1 port.cc:1] oneDNN\n", "stderr"),
+            v4.new_output("display_data", figure),
+        ]
+        cell = v4.new_code_cell("run()", outputs=outputs, metadata={"collapsed": False})
+        done = run_notebooks.cleaned(v4.new_notebook(cells=[cell]), pathlib.Path("/tmp/x"))
+        told, drawn = done.cells[0].outputs
+        self.assertEqual(told.text, "[1/2] begins in ./run\n[1/2] 93.33%\n")
+        self.assertEqual(drawn.data, {"image/png": "AAAA"})
+        self.assertEqual(done.cells[0].metadata, {})
+
     @parameterized.named_parameters((path.stem, path) for path in notebooks)
+    @pytest.mark.slow  # Below: it would not reach the tests that are made of this one.
     def test_it_runs(self, path):
         pytest.importorskip("nbclient", reason="the extra docs is not installed")
         pytest.importorskip("ipykernel", reason="the extra docs is not installed")

@@ -22,11 +22,14 @@ FOLDER = pathlib.Path(__file__).resolve().parents[1] / "docs" / "pages" / "tutor
 
 # Lines of libraries: of C++ loggers, and of Python's warnings with the line of code below.
 _NOTICES = re.compile(
-    r"^(?:[EWI]\d{4} .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*|WARNING: All log messages.*"
+    r"^(?:[EWI]\d{4} .*|INFO: Created TensorFlow Lite.*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*|WARNING: All log messages.*"
     r"|.*Warning: .*\n.*|To enable the following instructions.*)\n",
     re.MULTILINE,
 )
-_SECONDS_OF_TEST = 900
+# A bar of progress, and how long something took.
+_BAR = re.compile(r"^ *\d+%\|.*\n?", re.MULTILINE)
+_DURATION = re.compile(r" in \d+(?:\.\d+)? (?:s|min|h)$", re.MULTILINE)
+_LONGEST_CELL = 1800  # Seconds.
 
 
 def run(notebook: nbformat.NotebookNode, folder: pathlib.Path) -> nbformat.NotebookNode:
@@ -40,7 +43,7 @@ def run(notebook: nbformat.NotebookNode, folder: pathlib.Path) -> nbformat.Noteb
     os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=_SECONDS_OF_TEST, resources=resources).execute()
+    NotebookClient(notebook, timeout=_LONGEST_CELL, resources=resources).execute()
     return cleaned(notebook, folder)
 
 
@@ -49,8 +52,9 @@ def cleaned(notebook: nbformat.NotebookNode, folder: pathlib.Path) -> nbformat.N
     for cell in notebook.cells:
         cell.metadata = {key: cell.metadata[key] for key in ("tags",) if key in cell.metadata}
         if cell.cell_type == "code":
-            outputs = [_output(each, str(folder)) for each in cell.outputs]
-            cell.outputs = _joined(each for each in outputs if each)
+            # A program's text comes in pieces, which may end within a line.
+            outputs = [_output(each, str(folder)) for each in _joined(cell.outputs)]
+            cell.outputs = [each for each in outputs if each]
     notebook.metadata = {
         "kernelspec": notebook.metadata.get("kernelspec", {}),
         "language_info": {"name": "python"},
@@ -61,13 +65,20 @@ def cleaned(notebook: nbformat.NotebookNode, folder: pathlib.Path) -> nbformat.N
 def _output(output, folder):
     """An output without paths and notices; None where nothing stays."""
     if output.output_type == "stream":
-        output.text = _NOTICES.sub("", output.text).replace(folder, ".")
+        output.text = _told(output.text).replace(folder, ".")
         return output if output.text.strip() else None
     data = output.get("data", {})
-    if "text/plain" in data and "image/png" in data:
+    if "image/png" in data:
         # `<Figure size 640x480 with 1 Axes>` says nothing beside the figure.
-        data["text/plain"] = ""
+        data.pop("text/plain", None)
     return output
+
+
+def _told(text):
+    """What stays on a terminal, without bars, durations and notices."""
+    lines = [line.rpartition("\r")[2] for line in text.replace("\r\n", "\n").split("\n")]
+    text = _BAR.sub("", "\n".join(lines))
+    return _NOTICES.sub("", _DURATION.sub("", text))
 
 
 def _joined(outputs):
