@@ -1,6 +1,6 @@
 """Trains a detector on a student, scores it as COCO does, and draws its detections.
 
-kdcl-detect --flagfile=flags/coco/mask_resnet18.flags --dataset=coco:PATH --backbone=STUDENT
+kdcl-detect --flagfile=kdcl:coco/mask_resnet18 --dataset=coco:PATH --backbone=STUDENT
 kdcl-detect --mode=evaluate --model=runs/my_run --dataset=coco:PATH
 kdcl-detect --mode=predict --model=runs/my_run --image=street.jpg,photos --output=seen
 """

@@ -9,6 +9,7 @@ __all__ = ["GROUPS", "OF_PROGRAMS", "group"]
 
 # In the order of the help.
 GROUPS = {
+    "Table": "table scale rows shard report_only folder",
     "Data": """
         image dataset data_dir split images test_share validation_share train_per_class
         holdout_per_class
@@ -54,6 +55,7 @@ OF_PROGRAMS = {
     "predict": {"batch_size": "Machine"},
     "export": {"workdir": "Students"},
     "detect": {},
+    "reproduce": {"seeds": "Table"},
 }
 
 
