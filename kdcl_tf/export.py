@@ -185,7 +185,8 @@ def settings_of(workdir: pathlib.Path) -> Settings:
     if newest is None:
         raise ValueError(
             f"expected the folder of a run of kdcl-train; got {workdir}, which "
-            f"{'has no checkpoint' if workdir.exists() else 'is not there'}{exported.runs_in(workdir)}"
+            f"{'has no checkpoint' if workdir.exists() else 'is not there'}"
+            f"{exported.runs_in(workdir)}"
         )
     path, facts = newest
     values = flags.FlagValues()

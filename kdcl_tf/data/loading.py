@@ -8,20 +8,13 @@ from typing import Any
 
 from kdcl_tf.data import (
     bad_images as bad_images_lib,
-)
-from kdcl_tf.data import (
     dataset as dataset_lib,
-)
-from kdcl_tf.data import (
     normalization as normalization_lib,
-)
-from kdcl_tf.data import (
     subsets,
 )
 from kdcl_tf.data.distortions import DISTORTIONS, margin_of
 from kdcl_tf.data.formats.rules import ImageRules
-from kdcl_tf.data.sources import contents, names
-from kdcl_tf.data.sources import source as source_lib
+from kdcl_tf.data.sources import contents, names, source as source_lib
 
 
 def load(
@@ -212,8 +205,7 @@ def _placed(
     name: str, splits: dict[str, Any], windows: bool, storage: str
 ) -> tuple[dict[str, Any], str]:
     """(the splits, moved to memory where they belong there; why they do not, or "")."""
-    from kdcl_tf.data import sizes
-    from kdcl_tf.data import storage as storage_lib
+    from kdcl_tf.data import sizes, storage as storage_lib
 
     in_memory, why = sizes.fit_in_memory(name, splits, windows, storage)
     if not in_memory:

@@ -10,6 +10,7 @@ TensorFlow alone.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
@@ -199,7 +200,7 @@ def _check_copies(copies, stages: int) -> None:
     if (
         not 1 <= len(copies) <= stages
         or copies[-1] < 2
-        or any(below < 1 or above % below for below, above in zip(counts, counts[1:]))
+        or any(below < 1 or above % below for below, above in itertools.pairwise(counts))
     ):
         raise ValueError(
             f"copies must be one to {stages} numbers, each a multiple of the one before and the "

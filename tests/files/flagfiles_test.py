@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.files.flagfiles."""
 
+import itertools
 import os
 import pathlib
 import shutil
@@ -102,7 +103,7 @@ class RefusedTest(_InFolder):
     @parameterized.parameters(1, 2)
     def test_too_many_in_a_line_or_each_the_next_one_twice(self, copies):
         paths = [self.path.with_name(f"{number}.flags") for number in range(30)]
-        for path, inner in zip(paths, paths[1:]):
+        for path, inner in itertools.pairwise(paths):
             path.write_text(f"--flagfile={inner.name}\n" * copies)
         paths[-1].write_text("--epochs=3\n")
         with self.assertRaisesRegex(ValueError, "include at most 200 others, 20 deep; got more"):

@@ -13,8 +13,7 @@ import numpy as np
 
 from kdcl_tf.data import storage
 from kdcl_tf.data.formats.rules import SUFFIXES
-from kdcl_tf.data.sources import layout, shares
-from kdcl_tf.data.sources import source as source_lib
+from kdcl_tf.data.sources import layout, shares, source as source_lib
 from kdcl_tf.files import escaping
 
 
