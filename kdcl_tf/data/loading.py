@@ -108,12 +108,12 @@ def _limited(source: source_lib.Source, rules: ImageRules) -> source_lib.Source:
     """The source, whose images are only read if they are not too large."""
     from kdcl_tf.data import storage as storage_lib
 
-    train, test, validation = (
-        each
-        and dataclasses.replace(each, images=storage_lib.limited(each.images, rules.max_bytes))
-        for each in (source.train, source.test, source.validation)
-    )
-    return source._replace(train=train, test=test, validation=validation)
+    splits = {
+        name: dataclasses.replace(each, images=storage_lib.limited(each.images, rules.max_bytes))
+        for name in ("train", "test", "validation")
+        if (each := getattr(source, name)) is not None
+    }
+    return source._replace(**splits)
 
 
 def _validated(source: source_lib.Source, share: float) -> source_lib.Source:

@@ -220,7 +220,7 @@ def without_notices() -> Iterator[None]:
         except Exception as error:
             notices.seek(0)
             # `failures` keeps them with the traceback, if it is a defect.
-            error.notices = notices.read().decode(errors="replace")
+            error.notices = notices.read().decode(errors="replace")  # type: ignore[attr-defined]
             raise
         finally:
             os.dup2(kept, 2)

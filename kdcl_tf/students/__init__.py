@@ -15,7 +15,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdcl_tf.students import families
 from kdcl_tf.students.levels import feature_levels
@@ -96,7 +96,7 @@ def build(
     num_classes = checked_num_classes(num_classes)
     input_shape = checked_input_shape(input_shape, student.family)
     model_name = model_name or model_name_of(name)
-    settings = {"synchronized": synchronized, "dtype": dtype}
+    settings: dict[str, Any] = {"synchronized": synchronized, "dtype": dtype}
 
     import keras  # Here: see the top of the file.
 

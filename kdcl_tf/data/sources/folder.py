@@ -61,7 +61,7 @@ def index(path: str, test_share: float = 0.0, needs_train: bool = True) -> sourc
             f"expected a folder of images; got {layout.shown(root)}, which is not there"
         )
     found = layout.find(root, test_share, needs_train)
-    folders = _classes(found.train or found.test, 2 if needs_train else 1)
+    folders = _classes(found.train or found.test or root, 2 if needs_train else 1)
     numbers = {name: number for number, name in enumerate(folders)}
     passed_over = collections.Counter()
 
