@@ -78,11 +78,13 @@ setup(
     cmdclass={"build_py": _BuildWithFlagfiles},
     python_requires=">=3.10,<3.14",
     install_requires=[
+        # First, since it bounds the others.
+        f"tensorflow{_TENSORFLOW}",
         "absl-py>=2.1,<3",
         # What tensorflow-datasets 4.9.10 imports at run time and does not declare.
         "importlib_resources>=6,<8",
-        "h5py>=3,<4",
-        "keras>=3.13,<4",
+        "h5py>=3.11,<4",
+        "keras>=3.12,<4",
         "keras-cv>=0.9,<0.10",
         # Every run draws its curves.
         "matplotlib>=3.8,<4",
@@ -92,7 +94,6 @@ setup(
         # Carries the digits, the default data set.
         "scikit-learn>=1.4,<2",
         "scipy>=1.11,<2",
-        f"tensorflow{_TENSORFLOW}",
         # `tf.summary` needs it; TensorFlow 2.21 does not declare it.
         "tensorboard>=2.20,<3",
         "tensorflow-datasets>=4.9.9,<5",
@@ -110,15 +111,19 @@ setup(
         ],
         "gpu": [f"tensorflow[and-cuda]{_TENSORFLOW}"],
         "test": ["pytest>=8,<10", "pytest-xdist>=3.5,<4"],
+        # The pages of docs/, and the notebooks among them.
         "docs": [
+            "ipykernel>=6,<8",
+            "latex2mathml>=3.77,<4",
             "mkdocs>=1.6,<2",
-            "mkdocs-material>=9.5,<10",
-            "mkdocstrings[python]>=0.26,<2",
-            "mkdocs-jupyter>=0.25,<0.27",
-            "jupytext>=1.16,<2",
-            "pymdown-extensions>=10,<14",
+            "mkdocs-material>=9.6,<10",
+            "mkdocstrings[python]>=1,<2",
+            "nbclient>=0.10,<1",
+            "nbconvert>=7.16,<8",
+            "ruff>=0.8,<1",
         ],
-        "lint": ["mypy>=1.13,<3", "ruff>=0.9,<0.18"],
+        # Others ask for other code.
+        "lint": ["mypy>=2.4,<2.5", "ruff>=0.17,<0.18"],
     },
     entry_points={
         "console_scripts": [
