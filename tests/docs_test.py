@@ -229,7 +229,8 @@ class LinksTest(parameterized.TestCase):
         text = re.sub(r"https?://\S*", "", text)
         named = re.findall(r"(?<![\w/.-])(?:tools|flags|results|tests|kdcl_tf|docs)/[\w./-]*\w", text)
         self.assertGreater(len(named), 50)
-        missing = [path for path in set(named) if not (_ROOT / path).exists()]
+        # What only a wheel has.
+        missing = {path for path in named if not (_ROOT / path).exists()} - {"kdcl_tf/flags"}
         self.assertEmpty(missing)
 
 

@@ -8,10 +8,9 @@
 # python -m http.server --directory build/site
 set -euo pipefail
 cd "$(dirname "$0")/.."
+KDCL_EXTRAS=docs
+[ "${1:-}" != --notebooks ] || KDCL_EXTRAS=docs,export
 . tools/environment.sh
-if ! python -m pip show --quiet mkdocs-material nbconvert > /dev/null 2>&1; then
-  python -m pip install --quiet --editable '.[docs]'
-fi
 
 if [ "${1:-}" = --notebooks ]; then
   python tools/run_notebooks.py

@@ -26,13 +26,12 @@ _MADE = "<!-- Made by tools/flag_pages.py: mend the help of the flag instead. --
 def modules() -> dict[str, ModuleType]:
     """`{how a program is called: its module}`."""
     scripts = re.findall(r'"(kdcl-\w+)=([\w.]+):cli"', (ROOT / "setup.py").read_text())
-    tools = [("python tools/reproduce.py", "reproduce")]
-    return {called: importlib.import_module(name) for called, name in (*scripts, *tools)}
+    return {called: importlib.import_module(name) for called, name in scripts}
 
 
 def file_name(called: str) -> str:
     """The page of a program, such as `kdcl-train.md`."""
-    return f"{pathlib.PurePath(called.split()[-1]).stem}.md"
+    return f"{called}.md"
 
 
 def page(called: str, module: ModuleType) -> str:
@@ -40,7 +39,7 @@ def page(called: str, module: ModuleType) -> str:
     values = flags.FlagValues()
     module.define_flags(values)
     first, _, rest = textwrap.dedent(module.__doc__).strip().partition("\n\n")
-    lines = [_MADE, "", f"# {pathlib.PurePath(called).name}", "", first, "", *_about(rest)]
+    lines = [_MADE, "", f"# {called}", "", first, "", *_about(rest)]
     program = called.removeprefix("kdcl-")
     for head, own in help_lib.headed(program, [values[name] for name in values]):
         # Not the heading alone, so that no flag has the same anchor.
@@ -89,6 +88,5 @@ def _escaped(text):
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT / "tools"))
     for written in write(pathlib.Path(sys.argv[1]) if sys.argv[1:] else FOLDER):
         print(written)

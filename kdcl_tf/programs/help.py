@@ -10,18 +10,20 @@ from collections.abc import Iterator, Sequence
 
 from absl import flags
 
+from kdcl_tf.files.flagfiles import SCHEME
 from kdcl_tf.programs import flag_groups
 
 __all__ = ["choices", "default", "headed", "is_asked_for", "text", "usage"]
 
 _ASKING = ("--help", "-help", "--helpshort", "-helpshort", "-h", "--h", "-?", "--?")
 # `value: ` at the beginning of a sentence or part.
-_CHOICE = re.compile(r"(?:^|(?<=[.;:] ))([a-z][a-z0-9_]*): ")
+_CHOICE = re.compile(r"(?:^|(?<=[.;:] ))([a-z0-9][a-z0-9_]*): ")
 _KINDS = {"int": "N", "float": "X", "comma separated list of strings": "A,B"}
 _WIDEST = 100
 _MORE = (
-    "--flagfile=FILE reads flags from a file, one on each line. --helpfull lists the flags of "
-    "libraries, too."
+    f"--flagfile=FILE reads flags from a file, one on each line; --flagfile={SCHEME}FOLDER/NAME from "
+    f"one that comes with kdcl_tf, such as {SCHEME}cifar100/general_icl. --helpfull lists the flags "
+    "of libraries, too."
 )
 
 
