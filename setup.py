@@ -41,7 +41,7 @@ class _BuildWithFlagfiles(build_py):
 
 
 def _long_description():
-    """README without its pictures and the links to files beside it, which lead nowhere elsewhere."""
+    """README without pictures and links of files beside it, which lead nowhere elsewhere."""
     text = (_HERE / "README.md").read_text(encoding="utf-8")
     text = re.sub(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n+", "", text)
     return re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", text)

@@ -1,9 +1,9 @@
 """Hooks of MkDocs: files of the repository that pages link to, notebooks, and MathML.
 
-A page links to any file of the repository by its path, as GitHub shows it: `../../results/README.md`.
-Such a file becomes a part of the site, and so does what it links to in its turn, at its own path in
-the repository: `results/README.md`.  A folder stands for its README.md; a link to one that has none
-becomes plain text.
+A page links to any file of the repository by its path, `../../results/README.md`, as GitHub shows
+it.  Such a file becomes a part of the site, and so does what it links to in its turn, at its own
+path in the repository: `results/README.md`.  A folder stands for its README.md; a link to one that
+has none becomes plain text.
 
 A notebook becomes a page of its cells and their outputs, as they were committed.
 """
@@ -29,9 +29,7 @@ _CODE = re.compile(r"^(```|~~~).*?^\1[^\n]*$|`[^`\n]+`", re.DOTALL | re.MULTILIN
 # `[text](target)` and `![text](target)`; a text may hold one pair of brackets.
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 _IS_ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:|#|/")
-_MATHEMATICS = re.compile(
-    r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL
-)
+_MATHEMATICS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 
 
 def links(markdown: str) -> Iterator[re.Match[str]]:
@@ -106,7 +104,9 @@ def rewritten(markdown: str, path: str) -> str:
         found = resolved(path, target)
         if found is None:
             return match[2]
-        return f"{match[1]}[{match[2]}]({posixpath.relpath(place(found), here or '.')}{hash_}{anchor})"
+        return (
+            f"{match[1]}[{match[2]}]({posixpath.relpath(place(found), here or '.')}{hash_}{anchor})"
+        )
 
     return _replaced(markdown, changed)
 

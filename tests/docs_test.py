@@ -1,4 +1,4 @@
-"""Tests of README.md and docs/: their code runs, their flags are there, their links lead somewhere."""
+"""Tests of README.md and docs/: code runs, flags are there, and links lead somewhere."""
 
 import contextlib
 import importlib
@@ -69,11 +69,14 @@ class ReaderTest(absltest.TestCase):
     def test_blocks_examples_and_commands(self):
         path = self._write(
             "# A `b` [c](d.md)\n```python\nprint(1)\n```\n\n```text\n1\n```\n1. x\n\n"
-            "    ```sh\n    kdcl-train --epochs=1 \\\n      --seed=2  # short\n    ```\n```\nplain\n```\n"
+            "    ```sh\n    kdcl-train --epochs=1 \\\n      --seed=2  # short\n    ```\n"
+            "```\nplain\n```\n"
         )
         self.assertEqual(documents.examples(path), [("print(1)\n", "1\n")])
         self.assertEqual(documents.commands(path), [["kdcl-train", "--epochs=1", "--seed=2"]])
-        self.assertEqual([block.language for block in documents.blocks(path)], ["python", "text", "sh", ""])
+        self.assertEqual(
+            [block.language for block in documents.blocks(path)], ["python", "text", "sh", ""]
+        )
         self.assertEqual(documents.anchors(path), {"a-b-c"})
         self.assertNotIn("plain", documents.prose(path))
 
@@ -94,10 +97,12 @@ class ExamplesTest(parameterized.TestCase):
         export = (
             "import kdcl_tf\n"
             "from kdcl_tf.data.normalization import Normalization\n"
-            "card = kdcl_tf.serving.Card('resnet32', (32, 32, 3), [f'class {i}' for i in range(100)],\n"
-            "                            Normalization((0.5,) * 3, (0.25,) * 3))\n"
+            "classes = [f'class {i}' for i in range(100)]\n"
+            "colours = Normalization((0.5,) * 3, (0.25,) * 3)\n"
+            "card = kdcl_tf.serving.Card('resnet32', (32, 32, 3), classes, colours)\n"
             "student = kdcl_tf.students.build('resnet32', 100)\n"
-            "kdcl_tf.serving.export_student(student, 'runs/general_icl/students/resnet32', card=card)\n"
+            "path = 'runs/general_icl/students/resnet32'\n"
+            "kdcl_tf.serving.export_student(student, path, card=card)\n"
         )
         run = "import runpy, sys\nrunpy.run_module('tests.documents', run_name='__main__')\n"
         cls.done = subprocess.run(
@@ -204,7 +209,7 @@ class LinksTest(parameterized.TestCase):
     )
     def test_every_link_leads_to_a_file_and_an_anchor_in_it(self, path):
         for link in self._links(path):
-            if link.startswith("https://") or link.startswith("http://"):
+            if link.startswith(("https://", "http://")):
                 continue
             target, _, anchor = link.partition("#")
             file = (path.parent / target).resolve() if target else path
@@ -227,7 +232,9 @@ class LinksTest(parameterized.TestCase):
     def test_every_file_that_the_documents_name_is_there(self):
         text = "".join(path.read_text() for path in [*_ALL, _ROOT / "BUILD.md"])
         text = re.sub(r"https?://\S*", "", text)
-        named = re.findall(r"(?<![\w/.-])(?:tools|flags|results|tests|kdcl_tf|docs)/[\w./-]*\w", text)
+        named = re.findall(
+            r"(?<![\w/.-])(?:tools|flags|results|tests|kdcl_tf|docs)/[\w./-]*\w", text
+        )
         self.assertGreater(len(named), 50)
         # What only a wheel has.
         missing = {path for path in named if not (_ROOT / path).exists()} - {"kdcl_tf/flags"}
@@ -263,18 +270,27 @@ class HooksTest(absltest.TestCase):
     def test_formulas_become_mathml(self):
         pytest.importorskip("latex2mathml", reason="the extra docs is not installed")
         inline = self.hooks.with_mathml('<span class="arithmatex">\\(T^2\\)</span>')
-        self.assertRegex(inline, r'<span class="formula"><math .*display="inline".*<msup>.*</math></span>')
-        block = self.hooks.with_mathml('<div class="arithmatex">\\[a &amp;lt; b\\]</div>'.replace("amp;", ""))
+        self.assertRegex(
+            inline, r'<span class="formula"><math .*display="inline".*<msup>.*</math></span>'
+        )
+        block = self.hooks.with_mathml(
+            '<div class="arithmatex">\\[a &amp;lt; b\\]</div>'.replace("amp;", "")
+        )
         self.assertIn('display="block"', block)
         self.assertIn("<mo>&lt;</mo>", block.replace("&#x0003C;", "&lt;"))
 
-
     def test_every_formula_is_of_commands_that_are_known(self):
-        converter = pytest.importorskip("latex2mathml.converter", reason="the extra docs is not installed")
+        converter = pytest.importorskip(
+            "latex2mathml.converter", reason="the extra docs is not installed"
+        )
         for path in _ALL:
-            for formula in re.findall(r"\$\$(.+?)\$\$|\$([^$`\n]+)\$", documents.prose(path), re.DOTALL):
+            for formula in re.findall(
+                r"\$\$(.+?)\$\$|\$([^$`\n]+)\$", documents.prose(path), re.DOTALL
+            ):
                 # A command that is not known stays as it is.
-                self.assertNotIn("\\", converter.convert("".join(formula).strip()), documents.name(path))
+                self.assertNotIn(
+                    "\\", converter.convert("".join(formula).strip()), documents.name(path)
+                )
 
 
 class PagesTest(parameterized.TestCase):
@@ -324,10 +340,14 @@ class NotebooksTest(parameterized.TestCase):
     def test_it_was_run_from_the_top_and_tells_nothing_of_a_machine(self, path):
         text = path.read_text()
         cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-        self.assertEqual([cell["execution_count"] for cell in cells], list(range(1, len(cells) + 1)))
-        self.assertFalse([each for cell in cells for each in cell["outputs"] if each["output_type"] == "error"])
+        self.assertEqual(
+            [cell["execution_count"] for cell in cells], list(range(1, len(cells) + 1))
+        )
+        self.assertFalse(
+            [each for cell in cells for each in cell["outputs"] if each["output_type"] == "error"]
+        )
         self.assertTrue([cell for cell in cells if cell["outputs"]])
-        self.assertNotRegex(text, r'(?<![\w.])/(root|home|tmp|usr|opt|work)/|Warning')
+        self.assertNotRegex(text, r"(?<![\w.])/(root|home|tmp|usr|opt|work)/|Warning")
         self.assertLess(len(text), 300_000)
 
     @parameterized.named_parameters((path.stem, path) for path in notebooks)
@@ -340,9 +360,8 @@ class NotebooksTest(parameterized.TestCase):
 
     def test_what_a_notebook_keeps_of_its_outputs(self):
         pytest.importorskip("nbclient", reason="the extra docs is not installed")
-        from nbformat import v4
-
         import run_notebooks
+        from nbformat import v4
 
         def stream(text, name="stdout"):
             return v4.new_output("stream", name=name, text=text)
@@ -351,7 +370,10 @@ class NotebooksTest(parameterized.TestCase):
         outputs = [
             stream("\r  0%|   | 0/2 [00:00<?]\r      \r[1/2] begins in /tmp/x/run"),
             stream("\n 50%|## | 1/2\r100%|###| 2/2\n[1/2] 93.33% in 2.8 min\n"),
-            stream("a.py:1: UserWarning: mind\n  the_line()\nI0000 00:00:1 port.cc:1] oneDNN\n", "stderr"),
+            stream(
+                "a.py:1: UserWarning: mind\n  the_line()\nI0000 00:00:1 port.cc:1] oneDNN\n",
+                "stderr",
+            ),
             v4.new_output("display_data", figure),
         ]
         cell = v4.new_code_cell("run()", outputs=outputs, metadata={"collapsed": False})
@@ -369,7 +391,10 @@ class NotebooksTest(parameterized.TestCase):
         import nbformat
         import run_notebooks
 
-        with mock.patch.dict(os.environ, PYTHONPATH=str(_ROOT)), tempfile.TemporaryDirectory() as folder:
+        with (
+            mock.patch.dict(os.environ, PYTHONPATH=str(_ROOT)),
+            tempfile.TemporaryDirectory() as folder,
+        ):
             run_notebooks.run(nbformat.read(path, as_version=4), pathlib.Path(folder))
 
 
@@ -390,7 +415,8 @@ class BuildTest(absltest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             for path in pathlib.Path(folder).rglob("*.html"):
                 fetched = re.findall(
-                    r'<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)="(https?:[^"]*)"', path.read_text()
+                    r'<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)="(https?:[^"]*)"',
+                    path.read_text(),
                 )
                 self.assertEmpty(fetched, path.name)
 
@@ -405,7 +431,10 @@ def _documented(path):
     for name in re.findall(r"^::: (\S+)$", path.read_text(), re.MULTILINE):
         found.add(name)
         for member, inner in _members(_object(name)):
-            found |= {f"{name}.{member}", *(f"{name}.{member}.{each}" for each, _ in _members(inner))}
+            found |= {
+                f"{name}.{member}",
+                *(f"{name}.{member}.{each}" for each, _ in _members(inner)),
+            }
     return found
 
 

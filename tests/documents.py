@@ -92,7 +92,7 @@ def run_examples(paths):
             output = io.StringIO()
             try:
                 with contextlib.redirect_stdout(output):
-                    exec(compile(code, name(path), "exec"), variables)  # noqa: S102
+                    exec(compile(code, name(path), "exec"), variables)
             except Exception:
                 printed.append(traceback.format_exc())
                 break

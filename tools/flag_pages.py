@@ -1,7 +1,7 @@
 """Writes the pages of docs/ that list the flags of every program, from their definitions.
 
-    python tools/flag_pages.py            writes docs/pages/programs/
-    python tools/flag_pages.py FOLDER     writes another folder
+python tools/flag_pages.py            writes docs/pages/programs/
+python tools/flag_pages.py FOLDER     writes another folder
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ FOLDER = pathlib.Path(__file__).resolve().parents[1] / "docs" / "pages" / "tutor
 
 # Lines of libraries: of C++ loggers, and of Python's warnings with the line of code below.
 _NOTICES = re.compile(
-    r"^(?:[EWI]\d{4} .*|INFO: Created TensorFlow Lite.*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*|WARNING: All log messages.*"
-    r"|.*Warning: .*\n.*|To enable the following instructions.*)\n",
+    r"^(?:[EWI]\d{4} .*|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.*|INFO: Created TensorFlow Lite.*"
+    r"|WARNING: All log messages.*|To enable the following instructions.*|.*Warning: .*\n.*)\n",
     re.MULTILINE,
 )
 # A bar of progress, and how long something took.

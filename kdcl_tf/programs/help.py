@@ -21,9 +21,9 @@ _CHOICE = re.compile(r"(?:^|(?<=[.;:] ))([a-z0-9][a-z0-9_]*): ")
 _KINDS = {"int": "N", "float": "X", "comma separated list of strings": "A,B"}
 _WIDEST = 100
 _MORE = (
-    f"--flagfile=FILE reads flags from a file, one on each line; --flagfile={SCHEME}FOLDER/NAME from "
-    f"one that comes with kdcl_tf, such as {SCHEME}cifar100/general_icl. --helpfull lists the flags "
-    "of libraries, too."
+    f"--flagfile=FILE reads flags from a file, one on each line; --flagfile={SCHEME}FOLDER/NAME "
+    f"from one that comes with kdcl_tf, such as {SCHEME}cifar100/general_icl. --helpfull lists the "
+    "flags of libraries, too."
 )
 
 
@@ -51,9 +51,7 @@ def text(program: str, about: str, flag_values: flags.FlagValues) -> str:
     return "\n\n".join([*blocks, "\n".join(textwrap.wrap(_MORE, width))])
 
 
-def headed(
-    program: str, defined: Sequence[flags.Flag]
-) -> Iterator[tuple[str, list[flags.Flag]]]:
+def headed(program: str, defined: Sequence[flags.Flag]) -> Iterator[tuple[str, list[flags.Flag]]]:
     """`(heading, its flags)` of a program in the order of its help.
 
     Args:
