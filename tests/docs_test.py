@@ -321,13 +321,13 @@ class PagesTest(parameterized.TestCase):
         self.assertLess(len((_ROOT / "README.md").read_text().split()), 1000)
 
     def test_what_the_package_tells_of_itself_has_no_link_to_files_beside_it(self):
-        with mock.patch.object(sys, "argv", ["setup.py", "--long-description"]):
-            done = subprocess.run(
-                [sys.executable, "setup.py", "--long-description"],
-                cwd=_ROOT,
-                capture_output=True,
-                text=True,
-            )
+        pytest.importorskip("setuptools", reason="this environment was made without setuptools")
+        done = subprocess.run(
+            [sys.executable, "setup.py", "--long-description"],
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+        )
         self.assertIn("# kdcl_tf", done.stdout, done.stderr)
         self.assertIn("](https://", done.stdout)
         self.assertNotRegex(done.stdout, r"\]\((?!https://)")
