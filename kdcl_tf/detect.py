@@ -1,6 +1,6 @@
 """Trains a detector on a student, scores it as COCO does, and draws its detections.
 
-kdcl-detect --flagfile=flags/coco/mask_resnet18.flags --dataset=coco:PATH --backbone=STUDENT
+kdcl-detect --flagfile=kdcl:coco/mask_resnet18 --dataset=coco:PATH --backbone=STUDENT
 kdcl-detect --mode=evaluate --model=runs/my_run --dataset=coco:PATH
 kdcl-detect --mode=predict --model=runs/my_run --image=street.jpg,photos --output=seen
 """
@@ -17,6 +17,7 @@ from absl import flags
 from kdcl_tf.detection import flags as detection_flags, report as report_lib
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.settings import DetectionSettings
+from kdcl_tf.files import extras
 from kdcl_tf.programs import command_line, failures
 from kdcl_tf.training import flags as training_flags
 
@@ -84,6 +85,7 @@ def main(flag_values: flags.FlagValues) -> None:
     """Trains, evaluates or predicts; see the module's docstring."""
     mode = flag_values["mode"].value
     with command_line.user_errors():
+        extras.require("pycocotools")
         _check_mode(mode, flag_values)
     {"train": _train, "evaluate": _evaluate, "predict": _predict}[mode](flag_values)
 

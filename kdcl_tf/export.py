@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from kdcl_tf.files import extras
 from kdcl_tf.programs import command_line
 from kdcl_tf.serving import exported
 from kdcl_tf.serving.formats import names as formats
@@ -129,7 +130,7 @@ def chosen_formats(values: Mapping[str, Any]) -> tuple[str, ...]:
         forms = formats.chosen(values["format"], values["student"] == ENSEMBLE)
     except ValueError as error:
         raise ValueError(f"--format: {error}") from error
-    formats.require(*formats.packages(forms))
+    extras.require(*formats.packages(forms))
     for name in ("images", "calibration"):
         if values[name] and not pathlib.Path(values[name]).expanduser().is_dir():
             raise ValueError(f"expected --{name} to be a folder; got {values[name]}, which is none")
@@ -184,7 +185,8 @@ def settings_of(workdir: pathlib.Path) -> Settings:
     if newest is None:
         raise ValueError(
             f"expected the folder of a run of kdcl-train; got {workdir}, which "
-            f"{'has no checkpoint' if workdir.exists() else 'is not there'}{exported.runs_in(workdir)}"
+            f"{'has no checkpoint' if workdir.exists() else 'is not there'}"
+            f"{exported.runs_in(workdir)}"
         )
     path, facts = newest
     values = flags.FlagValues()

@@ -1,7 +1,7 @@
 """Trains a cohort of students and exports each.
 
-    kdcl-train --compare                                    # the embedded quickstart
-    kdcl-train --flagfile=flags/cifar100/general_icl.flags  # the paper's best CIFAR row
+    kdcl-train --compare                             # the embedded quickstart
+    kdcl-train --flagfile=kdcl:cifar100/general_icl  # the paper's best CIFAR row
 
 Run again with the same flags, it continues where it was stopped.
 """

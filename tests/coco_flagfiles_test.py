@@ -6,6 +6,7 @@ from absl import flags
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.detection import flags as detection_flags
+from kdcl_tf.files import flagfiles
 from kdcl_tf.training import schedules
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "flags" / "coco"
@@ -15,7 +16,7 @@ _IMAGES = 118_287  # of train2017
 def _settings(name, *arguments):
     values = flags.FlagValues()
     detection_flags.define_flags(values)
-    values(["kdcl-detect", f"--flagfile=flags/coco/{name}.flags", *arguments])
+    values(["kdcl-detect", *flagfiles.expanded([f"--flagfile=kdcl:coco/{name}", *arguments])])
     return detection_flags.settings_from_flags(values)
 
 

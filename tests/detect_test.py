@@ -72,7 +72,10 @@ class RefusedTest(parameterized.TestCase):
     def test_a_folder_that_is_no_coco(self):
         process = in_process.run("detect", f"--dataset=coco:{self.create_tempdir().full_path}")
         self.assertEqual(process.returncode, 1)
-        message = r"^\S+: [^\n]*instances_train2017.json and [^\n]*: pass --train_annotations=FILE[^\n]*\n$"
+        message = (
+            r"^\S+: [^\n]*instances_train2017.json and "
+            r"[^\n]*: pass --train_annotations=FILE[^\n]*\n$"
+        )
         self.assertRegex(process.stderr, message)
 
 
@@ -133,9 +136,12 @@ class ModesTest(absltest.TestCase):
             (photos / name).write_bytes((folder / "photo.jpg").read_bytes())
         (photos / "notes.txt").touch()
         seen = in_process.run(
-            "detect", "--mode=predict", f"--model={run}", f"--image={photos},{folder / 'photo.jpg'}",
+            "detect",
+            "--mode=predict",
+            f"--model={run}",
+            f"--image={photos},{folder / 'photo.jpg'}",
             f"--output={output}",
-        )  # fmt: skip
+        )
         self.assertEqual(seen.returncode, 0, seen.stderr)
         starts = [line.partition(":")[0] for line in seen.stdout.splitlines()]
         self.assertEqual(starts, ["a.JPG", "b.jpg", "photo.jpg"])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl.testing import parameterized
+from benchmarking import partitions
 
 import kdcl_tf
-from benchmarking import partitions
 from kdcl_tf.students.normalization import FusedBatchNormalization
 
 

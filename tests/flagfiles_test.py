@@ -11,6 +11,7 @@ from absl.testing import absltest, parameterized
 from kdcl_tf import methods, students
 from kdcl_tf.classification import factory, flags as classification_flags
 from kdcl_tf.classification.inputs import create_views
+from kdcl_tf.files import flagfiles
 from kdcl_tf.reproduction.tables.catalogue import TABLES
 from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training import schedules
@@ -39,7 +40,7 @@ _AS_PRINTED = (
 def _settings(name, *more):
     values = flags.FlagValues()
     classification_flags.define_flags(values)
-    values(["kdcl-train", f"--flagfile=flags/cifar100/{name}.flags", *more])
+    values(["kdcl-train", *flagfiles.expanded([f"--flagfile=kdcl:cifar100/{name}", *more])])
     return classification_flags.settings_from_flags(values)
 
 

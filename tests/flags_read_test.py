@@ -6,7 +6,7 @@ import pathlib
 from absl import flags
 from absl.testing import absltest, parameterized
 
-from kdcl_tf import detect, evaluate, export, predict, train
+from kdcl_tf import detect, evaluate, export, predict, reproduce, train
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data import ImageRules
 from kdcl_tf.detection.settings import DetectionSettings
@@ -18,6 +18,7 @@ _PROGRAMS = {
     "evaluate": (evaluate, None),
     "predict": (predict, None),
     "export": (export, None),
+    "reproduce": (reproduce, None),
 }
 
 

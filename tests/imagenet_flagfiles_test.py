@@ -9,6 +9,7 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf import methods, students
 from kdcl_tf.classification import factory, flags as classification_flags
+from kdcl_tf.files import flagfiles
 from kdcl_tf.reproduction.tables.catalogue import TABLES
 from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training import schedules
@@ -25,7 +26,7 @@ def _settings(name):
     values = flags.FlagValues()
     classification_flags.define_flags(values)
     teacher = ["--teacher=elsewhere"] if _RUNS[name].teacher else []
-    values(["kdcl-train", f"--flagfile=flags/imagenet/{name}.flags", *teacher])
+    values(["kdcl-train", *flagfiles.expanded([f"--flagfile=kdcl:imagenet/{name}", *teacher])])
     return classification_flags.settings_from_flags(values)
 
 

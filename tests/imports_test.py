@@ -9,7 +9,7 @@ from absl.testing import absltest, parameterized
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _PACKAGE = _ROOT / "kdcl_tf"
-_DOORS = ("train", "evaluate", "predict", "export", "detect")
+_DOORS = ("train", "evaluate", "predict", "export", "detect", "reproduce")
 
 # The floors of the house, from the ground up.  A room may import its own floor and those below.
 _FLOORS = (
@@ -21,6 +21,12 @@ _FLOORS = (
     ("programs",),
     _DOORS,
 )
+
+
+def _other_doors(door):
+    return tuple(each for each in _DOORS if each != door)
+
+
 # Rooms of one floor that never know each other, and what else is narrower than the floors.
 _STRANGERS = {
     "objectives": ("students", "data"),
@@ -38,11 +44,12 @@ _STRANGERS = {
     "prediction": ("classification", "comparison", "detection", "reproduction"),
     "reproduction": ("comparison", "detection", "evaluation", "prediction"),
     "programs": ("classification", "detection", "evaluation", "reproduction"),
-    "train": ("detection", "evaluation", "reproduction", *_DOORS[1:]),
-    "evaluate": ("detection", "reproduction", "train", "predict", "export", "detect"),
-    "predict": ("detection", "reproduction", "train", "evaluate", "export", "detect"),
-    "export": ("detection", "evaluation", "reproduction", "train", "evaluate", "detect"),
-    "detect": ("classification", "evaluation", "reproduction", "train", "evaluate", "export"),
+    "train": ("detection", "evaluation", "reproduction", *_other_doors("train")),
+    "evaluate": ("detection", "reproduction", *_other_doors("evaluate")),
+    "predict": ("detection", "reproduction", *_other_doors("predict")),
+    "export": ("detection", "evaluation", "reproduction", *_other_doors("export")),
+    "detect": ("classification", "evaluation", "reproduction", *_other_doors("detect")),
+    "reproduce": ("detection", "evaluation", "prediction", *_other_doors("reproduce")),
 }
 _VAGUE = ("utils", "util", "helpers", "common", "misc")
 

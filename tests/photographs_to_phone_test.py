@@ -32,7 +32,7 @@ def _class_of(file):
 def _commands():
     """`[[program, flag, ...]]` as README has them."""
     text = (_ROOT / "README.md").read_text().partition("## Your own photographs")[2]
-    block = re.search(r"```\n(kdcl-train .*?)```", text, re.DOTALL)[1]
+    block = re.search(r"```sh\n(kdcl-train .*?)```", text, re.DOTALL)[1]
     return [shlex.split(line) for line in block.replace("\\\n", "").splitlines()]
 
 

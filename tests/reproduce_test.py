@@ -1,4 +1,4 @@
-"""Tests of tools/reproduce.py, as a program where it is killed or stopped."""
+"""Tests of kdcl-reproduce, as a program where it is killed or stopped."""
 
 import json
 import os
@@ -22,13 +22,14 @@ from tests import in_process
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Table 7 has every method, and takes minutes: KDCL_REPRODUCE_TABLE=7 bash tools/test.sh -k killed
 _TABLE = TABLES[os.environ.get("KDCL_REPRODUCE_TABLE", "10")]
-_COMMAND = [sys.executable, "tools/reproduce.py", "--scale=digits", "--seeds=1"]
+# The caller for those who work in a clone.
+_COMMAND = [sys.executable, str(_ROOT / "tools" / "reproduce.py"), "--scale=digits", "--seeds=1"]
 
 
 def _start(folder, *more, table="10"):
     return subprocess.Popen(
-        [*_COMMAND, f"--folder={folder}", f"--table={table}", *more],
-        cwd=_ROOT,
+        [*_COMMAND, f"--folder={folder.name}", f"--table={table}", *more],
+        cwd=folder.parent,
         env={**os.environ, "PYTHONPATH": str(_ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -152,8 +153,9 @@ class ReproduceTest(absltest.TestCase):
 
     @pytest.mark.slow
     def test_a_signal_stops_it_when_its_run_has_saved(self):
-        process = _start(self.folder)
-        log = self.folder / "cutout_vanilla" / "seed0" / "log.jsonl"
+        folder = self.folder / "stopped"
+        process = _start(folder)
+        log = folder / "cutout_vanilla" / "seed0" / "log.jsonl"
         deadline = time.monotonic() + 300
         while not log.exists() and time.monotonic() < deadline:
             time.sleep(0.05)

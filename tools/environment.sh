@@ -1,6 +1,7 @@
 # Sourced by the other scripts.  Makes the project's own virtual environment unless there is one,
-# and activates it.  Makes it again when setup.py has changed.
+# adds what a script needs to it, and activates it.  Does so again when setup.py has changed.
 #
+#   KDCL_EXTRAS  what the script needs beside the plain package: extras of setup.py between commas
 #   KDCL_VENV    the folder of the environment (.venv)
 #   PYTHON       the interpreter that makes it (python3)
 
@@ -12,11 +13,17 @@ if ! "$PYTHON" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3
   exit 1
 fi
 
-kdcl_sum="$(cksum < setup.py)"
-if [ "$(cat "$KDCL_VENV/.installed" 2>/dev/null)" != "$kdcl_sum" ]; then
+# The first line says what setup.py was, the second which extras are there.
+kdcl_sum= kdcl_extras=
+if [ -f "$KDCL_VENV/.installed" ]; then
+  { read -r kdcl_sum && read -r kdcl_extras; } < "$KDCL_VENV/.installed" || true
+fi
+kdcl_wanted="$(tr ',' '\n' <<< "$kdcl_extras,${KDCL_EXTRAS:-}" | sed '/^$/d' | sort -u | paste -sd, -)"
+if [ "$kdcl_sum" != "$(cksum < setup.py)" ] || [ "$kdcl_extras" != "$kdcl_wanted" ]; then
   echo "Installing into $KDCL_VENV (only once; takes about a minute)"
-  "$PYTHON" -m venv "$KDCL_VENV"
-  "$KDCL_VENV/bin/python" -m pip install --quiet --editable '.[test,export]'
-  echo "$kdcl_sum" > "$KDCL_VENV/.installed"
+  [ -x "$KDCL_VENV/bin/python" ] || "$PYTHON" -m venv "$KDCL_VENV"
+  # Python compiles what is imported, which is a small part of what is installed.
+  "$KDCL_VENV/bin/python" -m pip install --quiet --no-compile --editable ".${kdcl_wanted:+[$kdcl_wanted]}"
+  printf '%s\n' "$(cksum < setup.py)" "$kdcl_wanted" > "$KDCL_VENV/.installed"
 fi
 . "$KDCL_VENV/bin/activate"

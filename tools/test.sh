@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests, in an environment that it makes if there is none.
+# Runs the tests, in an environment that it makes if there is none, or adds to.
 #
 #   bash tools/test.sh                         runs all tests but the slow ones, in two processes
 #   bash tools/test.sh -m slow                 runs the slow ones
@@ -8,6 +8,7 @@
 #   KDCL_TEST_PROCESSES=0 bash tools/test.sh   runs them in this process
 set -euo pipefail
 cd "$(dirname "$0")/.."
+KDCL_EXTRAS=test,detection,export
 . tools/environment.sh
 # In the order of tests/conftest.py: the files that take longest first.
 exec python -m pytest tests -n "${KDCL_TEST_PROCESSES:-2}" --dist loadfile \

@@ -4,8 +4,8 @@
 
 After each fault the same command is run again, without it.  A run has survived if it then ends
 with the log and the variables of an undisturbed run, bit for bit; of two workers, whose sums are
-not so, with its epochs, its steps and its losses to within a twentieth.  A run that was complete has
-survived if it says the same and its exports are whole, an export if all its files are there and
+not so, with its epochs, its steps and its losses to within a twentieth.  A run that was complete
+has survived if it says the same and its exports are whole, an export if all its files are there and
 whole, and an evaluation if it prints the same.
 
 Stopped, it goes on with the faults that --output does not have yet.
@@ -22,11 +22,11 @@ import sys
 import tempfile
 
 from absl import flags
+from torturing import faults as faults_lib, runs
+from torturing.bench import CAME_THROUGH, Bench
 
 from kdcl_tf import files
 from kdcl_tf.programs import command_line
-from torturing import faults as faults_lib, runs
-from torturing.bench import CAME_THROUGH, Bench
 
 _COLUMNS = ("faults", "survived", "refused", "wrong results", "lost steps", "tracebacks", "hangs")
 

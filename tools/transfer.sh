@@ -14,6 +14,7 @@ data_dir="${1:?$usage}"
 coco="${2:?$usage}"
 out="${3:-runs/transfer}"
 cd "$(dirname "$0")/.."
+KDCL_EXTRAS=detection
 . tools/environment.sh
 
 classify() {

@@ -13,7 +13,7 @@ __all__ = ["check", "find", "is_file"]
 
 
 def check(settings: Settings, workdir: str | os.PathLike) -> None:
-    """Refuses sources that are not there or are none, unless the run has begun; files of teachers, too.
+    """Refuses sources and teachers that are not there or are none, unless the run has begun.
 
     Args:
       settings: of the run.

@@ -166,7 +166,7 @@ def set_trainable(student: keras.Model, head_alone: bool, batch_norm: bool) -> l
         layer
         for layer in student.layers
         if layer is not head
-        and (head_alone or not batch_norm and isinstance(layer, keras.layers.BatchNormalization))
+        and (head_alone or (not batch_norm and isinstance(layer, keras.layers.BatchNormalization)))
     ]
     for layer in student.layers:
         layer.trainable = not any(layer is each for each in frozen)

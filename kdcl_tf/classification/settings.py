@@ -323,7 +323,7 @@ class Settings(TrainingSettings):
                 "got --invariant: pass --noinvariant"
             )
         powers = (2, 4, 8) if self.method == "clnn" else None
-        if self.branches < 2 or powers and self.branches not in powers:
+        if self.branches < 2 or (powers and self.branches not in powers):
             expected = "2, 4 or 8, a binary tree" if powers else "2 or more"
             raise ValueError(f"expected --branches to be {expected}; got {self.branches}")
 

@@ -72,8 +72,11 @@ def join(steps: list[Step]) -> Step:
     if len(steps) == 1:
         return steps[0]
     *of_examples, penalties = zip(*steps)
-    joined = [tf.concat(parts, axis=1) for parts in of_examples]
-    return Step(*joined, [tf.add_n(parts) / len(steps) for parts in zip(*penalties)])
+    logits, cross_entropy, distillation_loss, loss = (
+        tf.concat(parts, axis=1) for parts in of_examples
+    )
+    means = [tf.add_n(parts) / len(steps) for parts in zip(*penalties)]
+    return Step(logits, cross_entropy, distillation_loss, loss, means)
 
 
 def _sum(total, gradient):

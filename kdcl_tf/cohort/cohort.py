@@ -180,7 +180,7 @@ class Cohort(Fitting, Learner, SavedCohort):
     def views(self, inputs: Any) -> dict[str, tf.Tensor]:
         """`{name: batch}` from one shared batch or from a dict of views."""
         if not isinstance(inputs, dict) or self._are_of_every_student(inputs):
-            return {name: inputs for name in self.students}
+            return dict.fromkeys(self.students, inputs)
         if set(inputs) != set(self.students):
             raise ValueError(
                 f"views must be one tensor, or a dict with a view for each of "

@@ -41,7 +41,7 @@ class Hyperparameter:
     def _checked(self, value):
         value = float(value)
         # NaN fails every comparison.
-        if not (value > self._least or value == self._least and not self._excluded):
+        if not (value > self._least or (value == self._least and not self._excluded)):
             sign = ">" if self._excluded else ">="
             raise ValueError(f"{self.name} must be {sign} {self._least:g}; got {value}")
         if math.isinf(value):

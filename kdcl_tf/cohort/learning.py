@@ -36,7 +36,7 @@ class Learner(keras.Model):
         # reduces.
         for index in range(self.accumulation_steps):
             part = accumulation.part(batch, index, self.accumulation_steps, after=gradients)
-            step, found = self._differentiate(*part, examples)
+            step, found = self._differentiate(part, examples)
             gradients = accumulation.add(gradients, found)
             steps.append(step)
         self._update(gradients)
@@ -85,8 +85,9 @@ class Learner(keras.Model):
         replica = tf.distribute.get_replica_context()
         return replica.all_reduce(tf.distribute.ReduceOp.SUM, local)
 
-    def _differentiate(self, views, labels, sample_weight, examples):
+    def _differentiate(self, batch, examples):
         """The step of a part of the batch, and a list of gradients for each optimizer."""
+        views, labels, sample_weight = batch
         if self._placement:
             return self._differentiate_apart(views, labels, sample_weight, examples)
         differentiate = self.compilation(self._differentiate_together)

@@ -41,7 +41,7 @@ class Placement:
 
     def centre(self) -> contextlib.AbstractContextManager:
         """A context for what belongs to all students: the device of the first."""
-        return self.scope(next(iter(self._devices), None))
+        return self.scope(next(iter(self._devices), ""))
 
     def update(self, apply: Callable[[], None]) -> None:
         """Calls `apply`, which applies gradients, and keeps each gradient on its device.

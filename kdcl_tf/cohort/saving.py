@@ -115,7 +115,7 @@ class SavedCohort(keras.Model):
     def compute_output_shape(self, input_shape: Any) -> dict[str, tuple[int | None, int]]:
         """`{student: (B, C)}`, of the shape of a batch or of a view for each student."""
         shape = next(iter(input_shape.values())) if isinstance(input_shape, dict) else input_shape
-        return {name: (shape[0], self.num_classes) for name in self.students}
+        return dict.fromkeys(self.students, (shape[0], self.num_classes))
 
     def export(
         self, filepath: str | os.PathLike, format: str = "tf_saved_model", **kwargs: Any

@@ -52,7 +52,7 @@ def counterparts(settings: Settings) -> Mapping[str, str]:
     """`{student of the cohort: the same student alone}`, by name."""
     names = alone(settings).student_names
     if settings.is_branched:
-        return {name: names[0] for name in settings.student_names}
+        return dict.fromkeys(settings.student_names, names[0])
     return dict(zip(settings.student_names, names))
 
 

@@ -12,10 +12,9 @@ import tqdm
 
 from kdcl_tf import files
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.comparison import arms
-from kdcl_tf.comparison import findings as findings_lib
+from kdcl_tf.comparison import arms, findings as findings_lib
 from kdcl_tf.reproduction.plan import Run
-from kdcl_tf.reproduction.runner import Runner, RunFailed
+from kdcl_tf.reproduction.runner import RunFailed, Runner
 from kdcl_tf.training.workdir import Workdir, read_result
 
 __all__ = ["RunFailed", "compare", "places", "prepare"]

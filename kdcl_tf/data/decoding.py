@@ -13,9 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import errors
-from kdcl_tf.data.formats import header as header_lib
-from kdcl_tf.data.formats import orientation as orientation_lib
-from kdcl_tf.data.formats import pillow
+from kdcl_tf.data.formats import header as header_lib, orientation as orientation_lib, pillow
 from kdcl_tf.data.formats.rules import ImageRules
 
 # A JPEG stores colour at half the resolution, and its decoder interpolates: near the border

@@ -13,7 +13,7 @@ __all__ = ["of_array", "of_labels", "of_parts"]
 
 def of_array(array: np.ndarray) -> str:
     """The SHA-256 of an array's bytes, whatever its shape."""
-    return hashlib.sha256(memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B")).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).reshape(-1).data.cast("B")).hexdigest()
 
 
 def of_labels(labels: np.ndarray) -> dict[str, Any]:

@@ -216,7 +216,7 @@ class EncodedSplit:
 
     @functools.cached_property
     def _whole_graph(self):
-        """`_whole` as a graph that every stream uses, since tracing it takes longer than a batch."""
+        """`_whole` as a graph that every stream uses: tracing it takes longer than a batch."""
         content = tf.TensorSpec([], tf.string)
         return tf.function(self._whole, input_signature=[content], autograph=False)
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import order as order_lib
-from kdcl_tf.data import stream
+from kdcl_tf.data import order as order_lib, stream
 
 
 class EncodedViews(order_lib.StudentEpochs):

@@ -8,20 +8,13 @@ from typing import Any
 
 from kdcl_tf.data import (
     bad_images as bad_images_lib,
-)
-from kdcl_tf.data import (
     dataset as dataset_lib,
-)
-from kdcl_tf.data import (
     normalization as normalization_lib,
-)
-from kdcl_tf.data import (
     subsets,
 )
 from kdcl_tf.data.distortions import DISTORTIONS, margin_of
 from kdcl_tf.data.formats.rules import ImageRules
-from kdcl_tf.data.sources import contents, names
-from kdcl_tf.data.sources import source as source_lib
+from kdcl_tf.data.sources import contents, names, source as source_lib
 
 
 def load(
@@ -115,12 +108,12 @@ def _limited(source: source_lib.Source, rules: ImageRules) -> source_lib.Source:
     """The source, whose images are only read if they are not too large."""
     from kdcl_tf.data import storage as storage_lib
 
-    train, test, validation = (
-        each
-        and dataclasses.replace(each, images=storage_lib.limited(each.images, rules.max_bytes))
-        for each in (source.train, source.test, source.validation)
-    )
-    return source._replace(train=train, test=test, validation=validation)
+    splits = {
+        name: dataclasses.replace(each, images=storage_lib.limited(each.images, rules.max_bytes))
+        for name in ("train", "test", "validation")
+        if (each := getattr(source, name)) is not None
+    }
+    return source._replace(**splits)
 
 
 def _validated(source: source_lib.Source, share: float) -> source_lib.Source:
@@ -212,8 +205,7 @@ def _placed(
     name: str, splits: dict[str, Any], windows: bool, storage: str
 ) -> tuple[dict[str, Any], str]:
     """(the splits, moved to memory where they belong there; why they do not, or "")."""
-    from kdcl_tf.data import sizes
-    from kdcl_tf.data import storage as storage_lib
+    from kdcl_tf.data import sizes, storage as storage_lib
 
     in_memory, why = sizes.fit_in_memory(name, splits, windows, storage)
     if not in_memory:

@@ -10,14 +10,8 @@ import numpy as np
 
 from kdcl_tf.data import (
     bad_images as bad_images_lib,
-)
-from kdcl_tf.data import (
     dataset as dataset_lib,
-)
-from kdcl_tf.data import (
     normalization as normalization_lib,
-)
-from kdcl_tf.data import (
     storage,
 )
 from kdcl_tf.data.sources import index_cache

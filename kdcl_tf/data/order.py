@@ -11,14 +11,10 @@ import tensorflow as tf
 
 from kdcl_tf.data import (
     bad_images,
-    distortions,
-    stream,
-)
-from kdcl_tf.data import (
     dataset as dataset_lib,
-)
-from kdcl_tf.data import (
+    distortions,
     normalization as normalization_lib,
+    stream,
 )
 
 

@@ -33,7 +33,7 @@ def by_median(images: Any, default: int) -> tuple[int, str]:
       (pixels a side, a line that says why).
     """
     positions = np.unique(np.linspace(0, len(images) - 1, min(_SAMPLED, len(images))).astype(int))
-    sides = [side for side in map(lambda index: _shorter_side(images, index), positions) if side]
+    sides = [side for side in (_shorter_side(images, index) for index in positions) if side]
     if not sides:
         return default, f"image size: {default} pixels, as no size of an image could be read"
     median = int(np.median(sides))

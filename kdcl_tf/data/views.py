@@ -10,17 +10,11 @@ import tensorflow as tf
 
 from kdcl_tf.data import (
     dataset as dataset_lib,
-)
-from kdcl_tf.data import (
     distortions,
     encoded_views,
-    stream,
-)
-from kdcl_tf.data import (
     normalization as normalization_lib,
-)
-from kdcl_tf.data import (
     order as order_lib,
+    stream,
 )
 
 

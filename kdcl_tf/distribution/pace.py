@@ -21,7 +21,7 @@ class Pace:
         self._is_open = steps_per_loop == 0 and strategies.has_accelerators()
         self.steps = steps_per_loop or 1
         # Seconds and steps of the first call, which also makes the graph.
-        self._first = None
+        self._first: tuple[float, int] | None = None
 
     def look(self, seconds: float, steps: int) -> None:
         """Takes note of a call, and chooses how many steps the next ones take.

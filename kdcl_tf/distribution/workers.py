@@ -91,15 +91,15 @@ class Workers:
         """Whether this worker writes the log, the checkpoints and the results."""
         return self.index == 0
 
-    def total(self, numbers: Sequence[int]) -> np.ndarray:
+    def total(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """The sum over workers of a list of whole numbers."""
-        numbers = np.asarray(numbers, np.int64)
+        own = np.asarray(numbers, np.int64)
         # A collective sum of no numbers ends the process with a segmentation fault.
-        if self.count == 1 or not numbers.size:
-            return numbers
-        return self._sum(numbers).numpy()
+        if self.count == 1 or not own.size:
+            return own
+        return self._sum(own).numpy()
 
-    def from_chief(self, data: bytes | None = None) -> bytes | None:
+    def from_chief(self, data: bytes = b"") -> bytes:
         """The chief's bytes; what the others pass is ignored."""
         if self.count == 1:
             return data

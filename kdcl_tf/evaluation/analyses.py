@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -341,6 +341,6 @@ def loss_gap(logs: Mapping[str, list[dict[str, Any]]], student: str) -> Analysis
     )
 
 
-def _listed(values: Sequence[float]) -> list[float | None]:
+def _listed(values: Iterable[float]) -> list[float | None]:
     """Floats for JSON, with None for NaN."""
     return [None if np.isnan(value) else float(value) for value in values]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,7 +32,7 @@ def accuracy_by_category(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
     return np.divide(correct, images, out=np.full(classes, np.nan), where=images > 0)
 
 
-def compare(first: np.ndarray, second: np.ndarray) -> dict[str, int | np.ndarray]:
+def compare(first: np.ndarray, second: np.ndarray) -> dict[str, Any]:
     """Compares two students' accuracies by category.
 
     Args:
@@ -66,8 +67,8 @@ def plot(
     shown = np.concatenate([order[:half], order[len(order) - half :]])
     figure, (axes,) = figures.new(11, 5)
     places = np.arange(len(shown))
-    for offset, name, values, colour in ((-0.2, first, one, 1), (0.2, second, two, 2)):
-        colour = figures.COLOURS[colour]
+    for offset, name, values, number in ((-0.2, first, one, 1), (0.2, second, two, 2)):
+        colour = figures.COLOURS[number]
         axes.bar(places + offset, 100 * values[shown], 0.4, label=name, color=colour)
     axes.set_xticks(places, [class_names[index] for index in shown], rotation=60, ha="right")
     axes.set(ylabel="top-1 accuracy (%)", title="Categories in which the two differ most")

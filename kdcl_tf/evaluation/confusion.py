@@ -46,7 +46,7 @@ class Mistake(NamedTuple):
       of_true: the probability of the true class.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # Of tuples it is a method.
     label: int
     predicted: int
     probability: float
@@ -61,11 +61,11 @@ def predicted(predict: Any, split: Any, batch_size: int = 256) -> Predicted:
       split: `ImageSplit` or `EncodedSplit`.
       batch_size: images at a time.
     """
-    logits, indices = [], []
+    logits, parts = [], []
     for images, found in numbered(split, batch_size):
         logits.append(loaded.answers(predict, images)["logits"])
-        indices.append(found)
-    indices = np.concatenate(indices)
+        parts.append(found)
+    indices = np.concatenate(parts)
     return Predicted(np.concatenate(logits), split.labels[indices], indices)
 
 

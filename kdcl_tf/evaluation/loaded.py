@@ -179,7 +179,7 @@ def shares_of(card: Mapping[str, Any], name: str | None, own: bool) -> dict[str,
         share: float(known.get("settings", {}).get(share, 0))
         for share in ("test_share", "validation_share")
     }
-    if own or not found["test_share"]:
+    if own or name is None or not found["test_share"]:
         return found if own else {}
     kind, where = names.parse(name)
     if kind != "folder":
@@ -261,7 +261,8 @@ def predictions(
     """
     batches = split.pixels(batch_size)
     parts = [(answers(predict, images)["logits"], labels) for images, labels in batches]
-    return tuple(np.concatenate(each) for each in zip(*parts))
+    logits, labels = zip(*parts)
+    return np.concatenate(logits), np.concatenate(labels)
 
 
 def answers(
@@ -292,8 +293,8 @@ def score(
 
 def _names(paths: Sequence[str | os.PathLike]) -> list[str]:
     """The part in which each path differs from the others, without the folder `students`."""
-    paths = [pathlib.Path(path) for path in paths]
+    named = [pathlib.Path(path) for path in paths]
     # The student's own name always belongs to it.
-    common = os.path.commonpath([path.parent for path in paths])
-    shortened = [path.relative_to(common).parts for path in paths]
+    common = os.path.commonpath([path.parent for path in named])
+    shortened = [path.relative_to(common).parts for path in named]
     return ["/".join(part for part in parts if part != "students") for parts in shortened]

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there nothing that others left is removed.
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = [
     "abandon",

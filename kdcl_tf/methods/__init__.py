@@ -7,4 +7,4 @@ from kdcl_tf.methods.kdcl import KDCL
 from kdcl_tf.methods.mutual_learning import MutualLearning
 from kdcl_tf.methods.offline_distillation import OfflineDistillation
 
-__all__ = ["CLNN", "Independent", "KDCL", "MutualLearning", "ONE", "OfflineDistillation"]
+__all__ = ["CLNN", "KDCL", "ONE", "Independent", "MutualLearning", "OfflineDistillation"]

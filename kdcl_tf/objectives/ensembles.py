@@ -119,7 +119,7 @@ class General(Ensemble):
         if not ridge >= 0:  # Refuses NaN too.
             raise ValueError(f"ridge must be >= 0; got {ridge}")
         self.error, self.constraint, self.ridge = error, constraint, float(ridge)
-        self.student_weights = None
+        self.student_weights: Any = None
 
     def connect(self, num_students: int) -> None:
         if self.student_weights is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
-from kdcl_tf.prediction.predicting import Prediction
 from kdcl_tf.files import escaping
+from kdcl_tf.prediction.predicting import Prediction
 
 __all__ = ["END", "figure", "head"]
 

@@ -14,8 +14,8 @@ from typing import Any
 from absl import app, flags, logging
 
 from kdcl_tf import files
-from kdcl_tf.files import escaping
-from kdcl_tf.programs import failures, flagfiles, help as help_lib, streams
+from kdcl_tf.files import escaping, flagfiles
+from kdcl_tf.programs import failures, help as help_lib, streams
 from kdcl_tf.programs.failures import fail
 
 # Room for what `files` puts before a name.
@@ -88,8 +88,7 @@ def parse(flag_values: flags.FlagValues, argv: Sequence[str], about: str = "") -
         print(help_lib.text(program, about, flag_values))
         sys.exit(0)
     try:
-        flagfiles.check(argv[1:])
-        rest = flag_values(argv)
+        rest = flag_values([argv[0], *flagfiles.expanded(argv[1:])])
     except (flags.Error, ValueError, OSError) as error:
         fail(str(error))
     except SystemExit:
@@ -221,7 +220,7 @@ def without_notices() -> Iterator[None]:
         except Exception as error:
             notices.seek(0)
             # `failures` keeps them with the traceback, if it is a defect.
-            error.notices = notices.read().decode(errors="replace")
+            error.notices = notices.read().decode(errors="replace")  # type: ignore[attr-defined]
             raise
         finally:
             os.dup2(kept, 2)

@@ -9,6 +9,7 @@ __all__ = ["GROUPS", "OF_PROGRAMS", "group"]
 
 # In the order of the help.
 GROUPS = {
+    "Table": "table scale rows shard report_only folder",
     "Data": """
         image dataset data_dir split images test_share validation_share train_per_class
         holdout_per_class
@@ -24,13 +25,14 @@ GROUPS = {
         """,
     "Method": """
         mode method ensemble temperature distillation_weight distillation_weight_schedule
-        invariant general_error general_constraint teacher match_classes branches ramp_up_epochs compare seeds runs_at_once detector
-        regions_per_image
+        invariant general_error general_constraint teacher match_classes branches ramp_up_epochs
+        compare seeds runs_at_once detector regions_per_image
         """,
     "Analysis": "analysis mistakes noise_step noise_max noise_draws",
     "Recipe": """
-        epochs batch_size optimizer optimizer_arguments learning_rate schedule milestones warmup_epochs warmup_steps
-        warmup_learning_rate momentum weight_decay clip_norm seed keep keep_by
+        epochs batch_size optimizer optimizer_arguments learning_rate schedule milestones
+        warmup_epochs warmup_steps warmup_learning_rate momentum weight_decay clip_norm seed
+        keep keep_by
         """,
     "Machine": """
         strategy placement precision jit_compile accumulation_steps synchronized_batch_norm
@@ -54,6 +56,7 @@ OF_PROGRAMS = {
     "predict": {"batch_size": "Machine"},
     "export": {"workdir": "Students"},
     "detect": {},
+    "reproduce": {"seeds": "Table"},
 }
 
 

@@ -10,18 +10,20 @@ from collections.abc import Iterator, Sequence
 
 from absl import flags
 
+from kdcl_tf.files.flagfiles import SCHEME
 from kdcl_tf.programs import flag_groups
 
-__all__ = ["choices", "is_asked_for", "text"]
+__all__ = ["choices", "default", "headed", "is_asked_for", "text", "usage"]
 
 _ASKING = ("--help", "-help", "--helpshort", "-helpshort", "-h", "--h", "-?", "--?")
 # `value: ` at the beginning of a sentence or part.
-_CHOICE = re.compile(r"(?:^|(?<=[.;:] ))([a-z][a-z0-9_]*): ")
+_CHOICE = re.compile(r"(?:^|(?<=[.;:] ))([a-z0-9][a-z0-9_]*): ")
 _KINDS = {"int": "N", "float": "X", "comma separated list of strings": "A,B"}
 _WIDEST = 100
 _MORE = (
-    "--flagfile=FILE reads flags from a file, one on each line. --helpfull lists the flags of "
-    "libraries, too."
+    f"--flagfile=FILE reads flags from a file, one on each line; --flagfile={SCHEME}FOLDER/NAME "
+    f"from one that comes with kdcl_tf, such as {SCHEME}cifar100/general_icl. --helpfull lists the "
+    "flags of libraries, too."
 )
 
 
@@ -43,14 +45,41 @@ def text(program: str, about: str, flag_values: flags.FlagValues) -> str:
     """
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     blocks = [_about(about)] if about else []
-    found = _flags(flag_values)
-    for head in (*flag_groups.GROUPS, None):
-        own = [each for each in found if flag_groups.group(program, each.name) == head]
-        if own:
-            own.sort(key=lambda each: _place(head, each.name))
-            blocks.append(f"{head or 'Flags'}:")
-            blocks += ["\n".join(_flag(each, width)) for each in own]
+    for head, own in headed(program, _flags(flag_values)):
+        blocks.append(f"{head}:")
+        blocks += ["\n".join(_flag(each, width)) for each in own]
     return "\n\n".join([*blocks, "\n".join(textwrap.wrap(_MORE, width))])
+
+
+def headed(program: str, defined: Sequence[flags.Flag]) -> Iterator[tuple[str, list[flags.Flag]]]:
+    """`(heading, its flags)` of a program in the order of its help.
+
+    Args:
+      program: its name without `kdcl-`.
+      defined: its flags.
+    """
+    for head in (*flag_groups.GROUPS, None):
+        own = [each for each in defined if flag_groups.group(program, each.name) == head]
+        if own:
+            yield head or "Flags", sorted(own, key=lambda each: _place(head, each.name))
+
+
+def usage(flag: flags.Flag) -> str:
+    """How a flag is passed, such as `--epochs=N`."""
+    if flag.boolean:
+        return f"--[no]{flag.name}"
+    if isinstance(flag, flags.EnumFlag):
+        return f"--{flag.name}={'|'.join(flag.parser.enum_values)}"
+    return f"--{flag.name}={_KINDS.get(flag.flag_type(), 'TEXT')}"
+
+
+def default(flag: flags.Flag) -> str:
+    """The value of a flag that is not passed, as text; empty where it has none."""
+    if flag.boolean:
+        return {True: "yes", False: "no"}.get(flag.default, "")
+    if isinstance(flag.default, list):
+        return ",".join(flag.default)
+    return "" if flag.default is None else str(flag.default)
 
 
 def choices(flag: flags.Flag) -> tuple[str, dict[str, str]]:
@@ -91,8 +120,8 @@ def _place(head, name):
 
 def _flag(flag, width) -> Iterator[str]:
     """The lines of one flag."""
-    default = _default(flag)
-    yield f"  {_usage(flag)}{f'  (default: {default})' if default else ''}"
+    value = default(flag)
+    yield f"  {usage(flag)}{f'  (default: {value})' if value else ''}"
     before, values = choices(flag)
     if before:
         yield from _wrapped(before, width, " " * 6, " " * 6)
@@ -106,19 +135,3 @@ def _wrapped(words, width, first, other):
     # Long names are not broken, so that they can be copied.
     options = {"break_long_words": False, "break_on_hyphens": False}
     return textwrap.wrap(words, width, initial_indent=first, subsequent_indent=other, **options)
-
-
-def _usage(flag):
-    if flag.boolean:
-        return f"--[no]{flag.name}"
-    if isinstance(flag, flags.EnumFlag):
-        return f"--{flag.name}={'|'.join(flag.parser.enum_values)}"
-    return f"--{flag.name}={_KINDS.get(flag.flag_type(), 'TEXT')}"
-
-
-def _default(flag):
-    if flag.boolean:
-        return {True: "yes", False: "no"}.get(flag.default, "")
-    if isinstance(flag.default, list):
-        return ",".join(flag.default)
-    return "" if flag.default is None else str(flag.default)

@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TextIO, cast
 
 __all__ = ["keep_open", "lost_output", "without_libraries"]
 
@@ -83,8 +83,10 @@ def without_libraries() -> Iterator[None]:
     ours, kept = sys.stderr, os.dup(2)
     void = os.open(os.devnull, os.O_WRONLY)
     if _is_of_process(ours):
-        text = {"encoding": ours.encoding, "errors": "backslashreplace"}
-        sys.stderr = _Stream(os.fdopen(os.dup(kept), "w", buffering=1, **text))
+        stream = os.fdopen(
+            os.dup(kept), "w", buffering=1, encoding=ours.encoding, errors="backslashreplace"
+        )
+        sys.stderr = cast(TextIO, _Stream(stream))
     os.dup2(void, 2)
     os.close(void)
     try:

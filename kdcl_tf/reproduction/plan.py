@@ -10,10 +10,9 @@ from absl import flags
 
 from kdcl_tf.classification import flags as classification_flags
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.files import flagfiles
 from kdcl_tf.reproduction.tables.scales import Scale
 from kdcl_tf.reproduction.tables.table import Table
-
-FLAGFILES = pathlib.Path("flags")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +41,7 @@ class Run:
         Raises:
           ValueError: when `kdcl-train` would refuse the arguments.
         """
-        values = flags.FlagValues()
-        classification_flags.define_flags(values)
-        values(["kdcl-train", *self.arguments])
-        return classification_flags.settings_from_flags(values)
+        return classification_flags.settings_from_flags(_parsed(self.arguments))
 
 
 def plan(table: Table, scale: Scale, seeds: int, folder: str | pathlib.Path) -> list[Run]:
@@ -109,7 +105,7 @@ def shard(runs: Sequence[Run], index: int, count: int) -> list[Run]:
 
 
 def _run(table, row, scale, seed, folder, others):
-    flagfile = FLAGFILES / table.folder / f"{row.name}.flags"
+    flagfile = f"--flagfile={flagfiles.SCHEME}{table.folder}/{row.name}"
     overrides = {**scale.flags, "seed": str(seed)}
     teacher = None
     if row.teacher:
@@ -121,7 +117,7 @@ def _run(table, row, scale, seed, folder, others):
         scale.students.get(each, each) for each in _flag(flagfile, "students").split(",")
     )
     arguments = [
-        f"--flagfile={flagfile}",
+        flagfile,
         *(f"--{key}={value}" for key, value in overrides.items()),
     ]
     return Run(row.name, seed, folder / row.name / f"seed{seed}", tuple(arguments), teacher)
@@ -129,8 +125,13 @@ def _run(table, row, scale, seed, folder, others):
 
 def _flag(flagfile, name):
     """The value of one flag in a flagfile and the flagfiles that it includes."""
+    value = _parsed([flagfile])[name].value
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _parsed(arguments):
+    """The flags of `kdcl-train` as arguments set them."""
     values = flags.FlagValues()
     classification_flags.define_flags(values)
-    values(["kdcl-train", f"--flagfile={flagfile}"])
-    value = values[name].value
-    return ",".join(value) if isinstance(value, list) else str(value)
+    values(["kdcl-train", *flagfiles.expanded(arguments)])
+    return values

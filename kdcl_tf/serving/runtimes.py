@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kdcl_tf.files.extras import MissingPackageError, require
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards, exported, images as images_lib
 from kdcl_tf.serving.formats import attachments
-from kdcl_tf.serving.formats.names import MissingPackageError, require
 
 __all__ = ["SUFFIXES", "MissingPackageError", "is_file", "load_file", "require_runtime"]
 

@@ -142,7 +142,7 @@ def with_cost(card: cards.Card, student: keras.Model) -> cards.Card:
 
 def load_student(
     path: str | os.PathLike,
-) -> tuple[Callable[[Any], dict[str, tf.Tensor]], dict[str, Any]]:
+) -> tuple[Callable[..., dict[str, tf.Tensor]], dict[str, Any]]:
     """Loads an exported student.
 
     Returns:

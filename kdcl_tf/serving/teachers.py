@@ -62,7 +62,7 @@ class ServedTeacher(keras.layers.Layer):
         given = {name: value for name, value in given.items() if value is not None}
         source = source_of(path)
         if source.kind == "saved_model":
-            self._predict, self.card = saved_model.load_student(source.path)
+            self._predict, self.card = saved_model.load_student(str(source.path))
         else:
             self._predict, self.card = _of_weights(source, given, class_names, image_shape)
         self.normalization = Normalization.from_card({**self.card, **given})

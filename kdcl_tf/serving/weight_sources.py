@@ -90,9 +90,10 @@ def weight_source(
       ValueError: when there is none, or more than one; or it is damaged, or of another
         architecture, in one line.
     """
+    path = None
     if source != kinds.IMAGENET:
         path = pathlib.Path(source).expanduser()
-        source = student_of(path, architecture) if _is_run(path) else path
+        path = source = student_of(path, architecture) if _is_run(path) else path
     kind = _kind_of(source)
     facts = _facts_of(kind, source)
     known = facts.get("architecture", "")
@@ -105,7 +106,7 @@ def weight_source(
         check_padding(source, architecture, facts)
     return WeightSource(
         kind,
-        None if kind == kinds.IMAGENET else source,
+        path,
         architecture,
         _normalization(kind, source, architecture, facts, normalization),
         tuple(facts["class_names"]) if "class_names" in facts else None,

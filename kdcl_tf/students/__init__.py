@@ -10,11 +10,12 @@ TensorFlow alone.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kdcl_tf.students import families
 from kdcl_tf.students.levels import feature_levels
@@ -95,7 +96,7 @@ def build(
     num_classes = checked_num_classes(num_classes)
     input_shape = checked_input_shape(input_shape, student.family)
     model_name = model_name or model_name_of(name)
-    settings = {"synchronized": synchronized, "dtype": dtype}
+    settings: dict[str, Any] = {"synchronized": synchronized, "dtype": dtype}
 
     import keras  # Here: see the top of the file.
 
@@ -199,7 +200,7 @@ def _check_copies(copies, stages: int) -> None:
     if (
         not 1 <= len(copies) <= stages
         or copies[-1] < 2
-        or any(below < 1 or above % below for below, above in zip(counts, counts[1:]))
+        or any(below < 1 or above % below for below, above in itertools.pairwise(counts))
     ):
         raise ValueError(
             f"copies must be one to {stages} numbers, each a multiple of the one before and the "

@@ -53,5 +53,5 @@ def parts(student: StudentName, num_classes: int, layers) -> list[Callable]:
         KeyError: for a family without a row here.
     """
     module = importlib.import_module(f"kdcl_tf.students.{student.family}")
-    given = [getattr(student, name) for name in FAMILIES[student.family].arguments]
+    given = [getattr(student, name) for name in FAMILIES[student.family].arguments or ()]
     return module.parts(*given, num_classes, layers)

@@ -134,10 +134,10 @@ def _parse_wide_resnet(name: str, depth_digits: str, width_digits: str) -> Stude
             + _suggest([f"wrn_{d}_{max(width, 1)}" for d in nearest])
         )
     if not 1 <= width <= _GREATEST_WIDTH:
-        nearest = f"wrn_{depth}_{1 if width < 1 else _GREATEST_WIDTH}"
+        near = f"wrn_{depth}_{1 if width < 1 else _GREATEST_WIDTH}"
         raise ValueError(
             f"unknown student {name!r}: width must be 1 to {_GREATEST_WIDTH} (1, 2, 4, 10); "
-            + _suggest([nearest])
+            + _suggest([near])
         )
     return StudentName("wide_resnet", depth, width)
 

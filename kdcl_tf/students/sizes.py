@@ -48,7 +48,8 @@ def checked_input_shape(input_shape: Any, family: str) -> tuple[int, int, int]:
             f"of this family halve them {_halvings(smallest)}; got {input_shape!r}; resize or pad "
             "the images"
         )
-    return tuple(int(size) for size in shape)
+    height, width, channels = (int(size) for size in shape)
+    return height, width, channels
 
 
 def validate_size(name: str, side: int) -> None:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 # Neutral first, for a baseline; then colours that people who see less red or green can tell
 # apart, too.
 COLOURS = (
-    "#1d1f21", "#1f6fb2", "#c2541b", "#2a8a57", "#8a4fa8", "#9a7a0a", "#16879a", "#c03a66", "#6b7280",
-)  # fmt: skip
+    *("#1d1f21", "#1f6fb2", "#c2541b", "#2a8a57", "#8a4fa8"),
+    *("#9a7a0a", "#16879a", "#c03a66", "#6b7280"),
+)
 
 
 def new(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:

@@ -1,4 +1,4 @@
-"""The optimizers of a run; stochastic gradient descent with the paper's framework's weight decay."""
+"""The optimizers of a run; gradient descent with the weight decay of the paper's framework."""
 
 from __future__ import annotations
 

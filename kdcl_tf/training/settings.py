@@ -63,9 +63,9 @@ class TrainingSettings:
     """The base of a frozen dataclass of settings, each of which is a flag of its name.
 
     A subclass has the fields `epochs`, `batch_size`, `optimizer`, `optimizer_arguments`,
-    `learning_rate`, `schedule`, `milestones`, `warmup_learning_rate`, `momentum`, `weight_decay`, `precision`,
-    `strategy`, `evaluate_every`, `seed` and `dataset`, calls `_check_training` when it is
-    made, and says in `warmup_steps_of` how long the learning rate rises and in `decodes`
+    `learning_rate`, `schedule`, `milestones`, `warmup_learning_rate`, `momentum`, `weight_decay`,
+    `precision`, `strategy`, `evaluate_every`, `seed` and `dataset`, calls `_check_training` when it
+    is made, and says in `warmup_steps_of` how long the learning rate rises and in `decodes`
     whether images are decoded while it trains. One of image files also has the fields of
     `data.ImageRules`, and calls `_check_images`.
     """

@@ -12,8 +12,8 @@ result.json         the last epoch's numbers, when the run is complete
 accuracy.png        accuracy of each student by epoch
 students/<name>/    a SavedModel each
 
-Checkpoints and `result.json` carry the run's identity, see `kdcl_tf.files.identity`: with it a folder
-whose `flags.txt` is lost still belongs to its run.
+Checkpoints and `result.json` carry the run's identity, see `kdcl_tf.files.identity`: with it a
+folder whose `flags.txt` is lost still belongs to its run.
 
 Of a detector the last two are curves.png and detector/, a SavedModel, and detections.json
 has what it found in the last evaluation, as COCO lists it.

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.classification.initial_sources: what kdcl-train says of weights it cannot use."""
+"""Tests of kdcl_tf.classification.initial_sources: what is said of unusable weights."""
 
 import pathlib
 

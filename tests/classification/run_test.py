@@ -265,9 +265,14 @@ class KeptTest(tf.test.TestCase):
                 (photos / split / name).mkdir(parents=True)
                 (photos / split / name / "1.png").write_bytes(tf.io.encode_png(np.zeros([8, 8, 3], np.uint8)).numpy())
         settings = _settings(
-            dataset=f"folder:{photos}", ensemble="naive", keep="best", keep_by="resnet8", batch_size=2,
-            train_per_class=0, holdout_per_class=0,
-        )  # fmt: skip
+            dataset=f"folder:{photos}",
+            ensemble="naive",
+            keep="best",
+            keep_by="resnet8",
+            batch_size=2,
+            train_per_class=0,
+            holdout_per_class=0,
+        )
         with self.assertRaisesRegex(ValueError, "on a validation set; got none in .* or put val/ beside test/"):
             _session(settings, Workdir(photos / "run"))
 

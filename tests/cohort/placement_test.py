@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from benchmarking import partitions
 
 from kdcl_tf import methods, students
 from kdcl_tf.cohort.placement import Placement
-from benchmarking import partitions
 from kdcl_tf.training.optimizers import CoupledSGD
 from tests.small_cohort import make_branches
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.classification import factory
-from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.inputs import create_views, load_dataset
+from kdcl_tf.classification.settings import Settings
 from kdcl_tf.comparison import arms
 from kdcl_tf.training.workdir import Workdir
 
@@ -77,7 +77,7 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
             Workdir(run.workdir).record(run.settings)
         arms.check(_SETTINGS, self.folder)
         for change in ({"learning_rate": 0.5}, {"distillation_weight": 2.0}):
-            with self.assertRaisesRegex(ValueError, rf"seed9 was made with .*--{list(change)[0]}="):
+            with self.assertRaisesRegex(ValueError, rf"seed9 was made with .*--{next(iter(change))}="):
                 arms.check(dataclasses.replace(_SETTINGS, **change), self.folder)
 
     def test_a_folder_of_one_run_is_refused(self):

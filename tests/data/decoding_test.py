@@ -58,7 +58,7 @@ class KindsTest(tf.test.TestCase, parameterized.TestCase):
         expected = image_kinds.by_pillow(content)
         self.assertAllEqual(_rgb(content), expected)
         windows = np.array([[5, 10, 8, 9], [0, 3, 20, 4]], np.int32)
-        pixels, moved = decoding.parts(tf.constant(content), lambda *_: windows)
+        pixels, moved = decoding.parts(tf.constant(content), lambda *_, found=windows: found)
         for (top, left, height, width), (row, column, _, _) in zip(windows, moved.numpy()):
             part = expected[top : top + height, left : left + width]
             self.assertAllEqual(pixels[row : row + height, column : column + width], part)
@@ -93,7 +93,7 @@ class PartsTest(tf.test.TestCase, parameterized.TestCase):
             sides = rng.integers(1, np.array([whole.shape[:2]] * 2) + 1)
             corners = rng.integers(0, np.array(whole.shape[:2]) - sides + 1)
             windows = np.concatenate([corners, sides], axis=1).astype(np.int32)
-            pixels, moved = decoding.parts(tf.constant(content), lambda *_: windows)
+            pixels, moved = decoding.parts(tf.constant(content), lambda *_, found=windows: found)
             for (top, left, high, wide), (row, column, *same) in zip(windows, moved.numpy()):
                 self.assertEqual(same, [high, wide])
                 expected = whole[top : top + high, left : left + wide]
@@ -103,7 +103,7 @@ class PartsTest(tf.test.TestCase, parameterized.TestCase):
     def test_only_the_rectangle_around_the_windows_is_decoded(self):
         content = tf.constant(image_files.encode(PHOTO))
         windows = np.array([[10, 20, 5, 6], [12, 50, 9, 7]], np.int32)
-        pixels, _ = decoding.parts(content, lambda *_: windows)
+        pixels, _ = decoding.parts(content, lambda *_, found=windows: found)
         self.assertEqual(pixels.shape, (21 - 10 + 4, 57 - 20 + 4, 3))
 
     def test_windows_are_asked_for_the_size_of_the_image(self):

@@ -43,7 +43,7 @@ def _enabled():
 
 
 def _as_it_is():
-    """Ends with status 3 if gradients are added by TensorFlow, and unseeded numbers can be drawn."""
+    """Ends with status 3 if TensorFlow adds gradients, and unseeded numbers can be drawn."""
     tf.random.uniform([])
     names = [each.type for each in _gradient(tf.constant(2.0)).graph.get_operations()]
     sys.exit(3 if "AddN" in names else 4)

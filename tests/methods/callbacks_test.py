@@ -5,8 +5,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.methods import callbacks
-from kdcl_tf.methods import Independent, KDCL
+from kdcl_tf.methods import KDCL, Independent, callbacks
 from kdcl_tf.objectives import ensembles
 
 

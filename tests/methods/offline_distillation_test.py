@@ -117,7 +117,7 @@ class TeacherTest(tf.test.TestCase):
             view = {name: found.views(views)[name]}
             wanted = alone.distillation_losses(logits[number : number + 1], labels, view)
             self.assertAllClose(losses[number], wanted[0])
-        with self.assertRaisesRegex(ValueError, "a dict with one for each of .*; got keys \['other'\]"):
+        with self.assertRaisesRegex(ValueError, r"a dict with one for each of .*; got keys \['other'\]"):
             OfflineDistillation(students, {"other": _teacher()})
 
     def test_a_keras_file_keeps_the_teacher(self):

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from numpy_targets import random_logits, softmax
 
 from kdcl_tf.objectives import targets
-from numpy_targets import random_logits, softmax
 
 
 class GeneralWeightsTest(tf.test.TestCase, parameterized.TestCase):

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from numpy_targets import as_probabilities, cross_entropy, random_logits, softmax
 
 from kdcl_tf.objectives import targets
-from numpy_targets import as_probabilities, cross_entropy, random_logits, softmax
 
 
 class LinearWeightsTest(tf.test.TestCase, parameterized.TestCase):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl.testing import parameterized
+from numpy_targets import BY_EXAMPLE, cross_entropy, log_sum_exp, random_logits, softmax
 
 from kdcl_tf.objectives import losses, simplex, targets
-from numpy_targets import BY_EXAMPLE, cross_entropy, log_sum_exp, random_logits, softmax
 
 _KEPT = 4
 _INF = np.inf

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.objectives.simplex: the optimality of both minimisers, checked in float64 NumPy."""
+"""Tests of kdcl_tf.objectives.simplex: the optimality of both minimisers, in float64 NumPy."""
 
 import itertools
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl.testing import parameterized
+from numpy_targets import BY_EXAMPLE, cross_entropy, random_logits, softmax
 
 from kdcl_tf.objectives import targets
-from numpy_targets import BY_EXAMPLE, cross_entropy, random_logits, softmax
 
 
 class IdentityTest(tf.test.TestCase, parameterized.TestCase):

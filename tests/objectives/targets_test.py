@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from numpy_targets import BY_EXAMPLE, NUMPY, as_probabilities, cross_entropy, random_logits, softmax
 
 from kdcl_tf.objectives import targets
-from numpy_targets import BY_EXAMPLE, NUMPY, as_probabilities, cross_entropy, random_logits, softmax
 
 
 class KnownNumbersTest(tf.test.TestCase, parameterized.TestCase):

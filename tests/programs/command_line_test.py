@@ -93,6 +93,9 @@ _ERRORS = (
     ("export", ["--workdir=x", "--student=ensemble", "--format=keras"], "--format: expected another format of the ensemble; got keras, which"),
     ("export", ["--workdir=x", "--images=no/folder"], "expected --images to be a folder; got no/folder"),
     ("export", ["--workdir=x", "--calibration=."], "expected --calibration with --format=litert_int8"),
+    ("train", ["--flagfile=kdcl:cifar100/generl"], "got kdcl:cifar100/generl: did you mean kdcl:cifar100/general or"),
+    ("reproduce", ["--shard=4/4"], "--shard: expected i/n with i from 0 to n - 1, such as 0/4; got '4/4'"),
+    ("reproduce", ["--table=11"], "flag --table=11: value should be one of"),
     ("detect", ["--dataset=/a/folder"], "if it is a folder of images, pass coco:/a/folder"),
     ("detect", ["--detector=yolo"], "flag --detector=yolo: value should be one of"),
     ("detect", ["--backbone=resnet19"], "backbone=resnet19 is neither a path nor a student"),
@@ -138,11 +141,13 @@ class FlagErrorsTest(parameterized.TestCase):
         ("predict", ["--image", "--top"]),
         ("export", ["--format"]),
         ("detect", ["--backbone", "--least_score"]),
+        ("reproduce", ["Table:", "--shard"]),
     )
     def test_help_lists_the_flags_and_imports_nothing_slow(self, program, flags):
         finished = _run(program, "--help")
         for flag in flags:
             self.assertIn(flag, finished.stdout)
+        self.assertIn("--flagfile=kdcl:FOLDER/NAME", finished.stdout)
         self.assertIn("IMPORTED []", finished.stdout)
 
 

@@ -47,7 +47,7 @@ class GroupsTest(parameterized.TestCase):
             self.assertNotIn(name, flag_groups.GROUPS[head].split())
 
     def test_other_programs_have_no_groups(self):
-        self.assertIsNone(flag_groups.group("reproduce", "dataset"))
+        self.assertIsNone(flag_groups.group("benchmark", "dataset"))
 
 
 if __name__ == "__main__":

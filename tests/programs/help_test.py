@@ -46,7 +46,7 @@ class TextTest(parameterized.TestCase):
         self.assertLess(max(map(len, text.splitlines())), 61)
 
     def test_the_flags_of_other_programs_are_under_one_heading(self):
-        text = self._text("reproduce")
+        text = self._text("benchmark")
         self.assertEqual(text.count(":\n\n"), 1)
         self.assertIn("\nFlags:\n\n", text)
 

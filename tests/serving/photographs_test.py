@@ -37,8 +37,12 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
         cls.loaded = tf.saved_model.load(str(cls.path))
 
     @parameterized.parameters(
-        *((kind, distortion, photo, {}) for kind in ("JPEG", "PNG") for distortion in ("padded_crop", "resized_crop")
-          for photo in (_PHOTO, _PHOTO[:18, :18], _PHOTO[:16, :16], _PHOTO[:9, :3])),
+        *(
+            (kind, distortion, photo, {})
+            for kind in ("JPEG", "PNG")
+            for distortion in ("padded_crop", "resized_crop")
+            for photo in (_PHOTO, _PHOTO[:18, :18], _PHOTO[:16, :16], _PHOTO[:9, :3])
+        ),
         ("JPEG", "padded_crop", _PHOTO, {"mode": "L"}),
         ("PNG", "padded_crop", _PHOTO, {"mode": "P"}),
         ("PNG", "padded_crop", _PHOTO, {"mode": "RGBA"}),

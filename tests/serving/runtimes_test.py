@@ -15,11 +15,11 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.files import identity
+from kdcl_tf.files.extras import MissingPackageError
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards, runtimes
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import attachments
-from kdcl_tf.serving.formats.names import MissingPackageError
 
 _CARD = Card("means", (4, 6, 3), ("red", "green", "blue"), Normalization((0.0,) * 3, (1.0,) * 3))
 

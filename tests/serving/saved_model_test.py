@@ -275,7 +275,8 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         if kind == "no_card":
             path = self._export(_student())
             (path / "student.json").unlink()
-        message = f"^expected an exported student.*; got {path}, which is (not there|a folder without student.json)$"
+        which = "(not there|a folder without student.json)"
+        message = f"^expected an exported student.*; got {path}, which is {which}$"
         with self.assertRaisesRegex(ValueError, message):
             serving.load_student(path)
 

@@ -1,7 +1,6 @@
 """Tests of tools/benchmarking/partitions.py: tensors that cross are seen, with their sizes."""
 
 import tensorflow as tf
-
 from benchmarking import partitions
 from benchmarking.partitions import Transfer
 

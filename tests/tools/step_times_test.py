@@ -4,8 +4,8 @@ import dataclasses
 import math
 
 from absl.testing import absltest
-
 from benchmarking import step_times
+
 from kdcl_tf.distribution import traffic
 from kdcl_tf.distribution.traffic import Workload
 

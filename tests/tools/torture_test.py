@@ -6,9 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from absl.testing import absltest
-
 import torture
+from absl.testing import absltest
 from torturing import bench, faults, programs, runs
 
 # A disk of its own needs the rights of root.

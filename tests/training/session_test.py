@@ -171,7 +171,10 @@ class SessionTest(tf.test.TestCase):
 
         self.assertIn("plan: 3 training images; 2 steps of 2 images an epoch, 2 epochs\n", said())
         self.assertNotIn("--milestones", said(milestones=(2, 5)))
-        late = "--milestones=1,2,5: the learning rate does not drop after epoch 2, 5, as the run ends after epoch 2\n"
+        late = (
+            "--milestones=1,2,5: the learning rate does not drop after epoch 2, 5, "
+            "as the run ends after epoch 2\n"
+        )
         self.assertIn(late, said(schedule="step", milestones=(1, 2, 5)))
         self.assertRegex(said(), "an epoch takes .* s: this run will end at about .*:")
 

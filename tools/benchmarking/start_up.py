@@ -7,6 +7,7 @@ import tempfile
 import time
 
 import numpy as np
+
 from benchmarking.options import Options
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import Any, NamedTuple
 
-
 # Test images of 224 are cut from 256 (paper, section 4.1); other sizes in proportion.
 CENTRAL = 256 / 224
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from kdcl_tf.data import decoding
-from kdcl_tf.data.distortions import photometric as photometric_lib
-from kdcl_tf.data.distortions import windows as windows_lib
+from kdcl_tf.data.distortions import photometric as photometric_lib, windows as windows_lib
 from kdcl_tf.data.formats.rules import ImageRules
 
 

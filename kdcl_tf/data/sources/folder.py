@@ -13,8 +13,7 @@ import numpy as np
 
 from kdcl_tf.data import storage
 from kdcl_tf.data.formats.rules import SUFFIXES
-from kdcl_tf.data.sources import layout, shares
-from kdcl_tf.data.sources import source as source_lib
+from kdcl_tf.data.sources import layout, shares, source as source_lib
 from kdcl_tf.files import escaping
 
 
@@ -62,7 +61,7 @@ def index(path: str, test_share: float = 0.0, needs_train: bool = True) -> sourc
             f"expected a folder of images; got {layout.shown(root)}, which is not there"
         )
     found = layout.find(root, test_share, needs_train)
-    folders = _classes(found.train or found.test, 2 if needs_train else 1)
+    folders = _classes(found.train or found.test or root, 2 if needs_train else 1)
     numbers = {name: number for number, name in enumerate(folders)}
     passed_over = collections.Counter()
 

@@ -61,7 +61,7 @@ def find(root: pathlib.Path, test_share: float = 0.0, needs_train: bool = True) 
         return _classes_alone(root, needs_train)
     if "test" not in found or (needs_train and "train" not in found):
         raise _missing(root, "test" if "train" in found else "train")
-    return Layout(*(found.get(name) for name in ("train", "validation", "test")), told)
+    return Layout(found.get("train"), found.get("validation"), found.get("test"), told)
 
 
 def subfolders(root: pathlib.Path) -> list[str]:

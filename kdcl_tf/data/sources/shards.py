@@ -202,4 +202,4 @@ def _is_called_records(file):
     """
     name = os.path.basename(file)
     found = [*_SHARD.finditer(name)]
-    return bool(_SUFFIX.search(name)) or bool(found) and found[-1].end() == len(name)
+    return bool(_SUFFIX.search(name)) or (bool(found) and found[-1].end() == len(name))

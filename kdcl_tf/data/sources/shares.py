@@ -8,7 +8,7 @@ is compared gets the same split, and so does a folder that was moved or whose fi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -120,6 +120,7 @@ class _NoSplit(Exception):
 
 def _contents(images: storage.Files | storage.TFRecords | storage.Pixels) -> Iterator[bytes]:
     """The SHA-256 of each image; of one that cannot be read, that of its name."""
+    contents: Iterable[bytes]
     if isinstance(images, storage.Pixels):
         contents = (np.ascontiguousarray(each).tobytes() for each in images.pixels)
     else:

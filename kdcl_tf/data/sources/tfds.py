@@ -12,8 +12,7 @@ import numpy as np
 import tensorflow_datasets
 
 from kdcl_tf.data import errors
-from kdcl_tf.data.sources import names, network, tfrecord
-from kdcl_tf.data.sources import source as source_lib
+from kdcl_tf.data.sources import names, network, source as source_lib, tfrecord
 
 TEST_NAMES = ("test", "validation")
 

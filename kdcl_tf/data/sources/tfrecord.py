@@ -10,8 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import storage
-from kdcl_tf.data.sources import features, record_index, shards
-from kdcl_tf.data.sources import source as source_lib
+from kdcl_tf.data.sources import features, record_index, shards, source as source_lib
 from kdcl_tf.files.escaping import escaped
 
 TEST_NAMES = ("test", "validation", "val")

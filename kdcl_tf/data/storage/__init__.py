@@ -2,8 +2,8 @@
 
 All classes of images here have the same interface: `len`, `take(indices)`, `name(index)`,
 `read(index)` eagerly and `content(index)` in a graph, `size(most)`, and `digest()`, the SHA-256 of
-what is known of the images, by name. Names are escaped (`kdcl_tf.files.escaping`), so that each is one
-line and no two are the same.
+what is known of the images, by name. Names are escaped (`kdcl_tf.files.escaping`), so that each is
+one line and no two are the same.
 """
 
 from __future__ import annotations

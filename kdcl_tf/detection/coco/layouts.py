@@ -1,10 +1,11 @@
 """Where a folder keeps the annotations and images of a split: COCO's own layout, and others'.
 
-| layout | annotations | images |
-|---|---|---|
-| COCO | `annotations/instances_train2017.json`, `..._val2017.json`; also 2014, or no year | `train2017`, `val2017`, also in `images` |
-| Roboflow | `train/_annotations.coco.json`, `valid/...`, `test/...` | beside them |
-| CVAT | `annotations/instances_default.json`, or `..._Train.json` and `..._Validation.json` | `images`, also in a folder of the subset's name |
+- COCO: annotations in `annotations/instances_train2017.json` and `..._val2017.json`, also of 2014
+  or without a year; images in `train2017` and `val2017`, also in `images`.
+- Roboflow: annotations in `train/_annotations.coco.json`, `valid/...` and `test/...`; images beside
+  them.
+- CVAT: annotations in `annotations/instances_default.json`, or `..._Train.json` and
+  `..._Validation.json`; images in `images`, also in a folder of the subset's name.
 
 A file of annotations that is named by itself needs no layout.
 """

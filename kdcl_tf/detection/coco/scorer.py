@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from pycocotools import coco as coco_lib
-from pycocotools import cocoeval
-from pycocotools import mask as coco_mask
+from pycocotools import coco as coco_lib, cocoeval, mask as coco_mask
 
 from kdcl_tf.detection.scenes import dataset as scenes_lib, segmentations
 

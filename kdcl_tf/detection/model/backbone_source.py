@@ -42,7 +42,7 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
       ValueError: when there is no such student, or its architecture is unknown.
     """
     path = pathlib.Path(backbone).expanduser()
-    if backbone == kinds.IMAGENET or path.suffix == ".safetensors" and path.exists():
+    if backbone == kinds.IMAGENET or (path.suffix == ".safetensors" and path.exists()):
         return _of_imagenet(backbone, architecture)
     if exported.holds_model(path):
         return _with_card("saved_model", path, architecture)
@@ -53,7 +53,7 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
     if path.suffix == ".keras":
         return _with_card("keras", path, architecture)
     found = exported.students_of(path)
-    if len(found) == 1 or found and architecture:
+    if len(found) == 1 or (found and architecture):
         return find(str(_student_of(path, architecture)), architecture)
     if found:
         names = ", ".join(str(each) for each in found)

@@ -15,8 +15,9 @@ class Learner(keras.Model):
 
     A subclass has `losses_of(batch, training)`, which gives sums of losses and the number of
     terms in each, `counts_of`, which gives those numbers alone, and `metrics`: `loss`, and
-    `<kind>_loss` for each kind of loss.  Every loss is a sum divided by the number of anchors, regions or
-    objects that were sampled on all replicas, so that uneven replicas and parts are exact.
+    `<kind>_loss` for each kind of loss.  Every loss is a sum divided by the number of anchors,
+    regions or objects that were sampled on all replicas, so that uneven replicas and parts are
+    exact.
     """
 
     accumulation_steps, clip_norm = 1, 0.0
@@ -62,7 +63,7 @@ class Learner(keras.Model):
         return self.get_metrics_result()
 
     def _counts_everywhere(self, batch):
-        """How many are sampled in all parts and replicas; None for one part, which counts itself."""
+        """How many are sampled in all parts and replicas; None for one part, which counts."""
         if self.accumulation_steps == 1:
             return None
         counts = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ class Packed(Sequence):
         if member in self.rles:
             return self.rles[member]
         edges = self.starts[self.firsts[member] : self.firsts[member + 1] + 1]
-        return [self.numbers[start:end] for start, end in zip(edges[:-1], edges[1:])]
+        return [self.numbers[start:end] for start, end in itertools.pairwise(edges)]
 
     def take(self, indices: np.ndarray) -> Packed:
         """The segmentations at `indices`, which shares the numbers."""

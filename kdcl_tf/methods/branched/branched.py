@@ -66,7 +66,9 @@ class Branched(Cohort):
             )
         return super().views(inputs)
 
-    def compile(self, optimizer: Any = "rmsprop", **kwargs: Any) -> None:
+    def compile(  # type: ignore[override]  # Only the optimizer goes without its name.
+        self, optimizer: Any = "rmsprop", **kwargs: Any
+    ) -> None:
         """As `Cohort.compile`, with one optimizer for all, since they share variables."""
         if isinstance(optimizer, dict):
             raise ValueError(

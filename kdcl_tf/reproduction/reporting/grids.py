@@ -19,13 +19,13 @@ def accuracies(subject: Subject) -> Iterator[Heading | Grid]:
     sums = ["Paper gain", "Our gain"] if subject.table.adds_up else []
     heads += [*sums, *subject.if_seeds("Seeds")]
     rows = [_accuracy_row(subject, row) for row in subject.table.rows]
-    ours = [index for index, head in enumerate(heads) if head.startswith("Our")]
+    own = [index for index, head in enumerate(heads) if head.startswith("Our")]
     of_sums = "; the last two gains are sums over all students" if sums else ""
     yield Heading("Accuracy, the paper's and ours")
     yield Grid(
         heads=tuple(heads),
         rows=tuple(rows),
-        best=_best(rows, ours),
+        best=_best(rows, own),
         quiet=subject.baselines,
         caption=f"{subject.at_scale} Test accuracy in % after the last epoch, {subject.of_seeds}"
         + "".join(subject.if_seeds("; spread: least and greatest"))

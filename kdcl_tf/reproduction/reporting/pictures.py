@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from kdcl_tf.reproduction.reporting import charts
 from kdcl_tf.training import figures
@@ -40,13 +41,17 @@ def write(
         place.set(title=f"{heading} ({scale} scale)", xlabel=x_label, ylabel=y_label)
     # One legend for all charts: some lines are in one chart only, such as those of a method
     # that reports one student.
-    handles = {}
+    handles: dict[str, Any] = {}
     for place in axes:
         for handle, label in zip(*place.get_legend_handles_labels()):
             handles.setdefault(label, handle)
     if handles:
         figure.legend(
-            handles.values(), handles, loc="outside lower center", ncols=4, fontsize=9,
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=4,
+            fontsize=9,
             handlelength=4.5,
-        )  # fmt: skip
+        )
     figures.save(figure, path, dpi=100)

@@ -123,9 +123,10 @@ class Records:
 
         Empty for a teacher, whose curve belongs to the row of its own run.
         """
-        if self.source(row, column) is None or self.is_teacher(row, column):
+        source = self.source(row, column)
+        if source is None or self.is_teacher(row, column):
             return {}
-        row, position = self.source(row, column)
+        row, position = source
         found = {}
         for seed in range(self.seeds):
             log = self._logs.get((row.name, seed)) or []

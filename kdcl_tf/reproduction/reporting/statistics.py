@@ -42,8 +42,9 @@ def interval(values: Iterable[float], confidence: float = 0.95) -> tuple[float, 
     from scipy import stats
 
     share = stats.t.ppf((1 + confidence) / 2, len(values) - 1)
-    half = float(share) * deviation(values) / math.sqrt(len(values))
-    return mean(values) - half, mean(values) + half
+    middle = statistics.fmean(values)
+    half = float(share) * statistics.stdev(values) / math.sqrt(len(values))
+    return middle - half, middle + half
 
 
 def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> dict[int, float]:

@@ -6,6 +6,7 @@ converted, made of builtin operations alone.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -50,7 +51,10 @@ def convert(
     if in_integers:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
-        converter.representative_dataset = lambda: _representatives(calibration)
+        converter.representative_dataset = functools.partial(
+            _representatives,
+            calibration,  # type: ignore[arg-type]  # There is one where the kind is int8.
+        )
     try:
         return converter.convert()
     # The converter's errors have no common class but this one.

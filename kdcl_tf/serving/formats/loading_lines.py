@@ -51,7 +51,8 @@ _ONNX = """```python
 import onnxruntime
 {image}
 session = onnxruntime.InferenceSession("{file}", providers=["CPUExecutionProvider"])
-logits, probabilities = session.run(["logits", "probabilities"], {{"images": image[None]}})  # uint8 {batch}
+images = image[None]  # uint8 {batch}
+logits, probabilities = session.run(["logits", "probabilities"], {{"images": images}})
 ```"""
 
 _LITERT = """```python
@@ -64,7 +65,8 @@ answers["probabilities"]  # float32 [1, {classes}]
 ```
 
 ```kotlin
-// build.gradle.kts: implementation("com.google.ai.edge.litert:litert:1.4.0"); the file is in assets/.
+// build.gradle.kts: implementation("com.google.ai.edge.litert:litert:1.4.0")
+// The file is in assets/.
 import java.io.FileInputStream
 import java.nio.ByteBuffer
 import java.nio.channels.FileChannel

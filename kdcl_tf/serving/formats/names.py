@@ -5,15 +5,10 @@ Importing this module imports nothing but the standard library.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["FORMATS", "Format", "MissingPackageError", "chosen", "packages", "require"]
-
-
-class MissingPackageError(ValueError):
-    """A package of the extra `export` is not installed; the message says how to install it."""
+__all__ = ["FORMATS", "Format", "chosen", "packages"]
 
 
 class Format(NamedTuple):
@@ -108,24 +103,3 @@ def chosen(names: Sequence[str], ensemble: bool = False) -> tuple[str, ...]:
 def packages(formats: Sequence[str]) -> tuple[str, ...]:
     """The packages of the extra `export` that some formats need, each once."""
     return tuple(dict.fromkeys(each for name in formats for each in FORMATS[name].packages))
-
-
-def require(*packages: str) -> None:
-    """Refuses to go on without packages of the extra `export`.
-
-    Raises:
-      MissingPackageError: naming those that cannot be imported.
-    """
-    missing = [name for name in packages if not _is_there(name)]
-    if missing:
-        raise MissingPackageError(
-            f"expected {' and '.join(missing)}, which LiteRT and ONNX files need, to be installed; "
-            "got none: run pip install 'kdcl_tf[export]'"
-        )
-
-
-def _is_there(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):  # ValueError for a module that was made None.
-        return False

@@ -93,7 +93,7 @@ def of_folder(
         storage.Files(str(root), names, rules.max_bytes),
         np.array(labels, np.int64),
         (*card.class_names, _UNKNOWN),
-        tuple(card.image_shape[:2]),
+        (card.image_shape[0], card.image_shape[1]),
         BadImages(),
         margin_of(card.distortion),
         rules,

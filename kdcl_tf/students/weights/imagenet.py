@@ -6,9 +6,9 @@ import contextlib
 import inspect
 import os
 import pathlib
-import tempfile
 import queue
 import socket
+import tempfile
 import threading
 import urllib.parse
 import urllib.request

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.data.distortions.photometric: the one matrix against each distortion by itself."""
+"""Tests of kdcl_tf.data.distortions.photometric: one matrix against each distortion alone."""
 
 import itertools
 

@@ -17,8 +17,9 @@ def _taken(contents, labels, share):
 
 class OfContentsTest(parameterized.TestCase):
     @parameterized.parameters(
-        (10, 0.2, 2), (10, 0.24, 2), (10, 0.25, 3), (3, 0.2, 1), (2, 0.9, 1), (2, 0.01, 1), (1, 0.5, 0), (50, 0.99, 49)
-    )  # fmt: skip
+        *((10, 0.2, 2), (10, 0.24, 2), (10, 0.25, 3), (3, 0.2, 1)),
+        *((2, 0.9, 1), (2, 0.01, 1), (1, 0.5, 0), (50, 0.99, 49)),
+    )
     def test_a_class_gives_its_share_and_keeps_and_gives_at_least_one(self, count, share, expected):
         taken = _taken([f"image {n}" for n in range(count)], [0] * count, share)
         self.assertEqual(taken.sum(), expected)
@@ -54,7 +55,7 @@ class OfContentsTest(parameterized.TestCase):
             for content, side in zip(contents, taken.tolist()):
                 self.assertEqual(sides.setdefault(content, side), side)
             for label in set(labels.tolist()):
-                mine = {c: s for c, l, s in zip(contents, labels.tolist(), taken.tolist()) if l == label}
+                mine = {c: s for c, own, s in zip(contents, labels.tolist(), taken.tolist()) if own == label}
                 self.assertIn(False, mine.values())
                 self.assertEqual(True in mine.values(), len(mine) > 1)
 

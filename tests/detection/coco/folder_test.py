@@ -207,7 +207,10 @@ class RefusedTest(tf.test.TestCase):
         coco_files.write(self.root)
         for name in ("000000000102.jpg", "000000000103.jpg"):
             os.remove(os.path.join(self.root, "val2017", name))
-        message = "2 of the 3 images of .*val2017.json' are not in .*val2017', .*'000000000102.jpg' of id 102: "
+        message = (
+            "2 of the 3 images of .*val2017.json' are not in .*val2017', "
+            ".*'000000000102.jpg' of id 102: "
+        )
         self.assert_refused(FileNotFoundError, message)
 
     def test_missing_folder_of_images(self):

@@ -22,7 +22,10 @@ class RowsTest(absltest.TestCase):
 
     def test_distinct_values(self):
         rows = _rows({"id": 4, "name": "a"}, {"id": 5, "name": "A"})
-        is_text = lambda value: isinstance(value, str)
+
+        def is_text(value):
+            return isinstance(value, str)
+
         self.assertEqual(rows.distinct("name", is_text, "a name"), ["a", "A"])
         with self.assertRaisesRegex(ValueError, "image 5: expected each name once; got name 'A' a second"):
             rows.distinct("name", is_text, "a name", str.lower)

@@ -8,8 +8,7 @@ import os
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
-from pycocotools import coco as coco_lib
-from pycocotools import cocoeval
+from pycocotools import coco as coco_lib, cocoeval
 
 from kdcl_tf.detection.coco import folder as coco_folder, scorer as coco_scorer
 from kdcl_tf.detection.scenes import masks

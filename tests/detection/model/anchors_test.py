@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.detection.model.anchors import Anchors, RATIOS, SCALE
+from kdcl_tf.detection.model.anchors import RATIOS, SCALE, Anchors
 
 
 class AnchorsTest(tf.test.TestCase, parameterized.TestCase):

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.detection.model.matching against the rule of the paper, candidate by candidate."""
+"""Tests of kdcl_tf.detection.model.matching against the paper's rule, one candidate at a time."""
 
 import numpy as np
 import tensorflow as tf

@@ -24,7 +24,7 @@ class RunTest(tf.test.TestCase, parameterized.TestCase):
     def test_the_network_gives_what_each_branch_gives_alone(self, method, copies):
         branches = tree(copies)
         images, _ = _batch()
-        found = method(branches).forward({name: images for name in branches})
+        found = method(branches).forward(dict.fromkeys(branches, images))
         self.assertAllClose(found[: len(branches)], [branch(images) for branch in branches.values()], atol=1e-6)
 
     def test_what_is_shared_runs_once_a_step(self):
@@ -98,7 +98,7 @@ class RefusalTest(tf.test.TestCase, parameterized.TestCase):
         cohort.compile()
         images, labels = _batch()
         with self.assertRaisesRegex(ValueError, "share their lower layers, and so their view"):
-            cohort.train_on_batch({name: images for name in branches}, labels)
+            cohort.train_on_batch(dict.fromkeys(branches, images), labels)
 
     def test_an_optimizer_each_is_refused(self):
         branches = tree()

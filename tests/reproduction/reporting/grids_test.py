@@ -39,8 +39,9 @@ class GridsTest(absltest.TestCase):
         )
         self.assertEqual(
             self._row(grid, "KDCL-Naive"),
-            ["KDCL-Naive", "✓", "77.5", "52.00", "+2.00", "72.9", "39.00", "−1.00", "+2.4", "+1.00"],
-        )  # fmt: skip
+            ["KDCL-Naive", "✓"]
+            + ["77.5", "52.00", "+2.00", "72.9", "39.00", "−1.00", "+2.4", "+1.00"],
+        )
         self.assertEqual(
             self._row(grid, "KD"),
             ["KD", "", "76.8", "50.00 (T)", "+0.00", "72.1", "45.00", "+5.00", "+0.9", "+5.00"],

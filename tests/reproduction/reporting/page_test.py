@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.reproduction.reporting.page: it opens offline, in light and dark, at any width."""
+"""Tests of kdcl_tf.reproduction.reporting.page: it opens offline, light and dark, at any width."""
 
 import pathlib
 import re

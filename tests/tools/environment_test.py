@@ -1,0 +1,84 @@
+"""Tests of tools/environment.sh: when it installs what. Its pip is one that only tells.
+
+The quickstart and the tests themselves run in environments that it made.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+from absl.testing import absltest
+
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+class EnvironmentTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        (self.folder / "tools").mkdir()
+        shutil.copy(_ROOT / "tools" / "environment.sh", self.folder / "tools")
+        shutil.copy(_ROOT / "setup.py", self.folder)
+        programs = self.folder / ".venv" / "bin"
+        programs.mkdir(parents=True)
+        (programs / "activate").write_text("echo active\n")
+        (programs / "python").write_text('#!/bin/sh\nfor last; do :; done; echo "$last"\n')
+        (programs / "python").chmod(0o755)
+
+    def _made(self, extras=None, **environment):
+        """What is installed, then "active"."""
+        environment = {**os.environ, **environment}
+        environment.pop("KDCL_VENV", None)
+        if extras is not None:
+            environment["KDCL_EXTRAS"] = extras
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", ". tools/environment.sh"],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.stderr, "")
+        return [line for line in done.stdout.splitlines() if not line.startswith("Installing ")]
+
+    def test_a_script_adds_what_it_needs_and_takes_nothing_away(self):
+        self.assertEqual(self._made(), [".", "active"])
+        self.assertEqual(self._made(), ["active"])
+        self.assertEqual(self._made("test,export"), [".[export,test]", "active"])
+        self.assertEqual(self._made("export,test"), ["active"])
+        self.assertEqual(self._made("test"), ["active"])
+        self.assertEqual(self._made(""), ["active"])
+        self.assertEqual(self._made("docs"), [".[docs,export,test]", "active"])
+
+    def test_it_installs_again_what_it_had_when_setup_py_has_changed(self):
+        self._made("test")
+        with (self.folder / "setup.py").open("a") as file:
+            file.write("\n")
+        self.assertEqual(self._made(), [".[test]", "active"])
+        self.assertEqual(self._made(), ["active"])
+
+    def test_what_was_made_before_it_kept_extras_is_made_again(self):
+        (self.folder / ".venv" / ".installed").write_text("123 45\n")
+        self.assertEqual(self._made("test"), [".[test]", "active"])
+
+    def test_another_python_is_refused_in_one_line(self):
+        old = self.folder / "old"
+        old.write_text("#!/bin/sh\n[ $1 = --version ] && echo Python 2.7 || exit 1\n")
+        old.chmod(0o755)
+        done = subprocess.run(
+            ["bash", "-eu", "-c", ". tools/environment.sh"],
+            cwd=self.folder,
+            env={**os.environ, "PYTHON": str(old)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 1)
+        expected = "expected Python 3.10 to 3.13; got Python 2.7: set PYTHON to another one\n"
+        self.assertEqual(done.stderr, expected)
+
+
+if __name__ == "__main__":
+    absltest.main()

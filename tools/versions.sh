@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Runs the core of the tests with the lowest and with the highest versions that setup.py allows, on
+# the Python at hand.  A version that fails leaves setup.py's range.
+#
+#   bash tools/versions.sh                            both
+#   bash tools/versions.sh lowest                     one of the two
+#   PYTHON=python3.10 bash tools/versions.sh          on another Python
+#   KDCL_TEST_PROCESSES=0 bash tools/versions.sh      in one process
+#
+# The environments are in build/versions/ (KDCL_VERSIONS), and stay for the next time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder="${KDCL_VERSIONS:-build/versions}"
+# What touches the packages: the equations, the models, files that others read, whole runs.
+core="objectives cohort methods students/weights training serving data/formats data/sources
+  detection/model detection/coco train_test.py predict_test.py export_test.py keras_files_test.py
+  evaluate_test.py streamed_run_test.py"
+
+mkdir -p "$folder"
+if [ ! -x "$folder/uv/bin/uv" ]; then
+  "${PYTHON:-python3}" -m venv "$folder/uv"
+  "$folder/uv/bin/python" -m pip install --quiet uv setuptools
+fi
+uv="$folder/uv/bin/uv"
+"$folder/uv/bin/python" - > "$folder/requirements.txt" << 'END'
+import setuptools  # Before distutils, which it carries.
+from distutils.core import run_setup
+
+project = run_setup("setup.py", stop_after="init")
+extras = (project.extras_require[name] for name in ("test", "detection", "export"))
+print("\n".join(sum(extras, list(project.install_requires))))
+END
+
+for which in "${@:-lowest highest}"; do
+  for versions in $which; do
+    case "$versions" in
+      lowest) resolution=lowest-direct ;;
+      highest) resolution=highest ;;
+      *) echo "expected lowest or highest; got $versions" >&2; exit 1 ;;
+    esac
+    name="$("${PYTHON:-python3}" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+    venv="$folder/${name}_$versions"
+    "$uv" venv --quiet --clear --python "${PYTHON:-python3}" "$venv"
+    # Only what is built already, but for a package that never is.
+    "$uv" pip install --quiet --python "$venv/bin/python" --resolution "$resolution" \
+      --only-binary :all: --no-binary promise --requirement "$folder/requirements.txt"
+    echo "The $versions versions on Python $name:"
+    "$uv" pip freeze --python "$venv/bin/python" | tee "$venv/versions.txt" |
+      grep -iE "^($(sed -E 's/[^a-zA-Z0-9_-].*//; s/[-_]/[-_]/g' "$folder/requirements.txt" | paste -sd'|'))=="
+    (cd tests && PYTHONPATH=.. "../$venv/bin/python" -m pytest $core \
+      -n "${KDCL_TEST_PROCESSES:-2}" --dist loadfile)
+  done
+done
