@@ -1,4 +1,4 @@
-"""Runs a table of the paper, every row and seed, and writes the report.
+"""Runs a table, every row and seed, and writes the report.
 
     python tools/reproduce.py --table=7 --scale=small --seeds=1 --data_dir=DIR
     python tools/reproduce.py --table=7 --seeds=5 --data_dir=DIR --shard=0/4
@@ -34,14 +34,17 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "table",
         "7",
         list(TABLES),
-        "Which table of the paper to run. 5_cifar100 is Table 5 with ResNet-32 on CIFAR-100.",
+        "Which table to run. A number: that of the paper; 5_cifar100 is Table 5 with ResNet-32 on "
+        "CIFAR-100. all: the paper's pair on all of CIFAR-100. length: few and more images, by "
+        "epochs. general: forms of General. weight: three rows of Table 9. These four share the "
+        "folder of Table 7, and have its rows in common.",
         flag_values,
     )
     flags.DEFINE_enum(
         "scale",
         "full",
         list(scales.NAMES),
-        "full: the paper's recipe. small: the shape of the recipe on few images, for 100 epochs, "
+        "full: the paper's recipe. medium: the same in 60 epochs instead of 200. small: the shape of the recipe on few images, for 100 epochs, "
         "since the larger student gains only once it over-fits as in the paper. digits: a few "
         "epochs on scikit-learn's digits, to try the program out.",
         flag_values,
@@ -57,7 +60,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "folder",
         None,
-        "The folder of the runs and the report; by default runs/table<table>_<scale>.",
+        "The folder of the runs and the report; by default runs/table<table>_<scale>, with the "
+        "number of the table whose runs it shares.",
         flag_values,
     )
     flags.DEFINE_list(
@@ -112,13 +116,13 @@ def _in_project(folder):
 def main(flag_values: flags.FlagValues) -> None:
     """Plans the runs, makes them and writes the report."""
     table = TABLES[flag_values["table"].value]
-    scale = scales.scale(flag_values["scale"].value, table)
     seeds = flag_values["seeds"].value
     data_dir = flag_values["data_dir"].value
-    folder = pathlib.Path(
-        flag_values["folder"].value or f"runs/table{table.number}_{scale.name}"
-    ).expanduser()
     with command_line.user_errors():
+        scale = scales.scale(flag_values["scale"].value, table)
+        folder = pathlib.Path(
+            flag_values["folder"].value or f"runs/{plan.folder_name(table, scale)}"
+        ).expanduser()
         index, count = parse_shard(flag_values["shard"].value)
         folder = _in_project(folder)
         data_dir = data_dir and os.path.abspath(os.path.expanduser(data_dir))
@@ -131,8 +135,8 @@ def main(flag_values: flags.FlagValues) -> None:
     failure = None
     if not flag_values["report_only"].value:
         failure = _run(mine, arguments)
-    report.write(folder, table, scale.headings(table), scale, command(flag_values), seeds)
-    print(f"{folder / 'report.html'}\n{folder / 'report.md'}")
+    paths = report.write(folder, table, scale.headings(table), scale, command(flag_values), seeds)
+    print(*paths, sep="\n")
     if failure:
         command_line.fail(failure)
 

@@ -54,10 +54,86 @@ def _accuracy_row(subject, row):
 
 
 def _paper_gain(table, row):
-    baseline = table.baseline_of(row).paper
-    if None in row.paper or None in baseline:
+    gains = [_paper_gain_of(table, row, column) for column in range(len(row.paper))]
+    return None if None in gains else sum(gains)
+
+
+def _paper_gain_of(table, row, column):
+    """The paper's gain in one column, over the table's baseline where it prints no other."""
+    ours = table.baseline_of(row).paper[column]
+    baseline = table.row(table.baseline).paper[column] if ours is None else ours
+    if row.paper[column] is None or baseline is None:
         return None
-    return sum(row.paper) - sum(baseline)
+    return row.paper[column] - baseline
+
+
+def gains(subject: Subject) -> Iterator[Heading | Grid]:
+    """The gains paired by seed, with their intervals; nothing of one seed."""
+    if subject.records.seeds < 2:
+        return
+    heads = ["Method", "ICL"]
+    for heading in subject.columns:
+        heads += [f"{heading}, paper", "ours, mean", "95% interval", "by seed"]
+    sums = ["All students, paper", "ours, mean", "95% interval"] if subject.table.adds_up else []
+    rows = [row for row in subject.table.rows if subject.table.baseline_of(row) != row]
+    yield Heading("Gains paired by seed")
+    yield Grid(
+        heads=(*heads, *sums, "Seeds"),
+        rows=tuple(_gain_row(subject, row) for row in rows),
+        caption=f"{subject.at_scale} Percentage points over the baseline of the same seed. The "
+        "interval is that of the mean, by Student's t on the paired differences: it needs three "
+        "seeds, and of three it is wide, as 4.3 standard errors lie on each side of the mean. "
+        "Where it includes 0, the seeds do not tell a gain from none.",
+    )
+
+
+def _gain_row(subject, row):
+    records, table = subject.records, subject.table
+    cells = [row.label, _tick(row)]
+    for column in range(len(subject.columns)):
+        found = {} if records.is_teacher(row, column) else records.gains(row, column)
+        by_seed = ", ".join(_signed(gain) for gain in found.values())
+        paper = None if records.is_teacher(row, column) else _paper_gain_of(table, row, column)
+        cells += [_signed(paper, 1), *_mean_and_interval(found), by_seed or _NOTHING]
+    if table.adds_up:
+        total = records.total_gains(row)
+        cells += [_signed(_paper_gain(table, row), 1), *_mean_and_interval(total)]
+    return (*cells, str(len(records.complete(row))))
+
+
+def _mean_and_interval(found):
+    ends = statistics.interval(found.values())
+    text = _NOTHING if ends is None else f"{_signed(ends[0])} to {_signed(ends[1])}"
+    return _signed(statistics.mean(found.values())), text
+
+
+def ensembles(subject: Subject) -> Iterator[Heading | Grid]:
+    """The accuracy of the average of the students, beside that of the best of them."""
+    rows = [
+        row for row in subject.table.runs if subject.records.results_with(row, "ensemble_accuracy")
+    ]
+    if not rows:
+        return
+    yield Heading("Accuracy of the ensemble")
+    yield Grid(
+        heads=("Method", "Best student", "Ensemble", "Difference"),
+        rows=tuple(_ensemble_row(subject, row) for row in rows),
+        caption=f"{subject.at_scale} In %, {subject.of_seeds}. The ensemble predicts by the average "
+        "of its students' probabilities, with General's weights where there are any.",
+    )
+
+
+def _ensemble_row(subject, row):
+    results = subject.records.results_with(row, "ensemble_accuracy").values()
+    best = [max(each["accuracy"] for each in result["students"].values()) for result in results]
+    ensemble = [result["ensemble_accuracy"] for result in results]
+    differences = [100 * (one - other) for one, other in zip(ensemble, best)]
+    return (
+        row.full_label,
+        _percent(statistics.median(best)),
+        _percent(statistics.median(ensemble)),
+        _signed(statistics.median(differences)),
+    )
 
 
 def over_fitting(subject: Subject) -> Iterator[Heading | Grid]:
@@ -92,27 +168,42 @@ def _accuracy_columns(table):
 
 
 def cost(subject: Subject) -> Iterator[Heading | Grid]:
-    """The parameters and the training time of every run."""
-    runs = [(row, subject.records.of_row(row).values()) for row in subject.table.runs]
-    total = sum(result["seconds"] for _, results in runs for result in results)
+    """The parameters, the training time and the memory of every run."""
+    records = subject.records
+    total = sum(result["seconds"] for result in records.results.values())
     yield Heading("Cost")
     yield Grid(
-        heads=("Method", "Million parameters", "Minutes per run", "Images per second", "Epochs"),
-        rows=tuple(_cost_row(row, results) for row, results in runs),
-        caption=f"{subject.at_scale} Parameters: all that are trained. Times: training without "
-        f"evaluation, {subject.of_seeds}; {total / 3600:.1f} hours in all. The machine may have "
-        "had other work, so the speeds of the methods compare only roughly.",
+        heads=(
+            "Method",
+            "Million parameters",
+            "Images per second",
+            "Epochs",
+            "Minutes per run",
+            "Peak memory (GiB)",
+        ),
+        rows=tuple(_cost_row(records, row) for row in subject.table.runs),
+        caption=f"{subject.at_scale} Parameters: all that are trained. Speed: training without "
+        f"evaluation, in the median epoch, {subject.of_seeds}; minutes: of a run at this speed. All "
+        f"runs together took {total / 3600:.1f} hours, with what the machine did beside them, so "
+        "the speeds of the methods compare only roughly. Peak memory: of the whole process.",
     )
 
 
-def _cost_row(row, results):
-    parameters = {result.get("parameters") for result in results} - {None}
+def _cost_row(records, row):
+    results = records.of_row(row)
+    parameters = {result.get("parameters") for result in results.values()} - {None}
+    memory = [each["peak_memory_gib"] for each in records.results_with(row, "peak_memory_gib").values()]
+    minutes = [
+        results[seed]["data"]["num_train"] * results[seed]["epochs"] / speed / 60
+        for seed, speed in records.speeds(row).items()
+    ]
     return (
-        row.label + (" + ICL" if row.invariant else ""),
+        row.full_label,
         _number(max(parameters) / 1e6 if parameters else None, 2),
-        _number(statistics.median(result["seconds"] / 60 for result in results), 1),
-        _number(statistics.median(result["images_per_second"] for result in results), 0),
-        str(max((result["epochs"] for result in results), default=_NOTHING)),
+        _number(statistics.median(records.speeds(row).values()), 0),
+        str(max((result["epochs"] for result in results.values()), default=_NOTHING)),
+        _number(statistics.median(minutes), 1),
+        _number(max(memory, default=None), 2),
     )
 
 
