@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 
 from kdcl_tf import files
-from kdcl_tf.reproduction.reporting import curves, grids, pictures
+from kdcl_tf.reproduction.reporting import cost, curves, gains, grids, pictures
 from kdcl_tf.reproduction.reporting.blocks import Paragraph
 from kdcl_tf.reproduction.reporting.page import page
 from kdcl_tf.reproduction.reporting.records import Records
@@ -56,14 +56,14 @@ def _blocks(subject):
     return [
         *_head(subject),
         *grids.accuracies(subject),
-        *grids.gains(subject),
+        *gains.paired(subject),
         *curves.sweep(subject),
         *grids.ensembles(subject),
         *grids.over_fitting(subject),
         *curves.learning_curves(subject),
         *curves.loss_gaps(subject),
         *curves.weights(subject),
-        *grids.cost(subject),
+        *cost.cost(subject),
         *_circumstances(subject),
     ]
 

@@ -69,56 +69,20 @@ class GridsTest(absltest.TestCase):
         grid = self._grid(grids.accuracies, "5")
         self.assertEqual([row[2] for row in grid.rows], ["70.1", "71.3", "71.61", "71.75", "71.87"])
 
-    def test_cost_is_of_runs_with_the_parameters_that_were_trained(self):
-        write_run(self.folder, "vanilla_resnet18", 0, {"a": 0.4}, peak_memory_gib=1.25)
-        grid = self._grid(grids.cost, "6")
-        # 18,000 images at the speed of the median epoch.
-        self.assertEqual(
-            self._row(grid, "ResNet-18"), ["ResNet-18", "0.50", "400", "4", "0.8", "1.25"]
-        )
-        self.assertIn("runs together took 0.0 hours", grid.caption)
-
-    def test_gains_paired_by_seed_with_students_interval(self):
-        alone = ((0.30, 0.40), (0.32, 0.42), (0.31, 0.44))
-        together = ((0.33, 0.41), (0.36, 0.41), (0.31, 0.47))
-        for row, accuracies in (("vanilla", alone), ("general", together)):
-            for seed, (first, second) in enumerate(accuracies):
-                write_run(self.folder, row, seed, {"a": first, "b": second})
-        write_run(self.folder, "dml", 0, {"a": 0.36, "b": 0.40})
-        grid = self._grid(grids.gains, "7", seeds=3)
-        # The deviation of 3, 4, 0 is 2.0817; 4.3027 * 2.0817 / sqrt(3) = 5.1712.
-        # The deviation of 1, -1, 3 is 2; 4.3027 * 2 / sqrt(3) = 4.9683.
-        # The deviation of 4, 3, 3 is 0.5774; 4.3027 * 0.5774 / sqrt(3) = 1.4342.
-        self.assertEqual(
-            self._row(grid, "KDCL-General"),
-            ["KDCL-General", "", "+4.1", "+2.33", "−2.84 to +7.50", "+3.00, +4.00, +0.00", "+3.0",
-             "+1.00", "−3.97 to +5.97", "+1.00, −1.00, +3.00", "+7.1", "+3.33", "+1.90 to +4.77",
-             "3"],
-        )  # fmt: skip
-        self.assertEqual(
-            self._row(grid, "DML"),
-            ["DML", "", "+3.4", "+6.00", "–", "+6.00", "+2.6", "+0.00", "–", "+0.00", "+6.0",
-             "+6.00", "–", "1"],
-        )  # fmt: skip
-        self.assertNotIn("Vanilla", [row[0] for row in grid.rows])
-
-    def test_one_seed_has_no_paired_gains(self):
-        table = TABLES["7"]
-        scale = scales.scale("small", table)
-        subject = Subject(Records(self.folder, table, 1), table.columns, scale, "command")
-        self.assertEmpty(list(grids.gains(subject)))
-
-    def test_the_papers_gains_are_over_its_own_vanilla(self):
-        write_run(self.folder, "vanilla_held_out", 0, {"a": 0.5, "b": 0.6})
-        write_run(self.folder, "general_icl", 0, {"a": 0.52, "b": 0.61})
-        grid = self._grid(grids.accuracies, "all", scale="medium")
-        row = self._row(grid, "KDCL-General")
-        self.assertEqual(row[-2:], ["+7.7", "+3.00"])
-
     def test_the_ensemble_is_beside_the_best_student(self):
         write_run(self.folder, "dml", 0, {"a": 0.36, "b": 0.40}, ensemble_accuracy=0.425)
         grid = self._grid(grids.ensembles, "7")
         self.assertEqual(grid.rows, (("DML", "40.00", "42.50", "+2.50"),))
+
+    def test_the_gap_of_the_loss_is_above_0_where_it_is_below_the_baselines(self):
+        write_run(self.folder, "vanilla", 0, {"a": 0.30, "b": 0.40})
+        students = {
+            "a": {"accuracy": 0.36, "train_accuracy": 0.4, "cross_entropy": 0.75},
+            "b": {"accuracy": 0.40, "train_accuracy": 0.4, "cross_entropy": 1.5},
+        }
+        write_run(self.folder, "dml", 0, {"a": 0.36, "b": 0.40}, students=students)
+        grid = self._grid(grids.losses, "7")
+        self.assertEqual(self._row(grid, "DML"), ["DML", "", "0.750", "+0.250", "1.500", "−0.500"])
 
 
 if __name__ == "__main__":
