@@ -122,3 +122,32 @@ def _of_accuracy(result, last):
     for told, value, key in pairs:
         if last.get(key) != value:
             yield f"{told} is {value} in the result, {last.get(key)} in the last line of the log"
+
+
+def collect_analysis(path: pathlib.Path, runs: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies the numbers of an analysis, with the paths of students below the folder of runs.
+
+    Args:
+      path: the JSON file of `kdcl-evaluate`.
+      runs: the folder of the folders of runs.
+      target: the file to write.
+
+    Raises:
+      ValueError: when the file is damaged.
+    """
+    try:
+        found = json.loads(path.read_text())
+        students = [pathlib.Path(each).absolute() for each in found["students"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged ({type(error).__name__}): delete it, and tools/analyse.py makes it "
+            "again"
+        ) from error
+    names = [each.relative_to(runs.absolute()).as_posix() for each in students]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(target, json.dumps({**found, "students": names}) + "\n")
+
+
+def size(folder: pathlib.Path) -> int:
+    """The bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -49,7 +49,12 @@ class Records:
     @property
     def planned(self) -> int:
         """The number of runs that the table needs."""
-        return sum(self._needed(row) for row in self.table.runs)
+        return len(self.needed)
+
+    @property
+    def needed(self) -> list[tuple[str, int]]:
+        """`(row name, seed)` of the runs that the table needs."""
+        return [(row.name, seed) for row in self.table.runs for seed in range(self._needed(row))]
 
     @property
     def missing(self) -> str:

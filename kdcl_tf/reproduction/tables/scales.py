@@ -23,6 +23,7 @@ class Scale:
       students: `{architecture in the flagfile: architecture trained instead}`.
       columns: `{heading in the paper: heading of ours}`, for students that differ.
       flags: `{name: text}` of the flags of `kdcl-train` that override the flagfile.
+      brief: the description in a few words.
       is_trial: whether it only tries the program, with no row longer or larger than another.
     """
 
@@ -31,6 +32,7 @@ class Scale:
     students: dict[str, str]
     columns: dict[str, str]
     flags: dict[str, str]
+    brief: str = ""
     is_trial: bool = False
 
     def flags_of(self, row: Row) -> dict[str, str]:
@@ -119,6 +121,7 @@ _CIFAR_SCALES = (
         students={},
         columns={},
         flags={"epochs": "60", "milestones": "30,45", "evaluate_every": "5"},
+        brief="all of CIFAR-100, 60 epochs",
     ),
     Scale(
         name="small",
@@ -128,6 +131,7 @@ _CIFAR_SCALES = (
         students={"resnet32": "resnet20"},
         columns={"ResNet-32": "ResNet-20"},
         flags=_SMALL,
+        brief="45 images per class of CIFAR-100, 100 epochs",
     ),
     Scale(
         name="digits",
