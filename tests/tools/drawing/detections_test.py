@@ -7,6 +7,11 @@ from drawing import detections, scenes
 
 
 class DetectionsTest(absltest.TestCase):
+    def test_overlap_by_hand(self):
+        self.assertEqual(detections.overlap((0, 0, 2, 2), (0, 0, 2, 2)), 1.0)
+        self.assertEqual(detections.overlap((0, 0, 2, 2), (1, 0, 2, 2)), 1 / 3)
+        self.assertEqual(detections.overlap((0, 0, 2, 2), (5, 0, 2, 2)), 0.0)
+
     def test_the_run_is_of_the_scenes_that_are_drawn(self):
         listed = json.loads((detections.RUN / "detections.json").read_text())
         first, count = scenes.SPLITS["val2017"]
@@ -29,21 +34,11 @@ class DetectionsTest(absltest.TestCase):
             ]
             objects += len(drawn)
             hits += sum(
-                any(kind == other and _overlap(scenes.box_of(polygon), box) > 0.5
+                any(kind == other and detections.overlap(scenes.box_of(polygon), box) > 0.5
                     for other, box in found)
                 for kind, polygon in drawn
             )  # fmt: skip
         self.assertGreater(hits / objects, 0.5)
-
-
-def _overlap(one, other):
-    """Intersection over union of two boxes `(x, y, width, height)`."""
-    sides = [
-        min(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) - max(one[axis], other[axis])
-        for axis in (0, 1)
-    ]
-    both = max(sides[0], 0) * max(sides[1], 0)
-    return both / (one[2] * one[3] + other[2] * other[3] - both)
 
 
 if __name__ == "__main__":
