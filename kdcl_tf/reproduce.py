@@ -1,4 +1,4 @@
-"""Runs a table of the paper, every row and seed, and writes the report.
+"""Runs a table, every row and seed, and writes the report.
 
     kdcl-reproduce --table=7 --scale=small --seeds=1 --data_dir=DIR
     kdcl-reproduce --table=7 --seeds=5 --data_dir=DIR --shard=0/4
@@ -32,7 +32,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "table",
         "7",
         list(TABLES),
-        "Which table of the paper to run. "
+        "Which table to run, a number: that of the paper. "
         + "; ".join(f"{number}: {_as_sentence(table.title)}" for number, table in TABLES.items())
         + ".",
         flag_values,
@@ -41,9 +41,10 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "scale",
         "full",
         list(scales.NAMES),
-        "How much is trained. full: the paper's recipe. small: the shape of the recipe on few images, for 100 epochs, "
-        "since the larger student gains only once it over-fits as in the paper. digits: a few "
-        "epochs on scikit-learn's digits, to try the program out.",
+        "How much is trained. full: the paper's recipe. medium: the same in 60 epochs instead of 200. "
+        "small: the shape of the recipe on few images, for 100 epochs, since the larger student "
+        "gains only once it over-fits as in the paper. digits: a few epochs on scikit-learn's digits, "
+        "to try the program out.",
         flag_values,
     )
     flags.DEFINE_integer(
@@ -58,7 +59,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "folder",
         None,
         "The folder of the runs and the report; by default runs/table<table>_<scale> in the current "
-        "folder.",
+        "folder, with the number of the table whose runs it shares.",
         flag_values,
     )
     flags.DEFINE_list(
@@ -109,13 +110,13 @@ def command(values: flags.FlagValues) -> str:
 def main(flag_values: flags.FlagValues) -> None:
     """Plans the runs, makes them and writes the report."""
     table = TABLES[flag_values["table"].value]
-    scale = scales.scale(flag_values["scale"].value, table)
     seeds = flag_values["seeds"].value
     data_dir = flag_values["data_dir"].value
-    folder = pathlib.Path(
-        flag_values["folder"].value or f"runs/table{table.number}_{scale.name}"
-    ).expanduser()
     with command_line.user_errors():
+        scale = scales.scale(flag_values["scale"].value, table)
+        folder = pathlib.Path(
+            flag_values["folder"].value or f"runs/{plan.folder_name(table, scale)}"
+        ).expanduser()
         index, count = parse_shard(flag_values["shard"].value)
         data_dir = data_dir and os.path.expanduser(data_dir)
         runs = plan.plan(table, scale, seeds, folder)
@@ -126,8 +127,8 @@ def main(flag_values: flags.FlagValues) -> None:
     failure = None
     if not flag_values["report_only"].value:
         failure = _run(mine, arguments)
-    report.write(folder, table, scale.headings(table), scale, command(flag_values), seeds)
-    print(f"{folder / 'report.html'}\n{folder / 'report.md'}")
+    paths = report.write(folder, table, scale.headings(table), scale, command(flag_values), seeds)
+    print(*paths, sep="\n")
     if failure:
         command_line.fail(failure)
 

@@ -149,6 +149,9 @@ class ReproduceTest(absltest.TestCase):
             self.assertEqual(status, 1)
             self.assertRegex(output, f"(?i){message}")
             self.assertLen(output.strip().splitlines(), 1)
+        status, output = _in_process(self.folder / "none", "--scale=full", table="length")
+        self.assertEqual(status, 1)
+        self.assertIn("--table=length: expected --scale=small or digits; got full", output)
         self.assertFalse((self.folder / "none").exists())
 
     @pytest.mark.slow

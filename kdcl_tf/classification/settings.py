@@ -15,7 +15,7 @@ from kdcl_tf.training.settings import TrainingSettings, as_text, milestones_at
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 BRANCHED = ("one", "clnn")
 GENERAL_ERRORS = ("vector", "target")
-GENERAL_CONSTRAINTS = ("simplex", "none")
+GENERAL_CONSTRAINTS = ("simplex", "none", "equal")
 PLACEMENTS = ("data", "student")
 CLASS_WEIGHTS = ("none", "balanced")
 KEEPS = ("last", "best")

@@ -100,7 +100,8 @@ class General(Ensemble):
         3.4 + 1.3 with weights near [0.3, 0.7].
       constraint: `"simplex"` keeps the paper's `w in [0, 1]`; `"none"` is Eq. 11 as
         printed, whose negative weights can make negative probabilities: those are cut
-        at 0 and the rest scaled to 1.
+        at 0 and the rest scaled to 1.  `"equal"` keeps 1/M whatever the errors, the mean of
+        the probabilities, to tell what fitting the weights is worth.
       ridge: adds `ridge * mean(diag(C))` to the diagonal of C, >= 0.
     """
 
@@ -114,8 +115,8 @@ class General(Ensemble):
         super().__init__(**kwargs)
         if error not in ("vector", "target"):
             raise ValueError(f"error must be 'vector' or 'target'; got {error!r}")
-        if constraint not in ("simplex", "none"):
-            raise ValueError(f"constraint must be 'simplex' or 'none'; got {constraint!r}")
+        if constraint not in ("simplex", "none", "equal"):
+            raise ValueError(f"constraint must be 'simplex', 'none' or 'equal'; got {constraint!r}")
         if not ridge >= 0:  # Refuses NaN too.
             raise ValueError(f"ridge must be >= 0; got {ridge}")
         self.error, self.constraint, self.ridge = error, constraint, float(ridge)
@@ -158,6 +159,7 @@ class General(Ensemble):
         solve = {
             "simplex": simplex.minimise_quadratic,
             "none": simplex.unconstrained_quadratic,
+            "equal": _equal_weights,
         }[self.constraint]
         self.student_weights.assign(tf.cast(solve(matrix), tf.float32))
         return self.student_weights.numpy()
@@ -167,10 +169,15 @@ class General(Ensemble):
         return {**super().get_config(), **config}
 
     def _valid(self, probabilities):
-        if self.constraint == "simplex":
+        if self.constraint != "none":
             return probabilities
         positive = tf.nn.relu(probabilities)
         return positive / tf.reduce_sum(positive, axis=-1, keepdims=True)
+
+
+def _equal_weights(matrix):
+    count = matrix.shape[0]
+    return tf.fill([count], tf.constant(1.0 / count, matrix.dtype))
 
 
 _BY_NAME = dict(zip(ENSEMBLES, (Naive, Linear, MinLogit, General), strict=True))

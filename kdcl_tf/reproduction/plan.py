@@ -15,6 +15,11 @@ from kdcl_tf.reproduction.tables.scales import Scale
 from kdcl_tf.reproduction.tables.table import Table
 
 
+def folder_name(table: Table, scale: Scale) -> str:
+    """The name of the folder that has the runs of a table: `table7_small`."""
+    return f"table{table.home or table.number}_{scale.name}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """One run of `kdcl-train`.
@@ -105,8 +110,8 @@ def shard(runs: Sequence[Run], index: int, count: int) -> list[Run]:
 
 
 def _run(table, row, scale, seed, folder, others):
-    flagfile = f"--flagfile={flagfiles.SCHEME}{table.folder}/{row.name}"
-    overrides = {**scale.flags, "seed": str(seed)}
+    flagfile = f"--flagfile={flagfiles.SCHEME}{table.folder}/{row.flagfile or row.name}"
+    overrides = {**scale.flags_of(row), "seed": str(seed)}
     teacher = None
     if row.teacher:
         name, position = row.teacher

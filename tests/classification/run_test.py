@@ -140,7 +140,7 @@ class CompleteRunTest(tf.test.TestCase):
 
 
 class GeneralTest(tf.test.TestCase, parameterized.TestCase):
-    @parameterized.parameters(("target", "simplex"), ("vector", "none"))
+    @parameterized.parameters(("target", "simplex"), ("vector", "none"), ("vector", "equal"))
     def test_weights_are_those_of_the_equations_as_set(self, error, constraint):
         """Eqs. 8, 10 and 11 in NumPy, of the students that the epoch ended with."""
         settings = _settings(epochs=1, general_error=error, general_constraint=constraint)
@@ -161,6 +161,8 @@ class GeneralTest(tf.test.TestCase, parameterized.TestCase):
         if constraint == "simplex":
             # Of two students, whose error is a parabola in one weight.
             wanted = np.clip(wanted, 0.0, 1.0)
+        elif constraint == "equal":
+            wanted = [0.5, 0.5]
         log = session.workdir.log[-1]
         found = [log[f"general_weight_{name}"] for name in students]
         self.assertAllClose(found, wanted, rtol=1e-3, atol=1e-3)

@@ -68,6 +68,7 @@ _GOOD = (
     {"batch_size": 4, "accumulation_steps": 4},
     {"ensemble": "min_logit", "holdout_per_class": 0},
     {"ensemble": "general", "general_error": "target", "general_constraint": "none"},
+    {"ensemble": "general", "general_constraint": "equal"},
     {"ensemble": "min_logit", "general_error": "vector", "general_constraint": "simplex"},
     {"students": ("resnet8",)},
     {"dataset": "tfrecord:shards", "distortion": "resized_crop", "skip_bad_images": True},

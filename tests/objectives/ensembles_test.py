@@ -93,6 +93,13 @@ class GeneralRenewTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(_general(2).renew(self.matrix), [1.0, 0.0])
         self.assertAllClose(_general(2, constraint="none").renew(self.matrix), [1.5, -0.5])
 
+    def test_equal_weights_stay_so_and_make_the_mean_of_probabilities(self):
+        general = _general(3, constraint="equal")
+        self.assertAllClose(general.renew(np.diag([1.0, 2.0, 30.0])), [1 / 3] * 3)
+        wanted = _softmax(_LOGITS / 2.0).mean(0)
+        self.assertAllClose(general.soft_target(_LOGITS, _LABELS, 2.0), wanted)
+        self.assertAllClose(general.average(_LOGITS), _softmax(_LOGITS).mean(0))
+
     def test_the_ridge_adds_a_part_of_the_mean_diagonal(self):
         # C + 2 * 3 * I = [[7, 2], [2, 11]], whose inverse has rows in the ratio 9 : 5.
         found = _general(2, ridge=2.0).renew(self.matrix)
@@ -168,7 +175,7 @@ class GetTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters(
         ({"error": "l2"}, "error must be 'vector' or 'target'; got 'l2'"),
-        ({"constraint": "box"}, "constraint must be 'simplex' or 'none'; got 'box'"),
+        ({"constraint": "box"}, "constraint must be 'simplex', 'none' or 'equal'; got 'box'"),
         ({"ridge": -1.0}, "ridge must be >= 0; got -1.0"),
         ({"ridge": float("nan")}, "ridge must be >= 0; got nan"),
     )

@@ -49,10 +49,14 @@ def compare_batch_norm(options: Options) -> None:
 
 
 def compare_memory(options: Options) -> None:
-    """Prints the peak memory of a step of 1, 2 ... M students, each in a process of its own."""
-    for count in range(1, len(options.students) + 1):
+    """Prints the peak memory of a step of 1, 2 ... M students, and of each of them alone.
+
+    Each is measured in a process of its own.
+    """
+    several = [options.students[:count] for count in range(1, len(options.students) + 1)]
+    for students in several + [[each] for each in options.students[1:]]:
         arguments = [
-            f"--students={','.join(options.students[:count])}",
+            f"--students={','.join(students)}",
             f"--batch_size={options.batch_size}",
             f"--num_classes={options.num_classes}",
             f"--image_size={options.image_size}",
@@ -60,7 +64,7 @@ def compare_memory(options: Options) -> None:
         ]
         command = [sys.executable, sys.argv[0], "--what=memory_of_one", *arguments]
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        print(f"{count} students: {found.strip()}", flush=True)
+        print(f"{', '.join(students)}: {found.strip()}", flush=True)
 
 
 def print_own_memory(options: Options) -> None:

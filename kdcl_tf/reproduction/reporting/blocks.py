@@ -10,17 +10,18 @@ _HYPHEN = "\N{NON-BREAKING HYPHEN}"
 
 @dataclasses.dataclass(frozen=True)
 class Heading:
-    """The heading of a section."""
+    """The heading of a section, or with a greater `level` of a part of one."""
 
     text: str
+    level: int = 2
 
     def html(self) -> str:
         """The block as HTML."""
-        return f"<h2>{html.escape(self.text)}</h2>"
+        return f"<h{self.level}>{html.escape(self.text)}</h{self.level}>"
 
     def markdown(self) -> str:
         """The block as Markdown."""
-        return f"## {self.text}"
+        return f"{'#' * self.level} {self.text}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,8 +18,8 @@ def pictures(
 ) -> list[tuple[str, list[tuple[str, list[charts.Series]]], str]]:
     """The pictures of the Markdown report: `(file name, [(heading, series)], y label)` each."""
     return [
-        ("curves.png", _of_columns(subject, _accuracy_series), _ACCURACY),
-        ("gaps.png", _of_columns(subject, _gap_series), _GAP),
+        (f"curves{subject.suffix}.png", _of_columns(subject, _accuracy_series), _ACCURACY),
+        (f"gaps{subject.suffix}.png", _of_columns(subject, _gap_series), _GAP),
     ]
 
 
@@ -27,7 +27,7 @@ def learning_curves(subject: Subject) -> Iterator[Heading | Figure]:
     """Test accuracy by epoch."""
     yield Heading("Learning curves")
     yield from _charts(
-        subject, _accuracy_series, _ACCURACY, "Test accuracy by epoch", "curves.png"
+        subject, _accuracy_series, _ACCURACY, "Test accuracy by epoch", f"curves{subject.suffix}.png"
     )
 
 
@@ -40,7 +40,7 @@ def loss_gaps(subject: Subject) -> Iterator[Heading | Figure]:
         _GAP,
         "Test cross-entropy of the baseline minus that of each method, by epoch (the paper's "
         "Fig. 4); above 0, the method has the lower loss",
-        "gaps.png",
+        f"gaps{subject.suffix}.png",
     )
 
 

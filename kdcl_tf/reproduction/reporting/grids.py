@@ -1,14 +1,12 @@
-"""The tables of a report: accuracy beside the paper's, over-fitting, cost."""
+"""The tables of a report: accuracy beside the paper's, ensembles, over-fitting."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kdcl_tf.reproduction.reporting import statistics
+from kdcl_tf.reproduction.reporting import cells, gains, statistics
 from kdcl_tf.reproduction.reporting.blocks import Grid, Heading
 from kdcl_tf.reproduction.reporting.subject import Subject
-
-_NOTHING = "\N{EN DASH}"
 
 
 def accuracies(subject: Subject) -> Iterator[Heading | Grid]:
@@ -37,27 +35,79 @@ def accuracies(subject: Subject) -> Iterator[Heading | Grid]:
 
 def _accuracy_row(subject, row):
     records = subject.records
-    cells = [row.label, _tick(row)]
+    texts = [row.label, cells.tick(row)]
     for column in range(len(subject.columns)):
         values = records.accuracies(row, column)
         taught = " (T)" if records.is_teacher(row, column) and values else ""
-        cells += [
-            _printed(row.paper[column]),
-            _number(statistics.median(values.values()), 2) + taught,
-            *subject.if_seeds(_range(statistics.spread(values.values()))),
-            _signed(statistics.median(records.gains(row, column).values())),
+        texts += [
+            cells.printed(row.paper[column]),
+            cells.number(statistics.median(values.values()), 2) + taught,
+            *subject.if_seeds(cells.span(statistics.spread(values.values()))),
+            cells.signed(statistics.median(records.gains(row, column).values())),
         ]
     if subject.table.adds_up:
-        cells.append(_signed(_paper_gain(subject.table, row), 1))
-        cells.append(_signed(statistics.median(records.total_gains(row).values())))
-    return (*cells, *subject.if_seeds(str(len(records.complete(row)))))
+        texts.append(cells.signed(gains.paper_total_gain(subject.table, row), 1))
+        texts.append(cells.signed(statistics.median(records.total_gains(row).values())))
+    return (*texts, *subject.if_seeds(str(len(records.complete(row)))))
 
 
-def _paper_gain(table, row):
-    baseline = table.baseline_of(row).paper
-    if None in row.paper or None in baseline:
-        return None
-    return sum(row.paper) - sum(baseline)
+def ensembles(subject: Subject) -> Iterator[Heading | Grid]:
+    """The accuracy of the average of the students, beside that of the best of them."""
+    rows = [
+        row for row in subject.table.runs if subject.records.results_with(row, "ensemble_accuracy")
+    ]
+    if not rows:
+        return
+    yield Heading("Accuracy of the ensemble")
+    yield Grid(
+        heads=("Method", "Best student", "Ensemble", "Difference"),
+        rows=tuple(_ensemble_row(subject, row) for row in rows),
+        caption=f"{subject.at_scale} In %, {subject.of_seeds}. The ensemble predicts by the average "
+        "of its students' probabilities, with General's weights where there are any.",
+    )
+
+
+def _ensemble_row(subject, row):
+    results = subject.records.results_with(row, "ensemble_accuracy").values()
+    best = [max(each["accuracy"] for each in result["students"].values()) for result in results]
+    ensemble = [result["ensemble_accuracy"] for result in results]
+    differences = [100 * (one - other) for one, other in zip(ensemble, best)]
+    return (
+        row.full_label,
+        cells.percent(statistics.median(best)),
+        cells.percent(statistics.median(ensemble)),
+        cells.signed(statistics.median(differences)),
+    )
+
+
+def losses(subject: Subject) -> Iterator[Heading | Grid]:
+    """The test loss after the last epoch, and its gap to the baseline's (the paper's Fig. 4)."""
+    heads = ["Method", "ICL"]
+    columns = _accuracy_columns(subject.table)
+    for column in columns:
+        heads += [f"{subject.columns[column]} loss", "gap"]
+    yield Heading("Test loss")
+    yield Grid(
+        heads=tuple(heads),
+        rows=tuple(_loss_row(subject, row, columns) for row in subject.table.rows),
+        quiet=subject.baselines,
+        caption=f"{subject.at_scale} Test cross-entropy in nats after the last epoch, "
+        f"{subject.of_seeds}. Gap: the baseline's loss minus that of the method, for the same seed; "
+        "above 0, the method has the lower loss.",
+    )
+
+
+def _loss_row(subject, row, columns):
+    texts = [row.label, cells.tick(row)]
+    for column in columns:
+        found = subject.records.values(row, column, "cross_entropy")
+        baseline = subject.records.values(subject.table.baseline_of(row), column, "cross_entropy")
+        gaps = statistics.paired(baseline, found)
+        texts += [
+            cells.number(statistics.median(found.values()), 3),
+            cells.signed(statistics.median(gaps.values()), 3),
+        ]
+    return tuple(texts)
 
 
 def over_fitting(subject: Subject) -> Iterator[Heading | Grid]:
@@ -76,44 +126,19 @@ def over_fitting(subject: Subject) -> Iterator[Heading | Grid]:
 
 
 def _over_fitting_row(subject, row):
-    cells = [row.label, _tick(row)]
+    texts = [row.label, cells.tick(row)]
     for column in _accuracy_columns(subject.table):
         training, test = (
             statistics.median(subject.records.values(row, column, key).values())
             for key in ("train_accuracy", "accuracy")
         )
         gap = None if training is None else 100 * (training - test)
-        cells += [_percent(training), _percent(test), _signed(gap)]
-    return tuple(cells)
+        texts += [cells.percent(training), cells.percent(test), cells.signed(gap)]
+    return tuple(texts)
 
 
 def _accuracy_columns(table):
     return [column for column in range(len(table.columns)) if table.measure(column) == "accuracy"]
-
-
-def cost(subject: Subject) -> Iterator[Heading | Grid]:
-    """The parameters and the training time of every run."""
-    runs = [(row, subject.records.of_row(row).values()) for row in subject.table.runs]
-    total = sum(result["seconds"] for _, results in runs for result in results)
-    yield Heading("Cost")
-    yield Grid(
-        heads=("Method", "Million parameters", "Minutes per run", "Images per second", "Epochs"),
-        rows=tuple(_cost_row(row, results) for row, results in runs),
-        caption=f"{subject.at_scale} Parameters: all that are trained. Times: training without "
-        f"evaluation, {subject.of_seeds}; {total / 3600:.1f} hours in all. The machine may have "
-        "had other work, so the speeds of the methods compare only roughly.",
-    )
-
-
-def _cost_row(row, results):
-    parameters = {result.get("parameters") for result in results} - {None}
-    return (
-        row.label + (" + ICL" if row.invariant else ""),
-        _number(max(parameters) / 1e6 if parameters else None, 2),
-        _number(statistics.median(result["seconds"] / 60 for result in results), 1),
-        _number(statistics.median(result["images_per_second"] for result in results), 0),
-        str(max((result["epochs"] for result in results), default=_NOTHING)),
-    )
 
 
 def _best(rows, columns):
@@ -121,38 +146,11 @@ def _best(rows, columns):
     best = set()
     for column in columns:
         numbers = {
-            index: float(row[column].replace("\N{MINUS SIGN}", "-"))
+            index: float(row[column].replace(cells.MINUS, "-"))
             for index, row in enumerate(rows)
-            if row[column] != _NOTHING and not row[column].endswith("(T)")
+            if row[column] != cells.NOTHING and not row[column].endswith("(T)")
         }
         if numbers:
             greatest = max(numbers.values())
             best |= {(index, column) for index, value in numbers.items() if value == greatest}
     return frozenset(best)
-
-
-def _tick(row):
-    return "\N{CHECK MARK}" if row.invariant else ""
-
-
-def _printed(value):
-    """A number with one digit after the point, or with two where the paper prints two."""
-    return _number(value, 1 if value is None or round(value, 1) == value else 2)
-
-
-def _percent(value):
-    return _number(None if value is None else 100 * value, 2)
-
-
-def _number(value, digits):
-    return _NOTHING if value is None else f"{value:.{digits}f}"
-
-
-def _signed(value, digits=2):
-    if value is None:
-        return _NOTHING
-    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _range(ends):
-    return _NOTHING if ends is None else f"{ends[0]:.2f}\N{EN DASH}{ends[1]:.2f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kdcl_tf.reproduction.reporting import statistics
@@ -25,10 +25,18 @@ class Records:
       folder: the folder of the runs.
       table: the table.
       seeds: the number of seeds.
+      wanted: `{row name: number of seeds}` of rows that need fewer.
     """
 
-    def __init__(self, folder: pathlib.Path, table: Table, seeds: int):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        table: Table,
+        seeds: int,
+        wanted: Mapping[str, int] | None = None,
+    ):
         self.folder, self.table, self.seeds = folder, table, seeds
+        self._wanted = wanted or {}
         self._results, self._logs = {}, {}
         for row in table.runs:
             for seed in range(seeds):
@@ -41,21 +49,40 @@ class Records:
     @property
     def planned(self) -> int:
         """The number of runs that the table needs."""
-        return len(self.table.runs) * self.seeds
+        return len(self.needed)
+
+    @property
+    def needed(self) -> list[tuple[str, int]]:
+        """`(row name, seed)` of the runs that the table needs."""
+        return [(row.name, seed) for row in self.table.runs for seed in range(self._needed(row))]
+
+    @property
+    def missing(self) -> str:
+        """The runs that are needed and not complete: `DML (seed 2), ONE (seeds 0, 1)`; or ""."""
+        found = []
+        for row in self.table.runs:
+            seeds = [seed for seed in range(self._needed(row)) if seed not in self.of_row(row)]
+            if seeds:
+                several = "seeds" if len(seeds) > 1 else "seed"
+                found.append(f"{row.full_label} ({several} {', '.join(map(str, seeds))})")
+        return ", ".join(found)
+
+    def _needed(self, row):
+        return self._wanted.get(row.name, self.seeds)
 
     @functools.cached_property
     def results(self) -> dict[tuple[str, int], dict[str, Any]]:
         """`{(row name, seed): result.json}` of the complete runs."""
         return {key: result for key, result in self._results.items() if result}
 
-    def differences(self, flags: Mapping[str, str]) -> list[str]:
+    def differences(self, flags_of: Callable[[Row], Mapping[str, str]]) -> list[str]:
         """Flags that complete runs had with other values, such as `--epochs=60 (now 100)`.
 
         Args:
-          flags: `{name: text}` of the flags that all runs should have had.
+          flags_of: gives `{name: text}` of the flags that the runs of a row should have had.
         """
         found = set()
-        for result in self.results.values():
+        for (name, _), result in self.results.items():
             # Tuples have become lists in JSON.
             settings = result.get("settings", {})
             had = {
@@ -64,7 +91,7 @@ class Records:
             }
             found |= {
                 f"--{name}={had[name]} (now {text})"
-                for name, text in flags.items()
+                for name, text in flags_of(self.table.run(name)).items()
                 if had.get(name, text) != text
             }
         return sorted(found)
@@ -72,6 +99,10 @@ class Records:
     def of_row(self, row: Row) -> dict[int, dict[str, Any]]:
         """`{seed: result.json}` of the complete runs of a row."""
         return {seed: value for (name, seed), value in self.results.items() if name == row.name}
+
+    def results_with(self, row: Row, key: str) -> dict[int, dict[str, Any]]:
+        """`of_row`, of the runs whose result has a key: older ones may lack it."""
+        return {seed: result for seed, result in self.of_row(row).items() if key in result}
 
     def complete(self, row: Row) -> list[int]:
         """The seeds, sorted, for which every run that a row reports is complete."""
@@ -105,6 +136,19 @@ class Records:
         """`{seed: test accuracy in %}` after the last epoch: top-1, or the column's measure."""
         values = self.values(row, column, self.table.measure(column))
         return {seed: 100 * each for seed, each in values.items()}
+
+    def speeds(self, row: Row) -> dict[int, float]:
+        """`{seed: images per second}` of the complete runs: the median over the epochs.
+
+        So an epoch in which the machine had much other work does not count.
+        """
+        return {
+            seed: statistics.median(
+                [each["images_per_second"] for each in self._logs[row.name, seed]]
+                or [result["images_per_second"]]
+            )
+            for seed, result in self.of_row(row).items()
+        }
 
     def gains(self, row: Row, column: int) -> dict[int, float]:
         """`{seed: percentage points}` over the baseline of the same seed."""

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 
 from kdcl_tf import files
-from kdcl_tf.reproduction.reporting import curves, grids, pictures
+from kdcl_tf.reproduction.reporting import cost, curves, gains, grids, pictures
 from kdcl_tf.reproduction.reporting.blocks import Paragraph
 from kdcl_tf.reproduction.reporting.page import page
 from kdcl_tf.reproduction.reporting.records import Records
@@ -22,8 +22,10 @@ def write(
     scale: Scale,
     command: str,
     seeds: int,
-) -> None:
+) -> list[pathlib.Path]:
     """Writes `report.html`, `report.md` and the pictures that `report.md` shows.
+
+    A table whose runs are in another's folder has its own number in the names of the files.
 
     Args:
       folder: the folder of the runs, `folder/<row>/seed<k>`, which may be incomplete.
@@ -32,16 +34,21 @@ def write(
       scale: the scale of the runs.
       command: the command line that makes the runs.
       seeds: the number of seeds that the table needs.
+
+    Returns:
+      The paths of both reports.
     """
     folder = pathlib.Path(folder)
     subject = Subject(Records(folder, table, seeds), columns, scale, command)
     for name, groups, y_label in curves.pictures(subject):
         pictures.write(folder / name, groups, "epoch", y_label, scale.name)
-    title = f"Table {table.number.partition('_')[0]} at {scale.name} scale"
+    title = f"{table.name} at {scale.name} scale"
     blocks = _blocks(subject)
-    files.write_text(folder / "report.html", page(title, blocks))
+    paths = [folder / f"report{subject.suffix}.{kind}" for kind in ("html", "md")]
+    files.write_text(paths[0], page(title, blocks))
     parts = [f"# {title}", *[block.markdown() for block in blocks]]
-    files.write_text(folder / "report.md", "\n\n".join(filter(None, parts)) + "\n")
+    files.write_text(paths[1], "\n\n".join(filter(None, parts)) + "\n")
+    return paths
 
 
 def _blocks(subject):
@@ -49,12 +56,14 @@ def _blocks(subject):
     return [
         *_head(subject),
         *grids.accuracies(subject),
+        *gains.paired(subject),
         *curves.sweep(subject),
+        *grids.ensembles(subject),
         *grids.over_fitting(subject),
         *curves.learning_curves(subject),
         *curves.loss_gaps(subject),
         *curves.weights(subject),
-        *grids.cost(subject),
+        *cost.cost(subject),
         *_circumstances(subject),
     ]
 
@@ -68,7 +77,10 @@ def _head(subject):
         f"{rows} of {len(subject.table.rows)} rows, {len(records.results)} of {records.planned} "
         f"runs are complete, {records.seeds} seed{'s' if records.seeds > 1 else ''} each."
     )
-    differences = records.differences(scale.flags)
+    missing = records.missing
+    if missing:
+        yield Paragraph(f"Not done: {missing}.")
+    differences = records.differences(scale.flags_of)
     if differences:
         yield Paragraph(
             f"Some runs were made when this scale had other settings: {', '.join(differences)}."

@@ -32,6 +32,11 @@ class Subject:
         return self.records.table
 
     @property
+    def suffix(self) -> str:
+        """What tells the files of this report from others in the same folder."""
+        return f"_{self.table.number}" if self.table.home else ""
+
+    @property
     def at_scale(self) -> str:
         """The sentence in every caption that names the scale."""
         return f"Scale: {self.scale.name}."

@@ -1,4 +1,4 @@
-"""The scales of a reproduction: the paper's own recipe, or the same shape on fewer images.
+"""The scales of a reproduction: the paper's own recipe, or a shorter one, or on fewer images.
 
 The small scale trains for 100 epochs because the larger student gains from a cohort only once it
 over-fits as in the paper, where the two students reach 93% and 99% accuracy on their training
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from kdcl_tf.reproduction.tables.table import Table
+from kdcl_tf.reproduction.tables.table import Row, Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Scale:
       students: `{architecture in the flagfile: architecture trained instead}`.
       columns: `{heading in the paper: heading of ours}`, for students that differ.
       flags: `{name: text}` of the flags of `kdcl-train` that override the flagfile.
+      brief: the description in a few words.
+      is_trial: whether it only tries the program, with no row longer or larger than another.
     """
 
     name: str
@@ -30,6 +32,13 @@ class Scale:
     students: dict[str, str]
     columns: dict[str, str]
     flags: dict[str, str]
+    brief: str = ""
+    is_trial: bool = False
+
+    def flags_of(self, row: Row) -> dict[str, str]:
+        """`{name: text}` of the flags of `kdcl-train` that override a row's flagfile."""
+        first, last = self.flags, dict(row.flags)
+        return {**last, **first} if self.is_trial else {**first, **last}
 
     def headings(self, table: Table) -> tuple[str, ...]:
         """The headings of the columns that are measured, in the order of the table's."""
@@ -40,12 +49,21 @@ def scale(name: str, table: Table) -> Scale:
     """The scale of that name for a table.
 
     Raises:
-      KeyError: for a name that is not in `NAMES`.
+      ValueError: when there is no such table at that scale.
     """
+    if name not in names(table):
+        raise ValueError(
+            f"--table={table.number}: expected --scale={' or '.join(names(table))}; got {name}"
+        )
     return _SCALES[table.folder][name]
 
 
-NAMES = ("full", "small", "digits")
+def names(table: Table) -> tuple[str, ...]:
+    """The names of the scales at which there is a table."""
+    return table.scales or tuple(_SCALES[table.folder])
+
+
+NAMES = ("full", "medium", "small", "digits")
 
 _DIGITS = {
     "dataset": "digits",
@@ -96,6 +114,16 @@ _CIFAR_SCALES = (
         flags={},
     ),
     Scale(
+        name="medium",
+        description="the paper's recipe in 60 epochs instead of 200, with drops of the learning "
+        "rate after 30 and 45: ResNet-32 and WRN-16-2, all of CIFAR-100 (450 images per class "
+        "where General holds out 50), float32, tested on all 10,000 test images",
+        students={},
+        columns={},
+        flags={"epochs": "60", "milestones": "30,45", "evaluate_every": "5"},
+        brief="all of CIFAR-100, 60 epochs",
+    ),
+    Scale(
         name="small",
         description="the shape of the recipe on few images: ResNet-20 and WRN-16-2, "
         + _FEW_CIFAR_IMAGES
@@ -103,6 +131,7 @@ _CIFAR_SCALES = (
         students={"resnet32": "resnet20"},
         columns={"ResNet-32": "ResNet-20"},
         flags=_SMALL,
+        brief="45 images per class of CIFAR-100, 100 epochs",
     ),
     Scale(
         name="digits",
@@ -110,6 +139,7 @@ _CIFAR_SCALES = (
         students={"resnet32": "resnet8", "wrn_16_2": "wrn_10_1"},
         columns={"ResNet-32": "ResNet-8", "WRN-16-2": "WRN-10-1"},
         flags=_DIGITS,
+        is_trial=True,
     ),
 )
 
@@ -145,6 +175,7 @@ _IMAGENET_SCALES = (
         },
         columns={},
         flags={**_SMALL_IMAGES, **_DIGITS},
+        is_trial=True,
     ),
 )
 

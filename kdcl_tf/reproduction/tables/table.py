@@ -1,4 +1,4 @@
-"""The parts of a table of the paper: rows, the runs behind them, and the printed numbers."""
+"""The parts of a table: rows, the runs behind them, and the numbers that the paper prints."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ class Row:
     """One row of a table: one flagfile, which is run once for every seed.
 
     Attributes:
-      name: the name of the flagfile, `flags/<folder of the table>/<name>.flags`, and of the
-        folder of its runs.
+      name: the name of the folder of its runs, and of its flagfile, unless that has another.
       label: the method, as the paper prints it.
       paper: the paper's accuracy in % for each column; None where it prints none.
       invariant: whether the paper marks the row with invariant collaborative learning (ICL).
@@ -20,6 +19,10 @@ class Row:
         student of its own is not run.
       teacher: `(run, position)` of the student that teaches this row, or None.
       baseline: the name of the row that its gains are over, if it is not the table's baseline.
+      flagfile: the name of the flagfile, `flags/<folder of the table>/<flagfile>.flags`, if it is
+        not the row's.
+      flags: `(name, text)` of the flags of `kdcl-train` that differ from the flagfile and from the
+        scale.
     """
 
     name: str
@@ -29,6 +32,13 @@ class Row:
     reports: tuple[int | tuple[str, int] | None, ...] = (0, 1)
     teacher: tuple[str, int] | None = None
     baseline: str | None = None
+    flagfile: str = ""
+    flags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def full_label(self) -> str:
+        """The method, and whether with ICL: `KDCL-Naive + ICL`."""
+        return self.label + (" + ICL" if self.invariant else "")
 
     @property
     def is_run(self) -> bool:
@@ -53,10 +63,10 @@ class Sweep:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table of the paper.
+    """A table of the paper, or one of our own.
 
     Attributes:
-      number: the value of `--table`.
+      number: the value of `--table`; in the paper's tables, it begins with the paper's number.
       title: what the table shows.
       columns: the headings of the columns, usually one for each student.
       rows: the printed rows, in the paper's order.
@@ -67,6 +77,11 @@ class Table:
         as teachers.
       measures: the key of a student's results in `result.json` that each column shows;
         by default "accuracy" for all.
+      heading: the name of a table that the paper does not have.
+      home: the number of the table in whose folder the runs are, if it is another: rows of the
+        same name are then the same runs.
+      scales: the names of the scales at which there is such a table; by default, all of its
+        folder.
     """
 
     number: str
@@ -78,6 +93,14 @@ class Table:
     sweep: Sweep | None = None
     alone: tuple[Row, ...] = ()
     measures: tuple[str, ...] | None = None
+    heading: str = ""
+    home: str = ""
+    scales: tuple[str, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """What the table is called: `Table 7`, or the heading of one of our own."""
+        return self.heading or f"Table {self.number.partition('_')[0]}"
 
     @property
     def runs(self) -> tuple[Row, ...]:

@@ -12,6 +12,10 @@ class BlocksTest(absltest.TestCase):
             self.assertIn("a < b", block.markdown())
         self.assertEqual(Paragraph("ls", code=True).markdown(), "```\nls\n```")
 
+    def test_the_heading_of_a_part(self):
+        self.assertEqual(Heading("Cost", level=3).markdown(), "### Cost")
+        self.assertEqual(Heading("Cost", level=3).html(), "<h3>Cost</h3>")
+
     def test_a_grid(self):
         grid = Grid(
             heads=("Method", "ResNet-20"),

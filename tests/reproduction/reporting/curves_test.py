@@ -19,7 +19,7 @@ class CurvesTest(absltest.TestCase):
 
     def _subject(self, number="7", seeds=1):
         table = TABLES[number]
-        scale = scales.scale("small", table)
+        scale = scales.scale("digits", table)
         records = Records(self.folder, table, seeds)
         return Subject(records, scale.headings(table), scale, "command")
 
@@ -48,7 +48,8 @@ class CurvesTest(absltest.TestCase):
     def test_every_line_of_every_table_is_told_apart_without_colours(self):
         for table in TABLES.values():
             if table.sweep is None:
-                series = self._series("curves.png", number=table.number).values()
+                name = f"curves_{table.number}.png" if table.home else "curves.png"
+                series = self._series(name, number=table.number).values()
                 looks = {(each.dash, each.marker, each.heavy) for each in series}
                 self.assertLen(looks, len(table.rows), table.number)
                 named = [each.label for each in series]

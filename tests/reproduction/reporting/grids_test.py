@@ -17,9 +17,9 @@ class GridsTest(absltest.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
 
-    def _grid(self, function, number, seeds=1):
+    def _grid(self, function, number, seeds=1, scale="small"):
         table = TABLES[number]
-        scale = scales.scale("small", table)
+        scale = scales.scale(scale, table)
         records = Records(self.folder, table, seeds)
         _, grid = function(Subject(records, scale.headings(table), scale, "command"))
         return grid
@@ -70,11 +70,20 @@ class GridsTest(absltest.TestCase):
         grid = self._grid(grids.accuracies, "5")
         self.assertEqual([row[2] for row in grid.rows], ["70.1", "71.3", "71.61", "71.75", "71.87"])
 
-    def test_cost_is_of_runs_with_the_parameters_that_were_trained(self):
-        write_run(self.folder, "vanilla_resnet18", 0, {"a": 0.4})
-        grid = self._grid(grids.cost, "6")
-        self.assertEqual(self._row(grid, "ResNet-18"), ["ResNet-18", "0.50", "1.5", "400", "4"])
-        self.assertIn("0.0 hours in all", grid.caption)
+    def test_the_ensemble_is_beside_the_best_student(self):
+        write_run(self.folder, "dml", 0, {"a": 0.36, "b": 0.40}, ensemble_accuracy=0.425)
+        grid = self._grid(grids.ensembles, "7")
+        self.assertEqual(grid.rows, (("DML", "40.00", "42.50", "+2.50"),))
+
+    def test_the_gap_of_the_loss_is_above_0_where_it_is_below_the_baselines(self):
+        write_run(self.folder, "vanilla", 0, {"a": 0.30, "b": 0.40})
+        students = {
+            "a": {"accuracy": 0.36, "train_accuracy": 0.4, "cross_entropy": 0.75},
+            "b": {"accuracy": 0.40, "train_accuracy": 0.4, "cross_entropy": 1.5},
+        }
+        write_run(self.folder, "dml", 0, {"a": 0.36, "b": 0.40}, students=students)
+        grid = self._grid(grids.losses, "7")
+        self.assertEqual(self._row(grid, "DML"), ["DML", "", "0.750", "+0.250", "1.500", "−0.500"])
 
 
 if __name__ == "__main__":

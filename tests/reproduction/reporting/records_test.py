@@ -31,6 +31,23 @@ class RecordsTest(absltest.TestCase):
         self.assertLen(self._records(seeds=1).results, 3)
         self.assertEqual(list(records.of_row(_TABLE.row("naive"))), [0])
 
+    def test_missing_runs_are_named_and_rows_may_need_fewer_seeds(self):
+        missing = self._records().missing
+        self.assertIn("KDCL-Naive (seed 1), KDCL-Naive + ICL (seeds 0, 1)", missing)
+        self.assertNotIn("Vanilla", missing)
+        wanted = {row.name: 0 for row in _TABLE.runs} | {"vanilla": 2, "dml": 1}
+        records = Records(self.folder, _TABLE, 2, wanted)
+        self.assertEqual((records.planned, records.missing), (3, "DML (seed 0)"))
+
+    def test_a_speed_is_that_of_the_median_epoch(self):
+        self.assertEqual(self._records().speeds(_TABLE.row("vanilla")), {0: 400.0, 1: 400.0})
+
+    def test_results_with_a_key(self):
+        write_run(self.folder, "dml", 1, {"a": 0.36, "b": 0.40}, peak_memory_gib=2.0)
+        records = self._records()
+        self.assertEqual(list(records.results_with(_TABLE.row("dml"), "peak_memory_gib")), [1])
+        self.assertEmpty(records.results_with(_TABLE.row("vanilla"), "peak_memory_gib"))
+
     def test_accuracies_and_gains_are_of_the_column_and_the_seed(self):
         records, naive = self._records(), _TABLE.row("naive")
         self.assertEqual(records.accuracies(naive, 0), {0: 35.0})

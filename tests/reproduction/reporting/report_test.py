@@ -71,6 +71,22 @@ class ReportTest(parameterized.TestCase):
         self.assertIn("Ours ResNet-20", markdown)
         self.assertIn("Paper ResNet-32", markdown)
 
+    def test_a_table_in_the_folder_of_another_has_files_of_its_own(self):
+        table = TABLES["general"]
+        small = scales.scale("small", table)
+        write_run(self.folder, "vanilla", 0, {"resnet20": 0.30, "wrn_16_2": 0.40})
+        paths = report.write(self.folder, table, small.headings(table), small, "command", 1)
+        names = {path.name for path in self.folder.iterdir() if path.is_file()}
+        wanted = {"report_general.html", "report_general.md"}
+        self.assertEqual({path.name for path in paths}, wanted)
+        self.assertEqual(names, wanted | {"curves_general.png", "gaps_general.png"})
+        markdown = paths[1].read_text()
+        self.assertStartsWith(markdown, "# Forms of General at small scale\n")
+        self.assertIn("](curves_general.png)", markdown)
+        self.assertIn(
+            "Not done: KDCL-General, error of the whole vector + ICL (seed 0), ", markdown
+        )
+
     def test_runs_from_before_the_scale_changed_are_called_that(self):
         self._fill(seeds=1)
         markdown, _ = self._write(seeds=1)

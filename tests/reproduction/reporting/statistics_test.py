@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.reproduction.reporting.statistics, by hand."""
 
 from absl.testing import absltest
+from scipy import stats
 
 from kdcl_tf.reproduction.reporting import statistics
 
@@ -30,6 +31,17 @@ class StatisticsTest(absltest.TestCase):
         values, baseline = {0: 75.0, 1: 71.0, 3: 73.0}, {0: 70.0, 1: 72.0, 2: 74.0}
         self.assertEqual(statistics.paired(values, baseline), {0: 5.0, 1: -1.0})
         self.assertEqual(statistics.paired(values, {}), {})
+
+    def test_the_interval_of_paired_gains_is_that_of_scipys_paired_t_test(self):
+        baseline = {0: 33.25, 1: 31.9, 2: 34.4, 3: 32.05}
+        values = {0: 36.94, 1: 36.2, 2: 36.1, 3: 35.0}
+        for seeds in (3, 4):
+            pair = [[each[seed] for seed in range(seeds)] for each in (values, baseline)]
+            wanted = stats.ttest_rel(*pair).confidence_interval(0.95)
+            few = {seed: values[seed] for seed in range(seeds)}
+            found = statistics.interval(statistics.paired(few, baseline).values())
+            self.assertAlmostEqual(found[0], wanted.low, places=9)
+            self.assertAlmostEqual(found[1], wanted.high, places=9)
 
     def test_sums_are_over_seeds_that_every_part_has(self):
         self.assertEqual(statistics.summed([{0: 1.0, 1: 2.0}, {1: 3.0, 2: 9.0}]), {1: 5.0})

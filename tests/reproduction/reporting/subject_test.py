@@ -25,6 +25,9 @@ class SubjectTest(absltest.TestCase):
         self.assertEqual(_subject().if_seeds("x"), [])
         self.assertEqual(_subject(seeds=2).if_seeds("x"), ["x"])
 
+    def test_only_a_table_in_the_folder_of_another_has_a_suffix(self):
+        self.assertEqual([_subject(number).suffix for number in ("7", "general")], ["", "_general"])
+
     def test_baselines_are_those_of_all_rows(self):
         self.assertEqual(_subject().baselines, {0})
         self.assertEqual(_subject("4").baselines, {0, 3, 6, 9, 12})

@@ -29,7 +29,32 @@ class ScalesTest(parameterized.TestCase):
         )
         self.assertIn(said, small.description)
 
-    @parameterized.product(name=scales.NAMES, number=tuple(TABLES))
+    def test_medium_says_how_long_it_trains(self):
+        medium = scales.scale("medium", TABLES["all"])
+        self.assertEqual(medium.flags["epochs"], "60")
+        self.assertEqual(medium.flags["milestones"], "30,45")
+        self.assertIn("60 epochs instead of 200", medium.description)
+        self.assertIn("after 30 and 45", medium.description)
+
+    @parameterized.parameters(
+        ("2", "medium", "full or small or digits"),
+        ("length", "full", "small or digits"),
+        ("all", "small", "full or medium or digits"),
+    )
+    def test_a_scale_that_a_table_does_not_have_is_refused(self, number, name, expected):
+        message = f"^--table={number}: expected --scale={expected}; got {name}$"
+        with self.assertRaisesRegex(ValueError, message):
+            scales.scale(name, TABLES[number])
+
+    def test_flags_of_a_row_win_but_in_a_trial(self):
+        row = TABLES["length"].rows[0]
+        table = TABLES["length"]
+        self.assertEqual(scales.scale("small", table).flags_of(row)["epochs"], "60")
+        self.assertEqual(scales.scale("digits", table).flags_of(row)["epochs"], "4")
+
+    @parameterized.parameters(
+        *((name, number) for number, table in TABLES.items() for name in scales.names(table))
+    )
     def test_each_says_what_it_is(self, name, number):
         scale = scales.scale(name, TABLES[number])
         self.assertEqual(scale.name, name)

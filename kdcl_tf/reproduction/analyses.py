@@ -1,0 +1,163 @@
+"""The paper's analyses on the students of complete runs, each a run of `kdcl-evaluate`.
+
+The gap between the losses of runs (Fig. 4) is in every report: it needs logs alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from kdcl_tf.reproduction.plan import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysis:
+    """One analysis of some students.
+
+    Attributes:
+      name: the name of its file.
+      kind: the value of `kdcl-evaluate --analysis`.
+      shows: what it shows, and where the paper has it.
+      folder: the name of the folder of the runs.
+      rows: the names of the runs whose students are analysed.
+      position: of the one student of each run that is analysed; None for all.
+    """
+
+    name: str
+    kind: str
+    shows: str
+    folder: str
+    rows: tuple[str, ...]
+    position: int | None = None
+
+
+_ALL, _SMALL = "table7_medium", "table7_small"
+_PAIR = ("first", "second")
+_COMPARED = ("vanilla", "dml", "min_logit_icl", "general_icl")
+
+ANALYSES = (
+    *(
+        Analysis(
+            f"noise_of_{student}_student",
+            "noise",
+            f"Test loss of the {student} student under Gaussian noise (Fig. 4)",
+            _ALL,
+            _COMPARED,
+            position,
+        )
+        for position, student in enumerate(_PAIR)
+    ),
+    Analysis(
+        "categories",
+        "categories",
+        "Where the weaker of two students that train alone is the better one (Fig. 3)",
+        _ALL,
+        ("vanilla",),
+    ),
+    Analysis(
+        "overfitting",
+        "overfitting",
+        "Accuracy on undistorted training images and on test images (section 4.2)",
+        _ALL,
+        _COMPARED,
+    ),
+    Analysis(
+        "spread",
+        "spread",
+        "Deviation of predictions within a class (section 5)",
+        _ALL,
+        _COMPARED,
+    ),
+    Analysis(
+        "spread_by_icl",
+        "spread",
+        "Deviation of predictions within a class, with ICL and without (section 5)",
+        _SMALL,
+        ("linear", "linear_icl", "min_logit", "min_logit_icl", "general", "general_icl"),
+    ),
+)
+
+
+def arguments(analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path) -> list[str]:
+    """The flags of `kdcl-evaluate`, without `--data_dir`.
+
+    Args:
+      analysis: what to find out.
+      runs: of the proof, seed 0 of the analysis's rows among them.
+      folder: the folder of the folders of runs.
+
+    Raises:
+      NotReady: when one of the runs is not complete.
+    """
+    chosen = [
+        run
+        for row in analysis.rows
+        for run in runs
+        if (run.workdir.parent.parent.name, run.row, run.seed) == (analysis.folder, row, 0)
+    ]
+    missing = [run.row for run in chosen if not (run.workdir / "result.json").exists()]
+    if missing:
+        raise NotReady(f"{analysis.name}: waits for {', '.join(missing)}")
+    given = [
+        f"--analysis={analysis.kind}",
+        f"--workdir={','.join(str(run.workdir) for run in chosen)}",
+        f"--output={output(analysis, folder)}",
+    ]
+    if analysis.position is not None:
+        given.append(f"--student={chosen[0].settings.student_names[analysis.position]}")
+    return given
+
+
+class NotReady(Exception):
+    """Some runs that an analysis needs are not complete; the message names them."""
+
+
+def output(analysis: Analysis, folder: pathlib.Path) -> pathlib.Path:
+    """The JSON file of an analysis."""
+    return folder / analysis.folder / "analyses" / f"{analysis.name}.json"
+
+
+def analyse(
+    analyses: Sequence[Analysis],
+    runs: Sequence[Run],
+    folder: pathlib.Path,
+    more: Sequence[str] = (),
+    say: Callable[[str], object] = print,
+) -> None:
+    """Makes the analyses whose runs are complete and whose file is not there yet.
+
+    Args:
+      analyses: to make, such as `ANALYSES`.
+      runs: those of the proof.
+      folder: the folder of the folders of runs.
+      more: further flags of `kdcl-evaluate`, such as `--data_dir`.
+      say: a function that shows one line of text.
+
+    Raises:
+      AnalysisFailed: naming the first that failed, with what it printed last.
+    """
+    for analysis in analyses:
+        path = output(analysis, folder)
+        if path.exists():
+            say(f"{analysis.name}: done already")
+            continue
+        try:
+            given = arguments(analysis, runs, folder)
+        except NotReady as waits:
+            say(str(waits))
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "kdcl_tf.evaluate", *given, *more]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+            raise AnalysisFailed(f"{analysis.name}: {last}")
+        say(f"{analysis.name}: {path}")
+
+
+class AnalysisFailed(Exception):
+    """An analysis ended with an error; the message says which, and why."""

@@ -1,0 +1,120 @@
+"""Tests of tools/publish.py: what is published is what the JSON lines say."""
+
+import contextlib
+import io
+import json
+import pathlib
+from unittest import mock
+
+import publish
+from absl.testing import absltest
+
+from kdcl_tf.reproduction import analyses, collecting, proof
+from kdcl_tf.reproduction.plan import Run
+from kdcl_tf.reproduction.reporting.proof import report
+from kdcl_tf.training.workdir import read_log, read_result
+from tests import in_process
+from tests.reproduction.written_runs import write_run
+
+
+class PublishedTest(absltest.TestCase):
+    """Of what is committed."""
+
+    def test_the_report_is_what_the_json_lines_make(self):
+        self.assertEqual((publish.PROOF / "report.md").read_text(), report.markdown(publish.PROOF))
+
+    def test_the_table_of_the_results_is_what_the_json_lines_make(self):
+        text = (publish.RESULTS / "README.md").read_text()
+        self.assertEqual(publish.with_table(text, report.summary(publish.PROOF)), text)
+
+    def test_every_published_run_holds_and_is_planned(self):
+        planned = {run.workdir: run for run in proof.runs(proof.PARTS, publish.PROOF)}
+        for path in publish.PROOF.rglob("result.json"):
+            run = planned[path.parent]
+            result, log = read_result(path.parent), read_log(path.parent)
+            self.assertEqual(list(collecting.faults(result, log)), [], path)
+            self.assertEqual(result["settings"]["seed"], run.seed)
+            collecting.ownership.check_settings(path.parent, result, run.settings, ("teacher",))
+
+    def test_only_json_is_published_and_no_path_of_a_machine(self):
+        for path in publish.PROOF.rglob("*"):
+            if path.is_file() and path.name != "report.md":
+                self.assertIn(path.suffix, (".json", ".jsonl"))
+                self.assertNotIn(': "/', path.read_text(), path)
+
+    def test_the_results_are_small(self):
+        self.assertLess(collecting.size(publish.RESULTS), publish.MOST_MEGABYTES * 1e6)
+
+
+class PublishTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.runs, self.proof = self.folder / "runs", self.folder / "results" / "proof"
+        self.proof.mkdir(parents=True)
+        self.readme = self.proof.parent / "README.md"
+        self.readme.write_text(f"Before.\n\n{publish.BEGIN}\n{publish.END}\n\nAfter.\n")
+        for name, value in (("RESULTS", self.proof.parent), ("PROOF", self.proof)):
+            self.enter_context(mock.patch.object(publish, name, value))
+
+    def _run_of(self, row, epochs):
+        """A real run of digits in the place of one of the proof."""
+        flags = ("--students=resnet8,resnet8", "--train_per_class=2", "--ensemble=min_logit",
+                 "--holdout_per_class=0", f"--epochs={epochs}", "--milestones=")  # fmt: skip
+        run = Run(row, 0, self.runs / "table7_small" / row / "seed0", flags)
+        done = in_process.run("train", *flags, f"--workdir={run.workdir}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return run
+
+    def test_what_is_complete_and_holds_is_copied_and_told(self):
+        whole, broken = self._run_of("vanilla", 2), self._run_of("dml", 2)
+        lines = (broken.workdir / "log.jsonl").read_text().splitlines(keepends=True)
+        (broken.workdir / "log.jsonl").write_text(lines[0])
+        going_on = Run("naive", 0, self.runs / "table7_small" / "naive" / "seed0", whole.arguments)
+        going_on.workdir.mkdir(parents=True)
+        (going_on.workdir / "log.jsonl").write_text(lines[0])
+        new = Run("one", 0, self.runs / "table7_small" / "one" / "seed0", whole.arguments)
+        with mock.patch.object(proof, "runs", lambda *_: [whole, broken, going_on, new]):
+            done = in_process.run("publish", f"--runs={self.runs}", "--nopictures")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("table7_small, dml, seed 0: expected the epochs 1 to 2", done.stderr)
+        self.assertIn("not complete: table7_small, naive, seed 0: 1 of 2 epochs", done.stdout)
+        self.assertIn("not begun: 1 runs", done.stdout)
+        copies = [path.relative_to(self.proof).as_posix() for path in self.proof.rglob("*.json*")]
+        of_run = "table7_small/vanilla/seed0"
+        self.assertCountEqual(copies, [f"{of_run}/log.jsonl", f"{of_run}/result.json"])
+        accuracy = 100 * read_result(whole.workdir)["students"]["resnet8"]["accuracy"]
+        text = self.readme.read_text()
+        self.assertStartsWith(text, "Before.\n")
+        self.assertEndsWith(text, "After.\n")
+        self.assertIn(f"| Vanilla | {accuracy:.2f} |", text)
+        self.assertIn("1 of 25 runs are complete", (self.proof / "report.md").read_text())
+
+    def test_an_analysis_is_copied_with_paths_below_the_runs(self):
+        analysis = analyses.ANALYSES[0]
+        path = analyses.output(analysis, self.runs)
+        path.parent.mkdir(parents=True)
+        student = self.runs / "table7_medium" / "vanilla" / "seed0" / "students" / "resnet32"
+        path.write_text(json.dumps({"students": [str(student)], "numbers": {"a": 1}}))
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEmpty(list(publish.collect(self.runs)))
+        found = json.loads(analyses.output(analysis, self.proof).read_text())
+        self.assertEqual(found["students"], ["table7_medium/vanilla/seed0/students/resnet32"])
+        path.write_text("{")
+        with contextlib.redirect_stdout(io.StringIO()):
+            refused = list(publish.collect(self.runs))
+        self.assertRegex(refused[0], "noise_of_first_student.json is damaged .*: delete it")
+
+    def test_results_that_are_too_large_are_refused(self):
+        (self.proof / "large.json").write_bytes(bytes(6_000_001))
+        with self.assertRaisesRegex(ValueError, "expected results/ below 6 MB; got 6.0"):
+            publish.check_size()
+
+    def test_a_text_without_its_marks_is_refused(self):
+        for text in ("", publish.BEGIN, f"{publish.END}{publish.BEGIN}", publish.BEGIN * 2 + publish.END):
+            with self.assertRaisesRegex(ValueError, "once each"):
+                publish.with_table(text, "table")
+
+
+if __name__ == "__main__":
+    absltest.main()

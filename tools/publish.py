@@ -1,0 +1,115 @@
+"""Makes every table and picture of the proof from the JSON lines in results/proof.
+
+    python tools/publish.py                from what is there
+    python tools/publish.py --runs=runs    first copies what has become complete
+
+Of a complete run, its log and its result are copied, no checkpoint.  They are copied only if they
+agree with each other and with the plan: every epoch once, as many steps as its images make, and the
+accuracy of the last epoch.  A run that is not complete is named and left out.
+
+Writes results/proof/report.md, the table at the top of results/README.md, and docs/pictures.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Iterator
+
+from absl import flags
+
+from kdcl_tf import files
+from kdcl_tf.programs import command_line
+from kdcl_tf.reproduction import analyses, collecting, proof
+from kdcl_tf.reproduction.reporting.proof import report
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+RESULTS = _ROOT / "results"
+PROOF = RESULTS / "proof"
+MOST_MEGABYTES = 6
+BEGIN, END = "<!-- tools/publish.py writes from here -->", "<!-- to here -->"
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines where the runs are."""
+    flags.DEFINE_string(
+        "runs",
+        None,
+        "The folder of the runs of tools/prove.py; by default nothing is copied.",
+        flag_values,
+    )
+    flags.DEFINE_bool("pictures", True, "Also draw docs/pictures.", flag_values)
+
+
+def main(flag_values: flags.FlagValues) -> None:
+    """Copies, tells, draws."""
+    refused = []
+    if flag_values["runs"].value:
+        refused = list(collect(pathlib.Path(flag_values["runs"].value).expanduser().absolute()))
+    write_report()
+    if flag_values["pictures"].value:
+        import figures
+
+        figures.draw_all()
+    with command_line.user_errors():
+        check_size()
+        if refused:
+            raise ValueError("; ".join(refused))
+
+
+def collect(runs: pathlib.Path) -> Iterator[str]:
+    """Copies what is complete; yields why a run or an analysis was refused."""
+    not_begun = 0
+    for run in proof.runs(proof.PARTS, runs):
+        if not (run.workdir / "log.jsonl").exists():
+            not_begun += 1
+            continue
+        try:
+            collecting.collect(run, PROOF / run.workdir.relative_to(runs))
+        except collecting.NotComplete as told:
+            print(f"left out, not complete: {told}")
+        except ValueError as error:
+            yield str(error)
+    print(f"not begun: {not_begun} runs")
+    for analysis in analyses.ANALYSES:
+        path = analyses.output(analysis, runs)
+        if path.exists():
+            try:
+                collecting.collect_analysis(path, runs, analyses.output(analysis, PROOF))
+            except ValueError as error:
+                yield str(error)
+
+
+def write_report() -> None:
+    """Writes the report, and the table that sums it up into results/README.md."""
+    PROOF.mkdir(exist_ok=True)
+    files.write_text(PROOF / "report.md", report.markdown(PROOF))
+    readme = RESULTS / "README.md"
+    files.write_text(readme, with_table(readme.read_text(), report.summary(PROOF)))
+
+
+def with_table(text: str, table: str) -> str:
+    """A text with another table between its two marks.
+
+    Raises:
+      ValueError: when it does not have both marks, once each and in order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in after:
+        raise ValueError(f"expected results/README.md to have {BEGIN!r} and {END!r}, once each")
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+
+
+def check_size() -> None:
+    """Raises ValueError when results/ is larger than a repository should carry."""
+    megabytes = collecting.size(RESULTS) / 1e6
+    if megabytes >= MOST_MEGABYTES:
+        raise ValueError(
+            f"expected results/ below {MOST_MEGABYTES} MB; got {megabytes:.1f}: take something out"
+        )
+    print(f"results/: {megabytes:.1f} MB", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line.run(define_flags, main)
