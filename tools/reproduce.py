@@ -44,9 +44,10 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "scale",
         "full",
         list(scales.NAMES),
-        "full: the paper's recipe. medium: the same in 60 epochs instead of 200. small: the shape of the recipe on few images, for 100 epochs, "
-        "since the larger student gains only once it over-fits as in the paper. digits: a few "
-        "epochs on scikit-learn's digits, to try the program out.",
+        "full: the paper's recipe. medium: the same in 60 epochs instead of 200. small: the shape "
+        "of the recipe on few images, for 100 epochs, since the larger student gains only once it "
+        "over-fits as in the paper. digits: a few epochs on scikit-learn's digits, to try the "
+        "program out.",
         flag_values,
     )
     flags.DEFINE_integer(
