@@ -5,7 +5,7 @@
     python tools/benchmark.py --what=batch_norm   a step with Keras's layers over one with ours
     python tools/benchmark.py --what=torch        a step in PyTorch, eager and compiled, over ours
     python tools/benchmark.py --what=peak         FLOP/s of a step over those of a matrix product
-    python tools/benchmark.py --what=memory       the peak memory of 1, 2 ... students, and of each alone
+    python tools/benchmark.py --what=memory       peak memory of 1, 2 ... students and of each
     python tools/benchmark.py --what=memory_of_one   the peak memory of all students, in one process
     python tools/benchmark.py --what=input        a step over the time to make its images
     python tools/benchmark.py --what=loop         a step in kdcl-train's loop beside one in a graph

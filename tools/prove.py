@@ -31,8 +31,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         "parts",
         [],
-        f"Runs only these parts: {', '.join(part.name for part in proof.PARTS)}. By default all, in "
-        "this order.",
+        f"Runs only these parts: {', '.join(part.name for part in proof.PARTS)}. By default all, "
+        "in this order.",
         flag_values,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
@@ -45,7 +45,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "i/n: runs only part i (from 0 to n - 1) of n, so that n processes can share the work.",
         flag_values,
     )
-    flags.DEFINE_bool("list", False, "Runs nothing, and prints the runs in their order.", flag_values)
+    flags.DEFINE_bool(
+        "list", False, "Runs nothing, and prints the runs in their order.", flag_values
+    )
 
 
 def main(flag_values: flags.FlagValues) -> None:

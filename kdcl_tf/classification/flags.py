@@ -139,9 +139,9 @@ def _define_general_flags(fv):
         "general_constraint",
         _DEFAULTS.general_constraint,
         settings_lib.GENERAL_CONSTRAINTS,
-        "For --ensemble=general: which weights students may have. simplex: from 0 to 1, as the paper "
-        "asks. none: any, also negative ones, Eq. 11 as printed. equal: the same for all, whatever "
-        "the held-out images say.",
+        "For --ensemble=general: which weights students may have. simplex: from 0 to 1, as the "
+        "paper asks. none: any, also negative ones, Eq. 11 as printed. equal: the same for all, "
+        "whatever the held-out images say.",
         fv,
     )
 

@@ -57,7 +57,9 @@ class CollectTest(parameterized.TestCase):
         workdir.mkdir(parents=True)
         (workdir / "log.jsonl").write_text(json.dumps(self.log[0]) + "\n")
         run = dataclasses.replace(self.run_, row="unfinished", workdir=workdir)
-        with self.assertRaisesRegex(collecting.NotComplete, "^table, unfinished, seed 0: 1 of 3 ep"):
+        with self.assertRaisesRegex(
+            collecting.NotComplete, "^table, unfinished, seed 0: 1 of 3 ep"
+        ):
             collecting.collect(run, self.out)
         self.assertFalse(self.out.exists())
 

@@ -36,7 +36,9 @@ class FiguresTest(parameterized.TestCase):
 
     @_EACH
     def test_it_is_drawn_where_the_documentation_has_it(self, name):
-        self.assertTrue((figures.FOLDER / name).exists(), f"draw it: tools/figures.py --only={name}")
+        self.assertTrue(
+            (figures.FOLDER / name).exists(), f"draw it: tools/figures.py --only={name}"
+        )
 
     @_EACH
     def test_it_is_told_to_who_does_not_see_it(self, name):

@@ -14,7 +14,6 @@ from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.reporting.proof import report
 from kdcl_tf.training.workdir import read_log, read_result
 from tests import in_process
-from tests.reproduction.written_runs import write_run
 
 
 class PublishedTest(absltest.TestCase):
@@ -111,7 +110,12 @@ class PublishTest(absltest.TestCase):
             publish.check_size()
 
     def test_a_text_without_its_marks_is_refused(self):
-        for text in ("", publish.BEGIN, f"{publish.END}{publish.BEGIN}", publish.BEGIN * 2 + publish.END):
+        for text in (
+            "",
+            publish.BEGIN,
+            f"{publish.END}{publish.BEGIN}",
+            publish.BEGIN * 2 + publish.END,
+        ):
             with self.assertRaisesRegex(ValueError, "once each"):
                 publish.with_table(text, "table")
 

@@ -24,10 +24,10 @@ HELD_OUT = np.array(
 )
 HELD_OUT_LABELS = np.array([0, 1, 2])
 ALT = (
-    "Probabilities of three classes, cat, dog and fox, of an image of a cat. Student 1 takes it for "
-    "a cat or a dog, student 2 for a cat or a fox. Below them the soft targets: Naive copies the "
-    "better student, Linear mixes the logits of both for the least loss, MinLogit is surest of the "
-    "cat, and General averages the probabilities of both with fitted weights."
+    "Probabilities of three classes, cat, dog and fox, of an image of a cat. Student 1 takes it "
+    "for a cat or a dog, student 2 for a cat or a fox. Below them the soft targets: Naive copies "
+    "the better student, Linear mixes the logits of both for the least loss, MinLogit is surest "
+    "of the cat, and General averages the probabilities of both with fitted weights."
 )
 
 

@@ -33,9 +33,7 @@ class Evidence:
         """The rows that have gains, in the order of the table."""
         table, records = self.subject.table, self.subject.records
         return [
-            row
-            for row in table.rows
-            if row != table.row(table.baseline) and _gains(records, row)
+            row for row in table.rows if row != table.row(table.baseline) and _gains(records, row)
         ]
 
     @property

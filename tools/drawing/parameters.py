@@ -20,9 +20,9 @@ _LOOKS = {
     "KDCL-General + ICL": (("general_icl",), "*", style.BLUE),
 }
 ALT = (
-    "Test accuracy against the million parameters of a student. At each student's size a dash marks "
-    "training alone, hollow markers KD, DML, ONE and CLNN, and full ones KDCL's ensembles; what lies "
-    "above the dash gains, and costs no parameter more when the student is served."
+    "Test accuracy against the million parameters of a student. At each student's size a dash "
+    "marks training alone, hollow markers KD, DML, ONE and CLNN, and full ones KDCL's ensembles; "
+    "what lies above the dash gains, and costs no parameter more when the student is served."
 )
 
 
@@ -72,7 +72,7 @@ def _name(axes, headings, places):
 
 
 def _point(records, row, column):
-    """`(million parameters, accuracy)`, the median over seeds; None of a teacher or of no student."""
+    """`(million parameters, accuracy)`, the median over seeds; None without a student's own."""
     if records.is_teacher(row, column) or not records.accuracies(row, column):
         return None
     sizes = set(records.values(row, column, "parameters").values())

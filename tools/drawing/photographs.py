@@ -98,8 +98,8 @@ def write(run: pathlib.Path) -> None:
              for path in sorted((run / "students").glob("*/student.json"))}  # fmt: skip
     if not cards:
         raise ValueError(
-            f"expected a run with exported students; got {run}, which has no students/*/student.json: "
-            "pass a complete run, or export its students by kdcl-export"
+            f"expected a run with exported students; got {run}, which has no "
+            "students/*/student.json: pass a complete run, or export its students by kdcl-export"
         )
     log = (run / "log.jsonl").read_text().splitlines()
     last = json.loads(log[-1])
@@ -130,8 +130,9 @@ def _predictions(student):
         for name, path in paths.items():
             Image.fromarray(square(name)).save(path)
         output = pathlib.Path(folder, "predictions.json")
-        command = [sys.executable, "-m", "kdcl_tf.predict", f"--model={student}", f"--top={_MOST}",
-                   f"--image={','.join(map(str, paths.values()))}", f"--output={output}"]  # fmt: skip
+        images = ",".join(map(str, paths.values()))
+        given = [f"--model={student}", f"--top={_MOST}", f"--image={images}", f"--output={output}"]
+        command = [sys.executable, "-m", "kdcl_tf.predict", *given]
         subprocess.run(command, check=True, capture_output=True)
         images = json.loads(output.read_text())["images"]
     return {

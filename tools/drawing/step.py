@@ -44,7 +44,9 @@ def draw(path: pathlib.Path) -> None:
     _box(axes, 5.85, _MIDDLE, 1.3, "soft target", dark=True)
     _arrow(axes, (1.03, _MIDDLE), (5.2, _MIDDLE), quiet=True)
     axes.text(3.0, _MIDDLE + 0.06, "label", color=style.QUIET, ha="center", fontsize=9)
-    axes.text(7.95, _MIDDLE, "then one update\nof all students", ha="right", va="center", fontsize=9)
+    axes.text(
+        7.95, _MIDDLE, "then one update\nof all students", ha="right", va="center", fontsize=9
+    )
     axes.text(
         4.0, 2.45, "One step of a cohort of two students", ha="center", fontsize=11, weight="bold"
     )

@@ -17,8 +17,9 @@ SIDE = 224
 STUDENTS = ("student 1", "student 2")
 _EPOCHS = (0, 1)
 ALT = (
-    "A photograph of a pagoda by a lake, and four views of it: those of two students in two epochs. "
-    "Each view is another window of the photograph, some of them mirrored, and has other colours."
+    "A photograph of a pagoda by a lake, and four views of it: those of two students in two "
+    "epochs. Each view is another window of the photograph, some of them mirrored, and has "
+    "other colours."
 )
 
 

@@ -25,16 +25,18 @@ def cost(subject: Subject) -> Iterator[Heading | Grid]:
         ),
         rows=tuple(_cost_row(records, row) for row in subject.table.runs),
         caption=f"{subject.at_scale} Parameters: all that are trained. Speed: training without "
-        f"evaluation, in the median epoch, {subject.of_seeds}; minutes: of a run at this speed. All "
-        f"runs together took {total / 3600:.1f} hours, with what the machine did beside them, so "
-        "the speeds of the methods compare only roughly. Peak memory: of the whole process.",
+        f"evaluation, in the median epoch, {subject.of_seeds}; minutes: of a run at this speed. "
+        f"All runs together took {total / 3600:.1f} hours, with what the machine did beside them, "
+        "so the speeds of the methods compare only roughly. Peak memory: of the whole process.",
     )
 
 
 def _cost_row(records, row):
     results = records.of_row(row)
     parameters = {result.get("parameters") for result in results.values()} - {None}
-    memory = [each["peak_memory_gib"] for each in records.results_with(row, "peak_memory_gib").values()]
+    memory = [
+        each["peak_memory_gib"] for each in records.results_with(row, "peak_memory_gib").values()
+    ]
     minutes = [
         results[seed]["data"]["num_train"] * results[seed]["epochs"] / speed / 60
         for seed, speed in records.speeds(row).items()

@@ -27,7 +27,11 @@ def learning_curves(subject: Subject) -> Iterator[Heading | Figure]:
     """Test accuracy by epoch."""
     yield Heading("Learning curves")
     yield from _charts(
-        subject, _accuracy_series, _ACCURACY, "Test accuracy by epoch", f"curves{subject.suffix}.png"
+        subject,
+        _accuracy_series,
+        _ACCURACY,
+        "Test accuracy by epoch",
+        f"curves{subject.suffix}.png",
     )
 
 

@@ -62,8 +62,8 @@ def ensembles(subject: Subject) -> Iterator[Heading | Grid]:
     yield Grid(
         heads=("Method", "Best student", "Ensemble", "Difference"),
         rows=tuple(_ensemble_row(subject, row) for row in rows),
-        caption=f"{subject.at_scale} In %, {subject.of_seeds}. The ensemble predicts by the average "
-        "of its students' probabilities, with General's weights where there are any.",
+        caption=f"{subject.at_scale} In %, {subject.of_seeds}. The ensemble predicts by the "
+        "average of its students' probabilities, with General's weights where there are any.",
     )
 
 
@@ -92,8 +92,8 @@ def losses(subject: Subject) -> Iterator[Heading | Grid]:
         rows=tuple(_loss_row(subject, row, columns) for row in subject.table.rows),
         quiet=subject.baselines,
         caption=f"{subject.at_scale} Test cross-entropy in nats after the last epoch, "
-        f"{subject.of_seeds}. Gap: the baseline's loss minus that of the method, for the same seed; "
-        "above 0, the method has the lower loss.",
+        f"{subject.of_seeds}. Gap: the baseline's loss minus that of the method, for the same "
+        "seed; above 0, the method has the lower loss.",
     )
 
 

@@ -24,7 +24,9 @@ class EvidenceTest(absltest.TestCase):
         self._write("vanilla", 0, 0.3, 0.4)
         found = evidence(self.results)
         self.assertEqual([row.name for row in found.gaining], ["dml"])
-        self.assertEqual(found.title, "former small scale: 60 epochs, bfloat16, former padding, seed 0")
+        self.assertEqual(
+            found.title, "former small scale: 60 epochs, bfloat16, former padding, seed 0"
+        )
 
     def test_the_proofs_runs_come_first_and_name_their_seeds(self):
         for seed in (0, 1):

@@ -101,8 +101,8 @@ def _spread(analysis, numbers):
     return Grid(
         heads=("Student", "True class", "Whole vector"),
         rows=tuple(rows),
-        caption=f"{_of_runs(analysis)} Standard deviation of predicted probabilities within a class, "
-        f"the average over classes, of test images. {_PAPER_SPREAD}",
+        caption=f"{_of_runs(analysis)} Standard deviation of predicted probabilities within a "
+        f"class, the average over classes, of test images. {_PAPER_SPREAD}",
     )
 
 
