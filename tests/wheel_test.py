@@ -25,6 +25,7 @@ _SMALL = (
     "--students=resnet8,wrn_10_1",
     "--train_per_class=4",
     "--holdout_per_class=1",
+    "--batch_size=10",
     "--epochs=1",
     "--milestones=",
 )

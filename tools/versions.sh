@@ -11,10 +11,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder="${KDCL_VERSIONS:-build/versions}"
-# What touches the packages: the equations, the models, files that others read, whole runs.
-core="objectives cohort methods students/weights training serving data/formats data/sources
-  detection/model detection/coco train_test.py predict_test.py export_test.py keras_files_test.py
-  evaluate_test.py streamed_run_test.py"
+# What leans on the packages most: the equations, Keras's layers, saving, files that others read, and
+# a run of each kind.
+core="objectives methods cohort/cohort_test.py cohort/saving_test.py students/normalization_test.py
+  students/normalization_saving_test.py students/precision_test.py students/weights
+  serving/saved_model_test.py serving/runtimes_test.py serving/formats/litert_test.py
+  serving/formats/onnx_models_test.py training/checkpoint_test.py training/optimizers_test.py
+  training/schedules_test.py data/sources/tfds_test.py data/sources/digits_test.py
+  data/formats/pillow_test.py detection/coco/scorer_test.py detection/model/anchors_test.py
+  detection/model/feature_pyramid_test.py comparison/findings_test.py keras_files_test.py
+  train_test.py"
 
 mkdir -p "$folder"
 if [ ! -x "$folder/uv/bin/uv" ]; then

@@ -152,19 +152,23 @@ def _of_ours(named):
 def _near(name):
     """What may have been meant by a name that is unknown."""
     inside = [each for each in names() if each.startswith(f"{name.rstrip('/')}/")]
-    # The folder may be wrong, or left out.
-    last = {each.rpartition("/")[2]: each for each in names()}
-    stem = name.removeprefix(SCHEME).rpartition("/")[2]
-    same = [each for each in names() if each.rpartition("/")[2] == stem]
-    alike = difflib.get_close_matches(name, names(), n=3, cutoff=0.7)
-    alike += [last[each] for each in difflib.get_close_matches(stem, last, n=3, cutoff=0.7)]
-    near = list(dict.fromkeys([*same, *alike]))[:5]
     if inside:
         return f"name one of {', '.join(inside)}"
+    likeness = {each: _likeness(name, each) for each in names()}
+    near = sorted(names(), key=lambda each: -likeness[each])[:3]
+    near = [each for each in near if likeness[each] > 0.7]
     if near:
         return f"did you mean {' or '.join(near)}?"
     folders = sorted({each.rpartition("/")[0] for each in names()})
     return f"there are flagfiles in {', '.join(f'{each}/' for each in folders)}"
+
+
+def _likeness(name, known):
+    """How alike two names are, 0..1 without their folders, and a little more in one folder."""
+    (own, _, stem), (other, _, known_stem) = (
+        each.removeprefix(SCHEME).rpartition("/") for each in (name, known)
+    )
+    return difflib.SequenceMatcher(None, stem, known_stem).ratio() + 0.01 * (own == other)
 
 
 def _text(path, named):

@@ -69,8 +69,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return tf.cast(outputs, self.compute_dtype)
 
     def _kernel_applies(self, inputs) -> bool:
+        # Keras 3.12, the last for Python 3.10, has no `renorm`.
         return (
-            not self.renorm
+            not getattr(self, "renorm", False)
             and inputs.shape.rank == 4
             and self.axis in (-1, 3)
             and inputs.dtype in _KERNEL_TYPES
