@@ -216,7 +216,9 @@ def _model(flag_values):
 def _images(flag_values):
     paths = [pathlib.Path(each).expanduser() for each in flag_values["image"].value]
     if not paths:
-        raise ValueError("--mode=predict: expected --image, files and folders between commas; got none")
+        raise ValueError(
+            "--mode=predict: expected --image, files and folders between commas; got none"
+        )
     if any(path.is_dir() for path in paths):
         command_line.import_tensorflow(decodes=True)
         from kdcl_tf.detection import prediction

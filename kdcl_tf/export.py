@@ -64,7 +64,11 @@ def _define_image_flags(flag_values: flags.FlagValues) -> None:
         flag_values,
     )
     flags.DEFINE_integer(
-        "test_images", 256, "Check with so many of these images; 0 for all.", 0, flag_values=flag_values
+        "test_images",
+        256,
+        "Check with so many of these images; 0 for all.",
+        0,
+        flag_values=flag_values,
     )
     flags.DEFINE_string(
         "calibration",

@@ -26,7 +26,10 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     flags.DEFINE_string("student", None, "Which student of a run that has several.", flag_values)
     flags.DEFINE_list(
-        "image", [], "Image files, and folders: all images in them and in their folders.", flag_values
+        "image",
+        [],
+        "Image files, and folders: all images in them and in their folders.",
+        flag_values,
     )
     flags.DEFINE_integer(
         "top", 5, "How many classes are named, the most probable first.", 1, flag_values=flag_values

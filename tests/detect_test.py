@@ -37,17 +37,32 @@ class RefusedTest(parameterized.TestCase):
         (["--dataset=cifar100"], "data set: expected coco:PATH"),
         (["--backbone=resnet19"], "backbone=resnet19 is neither a path nor a student"),
         (["--detector=yolo"], "flag --detector=yolo: value should be one of"),
-        (["--mode=predict", "--image=/nowhere.jpg"], "--image: expected files; got /nowhere.jpg, which is not there"),
+        (
+            ["--mode=predict", "--image=/nowhere.jpg"],
+            "--image: expected files; got /nowhere.jpg, which is not there",
+        ),
         (["--mode=predict"], "--mode=predict: expected --image"),
         (["--mode=evaluate"], "--mode=evaluate: expected --model"),
-        (["--mode=evaluate", "--model=/", "--output=/nowhere/x.json"], "got /nowhere/x.json: make /nowhere"),
+        (
+            ["--mode=evaluate", "--model=/", "--output=/nowhere/x.json"],
+            "got /nowhere/x.json: make /nowhere",
+        ),
         (["--mode=evaluate", "--model=/", "--dataset=cifar10"], "; got 'cifar10'"),
-        (["--mode=evaluate", "--image=a.jpg"], "--image: expected --mode=predict; got --mode=evaluate"),
+        (
+            ["--mode=evaluate", "--image=a.jpg"],
+            "--image: expected --mode=predict; got --mode=evaluate",
+        ),
         (["--output=seen"], "--output: expected --mode=evaluate or predict; got --mode=train"),
-        (["--mode=evaluate", "--model=/", "--train_images=x"], "train_images=x: expected train_annotations"),
+        (
+            ["--mode=evaluate", "--model=/", "--train_images=x"],
+            "train_images=x: expected train_annotations",
+        ),
         (["--mode=predict", "--least_score=2"], "--least_score=2"),
         (["--mode=predict", f"--image={_FILE}"], "expected --output, a folder"),
-        (["--mode=predict", f"--image={_FILE}", f"--output={_FILE}"], ": expected a folder; got a file"),
+        (
+            ["--mode=predict", f"--image={_FILE}", f"--output={_FILE}"],
+            ": expected a folder; got a file",
+        ),
     )
     def test_one_line(self, arguments, message):
         process = in_process.run("detect", *arguments)
@@ -59,7 +74,9 @@ class RefusedTest(parameterized.TestCase):
         folder = pathlib.Path(self.create_tempdir().full_path)
         image = folder / "street.png"
         image.write_bytes(b"kept")
-        process = in_process.run("detect", "--mode=predict", f"--image={image}", f"--output={folder}", "--model=/")
+        process = in_process.run(
+            "detect", "--mode=predict", f"--image={image}", f"--output={folder}", "--model=/"
+        )
         self.assertRegex(process.stderr, r"would replace the image itself; pass another folder\n$")
         self.assertEqual(image.read_bytes(), b"kept")
 
@@ -67,7 +84,9 @@ class RefusedTest(parameterized.TestCase):
         folder = self.create_tempdir().full_path
         process = in_process.run("detect", "--mode=predict", f"--image={folder}", "--output=x")
         self.assertEqual(process.returncode, 1)
-        self.assertRegex(process.stderr, r"^\S+: image=\S+: expected images in it, .jpg, .*; got none\n")
+        self.assertRegex(
+            process.stderr, r"^\S+: image=\S+: expected images in it, .jpg, .*; got none\n"
+        )
 
     def test_a_folder_that_is_no_coco(self):
         process = in_process.run("detect", f"--dataset=coco:{self.create_tempdir().full_path}")
@@ -90,7 +109,9 @@ class ModesTest(absltest.TestCase):
         small = [f"--{name}={value}" for name, value in small.items()]
         trained = _run(*small, f"--workdir={run}")
         self.assertEqual(trained.returncode, 0, trained.stderr)
-        self.assertRegex(trained.stdout, r"box: AP [\d.]+%, .*\nbox AP by class: person .*\nmask: AP [\d.]+%")
+        self.assertRegex(
+            trained.stdout, r"box: AP [\d.]+%, .*\nbox AP by class: person .*\nmask: AP [\d.]+%"
+        )
         again = in_process.run("detect", *small, f"--workdir={run}")
         self.assertEqual(again.stdout.splitlines()[-6:], trained.stdout.splitlines()[-6:])
         self._evaluate(run, data, folder / "figures.json")

@@ -310,7 +310,8 @@ class CompilationTest(_ReplicasTestCase):
         with _strategy().scope():
             cohort = _cohort(_normalized_student)
             with self.assertRaisesRegex(
-                ValueError, "got synchronized batch norm on 2 replicas, in .*: leave out jit_compile"
+                ValueError,
+                "got synchronized batch norm on 2 replicas, in .*: leave out jit_compile",
             ):
                 self._compile(cohort)
 

@@ -71,7 +71,11 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         listed, table = stdout.split("\n\n")
         paths = [pathlib.Path(line) for line in listed.splitlines()]
         found = {cards.path_of(path) for path in paths if path.is_file()}
-        found |= {output / f"{path.name.split('.')[0]}.class_names.txt" for path in paths if path.is_file()}
+        found |= {
+            output / f"{path.name.split('.')[0]}.class_names.txt"
+            for path in paths
+            if path.is_file()
+        }
         found |= {output / "README.md"} if found else set()
         self.assertEqual(set(output.iterdir()), {*paths, *found})
         *lines, counted = table.splitlines()[1:]
@@ -123,7 +127,9 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertTrue((self.run_folder / "students" / "resnet8" / "saved_model.pb").exists())
 
     def test_an_ensemble_for_other_runtimes_is_checked_on_test_images(self):
-        litert, onnx = self._export("--format=litert,onnx", "--student=ensemble", "--test_images=40")
+        litert, onnx = self._export(
+            "--format=litert,onnx", "--student=ensemble", "--test_images=40"
+        )
         self.assertEqual([litert.name, onnx.name], ["ensemble.float32.tflite", "ensemble.onnx"])
         images, labels = (each[np.linspace(0, 359, 40).astype(int)] for each in
                           (self.dataset.test.images, self.dataset.test.labels))  # fmt: skip
@@ -141,7 +147,9 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         output = self.create_tempdir().full_path
         photos = pathlib.Path(self.create_tempdir().full_path)
         for index in range(3):
-            image_files.write(photos, {f"{index}.png": image_files.encode(image_files.photo(index), "PNG")})
+            image_files.write(
+                photos, {f"{index}.png": image_files.encode(image_files.photo(index), "PNG")}
+            )
         with mock.patch.object(checking, "LARGEST_DIFFERENCE", -1.0):
             stdout, stderr, status = _main(
                 f"--workdir={self.run_folder}", "--student=resnet8", f"--output={output}",
@@ -159,7 +167,12 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         left = {each.name for each in pathlib.Path(output).iterdir()}
         self.assertEqual(
             left,
-            {"resnet8.float16.tflite", "resnet8.float16.tflite.json", "resnet8.class_names.txt", "README.md"},
+            {
+                "resnet8.float16.tflite",
+                "resnet8.float16.tflite.json",
+                "resnet8.class_names.txt",
+                "README.md",
+            },
         )
 
     def test_without_the_data_it_says_what_to_give(self):
@@ -179,7 +192,10 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertRegex(stderr, r"expected tf2onnx, .*: run pip install 'kdcl_tf\[export\]'\n$")
 
     @parameterized.parameters(
-        (["--student=resnet20"], "expected --student to be one of resnet8, wrn_10_1, ensemble; got resnet20"),
+        (
+            ["--student=resnet20"],
+            "expected --student to be one of resnet8, wrn_10_1, ensemble; got resnet20",
+        ),
         (["--output=/dev/null/models"], "expected a folder; got /dev/null/models, where a file is"),
         (["--output=/dev/null"], "expected a folder; got /dev/null, where a file is in the way"),
     )
@@ -206,7 +222,9 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
             (copy / manifests.NAME).write_text(json.dumps(identity.sealed(facts)))
         _, stderr, status = _main(f"--workdir={folder}")
         self.assertEqual(status, 1)
-        self.assertRegex(stderr, "to have flags of this version of kdcl-train; got others: Unknown .*'gone'")
+        self.assertRegex(
+            stderr, "to have flags of this version of kdcl-train; got others: Unknown .*'gone'"
+        )
 
     def test_its_flags_need_not_be_there_and_its_identity_is_in_the_card(self):
         (self.run_folder / "flags.txt").unlink(missing_ok=True)
@@ -216,7 +234,9 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         for name in ("resnet8", "resnet8.keras"):
             card = cards.read(cards.path_of(pathlib.Path(output) / name))
             self.assertEqual(card["identity"]["settings"], _SETTINGS.as_flags())
-            self.assertEqual(card["identity"]["data"]["classes"], [str(digit) for digit in range(10)])
+            self.assertEqual(
+                card["identity"]["data"]["classes"], [str(digit) for digit in range(10)]
+            )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from kdcl_tf.serving import cards
 from kdcl_tf.serving.cards import Card
 from tests import image_files
 
-CLASSES = ("cat & <dog>", "b,\"c\"", "gn\u00fa")
+CLASSES = ("cat & <dog>", 'b,"c"', "gn\u00fa")
 
 
 def export(path, distortion="padded_crop", shape=(16, 20, 3), classes=CLASSES, **more):

@@ -19,9 +19,7 @@ from tests.cifar_like import cifar_like
 
 _FOLDER = pathlib.Path(__file__).parents[1] / "flags" / "cifar100"
 # Those of the paper; rows of our own have the flagfiles of its rows.
-_TABLES = [
-    table for table in TABLES.values() if table.folder == "cifar100" and not table.home
-]
+_TABLES = [table for table in TABLES.values() if table.folder == "cifar100" and not table.home]
 _ROWS = [(table, row) for table in _TABLES for row in table.rows]
 _CLASSES = {
     "kdcl": methods.KDCL,

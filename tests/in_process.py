@@ -62,7 +62,9 @@ def run(door, *arguments):
             module.main(values)
         except SystemExit as stop:
             status = stop.code or 0
-    return subprocess.CompletedProcess(argv, status, stdout.getvalue(), stderr.getvalue() + printed())
+    return subprocess.CompletedProcess(
+        argv, status, stdout.getvalue(), stderr.getvalue() + printed()
+    )
 
 
 def run_all(cases):

@@ -1,6 +1,5 @@
 """Tests of kdcl-train with branches and with a teacher."""
 
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -77,7 +76,10 @@ class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):
             self.folder / "larger", "--method=offline_distillation", teacher, "--image_size=16"
         )
         self.assertEqual(refused.returncode, 1)
-        self.assertRegex(refused.stderr, r"expected a --teacher of images of shape \[16, 16, 3\], those of digits; got one of \[8, 8, 3\]")
+        self.assertRegex(
+            refused.stderr,
+            r"expected a --teacher of images of shape \[16, 16, 3\], those of digits; got one of \[8, 8, 3\]",
+        )
 
 
 if __name__ == "__main__":

@@ -77,7 +77,9 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
         if cls.done.returncode:
             raise AssertionError(cls.done.stderr)
         cls.result = json.loads((cls.workdir / "result.json").read_text())
-        cls.log = [json.loads(line) for line in (cls.workdir / "log.jsonl").read_text().splitlines()]
+        cls.log = [
+            json.loads(line) for line in (cls.workdir / "log.jsonl").read_text().splitlines()
+        ]
 
     def _listed(self, name):
         return [escaping.fields(line) for line in (self.workdir / name).read_text().splitlines()]
@@ -121,7 +123,8 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
             r"student wrn_10_1: 77,395 parameters, 3\.1 million multiply-adds per image$",
         )
         self.assertRegex(
-            self.done.stdout, r"(?m)^an epoch takes .*: this run will end at about .*\d\d:\d\d, in .* (s|min)$"
+            self.done.stdout,
+            r"(?m)^an epoch takes .*: this run will end at about .*\d\d:\d\d, in .* (s|min)$",
         )
         self.assertEqual(self.done.stdout.count("this run will end"), 1)
 
@@ -145,13 +148,17 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_the_exported_students_have_the_accuracies_that_are_reported(self):
         dataset = data.load(
-            f"folder:{self.photos}", test_share=0.2, validation_share=0.15, image_size=16, distortion="resized_crop"
+            f"folder:{self.photos}",
+            test_share=0.2,
+            validation_share=0.15,
+            image_size=16,
+            distortion="resized_crop",
         )
         best = self.log[self.result["exported_epoch"] - 1]
         for name, student in self.result["students"].items():
             predict, _ = serving.load_student(self.workdir / student["saved_model"])
             for split in ("test", "validation"):
-                (images, labels), = getattr(dataset, split).pixels(1000)
+                ((images, labels),) = getattr(dataset, split).pixels(1000)
                 right = predict(images)["logits"].numpy().argmax(1) == labels
                 self.assertAllClose(right.mean(), best[f"{split}_{name}_accuracy"])
                 recalls = [right[labels == label].mean() for label in np.unique(labels)]
@@ -271,7 +278,9 @@ class RefusedTest(tf.test.TestCase):
     def _refused(self, *arguments, door="train"):
         workdir = pathlib.Path(self.create_tempdir().full_path) / "run"
         where = [f"--workdir={workdir}"] if door == "train" else []
-        done = in_process.run(door, *where, "--image_size=8" if door == "train" else "--images=1", *arguments)
+        done = in_process.run(
+            door, *where, "--image_size=8" if door == "train" else "--images=1", *arguments
+        )
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
         self.assertFalse(workdir.exists())
@@ -280,7 +289,9 @@ class RefusedTest(tf.test.TestCase):
     def test_wrong_shares_and_folders(self):
         photos = f"--dataset=folder:{_RUN['photos']}"
         self.assertIn("pass --test_share=0.2", self._refused(photos))
-        self.assertIn("above 0 and below 1, such as 0.2; got 1.0", self._refused(photos, "--test_share=1"))
+        self.assertIn(
+            "above 0 and below 1, such as 0.2; got 1.0", self._refused(photos, "--test_share=1")
+        )
         self.assertIn("got -0.1", self._refused(photos, "--validation_share=-0.1"))
         self.assertIn("expected a data set folder:PATH", self._refused("--test_share=0.2"))
         self.assertIn(
@@ -289,7 +300,8 @@ class RefusedTest(tf.test.TestCase):
         )
         inside = _RUN["photos"] / "run"
         self.assertIn(
-            "outside the data set's folder", self._refused(photos, "--test_share=0.2", f"--workdir={inside}")
+            "outside the data set's folder",
+            self._refused(photos, "--test_share=0.2", f"--workdir={inside}"),
         )
         self.assertFalse(inside.exists())
         self.assertIn(f"pass folder:{_RUN['photos']}", self._refused(f"--dataset={_RUN['photos']}"))
@@ -300,8 +312,14 @@ class RefusedTest(tf.test.TestCase):
         (other / "animals").mkdir(parents=True)
         shutil.copy(_RUN["photos"] / _COPIES[0], other / "animals")
         dataset = f"--dataset=folder:{other.parent}"
-        self.assertIn("a validation set; got", self._refused(student, dataset, "--split=validation", door="evaluate"))
-        self.assertIn("expected train/ in it", self._refused(student, dataset, "--split=train", door="evaluate"))
+        self.assertIn(
+            "a validation set; got",
+            self._refused(student, dataset, "--split=validation", door="evaluate"),
+        )
+        self.assertIn(
+            "expected train/ in it",
+            self._refused(student, dataset, "--split=train", door="evaluate"),
+        )
 
 
 if __name__ == "__main__":

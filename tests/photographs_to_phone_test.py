@@ -74,7 +74,9 @@ class PhotographsToPhoneTest(tf.test.TestCase):
         for name in ("mobilenet_v2", "resnet18"):
             self.assertRegex(train, rf"\n{name} +[0-9.]+% +[0-9.]+% +[+-][0-9.]+\n")
             told = (run / "output.txt").read_text()
-            self.assertRegex(told, rf"{name} starts from .*{name}.safetensors: .* taken, .* made anew")
+            self.assertRegex(
+                told, rf"{name} starts from .*{name}.safetensors: .* taken, .* made anew"
+            )
         facts = json.loads((run / "students" / "mobilenet_v2" / "student.json").read_text())
         self.assertAllClose(facts["mean"], [0.485, 0.456, 0.406])
         self.assertIn("animals", evaluate)

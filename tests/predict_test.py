@@ -52,7 +52,9 @@ class PredictTest(tf.test.TestCase):
             rows = list(csv.DictReader(file))
         lines = done.stdout.splitlines()
         for row, line in zip(rows, lines, strict=True):
-            shares = [f"{row[f'class_{n}']} {float(row[f'probability_{n}']):.2%}" for n in (1, 2, 3)]
+            shares = [
+                f"{row[f'class_{n}']} {float(row[f'probability_{n}']):.2%}" for n in (1, 2, 3)
+            ]
             self.assertEqual(line, f"{row['image']}: {', '.join(shares)}")
             self.assertAllClose(sum(float(row[f"probability_{n}"]) for n in (1, 2, 3)), 1.0)
         run = self.folder / "run"
@@ -92,7 +94,9 @@ class PredictTest(tf.test.TestCase):
         with mock.patch.dict(sys.modules, {"onnxruntime": None}):
             done = self._run(f"--model={path}")
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"^\S+: expected onnxruntime, .* pip install 'kdcl_tf\[export\]'\n$")
+        self.assertRegex(
+            done.stderr, r"^\S+: expected onnxruntime, .* pip install 'kdcl_tf\[export\]'\n$"
+        )
 
     def test_images_of_which_none_can_be_read_are_an_error_and_no_file_is_written(self):
         output = self.folder / "nothing.csv"

@@ -130,7 +130,9 @@ class WholeRunsTest(tf.test.TestCase):
         resumed = _run(command)
         self.assertEqual(resumed.returncode, 0, resumed.stderr)
         self._assert_only_progress(resumed.stderr)
-        self.assertRegex(resumed.stdout, r"(?m)^read .*$(\n.*){3}\ncontinuing at epoch \d+, step \d of 3$")
+        self.assertRegex(
+            resumed.stdout, r"(?m)^read .*$(\n.*){3}\ncontinuing at epoch \d+, step \d of 3$"
+        )
         self._assert_same_as_whole(workdir)
 
     @pytest.mark.slow

@@ -48,7 +48,9 @@ class ProjectFilesTest(parameterized.TestCase):
 
     def test_the_citation_is_of_this_version_and_of_the_paper(self):
         citation = _text("CITATION.cff")
-        self.assertEqual(re.search(r"^version: (.+)$", citation, re.MULTILINE)[1], kdcl_tf.__version__)
+        self.assertEqual(
+            re.search(r"^version: (.+)$", citation, re.MULTILINE)[1], kdcl_tf.__version__
+        )
         link = re.search(r"^  url: (.+)$", citation, re.MULTILINE)[1]
         self.assertIn(link, re.sub(r'"\s+"', "", _text("setup.py")))
 
@@ -60,7 +62,9 @@ class ProjectFilesTest(parameterized.TestCase):
         self.assertIn("(3, 10) <= sys.version_info[:2] < (3, 14)", _text("tools/environment.sh"))
 
     def test_the_workflow_and_continuous_integration_call_scripts_that_there_are(self):
-        called = re.findall(r"bash (tools/\w+\.sh)", _text(".github/workflows/tests.yml") + _text(".ci/run"))
+        called = re.findall(
+            r"bash (tools/\w+\.sh)", _text(".github/workflows/tests.yml") + _text(".ci/run")
+        )
         self.assertContainsSubset(["tools/lint.sh", "tools/test.sh"], called)
         self.assertEmpty([each for each in set(called) if not (_ROOT / each).exists()])
 

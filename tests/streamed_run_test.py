@@ -106,9 +106,7 @@ class StreamedRunTest(tf.test.TestCase):
         for name in set(wanted) - {"seconds", "images_per_second"}:
             # The statistics of so few images magnify the order in which sums are rounded.
             tolerance = tested if name.startswith("test_") else trained
-            self.assertAllClose(
-                found[name], wanted[name], rtol=tolerance, atol=tolerance, msg=name
-            )
+            self.assertAllClose(found[name], wanted[name], rtol=tolerance, atol=tolerance, msg=name)
 
     @pytest.mark.slow
     def test_two_workers_train_as_one_device_does(self):

@@ -131,7 +131,9 @@ class WheelTest(absltest.TestCase):
         Image.fromarray(np.full([32, 32, 3], 128, np.uint8)).save(empty / "grey.png")
         seen = run("kdcl-predict", "--model=run/students/resnet8", "--image=grey.png")
         self.assertIn("grey.png", seen)
-        made = run("kdcl-reproduce", "--table=10", "--scale=digits", "--seeds=1", "--rows=cutout_vanilla")
+        made = run(
+            "kdcl-reproduce", "--table=10", "--scale=digits", "--seeds=1", "--rows=cutout_vanilla"
+        )
         self.assertIn("runs/table10_digits/report.html", made)
         done = _run(programs / "kdcl-train", "--flagfile=kdcl:cifar100/general_ikl", cwd=empty)
         self.assertIn("did you mean kdcl:cifar100/general_icl", done.stderr)

@@ -17,9 +17,9 @@ import signal
 from collections.abc import Sequence
 
 from absl import flags
-from kdcl_tf.reproduce import parse_shard
 
 from kdcl_tf.programs import command_line
+from kdcl_tf.reproduce import parse_shard
 from kdcl_tf.reproduction import plan, proof, runner
 from kdcl_tf.training.interruption import SIGNALS
 

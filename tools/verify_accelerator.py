@@ -68,7 +68,9 @@ def main(flag_values: flags.FlagValues) -> None:
         print(finding.line, flush=True)
         found.append(finding)
     failed = [each for each in found if each.verdict == FAILED]
-    print(f"{machine.told}: {len(found) - len(failed)} of {len(found)} checks passed or do not apply")
+    print(
+        f"{machine.told}: {len(found) - len(failed)} of {len(found)} checks passed or do not apply"
+    )
     if flag_values["speed"].value:
         speeds.show(machine)
     if failed:

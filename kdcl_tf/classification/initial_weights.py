@@ -68,13 +68,10 @@ class InitialWeights:
         """`{student: Normalization}` of all students of the run, by default the data set's."""
         given = {name: start.normalization for name, start in self._starts.items()}
         return {
-            name: given.get(name) or dataset.normalization
-            for name in self._settings.student_names
+            name: given.get(name) or dataset.normalization for name in self._settings.student_names
         }
 
-    def assign(
-        self, members: Mapping[str, keras.Model], dataset: data.ImageDataset
-    ) -> list[str]:
+    def assign(self, members: Mapping[str, keras.Model], dataset: data.ImageDataset) -> list[str]:
         """Gives students their weights; nothing to a run that goes on.
 
         Args:

@@ -25,7 +25,9 @@ class Ramp:
             raise ValueError(f"expected epochs that rise; got {text}")
 
     def __str__(self):
-        return ",".join(f"{epoch}:{str(number).removesuffix('.0')}" for epoch, number in self.points)
+        return ",".join(
+            f"{epoch}:{str(number).removesuffix('.0')}" for epoch, number in self.points
+        )
 
     def at(self, epoch: int) -> float:
         """The number of an epoch, counted from 0."""

@@ -76,17 +76,13 @@ def _pictures(wanted, settings, card, data_dir):
     else:
         checked = pictures_lib.noise(card.image_shape)
     if wanted.calibrations and wanted.calibration:
-        calibration = pictures_lib.of_folder(
-            wanted.calibration, card, rules, wanted.calibrations
-        )
+        calibration = pictures_lib.of_folder(wanted.calibration, card, rules, wanted.calibrations)
     elif wanted.calibrations:
         calibration = pictures_lib.spread(dataset.train, wanted.calibrations)
     return checked, calibration
 
 
-def load(
-    settings: Settings, data_dir: str | None, before: Mapping[str, Any]
-) -> data.ImageDataset:
+def load(settings: Settings, data_dir: str | None, before: Mapping[str, Any]) -> data.ImageDataset:
     """The data set of a run, as it was trained on.
 
     Args:

@@ -356,4 +356,3 @@ class Settings(TrainingSettings):
             raise ValueError(
                 f"expected --warmup_epochs below --epochs={self.epochs}; got {self.warmup_epochs}"
             )
-

@@ -131,7 +131,7 @@ class Classification(Task):
                     "variables": [positions[id(each)] for each in student.variables],
                 }
                 for name, student in self.model.students.items()
-            }
+            },
         }
 
     @property
@@ -309,9 +309,7 @@ class Classification(Task):
             kinds.remove("top_5_accuracy")
         accuracy = last[f"test_{name}_accuracy"]
         exported = {"epoch": last["epoch"], "kept": self._kept_told}
-        card = self._card_of(
-            name, test_accuracy=accuracy, **exported, identity=self.identity.facts
-        )
+        card = self._card_of(name, test_accuracy=accuracy, **exported, identity=self.identity.facts)
         workdir.check_present()
         path = workdir.path / "students" / name
         serving.export_student(student, path, card=card)
@@ -335,9 +333,7 @@ class Classification(Task):
     def _card_of(self, name, **more):
         architecture = self.settings.architectures[name]
         normalization = (self.normalizations or {}).get(name)
-        return Card.of(
-            self.model.students[name], self.dataset, architecture, normalization, **more
-        )
+        return Card.of(self.model.students[name], self.dataset, architecture, normalization, **more)
 
     def _batches(self, split):
         """Every image of a split once, each replica its part; the same data set each time."""

@@ -43,9 +43,11 @@ def output_shape(student: keras.Model) -> Any:
 def input_names(student: keras.Model) -> set[str]:
     """The names under which a functional model takes its inputs; none for other models."""
     given = getattr(student, "input", None)
-    return set(given) if isinstance(given, dict) else {
-        each.name for each in getattr(student, "inputs", None) or ()
-    }
+    return (
+        set(given)
+        if isinstance(given, dict)
+        else {each.name for each in getattr(student, "inputs", None) or ()}
+    )
 
 
 def check_classifier(who: str, model: Any) -> None:

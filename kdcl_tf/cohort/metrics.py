@@ -98,8 +98,7 @@ class CohortMetrics:
         self.ensemble = _Mean("ensemble_accuracy", "up")
         self.own = {
             name: {
-                kind: _Mean(f"{name}_{kind}", direction)
-                for kind, direction in _PER_STUDENT.items()
+                kind: _Mean(f"{name}_{kind}", direction) for kind, direction in _PER_STUDENT.items()
             }
             for name in students
         }

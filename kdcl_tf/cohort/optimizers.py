@@ -165,9 +165,7 @@ def check_owned(variables: Iterable[keras.Variable], students: Mapping[str, kera
             )
 
 
-def check_scope(
-    optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy
-) -> None:
+def check_scope(optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy) -> None:
     """Refuses an optimizer that was made outside the scope of the cohort's strategy.
 
     All replicas would share its variables: each would count every step, and a schedule would

@@ -60,9 +60,7 @@ class Step(NamedTuple):
             cross_entropy = tf.math.multiply_no_nan(cross_entropy, weights)
             distillation = tf.math.multiply_no_nan(distillation, weights)
         students = distillation.shape[0]
-        weighted = tf.math.multiply_no_nan(
-            distillation, tf.cast(distillation_weight, tf.float32)
-        )
+        weighted = tf.math.multiply_no_nan(distillation, tf.cast(distillation_weight, tf.float32))
         loss = cross_entropy[:students] + weighted
         loss = tf.concat([loss, cross_entropy[students:]], axis=0)
         return cls(logits, cross_entropy, distillation, loss, penalties)

@@ -74,9 +74,7 @@ def compare(
     return "\n".join(["", table, *lines, f"numbers: {workdir / 'comparison.json'}"])
 
 
-def places(
-    result: Mapping[str, Any], path: pathlib.Path, head: str = "SavedModels"
-) -> list[str]:
+def places(result: Mapping[str, Any], path: pathlib.Path, head: str = "SavedModels") -> list[str]:
     """Lines that say where the models and the plot of a run are.
 
     Args:

@@ -135,9 +135,7 @@ def resized(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(found), 0.0, 255.0), tf.uint8)
 
 
-def centre(
-    image: tf.Tensor, scaled_to: Sequence[int], image_shape: Sequence[int]
-) -> tf.Tensor:
+def centre(image: tf.Tensor, scaled_to: Sequence[int], image_shape: Sequence[int]) -> tf.Tensor:
     """An image as evaluation shows it: scaled, whatever its own shape, and cut to the centre.
 
     Args:

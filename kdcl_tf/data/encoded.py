@@ -184,9 +184,7 @@ class EncodedSplit:
         if done == len(self):
             return
         rest = np.arange(done, len(self))
-        batches = self.batches(
-            rest, batch_size, lambda images, _, indices: (images, indices)
-        )
+        batches = self.batches(rest, batch_size, lambda images, _, indices: (images, indices))
         with bad_images_lib.told_in_one_line():
             yield from batches.as_numpy_iterator()
 

@@ -41,9 +41,7 @@ class Normalization:
 
     def __post_init__(self):
         if self.channels not in (KEPT, REVERSED):
-            raise ValueError(
-                f"channels: expected {KEPT} or {REVERSED}; got {self.channels!r:.40}"
-            )
+            raise ValueError(f"channels: expected {KEPT} or {REVERSED}; got {self.channels!r:.40}")
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Normalization:

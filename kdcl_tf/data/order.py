@@ -47,8 +47,7 @@ class Epochs:
         count = len(self.dataset.train)
         if not 1 <= batch_size <= count:
             raise ValueError(
-                f"batch_size: expected 1..{count}, the number of training images; got"
-                f" {batch_size}"
+                f"batch_size: expected 1..{count}, the number of training images; got {batch_size}"
             )
         return math.ceil(count / batch_size)
 

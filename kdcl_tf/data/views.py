@@ -44,9 +44,9 @@ def create_views(
 class Views(order_lib.StudentEpochs):
     """Streams training epochs of a distortion of whole images.
 
-        views = create_views(dataset, ("resnet32", "wrn_16_2"), seed=0)
-        for images, labels in views.epoch(0, batch_size=128):
-          images["resnet32"], images["wrn_16_2"]  # [B, H, W, C] each
+    views = create_views(dataset, ("resnet32", "wrn_16_2"), seed=0)
+    for images, labels in views.epoch(0, batch_size=128):
+      images["resnet32"], images["wrn_16_2"]  # [B, H, W, C] each
     """
 
     def __init__(self, *arguments: Any, **named: Any):

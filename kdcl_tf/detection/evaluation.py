@@ -72,9 +72,7 @@ def score(model: ServedDetector, scenes: Scenes) -> CocoScorer:
     return scorer
 
 
-def write(
-    scorer: CocoScorer, result: Mapping[str, float | None], path: str | os.PathLike
-) -> None:
+def write(scorer: CocoScorer, result: Mapping[str, float | None], path: str | os.PathLike) -> None:
     """Writes the figures, and beside them COCO's list of detections.
 
     `figures.json` gets a neighbour `figures.detections.json`, which COCO's server accepts.

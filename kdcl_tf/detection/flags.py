@@ -77,7 +77,10 @@ def _define_data_flags(fv):
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)
     for name, text in (
-        ("train_annotations", "the JSON file of the training images, where PATH has no known layout."),
+        (
+            "train_annotations",
+            "the JSON file of the training images, where PATH has no known layout.",
+        ),
         ("train_images", "the folder of the training images; by default beside their annotations."),
         ("validation_annotations", "the JSON file of the validation images."),
         ("validation_images", "the folder of these images; by default beside their annotations."),

@@ -74,11 +74,14 @@ def split(batch: Mapping[str, Any]) -> Iterator[tuple[int, Found]]:
         valid = batch["valid"][row].astype(bool)
         original = batch["original_sizes"][row]
         scale = np.tile((original / batch["sizes"][row])[::-1], 2)
-        yield int(image_id), Found(
-            boxes=batch["boxes"][row][valid] * scale,
-            scores=batch["scores"][row][valid],
-            classes=batch["classes"][row][valid],
-            masks=batch["masks"][row][valid] if "masks" in batch else None,
-            height=int(original[0]),
-            width=int(original[1]),
+        yield (
+            int(image_id),
+            Found(
+                boxes=batch["boxes"][row][valid] * scale,
+                scores=batch["scores"][row][valid],
+                classes=batch["classes"][row][valid],
+                masks=batch["masks"][row][valid] if "masks" in batch else None,
+                height=int(original[0]),
+                width=int(original[1]),
+            ),
         )

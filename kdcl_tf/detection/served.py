@@ -64,9 +64,7 @@ class _ServedDetector(tf.Module):
     def _scaled(self, original):
         """As `scenes.views.scaled_sizes`."""
         sides = tf.cast(original, tf.float64)
-        scale = tf.minimum(
-            self._short / tf.reduce_min(sides), self._long / tf.reduce_max(sides)
-        )
+        scale = tf.minimum(self._short / tf.reduce_min(sides), self._long / tf.reduce_max(sides))
         return tf.cast(tf.maximum(tf.floor(sides * scale + 0.5), 1.0), tf.int32)
 
 
@@ -86,9 +84,7 @@ def card_of(
     }
 
 
-def export(
-    detector: Detector, path: str | os.PathLike, card: Mapping[str, Any]
-) -> pathlib.Path:
+def export(detector: Detector, path: str | os.PathLike, card: Mapping[str, Any]) -> pathlib.Path:
     """Writes a detector as a SavedModel that loads where `kdcl_tf` is not installed.
 
     Its signature `serving_default` takes `image`, uint8 `[H, W, 3]` of any size, and gives

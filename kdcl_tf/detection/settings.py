@@ -66,16 +66,12 @@ class DetectionSettings(TrainingSettings):
             drops = milestones_at(self.epochs, (9, 14), (12, 14))
             object.__setattr__(self, "milestones", drops)
         self._unify_types()
-        self._check_among(
-            detector=DETECTORS, evaluate_on=SPLITS, precision=("float32", "bfloat16")
-        )
+        self._check_among(detector=DETECTORS, evaluate_on=SPLITS, precision=("float32", "bfloat16"))
         self._check_training()
         self._check_images()
         self._check_at_least(0, "first_images", "warmup_steps", "clip_norm")
         self._check_at_least(1, "short_side", "regions_per_image")
-        self._require(
-            "long_side", self.long_side >= self.short_side, f"at least {self.short_side}"
-        )
+        self._require("long_side", self.long_side >= self.short_side, f"at least {self.short_side}")
         self._require(
             "accumulation_steps",
             1 <= self.accumulation_steps <= self.batch_size,

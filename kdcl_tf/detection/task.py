@@ -192,9 +192,7 @@ def create_detector(
     """The detector, initialised from the settings' seed where the backbone gives no weights."""
     keras.utils.set_random_seed(settings.seed)
     dtype = POLICIES[settings.precision]
-    body = backbone.build(
-        source, settings.feature_layers, settings.synchronized_batch_norm, dtype
-    )
+    body = backbone.build(source, settings.feature_layers, settings.synchronized_batch_norm, dtype)
     return Detector(
         body,
         num_classes,

@@ -129,9 +129,7 @@ class Replicas:
                 with tf.control_dependencies([reached.sums]):
                     wishes = self._first(self._sum_of_replicas, wishes)
             else:
-                reached, wishes = self._taken(
-                    iterator, begun, tf.constant(0), left, least, wishes
-                )
+                reached, wishes = self._taken(iterator, begun, tf.constant(0), left, least, wishes)
             return reached.as_steps(tf.cast(wishes, requests.dtype), count)
 
         means = tf.TensorSpec([len(self._model.watched)], tf.float32)
@@ -188,9 +186,7 @@ class Replicas:
     def metrics(self) -> dict[str, float]:
         """`{name: value}` of the model's metrics, over all replicas."""
         values = self._graph(self._read_metrics)().numpy()
-        return {
-            metric.name: float(value) for metric, value in zip(self._model.metrics, values)
-        }
+        return {metric.name: float(value) for metric, value in zip(self._model.metrics, values)}
 
     def align(self) -> None:
         """Gives every replica the mean of all replicas' moving statistics.
@@ -206,9 +202,7 @@ class Replicas:
         key = key or function
         if key not in self._functions:
             # As Keras's `fit` does, whose graphs take a third less time to make so.
-            self._functions[key] = tf.function(
-                function, input_signature=signature, autograph=False
-            )
+            self._functions[key] = tf.function(function, input_signature=signature, autograph=False)
         return self._functions[key]
 
     def _first(self, function, *args):

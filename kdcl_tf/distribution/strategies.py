@@ -13,9 +13,7 @@ from kdcl_tf.distribution.cluster import Cluster
 _START_SECONDS = 120.0
 
 
-def create(
-    name: str, cluster: Cluster | None = None, tpu: str = "local"
-) -> tf.distribute.Strategy:
+def create(name: str, cluster: Cluster | None = None, tpu: str = "local") -> tf.distribute.Strategy:
     """A `tf.distribute.Strategy` by its name.  It must be made before the first TensorFlow op.
 
     `mirrored` takes all GPUs, or the logical CPUs where there is none.  Over CPUs it
@@ -174,9 +172,7 @@ def check_split(strategy: tf.distribute.Strategy, name: str, images: int) -> Non
         )
 
 
-def evaluation_batch(
-    strategy: tf.distribute.Strategy, images: int, largest: int = 256
-) -> int:
+def evaluation_batch(strategy: tf.distribute.Strategy, images: int, largest: int = 256) -> int:
     """The largest batch, up to `largest`, whose last one still has images for every replica."""
     replicas = strategy.num_replicas_in_sync
     sizes = range(largest, replicas - 1, -1)

@@ -93,7 +93,9 @@ def check_places(students: Sequence[LoadedStudent]) -> None:
 
 def _check_place(path, card):
     if card.get("student", path.name) != path.name:
-        raise ValueError(f"{path} holds student {card['student']}: put each in the folder of its name")
+        raise ValueError(
+            f"{path} holds student {card['student']}: put each in the folder of its name"
+        )
     result = read_result(path.parents[1]) or {}
     if "identity" not in card or "identity" not in result:
         return

@@ -63,9 +63,7 @@ def log_softmax(logits: ArrayLike) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def expected_calibration_error(
-    confidence: ArrayLike, correct: ArrayLike, bins: int = 15
-) -> float:
+def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
     """How far confidence is from accuracy, averaged over bins by their share of examples.
 
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, Eq. 3.

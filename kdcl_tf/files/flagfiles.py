@@ -120,7 +120,9 @@ def _named_by_user(named):
     try:
         return pathlib.Path(named).expanduser()
     except RuntimeError as error:
-        raise ValueError(f"flagfile {named} is in the home of an unknown user: write it out") from error
+        raise ValueError(
+            f"flagfile {named} is in the home of an unknown user: write it out"
+        ) from error
 
 
 def _beside(including, named):
@@ -173,7 +175,9 @@ def _likeness(name, known):
 
 def _text(path, named):
     if path.exists() and not path.is_file():
-        raise ValueError(f"expected --flagfile to be a regular file; got {named}: save its flags in one")
+        raise ValueError(
+            f"expected --flagfile to be a regular file; got {named}: save its flags in one"
+        )
     content = path.read_bytes()
     for mark, told in _MARKS.items():
         if content.startswith(mark):

@@ -110,9 +110,7 @@ class KDCL(Cohort):
             which = f"image {places[0]} of batch {number} has pixels that are not finite"
         else:
             names = [
-                name
-                for name, own in zip(self.students, np.diag(matrix))
-                if not np.isfinite(own)
+                name for name, own in zip(self.students, np.diag(matrix)) if not np.isfinite(own)
             ]
             which = f"student {', '.join(names)} gives NaN for images of batch {number}"
         return f"expected held-out images with finite logits; got none: {which}, counted from 0"

@@ -34,9 +34,7 @@ class Ensemble(keras.layers.Layer):
         The cohort calls it when it is made.
         """
 
-    def soft_target(
-        self, logits: tf.Tensor, labels: tf.Tensor, temperature: float
-    ) -> tf.Tensor:
+    def soft_target(self, logits: tf.Tensor, labels: tf.Tensor, temperature: float) -> tf.Tensor:
         """The probabilities that all students of a batch learn from, softened.
 
         Args:
@@ -58,9 +56,7 @@ class Ensemble(keras.layers.Layer):
 class Naive(Ensemble):
     """KDCL-Naive: the logits of the best student, example by example (Eq. 4)."""
 
-    def soft_target(
-        self, logits: tf.Tensor, labels: tf.Tensor, temperature: float
-    ) -> tf.Tensor:
+    def soft_target(self, logits: tf.Tensor, labels: tf.Tensor, temperature: float) -> tf.Tensor:
         return targets.naive(logits, labels, temperature)
 
 
@@ -68,9 +64,7 @@ class Naive(Ensemble):
 class Linear(Ensemble):
     """KDCL-Linear: the best convex combination of logits, example by example (Eq. 5)."""
 
-    def soft_target(
-        self, logits: tf.Tensor, labels: tf.Tensor, temperature: float
-    ) -> tf.Tensor:
+    def soft_target(self, logits: tf.Tensor, labels: tf.Tensor, temperature: float) -> tf.Tensor:
         return targets.linear(logits, labels, temperature)
 
 
@@ -78,9 +72,7 @@ class Linear(Ensemble):
 class MinLogit(Ensemble):
     """KDCL-MinLogit: the least of the shifted logits, element by element (Eqs. 6-7)."""
 
-    def soft_target(
-        self, logits: tf.Tensor, labels: tf.Tensor, temperature: float
-    ) -> tf.Tensor:
+    def soft_target(self, logits: tf.Tensor, labels: tf.Tensor, temperature: float) -> tf.Tensor:
         return targets.min_logit(logits, labels, temperature)
 
 
@@ -138,9 +130,7 @@ class General(Ensemble):
             name="student_weights",
         )
 
-    def soft_target(
-        self, logits: tf.Tensor, labels: tf.Tensor, temperature: float
-    ) -> tf.Tensor:
+    def soft_target(self, logits: tf.Tensor, labels: tf.Tensor, temperature: float) -> tf.Tensor:
         return self._valid(targets.general(logits, self.student_weights.value, temperature))
 
     def average(self, logits: tf.Tensor) -> tf.Tensor:

@@ -61,9 +61,7 @@ def _file(path, student):
             "training: export the student as a SavedModel, with kdcl-export"
         )
     if not runtimes.is_file(path):
-        raise ValueError(
-            f"expected --model to be a folder, or a .tflite or .onnx file; got {path}"
-        )
+        raise ValueError(f"expected --model to be a folder, or a .tflite or .onnx file; got {path}")
     if student is not None:
         raise ValueError(f"--student={student} is for a run; got the file {path} of one student")
     runtimes.require_runtime(path)

@@ -16,9 +16,7 @@ class NothingRead(Exception):
     """Not one of the images could be read."""
 
 
-def tell(
-    predictions: Iterable[Prediction], total: int, add: Callable[[Prediction], None]
-) -> int:
+def tell(predictions: Iterable[Prediction], total: int, add: Callable[[Prediction], None]) -> int:
     """Prints every prediction on stdout, and every image that could not be read on stderr.
 
     Args:

@@ -133,7 +133,9 @@ def file_to_write(flag: str, value: str | None) -> pathlib.Path | None:
         return None
     path = pathlib.Path(value).expanduser()
     if not path.parent.is_dir():
-        raise ValueError(f"expected --{flag} to be in a folder that exists; got {value}: make {path.parent}")
+        raise ValueError(
+            f"expected --{flag} to be in a folder that exists; got {value}: make {path.parent}"
+        )
     if path.is_dir():
         raise ValueError(f"expected --{flag} to name a file; got the folder {value}")
     if len(os.fsencode(path.name)) > _LONGEST_NAME:

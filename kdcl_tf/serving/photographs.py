@@ -18,9 +18,7 @@ EXPLAINED = (
 )
 
 
-def pixels(
-    content: tf.Tensor, image_shape: Sequence[int], scaled_to: Sequence[int]
-) -> tf.Tensor:
+def pixels(content: tf.Tensor, image_shape: Sequence[int], scaled_to: Sequence[int]) -> tf.Tensor:
     """The pixels of an image, scaled whatever its own shape and cut to the centre.
 
     They are those of `data.encoded`, which evaluation reads, for JPEGs and PNGs that are stored

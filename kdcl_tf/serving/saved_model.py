@@ -16,7 +16,14 @@ from kdcl_tf.serving import answering, cards, exported, images as images_lib, ph
 from kdcl_tf.serving.formats import readme
 from kdcl_tf.students import cost, normalization, precision
 
-__all__ = ["export_function", "export_student", "load_student", "save_keras", "save_weights", "with_cost"]
+__all__ = [
+    "export_function",
+    "export_student",
+    "load_student",
+    "save_keras",
+    "save_weights",
+    "with_cost",
+]
 
 
 class _ServedStudent(tf.Module):

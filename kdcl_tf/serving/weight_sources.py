@@ -141,12 +141,12 @@ def student_of(run: str | os.PathLike, architecture: str = "") -> pathlib.Path:
     path = pathlib.Path(run)
     found = exported.students_of(path)
     if not found:
-        told = "a run that has exported none yet: kdcl-export does" if _has_checkpoints(path) else (
-            "a folder that is no run"
+        told = (
+            "a run that has exported none yet: kdcl-export does"
+            if _has_checkpoints(path)
+            else ("a folder that is no run")
         )
-        raise ValueError(
-            f"expected an exported student or a run with some; got {path}, {told}"
-        )
+        raise ValueError(f"expected an exported student or a run with some; got {path}, {told}")
     if len(found) == 1:
         return found[0]
     same = [each for each in found if _architecture_in(each) == architecture]
@@ -203,9 +203,7 @@ def architecture_of(student: str) -> str:
     return ""
 
 
-def check_padding(
-    path: str | os.PathLike, architecture: str, facts: Mapping[str, Any]
-) -> None:
+def check_padding(path: str | os.PathLike, architecture: str, facts: Mapping[str, Any]) -> None:
     """Refuses weights that are right for another padding than that of the network built here.
 
     Raises:

@@ -117,7 +117,9 @@ class Checkpoints:
         """
         if self._all_finite():
             return None
-        return next(variable for variable in self.variables if not _is_finite(self._copies(variable)))
+        return next(
+            variable for variable in self.variables if not _is_finite(self._copies(variable))
+        )
 
     def _copies(self, variable):
         """The values of a variable on the devices of this process."""

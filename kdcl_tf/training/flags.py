@@ -68,7 +68,12 @@ def define_optimisation_flags(
     ):
         flags.DEFINE_float(name, getattr(defaults, name), text, flag_values=fv)
     flags.DEFINE_enum(
-        "schedule", defaults.schedule, training_settings.SCHEDULES, "How the learning rate changes after the warm-up. step: it is divided by 10 after each of --milestones. cosine: it falls to 0 along half a wave. constant: it stays.", fv
+        "schedule",
+        defaults.schedule,
+        training_settings.SCHEDULES,
+        "How the learning rate changes after the warm-up. step: it is divided by 10 after each of "
+        "--milestones. cosine: it falls to 0 along half a wave. constant: it stays.",
+        fv,
     )
     milestones = type(defaults).milestones
     flags.DEFINE_list(
@@ -166,7 +171,10 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
         flag_values=fv,
     )
     flags.DEFINE_string(
-        "workdir", None, "Folder of the run; by default a folder in runs/ that is named for the flags.", fv
+        "workdir",
+        None,
+        "Folder of the run; by default a folder in runs/ that is named for the flags.",
+        fv,
     )
     flags.DEFINE_float(
         "checkpoint_seconds",

@@ -110,7 +110,9 @@ class Loop:
                     began, left = time.monotonic(), self._settings.epochs - epoch - 1
                     self._run_epoch(epoch, step, seconds)
                     if left and step == 0 and not is_told:
-                        took = self._pace.usual_time(time.monotonic() - began, self._steps_per_epoch)
+                        took = self._pace.usual_time(
+                            time.monotonic() - began, self._steps_per_epoch
+                        )
                         self._bar.say(progress.ending(took, left))
                         is_told = True
                     step, seconds = 0, 0.0

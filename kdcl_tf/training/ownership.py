@@ -129,9 +129,7 @@ def check_data(path: pathlib.Path, result: Mapping[str, Any] | None, now: Identi
     return versions
 
 
-def identities(
-    path: pathlib.Path, result: Mapping[str, Any] | None
-) -> list[Mapping[str, Any]]:
+def identities(path: pathlib.Path, result: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     """The facts of every identity in a run's folder: its result's, and each checkpoint's.
 
     Damaged checkpoints, which are passed over when one is restored, are left out.

@@ -46,9 +46,7 @@ class LinearWarmup(LearningRateSchedule):
         return cls(**{**config, "schedule": schedule})
 
 
-def by_record(
-    settings: TrainingSettings, steps_per_epoch: int
-) -> dict[str, LearningRateSchedule]:
+def by_record(settings: TrainingSettings, steps_per_epoch: int) -> dict[str, LearningRateSchedule]:
     """`{name in the log: schedule}`: one, or one for each part that has a rate of its own."""
     if not isinstance(settings.learning_rate, str):
         return {"learning_rate": create(settings, steps_per_epoch)}

@@ -169,7 +169,9 @@ class TrainingSettings:
             milestone < 1 for milestone in self.milestones
         ):
             given = ",".join(map(str, self.milestones))
-            raise ValueError(f"expected --milestones of rising numbers of epochs, from 1; got {given}")
+            raise ValueError(
+                f"expected --milestones of rising numbers of epochs, from 1; got {given}"
+            )
 
     def _check_images(self):
         """Refuses values that no rules of images can have."""

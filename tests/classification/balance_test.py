@@ -16,7 +16,10 @@ class BalanceTest(absltest.TestCase):
     def test_it_is_scikit_learns(self):
         rng = np.random.default_rng(0)
         labels, predicted = rng.integers(0, 5, 200) // 2, rng.integers(0, 3, 200)
-        counts = [np.bincount(labels, minlength=3), np.bincount(labels[labels == predicted], minlength=3)]
+        counts = [
+            np.bincount(labels, minlength=3),
+            np.bincount(labels[labels == predicted], minlength=3),
+        ]
         found = balance.accuracies(np.array(counts), ["a"])
         self.assertAlmostEqual(
             found["a_balanced_accuracy"], metrics.balanced_accuracy_score(labels, predicted)

@@ -73,7 +73,9 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_a_teacher_sees_the_pixels_that_it_learned_from(self):
         dataset = data.load("digits", image_size=8)
-        darker = dataclasses.replace(dataset, normalization=Normalization((0.1, 0.2, 0.3), (1.0, 0.9, 0.8)))
+        darker = dataclasses.replace(
+            dataset, normalization=Normalization((0.1, 0.2, 0.3), (1.0, 0.9, 0.8))
+        )
         path = pathlib.Path(self.create_tempdir().full_path) / "teacher"
         model = students.build("resnet8", 10, dataset.image_shape)
         serving.export_student(model, path, card=Card.of(model, darker))
@@ -82,7 +84,9 @@ class FactoryTest(tf.test.TestCase, parameterized.TestCase):
         )
         images = dataset.test.images[:5]
         self.assertAllClose(
-            cohort.teacher(dataset.normalization.apply(images)), model(darker.normalization.apply(images)), atol=1e-4
+            cohort.teacher(dataset.normalization.apply(images)),
+            model(darker.normalization.apply(images)),
+            atol=1e-4,
         )
 
     def test_a_teacher_for_other_images_is_refused(self):

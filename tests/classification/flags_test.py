@@ -168,13 +168,18 @@ class DefaultWorkdirTest(absltest.TestCase):
     def test_the_same_flags_find_the_same_folder_and_others_another(self):
         first = classification_flags.default_workdir(Settings(ensemble="min_logit"))
         self.assertRegex(first, r"^runs/digits_min_logit_[0-9a-f]{8}$")
-        self.assertEqual(first, classification_flags.default_workdir(Settings(ensemble="min_logit")))
-        self.assertNotEqual(first, classification_flags.default_workdir(Settings(ensemble="min_logit", seed=1)))
+        self.assertEqual(
+            first, classification_flags.default_workdir(Settings(ensemble="min_logit"))
+        )
+        self.assertNotEqual(
+            first, classification_flags.default_workdir(Settings(ensemble="min_logit", seed=1))
+        )
 
     def test_a_path_makes_no_folders(self):
         settings = Settings(dataset="folder:a/b c", method="independent")
         self.assertRegex(
-            classification_flags.default_workdir(settings), r"^runs/folder-a-b-c_independent_[0-9a-f]{8}$"
+            classification_flags.default_workdir(settings),
+            r"^runs/folder-a-b-c_independent_[0-9a-f]{8}$",
         )
 
 

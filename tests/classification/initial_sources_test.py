@@ -13,7 +13,11 @@ from tests import in_process
 _WRONG = (
     ("resnet18", "text.safetensors", "expected a whole .safetensors file; got "),
     ("resnet18", "cut.safetensors", "expected a whole .safetensors file; got "),
-    ("resnet18", "a.pth", "a file of PyTorch: make a .safetensors file of it with tools/convert_weights.py"),
+    (
+        "resnet18",
+        "a.pth",
+        "a file of PyTorch: make a .safetensors file of it with tools/convert_weights.py",
+    ),
     ("resnet18", "none.keras", "which is not there"),
     ("resnet18", "text.weights.h5", "got no HDF5 file"),
     ("resnet18", "imagenet", "expected imagenet for a student of keras.applications"),
@@ -59,7 +63,9 @@ class SourcesTest(absltest.TestCase):
 
     def test_a_run_that_has_begun_needs_no_source(self):
         settings = Settings(initial_weights=("resnet8=none.keras",))
-        with self.assertRaisesRegex(ValueError, "--initial_weights=resnet8=none.keras: .* not there"):
+        with self.assertRaisesRegex(
+            ValueError, "--initial_weights=resnet8=none.keras: .* not there"
+        ):
             initial_sources.check(settings, self.folder)
         (self.folder / "checkpoints" / "step-3").mkdir(parents=True)
         initial_sources.check(settings, self.folder)

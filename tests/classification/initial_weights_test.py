@@ -150,9 +150,12 @@ class PixelsTest(tf.test.TestCase):
     def test_generals_weights_are_those_of_the_sources(self):
         held_out = self.dataset.held_out
         images, labels = held_out.images, held_out.labels
-        errors = np.stack(
-            [tf.nn.softmax(self._logits(name, images)) for name in _SOURCES]
-        ).astype(np.float64) - np.eye(3)[labels]
+        errors = (
+            np.stack([tf.nn.softmax(self._logits(name, images)) for name in _SOURCES]).astype(
+                np.float64
+            )
+            - np.eye(3)[labels]
+        )
         solution = np.linalg.solve(np.einsum("inc,jnc->ij", errors, errors), np.ones(2))
         wanted = np.clip(solution / solution.sum(), 0.0, 1.0)
         self.assertAllClose(list(self.result["general_weights"].values()), wanted, atol=1e-3)
@@ -171,7 +174,9 @@ class PixelsTest(tf.test.TestCase):
             r"classes: they are taken to be the data's 3\), none left over; images lose a mean of "
             r"0.485/0.458/0.408 and .* by 0.00392/0.00392/0.00392, blue before red, as the weights",
         )
-        self.assertRegex(second, r"wrn_10_1 .* none made anew \(of the same classes\), none left over")
+        self.assertRegex(
+            second, r"wrn_10_1 .* none made anew \(of the same classes\), none left over"
+        )
 
     def test_parameters_are_all_counted_and_the_digest_names_the_sources(self):
         count = students.parameter_count(_SOURCES["resnet8"])
@@ -206,7 +211,9 @@ class TeacherTest(tf.test.TestCase):
         # Students that know nothing are as far from the teacher, whatever their images look like.
         self.assertAllClose(found[0], found[1], atol=1e-4)
         pixels = _OWN.fractions(images["wrn_10_1"])
-        soft = tf.nn.softmax(_SOURCES["wrn_10_1"](_OWN.apply_fractions(pixels), training=False) / 2.0)
+        soft = tf.nn.softmax(
+            _SOURCES["wrn_10_1"](_OWN.apply_fractions(pixels), training=False) / 2.0
+        )
         wanted = 4.0 * tf.reduce_sum(soft * tf.math.log(soft * 3.0), axis=1)
         self.assertAllClose(found[0], wanted, atol=1e-4)
 
@@ -321,14 +328,20 @@ class BranchesTest(tf.test.TestCase):
         )
         session = _session(settings, _FOLDER / "branches")
         first, second = session.task.model.students.values()
-        given = dict(zip((each.path for each in _SOURCES["resnet8"].variables), _SOURCES["resnet8"].variables))
+        given = dict(
+            zip(
+                (each.path for each in _SOURCES["resnet8"].variables), _SOURCES["resnet8"].variables
+            )
+        )
         for student in (first, second):
             for each in student.variables:
                 path = each.path.removeprefix("copy2_")
                 if not path.startswith("logits"):
                     self.assertAllEqual(each.numpy(), given[path].numpy(), path)
         self.assertAllEqual(first.get_layer("logits").kernel, given["logits/kernel"].numpy())
-        self.assertNotAllClose(second.get_layer("copy2_logits").kernel, given["logits/kernel"].numpy())
+        self.assertNotAllClose(
+            second.get_layer("copy2_logits").kernel, given["logits/kernel"].numpy()
+        )
         self.assertIn("the first branch has it", session.task._lines[1])
         images, _ = next(iter(session.task.epoch(0, 15, 0, None)))
         self.assertFalse(isinstance(images, dict))
@@ -339,7 +352,11 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         ("resnet8", "exported", "no resnet8: its card says that it is a wrn_10_1"),
         ("wrn_10_1", "resnet8.keras", "is no wrn_10_1: expected .* at .*; got "),
         ("wrn_10_1", "nothing.keras", "which is not there"),
-        ("wrn_10_1", "imagenet", "expected imagenet for a student of keras.applications.*; got wrn_10_1"),
+        (
+            "wrn_10_1",
+            "imagenet",
+            "expected imagenet for a student of keras.applications.*; got wrn_10_1",
+        ),
         ("wrn_10_1", "photos", "a folder that is no run"),
     )
     def test_it_is_told_before_data_is_loaded(self, name, source, message):
@@ -360,9 +377,12 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         settings = _settings(initial_weights=(f"wrn_10_1={run}",), initial_normalization=())
         given = initial_weights.InitialWeights(settings)
         self.assertEqual(
-            given.digests(), initial_weights.InitialWeights(_settings(
-                initial_weights=(f"wrn_10_1={_FOLDER / 'exported'}",), initial_normalization=()
-            )).digests()
+            given.digests(),
+            initial_weights.InitialWeights(
+                _settings(
+                    initial_weights=(f"wrn_10_1={_FOLDER / 'exported'}",), initial_normalization=()
+                )
+            ).digests(),
         )
         shutil.copytree(_FOLDER / "exported", run / "students" / "second")
         with self.assertRaisesRegex(ValueError, "a run with 2 wrn_10_1: choose one of .*mine, "):

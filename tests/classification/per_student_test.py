@@ -52,13 +52,18 @@ class PerStudentTest(parameterized.TestCase):
         names = ("resnet8", "resnet8_2")
         found = per_student.branches_of("flag", {"resnet8": "a"}, names)
         self.assertEqual(found, {"resnet8": "a", "resnet8_2": "a"})
-        with self.assertRaisesRegex(ValueError, "one value for all, as resnet8=VALUE; got some for resnet8_2"):
+        with self.assertRaisesRegex(
+            ValueError, "one value for all, as resnet8=VALUE; got some for resnet8_2"
+        ):
             per_student.branches_of("flag", {"resnet8_2": "a"}, names)
 
     @parameterized.parameters(
         ({"train_head_epochs": 1}, "--train_head_epochs=1 is for students that start from weights"),
         ({"freeze_batch_norm": True}, "--freeze_batch_norm=true is for students that start from"),
-        ({"initial_normalization": ("resnet8=tf",)}, "for students of --initial_weights; got resnet8=tf"),
+        (
+            {"initial_normalization": ("resnet8=tf",)},
+            "for students of --initial_weights; got resnet8=tf",
+        ),
         (
             {"initial_weights": ("resnet8=a",), "initial_normalization": ("resnet8=rgb",)},
             "expected --initial_normalization of data, tf, caffe, torch, .*; got resnet8=rgb",

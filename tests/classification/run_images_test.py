@@ -12,7 +12,11 @@ from kdcl_tf.serving.cards import Card
 from tests import image_files
 
 _SETTINGS = Settings(
-    students=("resnet8",), ensemble="min_logit", image_size=8, train_per_class=4, holdout_per_class=1
+    students=("resnet8",),
+    ensemble="min_logit",
+    image_size=8,
+    train_per_class=4,
+    holdout_per_class=1,
 )
 
 
@@ -24,14 +28,20 @@ class RunImagesTest(absltest.TestCase):
         again = run_images.load(_SETTINGS, None, digest)
         self.assertEqual(again.digest(), digest)
         other = {**digest, "test": {**digest["test"], "decoded": "0" * 64}}
-        with self.assertRaisesRegex(run_images.NotFoundError, "^digits is not what the run was trained with: test"):
+        with self.assertRaisesRegex(
+            run_images.NotFoundError, "^digits is not what the run was trained with: test"
+        ):
             run_images.load(_SETTINGS, None, other)
 
     def test_data_that_is_gone_is_told(self):
         with tempfile.TemporaryDirectory() as folder:
             gone = pathlib.Path(folder) / "gone"
-            settings = Settings(students=("resnet8",), ensemble="min_logit", dataset=f"folder:{gone}")
-            with self.assertRaisesRegex(run_images.NotFoundError, "^folder:.*gone, the data of the run, is not found: "):
+            settings = Settings(
+                students=("resnet8",), ensemble="min_logit", dataset=f"folder:{gone}"
+            )
+            with self.assertRaisesRegex(
+                run_images.NotFoundError, "^folder:.*gone, the data of the run, is not found: "
+            ):
                 run_images.load(settings, None, {})
 
     def _pictures(self, folder, tests, needs_tests, calibration, calibrations, before=None):

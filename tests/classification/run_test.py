@@ -124,7 +124,9 @@ class CompleteRunTest(tf.test.TestCase):
 
     def test_logged_accuracy_is_that_of_the_served_student(self):
         for student in self.result["students"].values():
-            accuracy = _accuracy(self.folder / student["saved_model"], self.session.task.dataset.test)
+            accuracy = _accuracy(
+                self.folder / student["saved_model"], self.session.task.dataset.test
+            )
             self.assertAllClose(accuracy, student["accuracy"])
 
     def test_a_complete_run_is_not_run_again(self):
@@ -173,7 +175,10 @@ class FailedStartTest(tf.test.TestCase, parameterized.TestCase):
         ({"dataset": "no_such_set"}, "unknown data set"),
         ({"train_per_class": 10_000}, "too few training images"),
         ({"batch_size": 41}, "batch_size: expected 1..40, .*; got 41"),
-        ({"cutout": True, "cutout_size": 9}, "cutout: expected at most 8, the side of the image; got 9"),
+        (
+            {"cutout": True, "cutout_size": 9},
+            "cutout: expected at most 8, the side of the image; got 9",
+        ),
     )
     def test_it_leaves_the_folder_to_the_corrected_command(self, wrong, message):
         folder = pathlib.Path(self.create_tempdir().full_path)
@@ -257,7 +262,9 @@ class KeptTest(tf.test.TestCase):
                 self.assertAllEqual(one.numpy(), other.numpy())
             accuracy = _accuracy(folder / "run" / student["saved_model"], again.task.dataset.test)
             self.assertAllClose(accuracy, student["accuracy"])
-            accuracy = _accuracy(folder / "run" / student["saved_model"], again.task.dataset.validation)
+            accuracy = _accuracy(
+                folder / "run" / student["saved_model"], again.task.dataset.validation
+            )
             self.assertAllClose(accuracy, log[best][f"validation_{name}_accuracy"])
 
     def test_a_folder_without_a_validation_set_is_refused(self):
@@ -265,7 +272,9 @@ class KeptTest(tf.test.TestCase):
         for split in ("train", "test"):
             for name in ("a", "b"):
                 (photos / split / name).mkdir(parents=True)
-                (photos / split / name / "1.png").write_bytes(tf.io.encode_png(np.zeros([8, 8, 3], np.uint8)).numpy())
+                (photos / split / name / "1.png").write_bytes(
+                    tf.io.encode_png(np.zeros([8, 8, 3], np.uint8)).numpy()
+                )
         settings = _settings(
             dataset=f"folder:{photos}",
             ensemble="naive",
@@ -275,7 +284,9 @@ class KeptTest(tf.test.TestCase):
             train_per_class=0,
             holdout_per_class=0,
         )
-        with self.assertRaisesRegex(ValueError, "on a validation set; got none in .* or put val/ beside test/"):
+        with self.assertRaisesRegex(
+            ValueError, "on a validation set; got none in .* or put val/ beside test/"
+        ):
             _session(settings, Workdir(photos / "run"))
 
 
@@ -293,7 +304,9 @@ class PlacementTest(tf.test.TestCase):
         self._assert_restored(resumed.task.model, first.task.model)
         result = resumed.train()
         self.assertEqual([record["epoch"] for record in resumed.workdir.log], [1, 2])
-        for each, value in zip(resumed.task.model.variables, whole.task.model.variables, strict=True):
+        for each, value in zip(
+            resumed.task.model.variables, whole.task.model.variables, strict=True
+        ):
             self.assertAllClose(each.numpy(), value.numpy(), rtol=1e-4, atol=1e-4)
         for student in result["students"].values():
             accuracy = _accuracy(folder / "run" / student["saved_model"], resumed.task.dataset.test)

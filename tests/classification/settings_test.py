@@ -159,8 +159,14 @@ class SettingsTest(parameterized.TestCase):
         ({"branches": 3}, "--branches=3 is for --method=one and clnn; got --method=kdcl"),
         ({"method": "one"}, "got --students=resnet8,wrn_10_2: pass one, and --branches"),
         ({"method": "one", "students": ("resnet8",), "invariant": True}, "pass --noinvariant"),
-        ({"method": "one", "students": ("resnet8",), "branches": 1}, "expected --branches to be 2 or more"),
-        ({"method": "clnn", "students": ("resnet8",), "branches": 3}, "expected --branches to be 2, 4 or 8"),
+        (
+            {"method": "one", "students": ("resnet8",), "branches": 1},
+            "expected --branches to be 2 or more",
+        ),
+        (
+            {"method": "clnn", "students": ("resnet8",), "branches": 3},
+            "expected --branches to be 2, 4 or 8",
+        ),
         ({"method": "one", "students": ("keras:VGG16",)}, "'keras:VGG16' cannot have branches"),
     )
     def test_what_the_method_cannot_use_is_refused(self, fields, message):

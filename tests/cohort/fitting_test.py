@@ -38,9 +38,7 @@ class CallbacksTest(CohortTestCase):
 
 
 class LabelsTest(CohortTestCase):
-    @parameterized.product(
-        wrong=((-1, "-1"), (6, "6"), (2.5, "2.5")), run_eagerly=(True, False)
-    )
+    @parameterized.product(wrong=((-1, "-1"), (6, "6"), (2.5, "2.5")), run_eagerly=(True, False))
     def test_what_is_no_class_is_told_in_one_line(self, wrong, run_eagerly):
         (value, text), (images, labels) = wrong, make_data()
         labels = labels.astype(type(value))

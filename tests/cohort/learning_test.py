@@ -152,7 +152,9 @@ class ByClassTest(CohortTestCase):
         images, labels = make_data()
         soft = np.eye(6, dtype=np.float32)[labels] * 0.9 + 0.1 / 6
         cohort = compiled()
-        self.assertAllEqual(cohort.test_by_class((images, soft)), cohort.test_by_class((images, labels)))
+        self.assertAllEqual(
+            cohort.test_by_class((images, soft)), cohort.test_by_class((images, labels))
+        )
 
     def test_companions_are_not_counted(self):
         self.assertEqual(_tutored().test_by_class(make_data()).shape, [3, 6])

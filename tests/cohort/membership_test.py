@@ -156,8 +156,10 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
                 )
             ),
             "by hand": _functional(
-                lambda x: keras.ops.exp(dense(x))
-                / keras.ops.sum(keras.ops.exp(dense(x)), -1, keepdims=True)
+                lambda x: (
+                    keras.ops.exp(dense(x))
+                    / keras.ops.sum(keras.ops.exp(dense(x)), -1, keepdims=True)
+                )
             ),
         }
         for name, student in students.items():

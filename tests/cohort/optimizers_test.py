@@ -125,7 +125,9 @@ class CallbacksTest(CohortTestCase):
         with self.assertRaises(KeyboardInterrupt):
             fit(compiled(optimizer=optimizers), epochs=3, callbacks=[backup, Dying()])
         optimizers = {"z": keras.optimizers.SGD(0.2, momentum=0.9), "a": "adam"}
-        resumed = compiled(students={"z": make_student(4), "a": make_student(7)}, optimizer=optimizers)
+        resumed = compiled(
+            students={"z": make_student(4), "a": make_student(7)}, optimizer=optimizers
+        )
         fit(resumed, epochs=3, callbacks=[backup])
         expected = compiled(optimizer={"z": keras.optimizers.SGD(0.2, momentum=0.9), "a": "adam"})
         fit(expected, epochs=3)

@@ -202,7 +202,6 @@ class DevicesTest(tf.test.TestCase):
             self.assertEqual(_device(op.device), device, op.name)
             self.assertEqual(_device(op.inputs[1].op.device), device, op.inputs[1].name)
 
-
     def test_only_views_logits_and_their_gradients_travel(self):
         views = {name: tf.zeros([4, 8, 8, 3]) for name in self.cohort.students}
         labels = tf.zeros([4], tf.int64)

@@ -138,7 +138,7 @@ class SavingTest(CohortTestCase):
         self.assertAllClose(served, cohort(images), atol=1e-6)
         mean = np.mean([tf.nn.softmax(each) for each in served.values()], axis=0)
         self.assertAllClose(loaded.ensemble(images), mean, atol=1e-6)
-        with self.assertRaisesRegex(ValueError, 'expected format="tf_saved_model".*got \'onnx\''):
+        with self.assertRaisesRegex(ValueError, "expected format=\"tf_saved_model\".*got 'onnx'"):
             cohort.export(self._path("exported"), format="onnx")
         students = {"z": make_student(4), "a": make_student(4, size=3)}
         with self.assertRaisesRegex(ValueError, "images of one shape; got {'z': .*one by one"):

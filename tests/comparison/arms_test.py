@@ -77,7 +77,9 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
             Workdir(run.workdir).record(run.settings)
         arms.check(_SETTINGS, self.folder)
         for change in ({"learning_rate": 0.5}, {"distillation_weight": 2.0}):
-            with self.assertRaisesRegex(ValueError, rf"seed9 was made with .*--{next(iter(change))}="):
+            with self.assertRaisesRegex(
+                ValueError, rf"seed9 was made with .*--{next(iter(change))}="
+            ):
                 arms.check(dataclasses.replace(_SETTINGS, **change), self.folder)
 
     def test_a_folder_of_one_run_is_refused(self):

@@ -71,7 +71,10 @@ class ComparingTest(absltest.TestCase):
         found = json.loads((self.workdir / "comparison.json").read_text())
         self.assertEqual(found["students"]["resnet8"]["cohort"], [after])
         self.assertEqual(found["settings"]["method"], "kdcl")
-        for line in (f"  {self.workdir}/cohort/seed0/students/resnet8", f"numbers: {self.workdir}/"):
+        for line in (
+            f"  {self.workdir}/cohort/seed0/students/resnet8",
+            f"numbers: {self.workdir}/",
+        ):
             self.assertIn(line, self.done.stdout)
 
     def test_a_complete_comparison_trains_nothing(self):
@@ -96,7 +99,9 @@ class ComparingTest(absltest.TestCase):
         for change in ("--learning_rate=0.5", "--seed=7 --learning_rate=0.5"):
             done = in_process.run("train", *self.flags, *change.split())
             self.assertEqual((done.returncode, done.stdout), (1, ""))
-            self.assertRegex(done.stderr, r"^.*seed0 was made with other flags: --learning_rate=.*\n$")
+            self.assertRegex(
+                done.stderr, r"^.*seed0 was made with other flags: --learning_rate=.*\n$"
+            )
 
     def test_a_run_that_fails_is_told_in_one_line_with_its_workdir(self):
         folder = self.workdir.parent / "none"
@@ -105,7 +110,8 @@ class ComparingTest(absltest.TestCase):
         )
         self.assertEqual(done.returncode, 1)
         self.assertRegex(
-            done.stderr, rf"^\S+: alone, seed 0: .*is not there.*{folder}_compared/alone/seed0/.*\n$"
+            done.stderr,
+            rf"^\S+: alone, seed 0: .*is not there.*{folder}_compared/alone/seed0/.*\n$",
         )
 
 

@@ -76,7 +76,8 @@ class TableTest(absltest.TestCase):
         self.assertEndsWith(head, "(3 seeds: medians of accuracies and of paired gains)")
         self.assertRegex(heads, "gain +mean +95% interval +by seed$")
         self.assertRegex(
-            small, r"^small +50.00% +52.00% +\+2.00 +\+2.33 +-1.46 to \+6.13 +\+1.00, \+2.00, \+4.00$"
+            small,
+            r"^small +50.00% +52.00% +\+2.00 +\+2.33 +-1.46 to \+6.13 +\+1.00, \+2.00, \+4.00$",
         )
         heads = self._lines([0.5, 0.5], [0.6, 0.6])[1]
         self.assertRegex(heads, "gain +mean +by seed$")
@@ -84,7 +85,10 @@ class TableTest(absltest.TestCase):
 
 class BalancedTest(absltest.TestCase):
     def test_where_classes_differ_in_size_balanced_accuracy_is_told(self):
-        alone, cohort = _results(small=[0.5], large_one=[0.5]), _results(small=[0.6], large_one=[0.5])
+        alone, cohort = (
+            _results(small=[0.5], large_one=[0.5]),
+            _results(small=[0.6], large_one=[0.5]),
+        )
         for results, balanced in ((alone, 0.25), (cohort, 0.375)):
             for student in results[0]["students"].values():
                 student["balanced_accuracy"] = balanced
@@ -95,7 +99,9 @@ class BalancedTest(absltest.TestCase):
         self.assertStartsWith(head, "Balanced accuracy, the mean of the accuracies of the classes")
         self.assertEqual(small.split(), ["small", "25.00%", "37.50%"])
         del cohort[0]["students"]["small"]["balanced_accuracy"]
-        self.assertNotIn("balanced_alone", findings.findings(alone, cohort, _NAMES)["students"]["small"])
+        self.assertNotIn(
+            "balanced_alone", findings.findings(alone, cohort, _NAMES)["students"]["small"]
+        )
 
 
 if __name__ == "__main__":

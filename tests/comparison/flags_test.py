@@ -30,7 +30,14 @@ class FlagsTest(absltest.TestCase):
 
     def test_every_run_gets_the_flags_that_are_no_settings(self):
         given = ["--data_dir=a b", "--keep_checkpoints=3"]
-        others = ["--compare", "--seeds=2", "--runs_at_once=2", "--workdir=x", "--epochs=7", "--seed=1"]
+        others = [
+            "--compare",
+            "--seeds=2",
+            "--runs_at_once=2",
+            "--workdir=x",
+            "--epochs=7",
+            "--seed=1",
+        ]
         found = comparison_flags.of_every_run(*self._parsed(*given, *others))
         self.assertCountEqual(found, given)
 

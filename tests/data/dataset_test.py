@@ -34,9 +34,13 @@ class ImageSplitTest(tf.test.TestCase):
         images, labels = np.zeros([3, 2, 2, 3], np.uint8), np.zeros([3], np.int64)
         with self.assertRaisesRegex(ValueError, "expected uint8 of .*; got float64 of shape"):
             dataset_lib.ImageSplit(images / 2, labels)
-        with self.assertRaisesRegex(ValueError, r"expected uint8 .*; got uint8 of shape \[2, 2, 3\]"):
+        with self.assertRaisesRegex(
+            ValueError, r"expected uint8 .*; got uint8 of shape \[2, 2, 3\]"
+        ):
             dataset_lib.ImageSplit(images[0], labels)
-        with self.assertRaisesRegex(ValueError, r"expected int64 of shape \[3\].*; got int64 of shape \[2\]"):
+        with self.assertRaisesRegex(
+            ValueError, r"expected int64 of shape \[3\].*; got int64 of shape \[2\]"
+        ):
             dataset_lib.ImageSplit(images, labels[:2])
 
     def test_take(self):

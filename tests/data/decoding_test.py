@@ -128,7 +128,11 @@ class FaultTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.named_parameters(
         ("empty", lambda: b"", "the file is empty"),
         ("one_byte", lambda: b"x", "."),
-        ("page", lambda: b"<html>404 not found</html>", "expected a JPEG, PNG, GIF, BMP, WebP or TIFF"),
+        (
+            "page",
+            lambda: b"<html>404 not found</html>",
+            "expected a JPEG, PNG, GIF, BMP, WebP or TIFF",
+        ),
         ("tiff", lambda: image_files.encode(PHOTO, "TIFF")[:-500], "."),
         ("jpeg", lambda: image_files.encode(PHOTO)[:-50], "the JPEG is cut short"),
         ("png", lambda: image_files.encode(PHOTO, "PNG")[:-500], "PNG"),

@@ -83,7 +83,11 @@ class SplitTest(tf.test.TestCase, parameterized.TestCase):
         dataset = image_files.dataset(self._split(_photos()))
         ((images, labels),) = dataset.batches(dataset.test, 5)
         pixels = np.concatenate([images for images, _ in dataset.test.pixels(2)]) / 255.0
-        self.assertAllClose(images, (pixels - dataset.normalization.mean) / dataset.normalization.deviation, atol=1e-5)
+        self.assertAllClose(
+            images,
+            (pixels - dataset.normalization.mean) / dataset.normalization.deviation,
+            atol=1e-5,
+        )
         self.assertAllEqual(labels, np.arange(5))
         self.assertEqual(dataset.image_shape, (16, 16, 3))
         self.assertEqual(dataset.batches(dataset.test, 3).element_spec[0].shape, (None, 16, 16, 3))
@@ -133,9 +137,7 @@ class BadImagesTest(tf.test.TestCase, parameterized.TestCase):
         contents = {**good, **{name: BAD[name][0]() for name in names}}
         # Bad ones first, and between good ones.
         order = sorted(contents, key=lambda name: (name[0] > "2", name in good, name))
-        return image_files.split(
-            self.folder, {name: contents[name] for name in order}, skip=skip
-        )
+        return image_files.split(self.folder, {name: contents[name] for name in order}, skip=skip)
 
     @parameterized.parameters(*BAD)
     def test_one_line_names_the_image_its_class_and_what_is_wrong(self, name):
@@ -191,7 +193,9 @@ class BadImagesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(batch[1].shape, [0])
         self.assertEqual(set(split.bad_images.found), set(contents))
         # Other replicas would wait for this one.
-        with self.assertRaisesRegex(bad_images.BadImageError, "every device in each batch; got 1 that cannot.*'"):
+        with self.assertRaisesRegex(
+            bad_images.BadImageError, "every device in each batch; got 1 that cannot.*'"
+        ):
             with bad_images.told_in_one_line():
                 list(views.epoch(0, 2, share=stream.Share(2, 0, 1)))
 

@@ -107,7 +107,9 @@ class ViewsTest(ViewsTestCase):
                 draws.colour[1:], draws.light[1:], mean.astype(np.float32)
             )
             coloured = image @ matrix[0].numpy().T + added[0].numpy()
-            wanted = (coloured - self.dataset.normalization.mean) / self.dataset.normalization.deviation
+            wanted = (
+                coloured - self.dataset.normalization.mean
+            ) / self.dataset.normalization.deviation
             self.assertAllClose(found[index], wanted, atol=1e-4)
 
     def test_never_mirrored_where_the_data_set_forbids(self):

@@ -59,8 +59,9 @@ class KindsTest(_Folder):
         ]
         memory, disk = (self.shown(dataset) for dataset in found)
         for dataset in found:
-            self.assertEqual(set(map(os.path.basename, dataset.bad_images.found)),
-                             {"bad.tiff", "bad.webp"})
+            self.assertEqual(
+                set(map(os.path.basename, dataset.bad_images.found)), {"bad.tiff", "bad.webp"}
+            )
         for here, there in zip(memory, disk):
             self.assertLen(here, len(files))
             self.assertAllEqual(here, there)
@@ -83,8 +84,9 @@ class OrientationTest(_Folder):
             for name, content in turned.items()
         }
         stored = {
-            name: image_files.encode(image_kinds.by_pillow(image_kinds.turned(kind, 1))
-                                     .astype(np.uint8), "PNG")
+            name: image_files.encode(
+                image_kinds.by_pillow(image_kinds.turned(kind, 1)).astype(np.uint8), "PNG"
+            )
             for name in turned
         }
         rules = {"turned": data.ImageRules(), "stored": data.ImageRules(False)}
@@ -123,16 +125,22 @@ class LimitsTest(_Folder):
         bombs = pathlib.Path(self.root, "bombs")
         for split in ("train", "test"):
             image_files.write(bombs / split, good)
-        image_files.write(bombs / "train", {
-            "a/bomb.png": image_kinds.empty_png(50_000, 50_000),
-            "a/bomb.webp": image_kinds.empty_webp(16_000, 16_000),
-            "a/bomb.gif": image_kinds.empty_gif(60_000, 60_000),
-            "a/sparse.png": b"\x89PNG",
-        })
+        image_files.write(
+            bombs / "train",
+            {
+                "a/bomb.png": image_kinds.empty_png(50_000, 50_000),
+                "a/bomb.webp": image_kinds.empty_webp(16_000, 16_000),
+                "a/bomb.gif": image_kinds.empty_gif(60_000, 60_000),
+                "a/sparse.png": b"\x89PNG",
+            },
+        )
         os.truncate(bombs / "train/a/sparse.png", 3_000_000_000)
         done = subprocess.run(
             [sys.executable, "-c", _CHILD, f"folder:{self.root}", f"folder:{bombs}"],
-            capture_output=True, text=True, check=False, preexec_fn=_limit_memory,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=_limit_memory,
         )
         self.assertEqual(done.returncode, 0, done.stderr)
         for name, reason in (
@@ -145,8 +153,9 @@ class LimitsTest(_Folder):
         self.assertLess(float(done.stdout.split()[-1]), 500)
 
     def test_the_limits_are_those_that_are_given(self):
-        self.write({f"{each}/good.png": image_files.encode(image_kinds.PHOTO, "PNG")
-                    for each in "ab"})
+        self.write(
+            {f"{each}/good.png": image_files.encode(image_kinds.PHOTO, "PNG") for each in "ab"}
+        )
         for storage in ("memory", "disk"):
             for name, message in (
                 ("max_image_megapixels", "at most 0.001 megapixels; got 37 x 45"),

@@ -63,7 +63,9 @@ class LoadTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(images["b"].shape, (20, 8, 8, 3))
         self.assertAllEqual(np.bincount(labels), [2] * 10)
         self.assertLen(dataset.notes, 1)
-        self.assertStartsWith(dataset.notes[0], "read 1,437 training images and 360 test images of 10")
+        self.assertStartsWith(
+            dataset.notes[0], "read 1,437 training images and 360 test images of 10"
+        )
 
     def test_a_validation_share_is_neither_trained_on_nor_tested_on(self):
         whole = data.load("digits", image_size=8)
@@ -81,7 +83,9 @@ class LoadTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(f"{len(parts.validation)} validation images and 360", parts.notes[0])
 
     def test_without_training_images_the_test_set_is_the_same(self):
-        whole, alone = (data.load("digits", image_size=8, needs_train=each) for each in (True, False))
+        whole, alone = (
+            data.load("digits", image_size=8, needs_train=each) for each in (True, False)
+        )
         self.assertEmpty(alone.train.labels)
         self.assertEqual(alone.digest()["test"], whole.digest()["test"])
 
@@ -130,13 +134,21 @@ class SplitFolderTest(tf.test.TestCase):
         one, other = self._folder(), self._folder()
         shares = {"test_share": 0.3, "validation_share": 0.3, "image_size": 8}
         first = data.load(f"folder:{one}", **shares)
-        for options in ({"storage": "disk"}, {"distortion": "resized_crop"}, {"train_per_class": 2}):
+        for options in (
+            {"storage": "disk"},
+            {"distortion": "resized_crop"},
+            {"train_per_class": 2},
+        ):
             second = data.load(f"folder:{other}", **shares, **options)
             for split in ("test", "validation"):
                 names = self._names(getattr(first, split))
                 self.assertEqual(names, self._names(getattr(second, split)))
-        self.assertEqual([len(each) for each in (first.train, first.validation, first.test)], [10, 4, 6])
-        self.assertIn("test_share=0.3 of the images of each class, 6 of 20, are the test set", first.told)
+        self.assertEqual(
+            [len(each) for each in (first.train, first.validation, first.test)], [10, 4, 6]
+        )
+        self.assertIn(
+            "test_share=0.3 of the images of each class, 6 of 20, are the test set", first.told
+        )
 
     def test_copies_lie_on_one_side(self):
         more = ("cat/copy.png", "horse/copy.png")
@@ -154,7 +166,9 @@ class SplitFolderTest(tf.test.TestCase):
             (folder / split).symlink_to(photos)
         dataset = data.load(f"folder:{folder}", image_size=8)
         self.assertLen(dataset.validation, 20)
-        with self.assertRaisesRegex(ValueError, "validation_share=0.1: expected a data set without a val"):
+        with self.assertRaisesRegex(
+            ValueError, "validation_share=0.1: expected a data set without a val"
+        ):
             data.load(f"folder:{folder}", image_size=8, validation_share=0.1)
         (folder / "test").unlink()
         dataset = data.load(f"folder:{folder}", image_size=8)

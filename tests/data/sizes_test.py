@@ -37,7 +37,9 @@ class ByMedianTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_headers_are_enough_and_what_has_none_is_passed_over(self):
         whole = image_files.encode(image_files.photo(0, 60, 50))
-        files = self._files({"cut.jpg": whole[: len(whole) // 2], "page.jpg": b"<html>", "empty.png": b""})
+        files = self._files(
+            {"cut.jpg": whole[: len(whole) // 2], "page.jpg": b"<html>", "empty.png": b""}
+        )
         self.assertEqual(sizes.by_median(files, 32)[0], 50)
         size, told = sizes.by_median(files.take(slice(1, 3)), 32)
         self.assertEqual((size, "no size of an image" in told), (32, True))
@@ -73,7 +75,8 @@ class FitInMemoryTest(tf.test.TestCase):
         large = self._splits(1_281_167, 224)
         told = "1281167 images of 224x224 take 192.9 GB decoded"
         self.assertEqual(
-            fits("x", large, False, "auto"), (False, f"images stay on disk: {told}, more than 16 GB")
+            fits("x", large, False, "auto"),
+            (False, f"images stay on disk: {told}, more than 16 GB"),
         )
         self.assertEqual(fits("x", large, False, "disk"), (False, ""))
         with self.assertRaisesRegex(ValueError, f"{told}; expected at most 16 GB; pass storage=di"):

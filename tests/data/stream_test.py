@@ -73,7 +73,9 @@ class StreamTest(parameterized.TestCase, tf.test.TestCase):
         self._check_shares(order, replicas, own, batches)
 
     def test_decoded_parts_may_not_be_empty(self):
-        with self.assertRaisesRegex(ValueError, "expected an image for each of 2 replicas.*; got batch_size=4 for 5"):
+        with self.assertRaisesRegex(
+            ValueError, "expected an image for each of 2 replicas.*; got batch_size=4 for 5"
+        ):
             stream.decoded(np.arange(5), 4, lambda i: (i,), lambda i: i, stream.Share(2, 0, 1))
 
     def _check_shares(self, order, replicas, own, batches):

@@ -103,7 +103,6 @@ class ViewsTest(parameterized.TestCase, tf.test.TestCase):
         dataset = dataclasses.replace(make_dataset(), flip=False)
         self.assertFalse(views_lib.Views(dataset, STUDENTS, 0).policy.flip)
 
-
     def test_students_may_have_their_own_normalisation(self):
         """With a view each, and with one view that all share."""
         plain = normalization.Normalization((0.0,) * 3, (1.0,) * 3)
@@ -222,7 +221,9 @@ class RefusedTest(parameterized.TestCase, tf.test.TestCase):
     def test_numbers(self):
         with self.assertRaisesRegex(ValueError, "seed: expected 0 or more; got -1"):
             make_views(seed=-1)
-        with self.assertRaisesRegex(ValueError, "cutout: expected at most 8, the side of the image; got 9"):
+        with self.assertRaisesRegex(
+            ValueError, "cutout: expected at most 8, the side of the image; got 9"
+        ):
             make_views(cutout=9)
         with self.assertRaisesRegex(ValueError, "expected students of first, second; got third"):
             make_views(normalizations={"third": normalization.IMAGENET})

@@ -26,12 +26,8 @@ def _strategy():
 def _detector(strategy):
     keras.utils.set_random_seed(0)
     with strategy.scope():
-        backbone = small_scenes.backbone(
-            synchronized=True, regularizer=keras.regularizers.L2(0.01)
-        )
-        detector = Detector(
-            backbone, CLASSES, masks=True, regions_per_image=_REGIONS, channels=4
-        )
+        backbone = small_scenes.backbone(synchronized=True, regularizer=keras.regularizers.L2(0.01))
+        detector = Detector(backbone, CLASSES, masks=True, regions_per_image=_REGIONS, channels=4)
         detector.compile(keras.optimizers.SGD(0.02, momentum=0.9))
         # Else the graph of a step would be made twice.
         detector.optimizer.build(detector.trainable_variables)
@@ -45,9 +41,7 @@ def _shares(strategy):
 
     def of_replica(context):
         number = context.replica_id_in_sync_group
-        return {
-            name: each[bounds[number] : bounds[number + 1]] for name, each in batch.items()
-        }
+        return {name: each[bounds[number] : bounds[number + 1]] for name, each in batch.items()}
 
     return strategy.experimental_distribute_values_from_function(of_replica)
 

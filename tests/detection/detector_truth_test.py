@@ -55,9 +55,7 @@ class _ProposalHead(keras.Model):
         logits = tf.where(tf.repeat(is_object, len(RATIOS), axis=-1), _SURE, -_SURE)
         side, centre = SCALE * features[..., _STRIDE, None], features[..., _X : _Y + 1]
         box = tf.where(is_object, features[..., _BOX] + _OFF, [0.0, 0.0, 9.0, 9.0])
-        codes = [
-            _encoded(box, centre, side * [ratio**0.5, ratio**-0.5]) for ratio in RATIOS
-        ]
+        codes = [_encoded(box, centre, side * [ratio**0.5, ratio**-0.5]) for ratio in RATIOS]
         return logits, tf.concat(codes, axis=-1)
 
 

@@ -84,7 +84,9 @@ class DeterminismTest(tf.test.TestCase):
         small |= {"detector": "mask", "epochs": "3", "milestones": "2", "evaluate_every": "3"}
         small |= {"dataset": f"coco:{self.folder / 'coco'}", "checkpoint_seconds": "0"}
         small |= {"workdir": str(self.folder / name)}
-        return forked.start(forked.door, "detect", *(f"--{key}={text}" for key, text in small.items()))
+        return forked.start(
+            forked.door, "detect", *(f"--{key}={text}" for key, text in small.items())
+        )
 
     def outcome(self, name):
         """The weights, what was found, and the log but for times."""

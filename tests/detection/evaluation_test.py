@@ -40,7 +40,9 @@ class EvaluationTest(tf.test.TestCase):
         categories = [{"id": 1, "name": "person"}, {"id": 2, "name": "cat"}, {"id": 3, "name": "x"}]
         content = coco_files.instances(categories=categories)
         coco_files.write(self.folder / "coco", content, content)
-        message = "expected the detector's 3 classes; got 3, of which number 2 is 'cat' and not 'car'"
+        message = (
+            "expected the detector's 3 classes; got 3, of which number 2 is 'cat' and not 'car'"
+        )
         with self.assertRaisesRegex(ValueError, message):
             self.scenes()
 

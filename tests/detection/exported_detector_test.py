@@ -25,7 +25,11 @@ class ExportedDetectorTest(absltest.TestCase):
         shutil.copytree(path, copy)
         (copy / "saved_model.pb").write_bytes(b"damaged")
         for run, facts, message in (
-            (path.parent / "nothing", (), "^other=.*nothing: expected an exported detector, a folder"),
+            (
+                path.parent / "nothing",
+                (),
+                "^other=.*nothing: expected an exported detector, a folder",
+            ),
             (copy, (), "^other: .*saved_model.pb.*export it again$"),
             (path, ("no_such_fact",), "^other: .*no_such_fact"),
         ):

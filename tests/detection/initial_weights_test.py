@@ -32,7 +32,9 @@ class InitialWeightsTest(tf.test.TestCase):
         line, found = self._assigned(tiny_detector.CLASS_NAMES)
         for own, wanted, _ in found:
             self.assertAllEqual(own.numpy(), wanted.numpy(), own.path)
-        self.assertRegex(line, rf"starts from .*detector: {len(found)} variables taken, none made anew")
+        self.assertRegex(
+            line, rf"starts from .*detector: {len(found)} variables taken, none made anew"
+        )
 
     def test_heads_are_made_anew_for_other_classes(self):
         line, found = self._assigned(["person", "car", "kite"])
@@ -52,7 +54,10 @@ class InitialWeightsTest(tf.test.TestCase):
         path = tiny_detector.exported()
         for arguments, message in (
             ((path, "faster", ""), "expected the detector faster, as detector says; got mask"),
-            ((path, "mask", "resnet18"), "expected the architecture resnet18, as backbone says; got none"),
+            (
+                (path, "mask", "resnet18"),
+                "expected the architecture resnet18, as backbone says; got none",
+            ),
             ((path.parent / "nothing", "mask", ""), "complete run of kdcl-detect; got none"),
         ):
             with self.assertRaisesRegex(ValueError, f"initial_weights=.*{message}") as caught:
@@ -88,7 +93,9 @@ class InitialWeightsTest(tf.test.TestCase):
         ]
         # All but the kernels of the two heads that predict classes; biases are zeros.
         self.assertEqual(same.count(False), 2)
-        self.assertRegex(task._lines[0], r"4 \(.*\) made anew, of 3 classes in the place of other 3; im")
+        self.assertRegex(
+            task._lines[0], r"4 \(.*\) made anew, of 3 classes in the place of other 3; im"
+        )
 
 
 if __name__ == "__main__":

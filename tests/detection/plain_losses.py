@@ -93,7 +93,9 @@ class PlainLosses:
         )
         sums = {
             "classes": tf.reduce_sum(entropy),
-            "boxes": tf.reduce_sum(losses.smooth_l1(own - expected, 1.0)) if len(positions) else 0.0,
+            "boxes": tf.reduce_sum(losses.smooth_l1(own - expected, 1.0))
+            if len(positions)
+            else 0.0,
             "masks": self._masks(pyramid, sampled, positions, targets),
         }
         return sums, len(chosen), len(positions)

@@ -39,7 +39,9 @@ class PredictionTest(tf.test.TestCase):
         found = prediction.in_folders([self.image, photos])
         self.assertEqual(found, [self.image, photos / "a.jpg", photos / "b.PNG"])
         (self.folder / "empty").mkdir()
-        with self.assertRaisesRegex(ValueError, "image=.*empty: expected images in it, .*; got none"):
+        with self.assertRaisesRegex(
+            ValueError, "image=.*empty: expected images in it, .*; got none"
+        ):
             prediction.in_folders([self.folder / "empty"])
 
     def test_boxes_are_written_as_exactly_as_they_are(self):

@@ -21,9 +21,13 @@ class FiguresTest(absltest.TestCase):
         self.assertEqual(lines[2], "mask AP by class: car 25.0%")
 
     def test_of_many_classes_the_best_and_the_worst(self):
-        result = {"box_ap": 0.5} | {f"box_ap/c{n}": n / 100 for n in range(40)} | {"box_ap/no": None}
+        result = (
+            {"box_ap": 0.5} | {f"box_ap/c{n}": n / 100 for n in range(40)} | {"box_ap/no": None}
+        )
         line = report.figures(result)[1]
-        self.assertStartsWith(line, "box AP by class, the best and the worst 10 of 40: c39 39.0%, c38")
+        self.assertStartsWith(
+            line, "box AP by class, the best and the worst 10 of 40: c39 39.0%, c38"
+        )
         self.assertEndsWith(line, "c30 30.0%, c9 9.0%, c8 8.0%, c7 7.0%, c6 6.0%, c5 5.0%, c4 4.0%, "
                             "c3 3.0%, c2 2.0%, c1 1.0%, c0 0.0%")  # fmt: skip
 

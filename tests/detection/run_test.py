@@ -65,7 +65,9 @@ class DetectionRunTest(tf.test.TestCase):
             first.train()
         resumed = self.run_of()
         # That both end alike bit by bit, determinism_test.py holds: here sums have no set order.
-        _compare_at_the_first_epoch(resumed, [each.numpy() for each in all_variables(first.task.model)])
+        _compare_at_the_first_epoch(
+            resumed, [each.numpy() for each in all_variables(first.task.model)]
+        )
         self._assert_complete(resumed, resumed.train())
 
     def _assert_complete(self, run, result):

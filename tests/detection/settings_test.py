@@ -49,7 +49,10 @@ class DetectionSettingsTest(parameterized.TestCase):
         ({"first_images": -1}, "first_images.* 0 or more"),
         ({"accumulation_steps": 33}, "accumulation_steps.* from 1 to batch_size, 32"),
         ({"clip_norm": -1}, "clip_norm.* 0 or more"),
-        ({"train_annotations": "a.json"}, "expected coco:PATH, as files .* are named; got 'coco/2017'"),
+        (
+            {"train_annotations": "a.json"},
+            "expected coco:PATH, as files .* are named; got 'coco/2017'",
+        ),
         ({"dataset": "coco:x", "train_images": "y"}, "train_images=y: expected train_annotations"),
         ({"evaluate_on": "val"}, "evaluate_on of test, train; got val"),
     )

@@ -80,8 +80,9 @@ class RendezvousTest(absltest.TestCase):
         addresses = _addresses(2)
         for index, other in ((0, 1), (1, 0)):
             told = io.StringIO()
-            with contextlib.redirect_stderr(told), mock.patch.object(
-                rendezvous, "_TELL_AFTER", 0.0
+            with (
+                contextlib.redirect_stderr(told),
+                mock.patch.object(rendezvous, "_TELL_AFTER", 0.0),
             ):
                 with self.assertRaises(TimeoutError):
                     rendezvous.meet(Cluster(addresses, index), _FLAGS, patience=1.5)

@@ -97,7 +97,10 @@ class ReplicasTest(tf.test.TestCase):
 
     def test_sums_are_those_of_all_replicas(self):
         def sums(batch):
-            return {"examples": tf.cast(tf.size(batch[1]), tf.float32), "pixels": tf.reduce_sum(batch[0])}
+            return {
+                "examples": tf.cast(tf.size(batch[1]), tf.float32),
+                "pixels": tf.reduce_sum(batch[0]),
+            }
 
         (batch,) = self.batches
         found = self.replicas.sum_function(sums, self.batches.element_spec)(batch)

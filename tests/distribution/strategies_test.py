@@ -63,7 +63,9 @@ class StrategiesTest(tf.test.TestCase):
         strategies.check_batches(mirrored, images=40, batch_size=16, accumulation_steps=4)
         with self.assertRaisesRegex(ValueError, "1 of 40 .* the parts of accumulation_steps=2:"):
             strategies.check_batches(one, images=40, batch_size=13, accumulation_steps=2)
-        with self.assertRaisesRegex(ValueError, "accumulation_steps=4 on each of 2 devices: choose"):
+        with self.assertRaisesRegex(
+            ValueError, "accumulation_steps=4 on each of 2 devices: choose"
+        ):
             strategies.check_batches(mirrored, images=40, batch_size=18, accumulation_steps=4)
 
     def test_fewer_images_than_cpus_are_refused(self):

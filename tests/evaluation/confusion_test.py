@@ -12,7 +12,9 @@ from kdcl_tf.evaluation import confusion
 from tests import image_files
 
 # Of the classes 0, 0, 1, 1, 2; the second and the last two are taken for others.
-_LOGITS = np.log([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.6, 0.3], [0.9, 0.05, 0.05], [0.5, 0.3, 0.2]])
+_LOGITS = np.log(
+    [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.6, 0.3], [0.9, 0.05, 0.05], [0.5, 0.3, 0.2]]
+)
 _FOUND = confusion.Predicted(_LOGITS, np.array([0, 0, 1, 1, 2]), np.array([0, 1, 2, 4, 7]))
 
 
@@ -39,7 +41,9 @@ class MatrixTest(tf.test.TestCase):
             head, *rows = csv.reader(file)
         self.assertEqual(head[1:], names)
         self.assertEqual([row[0] for row in rows], names)
-        self.assertEqual([row[1:] for row in rows], [["1", "1", "0"], ["1", "1", "0"], ["1", "0", "0"]])
+        self.assertEqual(
+            [row[1:] for row in rows], [["1", "1", "0"], ["1", "1", "0"], ["1", "0", "0"]]
+        )
 
     def test_it_is_drawn(self):
         path = pathlib.Path(self.create_tempdir().full_path) / "plot.png"
@@ -79,7 +83,9 @@ class PredictedTest(tf.test.TestCase):
         split = image_files.split(self.create_tempdir().full_path, contents, skip=True)
         found = confusion.predicted(self._predict, split, 2)
         self.assertAllEqual(found.indices, [0, 1, 3, 4])
-        self.assertAllEqual(found.logits, confusion.predicted(self._predict, split.decoded(), 3).logits)
+        self.assertAllEqual(
+            found.logits, confusion.predicted(self._predict, split.decoded(), 3).logits
+        )
 
     def test_a_batch_of_one_is_answered_as_evaluation_answers_it(self):
         seen = []

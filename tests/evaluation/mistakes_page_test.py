@@ -38,7 +38,9 @@ class MistakesPageTest(tf.test.TestCase):
         return _Page(path.read_text())
 
     def test_each_picture_has_its_name_classes_and_probabilities(self):
-        contents = {f"a&b <{n}>.png": image_files.encode(image_files.photo(n), "PNG") for n in range(3)}
+        contents = {
+            f"a&b <{n}>.png": image_files.encode(image_files.photo(n), "PNG") for n in range(3)
+        }
         split = image_files.split(self.create_tempdir().full_path, contents)
         mistakes = {
             "small": [Mistake(2, 0, 1, 0.875, 0.0625)],

@@ -44,7 +44,9 @@ else:
 
 
 def _moments(function, count):
-    return [(function, when, number) for number in range(1, count + 1) for when in ("before", "after")]
+    return [
+        (function, when, number) for number in range(1, count + 1) for when in ("before", "after")
+    ]
 
 
 class FilesTest(parameterized.TestCase):

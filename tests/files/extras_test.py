@@ -54,13 +54,20 @@ def _imported():
 class RequireTest(parameterized.TestCase):
     @parameterized.parameters(
         (("onnx", "tf2onnx"), "tf2onnx", "LiteRT and ONNX files need", "export"),
-        (("pycocotools",), "pycocotools", "annotations and scores in COCO's format need", "detection"),
+        (
+            ("pycocotools",),
+            "pycocotools",
+            "annotations and scores in COCO's format need",
+            "detection",
+        ),
     )
     def test_missing_packages_are_named_with_what_installs_them(self, packages, gone, what, extra):
         extras.require(*packages)
         message = rf"^expected {gone}, which {what}, to be installed; got none: run pip install "
         with mock.patch.dict(sys.modules, {gone: None}):
-            with self.assertRaisesRegex(extras.MissingPackageError, rf"{message}'kdcl_tf\[{extra}\]'$"):
+            with self.assertRaisesRegex(
+                extras.MissingPackageError, rf"{message}'kdcl_tf\[{extra}\]'$"
+            ):
                 extras.require(*packages)
 
     def test_all_that_formats_need_is_in_their_extra(self):
@@ -81,7 +88,9 @@ class RequireTest(parameterized.TestCase):
         with mock.patch.dict(sys.modules, {package: None}):
             done = in_process.run(door, *arguments)
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, rf"^kdcl-{door}: expected {package}, which .*kdcl_tf\[{extra}\]'$")
+        self.assertRegex(
+            done.stderr, rf"^kdcl-{door}: expected {package}, which .*kdcl_tf\[{extra}\]'$"
+        )
         self.assertLen(done.stderr.strip().splitlines(), 1)
 
 

@@ -21,7 +21,9 @@ class _InFolder(parameterized.TestCase):
 
 class ExpandedTest(_InFolder):
     def test_flags_stand_where_their_file_is_named(self):
-        self.path.write_text("# a comment\n\n  // another\n --epochs=3 \r\n--name=caf\u00e9\u2028x\n")
+        self.path.write_text(
+            "# a comment\n\n  // another\n --epochs=3 \r\n--name=caf\u00e9\u2028x\n"
+        )
         found = flagfiles.expanded(["--seed=1", f"--flagfile={self.path}", "--epochs=4"])
         self.assertEqual(found, ["--seed=1", "--epochs=3", "--name=caf\u00e9\u2028x", "--epochs=4"])
         self.assertEqual(flagfiles.expanded(["-flagfile", str(self.path), "x"])[-1], "x")
@@ -58,7 +60,9 @@ class ExpandedTest(_InFolder):
 
     def test_what_is_read_twice_without_a_circle_passes(self):
         self.path.write_text("--epochs=3\n")
-        found = flagfiles.expanded([f"--flagfile={self.path}", "--epochs=4", f"--flagfile={self.path}"])
+        found = flagfiles.expanded(
+            [f"--flagfile={self.path}", "--epochs=4", f"--flagfile={self.path}"]
+        )
         self.assertEqual(found, ["--epochs=3", "--epochs=4", "--epochs=3"])
 
 
@@ -79,7 +83,9 @@ class RefusedTest(_InFolder):
     def test_those_that_it_names_too(self):
         inner = self.path.with_name("inner.flags")
         self.path.write_text("# comment\n--flagfile=inner.flags\n")
-        message = f"^expected flagfile inner.flags, which {self.path} names, to be {inner}; got nothing"
+        message = (
+            f"^expected flagfile inner.flags, which {self.path} names, to be {inner}; got nothing"
+        )
         with self.assertRaisesRegex(ValueError, message):
             flagfiles.expanded([f"--flagfile={self.path}"])
         inner.write_bytes(b"\0")
@@ -95,7 +101,9 @@ class RefusedTest(_InFolder):
         for arguments in (["--flagfile="], ["--flagfile"]):
             with self.assertRaisesRegex(ValueError, "^expected --flagfile=FILE; got no file"):
                 flagfiles.expanded(arguments)
-        with self.assertRaisesRegex(ValueError, "^expected --flagfile to be a regular file; got /dev/"):
+        with self.assertRaisesRegex(
+            ValueError, "^expected --flagfile to be a regular file; got /dev/"
+        ):
             flagfiles.expanded(["--flagfile=/dev/stdin"])
         with self.assertRaisesRegex(ValueError, "~nobody_here/a is in the home of an unknown user"):
             flagfiles.expanded(["--flagfile=~nobody_here/a"])
@@ -115,11 +123,14 @@ class OursTest(_InFolder):
         paths = sorted(_FLAGS.glob("*/*.flags"))
         self.assertEqual(flagfiles.folder(), _FLAGS)
         self.assertEqual(
-            list(flagfiles.names()), sorted(f"kdcl:{path.parent.name}/{path.stem}" for path in paths)
+            list(flagfiles.names()),
+            sorted(f"kdcl:{path.parent.name}/{path.stem}" for path in paths),
         )
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.folder)
-        for name, path in zip(flagfiles.names(), sorted(paths, key=lambda path: path.with_suffix(""))):
+        for name, path in zip(
+            flagfiles.names(), sorted(paths, key=lambda path: path.with_suffix(""))
+        ):
             found = flagfiles.expanded([f"--flagfile={name}"])
             self.assertNotEmpty(found, name)
             self.assertEqual(found, flagfiles.expanded([f"--flagfile={name}.flags"]))
@@ -141,7 +152,10 @@ class OursTest(_InFolder):
         ("cifar100/mask_resnet18.flags", r"did you mean kdcl:coco/mask_resnet18\b"),
         ("imagenet/finetune", r"did you mean kdcl:photographs/finetune\b"),
         ("photographs", r"name one of kdcl:photographs/finetune$"),
-        ("", r"there are flagfiles in kdcl:cifar100/, kdcl:coco/, kdcl:imagenet/, kdcl:photographs/$"),
+        (
+            "",
+            r"there are flagfiles in kdcl:cifar100/, kdcl:coco/, kdcl:imagenet/, kdcl:photographs/$",
+        ),
         ("x/../../setup", r"there are flagfiles in "),
         ("quite/another", r"there are flagfiles in "),
     )

@@ -46,7 +46,10 @@ class IdentityTest(parameterized.TestCase):
         ({"train": {"images": 6, "decoded": "e" * 64}}, ""),
         ({"classes": ["bee", "cow", "ape"]}, "the classes have another order"),
         ({"classes": ["ape", "cat", "cow"]}, "classes 'bee' are gone; classes 'cat' are new"),
-        ({"classes": ["a", "b", "c", "d", "e"]}, "classes 'ape', 'bee', 'cow' are gone; classes 'a', 'b', 'c' and 2 more are new"),
+        (
+            {"classes": ["a", "b", "c", "d", "e"]},
+            "classes 'ape', 'bee', 'cow' are gone; classes 'a', 'b', 'c' and 2 more are new",
+        ),
         ({"image_shape": [9, 8, 3]}, "image_shape are [9, 8, 3]; the run had [8, 8, 3]"),
     )
     def test_data_that_changed_is_named(self, change, told):
@@ -74,7 +77,9 @@ class IdentityTest(parameterized.TestCase):
         paths[1].write_text("b" * 9 + "c")
         self.assertEqual(identity.damage(folder, sums), "sub/b is not what was written")
         paths[0].unlink()
-        self.assertEqual(identity.damage(folder, sums), "a cannot be read (No such file or directory)")
+        self.assertEqual(
+            identity.damage(folder, sums), "a cannot be read (No such file or directory)"
+        )
 
 
 if __name__ == "__main__":

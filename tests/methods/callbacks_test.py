@@ -193,7 +193,9 @@ class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
         images, labels = _data(12, 1)
         counts = np.arange(12) % 3
         often = (np.repeat(images, counts, axis=0), np.repeat(labels, counts))
-        self.assertAllClose(self._weights((images, labels, counts)), self._weights(often), atol=1e-5)
+        self.assertAllClose(
+            self._weights((images, labels, counts)), self._weights(often), atol=1e-5
+        )
 
     def test_what_can_be_read_only_once_is_refused(self):
         def batches():

@@ -227,7 +227,9 @@ class SettingsTest(tf.test.TestCase):
         self.assertEqual(copy.temperature, 5.0)
 
     def test_an_unknown_ensemble_and_one_that_belongs_to_others(self):
-        with self.assertRaisesRegex(ValueError, "unknown ensemble: expected one of naive.*; got 'best'"):
+        with self.assertRaisesRegex(
+            ValueError, "unknown ensemble: expected one of naive.*; got 'best'"
+        ):
             KDCL(_students(), "best")
         general = ensembles.General()
         KDCL(_students(3), general)
@@ -241,7 +243,9 @@ class TrainableEnsembleTest(tf.test.TestCase):
             def connect(self, num_students):
                 self.mix = self.add_weight(shape=(num_students,), name="mix")
 
-        with self.assertRaisesRegex(ValueError, "without trainable weights; got .*mix: no gradient"):
+        with self.assertRaisesRegex(
+            ValueError, "without trainable weights; got .*mix: no gradient"
+        ):
             KDCL(_students(), Learned())
 
 

@@ -103,7 +103,9 @@ class TeacherTest(tf.test.TestCase):
 
     def test_a_teacher_of_other_classes_is_refused(self):
         teacher = plain_step.students(num_classes=7)["large"]
-        with self.assertRaisesRegex(ValueError, "must know the students' classes: expected 5; got 7"):
+        with self.assertRaisesRegex(
+            ValueError, "must know the students' classes: expected 5; got 7"
+        ):
             OfflineDistillation(plain_step.students(), teacher)
 
     def test_each_student_may_have_a_teacher_of_its_own(self):
@@ -117,7 +119,9 @@ class TeacherTest(tf.test.TestCase):
             view = {name: found.views(views)[name]}
             wanted = alone.distillation_losses(logits[number : number + 1], labels, view)
             self.assertAllClose(losses[number], wanted[0])
-        with self.assertRaisesRegex(ValueError, r"a dict with one for each of .*; got keys \['other'\]"):
+        with self.assertRaisesRegex(
+            ValueError, r"a dict with one for each of .*; got keys \['other'\]"
+        ):
             OfflineDistillation(students, {"other": _teacher()})
 
     def test_a_keras_file_keeps_the_teacher(self):

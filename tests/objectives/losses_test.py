@@ -74,7 +74,9 @@ class ClassWeightsTest(tf.test.TestCase):
     def test_they_are_scikit_learns_and_their_mean_over_images_is_1(self):
         labels = np.random.default_rng(0).integers(0, 40, 200) // 7
         found = losses.balanced_class_weights(labels)
-        expected = class_weight.compute_class_weight("balanced", classes=np.unique(labels), y=labels)
+        expected = class_weight.compute_class_weight(
+            "balanced", classes=np.unique(labels), y=labels
+        )
         self.assertAllClose(list(found.values()), expected)
         self.assertAllClose(np.mean([found[label] for label in labels.tolist()]), 1.0)
 

@@ -57,7 +57,10 @@ class EquationTest(tf.test.TestCase, parameterized.TestCase):
         rounded = tf.cast(logits, dtype)
         exact = tf.cast(rounded, tf.float64).numpy()
         for found, expected in (
-            (BY_EXAMPLE[name](rounded, labels), NUMPY[name](exact, as_probabilities(labels, 6), 1.0)),
+            (
+                BY_EXAMPLE[name](rounded, labels),
+                NUMPY[name](exact, as_probabilities(labels, 6), 1.0),
+            ),
             (targets.general(rounded, [0.2, 0.3, 0.5]), None),
         ):
             self.assertEqual(found.dtype, tf.float32)

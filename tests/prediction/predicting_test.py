@@ -100,9 +100,7 @@ class PredictingTest(tf.test.TestCase, parameterized.TestCase):
     def test_one_that_is_too_large_or_gone_is_not_read(self):
         paths = [self.paths[0], self.paths[1], str(self.folder / "gone.jpg")]
         rules = ImageRules(max_image_megapixels=0.001)
-        found = list(
-            predicting.predictions(self._student("padded_crop"), paths, rules=rules)
-        )
+        found = list(predicting.predictions(self._student("padded_crop"), paths, rules=rules))
         self.assertRegex(found[0].fault, "at most 0.001 megapixels; got 37 x 61")
         self.assertEqual(found[1].fault, "")
         self.assertRegex(found[2].fault, "No such file or directory")

@@ -46,7 +46,7 @@ class WritingTest(parameterized.TestCase):
 
     def _predictions(self):
         return (
-            Prediction(_ODD, ("b,\"c\"", "gnú"), (0.75, 0.1)),
+            Prediction(_ODD, ('b,"c"', "gnú"), (0.75, 0.1)),
             Prediction("bad.png", fault="no <image>"),
             Prediction("c.png", ("gnú", "\udcff"), (1.0, 1e-30)),
         )

@@ -65,13 +65,22 @@ class FailuresTest(parameterized.TestCase):
 
     @parameterized.parameters(
         (DamageError("file x is damaged"), "^file x is damaged$"),
-        (OSError(errno.ENOSPC, "No space left on device", "a/b"), r"^the disk is full, or its limit is reached \(.*a/b'\): free"),
-        (RuntimeError("write failed: No space left on device\nmore"), r"^the disk is full, .*\(write"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "a/b"),
+            r"^the disk is full, or its limit is reached \(.*a/b'\): free",
+        ),
+        (
+            RuntimeError("write failed: No space left on device\nmore"),
+            r"^the disk is full, .*\(write",
+        ),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "^the disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "a/b"), "^a/b: Permission denied$"),
         (FileNotFoundError(errno.ENOENT, "No such file", b"\xff"), "^.*: No such file$"),
         (FileExistsError(errno.EEXIST, "File exists", "a/b"), "a folder; got a/b, where a file is"),
-        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"), "got a/b, where a file is in"),
+        (
+            NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"),
+            "got a/b, where a file is in",
+        ),
         (OSError(errno.EFBIG, "File too large"), "^the disk is full, or its limit is reached"),
         (RuntimeError("Could not determine home directory."), "^a path begins with ~ and a user"),
         (MemoryError(), r"^memory is full \(MemoryError\): pass a smaller --batch_size"),
@@ -83,7 +92,8 @@ class FailuresTest(parameterized.TestCase):
     def test_a_defect_keeps_its_traceback_in_the_workdir(self):
         line = self._told(KeyError("inside\nout"))
         self.assertEqual(
-            line, rf"unexpected KeyError: 'inside\nout'; its traceback is in {self.folder / 'error.txt'}"
+            line,
+            rf"unexpected KeyError: 'inside\nout'; its traceback is in {self.folder / 'error.txt'}",
         )
         text = (self.folder / "error.txt").read_text()
         self.assertIn("raise error", text)

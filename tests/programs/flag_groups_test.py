@@ -29,9 +29,7 @@ class GroupsTest(parameterized.TestCase):
     @parameterized.parameters(*sorted(_DOORS))
     def test_every_flag_has_a_group(self, program):
         without = [name for name in _flags(program) if flag_groups.group(program, name) is None]
-        self.assertEmpty(
-            without, "add these flags to a group in kdcl_tf/programs/flag_groups.py"
-        )
+        self.assertEmpty(without, "add these flags to a group in kdcl_tf/programs/flag_groups.py")
         heads = {flag_groups.group(program, name) for name in _flags(program)}
         self.assertContainsSubset(heads, set(flag_groups.GROUPS))
 

@@ -33,7 +33,9 @@ class TextTest(parameterized.TestCase):
 
     def test_what_it_does_and_flags_under_headings(self):
         text = self._text()
-        self.assertStartsWith(text, "Does it.\n\n    kdcl-train --x  # y\n\nData:\n\n  --dataset=TEXT\n")
+        self.assertStartsWith(
+            text, "Does it.\n\n    kdcl-train --x  # y\n\nData:\n\n  --dataset=TEXT\n"
+        )
         places = [text.index(f"\n{head}:\n") for head in ("Data", "Students", "Recipe")]
         self.assertEqual(places, sorted(places))
         self.assertIn("  --[no]cutout  (default: yes)\n      Cut a square out.\n", text)

@@ -49,7 +49,11 @@ class StreamsTest(parameterized.TestCase):
         )
         with open("/dev/full", "w") as full:
             done = subprocess.run(
-                [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+                [sys.executable, "-c", program],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
             )
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "^-c: the disk is full, or its limit is reached .*\n$")

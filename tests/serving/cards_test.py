@@ -69,7 +69,9 @@ class CardsTest(parameterized.TestCase):
             "resizing": "scaled",
             "test_accuracy": 0.5,
         }
-        self.assertEqual(card.facts, {**_FACTS, "distortion": "resized_crop", "scaled_to": [9, 7], **told})
+        self.assertEqual(
+            card.facts, {**_FACTS, "distortion": "resized_crop", "scaled_to": [9, 7], **told}
+        )
         self.assertEqual(card.num_classes, 2)
         self.assertEqual(Card.from_facts(json.loads(json.dumps(card.facts))), card)
 

@@ -48,7 +48,10 @@ class OrderTest(parameterized.TestCase):
             "expected pets to have the classes of student x; got 1 of 3 that student x does not "
             "know, 'yak', and 1 of 3 missing: 'cow': choose .*pass match_classes=pos",
         ),
-        (tuple("uvwxy"), "got 5 of 5 that student x does not know, 'u', 'v', 'w' and 2 more, and 3 "),
+        (
+            tuple("uvwxy"),
+            "got 5 of 5 that student x does not know, 'u', 'v', 'w' and 2 more, and 3 ",
+        ),
         ((*_ANIMALS, "yak"), "got 1 of 4 .*, 'yak': choose"),
         (("0", "1", "2"), "'2', .*; the names of one of them are only numbers: .*classes=position"),
         (("cat", "cat", "dog"), "expected distinct .*; got 'cat' more than once in pets: choose"),

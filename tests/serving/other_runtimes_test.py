@@ -70,7 +70,9 @@ class _Runtimes:
         cls.paths, cls.students, cls.images = {}, {}, {}
         for name, (architecture, side, channels, dtype) in cls.made.items():
             epochs = 6 if name in _QUANTIZED else 2
-            cls.students[name] = trained_students.trained(architecture, side, channels, dtype, epochs)
+            cls.students[name] = trained_students.trained(
+                architecture, side, channels, dtype, epochs
+            )
             cls.images[name], _ = trained_students.images(48, side, channels)
             card = Card(
                 student=name,

@@ -24,7 +24,9 @@ def _student(folder, channels=3, distortion="resized_crop"):
     move_statistics(student)
     normalization = IMAGENET if channels == 3 else Normalization((0.5,), (0.5,))
     card = Card("resnet8", (16, 16, channels), ("a", "b", "c"), normalization, distortion)
-    return serving.export_student(student, pathlib.Path(folder) / f"{distortion}{channels}", card=card), card
+    return serving.export_student(
+        student, pathlib.Path(folder) / f"{distortion}{channels}", card=card
+    ), card
 
 
 class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
@@ -97,7 +99,9 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
         exif[0x112] = 6
         turned = image_files.encode(_PHOTO, exif=exif)
         plain = image_files.encode(_PHOTO)
-        found = [photographs.pixels(tf.constant(each), (16, 16, 3), (16, 16)) for each in (turned, plain)]
+        found = [
+            photographs.pixels(tf.constant(each), (16, 16, 3), (16, 16)) for each in (turned, plain)
+        ]
         self.assertAllEqual(*found)
 
 

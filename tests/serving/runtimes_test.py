@@ -96,7 +96,9 @@ class RuntimesTest(parameterized.TestCase):
             found = predict(images)
             expected = images.mean(axis=(1, 2)).reshape(count, 3) / 255.0
             np.testing.assert_allclose(found["logits"], expected, atol=1e-6)
-            np.testing.assert_allclose(found["probabilities"].sum(axis=1), np.ones(count), atol=1e-6)
+            np.testing.assert_allclose(
+                found["probabilities"].sum(axis=1), np.ones(count), atol=1e-6
+            )
             self.assertEqual({each.dtype for each in found.values()}, {np.dtype(np.float32)})
 
     @parameterized.product(suffix=runtimes.SUFFIXES)
@@ -108,7 +110,9 @@ class RuntimesTest(parameterized.TestCase):
             (_images(2)[..., :1], r"\[2, 4, 6, 1\]: the student takes images of 3 channels"),
             (_images(2) / 255.0, r"got float64 \[2, 4, 6, 3\]: give grey levels"),
         ):
-            with self.assertRaisesRegex(ValueError, rf"^expected images as uint8 \[B, 4, 6, 3\]; .*{told}"):
+            with self.assertRaisesRegex(
+                ValueError, rf"^expected images as uint8 \[B, 4, 6, 3\]; .*{told}"
+            ):
                 predict(images)
 
     @parameterized.product(suffix=runtimes.SUFFIXES)
@@ -128,7 +132,9 @@ class RuntimesTest(parameterized.TestCase):
     def test_a_card_of_another_model_is_refused(self, suffix):
         other = Card("other", (8, 8, 3), _CARD.class_names, _CARD.normalization)
         path = self._write(self.content[suffix], suffix, other)
-        with self.assertRaisesRegex(DamageError, "is not what its card tells of: expected .*8, 8, 3"):
+        with self.assertRaisesRegex(
+            DamageError, "is not what its card tells of: expected .*8, 8, 3"
+        ):
             runtimes.load_file(path)
 
     @parameterized.product(suffix=runtimes.SUFFIXES)
@@ -148,7 +154,8 @@ class RuntimesTest(parameterized.TestCase):
         path = self._write(self.with_card[suffix], suffix)
         with mock.patch.dict(sys.modules, {package: None}):
             with self.assertRaisesRegex(
-                MissingPackageError, rf"^expected {package}, .*: run pip install 'kdcl_tf\[export\]'$"
+                MissingPackageError,
+                rf"^expected {package}, .*: run pip install 'kdcl_tf\[export\]'$",
             ):
                 runtimes.load_file(path)
 

@@ -188,9 +188,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "multiply_adds": 781952,
             "class_names": [str(digit) for digit in range(10)],
         }
-        files = {
-            each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file()
-        }
+        files = {each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file()}
         self.assertEqual(set(card.pop("checksums")), files - {"student.json"})
         self.assertLen(card.pop("checksum"), 64)
         self.assertEqual(card, {**expected, "format": identity.FORMAT})

@@ -74,7 +74,9 @@ class WeightSourceTest(parameterized.TestCase):
         self.assertEqual(weight_source(self.folder / "run", "resnet8").path, first)
         second = self._exported("run/students/second", "wrn_10_1")
         self.assertEqual(weight_source(self.folder / "run", "wrn_10_1").path, second)
-        with self.assertRaisesRegex(ValueError, f"with 2 students: choose one of {first}, {second}"):
+        with self.assertRaisesRegex(
+            ValueError, f"with 2 students: choose one of {first}, {second}"
+        ):
             weight_source(self.folder / "run")
         with self.assertRaisesRegex(ValueError, f"a run with no resnet14: choose one of {first}"):
             weight_source(self.folder / "run", "resnet14")
@@ -86,12 +88,16 @@ class WeightSourceTest(parameterized.TestCase):
 
     def test_what_is_damaged_or_does_not_fit_is_refused(self):
         path = self._exported("mine")
-        with self.assertRaisesRegex(ValueError, "is no resnet14: its card says that it is a resnet8"):
+        with self.assertRaisesRegex(
+            ValueError, "is no resnet14: its card says that it is a resnet8"
+        ):
             weight_source(path, "resnet14")
         with self.assertRaisesRegex(ValueError, "normalisation tf: .*, which does: leave it out"):
             weight_source(path, "resnet8", "tf")
         (path / "saved_model.pb").write_bytes(b"another")
-        with self.assertRaisesRegex(ValueError, "is damaged: saved_model.pb is not what was written"):
+        with self.assertRaisesRegex(
+            ValueError, "is damaged: saved_model.pb is not what was written"
+        ):
             weight_source(path, "resnet8")
 
     @parameterized.parameters(

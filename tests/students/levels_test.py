@@ -41,9 +41,7 @@ class FeatureLevelsTest(tf.test.TestCase, parameterized.TestCase):
         """No layer of a stage runs after its level: the next stage needs the level alone."""
         model = students.build("mobilenet_v2_0.35", 5, (32, 32, 3))
         images = tf.random.stateless_normal([2, 32, 32, 3], [1, 2])
-        outputs = [
-            model.get_layer(name).output for name in students.feature_levels(model).values()
-        ]
+        outputs = [model.get_layer(name).output for name in students.feature_levels(model).values()]
         stems = keras.Model(model.input, outputs)(images)
         for before, after, features, wanted in zip(outputs, outputs[1:], stems, stems[1:]):
             self.assertAllClose(keras.Model(before, after)(features), wanted, atol=1e-5)

@@ -148,7 +148,8 @@ class StockNormalizationTest(tf.test.TestCase, parameterized.TestCase):
                 return self.norm(images)
 
         with self.assertRaisesRegex(
-            ValueError, "^student 'own' cannot be written in Keras's own layers: .* got Own: [^\n]*$"
+            ValueError,
+            "^student 'own' cannot be written in Keras's own layers: .* got Own: [^\n]*$",
         ):
             with_stock_normalization(Own(FusedBatchNormalization()))
 

@@ -140,7 +140,9 @@ class LikeStockTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllEqual(ours, theirs)
         self.assertAllEqual(layer.moving_mean, stock.moving_mean)
 
-    @unittest.skipUnless(hasattr(keras.layers.BatchNormalization(), "renorm"), "Keras has no renorm")
+    @unittest.skipUnless(
+        hasattr(keras.layers.BatchNormalization(), "renorm"), "Keras has no renorm"
+    )
     def test_renorm(self):
         layers = [
             kind(renorm=True, renorm_clipping={"rmax": 1.5})

@@ -71,9 +71,12 @@ class TorchWeightsTest(tf.test.TestCase, parameterized.TestCase):
 
 def _has_torchvision():
     program = "import safetensors, torchvision"
-    return _PYTHON.exists() and not subprocess.run(
-        [_PYTHON, "-c", program], env=_environment(), capture_output=True, check=False
-    ).returncode
+    return (
+        _PYTHON.exists()
+        and not subprocess.run(
+            [_PYTHON, "-c", program], env=_environment(), capture_output=True, check=False
+        ).returncode
+    )
 
 
 def _environment():
@@ -97,12 +100,18 @@ with torch.no_grad():
 
 
 @unittest.skipUnless(
-    _has_torchvision(), f"{_PYTHON} has no torchvision and safetensors: KDCL_TORCH_VENV may name another"
+    _has_torchvision(),
+    f"{_PYTHON} has no torchvision and safetensors: KDCL_TORCH_VENV may name another",
 )
 class TorchvisionTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
-        ("resnet18", 65), ("resnet34", 64), ("resnet50", 64), ("resnet101", 64), ("resnet152", 64),
-        ("mobilenet_v2", 96), ("mobilenet_v2_0.5", 65),
+        ("resnet18", 65),
+        ("resnet34", 64),
+        ("resnet50", 64),
+        ("resnet101", 64),
+        ("resnet152", 64),
+        ("mobilenet_v2", 96),
+        ("mobilenet_v2_0.5", 65),
     )
     def test_a_network_of_torchvision_gives_the_same_logits_here(self, name, size):
         """From PyTorch's file by tools/convert_weights.py, at random weights."""
@@ -111,7 +120,12 @@ class TorchvisionTest(tf.test.TestCase, parameterized.TestCase):
         np.save(folder / "images.npy", x)
         network, _, width = name.partition("_0")
         names = ("images.npy", "weights.pth", "logits.npy")
-        arguments = (network, f"0{width}" if width else "1", "7", *(folder / each for each in names))
+        arguments = (
+            network,
+            f"0{width}" if width else "1",
+            "7",
+            *(folder / each for each in names),
+        )
         run = {"check": True, "env": _environment(), "capture_output": True}
         subprocess.run([_PYTHON, "-c", _TORCHVISION, *arguments], **run)
         converter = _ROOT / "tools" / "convert_weights.py"

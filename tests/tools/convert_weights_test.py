@@ -17,7 +17,11 @@ _SPEC.loader.exec_module(convert_weights)
 class ConvertWeightsTest(absltest.TestCase):
     def test_a_state_is_found_inside_a_checkpoint_and_loses_its_prefix(self):
         weights = {"module.conv1.weight": np.zeros(2), "fc.bias": np.ones(3)}
-        for found in (weights, {"state_dict": weights, "epoch": 3}, {"model": {"state_dict": weights}}):
+        for found in (
+            weights,
+            {"state_dict": weights, "epoch": 3},
+            {"model": {"state_dict": weights}},
+        ):
             state = convert_weights.state_of(found, np.ndarray)
             self.assertEqual(list(state), ["conv1.weight", "fc.bias"])
 
@@ -33,7 +37,11 @@ class ConvertWeightsTest(absltest.TestCase):
             (["there.pth"], "expected a new file; got there.safetensors"),
         ):
             done = subprocess.run(
-                [sys.executable, _PATH, *arguments], cwd=folder, capture_output=True, text=True, check=False
+                [sys.executable, _PATH, *arguments],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             self.assertEqual(done.returncode, 1)
             self.assertIn(message, done.stderr)

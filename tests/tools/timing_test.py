@@ -5,7 +5,6 @@ import io
 
 import numpy as np
 from absl.testing import absltest
-
 from benchmarking import timing
 
 

@@ -9,7 +9,6 @@ from unittest import mock
 
 import pytest
 import tensorflow as tf
-
 from benchmarking import torch_race
 from benchmarking.options import Options
 
@@ -54,7 +53,9 @@ class RaceTest(tf.test.TestCase):
         (folder / "letter.txt").write_text("kept")
         with mock.patch.dict(os.environ, KDCL_TORCH_VENV=str(folder)):
             self.assertFalse(torch_race.is_at_hand())
-            with self.assertRaisesRegex(RuntimeError, "expected a virtual environment or no folder"):
+            with self.assertRaisesRegex(
+                RuntimeError, "expected a virtual environment or no folder"
+            ):
                 torch_race.race(_OPTIONS)
         self.assertEqual((folder / "letter.txt").read_text(), "kept")
 

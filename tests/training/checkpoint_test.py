@@ -154,9 +154,17 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertFalse(crashed.exists())
 
     @parameterized.parameters(
-        (1, lambda entry: [entry[0], [9], entry[2]], r"variable 1: .*; got \['first/conv/bias', \[9\]"),
+        (
+            1,
+            lambda entry: [entry[0], [9], entry[2]],
+            r"variable 1: .*; got \['first/conv/bias', \[9\]",
+        ),
         (0, lambda entry: ["stem/kernel", *entry[1:]], r"variable 0: .*; got \['stem/kernel'"),
-        (0, lambda entry: [*entry[:2], "float64"], r"variable 0: expected \['first/conv/kernel'.*got .*'float64'\]"),
+        (
+            0,
+            lambda entry: [*entry[:2], "float64"],
+            r"variable 0: expected \['first/conv/kernel'.*got .*'float64'\]",
+        ),
     )
     def test_another_variable_is_refused_by_its_name(self, index, change, message):
         checkpoints = self._checkpoints(_cohort(0))
@@ -171,7 +179,9 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_missing_variable_is_refused(self):
         variables = all_variables(_cohort(0))
         Checkpoints(self.folder, variables[:-1]).save(1, {})
-        with self.assertRaisesRegex(ValueError, f"expected {len(variables)} variables; got {len(variables) - 1}"):
+        with self.assertRaisesRegex(
+            ValueError, f"expected {len(variables)} variables; got {len(variables) - 1}"
+        ):
             Checkpoints(self.folder, variables).restore()
 
     @parameterized.parameters("manifest.json", "variables.index", "variables.data-00000-of-00001")
@@ -187,7 +197,9 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertRegex(line, f"step-000000002 is damaged: {name} .*; it is passed over")
         first = self.folder / "step-000000001" / name
         first.unlink()
-        with self.assertRaisesRegex(DamageError, "^no checkpoint in .* can be used .*: restore one"):
+        with self.assertRaisesRegex(
+            DamageError, "^no checkpoint in .* can be used .*: restore one"
+        ):
             checkpoints.restore(told.append)
 
     def test_no_bit_of_a_checkpoint_can_flip_unseen(self):

@@ -48,7 +48,9 @@ class FlagsTest(parameterized.TestCase):
 
     def test_every_field_is_a_flag(self):
         adam = ("adam", "beta_1=0.5")
-        wanted = _Settings(3, 5, 7, *adam, 0.5, 0.25, 0.0, 0.0, "step", (), 9, "float32", "one", False)
+        wanted = _Settings(
+            3, 5, 7, *adam, 0.5, 0.25, 0.0, 0.0, "step", (), 9, "float32", "one", False
+        )
         for field in dataclasses.fields(_Settings):
             self.assertNotEqual(getattr(wanted, field.name), field.default, field.name)
         arguments = [f"--{name}={text}" for name, text in wanted.as_flags().items()]
@@ -68,7 +70,9 @@ class FlagsTest(parameterized.TestCase):
 
     @parameterized.parameters("3,x", "1.5", "-1", "3,,5")
     def test_milestones_that_are_no_numbers_are_refused(self, milestones):
-        with self.assertRaisesRegex(ValueError, f"^expected --milestones of whole .*; got {milestones}$"):
+        with self.assertRaisesRegex(
+            ValueError, f"^expected --milestones of whole .*; got {milestones}$"
+        ):
             _recipe(f"--milestones={milestones}")
 
     def test_spaces_between_milestones_are_allowed(self):

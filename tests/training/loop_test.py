@@ -185,7 +185,9 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_evaluates_every_so_many_epochs_and_at_the_end_where_it_can_be_stopped(self):
         run = _Run(self.folder, ensemble="naive", evaluate_every=2, stop_after=3)
-        with self.assertRaisesRegex(Interrupted, "SIGTERM after the last epoch, before the export; all"):
+        with self.assertRaisesRegex(
+            Interrupted, "SIGTERM after the last epoch, before the export; all"
+        ):
             run.loop.run()
         evaluated = ["test_resnet8_accuracy" in record for record in run.log()]
         self.assertEqual(evaluated, [False, True, True])

@@ -33,20 +33,32 @@ class ManifestsTest(absltest.TestCase):
         self.assertEqual(list(facts["files"]), ["variables.index"])
 
     def test_the_newest_is_the_one_of_the_last_step(self):
-        self.assertEqual([path.name for path in manifests.saved(self.folder)], ["step-000000005", "step-000000040"])
+        self.assertEqual(
+            [path.name for path in manifests.saved(self.folder)],
+            ["step-000000005", "step-000000040"],
+        )
         path, facts = manifests.newest(self.folder)
         self.assertEqual((path.name, facts["progress"]), ("step-000000040", {"step": 40}))
         self.assertIsNone(manifests.newest(self.folder / "none"))
 
     def test_a_damaged_one_is_passed_over_with_a_line(self):
         for damage, wrong in (
-            (lambda: self._path(40).write_text("{"), "manifest.json cannot be read (JSONDecodeError)"),
+            (
+                lambda: self._path(40).write_text("{"),
+                "manifest.json cannot be read (JSONDecodeError)",
+            ),
             (lambda: self._path(40).write_bytes(b"\xff{}"), "cannot be read (UnicodeDecodeError)"),
             (lambda: self._path(40).write_text("[]"), "manifest.json is not what was written"),
             (lambda: self._path(40).unlink(), "cannot be read (FileNotFoundError)"),
             (self._change_a_number, "manifest.json is not what was written"),
-            (lambda: self._path(40, "variables.index").unlink(), "variables.index cannot be read (No such"),
-            (lambda: self._path(40, "variables.index").write_text(""), "variables.index is not what"),
+            (
+                lambda: self._path(40, "variables.index").unlink(),
+                "variables.index cannot be read (No such",
+            ),
+            (
+                lambda: self._path(40, "variables.index").write_text(""),
+                "variables.index is not what",
+            ),
         ):
             self._write(40, {"progress": {"step": 40}})
             damage()
@@ -69,7 +81,9 @@ class ManifestsTest(absltest.TestCase):
     def test_with_all_damaged_it_is_an_error_and_no_fresh_start(self):
         for step in (5, 40):
             self._path(step).unlink()
-        with self.assertRaisesRegex(DamageError, r"no checkpoint in .* can be used \(.*step-000000005.*: restore one"):
+        with self.assertRaisesRegex(
+            DamageError, r"no checkpoint in .* can be used \(.*step-000000005.*: restore one"
+        ):
             manifests.newest(self.folder)
 
     def test_another_format_is_refused_and_not_passed_over(self):
@@ -80,7 +94,9 @@ class ManifestsTest(absltest.TestCase):
             {"progress": {}, "variables": []},
         ):
             self._path(40).write_text(json.dumps(changed))
-            with self.assertRaisesRegex(ValueError, rf"has format \d+; expected format {FORMAT}") as caught:
+            with self.assertRaisesRegex(
+                ValueError, rf"has format \d+; expected format {FORMAT}"
+            ) as caught:
                 manifests.newest(self.folder)
             self.assertNotIsInstance(caught.exception, DamageError)
 

@@ -133,7 +133,9 @@ _OTHERS = {
 
 class CreateTest(tf.test.TestCase, parameterized.TestCase):
     def _created(self, **fields):
-        settings = Settings(epochs=1, schedule="constant", learning_rate=0.1, milestones=(), **fields)
+        settings = Settings(
+            epochs=1, schedule="constant", learning_rate=0.1, milestones=(), **fields
+        )
         return optimizers.create(settings, schedules.create(settings, 4))
 
     def test_every_name_is_here(self):

@@ -75,7 +75,9 @@ class OwnershipTest(parameterized.TestCase):
         (self.workdir.path / "notes.txt").touch()
         self.workdir.check(_Settings())
         (self.workdir.path / name).touch()
-        self._assert_refused(f"holds {name} of an unknown run: its flags.txt is missing", _Settings())
+        self._assert_refused(
+            f"holds {name} of an unknown run: its flags.txt is missing", _Settings()
+        )
 
     def test_with_all_checkpoints_damaged_nothing_begins_anew(self):
         (self._save() / manifests.NAME).write_text("{}")
@@ -93,8 +95,9 @@ class OwnershipTest(parameterized.TestCase):
         self.assertEqual(self.workdir.check_data(_identity()), "")
         fewer = {**_DATA, "train": {"images": 2, "labels": "b" * 64}}
         with self.assertRaisesRegex(
-            ValueError, f"^the data is not what the run in {self.workdir.path} was begun with: "
-            "train has 2 images; the run had 4; restore the images, or pass another --workdir$"
+            ValueError,
+            f"^the data is not what the run in {self.workdir.path} was begun with: "
+            "train has 2 images; the run had 4; restore the images, or pass another --workdir$",
         ):
             self.workdir.check_data(_identity(data=fewer))
         renamed = {**_DATA, "classes": ["ape", "cat"]}
@@ -106,7 +109,9 @@ class OwnershipTest(parameterized.TestCase):
         self.assertFalse(self.workdir.check(_Settings()))
         self.assertTrue(self.workdir.check(_Settings(dataset="folder:/new")))
         for other in ("tfrecord:/old", "cifar100"):
-            self._assert_refused(rf"--dataset=folder:/old \(now {other}\)", _Settings(dataset=other))
+            self._assert_refused(
+                rf"--dataset=folder:/old \(now {other}\)", _Settings(dataset=other)
+            )
 
     def test_other_versions_are_told_and_it_goes_on(self):
         self._save()
@@ -130,7 +135,9 @@ class OwnershipTest(parameterized.TestCase):
         ):
             self._export(folder)
             spoil()
-            with self.assertRaisesRegex(DamageError, "students/a of a complete run is missing, dam"):
+            with self.assertRaisesRegex(
+                DamageError, "students/a of a complete run is missing, dam"
+            ):
                 self.workdir.complete_result
         self._save()
         self.assertIsNone(self.workdir.complete_result)
@@ -157,7 +164,9 @@ class OwnershipTest(parameterized.TestCase):
 
     def test_a_result_without_identity_is_not_taken_beside_files_that_have_one(self):
         (self.workdir.path / "result.json").write_text('{"accuracy": 0.99}')
-        with self.assertRaisesRegex(DamageError, "result.json has no identity, and is not this run's"):
+        with self.assertRaisesRegex(
+            DamageError, "result.json has no identity, and is not this run's"
+        ):
             self.workdir.check(_Settings())
         (self.workdir.path / "flags.txt").unlink()
         with self.assertRaisesRegex(ValueError, "holds a run of format 1; expected format"):
@@ -178,7 +187,9 @@ class OwnershipTest(parameterized.TestCase):
         settings = _Settings(dataset=f"folder:{images}")
         object.__setattr__(settings, "test_share", 0.2)
         for path in (images, images / "runs", images / "cat" / "run"):
-            with self.assertRaisesRegex(ValueError, "outside the data set's folder .* would be a class"):
+            with self.assertRaisesRegex(
+                ValueError, "outside the data set's folder .* would be a class"
+            ):
                 ownership.check_apart(path, settings)
         ownership.check_apart(self.workdir.path, settings)
         (images / "train").mkdir()

@@ -41,7 +41,14 @@ class EndingTest(absltest.TestCase):
         )
 
     def test_durations(self):
-        expected = {0.04: "0.0 s", 9.9: "9.9 s", 9.96: "10 s", 59.6: "1 min", 3725: "1 h 2 min", 90000: "1 d 1 h"}
+        expected = {
+            0.04: "0.0 s",
+            9.9: "9.9 s",
+            9.96: "10 s",
+            59.6: "1 min",
+            3725: "1 h 2 min",
+            90000: "1 d 1 h",
+        }
         self.assertEqual({each: duration(each) for each in expected}, expected)
 
 

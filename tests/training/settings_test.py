@@ -49,7 +49,9 @@ class TrainingSettingsTest(parameterized.TestCase):
     )
     def test_a_number_out_of_range_is_refused(self, field, value, wanted):
         fields = {"shrink": 1.0, field: value}
-        with self.assertRaisesRegex(ValueError, f"^expected --{field} to be {wanted}; got {value}$"):
+        with self.assertRaisesRegex(
+            ValueError, f"^expected --{field} to be {wanted}; got {value}$"
+        ):
             _Settings(**fields)
 
     @parameterized.parameters(
@@ -59,9 +61,7 @@ class TrainingSettingsTest(parameterized.TestCase):
         ("strategy", "two", "one, mirrored, multi_worker, tpu"),
     )
     def test_an_unknown_word_is_refused_with_those_there_are(self, field, value, known):
-        with self.assertRaisesRegex(
-            ValueError, f"^expected --{field} of {known}; got {value}$"
-        ):
+        with self.assertRaisesRegex(ValueError, f"^expected --{field} of {known}; got {value}$"):
             _Settings(shrink=1.0, **{field: value})
 
     def test_parameter_servers_are_refused_with_what_to_pass(self):
@@ -71,7 +71,9 @@ class TrainingSettingsTest(parameterized.TestCase):
     @parameterized.parameters(((11, 8),), ((8, 8),), ((0, 8),))
     def test_milestones_that_do_not_rise_are_refused(self, milestones):
         given = ",".join(map(str, milestones))
-        with self.assertRaisesRegex(ValueError, f"^expected --milestones of rising numbers .*; got {given}$"):
+        with self.assertRaisesRegex(
+            ValueError, f"^expected --milestones of rising numbers .*; got {given}$"
+        ):
             _Settings(shrink=1.0, milestones=milestones)
 
     def test_whole_numbers_and_lists_become_what_flags_give(self):
@@ -108,7 +110,9 @@ class AsTextTest(parameterized.TestCase):
         self.assertEqual(Settings().places(), {"dataset": f"folder:{os.path.realpath('photos')}"})
         folder = self.create_tempdir().full_path
         places = Settings("cifar100", folder, folder).places()
-        self.assertEqual(places, {"teacher": os.path.realpath(folder), "backbone": os.path.realpath(folder)})
+        self.assertEqual(
+            places, {"teacher": os.path.realpath(folder), "backbone": os.path.realpath(folder)}
+        )
 
     @parameterized.parameters(
         ("dataset", "folder:a", "folder:b", True),

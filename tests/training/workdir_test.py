@@ -172,7 +172,9 @@ class WorkdirTest(parameterized.TestCase):
     def test_a_damaged_line_is_named(self, content, line):
         path = self.workdir.path / "log.jsonl"
         path.write_bytes(content)
-        with self.assertRaisesRegex(DamageError, f"^line {line} of {path} is damaged .*: delete the"):
+        with self.assertRaisesRegex(
+            DamageError, f"^line {line} of {path} is damaged .*: delete the"
+        ):
             self.workdir.log
 
     @parameterized.parameters(False, True)

@@ -28,18 +28,14 @@ class Machine:
     bytes_per_second: float
 
 
-def data_seconds(
-    workload: traffic.Workload, flops: Sequence[float], machine: Machine
-) -> float:
+def data_seconds(workload: traffic.Workload, flops: Sequence[float], machine: Machine) -> float:
     """The seconds of a data parallel step: computing, then reducing the gradients."""
     computing = sum(flops) * workload.batch_size / machine.devices
     sent = traffic.ring_all_reduce_bytes(traffic.reduced_numbers(workload), machine.devices)
     return computing / machine.flops_per_second + sent / machine.bytes_per_second
 
 
-def student_seconds(
-    workload: traffic.Workload, flops: Sequence[float], machine: Machine
-) -> float:
+def student_seconds(workload: traffic.Workload, flops: Sequence[float], machine: Machine) -> float:
     """The seconds of a step with one student per device: the busiest device, then the logits."""
     computing = busiest_flops(flops, machine.devices) * workload.batch_size
     sent = traffic.student_bytes(workload, machine.devices)

@@ -183,9 +183,7 @@ def main() -> None:
     ]
     counts = [sum(each.numel() for each in network.parameters()) for network in networks]
     half = options.precision == "bfloat16"
-    run = step_of(
-        networks, options.batch_size, options.num_classes, half, device, options.compiled
-    )
+    run = step_of(networks, options.batch_size, options.num_classes, half, device, options.compiled)
     facts = {"torch": torch.__version__, "device": device, "parameters": counts}
     print(json.dumps(facts), flush=True)
     for line in sys.stdin:

@@ -112,7 +112,9 @@ FAULTS = (
         program=DETECTOR,
     ),
     Fault("export: SIGKILL at a write", "complete", moments.kill_at_write, 5, program=EXPORT),
-    Fault("export: writes that fail on a full disk", "complete", moments.disk_full, 3, program=EXPORT),
+    Fault(
+        "export: writes that fail on a full disk", "complete", moments.disk_full, 3, program=EXPORT
+    ),
     Fault(
         "export: a damaged checkpoint",
         "complete",

@@ -27,7 +27,9 @@ _COPIES = {"ONE": (3,), "CLNN": (2, 4)}
 _LEAST_MOVE = 1e-3
 
 
-def create(method: str, students: Callable[..., dict[str, keras.Model]], **options) -> kdcl_tf.Cohort:
+def create(
+    method: str, students: Callable[..., dict[str, keras.Model]], **options
+) -> kdcl_tf.Cohort:
     """A compiled cohort.
 
     Args:
@@ -55,7 +57,9 @@ def networks(copies: tuple[int, ...], synchronized: bool = False) -> dict[str, k
     """Students by their names; with copies, branches of a network, see `build_branches`."""
     options = {"synchronized": synchronized}
     if copies:
-        return kdcl_tf.students.build_branches("resnet8", _CLASSES, _SHAPE, copies=copies, **options)
+        return kdcl_tf.students.build_branches(
+            "resnet8", _CLASSES, _SHAPE, copies=copies, **options
+        )
     return {
         name: kdcl_tf.students.build(name, _CLASSES, _SHAPE, model_name=name, **options)
         for name in ("resnet8", "wrn_10_1")

@@ -52,9 +52,7 @@ class Finding:
         )
 
 
-def measured(
-    name: str, compared: str, bound: float, difference: Callable[[], float]
-) -> Finding:
+def measured(name: str, compared: str, bound: float, difference: Callable[[], float]) -> Finding:
     """The finding of a check.
 
     Args:

@@ -41,7 +41,9 @@ class Machine:
     @property
     def arguments(self) -> list[str]:
         """What tells a program of kdcl_tf to run on one device of this kind."""
-        return ["--strategy=tpu", f"--tpu={self._tpu}"] if self.kind == "TPU" else ["--strategy=one"]
+        return (
+            ["--strategy=tpu", f"--tpu={self._tpu}"] if self.kind == "TPU" else ["--strategy=one"]
+        )
 
     @property
     def is_repeatable(self) -> bool:

@@ -158,7 +158,9 @@ def compiled(machine: Machine, runs: Runs) -> Iterator[Finding]:
             raise NotApplicable("XLA compiles every step on a TPU")
         return _difference(runs.whole(*flags, "--jit_compile"), runs.whole(*flags))
 
-    yield measured("XLA in kdcl-train", "a step with --jit_compile against without", 1e-5, difference)
+    yield measured(
+        "XLA in kdcl-train", "a step with --jit_compile against without", 1e-5, difference
+    )
 
 
 def _for_half(machine, runs):

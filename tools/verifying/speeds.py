@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarking import cohorts, peak, torch_race
 from benchmarking.options import Options
+
 from verifying.machine import Machine
 
 

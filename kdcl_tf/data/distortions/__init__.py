@@ -30,14 +30,18 @@ class Entry(NamedTuple):
 
 
 DISTORTIONS = {
-    "padded_crop": Entry("padded_crop", "PaddedCrop", False, "pads, crops and mirrors whole images"),
+    "padded_crop": Entry(
+        "padded_crop", "PaddedCrop", False, "pads, crops and mirrors whole images"
+    ),
     "resized_crop": Entry(
         "resized_crop",
         "ResizedCrop",
         True,
         "shows windows of any scale and shape, mirrored and in other colours, as for ImageNet",
     ),
-    "none": Entry("undistorted", "Undistorted", False, "shows images as they are, the same to all students"),
+    "none": Entry(
+        "undistorted", "Undistorted", False, "shows images as they are, the same to all students"
+    ),
 }
 
 

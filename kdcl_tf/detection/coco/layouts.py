@@ -131,7 +131,10 @@ _LAYOUTS = {
     **{
         f"COCO {year}".strip(): {
             "train": (_coco("train", year),),
-            "test": (_coco("val", year), *([_coco("validation", ""), _coco("test", "")] * (not year))),
+            "test": (
+                _coco("val", year),
+                *([_coco("validation", ""), _coco("test", "")] * (not year)),
+            ),
         }
         for year in ("2017", "2014", "")
     },

@@ -93,9 +93,7 @@ def _fresh(backbone, architecture):
     try:
         students.validate(backbone)
     except ValueError as error:
-        raise ValueError(
-            f"backbone={backbone} is neither a path nor a student: {error}"
-        ) from None
+        raise ValueError(f"backbone={backbone} is neither a path nor a student: {error}") from None
     return BackboneSource("fresh", None, backbone)
 
 
@@ -106,9 +104,7 @@ def _with_card(kind, path, architecture):
         exported.check(path, facts)
     known = facts.get("architecture", "")
     if architecture and known and architecture != known:
-        raise ValueError(
-            f"architecture={architecture}: expected {known}, as {card} says"
-        )
+        raise ValueError(f"architecture={architecture}: expected {known}, as {card} says")
     # A student's name is only a hint: a run's second mobilenet_v2 is called mobilenet_v2_2.
     name = architecture or known or weight_sources.architecture_of(facts.get("student", ""))
     if not name and kind != "keras":

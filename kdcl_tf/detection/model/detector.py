@@ -151,9 +151,7 @@ class Detector(learning.Learner):
             counts["masks"] = tf.math.count_nonzero(sampled.is_object, dtype=tf.float32)
         return pyramid, sampled, sums, counts
 
-    def detect(
-        self, images: tf.Tensor, sizes: tf.Tensor, count: int = 100
-    ) -> dict[str, tf.Tensor]:
+    def detect(self, images: tf.Tensor, sizes: tf.Tensor, count: int = 100) -> dict[str, tf.Tensor]:
         """The objects that are detected in images.
 
         Args:

@@ -10,9 +10,7 @@ CHANNELS = 256
 _NAME = "feature_pyramid"
 
 
-def build(
-    backbone: keras.Model, channels: int = CHANNELS, dtype: str | None = None
-) -> keras.Model:
+def build(backbone: keras.Model, channels: int = CHANNELS, dtype: str | None = None) -> keras.Model:
     """Builds a feature pyramid on a backbone.
 
     Args:

@@ -33,9 +33,7 @@ def proposal_head(channels: int, anchors: int, dtype: str | None = None) -> kera
     return keras.Model(features, (objects, codes), name="proposal_head")
 
 
-def box_head(
-    channels: int, num_classes: int, size: int, dtype: str | None = None
-) -> keras.Model:
+def box_head(channels: int, num_classes: int, size: int, dtype: str | None = None) -> keras.Model:
     """Two dense layers that predict a region's class, and its exact box.
 
     Args:
@@ -66,9 +64,7 @@ def box_head(
     return keras.Model(regions, (logits, codes), name="box_head")
 
 
-def mask_head(
-    channels: int, num_classes: int, size: int, dtype: str | None = None
-) -> keras.Model:
+def mask_head(channels: int, num_classes: int, size: int, dtype: str | None = None) -> keras.Model:
     """A small fully convolutional network that draws the outline of a region's object.
 
     Args:

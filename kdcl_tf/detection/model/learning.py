@@ -23,7 +23,10 @@ class Learner(keras.Model):
     accumulation_steps, clip_norm = 1, 0.0
 
     def compile(
-        self, optimizer: keras.optimizers.Optimizer, accumulation_steps: int = 1, clip_norm: float = 0.0
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        accumulation_steps: int = 1,
+        clip_norm: float = 0.0,
     ) -> None:
         """Configures training.
 

@@ -33,9 +33,7 @@ def objectness(logits: tf.Tensor, is_object: tf.Tensor, counted: tf.Tensor) -> t
     return tf.reduce_sum(tf.where(counted, entropy, 0.0))
 
 
-def box_codes(
-    codes: tf.Tensor, targets: tf.Tensor, counted: tf.Tensor, beta: float
-) -> tf.Tensor:
+def box_codes(codes: tf.Tensor, targets: tf.Tensor, counted: tf.Tensor, beta: float) -> tf.Tensor:
     """Sum of the smooth L1 losses of the boxes that count.
 
     Args:

@@ -32,9 +32,7 @@ def _weighted_sum(weights, logits):
     The masked logits are left out of the product, in which they would make NaN gradients.
     """
     is_masked = keras.ops.equal(logits, -np.inf)
-    summed = keras.ops.sum(
-        weights[:, :, None] * keras.ops.where(is_masked, 0.0, logits), axis=1
-    )
+    summed = keras.ops.sum(weights[:, :, None] * keras.ops.where(is_masked, 0.0, logits), axis=1)
     return keras.ops.where(keras.ops.any(is_masked, axis=1), -np.inf, summed)
 
 

@@ -89,8 +89,7 @@ def _sweep_series(subject, of_table, column):
     """Our line of one student, and the paper's."""
     pairs = list(zip(of_table.values, subject.table.rows))
     ours = [
-        (x, statistics.median(subject.records.accuracies(row, column).values()))
-        for x, row in pairs
+        (x, statistics.median(subject.records.accuracies(row, column).values())) for x, row in pairs
     ]
     paper = [(x, row.paper[column]) for x, row in pairs]
     names = f"{subject.columns[column]}, ours", f"{subject.table.columns[column]}, the paper's"

@@ -23,9 +23,7 @@ _ALONE = {
 
 def _alone(*names):
     """Rows for students that are trained alone, each with a run of its own."""
-    return tuple(
-        Row(name, _ALONE[name][0], (_ALONE[name][1],), reports=(0,)) for name in names
-    )
+    return tuple(Row(name, _ALONE[name][0], (_ALONE[name][1],), reports=(0,)) for name in names)
 
 
 def _vanilla(name, *runs, paper=None, label="Vanilla", baseline=None):

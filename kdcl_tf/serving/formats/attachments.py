@@ -65,7 +65,9 @@ def facts_of(path: str | os.PathLike, text: str) -> dict[str, Any]:
     try:
         facts = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DamageError(f"the card inside {path} is damaged ({error}): export it again") from error
+        raise DamageError(
+            f"the card inside {path} is damaged ({error}): export it again"
+        ) from error
     if not isinstance(facts, dict):
         raise DamageError(f"the card inside {path} is damaged: export it again")
     return facts

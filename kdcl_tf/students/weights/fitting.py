@@ -71,7 +71,10 @@ def fit(
     if kernel is None:
         keep_head, reason = False, "the source has none"
     elif kernel.shape[-1] != classes:
-        keep_head, reason = False, f"the source has {kernel.shape[-1]} classes, the student {classes}"
+        keep_head, reason = (
+            False,
+            f"the source has {kernel.shape[-1]} classes, the student {classes}",
+        )
     new = () if keep_head else tuple(head)
     check(student, found, where=where, architecture=architecture, without=new)
     for path, variable in own.items():

@@ -25,7 +25,7 @@ _PATTERNS = (
 
 
 def mode_of(classifier: str) -> str:
-    """"tf", "caffe" or "torch", as `keras.applications` calls them, or `SIGNED_BYTES`.
+    """ "tf", "caffe" or "torch", as `keras.applications` calls them, or `SIGNED_BYTES`.
 
     Some of the classifiers normalise in layers of their own, which students do without; their
     mode is what those layers compute.

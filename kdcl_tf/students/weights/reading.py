@@ -26,9 +26,7 @@ from kdcl_tf.students.weights.found import Found
 __all__ = ["load", "read", "skeleton", "student"]
 
 
-def load(
-    student: keras.Model, source: str | os.PathLike, architecture: str
-) -> Taken:
+def load(student: keras.Model, source: str | os.PathLike, architecture: str) -> Taken:
     """Gives a student the weights of a source.
 
     Args:
@@ -74,9 +72,7 @@ def read(
     if kind == "weights":
         return keras_file.read_weights(path, architecture, size)
     paths = found_lib.own_variables(skeleton(architecture))
-    arrays, counters = torchvision.as_student(
-        safetensors_file.arrays(path), paths, architecture
-    )
+    arrays, counters = torchvision.as_student(safetensors_file.arrays(path), paths, architecture)
     return Found(arrays, tuple(counters))
 
 
@@ -111,9 +107,7 @@ def student(
     return built
 
 
-def skeleton(
-    architecture: str, image_shape: tuple[int, int, int] | None = None
-) -> keras.Model:
+def skeleton(architecture: str, image_shape: tuple[int, int, int] | None = None) -> keras.Model:
     """A student of two classes, to compare names and shapes with.
 
     Args:

@@ -31,7 +31,9 @@ class ToldTest(absltest.TestCase):
 
     def test_classes_of_one_size(self):
         told = contents.told(_source([0, 1, 1, 0], [0, 1], ("cat", "dog")))
-        expected = "read 4 training images and 2 test images of 2 classes, 2 training images per class"
+        expected = (
+            "read 4 training images and 2 test images of 2 classes, 2 training images per class"
+        )
         self.assertEqual(told, expected)
 
     def test_a_long_list_is_cut(self):

@@ -42,7 +42,9 @@ class KeysTest(parameterized.TestCase):
 
     def test_a_label_in_the_place_of_the_image(self):
         record = image_files.example(b"x", 1)
-        message = "feature image/class/label: expected one string, an encoded image; got 1 integer .1."
+        message = (
+            "feature image/class/label: expected one string, an encoded image; got 1 integer .1."
+        )
         with self.assertRaisesRegex(ValueError, message):
             features.keys_of("file", record, "image/class/label", None)
 

@@ -301,7 +301,9 @@ class RefusedTest(FolderTestCase):
 
     def test_no_test(self):
         self.write("train/red/1.png", png(RED))
-        self.assert_refused(FileNotFoundError, "expected test/ or validation/ or val/ or valid/ in it; got train")
+        self.assert_refused(
+            FileNotFoundError, "expected test/ or validation/ or val/ or valid/ in it; got train"
+        )
 
     def test_one_class(self):
         self.write("train/red/1.png", png(RED))

@@ -72,7 +72,9 @@ class CacheTest(absltest.TestCase):
             found = self._cached()
         self.assertEqual(self.built, before + 1)
         self.assertEqual(found, ([0, self.built, 2 * self.built], [b"x", b"yz"]))
-        self.assertRegex(told.getvalue(), rf"^the index '{file}' is damaged \(.+\): it is built again\n$")
+        self.assertRegex(
+            told.getvalue(), rf"^the index '{file}' is damaged \(.+\): it is built again\n$"
+        )
 
     def test_any_flipped_bit_is_found(self):
         """Whether or not the zip format would find it: a flag there also turns checks off."""

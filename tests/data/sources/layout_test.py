@@ -28,7 +28,9 @@ class LayoutTest(parameterized.TestCase):
         self.assertEqual(found[:3], tuple(name and root / name for name in expected))
 
     def test_a_validation_folder_that_is_the_test_set_is_told(self):
-        self.assertEqual(layout.find(self._root("train", "val")).told, "the test images are those of val/")
+        self.assertEqual(
+            layout.find(self._root("train", "val")).told, "the test images are those of val/"
+        )
         self.assertEqual(layout.find(self._root("train", "val", "test")).told, "")
 
     @parameterized.parameters(("test",), ("val",), ("valid", "test"))
@@ -45,24 +47,33 @@ class LayoutTest(parameterized.TestCase):
         self.assertEqual((found.train, found.test), (None, root))
         self.assertStartsWith(found.told, "all images of '")
         self.assertEqual(layout.find(root, test_share=0.2)[:3], (root, None, None))
-        with self.assertRaisesRegex(FileNotFoundError, r"expected train/ and test/ in it; got cat, dog: .* --test_share=0\.2"):
+        with self.assertRaisesRegex(
+            FileNotFoundError,
+            r"expected train/ and test/ in it; got cat, dog: .* --test_share=0\.2",
+        ):
             layout.find(root)
 
     def test_train_alone_can_be_split(self):
         root = self._root("train")
         self.assertEqual(layout.find(root, test_share=0.2).train, root / "train")
-        with self.assertRaisesRegex(FileNotFoundError, r"expected test/ .* got train: .* --test_share=0\.2"):
+        with self.assertRaisesRegex(
+            FileNotFoundError, r"expected test/ .* got train: .* --test_share=0\.2"
+        ):
             layout.find(root)
 
     @parameterized.parameters(("train", "test"), ("train", "val"), ("test",), ("cat", "Valid"))
     def test_a_folder_with_a_test_set_is_not_split(self, *folders):
-        with self.assertRaisesRegex(ValueError, "test_share splits a folder without a test set; got "):
+        with self.assertRaisesRegex(
+            ValueError, "test_share splits a folder without a test set; got "
+        ):
             layout.find(self._root(*folders), test_share=0.2)
 
     @parameterized.parameters(("val", "validation"), ("valid", "val"), ("test", "Test"))
     def test_two_names_of_one_split_are_refused(self, *names):
         root = self._root("train", *names)
-        with self.assertRaisesRegex(ValueError, "expected one folder of .* images; got .*/ and .*/: keep one"):
+        with self.assertRaisesRegex(
+            ValueError, "expected one folder of .* images; got .*/ and .*/: keep one"
+        ):
             layout.find(root)
 
     def test_an_empty_folder_is_refused(self):

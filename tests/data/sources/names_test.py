@@ -69,9 +69,13 @@ class SharesTest(absltest.TestCase):
         names.check_shares("folder:/data", 0.2, 0.9)
         names.check_shares("digits", 0, 0.5)
         for share in (1, -0.2, float("nan"), 20):
-            with self.assertRaisesRegex(ValueError, f"^test_share: expected a number .*; got {share}$"):
+            with self.assertRaisesRegex(
+                ValueError, f"^test_share: expected a number .*; got {share}$"
+            ):
                 names.check_shares("folder:/data", share, 0)
-            with self.assertRaisesRegex(ValueError, f"^validation_share: expected .*; got {share}$"):
+            with self.assertRaisesRegex(
+                ValueError, f"^validation_share: expected .*; got {share}$"
+            ):
                 names.check_shares("digits", 0, share)
 
     def test_only_a_folder_can_lack_a_test_set(self):
@@ -84,7 +88,9 @@ class PathTest(absltest.TestCase):
     def test_a_path_is_told_from_a_name(self):
         folder = self.create_tempdir().full_path
         for name in (folder, "/no/such", "~/photos", "./photos", "../photos"):
-            with self.assertRaisesRegex(ValueError, f"if it is a folder of images, pass folder:{name}$"):
+            with self.assertRaisesRegex(
+                ValueError, f"if it is a folder of images, pass folder:{name}$"
+            ):
                 names.parse(name)
         self.assertEqual(names.path_hint("cifar100"), "")
 

@@ -52,7 +52,9 @@ class RecordFileTest(parameterized.TestCase):
     @parameterized.parameters("gzip", "zlib")
     def test_a_compressed_file_is_refused_with_a_command_that_rewrites_it(self, kind):
         self.assertEqual(self.kind(_COMPRESSED[kind]), kind)
-        with self.assertRaisesRegex(ValueError, f"got one that {kind} has compressed. Rewrite it: "):
+        with self.assertRaisesRegex(
+            ValueError, f"got one that {kind} has compressed. Rewrite it: "
+        ):
             record_file.check_not_compressed(str(self.path))
         subprocess.run(record_file.rewriting(str(self.path), kind), shell=True, check=True)
         self.assertEqual(self.path.read_bytes(), _RECORD)

@@ -26,8 +26,12 @@ class OfContentsTest(parameterized.TestCase):
 
     def test_the_first_in_the_order_of_digests_are_taken_whatever_their_order_is(self):
         contents = list("hgfedcba")
-        np.testing.assert_array_equal(np.array(contents)[_taken(contents, [0] * 8, 0.25)], ["b", "a"])
-        np.testing.assert_array_equal(_taken(sorted(contents), [0] * 8, 0.25)[:3], [True, True, False])
+        np.testing.assert_array_equal(
+            np.array(contents)[_taken(contents, [0] * 8, 0.25)], ["b", "a"]
+        )
+        np.testing.assert_array_equal(
+            _taken(sorted(contents), [0] * 8, 0.25)[:3], [True, True, False]
+        )
 
     def test_a_larger_share_has_the_images_of_a_smaller_one(self):
         contents, labels = [str(n) for n in range(60)], [n % 3 for n in range(60)]
@@ -55,7 +59,11 @@ class OfContentsTest(parameterized.TestCase):
             for content, side in zip(contents, taken.tolist()):
                 self.assertEqual(sides.setdefault(content, side), side)
             for label in set(labels.tolist()):
-                mine = {c: s for c, own, s in zip(contents, labels.tolist(), taken.tolist()) if own == label}
+                mine = {
+                    c: s
+                    for c, own, s in zip(contents, labels.tolist(), taken.tolist())
+                    if own == label
+                }
                 self.assertIn(False, mine.values())
                 self.assertEqual(True in mine.values(), len(mine) > 1)
 
@@ -85,10 +93,14 @@ class SplitTest(absltest.TestCase):
         renamed = self._labelled({f"z/{9 - n}.jpg": bytes([n]) for n in range(10)})
         first = shares.split(one, 0.3, ("a",), "test_share")
         second = shares.split(renamed, 0.3, ("z",), "test_share")
-        read = [{each.images.read(n) for n in range(len(each))} for each in (first.taken, second.taken)]
+        read = [
+            {each.images.read(n) for n in range(len(each))} for each in (first.taken, second.taken)
+        ]
         self.assertEqual(read[0], read[1])
         self.assertLen(first.taken, 3)
-        self.assertEqual(sorted(self._names(first.rest) + self._names(first.taken)), sorted(contents))
+        self.assertEqual(
+            sorted(self._names(first.rest) + self._names(first.taken)), sorted(contents)
+        )
         self.assertEqual(first.told, "")
 
     def test_an_image_in_two_classes_is_told(self):
@@ -104,10 +116,14 @@ class SplitTest(absltest.TestCase):
             for name, both in (("a", "xy"), ("b", "yz"), ("c", "xz"))
             for each in both
         }
-        with self.assertRaisesRegex(ValueError, r"^test_share=0.5: class '[abc]' has no image of its own"):
+        with self.assertRaisesRegex(
+            ValueError, r"^test_share=0.5: class '[abc]' has no image of its own"
+        ):
             shares.split(self._labelled(triangle), 0.5, ("a", "b", "c"), "test_share")
         copies = {"a/1.png": b"x", "a/2.png": b"x", "b/1.png": b"y"}
-        with self.assertRaisesRegex(ValueError, r"^validation_share=0.5: expected a class with two"):
+        with self.assertRaisesRegex(
+            ValueError, r"^validation_share=0.5: expected a class with two"
+        ):
             shares.split(self._labelled(copies), 0.5, ("a", "b"), "validation_share")
 
     def test_files_that_cannot_be_read_are_no_copies_of_each_other(self):

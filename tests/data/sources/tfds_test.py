@@ -227,7 +227,9 @@ class IndexTest(TfdsTestCase):
         disk = self.load("kdcl_levels", storage="disk")
         self.assertEqual(disk.image_shape, (4, 5, 3))
         self.assertEqual(disk.normalization, memory.normalization)
-        self.assertAllEqual(np.concatenate([i for i, _ in disk.train.pixels(4)]), memory.train.images)
+        self.assertAllEqual(
+            np.concatenate([i for i, _ in disk.train.pixels(4)]), memory.train.images
+        )
 
     def test_images_are_those_of_tfds_and_the_unlabelled_split_is_passed_over(self):
         dataset = self.load("kdcl_photos", distortion="resized_crop", image_size=16)

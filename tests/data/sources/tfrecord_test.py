@@ -124,7 +124,6 @@ class IndexTest(TfrecordTestCase):
         with mock.patch.object(record_index, "_read_file", side_effect=AssertionError):
             self.assertAllEqual(self.levels(self.load().train), self.levels(first.train))
 
-
     def test_a_first_shard_without_records(self):
         self.write("train", [0, 1])
         self.write("test", [0, 1])
@@ -153,13 +152,12 @@ class IndexTest(TfrecordTestCase):
         self.assertAllEqual(self.load(**keys).train.labels, [0, 1])
         with self.assertRaisesRegex(ValueError, "expected features picture and image/class/label"):
             self.load(tfrecord_image_key="picture")
-        with self.assertRaisesRegex(ValueError, "tfrecord_label_key=y: expected a data set tfrecord"):
+        with self.assertRaisesRegex(
+            ValueError, "tfrecord_label_key=y: expected a data set tfrecord"
+        ):
             data.load("digits", tfrecord_label_key="y")
 
-
-    @parameterized.product(
-        distortion=("padded_crop", "resized_crop"), where=("memory", "disk")
-    )
+    @parameterized.product(distortion=("padded_crop", "resized_crop"), where=("memory", "disk"))
     def test_labels_that_changed_under_the_old_time_are_found(self, distortion, where):
         """Bad images may be left out, but never is a set read whose labels are of other images."""
         content = image_files.encode(image_files.photo())
@@ -173,7 +171,9 @@ class IndexTest(TfrecordTestCase):
         image_files.write_records(path, [two, one] * 3)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
         self.assertEqual(path.stat().st_size, times.st_size)
-        with self.assertRaisesRegex((ValueError, OSError), f"^TFRecord file '{path}': expected the"):
+        with self.assertRaisesRegex(
+            (ValueError, OSError), f"^TFRecord file '{path}': expected the"
+        ):
             dataset = data.load(name, storage=where, **arguments)
             with told_in_one_line():
                 list(data.create_views(dataset, ("a",), seed=0).epoch(0, 3))
@@ -211,7 +211,9 @@ class RefusedTest(TfrecordTestCase):
         self.write("train", [0, 1, 0, 1], shards=2)
         self.write("train", [0, 1, 0, 1], shards=4)
         self.write("test", [0, 1])
-        self.assert_refused(ValueError, "train' ...: expected files of one", "2 shards and 4 shards")
+        self.assert_refused(
+            ValueError, "train' ...: expected files of one", "2 shards and 4 shards"
+        )
 
     @parameterized.parameters(
         ([b"cat"], "1 string (b'cat')"),

@@ -114,7 +114,9 @@ class GroupsTest(CocoJsonTestCase):
         self.assertEqual(found.class_names, ("things", "person", "car", "brush"))
         self.assertAllEqual(found.classes, [3, 1, 2, 1])
         rest = found.without(found.groups)
-        self.assertEqual((rest.class_names, rest.category_ids), (("person", "car", "brush"), (1, 3, 90)))
+        self.assertEqual(
+            (rest.class_names, rest.category_ids), (("person", "car", "brush"), (1, 3, 90))
+        )
         self.assertAllEqual(rest.classes, [2, 0, 1, 0])
         self.assertEmpty(rest.groups)
         self.assertEqual(rest.without(()).class_names, rest.class_names)
@@ -139,7 +141,10 @@ class GroupsTest(CocoJsonTestCase):
 
 class RefusedTest(CocoJsonTestCase):
     @parameterized.parameters(
-        ({"category_id": 2}, "annotation 11: expected one of the 3 categories, 1, 3, 90; got category_id 2"),
+        (
+            {"category_id": 2},
+            "annotation 11: expected one of the 3 categories, 1, 3, 90; got category_id 2",
+        ),
         ({"category_id": "1"}, "annotation 11: expected .*; got category_id '1'"),
         ({"category_id": ...}, "annotation 11: expected .*; got no category_id"),
         ({"image_id": 4}, "annotation 11: expected one of the 3 images; got image_id 4"),
@@ -149,8 +154,14 @@ class RefusedTest(CocoJsonTestCase):
         ({"id": 1.5}, "annotation 1.5: expected a whole number; got id 1.5"),
         ({"bbox": [1, 2, 3]}, r"annotation 11: expected 4 finite numbers.*; got bbox \[1, 2, 3\]"),
         ({"bbox": [1, 2, 3, "4"]}, r"annotation 11: expected .*; got bbox \[1, 2, 3, '4'\]"),
-        ({"bbox": [1, 2, 3, float("nan")]}, r"annotation 11: expected .*; got bbox \[1, 2, 3, nan\]"),
-        ({"bbox": [1, 2, float("inf"), 1]}, r"annotation 11: expected .*; got bbox \[1, 2, inf, 1\]"),
+        (
+            {"bbox": [1, 2, 3, float("nan")]},
+            r"annotation 11: expected .*; got bbox \[1, 2, 3, nan\]",
+        ),
+        (
+            {"bbox": [1, 2, float("inf"), 1]},
+            r"annotation 11: expected .*; got bbox \[1, 2, inf, 1\]",
+        ),
         ({"bbox": [10**400, 2, 3, 4]}, "annotation 11: expected .*; got bbox .1000000"),
         ({"bbox": [1, 2, 3, -4]}, r"expected .*, no side below 0; got bbox \[1, 2, 3, -4\]"),
         ({"bbox": None}, "annotation 11: expected .*; got bbox None"),
@@ -158,10 +169,19 @@ class RefusedTest(CocoJsonTestCase):
         ({"area": -1}, "annotation 11: expected square pixels.*; got area -1"),
         ({"area": True}, "annotation 11: expected square pixels.*; got area True"),
         ({"iscrowd": 2}, "annotation 11: expected 0 or 1; got iscrowd 2"),
-        ({"segmentation": []}, "annotation 11: expected polygons of x, y.*; got no polygons: .*pass detector=faster"),
+        (
+            {"segmentation": []},
+            "annotation 11: expected polygons of x, y.*; got no polygons: .*pass detector=faster",
+        ),
         ({"segmentation": ...}, "annotation 11: expected .*; got no segmentation"),
-        ({"segmentation": [[1, 2, 3, 4]]}, "annotation 11: expected .*; got a polygon of 4 numbers"),
-        ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "expected .*x, y of.*; got a polygon of 7 numbers"),
+        (
+            {"segmentation": [[1, 2, 3, 4]]},
+            "annotation 11: expected .*; got a polygon of 4 numbers",
+        ),
+        (
+            {"segmentation": [[1, 2, 3, 4, 5, 6, 7]]},
+            "expected .*x, y of.*; got a polygon of 7 numbers",
+        ),
         ({"segmentation": [[1, 2, 3e12, 4, 5, 6]]}, r"a polygon \[1, 2, 3000000000000.0, 4"),
         ({"segmentation": [[1, 2, -7e5, 4, 5, 6]]}, "a corner at -700000, far outside its image"),
         ({"segmentation": {"size": [9, 9], "counts": [81]}}, r"; got an RLE of size \[9, 9\]"),
@@ -172,7 +192,10 @@ class RefusedTest(CocoJsonTestCase):
     @parameterized.parameters(
         ({"id": 1}, "image 1: expected .*; got id 1 a second time"),
         ({"id": ...}, "image number 1: expected .*; got no id"),
-        ({"file_name": "000000000001.jpg"}, "image 2: expected each file_name once; got file_name '0+1.jpg' a second time"),
+        (
+            {"file_name": "000000000001.jpg"},
+            "image 2: expected each file_name once; got file_name '0+1.jpg' a second time",
+        ),
         ({"file_name": "e\u0301.jpg"}, "image 2: expected each file_name once; got file_name"),
         ({"file_name": " "}, "image 2: expected the path of a file; got file_name ' '"),
         ({"height": 0}, "image 2: expected pixels.*; got height 0"),
@@ -197,18 +220,25 @@ class RefusedTest(CocoJsonTestCase):
     def test_rows_that_are_no_objects(self):
         content = coco_files.instances()
         content["annotations"].append([1, 2])
-        self.assert_refused(content, r"annotation number 4: expected an object with.*; got \[1, 2\]")
+        self.assert_refused(
+            content, r"annotation number 4: expected an object with.*; got \[1, 2\]"
+        )
 
     def test_no_categories(self):
         content = coco_files.instances() | {"categories": [], "annotations": []}
         self.assert_refused(content, "expected at least 1 category; got none")
 
-    @parameterized.parameters(b"", b"{", b'{"images": [', b"\xff\xfe\x00", b"\x00\x01", b"[" * 200_000)
+    @parameterized.parameters(
+        b"", b"{", b'{"images": [', b"\xff\xfe\x00", b"\x00\x01", b"[" * 200_000
+    )
     def test_damaged(self, content):
         self.assert_refused(content, "is damaged, or no JSON")
 
     @parameterized.parameters(
-        ({"info": {}, "images": [], "annotations": []}, "expected lists .*; got info, images, annotations"),
+        (
+            {"info": {}, "images": [], "annotations": []},
+            "expected lists .*; got info, images, annotations",
+        ),
         ({"images": {}, "annotations": [], "categories": []}, "is no file of instances"),
         ([], "expected lists named images, annotations, categories; got list"),
         ({}, "expected lists .*; got dict"),

@@ -148,7 +148,9 @@ class OtherLayoutsTest(tf.test.TestCase):
         self.assertEqual(found.images.name(0), "000000000001.jpg")
 
     def test_the_other_spelling_of_a_name(self):
-        composed, decomposed = (unicodedata.normalize(form, "\u00e9.jpg") for form in ("NFC", "NFD"))
+        composed, decomposed = (
+            unicodedata.normalize(form, "\u00e9.jpg") for form in ("NFC", "NFD")
+        )
         content = coco_files.instances()
         content["images"][0]["file_name"] = composed
         coco_files.write(self.root / "coco", content)
@@ -174,7 +176,11 @@ class GroupsTest(tf.test.TestCase):
     def test_annotated_nowhere(self):
         coco_files.write(self.root, *self.contents)
         dataset = coco_folder.read(self.root, masks=False)
-        for scenes in (dataset.train, dataset.test, coco_folder.read_split(self.root, "test", False)):
+        for scenes in (
+            dataset.train,
+            dataset.test,
+            coco_folder.read_split(self.root, "test", False),
+        ):
             self.assertEqual(scenes.class_names, ("person", "car", "brush"))
             self.assertAllEqual(scenes.classes, [0, 1, 0, 2])
 
@@ -182,7 +188,11 @@ class GroupsTest(tf.test.TestCase):
         self.contents[0]["annotations"][0]["category_id"] = 0
         coco_files.write(self.root, *self.contents)
         dataset = coco_folder.read(self.root, masks=False)
-        for scenes in (dataset.train, dataset.test, coco_folder.read_split(self.root, "test", False)):
+        for scenes in (
+            dataset.train,
+            dataset.test,
+            coco_folder.read_split(self.root, "test", False),
+        ):
             self.assertEqual(scenes.class_names, ("things", "person", "car", "brush"))
 
 
@@ -223,7 +233,9 @@ class RefusedTest(tf.test.TestCase):
         for annotation in content["annotations"]:
             annotation["iscrowd"] = 1
         coco_files.write(self.root, train=content)
-        self.assert_refused(ValueError, "expected at least 1 box of an object; got none, and 4 of crowds")
+        self.assert_refused(
+            ValueError, "expected at least 1 box of an object; got none, and 4 of crowds"
+        )
 
     def test_other_categories_in_the_other_file(self):
         categories = [coco_files.CATEGORIES[0], {"id": 2, "name": "bicycle"}]
@@ -238,7 +250,9 @@ class RefusedTest(tf.test.TestCase):
 
     def test_nothing_to_train_on(self):
         coco_files.write(self.root, train=coco_files.instances() | {"annotations": []})
-        self.assert_refused(ValueError, "train2017.json': expected at least 1 box .*, and 0 of crowds")
+        self.assert_refused(
+            ValueError, "train2017.json': expected at least 1 box .*, and 0 of crowds"
+        )
         coco_files.write(self.root, val=coco_files.instances() | {"annotations": []})
         self.assert_refused(ValueError, "val2017.json': expected at least 1 box of an object")
         coco_files.write(self.root, val={**coco_files.instances(), "images": [], "annotations": []})

@@ -97,14 +97,19 @@ class NamedFilesTest(parameterized.TestCase):
         before = os.getcwd()
         os.chdir(elsewhere)
         self.addCleanup(os.chdir, before)
-        for path, expected in (("a.json", "a.json"), (str(elsewhere / "a.json"), elsewhere / "a.json")):
+        for path, expected in (
+            ("a.json", "a.json"),
+            (str(elsewhere / "a.json"), elsewhere / "a.json"),
+        ):
             found = layouts.find(self.root, "train", NamedFiles(train_annotations=path))
             self.assertEqual(found.annotations, pathlib.Path(expected))
 
     def test_images_without_annotations_are_refused(self):
         self.assertFalse(NamedFiles())
         NamedFiles(train_annotations="a.json").check()
-        with self.assertRaisesRegex(ValueError, "validation_images=x: expected validation_annotations"):
+        with self.assertRaisesRegex(
+            ValueError, "validation_images=x: expected validation_annotations"
+        ):
             NamedFiles(validation_images="x").check()
 
 

@@ -17,7 +17,9 @@ class RowsTest(absltest.TestCase):
         self.assertEqual(rows.column("id", is_whole, "a whole number"), [4, 5, 6])
         # Missing and null are the same.
         self.assertEqual(rows.column("n", is_whole, "a whole number", 9), [1, 9, 9])
-        with self.assertRaisesRegex(ValueError, "'a.json': image 5: expected a whole number; got n None: "):
+        with self.assertRaisesRegex(
+            ValueError, "'a.json': image 5: expected a whole number; got n None: "
+        ):
             rows.column("n", is_whole, "a whole number")
 
     def test_distinct_values(self):
@@ -27,7 +29,9 @@ class RowsTest(absltest.TestCase):
             return isinstance(value, str)
 
         self.assertEqual(rows.distinct("name", is_text, "a name"), ["a", "A"])
-        with self.assertRaisesRegex(ValueError, "image 5: expected each name once; got name 'A' a second"):
+        with self.assertRaisesRegex(
+            ValueError, "image 5: expected each name once; got name 'A' a second"
+        ):
             rows.distinct("name", is_text, "a name", str.lower)
 
     def test_positions(self):

@@ -88,7 +88,10 @@ class CocoTfdsTest(tf.test.TestCase):
         self.assertEqual(mini.train.category_ids, coco_tfds.CATEGORY_IDS)
 
     def test_masks_are_refused(self):
-        with self.assertRaisesRegex(ValueError, "'coco/2017': expected one with masks; .*pass coco:PATH.*pass detector=faster"):
+        with self.assertRaisesRegex(
+            ValueError,
+            "'coco/2017': expected one with masks; .*pass coco:PATH.*pass detector=faster",
+        ):
             coco_loading.load("coco/2017", self.data_dir, masks=True)
 
     def test_not_prepared_and_no_network(self):
@@ -108,7 +111,9 @@ class CocoTfdsTest(tf.test.TestCase):
     def test_other_files_than_tfrecords_are_refused(self):
         folder = self.create_tempdir().full_path
         prepare(self.root, folder, "array_record")
-        with self.assertRaisesRegex(ValueError, "expected one prepared as tfrecord; got array_record"):
+        with self.assertRaisesRegex(
+            ValueError, "expected one prepared as tfrecord; got array_record"
+        ):
             coco_loading.load("coco/2017", folder)
 
     def test_damaged_file(self):

@@ -57,7 +57,9 @@ class FreshTest(BackboneSourceTestCase):
         self.refused("backbone=resnet17 is neither a path nor a student", "resnet17")
         missing = str(self.folder / "student.keras")
         self.refused(f"backbone={missing} is neither a path nor", missing)
-        self.refused("architecture=resnet18: expected a backbone that is a file", missing, "resnet18")
+        self.refused(
+            "architecture=resnet18: expected a backbone that is a file", missing, "resnet18"
+        )
 
 
 class FileTest(BackboneSourceTestCase):
@@ -108,7 +110,10 @@ class FileTest(BackboneSourceTestCase):
     def test_a_card_of_other_types_is_refused(self):
         expected = (
             ({"student": "resnet18", "mean": None}, "expected mean to be a list of numbers; got N"),
-            ({"student": "resnet18", "deviation": ["a"]}, "deviation to be a list of numbers; got .'a'."),
+            (
+                {"student": "resnet18", "deviation": ["a"]},
+                "deviation to be a list of numbers; got .'a'.",
+            ),
             ({"student": 18}, "expected student to be the name of a student; got 18"),
         )
         for number, (facts, message) in enumerate(expected):
@@ -122,7 +127,9 @@ class FileTest(BackboneSourceTestCase):
             if architecture == "resnet18":
                 self.assertEqual(backbone_source.find(str(path)).architecture, "resnet18")
             else:
-                message = f"backbone={path}: expected .*; got a {architecture} that an older version"
+                message = (
+                    f"backbone={path}: expected .*; got a {architecture} that an older version"
+                )
                 self.refused(message, str(path))
 
     def test_a_keras_file_has_its_own_padding(self):
@@ -145,7 +152,10 @@ class FileTest(BackboneSourceTestCase):
             (self.folder / "students" / name).mkdir(parents=True)
             (self.folder / "students" / name / "saved_model.pb").touch()
         first, second = (self.folder / "students" / name for name in ("resnet18", "wrn_16_2"))
-        self.refused(f"expected a student; got a run, whose students are {first}, {second}$", str(self.folder))
+        self.refused(
+            f"expected a student; got a run, whose students are {first}, {second}$",
+            str(self.folder),
+        )
 
     def test_a_run_gives_its_only_student_or_that_of_an_architecture(self):
         (self.folder / "students").mkdir()

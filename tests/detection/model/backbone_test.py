@@ -207,7 +207,9 @@ class RefusedTest(BackboneTestCase):
     def test_a_weights_file_without_a_dense_layer(self):
         model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
         path = self.write("weights", model)
-        self.refused(self.source("weights", path), "expected weights of a resnet8; got no dense layer")
+        self.refused(
+            self.source("weights", path), "expected weights of a resnet8; got no dense layer"
+        )
 
     def test_a_saved_model_of_something_else(self):
         class Adder(tf.Module):
@@ -224,7 +226,9 @@ class RefusedTest(BackboneTestCase):
 
     def test_a_student_of_gray_images(self):
         path = self.write("keras", _student(channels=1))
-        self.refused(self.source("keras", path), "expected a student of images of 3 channels; got one of 1")
+        self.refused(
+            self.source("keras", path), "expected a student of images of 3 channels; got one of 1"
+        )
 
 
 def _net(side=32, padding="same"):
@@ -271,11 +275,15 @@ class FeatureLayersTest(BackboneTestCase):
         shapes = {stride: each.shape.as_list() for stride, each in found.items()}
         expected = {"4": 144, "8": 192, "16": 576, "32": 1280}
         self.assertEqual(
-            shapes, {each: [2, 64 // int(each), 96 // int(each), expected[each]] for each in expected}
+            shapes,
+            {each: [2, 64 // int(each), 96 // int(each), expected[each]] for each in expected},
         )
 
     @parameterized.parameters(
-        (("ends_4", "end_8", "ends"), "feature_layers: expected layers of net; got end_8, ends, which it does not have"),
+        (
+            ("ends_4", "end_8", "ends"),
+            "feature_layers: expected layers of net; got end_8, ends, which it does not have",
+        ),
         (("ends_4", "norm_4"), r"feature_layers=ends_4,norm_4: expected one layer a stride"),
         (("ends_4", "means"), "expected layers that give features .*; got means of net"),
         ((), "or pass feature_layers=NAMES"),

@@ -136,7 +136,9 @@ class CodingTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(found, boxes.encode(expected, anchors), atol=1e-5)
 
     def test_boxes_without_area_are_none(self):
-        found = boxes.is_box(tf.constant([[[0.0, 0, 1, 1], [3, 3, 3, 9], [5, 2, 4, 3], [0, 7, 9, 7.0001]]]))
+        found = boxes.is_box(
+            tf.constant([[[0.0, 0, 1, 1], [3, 3, 3, 9], [5, 2, 4, 3], [0, 7, 9, 7.0001]]])
+        )
         self.assertAllEqual(found, [[True, False, False, False]])
 
 

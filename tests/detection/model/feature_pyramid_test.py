@@ -52,9 +52,7 @@ class BuildTest(tf.test.TestCase, parameterized.TestCase):
         pyramid = feature_pyramid.build(_levels(*strides), channels=5)
         shapes = {name: each.shape.as_list() for name, each in pyramid(_images()).items()}
         expected = (*strides, 2 * strides[-1])
-        self.assertEqual(
-            shapes, {str(each): [2, 32 // each, 64 // each, 5] for each in expected}
-        )
+        self.assertEqual(shapes, {str(each): [2, 32 // each, 64 // each, 5] for each in expected})
 
     def test_a_last_level_of_odd_size_is_rounded_up(self):
         pyramid = feature_pyramid.build(_levels(4, 8), channels=5)

@@ -58,7 +58,9 @@ class AccumulationTest(tf.test.TestCase):
 
     def test_sums(self):
         self.assertEqual(learning.add(None, [1.0, None]), [1.0, None])
-        total = learning.add([tf.constant(1.0), None, None], [tf.constant(2.0), tf.constant(5.0), None])
+        total = learning.add(
+            [tf.constant(1.0), None, None], [tf.constant(2.0), tf.constant(5.0), None]
+        )
         self.assertAllEqual(total[:2], [3.0, 5.0])
         self.assertIsNone(total[2])
 

@@ -69,9 +69,7 @@ class PredictTest(ProposalTestCase):
                 )
                 expected = codes[:, row, column, 4 * ratio : 4 * ratio + 4]
                 self.assertAllEqual(found.codes[level][:, position], expected)
-                centre = tf.reduce_mean(
-                    tf.reshape(found.anchors[level][position], [2, 2]), axis=0
-                )
+                centre = tf.reduce_mean(tf.reshape(found.anchors[level][position], [2, 2]), axis=0)
                 self.assertAllClose(centre, [(column + 0.5) * stride, (row + 0.5) * stride])
 
 

@@ -220,7 +220,10 @@ class OrderTest(SceneViewsTestCase):
 class RefusedTest(SceneViewsTestCase):
     def test_arguments(self):
         for arguments, message in (
-            ({"short_side": 80, "long_side": 72}, "short_side and long_side: expected .*; got 80 and 72"),
+            (
+                {"short_side": 80, "long_side": 72},
+                "short_side and long_side: expected .*; got 80 and 72",
+            ),
             ({"short_side": 0}, "expected 1 or more pixels .*; got 0 and 72"),
             ({"multiple": 0}, "multiple: expected 1 or more pixels; got 0"),
             ({"seed": -1}, "seed: expected 0 or more; got -1"),
@@ -236,7 +239,9 @@ class RefusedTest(SceneViewsTestCase):
 
     def test_masks_that_were_not_loaded(self):
         dataset = coco_folder.read(self.root, masks=False)
-        with self.assertRaisesRegex(ValueError, "masks: expected a data set .*; got 'coco:.*' without"):
+        with self.assertRaisesRegex(
+            ValueError, "masks: expected a data set .*; got 'coco:.*' without"
+        ):
             scene_views.SceneViews(dataset, 0, masks=True)
 
     def test_a_bad_image_is_named_in_one_line(self):

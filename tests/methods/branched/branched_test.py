@@ -25,7 +25,9 @@ class RunTest(tf.test.TestCase, parameterized.TestCase):
         branches = tree(copies)
         images, _ = _batch()
         found = method(branches).forward(dict.fromkeys(branches, images))
-        self.assertAllClose(found[: len(branches)], [branch(images) for branch in branches.values()], atol=1e-6)
+        self.assertAllClose(
+            found[: len(branches)], [branch(images) for branch in branches.values()], atol=1e-6
+        )
 
     def test_what_is_shared_runs_once_a_step(self):
         cohort = ONE(tree((3,)))
@@ -84,7 +86,9 @@ class RefusalTest(tf.test.TestCase, parameterized.TestCase):
         separate = {
             name: students.build("resnet8", 10, (8, 8, 3), model_name=name) for name in "ab"
         }
-        with self.assertRaisesRegex(ValueError, "ONE expected two or more functional models.*got a, b: make"):
+        with self.assertRaisesRegex(
+            ValueError, "ONE expected two or more functional models.*got a, b: make"
+        ):
             ONE(separate)
 
     def test_one_branch_and_subclassed_models_are_refused(self):

@@ -72,9 +72,7 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
         cohort, twin = CLNN(tree((2, 4))), CLNN(tree((2, 4)))
         twin.set_weights(cohort.get_weights())
         rate, decay, momentum = 0.3, 0.1, 0.9
-        cohort.compile(
-            CoupledSGD(rate / 2, momentum=momentum, coupled_weight_decay=2 * decay)
-        )
+        cohort.compile(CoupledSGD(rate / 2, momentum=momentum, coupled_weight_decay=2 * decay))
         variables = twin.trainable_variables
         velocities = [tf.zeros_like(each.value) for each in variables]
         for examples in (7, 5, 6):

@@ -15,7 +15,12 @@ class PicturesTest(tf.test.TestCase):
     def test_charts_side_by_side_below_150_kilobytes(self):
         path = pathlib.Path(self.create_tempdir().full_path) / "curves.png"
         series = [
-            Series(f"line {index}", ((1, 2.0 + index), (2, 5.0 - index)), index % 9, *telling_apart(index))
+            Series(
+                f"line {index}",
+                ((1, 2.0 + index), (2, 5.0 - index)),
+                index % 9,
+                *telling_apart(index),
+            )
             for index in range(14)
         ]
         pictures.write(path, [("A", series), ("B", series)], "x", "y", "small")

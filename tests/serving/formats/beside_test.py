@@ -35,7 +35,9 @@ class BesideTest(absltest.TestCase):
         (self.folder / "notes.onnx").write_bytes(b"without a card")
         self.assertEqual(self._write(), ["README.md", "a.class_names.txt", "b.class_names.txt"])
         text = (self.folder / "README.md").read_text()
-        places = [text.index(each) for each in ("# a", "`a.int8.tflite`", "# b", "`b.keras`", "`b.onnx`")]
+        places = [
+            text.index(each) for each in ("# a", "`a.int8.tflite`", "# b", "`b.keras`", "`b.onnx`")
+        ]
         self.assertEqual(places, sorted(places))
         self.assertNotIn("notes", text)
         names = (self.folder / "a.class_names.txt").read_text(encoding="utf-8")

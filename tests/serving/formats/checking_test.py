@@ -50,7 +50,8 @@ class CheckingTest(parameterized.TestCase):
         found = self._checked(form, _EXPECTED + 0.0009)
         self.assertEqual((found.bytes, found.agreement, found.top_1), (1234, 1.0, 0.75))
         with self.assertRaisesRegex(
-            checking.BoundError, "^a.onnx is not written: expected logits within 0.001 of the .* 0.0011$"
+            checking.BoundError,
+            "^a.onnx is not written: expected logits within 0.001 of the .* 0.0011$",
         ):
             self._checked(form, _EXPECTED + 0.0011)
 
@@ -70,13 +71,17 @@ class CheckingTest(parameterized.TestCase):
     @parameterized.parameters("onnx", "litert_int8")
     def test_what_is_no_logits_misses_every_bound(self, form):
         for logits in (np.full([4, 4], np.nan), np.eye(3)):
-            with self.assertRaisesRegex(checking.BoundError, r"expected finite logits \[4, 4\]; got"):
+            with self.assertRaisesRegex(
+                checking.BoundError, r"expected finite logits \[4, 4\]; got"
+            ):
                 self._checked(form, logits)
 
     def test_a_file_that_cannot_be_run_misses_its_bound(self):
         runtimes = mock.Mock()
         runtimes.run.side_effect = ValueError("litert cannot run it")
-        with self.assertRaisesRegex(checking.BoundError, "a.onnx is not written: litert cannot run"):
+        with self.assertRaisesRegex(
+            checking.BoundError, "a.onnx is not written: litert cannot run"
+        ):
             checking.checked(self.file, "onnx", runtimes, _EXPECTED, np.zeros(4))
 
     def test_the_table(self):

@@ -46,8 +46,12 @@ class LitertTest(parameterized.TestCase):
         self.assertEmpty(floats)
 
     def test_only_builtin_operations(self):
-        with self.assertRaisesRegex(ValueError, "^the LiteRT converter refuses the student in float32: .*$"):
-            litert.convert(lambda pixels: tf.math.bessel_i0(pixels)[:, 0, 0], means.SHAPE, "float32")
+        with self.assertRaisesRegex(
+            ValueError, "^the LiteRT converter refuses the student in float32: .*$"
+        ):
+            litert.convert(
+                lambda pixels: tf.math.bessel_i0(pixels)[:, 0, 0], means.SHAPE, "float32"
+            )
 
 
 if __name__ == "__main__":

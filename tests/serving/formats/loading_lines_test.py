@@ -7,7 +7,11 @@ from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import loading_lines, names
 
 _FACTS = Card(
-    "a", (32, 24, 3), ("x", "y"), Normalization((0.1, 0.2, 0.3), (1 / 3, 0.5, 0.5)), architecture="resnet8"
+    "a",
+    (32, 24, 3),
+    ("x", "y"),
+    Normalization((0.1, 0.2, 0.3), (1 / 3, 0.5, 0.5)),
+    architecture="resnet8",
 ).facts
 
 
@@ -34,7 +38,7 @@ class LoadingLinesTest(parameterized.TestCase):
 
     def test_a_photograph_is_made_an_image_as_evaluation_does(self):
         text = loading_lines.of("onnx", "a.onnx", {**_FACTS, "scaled_to": [36, 28]})
-        self.assertIn(".convert(\"RGB\")", text)
+        self.assertIn('.convert("RGB")', text)
         self.assertIn(".resize((28, 36), Image.BILINEAR).crop((2, 2, 26, 34))", text)
         grey = {**_FACTS, "image_shape": [32, 24, 1], "scaled_to": [32, 24]}
         text = loading_lines.of("litert", "a.float32.tflite", grey)

@@ -27,7 +27,11 @@ class OnlyRuntimeTest(absltest.TestCase):
                 litert.convert(means.function(), means.SHAPE, "float32")
             )
             np.save(folder / "images.npy", means.images(3))
-            good = {"file": f"{folder}/a.tflite", "images": f"{folder}/images.npy", "output": f"{folder}/out.npy"}
+            good = {
+                "file": f"{folder}/a.tflite",
+                "images": f"{folder}/images.npy",
+                "output": f"{folder}/out.npy",
+            }
             lines = [json.dumps(each) for each in (good, {**good, "file": "none"}, good)]
             program = pathlib.Path(only_runtime.__file__).read_text() + _TOLD
             done = subprocess.run(

@@ -26,7 +26,9 @@ class OnnxModelsTest(absltest.TestCase):
             np.testing.assert_allclose(found[1], tf.nn.softmax(found[0]), atol=1e-6)
 
     def test_what_the_converter_leaves_is_refused_by_the_runtime(self):
-        content = onnx_models.convert(lambda pixels: tf.math.bessel_i0(pixels)[:, 0, 0], means.SHAPE, {})
+        content = onnx_models.convert(
+            lambda pixels: tf.math.bessel_i0(pixels)[:, 0, 0], means.SHAPE, {}
+        )
         with self.assertRaisesRegex(Exception, "BesselI0"):
             onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 

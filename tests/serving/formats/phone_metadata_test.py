@@ -37,7 +37,10 @@ class _Table:
     def tables(self, slot):
         start = self._table.Vector(self._offset(slot))
         count = self._table.VectorLen(self._offset(slot))
-        return [_Table(self._table.Bytes, self._table.Indirect(start + 4 * each)) for each in range(count)]
+        return [
+            _Table(self._table.Bytes, self._table.Indirect(start + 4 * each))
+            for each in range(count)
+        ]
 
 
 class PhoneMetadataTest(absltest.TestCase):
@@ -49,7 +52,10 @@ class PhoneMetadataTest(absltest.TestCase):
 
     def test_it_says_what_the_model_takes_and_gives_and_where_labels_are(self):
         model = schema.Model.GetRootAsModel(self.content, 0)
-        entries = {model.Metadata(each).Name(): model.Metadata(each).Buffer() for each in range(model.MetadataLength())}
+        entries = {
+            model.Metadata(each).Name(): model.Metadata(each).Buffer()
+            for each in range(model.MetadataLength())
+        }
         content = model.Buffers(entries[b"TFLITE_METADATA"]).DataAsNumpy().tobytes()
         self.assertEqual(content[4:8], b"M001")
         root = _Table(content, flatbuffers.encode.Get(flatbuffers.packer.uoffset, content, 0))

@@ -58,7 +58,9 @@ class PicturesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertLen(pictures.of_folder(self.folder, _card(), most=2).images, 2)
         grey = pictures.of_folder(self.folder, _card(1)).images
         self.assertEqual(grey.shape, (4, 16, 16, 1))
-        self.assertAllClose(grey[0, ..., 0], np.asarray(expected) @ [0.2989, 0.587, 0.114], atol=1.6)
+        self.assertAllClose(
+            grey[0, ..., 0], np.asarray(expected) @ [0.2989, 0.587, 0.114], atol=1.6
+        )
 
     def test_windows_are_evaluated_on_the_centre(self):
         photo = image_files.photo(height=64, width=64)

@@ -1,6 +1,5 @@
 """Tests of kdcl_tf.serving.formats.processes, with real files in real runtimes."""
 
-
 import numpy as np
 from absl.testing import absltest
 
@@ -41,7 +40,9 @@ class ProcessesTest(absltest.TestCase):
 
     def test_a_runtime_that_dies_is_told_and_started_again(self):
         self.runtimes._processes["litert"].kill()
-        with self.assertRaisesRegex(ValueError, "^litert ended with status -9 when it ran a.tflite$"):
+        with self.assertRaisesRegex(
+            ValueError, "^litert ended with status -9 when it ran a.tflite$"
+        ):
             self.runtimes.run("litert", self.files["litert"])
         self.assertLen(self.runtimes.run("litert", self.files["litert"]).logits, 40)
 

@@ -36,7 +36,8 @@ class ReadmeTest(parameterized.TestCase):
         for row in (
             "| data | folder:pets: 1,200 training images, 300 test images |",
             r"| network | mobilenet\_v2\_1.0 |",
-            r"| recipe | kdcl, ensemble min\_logit of resnet18 + mobilenet\_v2, 100 epochs, batches of 64, learning rate 0.05 |",
+            r"| recipe | kdcl, ensemble min\_logit of resnet18 + mobilenet\_v2, 100 epochs, "
+            "batches of 64, learning rate 0.05 |",
             "| seed | 3 |",
             "| epoch | 88 |",
             "| accuracy | 91.20% of 300 test images |",
@@ -49,8 +50,15 @@ class ReadmeTest(parameterized.TestCase):
         self.assertIn('student.signatures["photograph"]', text)
 
     @parameterized.parameters(
-        ("resized_crop", "scaled to 256 x 256 pixels, .* cut to its central 224 x 224 .rows 16 to 239, columns 16 to 239.\\."),
-        ("padded_crop", "scaled to 224 x 224 pixels, whatever its own shape .bilinear, antialiased.\\. A photograph"),
+        (
+            "resized_crop",
+            "scaled to 256 x 256 pixels, .* cut to its central 224 x 224 .rows 16 to 239, "
+            "columns 16 to 239.\\.",
+        ),
+        (
+            "padded_crop",
+            "scaled to 224 x 224 pixels, whatever its own shape .bilinear, antialiased.\\. A photograph",
+        ),
     )
     def test_the_resizing_in_words_and_numbers(self, distortion, told):
         text = readme.of_saved_model(_facts(distortion))
@@ -78,7 +86,10 @@ class ReadmeTest(parameterized.TestCase):
             ]
         )
         self.assertStartsWith(text, readme.MARK)
-        self.assertEqual([line for line in text.splitlines() if line.startswith("# ")], ["# mobilenet_v2", "# other"])
+        self.assertEqual(
+            [line for line in text.splitlines() if line.startswith("# ")],
+            ["# mobilenet_v2", "# other"],
+        )
         self.assertIn("| 1.23 MB | 50.0% | 98.0% | 0.25 | 1.50 |", text)
         self.assertIn("## Loading `m.float32.tflite` (`m.int8.tflite` in the same way)", text)
         self.assertIn("| accuracy | 50.0% of the 60 images of the check |", text)

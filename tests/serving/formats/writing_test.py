@@ -44,7 +44,9 @@ def _card(name, architecture, side, channels):
     if name == "bfloat16":
         # Whatever normalises by itself must know that blue is first.
         normalization = Normalization((0.3, 0.4, 0.6), (0.5, 0.4, 0.5), "BGR")
-    return Card(name, (side, side, channels), ("a", "b", "ç"), normalization, architecture=architecture)
+    return Card(
+        name, (side, side, channels), ("a", "b", "ç"), normalization, architecture=architecture
+    )
 
 
 def _model(name, made):
@@ -126,7 +128,9 @@ class _Written:
             load = serving.load_student if form == "saved_model" else runtimes.load_file
             predict, card = load(path)
             logits = np.asarray(predict(images)["logits"])
-            self.assertAlmostEqual(np.abs(logits - expected).max(), found.largest_difference, delta=1e-4)
+            self.assertAlmostEqual(
+                np.abs(logits - expected).max(), found.largest_difference, delta=1e-4
+            )
             self.assertEqual(card["class_names"], ["a", "b", "ç"])
             self.assertEqual(card["measured"][form], found.facts)
             if form != "saved_model":
@@ -174,7 +178,9 @@ class SmallModelsTest(_Written, tf.test.TestCase):
             expected = tf.nn.softmax(self._expected(name))
             path, _ = self.written[name, form]
             facts = cards.read_student(path)
-            (block,) = re.findall(r"```python\n(.*?)```", loading_lines.of(form, path.name, facts), re.DOTALL)
+            (block,) = re.findall(
+                r"```python\n(.*?)```", loading_lines.of(form, path.name, facts), re.DOTALL
+            )
             found = {}
             with _inside(self.folder):
                 exec(block, found)

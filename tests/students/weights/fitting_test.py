@@ -33,14 +33,18 @@ class FittingTest(tf.test.TestCase):
         self.assertEqual(set(taken.taken), set(self.given.arrays))
         for each in student.variables:
             self.assertAllEqual(each.numpy(), self.given.arrays[each.path])
-        self.assertEqual(str(taken), f"{len(taken.taken)} variables taken, none made anew, none left over")
+        self.assertEqual(
+            str(taken), f"{len(taken.taken)} variables taken, none made anew, none left over"
+        )
 
     def test_a_head_that_is_not_kept_stays_as_it_was_made(self):
         student = self._student()
         before = student.get_layer("logits").kernel.numpy()
         taken = fitting.fit(student, self.given, keep_head=False, reason="for a reason", **_CALLED)
         self.assertAllEqual(student.get_layer("logits").kernel.numpy(), before)
-        self.assertIn("(logits/kernel, logits/bias) made anew (for a reason), 2 (logits", str(taken))
+        self.assertIn(
+            "(logits/kernel, logits/bias) made anew (for a reason), 2 (logits", str(taken)
+        )
 
     def test_a_source_without_a_head_gives_the_rest(self):
         arrays = {path: value for path, value in self.given.arrays.items() if "logits" not in path}
@@ -62,14 +66,21 @@ class FittingTest(tf.test.TestCase):
             self._with(stage1_block1_norm1__beta=np.zeros(17)),
             r"a file is no resnet8: expected \[16\] at stage1_block1_norm1/beta; got \[17\]",
         )
-        self._refused(self._with(strange__kernel=np.zeros(1)), r"expected nothing at strange/kernel; got \[1\]")
-        # Every block of a ResNet-8 is one of a ResNet-14.
-        self._refused(self.given, "expected .* at stage1_block2_conv1/kernel; got nothing", name="resnet14")
         self._refused(
-            self._with(stem_norm__gamma=np.full(16, np.nan)), "got NaN or infinity in stem_norm/gamma"
+            self._with(strange__kernel=np.zeros(1)),
+            r"expected nothing at strange/kernel; got \[1\]",
+        )
+        # Every block of a ResNet-8 is one of a ResNet-14.
+        self._refused(
+            self.given, "expected .* at stage1_block2_conv1/kernel; got nothing", name="resnet14"
         )
         self._refused(
-            self._with(logits__kernel=np.zeros([65, 3])), r"expected \[64, 3\] at logits/kernel; got \[65, 3\]"
+            self._with(stem_norm__gamma=np.full(16, np.nan)),
+            "got NaN or infinity in stem_norm/gamma",
+        )
+        self._refused(
+            self._with(logits__kernel=np.zeros([65, 3])),
+            r"expected \[64, 3\] at logits/kernel; got \[65, 3\]",
         )
 
     def test_layers_that_compute_otherwise_are_refused(self):

@@ -17,7 +17,9 @@ class FoundTest(tf.test.TestCase):
     def test_paths_are_a_students_own_whichever_branch_has_it(self):
         first, second = students.build_branches("resnet8", 3, (8, 8, 3), copies=(2,)).values()
         self.assertEqual(list(found.own_variables(first)), list(found.own_variables(second)))
-        self.assertEqual(found.plain_path("copy2_stage3_block1_conv1/kernel"), "stage3_block1_conv1/kernel")
+        self.assertEqual(
+            found.plain_path("copy2_stage3_block1_conv1/kernel"), "stage3_block1_conv1/kernel"
+        )
         self.assertEqual(found.head_of(second).name, "copy2_logits")
 
     def test_names_that_keras_numbers_are_those_within_the_model(self):

@@ -28,12 +28,16 @@ class KerasFileTest(tf.test.TestCase):
         )
         wanted = stock(images(student), training=False)
         scale = np.abs(wanted).max()
-        self.assertAllClose(student(images(student), training=False) / scale, wanted / scale, atol=1e-5)
+        self.assertAllClose(
+            student(images(student), training=False) / scale, wanted / scale, atol=1e-5
+        )
 
     def test_weights_of_another_student_are_refused_in_one_line(self):
         path = self.folder / "other.weights.h5"
         students.build("resnet14", 3, (8, 8, 3)).save_weights(path)
-        with self.assertRaisesRegex(ValueError, "other.weights.h5: expected weights of a resnet8; got ") as caught:
+        with self.assertRaisesRegex(
+            ValueError, "other.weights.h5: expected weights of a resnet8; got "
+        ) as caught:
             keras_file.load_weights(path, "resnet8")
         self.assertNotIn("\n", str(caught.exception))
 
@@ -56,7 +60,9 @@ class KerasFileTest(tf.test.TestCase):
         path = self.folder / "a.keras"
         students.build("resnet8", 3, (8, 8, 3)).save(path)
         path.write_bytes(path.read_bytes()[:-200])
-        with self.assertRaisesRegex(ValueError, "expected a .keras file that can be read here; got ") as caught:
+        with self.assertRaisesRegex(
+            ValueError, "expected a .keras file that can be read here; got "
+        ) as caught:
             keras_file.read_keras(path)
         self.assertNotIn("\n", str(caught.exception))
 

@@ -39,8 +39,18 @@ class KindsTest(parameterized.TestCase):
         ("text.weights.h5", b"text", "resnet18", "got no HDF5 file"),
         ("text.safetensors", b"text", "resnet18", "expected a whole .safetensors file; got "),
         ("empty.safetensors", b"", "mobilenet_v2", "expected a whole .safetensors file; got "),
-        ("a.safetensors", b"", "resnet32", "MobileNetV2, for the student of that network; got .* for resnet32"),
-        ("a.pth", b"text", "resnet18", "a file of PyTorch: make .* with tools/convert_weights.py .*a.pth"),
+        (
+            "a.safetensors",
+            b"",
+            "resnet32",
+            "MobileNetV2, for the student of that network; got .* for resnet32",
+        ),
+        (
+            "a.pth",
+            b"text",
+            "resnet18",
+            "a file of PyTorch: make .* with tools/convert_weights.py .*a.pth",
+        ),
         ("a.h5", b"text", "resnet18", "which is none of these"),
     )
     def test_what_is_none_is_refused_in_one_line(self, name, content, architecture, message):
@@ -59,7 +69,9 @@ class KindsTest(parameterized.TestCase):
             kinds.check(path, "resnet18")
 
     def test_imagenet_and_folders(self):
-        with self.assertRaisesRegex(ValueError, "imagenet for a student of keras.app.*; got resnet18"):
+        with self.assertRaisesRegex(
+            ValueError, "imagenet for a student of keras.app.*; got resnet18"
+        ):
             kinds.check("imagenet", "resnet18")
         with self.assertRaisesRegex(ValueError, "the folder .*, which is no exported student"):
             kinds.check(self.folder, "resnet18")
@@ -70,7 +82,9 @@ class KindsTest(parameterized.TestCase):
             "from kdcl_tf.serving import weight_sources\n"
             "print(sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
         )
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
         self.assertEqual(done.stdout, "[]\n")
 
 

@@ -38,7 +38,9 @@ class ModesTest(tf.test.TestCase, parameterized.TestCase):
         found = normalization_of(modes.mode_of(classifier)).apply(_PIXELS)
         self.assertAllClose(found, wanted, atol=1e-4, rtol=1e-4)
 
-    @parameterized.parameters("MobileNetV3Small", "EfficientNetV2B0", "EfficientNetV2S", "ConvNeXtTiny")
+    @parameterized.parameters(
+        "MobileNetV3Small", "EfficientNetV2B0", "EfficientNetV2S", "ConvNeXtTiny"
+    )
     def test_it_is_what_layers_of_the_classifier_compute(self, classifier):
         model = getattr(keras.applications, classifier)(
             weights=None, include_top=False, input_shape=(32, 32, 3), include_preprocessing=True

@@ -80,7 +80,11 @@ class TorchvisionTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(student(image, training=False)[0], torch_state.LOGITS[name], atol=1e-4)
 
     @parameterized.parameters(
-        ("mobilenet_v2_0.5", "mobilenet_v2", r"expected \[3, 3, 3, 16\] at stem_conv/kernel .*features.0.0"),
+        (
+            "mobilenet_v2_0.5",
+            "mobilenet_v2",
+            r"expected \[3, 3, 3, 16\] at stem_conv/kernel .*features.0.0",
+        ),
         ("mobilenet_v2", "resnet18", "no mobilenet_v2: expected .* got nothing"),
     )
     def test_another_network_is_refused_naming_the_first_variable(self, name, other, message):

@@ -31,7 +31,9 @@ class SafetensorsFileTest(absltest.TestCase):
 
     def test_an_empty_file_is_refused(self):
         save_file({}, self.path)
-        with self.assertRaisesRegex(ValueError, "expected weights in a .safetensors file; got none"):
+        with self.assertRaisesRegex(
+            ValueError, "expected weights in a .safetensors file; got none"
+        ):
             safetensors_file.shapes(self.path)
 
 

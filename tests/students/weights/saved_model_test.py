@@ -19,7 +19,9 @@ class SavedModelTest(tf.test.TestCase):
 
     def test_a_damaged_one_is_refused_in_one_line(self):
         (self.folder / "saved_model.pb").write_bytes(b"text")
-        with self.assertRaisesRegex(ValueError, "cannot be loaded, as if it were cut short") as caught:
+        with self.assertRaisesRegex(
+            ValueError, "cannot be loaded, as if it were cut short"
+        ) as caught:
             saved_model.read(self.folder)
         self.assertNotIn("\n", str(caught.exception))
 
