@@ -75,11 +75,13 @@ def usage(flag: flags.Flag) -> str:
 
 def default(flag: flags.Flag) -> str:
     """The value of a flag that is not passed, as text; empty where it has none."""
+    if flag.default is None:
+        return ""
     if flag.boolean:
-        return {True: "yes", False: "no"}.get(flag.default, "")
+        return "yes" if flag.default else "no"
     if isinstance(flag.default, list):
         return ",".join(flag.default)
-    return "" if flag.default is None else str(flag.default)
+    return str(flag.default)
 
 
 def choices(flag: flags.Flag) -> tuple[str, dict[str, str]]:

@@ -13,16 +13,16 @@ from kdcl_tf.reproduction.tables.table import Row, Table
 def paper_total_gain(table: Table, row: Row) -> float | None:
     """The paper's gain summed over the columns; None where it leaves one out."""
     found = [paper_gain(table, row, column) for column in range(len(row.paper))]
-    return None if None in found else sum(found)
+    known = [each for each in found if each is not None]
+    return sum(known) if len(known) == len(found) else None
 
 
 def paper_gain(table: Table, row: Row, column: int) -> float | None:
     """The paper's gain in one column, over the table's baseline where it prints no other."""
     ours = table.baseline_of(row).paper[column]
     baseline = table.row(table.baseline).paper[column] if ours is None else ours
-    if row.paper[column] is None or baseline is None:
-        return None
-    return row.paper[column] - baseline
+    own = row.paper[column]
+    return None if own is None or baseline is None else own - baseline
 
 
 def paired(subject: Subject) -> Iterator[Heading | Grid]:

@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from kdcl_tf.reproduction.reporting import statistics
 from kdcl_tf.reproduction.tables.table import Row, Table
 from kdcl_tf.training.settings import as_text
@@ -142,13 +144,12 @@ class Records:
 
         So an epoch in which the machine had much other work does not count.
         """
-        return {
-            seed: statistics.median(
-                [each["images_per_second"] for each in self._logs[row.name, seed]]
-                or [result["images_per_second"]]
-            )
-            for seed, result in self.of_row(row).items()
-        }
+
+        def of_run(seed, result):
+            logged = [each["images_per_second"] for each in self._logs[row.name, seed]]
+            return float(np.median(logged or [result["images_per_second"]]))
+
+        return {seed: of_run(seed, result) for seed, result in self.of_row(row).items()}
 
     def gains(self, row: Row, column: int) -> dict[int, float]:
         """`{seed: percentage points}` over the baseline of the same seed."""
