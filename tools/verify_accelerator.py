@@ -13,7 +13,6 @@ PyTorch, which the table compares with.
 
 from __future__ import annotations
 
-import os
 import pathlib
 import tempfile
 
@@ -56,7 +55,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 def main(flag_values: flags.FlagValues) -> None:
     """Runs the checks, prints a line for each, and then the speed table."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    command_line.import_tensorflow()
     from verifying import speeds
     from verifying.findings import FAILED
     from verifying.machine import Machine

@@ -134,15 +134,15 @@ def after_step(cohort: kdcl_tf.Cohort, size: int) -> list[np.ndarray]:
     """
     before = [each.numpy() for each in cohort.trainable_variables]
     step(cohort, size)()
-    moves = [
-        np.abs(each.numpy() - old).max() for each, old in zip(cohort.trainable_variables, before)
-    ]
-    if not max(moves) > _LEAST_MOVE:
-        raise RuntimeError(f"the step moved no weight by more than {max(moves):.0e}")
+    move = difference([each.numpy() for each in cohort.trainable_variables], before)
+    if not move > _LEAST_MOVE:
+        raise RuntimeError(f"the step moved no weight by more than {move:.0e}")
     return [each.numpy() for each in (*cohort.variables, *cohort.optimizer.variables)]
 
 
 def difference(found: list[np.ndarray], wanted: list[np.ndarray]) -> float:
     """The largest between two lists of arrays; NaN where one has any."""
     pairs = zip(found, wanted, strict=True)
-    return max(np.abs(np.float64(one) - other).max(initial=0.0) for one, other in pairs)
+    differences = [np.abs(np.float64(one) - other).max(initial=0.0) for one, other in pairs]
+    # Not `max`, which passes over a NaN.
+    return float(np.max(differences))

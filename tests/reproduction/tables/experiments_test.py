@@ -2,7 +2,7 @@
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.reproduction.plan import FLAGFILES
+from kdcl_tf.files import flagfiles
 from kdcl_tf.reproduction.tables.cifar import CIFAR_TABLES
 from kdcl_tf.reproduction.tables.experiments import EXPERIMENTS, LENGTHS
 
@@ -26,8 +26,8 @@ class ExperimentsTest(parameterized.TestCase):
         table = _TABLES[number]
         self.assertEqual((table.home, table.folder), ("7", _TABLE_7.folder))
         for row in table.rows:
-            name = row.flagfile or row.name
-            self.assertTrue((FLAGFILES / table.folder / f"{name}.flags").exists(), name)
+            name = f"{flagfiles.SCHEME}{table.folder}/{row.flagfile or row.name}"
+            self.assertIn(name, flagfiles.names())
 
     def test_a_row_of_the_same_name_is_the_same_run_in_every_table(self):
         found = {}
