@@ -112,7 +112,7 @@ class MultiWorkerTest(tf.test.TestCase):
     @pytest.mark.slow
     def test_three_steps_in_one_graph_are_the_bits_of_three_graphs(self):
         """Three steps at once, then the short last one, in both epochs."""
-        settings = Settings(**{**_SMALL, "epochs": 2})
+        settings = Settings(**{**_SMALL, "epochs": 2, "synchronized_batch_norm": True})
         for steps in (1, 3):
             folder = self.folder / str(steps)
             with WorkerPair(settings, folder, steps_per_loop=steps) as pair:

@@ -120,11 +120,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     def _train_synchronized(self, inputs):
         scale, offset = self._scale_and_offset()
         values = tf.cast(inputs, tf.float32)
-        count, mean, variance = _global_moments(values)
+        # What the moments add to the gradient is in `_normalized`.
+        count, mean, variance = _global_moments(tf.stop_gradient(values))
         self._move_statistics(mean, variance, count)
-        # Not `tf.nn.batch_normalization`: it adds offset - mean * scale at the
-        # end, where a large mean costs the digits that two passes have saved.
-        return (values - mean) * (scale * tf.math.rsqrt(variance + self.epsilon)) + offset
+        factor = tf.math.rsqrt(variance + self.epsilon)
+        return _normalized(values, mean, factor, count, scale, offset)
 
     def _move_statistics(self, mean, variance, count):
         """Moves both moving statistics, unless the batch had no element.
@@ -205,12 +205,51 @@ def _several_replicas() -> bool:
     return context is not None and context.num_replicas_in_sync > 1
 
 
+@tf.custom_gradient
+def _normalized(values, mean, factor, count, scale, offset):
+    """Values normalised by the moments of all replicas, whose gradient includes the moments'.
+
+    As autodiff has it, the gradient of the values is a sum of three, which the graph's
+    optimiser joins to further sums before it, and not in a loop of the graph, where it knows
+    fewer shapes: how many steps are taken at once would then decide the last bits. Here it is
+    a product, which nothing is joined to.
+
+    Args:
+        values: `[B, H, W, C]` float32, this replica's part; B may be 0.
+        mean: `[C]` of all replicas' values.
+        factor: `[C]`, one over their standard deviation.
+        count: float32 scalar, all replicas' elements a channel.
+        scale, offset: `[C]`.
+
+    Returns:
+        `[B, H, W, C]`.
+    """
+    # Not `tf.nn.batch_normalization`: it adds offset - mean * scale at the end,
+    # where a large mean costs the digits that two passes have saved.
+    centred = values - mean
+
+    def gradient(upstream):
+        standardised = centred * factor
+        own = tf.stack(
+            [
+                tf.reduce_sum(upstream, axis=[0, 1, 2]),
+                tf.reduce_sum(upstream * standardised, axis=[0, 1, 2]),
+            ]
+        )
+        context = tf.distribute.get_replica_context()
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, own)
+        shift, slope = tf.unstack(tf.math.divide_no_nan(sums, count))
+        of_values = (upstream - shift - standardised * slope) * (scale * factor)
+        return of_values, None, None, None, own[1], own[0]
+
+    return centred * (scale * factor) + offset, gradient
+
+
 def _global_moments(values):
     """Count, mean and biased variance over the batches of all replicas.
 
     Must run in a replica context. Two passes, so that the variance keeps its
-    digits when the mean is large; differentiable, because the gradient of an
-    all-reduced sum is the all-reduced sum of the replicas' gradients.
+    digits when the mean is large.
 
     Args:
         values: `[B, H, W, C]` float32, this replica's part; B may be 0.
@@ -224,7 +263,7 @@ def _global_moments(values):
     count = _elements_per_channel(values)
     sums = tf.concat([tf.reduce_sum(values, axis=[0, 1, 2]), count[tf.newaxis]], axis=0)
     sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
-    count = tf.stop_gradient(sums[-1])
+    count = sums[-1]
     mean = tf.math.divide_no_nan(sums[:-1], count)
     squares = tf.reduce_sum(tf.math.squared_difference(values, mean), axis=[0, 1, 2])
     squares = context.all_reduce(tf.distribute.ReduceOp.SUM, squares)

@@ -36,10 +36,20 @@ def _student(units):
     )
 
 
-def _cohort(strategy):
+def _small():
+    return kdcl_tf.KDCL({"a": _student(4), "b": _student(6)}, ensemble="general")
+
+
+def _wide():
+    """Of synchronised batch norm whose inputs are sums, of which other layers read every part."""
+    wide = kdcl_tf.students.build("wrn_10_1", 5, (4, 4, 3), synchronized=True)
+    return kdcl_tf.Independent({"wide": wide})
+
+
+def _cohort(strategy, make=_small):
     keras.utils.set_random_seed(0)
     with strategy.scope():
-        cohort = kdcl_tf.KDCL({"a": _student(4), "b": _student(6)}, ensemble="general")
+        cohort = make()
         cohort.compile(keras.optimizers.SGD(0.1))
     return cohort
 
@@ -174,9 +184,9 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
         images = rng.normal(size=[7, 11, 4, 4, 3]).astype(np.float32)
         self.batches = [(each, _LABELS.numpy()) for each in images]
 
-    def _run(self, strategy, sizes, batches=None, left=None, least=1):
+    def _run(self, strategy, sizes, batches=None, left=None, least=1, make=_small):
         """Takes as many steps at once as `sizes` says, one call after the other."""
-        cohort = _cohort(strategy)
+        cohort = _cohort(strategy, make)
         replicas = Replicas(strategy, cohort)
         iterator = iter(_stream(strategy, batches or self.batches))
         take = replicas.steps_function(iterator, _WISHES, max(sizes) > 1, left, least)
@@ -188,11 +198,11 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
             found.append(taken)
         return cohort, found
 
-    @parameterized.parameters(False, True)
-    def test_they_are_the_same_bits_however_many_are_taken_at_once(self, is_mirrored):
+    @parameterized.parameters((False, _small), (True, _small), (True, _wide))
+    def test_they_are_the_same_bits_however_many_are_taken_at_once(self, is_mirrored, make):
         strategy = _mirrored() if is_mirrored else tf.distribute.get_strategy()
-        one, steps = self._run(strategy, [1] * 7)
-        several, loops = self._run(strategy, [3, 3, 1])
+        one, steps = self._run(strategy, [1] * 7, make=make)
+        several, loops = self._run(strategy, [3, 3, 1], make=make)
         for own, other in zip(several.variables, one.variables, strict=True):
             pairs = zip(*(strategy.experimental_local_results(each.value) for each in (own, other)))
             for found, wanted in pairs:
