@@ -103,7 +103,7 @@ setup(
         "scipy>=1.11,<2",
         # `tf.summary` needs it; TensorFlow 2.21 does not declare it.
         "tensorboard>=2.20,<3",
-        "tensorflow-datasets>=4.9.9,<5",
+        "tensorflow-datasets>=4.9.10,<5",
         "tqdm>=4.66,<5",
     ],
     extras_require={
