@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import pathlib
 from collections.abc import Callable, Mapping
+from statistics import median
 from typing import Any
-
-import numpy as np
 
 from kdcl_tf.reproduction.reporting import statistics
 from kdcl_tf.reproduction.tables.table import Row, Table
@@ -147,7 +146,7 @@ class Records:
 
         def of_run(seed, result):
             logged = [each["images_per_second"] for each in self._logs[row.name, seed]]
-            return float(np.median(logged or [result["images_per_second"]]))
+            return float(median(logged or [result["images_per_second"]]))
 
         return {seed: of_run(seed, result) for seed, result in self.of_row(row).items()}
 
