@@ -22,8 +22,11 @@ kdcl_wanted="$(tr ',' '\n' <<< "$kdcl_extras,${KDCL_EXTRAS:-}" | sed '/^$/d' | s
 if [ "$kdcl_sum" != "$(cksum < setup.py)" ] || [ "$kdcl_extras" != "$kdcl_wanted" ]; then
   echo "Installing into $KDCL_VENV (only once; takes about a minute)"
   [ -x "$KDCL_VENV/bin/python" ] || "$PYTHON" -m venv "$KDCL_VENV"
-  # Python compiles what is imported, which is a small part of what is installed.
-  "$KDCL_VENV/bin/python" -m pip install --quiet --no-compile --editable ".${kdcl_wanted:+[$kdcl_wanted]}"
+  # Python compiles what is imported, which is a small part of what is installed, unless it is told
+  # to keep nothing: then every process would compile again.
+  kdcl_compile=--no-compile
+  [ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || kdcl_compile=--compile
+  "$KDCL_VENV/bin/python" -m pip install --quiet "$kdcl_compile" --editable ".${kdcl_wanted:+[$kdcl_wanted]}"
   printf '%s\n' "$(cksum < setup.py)" "$kdcl_wanted" > "$KDCL_VENV/.installed"
 fi
 . "$KDCL_VENV/bin/activate"

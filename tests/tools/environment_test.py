@@ -23,7 +23,9 @@ class EnvironmentTest(absltest.TestCase):
         programs = self.folder / ".venv" / "bin"
         programs.mkdir(parents=True)
         (programs / "activate").write_text("echo active\n")
-        (programs / "python").write_text('#!/bin/sh\nfor last; do :; done; echo "$last"\n')
+        (programs / "python").write_text(
+            '#!/bin/sh\necho "$@" > arguments\nfor last; do :; done; echo "$last"\n'
+        )
         (programs / "python").chmod(0o755)
 
     def _made(self, extras=None, **environment):
@@ -51,6 +53,12 @@ class EnvironmentTest(absltest.TestCase):
         self.assertEqual(self._made("test"), ["active"])
         self.assertEqual(self._made(""), ["active"])
         self.assertEqual(self._made("docs"), [".[docs,export,test]", "active"])
+
+    def test_pip_compiles_only_where_python_would_not(self):
+        self._made(PYTHONDONTWRITEBYTECODE="")
+        self.assertIn(" --no-compile ", (self.folder / "arguments").read_text())
+        self._made("test", PYTHONDONTWRITEBYTECODE="1")
+        self.assertIn(" --compile ", (self.folder / "arguments").read_text())
 
     def test_it_installs_again_what_it_had_when_setup_py_has_changed(self):
         self._made("test")
