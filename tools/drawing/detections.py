@@ -18,9 +18,12 @@ SHOWN = 4
 _LEAST_SCORE = 0.5
 # Of boxes that overlap by more than this, only the surest is shown, whatever its kind.
 _MOST_OVERLAP = 0.5
+# Width and height of a label, in pixels of a scene.
+_LABEL = (66, 15)
 ALT = (
     "Four drawn scenes of discs, squares, triangles and stars on textured ground, with the boxes, "
-    "names and scores of the objects that a detector found in them. It was trained on other scenes."
+    "names and scores of the objects that a detector found in them. It was trained on other "
+    "scenes, and takes some objects for another kind."
 )
 
 
@@ -56,8 +59,7 @@ def draw(path: pathlib.Path) -> None:
     for place, seed in zip(axes, seeds):
         place.imshow(scenes.scene(seed)[0])
         style.without_axes(place)
-        for each in found(seed):
-            _box(place, each)
+        _boxes(place, found(seed))
     figure.suptitle(
         f"What a detector found in drawn scenes (box AP {100 * result['test_box_ap']:.0f} "
         f"on {count} of them, seed {result['settings']['seed']})",
@@ -66,21 +68,37 @@ def draw(path: pathlib.Path) -> None:
     style.save(figure, path)
 
 
-def _box(axes, detection):
-    """A white box with a dark rim, which shows on light and dark ground, and its name."""
-    x, y, width, height = detection["bbox"]
-    for colour, line in ((style.INK, 3.0), (style.PAPER, 1.4)):
-        axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=colour,
-                                 linewidth=line))  # fmt: skip
-    name = scenes.KINDS[detection["category_id"] - 1]
-    # Inside the picture, above the box where there is room.
-    above = y > 14
-    axes.text(
-        min(x, scenes.SIDE - 58),
-        y - 2 if above else y + height + 2,
-        f"{name} {detection['score']:.2f}",
-        fontsize=8,
-        va="bottom" if above else "top",
-        color=style.INK,
-        bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.8},
-    )
+def _boxes(axes, detections):
+    """White boxes with a dark rim, which show on light and dark ground, and their names."""
+    taken = []
+    # From top to bottom: labels of the highest boxes have the fewest places.
+    for detection in sorted(detections, key=lambda each: each["bbox"][1]):
+        x, y, width, height = detection["bbox"]
+        for colour, line in ((style.INK, 3.0), (style.PAPER, 1.4)):
+            axes.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor=colour,
+                                     linewidth=line))  # fmt: skip
+        left, top = _free(detection["bbox"], taken)
+        taken.append((left, top, *_LABEL))
+        name = scenes.KINDS[detection["category_id"] - 1]
+        axes.text(
+            left + 1,
+            top + _LABEL[1] / 2,
+            f"{name} {detection['score']:.2f}",
+            fontsize=8,
+            va="center",
+            color=style.INK,
+            bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 0.8},
+            zorder=3,
+        )
+
+
+def _free(box, taken):
+    """Left and top of a label above a box or below it, where it hides the least of others."""
+    x, y, width, height = box
+    most = scenes.SIDE - _LABEL[0]
+    # Along the left side of the box, in its middle, or along its right side.
+    lefts = [x, x + (width - _LABEL[0]) / 2, x + width - _LABEL[0]]
+    tops = [y - _LABEL[1] - 2, y + height + 2]
+    places = [(min(max(left, 0), most), top) for top in tops for left in lefts]
+    inside = [(x, y) for x, y in places if 0 <= y <= scenes.SIDE - _LABEL[1]]
+    return min(inside, key=lambda each: sum(overlap((*each, *_LABEL), one) for one in taken))
