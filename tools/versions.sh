@@ -7,10 +7,12 @@
 #   PYTHON=python3.10 bash tools/versions.sh          on another Python
 #   KDCL_TEST_PROCESSES=0 bash tools/versions.sh      in one process
 #
-# The environments are in build/versions/ (KDCL_VERSIONS), and stay for the next time.
+# The environments are made in build/versions/, or in the folder KDCL_VERSIONS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder="${KDCL_VERSIONS:-build/versions}"
+python="${PYTHON:-python3}"
+[ "$#" -gt 0 ] || set -- lowest highest
 # What leans on the packages most: the equations, Keras's layers, saving, files that others read, and
 # a run of each kind.
 core="objectives methods cohort/cohort_test.py cohort/saving_test.py students/normalization_test.py
@@ -23,8 +25,9 @@ core="objectives methods cohort/cohort_test.py cohort/saving_test.py students/no
   train_test.py"
 
 mkdir -p "$folder"
+folder="$(cd "$folder" && pwd)"
 if [ ! -x "$folder/uv/bin/uv" ]; then
-  "${PYTHON:-python3}" -m venv "$folder/uv"
+  "$python" -m venv "$folder/uv"
   "$folder/uv/bin/python" -m pip install --quiet uv setuptools
 fi
 uv="$folder/uv/bin/uv"
@@ -37,23 +40,24 @@ extras = (project.extras_require[name] for name in ("test", "detection", "export
 print("\n".join(sum(extras, list(project.install_requires))))
 END
 
-for which in "${@:-lowest highest}"; do
-  for versions in $which; do
-    case "$versions" in
-      lowest) resolution=lowest-direct ;;
-      highest) resolution=highest ;;
-      *) echo "expected lowest or highest; got $versions" >&2; exit 1 ;;
-    esac
-    name="$("${PYTHON:-python3}" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
-    venv="$folder/${name}_$versions"
-    "$uv" venv --quiet --clear --python "${PYTHON:-python3}" "$venv"
-    # Only what is built already, but for a package that never is.
-    "$uv" pip install --quiet --python "$venv/bin/python" --resolution "$resolution" \
-      --only-binary :all: --no-binary promise --requirement "$folder/requirements.txt"
-    echo "The $versions versions on Python $name:"
-    "$uv" pip freeze --python "$venv/bin/python" | tee "$venv/versions.txt" |
-      grep -iE "^($(sed -E 's/[^a-zA-Z0-9_-].*//; s/[-_]/[-_]/g' "$folder/requirements.txt" | paste -sd'|'))=="
-    (cd tests && PYTHONPATH=.. "../$venv/bin/python" -m pytest $core \
-      -n "${KDCL_TEST_PROCESSES:-2}" --dist loadfile)
-  done
+name="$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+packages="$(sed -E 's/[^a-zA-Z0-9_-].*//; s/[-_]/[-_]/g' "$folder/requirements.txt" | paste -sd'|')"
+status=0
+for versions in "$@"; do
+  case "$versions" in
+    lowest) resolution=lowest-direct ;;
+    highest) resolution=highest ;;
+    *) echo "expected lowest or highest; got $versions" >&2; exit 1 ;;
+  esac
+  venv="$folder/${name}_$versions"
+  "$uv" venv --quiet --clear --python "$python" "$venv"
+  # Only what is built already, but for a package that never is.
+  "$uv" pip install --quiet --python "$venv/bin/python" --resolution "$resolution" \
+    --only-binary :all: --no-binary promise --requirement "$folder/requirements.txt"
+  echo "The $versions versions on Python $name:"
+  "$uv" pip freeze --quiet --python "$venv/bin/python" | grep -iE "^($packages)=="
+  # shellcheck disable=SC2086
+  (cd tests && PYTHONPATH=.. "$venv/bin/python" -m pytest $core \
+    -n "${KDCL_TEST_PROCESSES:-2}" --dist loadfile) || status=1
 done
+exit "$status"
