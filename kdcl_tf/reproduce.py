@@ -126,15 +126,23 @@ def main(flag_values: flags.FlagValues) -> None:
     arguments = [f"--data_dir={data_dir}"] if data_dir else []
     failure = None
     if not flag_values["report_only"].value:
-        failure = _run(mine, arguments)
+        failure = complete(mine, arguments)
     paths = report.write(folder, table, scale.headings(table), scale, command(flag_values), seeds)
     print(*paths, sep="\n")
     if failure:
         command_line.fail(failure)
 
 
-def _run(runs: Sequence[plan.Run], arguments: Sequence[str]) -> str | None:
-    """Completes the runs; returns why some failed, or None."""
+def complete(runs: Sequence[plan.Run], arguments: Sequence[str]) -> str | None:
+    """Completes runs; a signal lets the one that trains save, and ends the program.
+
+    Args:
+      runs: in the order to run them.
+      arguments: further flags for every run, such as `--data_dir`.
+
+    Returns:
+      Why some failed, or None.
+    """
     # The exception is raised where the runner waits for a run, and makes it save and end.
     for number in SIGNALS:
         signal.signal(number, _stop)

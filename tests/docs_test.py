@@ -354,9 +354,12 @@ class NotebooksTest(parameterized.TestCase):
     def test_its_commands_parse(self, path):
         cells = json.loads(path.read_text())["cells"]
         lines = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        for line in re.findall(r"^!(kdcl-.*)$", lines.replace("\\\n", " "), re.MULTILINE):
+        commands = re.findall(r"^!(kdcl-.*)$", lines.replace("\\\n", " "), re.MULTILINE)
+        self.assertLen(commands, lines.count("!kdcl-"))
+        for line in commands:
             program, *arguments = line.split(" > ")[0].split()
-            _values(program, arguments)
+            # Another flag or value ends the program.
+            self.assertIsNotNone(_values(program, arguments))
 
     def test_what_a_notebook_keeps_of_its_outputs(self):
         pytest.importorskip("nbclient", reason="the extra docs is not installed")
@@ -395,7 +398,10 @@ class NotebooksTest(parameterized.TestCase):
             mock.patch.dict(os.environ, PYTHONPATH=str(_ROOT)),
             tempfile.TemporaryDirectory() as folder,
         ):
-            run_notebooks.run(nbformat.read(path, as_version=4), pathlib.Path(folder))
+            written = nbformat.read(path, as_version=4)
+            done = run_notebooks.run(nbformat.read(path, as_version=4), pathlib.Path(folder))
+        counts = [[cell.get("execution_count") for cell in each.cells] for each in (done, written)]
+        self.assertEqual(*counts)
 
 
 @pytest.mark.slow

@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import os
 import pathlib
-import signal
 from collections.abc import Sequence
 
 from absl import flags
 
 from kdcl_tf.programs import command_line
-from kdcl_tf.reproduce import parse_shard
-from kdcl_tf.reproduction import plan, proof, runner
-from kdcl_tf.training.interruption import SIGNALS
+from kdcl_tf.reproduce import complete, parse_shard
+from kdcl_tf.reproduction import plan, proof
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -35,10 +33,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "in this order.",
         flag_values,
     )
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
-    flags.DEFINE_string(
-        "folder", "runs", "The folder that has a folder of runs for each table.", flag_values
-    )
+    define_places(flag_values)
     flags.DEFINE_string(
         "shard",
         "0/1",
@@ -50,43 +45,53 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
 
 
+def define_places(flag_values: flags.FlagValues) -> None:
+    """Defines where the images and the runs of the proof are."""
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", flag_values)
+    flags.DEFINE_string(
+        "folder", "runs", "The folder that has a folder of runs for each table.", flag_values
+    )
+
+
+def enter_project(flag_values: flags.FlagValues) -> tuple[pathlib.Path, list[str]]:
+    """Goes to the project's folder, so that no file that is made has a path of this machine.
+
+    Args:
+      flag_values: with the flags of `define_places`.
+
+    Returns:
+      The folder of the folders of runs, relative where it is inside the project; and the
+      flag of every program that reads images.
+    """
+    folder = pathlib.Path(flag_values["folder"].value).expanduser().absolute()
+    data_dir = flag_values["data_dir"].value
+    arguments = [f"--data_dir={pathlib.Path(data_dir).expanduser().absolute()}"] if data_dir else []
+    os.chdir(_ROOT)
+    return folder.relative_to(_ROOT) if folder.is_relative_to(_ROOT) else folder, arguments
+
+
 def main(flag_values: flags.FlagValues) -> None:
     """Makes the runs of a shard, one after the other."""
-    data_dir = flag_values["data_dir"].value
     with command_line.user_errors():
         index, count = parse_shard(flag_values["shard"].value)
         parts = proof.named(flag_values["parts"].value)
-        data_dir = data_dir and os.path.abspath(os.path.expanduser(data_dir))
-        folder = pathlib.Path(flag_values["folder"].value).expanduser().absolute()
-        if folder.is_relative_to(_ROOT):
-            # So that no result has this machine's path of a teacher.
-            folder = folder.relative_to(_ROOT)
-        os.chdir(_ROOT)
+        folder, arguments = enter_project(flag_values)
         runs = plan.shard(proof.runs(parts, folder), index, count)
     if flag_values["list"].value:
         print(*_lines(runs), sep="\n")
         return
-    for number in SIGNALS:
-        signal.signal(number, _stop)
-    arguments = [f"--data_dir={data_dir}"] if data_dir else []
-    try:
-        runner.Runner(runs, arguments, say=lambda line: print(line, flush=True)).run()
-    except runner.RunFailed as failure:
-        command_line.fail(str(failure))
+    failure = complete(runs, arguments)
+    if failure:
+        command_line.fail(failure)
 
 
 def _lines(runs: Sequence[plan.Run]) -> list[str]:
     """A line for each run: where it is, its epochs, and whether it is done."""
     lines = []
     for run in runs:
-        done = (run.workdir / "result.json").exists()
-        lines.append(f"{run.workdir}, {run.settings.epochs} epochs{': done' if done else ''}")
+        done = ": done" if run.is_complete else ""
+        lines.append(f"{run.workdir}, {run.settings.epochs} epochs{done}")
     return lines
-
-
-def _stop(number, _):
-    name = signal.Signals(number).name
-    command_line.fail(f"stopped by {name}; the same command continues", 128 + number)
 
 
 if __name__ == "__main__":

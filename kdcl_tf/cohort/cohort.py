@@ -235,19 +235,19 @@ class Cohort(Fitting, Learner, SavedCohort):
             inside `with tf.device(device):`.  See `kdcl_tf.cohort.placement`.
 
         Raises:
-          ValueError: for a loss; when a dict's keys are not the students' names, or it leaves
-            variables of the cohort without an optimizer; when an optimizer was made outside the
-            scope of the strategy that the cohort was made in; when the students cannot be placed,
-            or cannot be compiled.
+          ValueError: for a loss or another `jit_compile`; when a dict's keys are not the
+            students' names, or it leaves variables of the cohort without an optimizer; when an
+            optimizer was made outside the scope of the strategy that the cohort was made in; when
+            the students cannot be placed, or cannot be compiled.
         """
         _check_no_loss(loss)
         accumulation.check_count(accumulation_steps)
         placement = Placement(devices)
-        if placement:
-            placement.check(self, jit_compile)
-            self._check_runs_students_apart()
-        compilation = Compilation(jit_compile is True and not run_eagerly)
+        compilation = Compilation.asked(jit_compile, run_eagerly)
         compilation.check(self)
+        if placement:
+            placement.check(self, bool(compilation))
+            self._check_runs_students_apart()
         self.accumulation_steps, self._placement = accumulation_steps, placement
         self.compilation = compilation
         with self.distribute_strategy.scope():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import keras
@@ -25,6 +26,20 @@ class Compilation:
     def __init__(self, is_on: bool = False):
         self._is_on = is_on
         self._functions = {}
+
+    @classmethod
+    def asked(cls, jit_compile: bool | str | None, run_eagerly: bool) -> Compilation:
+        """The compilation that arguments of `compile` ask for; "auto" leaves it off.
+
+        Raises:
+          ValueError: for another `jit_compile`.
+        """
+        if jit_compile not in (True, False, None, "auto"):
+            raise ValueError(f"jit_compile must be True, False or 'auto'; got {jit_compile!r}")
+        is_on = jit_compile not in (False, None, "auto")
+        if is_on and run_eagerly:
+            warnings.warn("run_eagerly turns jit_compile off", stacklevel=3)
+        return cls(is_on and not run_eagerly)
 
     def __bool__(self) -> bool:
         return self._is_on

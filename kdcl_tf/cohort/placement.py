@@ -54,7 +54,7 @@ class Placement:
         else:
             apply()
 
-    def check(self, cohort: keras.Model, jit_compile: bool | str = False) -> None:
+    def check(self, cohort: keras.Model, jit_compile: bool = False) -> None:
         """Raises ValueError for a cohort whose students cannot be, or are not, on these devices."""
         method = type(cohort).__name__
         if cohort.may_share_layers:
@@ -67,7 +67,7 @@ class Placement:
                 "students on devices of their own cannot be replicated too: leave out devices, or "
                 "make the cohort outside the strategy's scope"
             )
-        if jit_compile is True:
+        if jit_compile:
             raise ValueError("jit_compile=True is for one device: leave out jit_compile or devices")
         if set(self._devices) != set(cohort.students):
             raise ValueError(

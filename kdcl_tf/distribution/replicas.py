@@ -121,16 +121,18 @@ class Replicas:
         """
 
         def taken(iterator, count, requests, means):
-            wishes = tf.cast(requests, tf.float32)
+            dtype, requests = requests.dtype, tf.cast(requests, tf.float32)
             begun = _Reached.after(means, counts_batches=left is not None)
             if several:
                 reached = self._loop(iterator, count, begun, left, least)
                 # Once for all steps, and after them: nobody asks in between.
                 with tf.control_dependencies([reached.sums]):
-                    wishes = self._first(self._sum_of_replicas, wishes)
+                    requests = self._first(self._sum_of_replicas, requests)
             else:
-                reached, wishes = self._taken(iterator, begun, tf.constant(0), left, least, wishes)
-            return reached.as_steps(tf.cast(wishes, requests.dtype), count)
+                reached, requests = self._taken(
+                    iterator, begun, tf.constant(0), left, least, requests
+                )
+            return reached.as_steps(tf.cast(requests, dtype), count)
 
         means = tf.TensorSpec([len(self._model.watched)], tf.float32)
         signature = (
@@ -226,33 +228,33 @@ class Replicas:
         )
         return reached
 
-    def _taken(self, iterator, before, index, left, least, wishes):
-        """One step more than `before`, the next batch's, and the sum of all replicas' wishes."""
+    def _taken(self, iterator, before, index, left, least, requests):
+        """One step more than `before`, the next batch's, and the sum of all replicas' requests."""
         batch = iterator.get_next()
         if left is None:
-            return self._trained(batch, before, index, wishes)
+            return self._trained(batch, before, index, requests)
         images = left(batch)
         return tf.cond(
             images >= least,
-            lambda: self._trained(batch, before, index, wishes),
+            lambda: self._trained(batch, before, index, requests),
             # None at all are a batch that is no step; a few are an error, whose first is kept.
-            lambda: (before.without(images), tf.zeros_like(wishes)),
+            lambda: (before.without(images), tf.zeros_like(requests)),
         )
 
-    def _trained(self, batch, before, index, wishes):
-        sums = self._first(self._train_part, batch, wishes)
+    def _trained(self, batch, before, index, requests):
+        sums = self._first(self._train_part, batch, requests)
         watched = 2 * len(self._model.watched)
         return before.trained(sums[:watched], index), sums[watched:]
 
-    def _train_part(self, batch, wishes):
-        """One replica's part of a step; the sums of metrics and wishes over replicas, `[2W + n]`."""
+    def _train_part(self, batch, requests):
+        """One replica's part of a step; the sums of metrics and requests over replicas, `[2W + n]`."""
         self._model.train_step(batch)
         watched = self._model.watched
         variables = [each.total for each in watched] + [each.count for each in watched]
         numbers = tf.stack([tf.convert_to_tensor(each.value) for each in variables])
-        if wishes.shape[0]:
+        if requests.shape[0]:
             # One message for all of it, so that agreeing on when to stop costs nothing.
-            numbers = tf.concat([numbers, wishes], axis=0)
+            numbers = tf.concat([numbers, requests], axis=0)
         return self._sum_of_replicas(numbers)
 
     def _sum_of_replicas(self, numbers):

@@ -99,7 +99,7 @@ def arguments(analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path) -> 
         for run in runs
         if (run.workdir.parent.parent.name, run.row, run.seed) == (analysis.folder, row, 0)
     ]
-    missing = [run.row for run in chosen if not (run.workdir / "result.json").exists()]
+    missing = [run.row for run in chosen if not run.is_complete]
     if missing:
         raise NotReady(f"{analysis.name}: waits for {', '.join(missing)}")
     given = [

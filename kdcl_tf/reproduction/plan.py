@@ -40,6 +40,11 @@ class Run:
     teacher: Run | None = None
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the run has come to its end."""
+        return (self.workdir / "result.json").exists()
+
+    @property
     def settings(self) -> Settings:
         """The `Settings` that `kdcl-train` makes of the arguments.
 

@@ -81,7 +81,9 @@ class Runner:
         ]
 
     def _check_complete(self):
-        for run in filter(_is_complete, self._runs):
+        for run in self._runs:
+            if not run.is_complete:
+                continue
             try:
                 Workdir(run.workdir).check(run.settings, _FREE)
             except ValueError as error:
@@ -89,7 +91,7 @@ class Runner:
 
     def _begun(self, run, head):
         """The run that now trains, in a list; none if it is complete."""
-        if _is_complete(run):
+        if run.is_complete:
             self._say(f"{head}: complete already, {summary(run.workdir)}")
             return []
         self._say(f"{head}: begins; what it prints is in {_output(run)}")
@@ -142,10 +144,6 @@ class _Running(NamedTuple):
 
 def _output(run):
     return run.workdir / "output.txt"
-
-
-def _is_complete(run):
-    return (run.workdir / "result.json").exists()
 
 
 def summary(workdir: str | pathlib.Path) -> str:

@@ -20,7 +20,7 @@ from tests.small_cohort import (
 )
 
 
-def _convolutional(filters, seed, synchronized=False):
+def _convolutional(filters, seed, synchronized=False, regularizer=None):
     """Smooth: at a kink rounding would decide the gradient."""
     return keras.Sequential(
         [
@@ -32,7 +32,9 @@ def _convolutional(filters, seed, synchronized=False):
             keras.layers.Activation("gelu"),
             keras.layers.GlobalAveragePooling2D(),
             keras.layers.Dense(
-                6, kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 1)
+                6,
+                kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 1),
+                kernel_regularizer=regularizer,
             ),
         ]
     )
@@ -86,19 +88,25 @@ class CompilationTest(CohortTestCase):
             make_data(),
         )
 
-    def test_moving_statistics_dropout_penalties_weights_and_parts(self):
+    def test_moving_statistics_penalties_weights_and_parts(self):
         def make(**kwargs):
             students = {
-                "z": _convolutional(4, seed=0),
+                "z": _convolutional(4, seed=0, regularizer=keras.regularizers.L2(0.01)),
                 "a": _convolutional(3, seed=2),
             }
-            students["z"].layers[-1].kernel_regularizer = keras.regularizers.L2(0.01)
             return compiled_graph(students=students, accumulation_steps=2, **kwargs)
 
         weights = np.linspace(0.0, 2.0, 14)
-        cohorts = self._assert_same_step(make, _pictures(), sample_weight=weights)
-        for each in cohorts:
-            self.assertGreater(each.evaluate(*_pictures(), verbose=0, return_dict=True)["loss"], 0)
+        compiled_cohort, _ = self._assert_same_step(make, _pictures(), sample_weight=weights)
+        self.assertNotAllClose(compiled_cohort.students["z"].layers[1].moving_mean, np.zeros(4))
+
+    def test_synchronized_batch_norm_on_one_device(self):
+        def make(**kwargs):
+            students = {"z": _convolutional(4, 0, True), "a": _convolutional(3, 2, True)}
+            return compiled_graph(students=students, **kwargs)
+
+        compiled_cohort, _ = self._assert_same_step(make, _pictures())
+        self.assertTrue(compiled_cohort.compilation)
 
     def test_the_loss_scale_of_float16(self):
         def make(**kwargs):
@@ -142,7 +150,14 @@ class CompilationTest(CohortTestCase):
     def test_it_is_off_by_default(self, jit_compile):
         self.assertFalse(compiled_graph().compilation)
         self.assertFalse(compiled_graph(jit_compile=jit_compile).compilation)
-        self.assertFalse(compiled(jit_compile=True, run_eagerly=True).compilation)
+
+    def test_eagerly_it_is_off_and_says_so(self):
+        with self.assertWarnsRegex(UserWarning, "run_eagerly turns jit_compile off"):
+            self.assertFalse(compiled(jit_compile=True, run_eagerly=True).compilation)
+
+    def test_another_value_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "jit_compile .*True, False or 'auto'; got 'yes'"):
+            compiled_graph(jit_compile="yes")
 
     def test_a_saved_cohort_keeps_it(self):
         path = self.create_tempfile("cohort.keras").full_path
@@ -154,9 +169,3 @@ class CompilationTest(CohortTestCase):
         self.assertIs(on(tf.square), on(tf.square))
         self.assertIs(off(tf.square), tf.square)
         self.assertAllClose(on(tf.square)(tf.constant([1.0, 2.0])), [1.0, 4.0])
-
-
-class SynchronizedTest(CohortTestCase):
-    def test_on_one_device_it_is_compiled(self):
-        students = {"z": _convolutional(4, 0, True), "a": _convolutional(3, 2, True)}
-        _one_step(compiled_graph(students=students, jit_compile=True), _pictures())

@@ -9,16 +9,9 @@ from kdcl_tf.reproduction import analyses, proof
 from kdcl_tf.reproduction.analyses import Analysis
 from kdcl_tf.reproduction.plan import Run
 from tests import in_process
+from tests.reproduction.written_runs import SHORT_RUN
 
 _TABLE = "table"
-_FLAGS = (
-    "--students=resnet8,resnet8",
-    "--ensemble=min_logit",
-    "--train_per_class=2",
-    "--holdout_per_class=0",
-    "--epochs=1",
-    "--milestones=",
-)
 
 
 class AnalysesTest(absltest.TestCase):
@@ -36,7 +29,8 @@ class AnalysesTest(absltest.TestCase):
     def test_they_are_made_once_when_their_runs_are_complete(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         runs = [
-            Run(row, 0, folder / _TABLE / row / "seed0", _FLAGS) for row in ("one", "two", "three")
+            Run(row, 0, folder / _TABLE / row / "seed0", SHORT_RUN)
+            for row in ("one", "two", "three")
         ]
         for run in runs[:2]:
             done = in_process.run("train", *run.arguments, f"--workdir={run.workdir}")
@@ -61,7 +55,7 @@ class AnalysesTest(absltest.TestCase):
 
     def test_one_that_fails_is_named_with_its_reason(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
-        run = Run("one", 0, folder / _TABLE / "one" / "seed0", _FLAGS)
+        run = Run("one", 0, folder / _TABLE / "one" / "seed0", SHORT_RUN)
         run.workdir.mkdir(parents=True)
         (run.workdir / "result.json").write_text("{}")
         made = [Analysis("spread", "spread", "of nothing", _TABLE, ("one",))]

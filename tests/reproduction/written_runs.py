@@ -1,8 +1,17 @@
-"""Folders of runs with chosen numbers, in the form in which kdcl-train writes them."""
+"""Folders of runs with chosen numbers, as kdcl-train writes them, and a real run that is short."""
 
 from kdcl_tf.training.workdir import Workdir
 
 EPOCHS = (2, 4)
+# The flags of a real run that takes seconds.
+SHORT_RUN = (
+    "--students=resnet8,resnet8",
+    "--ensemble=min_logit",
+    "--train_per_class=2",
+    "--holdout_per_class=0",
+    "--epochs=1",
+    "--milestones=",
+)
 
 
 def write_run(

@@ -10,15 +10,7 @@ from kdcl_tf.reproduction import analyses, proof
 from kdcl_tf.reproduction.analyses import Analysis
 from kdcl_tf.reproduction.plan import Run
 from tests import in_process
-
-_FLAGS = (
-    "--students=resnet8,resnet8",
-    "--ensemble=min_logit",
-    "--train_per_class=2",
-    "--holdout_per_class=0",
-    "--epochs=1",
-    "--milestones=",
-)
+from tests.reproduction.written_runs import SHORT_RUN
 
 
 class ProveTest(absltest.TestCase):
@@ -52,7 +44,7 @@ class ProveTest(absltest.TestCase):
 
     def test_runs_are_made_once_and_then_analysed(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
-        run = Run("vanilla", 0, folder / "table" / "vanilla" / "seed0", _FLAGS)
+        run = Run("vanilla", 0, folder / "table" / "vanilla" / "seed0", SHORT_RUN)
         made = [Analysis("spread", "spread", "deviation", "table", ("vanilla",))]
         self.enter_context(mock.patch.object(proof, "runs", lambda *_: [run]))
         self.enter_context(mock.patch.object(analyses, "ANALYSES", made))

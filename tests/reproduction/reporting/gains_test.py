@@ -1,7 +1,5 @@
 """Tests of kdcl_tf.reproduction.reporting.gains: numbers by hand."""
 
-import pathlib
-
 from absl.testing import absltest
 
 from kdcl_tf.reproduction.reporting import gains, grids
@@ -9,24 +7,11 @@ from kdcl_tf.reproduction.reporting.records import Records
 from kdcl_tf.reproduction.reporting.subject import Subject
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
+from tests.reproduction.reporting.report_case import ReportTestCase
 from tests.reproduction.written_runs import write_run
 
 
-class GainsTest(absltest.TestCase):
-    def setUp(self):
-        super().setUp()
-        self.folder = pathlib.Path(self.create_tempdir().full_path)
-
-    def _grid(self, function, number, seeds=1, scale="small"):
-        table = TABLES[number]
-        scale = scales.scale(scale, table)
-        records = Records(self.folder, table, seeds)
-        _, grid = function(Subject(records, scale.headings(table), scale, "command"))
-        return grid
-
-    def _row(self, grid, label):
-        return next(list(row) for row in grid.rows if row[0] == label)
-
+class GainsTest(ReportTestCase):
     def test_gains_paired_by_seed_with_students_interval(self):
         alone = ((0.30, 0.40), (0.32, 0.42), (0.31, 0.44))
         together = ((0.33, 0.41), (0.36, 0.41), (0.31, 0.47))
