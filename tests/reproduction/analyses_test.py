@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+import pytest
 from absl.testing import absltest
 
 from kdcl_tf.reproduction import analyses, proof
@@ -26,6 +27,7 @@ class AnalysesTest(absltest.TestCase):
             with self.assertRaisesRegex(analyses.NotReady, f"^{each.name}: waits for "):
                 analyses.arguments(each, runs, folder)
 
+    @pytest.mark.slow
     def test_they_are_made_once_when_their_runs_are_complete(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         runs = [

@@ -59,6 +59,7 @@ class RunnerTest(absltest.TestCase):
         self.assertEmpty(self.said)
         self.assertFalse((self.folder / "new").exists())
 
+    @pytest.mark.slow
     def test_two_at_once_train_beside_each_other(self):
         runs = [
             Run(name, 0, self.folder / name, (*_TINY, "--milestones="))

@@ -4,6 +4,7 @@ import json
 import pathlib
 from unittest import mock
 
+import pytest
 from absl.testing import absltest
 from drawing import photographs
 
@@ -29,6 +30,7 @@ class PhotographsTest(absltest.TestCase):
                 self.assertEqual(shares, sorted(shares, reverse=True))
                 self.assertLessEqual(sum(shares), 1.0)
 
+    @pytest.mark.slow
     def test_numbers_come_from_the_students_of_a_run(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         run = folder / "min_logit" / "seed0"
