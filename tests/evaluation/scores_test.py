@@ -3,8 +3,7 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.evaluation import expected_calibration_error, scores
-from kdcl_tf.evaluation.scores import hits
+from kdcl_tf.evaluation.scores import expected_calibration_error, hits, scores
 
 
 class ScoresTest(parameterized.TestCase):

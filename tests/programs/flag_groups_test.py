@@ -12,7 +12,7 @@ from kdcl_tf.programs import flag_groups
 _DOORS = {
     path.stem
     for path in pathlib.Path(kdcl_tf.__file__).parent.glob("*.py")
-    if "def define_flags(" in path.read_text()
+    if "define_flags" in path.read_text()
 }
 
 

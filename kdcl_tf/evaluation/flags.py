@@ -1,0 +1,123 @@
+"""The flags of `kdcl-evaluate`."""
+
+from absl import flags
+
+from kdcl_tf import data
+from kdcl_tf.serving import classes
+from kdcl_tf.training import flags as training_flags
+
+__all__ = ["define_flags"]
+
+_ANALYSES = ("scores", "confusion", "categories", "noise", "spread", "overfitting", "loss_gap")
+_SPLITS = ("test", "train", "validation")
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines what to score, on what, and which analysis."""
+    _define_student_flags(flag_values)
+    _define_image_flags(flag_values)
+    _define_analysis_flags(flag_values)
+
+
+def _define_student_flags(fv):
+    flags.DEFINE_list(
+        "workdir", [], "Runs of kdcl-train: all their students. Give this or --model.", fv
+    )
+    flags.DEFINE_list(
+        "model", [], "Exported students: folders of SavedModels, .tflite and .onnx files.", fv
+    )
+    flags.DEFINE_string("student", None, "Only the student of this name, of each run.", fv)
+    flags.DEFINE_enum(
+        "match_classes",
+        "name",
+        classes.MATCHES,
+        "How a student's classes are matched with the data set's. name: a class is the same under "
+        "the same name. position: a class is the same in the same place, for class names that are "
+        "only numbers or are written otherwise.",
+        fv,
+    )
+
+
+def _define_image_flags(fv):
+    flags.DEFINE_string(
+        "dataset",
+        None,
+        "digits, folder:PATH, tfrecord:PATH or a TFDS name; by default the one trained on.",
+        fv,
+    )
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)
+    flags.DEFINE_bool(
+        "skip_bad_images",
+        False,
+        "Leave out images that cannot be decoded, instead of stopping at the first.",
+        fv,
+    )
+    training_flags.define_image_flags(fv, data.ImageRules())
+    flags.DEFINE_enum(
+        "split",
+        "test",
+        _SPLITS,
+        "Which images to evaluate. test: the test images. train: all training images, those held "
+        "out included. validation: those of the run's --validation_share, or of val/ beside test/.",
+        fv,
+    )
+    flags.DEFINE_float(
+        "test_share",
+        None,
+        "For --dataset=folder:PATH with the folders of the classes directly in it: evaluate only "
+        "this share of each class, as kdcl-train chooses it; by default as the student's run did "
+        "with these images, otherwise all images.",
+        flag_values=fv,
+    )
+    flags.DEFINE_integer(
+        "images",
+        0,
+        "Evaluate only the first N images, in the order of folders (so perhaps of one class); 0 "
+        "for all.",
+        lower_bound=0,
+        flag_values=fv,
+    )
+    flags.DEFINE_integer("batch_size", 256, "Images at a time.", lower_bound=1, flag_values=fv)
+
+
+def _define_analysis_flags(fv):
+    flags.DEFINE_enum(
+        "analysis",
+        "scores",
+        _ANALYSES,
+        "What to find out. scores: accuracy, likelihood, calibration. confusion: which classes are "
+        "taken for which, and the surest mistakes with their pictures. categories: accuracy by "
+        "class of two students. noise: loss under Gaussian noise. spread: deviation of predictions "
+        "within classes. overfitting: training against test accuracy. loss_gap: test loss by epoch "
+        "of runs against the first.",
+        fv,
+    )
+    flags.DEFINE_integer(
+        "mistakes",
+        20,
+        "For --analysis=confusion: how many of the surest mistakes are shown.",
+        lower_bound=0,
+        flag_values=fv,
+    )
+    flags.DEFINE_float(
+        "noise_step", 0.01, "From one deviation of noise to the next.", flag_values=fv
+    )
+    flags.DEFINE_float(
+        "noise_max", 0.15, "Greatest deviation of noise, of pixels in 0..1.", flag_values=fv
+    )
+    flags.DEFINE_integer(
+        "noise_draws",
+        10,
+        "How often noise is drawn for each deviation.",
+        lower_bound=1,
+        flag_values=fv,
+    )
+    flags.DEFINE_integer("seed", 0, "Seed of the noise.", lower_bound=0, flag_values=fv)
+    flags.DEFINE_string(
+        "output",
+        None,
+        "Write the numbers to this JSON file. Without it scores are only printed, and any other "
+        "analysis is written to analyses/ beside the first run's students.",
+        fv,
+    )
+    flags.DEFINE_string("plot", None, "Draw to this PNG; by default beside --output.", fv)

@@ -1,0 +1,48 @@
+"""Tests of kdcl_tf.evaluation.flags."""
+
+from absl import flags
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.evaluation.flags import define_flags
+
+
+class FlagsTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.flags = flags.FlagValues()
+        define_flags(self.flags)
+
+    def test_what_is_not_given(self):
+        self.flags(["kdcl-evaluate"])
+        self.assertEqual(self.flags.analysis, "scores")
+        self.assertEqual(self.flags.split, "test")
+        self.assertEqual(self.flags.images, 0)
+        self.assertIsNone(self.flags.test_share)
+
+    def test_several_runs_or_models(self):
+        self.flags(["kdcl-evaluate", "--workdir=a,b", "--model=c.tflite"])
+        self.assertEqual(self.flags.workdir, ["a", "b"])
+        self.assertEqual(self.flags.model, ["c.tflite"])
+
+    @parameterized.parameters(
+        ("--analysis=nose", "analysis"),
+        ("--split=dev", "split"),
+        ("--match_classes=no", "match_classes"),
+        ("--batch_size=0", "batch_size"),
+        ("--images=-1", "images"),
+        ("--noise_draws=0", "noise_draws"),
+        ("--mistakes=-1", "mistakes"),
+    )
+    def test_what_is_impossible_is_refused(self, argument, name):
+        with self.assertRaisesRegex(flags.IllegalFlagValueError, f"--{name}="):
+            self.flags(["kdcl-evaluate", argument])
+
+    def test_every_value_of_a_choice_is_explained(self):
+        for name in ("analysis", "split", "match_classes"):
+            flag = self.flags[name]
+            for value in flag.parser.enum_values:
+                self.assertIn(f"{value}: ", flag.help)
+
+
+if __name__ == "__main__":
+    absltest.main()
