@@ -60,7 +60,7 @@ def _define_image_flags(flag_values: flags.FlagValues) -> None:
         "images",
         None,
         "Folder of images to check files with, in folders named by class where classes are "
-        "known; by default the run's test images, which only litert and onnx need.",
+        "known; by default the run's test images. Only files for LiteRT and ONNX are checked with images.",
         flag_values,
     )
     flags.DEFINE_integer(
@@ -291,7 +291,7 @@ def write_all(
     rows, missed = [], []
     started = [formats.FORMATS[form].runtime for form in forms]
     with Runtimes(started, pictures.images) as runs:
-        writer = Writer(output, runs, *pictures, calibration and calibration.images)
+        writer = Writer(output, runs, pictures, calibration and calibration.images)
         for model in models:
             for form in forms:
                 try:
@@ -299,11 +299,17 @@ def write_all(
                     with command_line.without_notices():
                         path, found = writer.write(model, form)
                 except BoundError as error:
-                    missed.append(str(error))
+                    missed.append(f"{error}{_told_of_earlier(output, model, form)}")
                     continue
                 print(path, flush=True)
                 rows.append((path.name, found))
     return rows, missed
+
+
+def _told_of_earlier(output, model, form):
+    """That a file of before stays where it was; "" where there is none."""
+    path = output / f"{model.card.student}{formats.FORMATS[form].ending}"
+    return f" ({path}, of an earlier export, stays)" if path.exists() else ""
 
 
 def cli() -> None:

@@ -72,13 +72,13 @@ def _pictures(wanted, settings, card, data_dir):
     if wanted.folder:
         checked = pictures_lib.of_folder(wanted.folder, card, rules, wanted.tests)
     elif tests:
-        checked = pictures_lib.spread(dataset.test, wanted.tests)
+        checked = pictures_lib.spread(dataset.test, wanted.tests, "test images")
     else:
         checked = pictures_lib.noise(card.image_shape)
     if wanted.calibrations and wanted.calibration:
         calibration = pictures_lib.of_folder(wanted.calibration, card, rules, wanted.calibrations)
     elif wanted.calibrations:
-        calibration = pictures_lib.spread(dataset.train, wanted.calibrations)
+        calibration = pictures_lib.spread(dataset.train, wanted.calibrations, "training images")
     return checked, calibration
 
 

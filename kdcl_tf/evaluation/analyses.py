@@ -171,8 +171,7 @@ def confusion(
     def write(path):
         paths = _tables(matrices, class_names, columns, path)
         page = path.with_suffix(".html")
-        title = f"The {most} surest mistakes"
-        mistakes_page.write(wrong, columns, split, title, page)
+        mistakes_page.write(wrong, columns, split, "The surest mistakes", page)
         return [*paths, page]
 
     return Analysis(

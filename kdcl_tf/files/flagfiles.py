@@ -151,6 +151,12 @@ def _of_ours(named):
     )
 
 
+def _why_missing(named):
+    """That a flagfile is not there, and the one of ours that may have been meant."""
+    name = f"{SCHEME}{named.removesuffix(_SUFFIX).removeprefix('flags/')}"
+    return f", which is not there{f': did you mean {name}?' * (name in names())}"
+
+
 def _near(name):
     """What may have been meant by a name that is unknown."""
     inside = [each for each in names() if each.startswith(f"{name.rstrip('/')}/")]
@@ -174,7 +180,11 @@ def _likeness(name, known):
 
 
 def _text(path, named):
-    if path.exists() and not path.is_file():
+    if not path.exists():
+        raise FileNotFoundError(
+            f"expected --flagfile to be a file; got {named}{_why_missing(named)}"
+        )
+    if not path.is_file():
         raise ValueError(
             f"expected --flagfile to be a regular file; got {named}: save its flags in one"
         )

@@ -132,7 +132,11 @@ class _Training:
                 return session.train()
         except Interrupted as stop:
             command_line.fail(str(stop), stop.exit_status)
-        except (Divergence, WorkerLost, BadImageError, WorkdirLost) as end:
+        except BadImageError as end:
+            # The folder belongs to a run that does not skip them.
+            other = f", and another --workdir than {workdir.path}"
+            command_line.fail(f"{end}{other * ('skip_bad_images' in str(end))}")
+        except (Divergence, WorkerLost, WorkdirLost) as end:
             command_line.fail(str(end))
         except Exception:
             # Whatever failed in a folder that is gone failed for that.

@@ -43,9 +43,10 @@ def students_of(run: str | os.PathLike) -> list[pathlib.Path]:
 
 
 def runs_in(path: str | os.PathLike) -> str:
-    """Names a run in the folder of a comparison, for the end of a message; "" for others."""
-    found = sorted(pathlib.Path(path).glob("cohort/seed*"))
-    return f"; it compares runs: pass one of them, such as {found[0]}" if found else ""
+    """Names a run in a folder of runs, for the end of a message; "" for others."""
+    folder = pathlib.Path(path)
+    found = sorted(folder.glob("cohort/seed*")) or sorted(folder.glob("seed*"))
+    return f"; it is a folder of runs: pass one of them, such as {found[0]}" if found else ""
 
 
 def find_students(path: str | os.PathLike) -> list[pathlib.Path]:

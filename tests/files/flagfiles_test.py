@@ -96,8 +96,18 @@ class RefusedTest(_InFolder):
             flagfiles.expanded([f"--flagfile={self.path}"])
 
     def test_what_is_not_there_or_no_file(self):
-        with self.assertRaises(FileNotFoundError):
+        with self.assertRaisesRegex(
+            FileNotFoundError,
+            f"^expected --flagfile to be a file; got {self.path}, which is not there$",
+        ):
             flagfiles.expanded([f"--flagfile={self.path}"])
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+        for named in ("cifar100/general_icl", "flags/cifar100/general_icl.flags"):
+            with self.assertRaisesRegex(
+                FileNotFoundError, r"there: did you mean kdcl:cifar100/general_icl\?$"
+            ):
+                flagfiles.expanded([f"--flagfile={named}"])
         for arguments in (["--flagfile="], ["--flagfile"]):
             with self.assertRaisesRegex(ValueError, "^expected --flagfile=FILE; got no file"):
                 flagfiles.expanded(arguments)

@@ -71,6 +71,17 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(DamageError, "damaged: saved_model.pb cannot be read"):
             exported.check(path, facts)
 
+    def test_runs_in_a_folder_are_named(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        self.assertEqual(exported.runs_in(folder), "")
+        for name in ("seed1", "seed0"):
+            (folder / "cohort" / name).mkdir(parents=True)
+        for place in (folder, folder / "cohort"):
+            told = (
+                f"; it is a folder of runs: pass one of them, such as {folder / 'cohort' / 'seed0'}"
+            )
+            self.assertEqual(exported.runs_in(place), told)
+
     def test_what_has_no_checksums_is_told_of(self):
         path = self._student("a")
         with contextlib.redirect_stderr(io.StringIO()) as told:

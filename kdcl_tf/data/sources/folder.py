@@ -162,7 +162,7 @@ def _files(
         if not found:
             raise ValueError(
                 f"folder {layout.shown(split_root / folder)}: expected at least 1 image, a file with"
-                f" suffix {', '.join(SUFFIXES)}; got none"
+                f" suffix {', '.join(SUFFIXES)}; got none: add some, or take the folder away"
             )
         split.names.extend(f"{prefix}{folder}/{file}" for file in sorted(found))
         split.labels.extend([numbers[name]] * len(found))

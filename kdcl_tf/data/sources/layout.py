@@ -97,8 +97,7 @@ def _to_split(root: pathlib.Path, found: Mapping[str, pathlib.Path]) -> Layout:
         names = " and ".join(f"{path.name}/" for path in found.values())
         raise ValueError(
             f"folder {shown(root)}: test_share splits a folder without a test set; got {names}:"
-            " leave out --test_share (test_share=0), or put the folders of all classes into one"
-            " folder"
+            " pass test_share=0, or put the folders of all classes into one folder"
         )
     if not found and not subfolders(root):
         raise _missing(root, "train")
@@ -113,7 +112,7 @@ def _classes_alone(root: pathlib.Path, needs_train: bool) -> Layout:
     if needs_train:
         raise FileNotFoundError(
             f"folder {shown(root)}: expected train/ and test/ in it; got {_listed(classes)}: if"
-            " these are classes, pass --test_share=0.2 (test_share=0.2), which makes a fifth of"
+            " these are classes, pass test_share=0.2, which makes a fifth of"
             " the images of each class the test set"
         )
     return Layout(None, None, root, f"all images of {shown(root)} are evaluated")
@@ -121,11 +120,20 @@ def _classes_alone(root: pathlib.Path, needs_train: bool) -> Layout:
 
 def _missing(root: pathlib.Path, split: str) -> FileNotFoundError:
     names = {"train": "train/", "test": "test/ or validation/ or val/ or valid/"}
-    hint = ": make one, or pass --test_share=0.2 (test_share=0.2) to split train/"
-    got = _listed(subfolders(root)) or "no folders"
+    hint = ": make one, or pass test_share=0.2 to split train/"
+    got = _listed(subfolders(root))
+    if not got:
+        return FileNotFoundError(
+            f"folder {shown(root)}: expected {names[split]} in it; got no folders"
+            f"{', but files: put those of each class into a folder of its own' * _has_files(root)}"
+        )
     return FileNotFoundError(
         f"folder {shown(root)}: expected {names[split]} in it; got {got}{hint if split == 'test' else ''}"
     )
+
+
+def _has_files(root: pathlib.Path) -> bool:
+    return any(entry.is_file() for entry in root.iterdir() if not entry.name.startswith("."))
 
 
 def _listed(names: list[str]) -> str:

@@ -101,8 +101,15 @@ def check_shares(name: str, test_share: float, validation_share: float) -> None:
         validate_name(name)
         raise ValueError(
             f"test_share={test_share}: expected a data set folder:PATH without a test set; got"
-            f" {name!r}, which has its own"
+            f" {name!r}{_why_not_split(name)}"
         )
+
+
+def _why_not_split(name: str) -> str:
+    """Why a data set is not split, or which one may have been meant."""
+    if os.path.isdir(name):
+        return f": for the folder of that name, pass dataset=folder:{name}"
+    return ", which has a test set of its own"
 
 
 def validate_name(name: str) -> None:

@@ -37,6 +37,7 @@ class Measured:
       agreement: share of the images whose class is the student's.
       largest_difference: of logits, from the student's.
       milliseconds: of one image on one thread, the median.
+      images_from: which images they are, see `Pictures.source`; "" where unknown.
     """
 
     images: int
@@ -45,12 +46,13 @@ class Measured:
     agreement: float
     largest_difference: float
     milliseconds: float
+    images_from: str = ""
 
     @property
     def facts(self) -> dict[str, Any]:
         """As JSON holds it, without what is unknown."""
         found = dataclasses.asdict(self)
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def checked(
@@ -128,7 +130,8 @@ def _check_bound(name, least_agreement, most, found):
     if least_agreement and found.agreement < least_agreement:
         raise BoundError(
             f"{name} is not written: expected the student's class of at least "
-            f"{least_agreement:.0%} of {found.images} images; got {found.agreement:.1%}"
+            f"{least_agreement:.0%} of {found.images} images; got {found.agreement:.1%}: check it on "
+            "more images with --images=FOLDER, or export another format"
         )
     if not least_agreement and not found.largest_difference <= most:
         raise BoundError(

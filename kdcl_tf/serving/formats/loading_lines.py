@@ -66,8 +66,8 @@ answers["probabilities"]  # float32 [1, {classes}]
 
 ```kotlin
 // build.gradle.kts: implementation("com.google.ai.edge.litert:litert:1.4.0")
-// The file is in assets/.
-import java.io.FileInputStream
+// The file, and {student}.class_names.txt, are in assets/.
+{imports}import java.io.FileInputStream
 import java.nio.ByteBuffer
 import java.nio.channels.FileChannel
 import org.tensorflow.lite.Interpreter
@@ -77,12 +77,14 @@ val model = FileInputStream(asset.fileDescriptor).channel
     .map(FileChannel.MapMode.READ_ONLY, asset.startOffset, asset.declaredLength)
 val interpreter = Interpreter(model)
 val image = ByteBuffer.allocateDirect({bytes})  // {one}, a byte a {value}, row by row
-val logits = Array(1) {{ FloatArray({classes}) }}
+{filled}val logits = Array(1) {{ FloatArray({classes}) }}
 val probabilities = Array(1) {{ FloatArray({classes}) }}
 interpreter.runSignature(
     mapOf("images" to image),
     mapOf("logits" to logits, "probabilities" to probabilities),
 )
+val names = context.assets.open("{student}.class_names.txt").bufferedReader().readLines()
+val best = names[probabilities[0].indices.maxBy {{ probabilities[0][it] }}]
 ```
 
 ```swift
@@ -99,7 +101,20 @@ let probabilities = output.data.withUnsafeBytes {{ Array($0.bindMemory(to: Float
 ```
 
 Class names are in `labels.txt` inside the file, too, which is a ZIP archive as well. MediaPipe's
-`ImageClassifier` loads the file as it is; of its answers take those of the head `probabilities`."""
+`ImageClassifier` loads the file as it is; of its answers take those of the head `probabilities`.
+{mediapipe}"""
+
+# How an app makes an image of a photograph in colour.
+_BITMAP = """// photograph: a Bitmap, turned as its EXIF orientation says.
+val scaled = Bitmap.createScaledBitmap(photograph, {wide}, {tall}, true)
+val pixels = IntArray({width} * {height})
+scaled.getPixels(pixels, 0, {width}, {left}, {top}, {width}, {height})
+for (pixel in pixels) {{
+    image.put((pixel shr 16).toByte()).put((pixel shr 8).toByte()).put(pixel.toByte())
+}}
+"""
+_MEDIAPIPE = """It scales a photograph straight to {height} x {width}: to get the same answers as here,
+scale it to {tall} x {wide} and cut out the centre first."""
 
 _LINES = {"saved_model": _SAVED_MODEL, "keras": _KERAS, "weights": _WEIGHTS, "onnx": _ONNX}
 
@@ -113,8 +128,14 @@ def of(form: str, file: str, facts: Mapping[str, Any]) -> str:
       facts: of its card.
     """
     height, width, channels = facts["image_shape"]
+    sizes = _sizes(facts)
+    is_cut = (sizes["tall"], sizes["wide"]) != (height, width)
     return _LINES.get(form, _LITERT).format(
         file=file,
+        student=facts["student"],
+        imports="import android.graphics.Bitmap\n" * (channels == 3),
+        filled=_BITMAP.format(**sizes) * (channels == 3),
+        mediapipe=_MEDIAPIPE.format(**sizes) * is_cut,
         stem=file.removesuffix(".tflite"),
         batch=f"[B, {height}, {width}, {channels}]",
         one=f"[{height}, {width}, {channels}]",
@@ -128,11 +149,25 @@ def of(form: str, file: str, facts: Mapping[str, Any]) -> str:
     )
 
 
+def _sizes(facts):
+    """The size of an image, the one that it is scaled to, and where its centre lies in that."""
+    height, width, _ = facts["image_shape"]
+    tall, wide = facts.get("scaled_to", (height, width))
+    return {
+        "height": height,
+        "width": width,
+        "tall": tall,
+        "wide": wide,
+        "top": (tall - height) // 2,
+        "left": (wide - width) // 2,
+    }
+
+
 def _image(facts):
     """The lines that make an image of a photograph."""
     height, width, channels = facts["image_shape"]
-    tall, wide = facts.get("scaled_to", (height, width))
-    top, left = (tall - height) // 2, (wide - width) // 2
+    sizes = _sizes(facts)
+    tall, wide, top, left = (sizes[name] for name in ("tall", "wide", "top", "left"))
     cut = (left, top, left + width, top + height)
     scaled = f".resize(({wide}, {tall}), Image.BILINEAR)"
     if (tall, wide) != (height, width):

@@ -31,24 +31,27 @@ class Pictures(NamedTuple):
     Attributes:
       images: `[N, H, W, C]` uint8.
       labels: `[N]` int64, -1 where unknown.
+      source: what they are, in a few words such as "test images".
     """
 
     images: np.ndarray
     labels: np.ndarray
+    source: str
 
 
 def noise(image_shape: Sequence[int], count: int = 16) -> Pictures:
     """Images of random grey levels, always the same, for checks without any data."""
     levels = np.random.default_rng(0).integers(0, 256, [count, *image_shape])
-    return Pictures(levels.astype(np.uint8), np.full([count], -1, np.int64))
+    return Pictures(levels.astype(np.uint8), np.full([count], -1, np.int64), "images of noise")
 
 
-def spread(split: ImageSplit | EncodedSplit, most: int) -> Pictures:
+def spread(split: ImageSplit | EncodedSplit, most: int, source: str) -> Pictures:
     """Images of a split, evenly spread over its order, always the same.
 
     Args:
       split: of a data set.
       most: how many at most; 0 for all.
+      source: what they are.
 
     Raises:
       BadImageError: at one that cannot be decoded, unless the data set skips them.
@@ -60,7 +63,7 @@ def spread(split: ImageSplit | EncodedSplit, most: int) -> Pictures:
     parts = list(split.pixels(_AT_ONCE))
     if not parts:
         raise ValueError("expected at least one image that can be decoded; got none")
-    return Pictures(*(np.concatenate(each) for each in zip(*parts)))
+    return Pictures(*(np.concatenate(each) for each in zip(*parts)), source)
 
 
 def of_folder(
@@ -98,12 +101,12 @@ def of_folder(
         margin_of(card.distortion),
         rules,
     )
-    pictures = spread(split, most)
+    pictures = spread(split, most, "images of a folder")
     known = pictures.labels < len(numbers)
     images = pictures.images
     if card.image_shape[-1] == 1:
         images = tf.image.rgb_to_grayscale(images).numpy()
-    return Pictures(images, np.where(known, pictures.labels, -1))
+    return pictures._replace(images=images, labels=np.where(known, pictures.labels, -1))
 
 
 def _images(root):

@@ -60,26 +60,25 @@ def _table(files):
     """The files of one student, and what was measured of them."""
     lines = [
         "## Files\n",
-        "| file | format | size | top-1 | agreement | largest difference | ms an image |",
-        "|---|---|---|---|---|---|---|",
+        "| file | format | size | run on | top-1 | agreement | largest difference | ms an image |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    counts = set()
     for name, form, facts in files:
         found = facts.get("measured", {}).get(form)
-        cells = ["", "", "", "", ""]
+        cells = [""] * 6
         if found:
-            counts.add(found["images"])
             cells = [
                 f"{found['bytes'] / 1e6:.2f} MB",
+                f"{found['images']:,} {found.get('images_from', 'images')}",
                 f"{found['top_1']:.1%}" if "top_1" in found else "",
                 f"{found['agreement']:.1%}",
                 f"{found['largest_difference']:.2g}",
                 f"{found['milliseconds']:.2f}",
             ]
         lines.append(f"| {' | '.join([f'`{name}`', FORMATS[form].summary, *cells])} |")
-    images = " and ".join(f"{count:,}" for count in sorted(counts))
     lines.append(
-        f"\nEach file was loaded by its own runtime and run on images ({images or 'none'} of them). "
+        "\nEach file was loaded by its own runtime and run on so many images; the student may have "
+        "been trained on images of a folder, and its top-1 of them then says nothing of others. "
         "Agreement and difference are those of classes and logits with the student in float32; "
         "the time is that of one thread of the machine that exported it, the median."
     )
@@ -112,8 +111,8 @@ def _about(facts):
         f"{_cell(listed)}. Trained by kdcl_tf.\n\n"
         f"| | |\n|---|---|\n{rows}\n"
         "## Images\n\n"
-        f"`uint8 [B, {height}, {width}, {channels}]`, {kind}, values 0 to 255, not normalised, "
-        "which the model does itself (files for Keras do not). "
+        f"`uint8 [B, {height}, {width}, {channels}]` (B is 1 in a `.tflite` file), {kind}, values 0 "
+        "to 255, not normalised, which the model does itself (files for Keras do not). "
         f"{_resizing(facts)} {_EXIF}\n\n"
         f"It gives `logits` and `probabilities`, `float32 [B, {len(names)}]`, in the order of the "
         "class names.\n"

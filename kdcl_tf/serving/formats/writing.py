@@ -17,6 +17,7 @@ from kdcl_tf.serving import answering, cards, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import attachments, checking, litert, onnx_models
 from kdcl_tf.serving.formats.names import FORMATS
+from kdcl_tf.serving.formats.pictures import Pictures
 from kdcl_tf.serving.formats.processes import Runtimes
 
 __all__ = ["Model", "Writer", "ensemble", "student"]
@@ -102,8 +103,7 @@ class Writer:
     Args:
       output: the folder, which is there.
       runtimes: processes of all formats that are going to be written.
-      images: `[N, H, W, C]` uint8, on which the runtimes run.
-      labels: `[N]` integers, below 0 where unknown.
+      pictures: those on which the runtimes run.
       calibration: `[K, H, W, C]` uint8, K above 0, for int8.
     """
 
@@ -111,12 +111,11 @@ class Writer:
         self,
         output: pathlib.Path,
         runtimes: Runtimes,
-        images: np.ndarray,
-        labels: np.ndarray,
+        pictures: Pictures,
         calibration: np.ndarray | None = None,
     ):
         self._output, self._runtimes = output, runtimes
-        self._images, self._labels, self._calibration = images, labels, calibration
+        self._pictures, self._calibration = pictures, calibration
         self._expected = {}
 
     def write(self, model: Model, form: str) -> tuple[pathlib.Path, checking.Measured]:
@@ -184,26 +183,42 @@ class Writer:
             "classes": card.num_classes,
             "shape": card.image_shape,
         }
-        return checking.checked(
-            partial, form, self._runtimes, self._expected[name], self._labels, **facts
+        found = checking.checked(
+            partial, form, self._runtimes, self._expected[name], self._pictures.labels, **facts
         )
+        return dataclasses.replace(found, images_from=self._pictures.source)
 
     def _logits(self, function):
         """The model's own logits of the images, `[N, num_classes]`."""
-        spec = tf.TensorSpec([None, *self._images.shape[1:]], tf.uint8)
+        images = self._pictures.images
+        spec = tf.TensorSpec([None, *images.shape[1:]], tf.uint8)
         serve = tf.function(
             lambda images: function(tf.cast(images, tf.float32) / 255.0),
             input_signature=[spec],
             autograph=False,
         )
-        starts = range(0, len(self._images), _BATCH)
-        return np.concatenate(
-            [serve(self._images[start : start + _BATCH]).numpy() for start in starts]
-        )
+        starts = range(0, len(images), _BATCH)
+        return np.concatenate([serve(images[start : start + _BATCH]).numpy() for start in starts])
 
 
 def _card_in(card: Card, form: str) -> Card:
     """The card of a model in a format, with what only that format has."""
     if not FORMATS[form].is_phone and form != "onnx":
         return card
-    return card.with_more(file_format=form)
+    # A file for phones takes one image at a time.
+    batch = 1 if FORMATS[form].is_phone else None
+    given = {"dtype": "float32", "shape": [batch, card.num_classes]}
+    return card.with_more(
+        file_format=form,
+        inputs={
+            "images": {
+                "dtype": "uint8",
+                "shape": [batch, *card.image_shape],
+                "channels": "RGB" if card.image_shape[-1] == 3 else "grey",
+                "range": [0, 255],
+                # `mean` and `deviation` are applied inside the file.
+                "is_normalized": False,
+            }
+        },
+        outputs={"logits": given, "probabilities": given},
+    )

@@ -49,7 +49,7 @@ class LayoutTest(parameterized.TestCase):
         self.assertEqual(layout.find(root, test_share=0.2)[:3], (root, None, None))
         with self.assertRaisesRegex(
             FileNotFoundError,
-            r"expected train/ and test/ in it; got cat, dog: .* --test_share=0\.2",
+            r"expected train/ and test/ in it; got cat, dog: .* pass test_share=0\.2",
         ):
             layout.find(root)
 
@@ -57,7 +57,7 @@ class LayoutTest(parameterized.TestCase):
         root = self._root("train")
         self.assertEqual(layout.find(root, test_share=0.2).train, root / "train")
         with self.assertRaisesRegex(
-            FileNotFoundError, r"expected test/ .* got train: .* --test_share=0\.2"
+            FileNotFoundError, r"expected test/ .* got train: .* pass test_share=0\.2"
         ):
             layout.find(root)
 
@@ -80,6 +80,16 @@ class LayoutTest(parameterized.TestCase):
         for options in ({}, {"test_share": 0.2}, {"needs_train": False}):
             with self.assertRaisesRegex(FileNotFoundError, "expected train/ in it; got no folders"):
                 layout.find(self._root(), **options)
+
+    def test_a_folder_of_images_alone_is_told_what_to_do(self):
+        root = self._root()
+        (root / "a.jpg").write_bytes(b"")
+        (root / ".hidden").write_bytes(b"")
+        with self.assertRaisesRegex(FileNotFoundError, "no folders, but files: put those of each"):
+            layout.find(root)
+        (root / "a.jpg").unlink()
+        with self.assertRaisesRegex(FileNotFoundError, "no folders$"):
+            layout.find(root)
 
 
 if __name__ == "__main__":

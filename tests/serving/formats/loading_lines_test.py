@@ -31,6 +31,18 @@ class LoadingLinesTest(parameterized.TestCase):
         self.assertIn("allocateDirect(2304)  // [32, 24, 3]", text)
         self.assertIn("Array(1) { FloatArray(2) }", text)
         self.assertIn('forResource: "a.int8", ofType: "tflite"', text)
+        self.assertIn('open("a.class_names.txt")', text)
+        # What a phone shows is scaled and cut as evaluation does.
+        self.assertIn("createScaledBitmap(photograph, 24, 32, true)", text)
+        self.assertNotIn("scales a photograph straight", text)
+        text = loading_lines.of("litert", "a.tflite", {**_FACTS, "scaled_to": [36, 28]})
+        self.assertIn("createScaledBitmap(photograph, 28, 36, true)", text)
+        self.assertIn("getPixels(pixels, 0, 24, 2, 2, 24, 32)", text)
+        self.assertIn(
+            "straight to 32 x 24: to get the same answers as here,\nscale it to 36 x 28", text
+        )
+        grey = loading_lines.of("litert", "a.tflite", {**_FACTS, "image_shape": [32, 24, 1]})
+        self.assertNotIn("Bitmap", grey)
 
     def test_normalisation_has_the_digits_of_float32(self):
         text = loading_lines.of("keras", "a.keras", _FACTS)

@@ -33,7 +33,7 @@ class PicturesTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters((0, range(10)), (10, range(10)), (4, [0, 3, 6, 9]), (1, [0]))
     def test_images_of_a_split_are_evenly_spread(self, most, expected):
         images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones([4, 4, 3], np.uint8)
-        found = pictures.spread(ImageSplit(images, np.arange(10) + 5), most)
+        found = pictures.spread(ImageSplit(images, np.arange(10) + 5), most, "test images")
         self.assertAllEqual(found.images[:, 0, 0, 0], list(expected))
         self.assertAllEqual(found.labels, np.array(list(expected)) + 5)
 

@@ -75,7 +75,7 @@ class ReadmeTest(parameterized.TestCase):
 
     def test_files_of_two_students_and_what_was_measured(self):
         found = {"images": 60, "bytes": 1_234_567, "top_1": 0.5, "agreement": 0.98}
-        found |= {"largest_difference": 0.25, "milliseconds": 1.5}
+        found |= {"largest_difference": 0.25, "milliseconds": 1.5, "images_from": "test images"}
         facts = _facts(measured={"litert_int8": found})
         other = {**_facts(), "student": "other"}
         text = readme.of_folder(
@@ -90,7 +90,7 @@ class ReadmeTest(parameterized.TestCase):
             [line for line in text.splitlines() if line.startswith("# ")],
             ["# mobilenet_v2", "# other"],
         )
-        self.assertIn("| 1.23 MB | 50.0% | 98.0% | 0.25 | 1.50 |", text)
+        self.assertIn("| 1.23 MB | 60 test images | 50.0% | 98.0% | 0.25 | 1.50 |", text)
         self.assertIn("## Loading `m.float32.tflite` (`m.int8.tflite` in the same way)", text)
         self.assertIn("| accuracy | 50.0% of the 60 images of the check |", text)
         self.assertEqual(text.count("In int8 an image is integers"), 1)

@@ -24,6 +24,7 @@ from kdcl_tf.serving.formats import (
     processes,
     writing,
 )
+from kdcl_tf.serving.formats.pictures import Pictures
 from tests import class_folder, image_files, trained_students
 
 # Architecture, side, channels, precision and formats, few of those that take long to convert.
@@ -88,7 +89,8 @@ class _Written:
         images, labels = trained_students.images(60, *size)
         started = {names.FORMATS[form].runtime for forms in ours.values() for form in forms}
         with processes.Runtimes(started, images) as running:
-            writer = writing.Writer(cls.folder, running, images, labels, images[:40])
+            pictures = Pictures(images, labels, "images of a test")
+            writer = writing.Writer(cls.folder, running, pictures, images[:40])
             for name, forms in ours.items():
                 cls.models[name] = _model(name, cls.models)
                 cls.pictures[name] = images, labels
@@ -133,8 +135,16 @@ class _Written:
             )
             self.assertEqual(card["class_names"], ["a", "b", "ç"])
             self.assertEqual(card["measured"][form], found.facts)
-            if form != "saved_model":
-                self.assertEqual(card["file_format"], form)
+            self.assertEqual(card["measured"][form]["images_from"], "images of a test")
+            if form == "saved_model":
+                continue
+            self.assertEqual(card["file_format"], form)
+            batch = None if form == "onnx" else 1
+            (given,) = card["inputs"].values()
+            self.assertEqual(given["shape"], [batch, *images.shape[1:]])
+            self.assertEqual(given["dtype"], str(images.dtype))
+            for output in ("logits", "probabilities"):
+                self.assertEqual(card["outputs"][output]["shape"], [batch, logits.shape[1]])
 
 
 class SmallModelsTest(_Written, tf.test.TestCase):
@@ -209,7 +219,8 @@ class SmallModelsTest(_Written, tf.test.TestCase):
 
         module = mock.patch.object(writing, "litert", mock.Mock(convert=broken))
         with module, processes.Runtimes(["litert"], images) as running:
-            writer = writing.Writer(output, running, images, labels, images[:9])
+            pictures = Pictures(images, labels, "images of a test")
+            writer = writing.Writer(output, running, pictures, images[:9])
             for form in ("litert", "litert_int8"):
                 with self.assertRaisesRegex(checking.BoundError, "^resnet8.* is not written: "):
                     writer.write(self.models["resnet8"], form)
