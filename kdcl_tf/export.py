@@ -66,7 +66,7 @@ def _define_image_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "test_images",
         256,
-        "Check with so many of these images; 0 for all.",
+        "How many of these images to check with; 0 for all.",
         0,
         flag_values=flag_values,
     )

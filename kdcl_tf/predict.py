@@ -1,4 +1,4 @@
-"""Says what an exported student sees in photographs: the classes of each image, with probabilities.
+"""Classifies photographs with an exported student: the classes of each image, with probabilities.
 
 kdcl-predict --model=runs/my_run/students/resnet32 --image=cat.jpg,photos
 kdcl-predict --model=runs/my_run --student=resnet32 --image=photos --output=seen.html

@@ -32,7 +32,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "table",
         "7",
         list(TABLES),
-        "Which table to run, a number: that of the paper. "
+        "Which table to run: a number is that of the paper, a word an experiment of our own. "
         + "; ".join(f"{number}: {_as_sentence(table.title)}" for number, table in TABLES.items())
         + ".",
         flag_values,
@@ -58,8 +58,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "folder",
         None,
-        "The folder of the runs and the report; by default runs/table<table>_<scale> in the current "
-        "folder, with the number of the table whose runs it shares.",
+        "The folder of the runs and the report; by default one in runs/ that is named for the table "
+        "and the scale, such as runs/table7_small, or for the table whose runs it shares.",
         flag_values,
     )
     flags.DEFINE_list(

@@ -1,6 +1,6 @@
 """Trains a cohort of students and exports each.
 
-    kdcl-train --compare                             # the embedded quickstart
+    kdcl-train --compare                             # the quickstart, on digits
     kdcl-train --flagfile=kdcl:cifar100/general_icl  # the paper's best CIFAR row
 
 Run again with the same flags, it continues where it was stopped.

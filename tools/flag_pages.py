@@ -82,9 +82,10 @@ def _flag(flag) -> Iterator[str]:
 
 def _escaped(text):
     """Text that holds names such as `train-*` and `<name>`, as Markdown that shows them."""
-    for mark in "\\*<[":
+    for mark in "\\*[":
         text = text.replace(mark, f"\\{mark}")
-    return text
+    # Python-Markdown takes an escaped `<` for the beginning of a tag.
+    return text.replace("<", "&lt;")
 
 
 if __name__ == "__main__":

@@ -10,3 +10,4 @@ cd "$(dirname "$0")/.."
 out="${1:-runs/quickstart}"
 
 kdcl-train --compare --evaluate_every=5 --runs_at_once=2 --workdir="$out"
+echo "the programs of kdcl_tf: . $KDCL_VENV/bin/activate"

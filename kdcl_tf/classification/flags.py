@@ -227,13 +227,13 @@ def _define_share_flags(fv):
         _DEFAULTS.test_share,
         "For --dataset=folder:PATH with the folders of the classes directly in it: the share of "
         "each class that becomes the test set, such as 0.2. Every file is read once at the start: "
-        "copies of one are never parted, and every method and seed has the same split.",
+        "duplicates of a file stay on one side, and every method and seed has the same split.",
         flag_values=fv,
     )
     flags.DEFINE_float(
         "validation_share",
         _DEFAULTS.validation_share,
-        "The share of the training images of each class that is kept from training as a validation "
+        "The share of the training images of each class that is set aside as a validation "
         "set, such as 0.1; by default a folder's val/ beside its test/, or none.",
         flag_values=fv,
     )
@@ -242,9 +242,9 @@ def _define_share_flags(fv):
         _DEFAULTS.class_weights,
         settings_lib.CLASS_WEIGHTS,
         "How much an image counts in training. none: as much as any other, so that a large class "
-        "counts more than a small one. balanced: every class counts alike, however many images it "
-        "has; of N training images of C classes, both losses of an image of a class with n are "
-        "multiplied by N / (C n).",
+        "counts more than a small one. balanced: every class counts equally, however many images it "
+        "has; both losses of an image are multiplied by N / (C n), for N training images, C classes "
+        "and n images of its class.",
         fv,
     )
     flags.DEFINE_enum(
@@ -259,7 +259,7 @@ def _define_share_flags(fv):
         "keep_by",
         _DEFAULTS.keep_by,
         "For --keep=best: the student whose accuracy on the validation set chooses the epoch, for "
-        "all students; by default the only one.",
+        "all students; not needed if there is only one.",
         fv,
     )
 
@@ -323,14 +323,15 @@ def _define_initial_flags(fv):
     flags.DEFINE_integer(
         "train_head_epochs",
         _DEFAULTS.train_head_epochs,
-        "Epochs in which of students that start from weights only the head is trained; the schedule "
-        "counts them, too.",
+        "For how many epochs only the head is trained in students that start from weights; these "
+        "epochs count in the schedule, too.",
         flag_values=fv,
     )
     flags.DEFINE_bool(
         "freeze_batch_norm",
         _DEFAULTS.freeze_batch_norm,
-        "In students that start from weights, batch norm infers, and its variables do not move.",
+        "In students that start from weights, batch norm runs as in inference, and its variables "
+        "are not changed.",
         fv,
     )
 

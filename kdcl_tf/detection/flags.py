@@ -23,7 +23,9 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         flag_values, _DEFAULTS, "at 9/14 and 12/14 of --epochs"
     )
     _define_gradient_flags(flag_values)
-    training_flags.define_machine_flags(flag_values, _DEFAULTS)
+    training_flags.define_machine_flags(
+        flag_values, _DEFAULTS, settings_lib.PRECISIONS, settings_lib.STRATEGIES
+    )
 
 
 def _define_model_flags(fv):

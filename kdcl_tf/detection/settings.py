@@ -12,6 +12,9 @@ from kdcl_tf.training.settings import TrainingSettings, milestones_at
 
 DETECTORS = ("faster", "mask")
 SPLITS = ("test", "train")
+# An accelerator of fixed shapes, and a loss scale, are for classifiers.
+PRECISIONS = ("float32", "bfloat16")
+STRATEGIES = ("one", "mirrored", "multi_worker")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +69,7 @@ class DetectionSettings(TrainingSettings):
             drops = milestones_at(self.epochs, (9, 14), (12, 14))
             object.__setattr__(self, "milestones", drops)
         self._unify_types()
-        self._check_among(detector=DETECTORS, evaluate_on=SPLITS, precision=("float32", "bfloat16"))
+        self._check_among(detector=DETECTORS, evaluate_on=SPLITS, precision=PRECISIONS)
         self._check_training()
         self._check_images()
         self._check_at_least(0, "first_images", "warmup_steps", "clip_norm")
@@ -77,7 +80,7 @@ class DetectionSettings(TrainingSettings):
             1 <= self.accumulation_steps <= self.batch_size,
             f"from 1 to batch_size, {self.batch_size}",
         )
-        if self.strategy == "tpu":
+        if self.strategy not in STRATEGIES:
             raise ValueError(
                 "--strategy: expected one, mirrored or multi_worker; got tpu, which needs fixed "
                 "shapes, while images differ in their number of boxes"

@@ -86,7 +86,7 @@ def _define_analysis_flags(fv):
         "scores",
         _ANALYSES,
         "What to find out. scores: accuracy, likelihood, calibration. confusion: which classes are "
-        "taken for which, and the surest mistakes with their pictures. categories: accuracy by "
+        "mistaken for which, and the most confident mistakes with pictures. categories: accuracy by "
         "class of two students. noise: loss under Gaussian noise. spread: deviation of predictions "
         "within classes. overfitting: training against test accuracy. loss_gap: test loss by epoch "
         "of runs against the first.",
@@ -100,10 +100,16 @@ def _define_analysis_flags(fv):
         flag_values=fv,
     )
     flags.DEFINE_float(
-        "noise_step", 0.01, "From one deviation of noise to the next.", flag_values=fv
+        "noise_step",
+        0.01,
+        "Step from one standard deviation of the noise to the next.",
+        flag_values=fv,
     )
     flags.DEFINE_float(
-        "noise_max", 0.15, "Greatest deviation of noise, of pixels in 0..1.", flag_values=fv
+        "noise_max",
+        0.15,
+        "Largest standard deviation of the noise, for pixels in 0..1.",
+        flag_values=fv,
     )
     flags.DEFINE_integer(
         "noise_draws",

@@ -87,10 +87,9 @@ def build(
         ValueError: an unknown name, or a size that no student can have; or weights of
             which anything but the head does not fit, naming the first.
 
-    Example:
-
-    >>> build("resnet32", num_classes=100).count_params()
-    475220
+    Examples:
+        >>> build("resnet32", num_classes=100).count_params()
+        475220
     """
     student = parse(name)
     num_classes = checked_num_classes(num_classes)
@@ -148,10 +147,9 @@ def build_branches(
     Raises:
         ValueError: as `build`, and for copies that do not make a tree.
 
-    Example:
-
-    >>> list(build_branches("resnet32", num_classes=100, copies=(3,)))
-    ['resnet32', 'resnet32_2', 'resnet32_3']
+    Examples:
+        >>> list(build_branches("resnet32", num_classes=100, copies=(3,)))
+        ['resnet32', 'resnet32_2', 'resnet32_3']
     """
     validate_branches(name)
     student = parse(name)

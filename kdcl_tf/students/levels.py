@@ -37,10 +37,9 @@ def feature_levels(model: keras.Model) -> dict[int, str]:
     Raises:
         ValueError: for a model without such layers.
 
-    Example:
-
-    >>> feature_levels(build("resnet18", 1000, (224, 224, 3)))[32]
-    'stage4_block2_relu2'
+    Examples:
+        >>> feature_levels(build("resnet18", 1000, (224, 224, 3)))[32]
+        'stage4_block2_relu2'
     """
     ends, stride = {}, 1
     for layer in model.layers:

@@ -37,11 +37,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     Args:
         *args, **kwargs: those of `keras.layers.BatchNormalization`.
 
-    Example:
-
-    >>> layer = FusedBatchNormalization(momentum=0.9, epsilon=1e-5)
-    >>> layer(tf.random.normal([8, 32, 32, 16]), training=True).shape
-    TensorShape([8, 32, 32, 16])
+    Examples:
+        >>> layer = FusedBatchNormalization(momentum=0.9, epsilon=1e-5)
+        >>> layer(tf.random.normal([8, 32, 32, 16]), training=True).shape
+        TensorShape([8, 32, 32, 16])
 
     Reference: Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """

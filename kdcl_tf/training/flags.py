@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -11,6 +12,18 @@ from absl import flags
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.training import settings as training_settings
 from kdcl_tf.training.settings import TrainingSettings
+
+_PRECISIONS = {
+    "float32": "single precision",
+    "bfloat16": "16 bits, faster where the hardware has it",
+    "float16": "for GPUs without bfloat16, with a dynamic loss scale",
+}
+_STRATEGIES = {
+    "one": "one device",
+    "mirrored": "all devices of this machine",
+    "multi_worker": "the machines of TF_CONFIG or of a SLURM step",
+    "tpu": "the TPU of --tpu",
+}
 
 
 def define_optimisation_flags(
@@ -52,8 +65,8 @@ def define_optimisation_flags(
     flags.DEFINE_string(
         "optimizer_arguments",
         defaults.optimizer_arguments,
-        "Arguments of the optimizer as NAME=VALUE,..., by Keras's names, such as beta_2=0.95; those "
-        "that are not given are Keras's.",
+        "Arguments of the optimizer as NAME=VALUE,..., by Keras's names, such as beta_2=0.95; the "
+        "others keep Keras's defaults.",
         fv,
     )
     for name, text in (
@@ -61,8 +74,8 @@ def define_optimisation_flags(
         ("momentum", "Momentum of --optimizer=sgd."),
         (
             "weight_decay",
-            "Of sgd an L2 penalty: weight_decay * w is added to the gradient, before momentum. Of all "
-            "others decoupled, as Keras has it: learning_rate * weight_decay * w is taken from each "
+            "For sgd, an L2 penalty: weight_decay * w is added to the gradient, before momentum. For all "
+            "others decoupled, as in Keras: learning_rate * weight_decay * w is subtracted from each "
             "weight at every step.",
         ),
     ):
@@ -138,23 +151,32 @@ def image_rules(flag_values: flags.FlagValues) -> ImageRules:
     return ImageRules(**{field.name: flag_values[field.name].value for field in fields})
 
 
-def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> None:
-    """Defines what a run computes with, and where it writes."""
+def define_machine_flags(
+    fv: flags.FlagValues,
+    defaults: TrainingSettings,
+    precisions: Sequence[str] = training_settings.PRECISIONS,
+    strategies: Sequence[str] = training_settings.STRATEGIES,
+) -> None:
+    """Defines what a run computes with, and where it writes.
+
+    Args:
+      fv: where to define the flags.
+      defaults: of the program's settings.
+      precisions, strategies: those that the program has.
+    """
     flags.DEFINE_enum(
         "precision",
         defaults.precision,
-        training_settings.PRECISIONS,
-        "Precision of what students compute; their weights stay float32. float32: single precision. "
-        "bfloat16: half of it, faster where the hardware has it. float16: for GPUs without bfloat16, with "
-        "a dynamic loss scale; kdcl-train alone.",
+        precisions,
+        "Precision of what students compute; their weights stay float32. "
+        f"{_explained(_PRECISIONS, precisions)}",
         fv,
     )
     flags.DEFINE_string(
         "strategy",
         defaults.strategy,
-        "What a run computes on; it may continue with another strategy. one: one device. mirrored: "
-        "all devices of this machine. multi_worker: the machines of TF_CONFIG or of a SLURM step. "
-        "tpu: the TPU of kdcl-train's --tpu.",
+        "What a run computes on; it may continue with another strategy. "
+        f"{_explained(_STRATEGIES, strategies)}",
         fv,
     )
     flags.DEFINE_bool(
@@ -186,8 +208,8 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
     flags.DEFINE_integer(
         "steps_per_loop",
         0,
-        "Steps that are taken in one graph, without a return to Python: signals, checkpoints and "
-        "losses wait for the end of it. It decides no number. 0: 1 on CPUs, and about a second's "
+        "Steps that are taken in one graph, without returning to Python; signals, checkpoints and "
+        "losses wait for its end. It does not change any result. 0: 1 on CPUs, and about a second's "
         "worth on other devices.",
         lower_bound=0,
         flag_values=fv,
@@ -200,6 +222,11 @@ def define_machine_flags(fv: flags.FlagValues, defaults: TrainingSettings) -> No
         lower_bound=1,
         flag_values=fv,
     )
+
+
+def _explained(meanings: Mapping[str, str], values: Sequence[str]) -> str:
+    """A sentence for each of some values."""
+    return " ".join(f"{value}: {meanings[value]}." for value in values)
 
 
 def fields_of(kind: type[TrainingSettings], flag_values: flags.FlagValues) -> dict[str, Any]:

@@ -36,8 +36,8 @@ def headline(subjects: Sequence[Subject]) -> list[Grid | Paragraph]:
         "over them in percentage points, paired by seed. General is compared with students that "
         "train alone on as many images. "
         + " ".join(_scale_text(subject) for subject in subjects)
-        + " The paper: all of CIFAR-100, 200 epochs, the median of 5 seeds; of the scales, only "
-        "the signs and the order of the gains compare with it.",
+        + " The paper: all of CIFAR-100, 200 epochs, the median of 5 seeds; only the signs "
+        "and the order of the gains at these scales can be compared with the paper's.",
     )
     missing = "; ".join(filter(None, map(_missing, subjects)))
     return [grid, *([Paragraph(f"Not done yet: {missing}.")] if missing else [])]
