@@ -21,7 +21,7 @@ import importlib.util
 import sys
 import threading
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 # Public classes, and the modules that define them.
 _CLASSES = {
