@@ -43,9 +43,15 @@ class Subject:
 
     @property
     def of_seeds(self) -> str:
-        """What a number is taken over: `median of 3 seeds`, or `one seed`."""
-        seeds = self.records.seeds
-        return f"median of {seeds} seeds" if seeds > 1 else "one seed"
+        """What a number is taken over: `median of 3 seeds`, or `one seed`.
+
+        Where some runs are not complete, `median of up to 2 seeds`.
+        """
+        counts = {len(self.records.complete(row)) for row in self.table.rows} - {0}
+        seeds = max(counts, default=self.records.seeds)
+        if seeds == 1:
+            return "one seed"
+        return f"median of {'up to ' * (counts != {seeds} and bool(counts))}{seeds} seeds"
 
     def if_seeds(self, cell: str) -> list[str]:
         """`[cell]` if there is more than one seed, else `[]`."""
