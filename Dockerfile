@@ -3,7 +3,8 @@
 #
 #   docker build --tag kdcl_tf .
 #   docker build --tag kdcl_tf:gpu --build-arg EXTRAS=export,detection,gpu .
-#   docker run --rm --volume "$PWD/runs:/work/runs" kdcl_tf kdcl-train --compare
+#   mkdir --parents runs        # otherwise it would be made as root's
+#   docker run --rm --user "$(id --user)" --volume "$PWD/runs:/work/runs" kdcl_tf kdcl-train --compare
 #   docker run --rm --gpus=all kdcl_tf:gpu kdcl-train --flagfile=kdcl:cifar100/general_icl
 FROM python:3.12-slim AS wheel
 WORKDIR /source

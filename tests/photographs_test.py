@@ -289,6 +289,8 @@ class RefusedTest(tf.test.TestCase):
     def test_wrong_shares_and_folders(self):
         photos = f"--dataset=folder:{_RUN['photos']}"
         self.assertIn("pass --test_share=0.2", self._refused(photos))
+        recipe = "--flagfile=kdcl:photographs/finetune"
+        self.assertIn("expected a folder of images; got 'photos'", self._refused(recipe))
         self.assertIn(
             "above 0 and below 1, such as 0.2; got 1.0", self._refused(photos, "--test_share=1")
         )

@@ -234,7 +234,12 @@ class Classification(Task):
         return "; ".join(told)
 
     def plan(self) -> list[str]:
-        return [*super().plan(), *plan.of_students(self.model.students)]
+        lines = [*super().plan(), *plan.of_students(self.model.students)]
+        if self.settings.method == "kdcl" and len(self.model.students) == 1:
+            lines.append(
+                "one student alone: its soft target is its own prediction, and adds nothing"
+            )
+        return lines
 
     def announce(self, workdir: Workdir) -> None:
         """Tells what travels between devices; lists held-out images and, from now on, bad ones."""

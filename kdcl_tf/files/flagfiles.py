@@ -16,7 +16,7 @@ import pathlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["SCHEME", "expanded", "folder", "names"]
+__all__ = ["SCHEME", "expanded", "folder", "names", "program_of", "that_has"]
 
 # What a name of a flagfile of ours begins with.
 SCHEME = "kdcl:"
@@ -60,6 +60,33 @@ def names() -> tuple[str, ...]:
     """Names of the flagfiles that come with kdcl_tf, such as `kdcl:cifar100/general_icl`."""
     paths = (path.relative_to(folder()) for path in folder().rglob(f"*{_SUFFIX}"))
     return tuple(sorted(f"{SCHEME}{path.with_suffix('').as_posix()}" for path in paths))
+
+
+def that_has(flag: str, arguments: Sequence[str]) -> str:
+    """The flagfile on a command line that has a flag, itself or in one that it names; "" for none.
+
+    Args:
+      flag: its name, without dashes.
+      arguments: as `expanded` takes them.
+    """
+    following = iter(arguments)
+    for argument in following:
+        name, equals, value = argument.strip().partition("=")
+        if name not in ("--flagfile", "-flagfile"):
+            continue
+        named = value.strip() if equals else next(following, "").strip()
+        inside = (each.lstrip("-").partition("=")[0] for each in expanded([f"--flagfile={named}"]))
+        if flag in inside:
+            return named
+    return ""
+
+
+def program_of(named: str) -> str:
+    """`, which is for kdcl-detect`, of a flagfile that comes with kdcl_tf; "" of others."""
+    if not named.startswith(SCHEME):
+        return ""
+    is_detector = named.startswith(f"{SCHEME}coco/")
+    return f", which is for {'kdcl-detect' if is_detector else 'kdcl-train'}"
 
 
 class _Reading:

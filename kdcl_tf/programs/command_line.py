@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,10 @@ from kdcl_tf.programs.failures import fail
 
 # Room for what `files` puts before a name.
 _LONGEST_NAME = 230
+_WORDS = {
+    r"invalid literal for int\(\) with base 10: .*": "expected an integer",
+    r"could not convert string to float: .*": "expected a number",
+}
 _KERAS = {"backend": "tensorflow", "floatx": "float32", "image_data_format": "channels_last"}
 
 
@@ -34,8 +39,8 @@ def run(
     and `--helpfull` with text on stdout and exit status 0.
 
     Args:
-      define_flags: a function of a `FlagValues`, in a module whose docstring `--help` shows.
-      main: a function of the parsed `FlagValues`.
+      define_flags: a function of a `FlagValues`.
+      main: a function of the parsed `FlagValues`, in a module whose docstring `--help` shows.
     """
     streams.keep_open()
     define_flags(flags.FLAGS)
@@ -51,7 +56,7 @@ def run(
             if lost:
                 raise lost
 
-    about = sys.modules[define_flags.__module__].__doc__ or ""
+    about = sys.modules[main.__module__].__doc__ or ""
     app.run(guarded, flags_parser=lambda argv: parse(flags.FLAGS, argv, about))
 
 
@@ -90,7 +95,7 @@ def parse(flag_values: flags.FlagValues, argv: Sequence[str], about: str = "") -
     try:
         rest = flag_values([argv[0], *flagfiles.expanded(argv[1:])])
     except (flags.Error, ValueError, OSError) as error:
-        fail(str(error))
+        fail(f"{_in_words(error)}{_where(error, argv[1:])}")
     except SystemExit:
         # Only absl's help flags exit here, and with a status that means failure.
         sys.exit(0)
@@ -98,6 +103,22 @@ def parse(flag_values: flags.FlagValues, argv: Sequence[str], about: str = "") -
     if len(rest) > 1:
         fail(f"expected flags, --name=value; got {' '.join(rest[1:])!r}")
     return rest
+
+
+def _in_words(error: Exception) -> str:
+    """What is wrong with a flag, where Python's words for it are those of its functions."""
+    text = str(error)
+    for words, meant in _WORDS.items():
+        text = re.sub(words, meant, text)
+    return text
+
+
+def _where(error: Exception, arguments: Sequence[str]) -> str:
+    """The flagfile that an unknown flag is in, and the program that it is for; "" for none."""
+    if not isinstance(error, flags.UnrecognizedFlagError):
+        return ""
+    named = flagfiles.that_has(error.flagname, arguments)
+    return f"; it is in flagfile {named}{flagfiles.program_of(named)}" if named else ""
 
 
 @contextlib.contextmanager

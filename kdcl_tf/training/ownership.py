@@ -47,6 +47,9 @@ _TRACES = (
     "bad_images.txt",
 )
 
+# What `--compare` makes in its folder.
+_OF_COMPARISONS = ("comparison.json", "cohort", "alone")
+
 
 def check_settings(
     path: pathlib.Path,
@@ -207,6 +210,11 @@ def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
     if flags and not known:
         yield FORMAT, flags
     elif not known and result is None:
+        if any((path / name).exists() for name in _OF_COMPARISONS):
+            raise ValueError(
+                f"workdir {path} holds the runs of a comparison: pass --compare to go on with it, or "
+                "another --workdir"
+            )
         traces = [name for name in _TRACES if (path / name).exists()]
         if traces:
             raise ValueError(

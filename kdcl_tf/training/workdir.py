@@ -61,7 +61,8 @@ class Workdir:
 
     def __init__(self, path: str | pathlib.Path):
         self.path = pathlib.Path(path).expanduser()
-        self._is_new = not self.path.exists()
+        # Those that are made here, the deepest first.
+        self._new = [each for each in (self.path, *self.path.parents) if not each.exists()]
         self._claimed = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -103,10 +104,10 @@ class Workdir:
                 time.sleep(0.2)
 
     def discard_if_empty(self) -> None:
-        """Takes away a folder that was made here, if nothing was written to it."""
-        if self._is_new:
-            with contextlib.suppress(OSError):
-                self.path.rmdir()
+        """Takes away a folder that was made here, and those around it, if nothing is in them."""
+        with contextlib.suppress(OSError):
+            for folder in self._new:
+                folder.rmdir()
 
     def check_present(self) -> None:
         """Makes sure that the path still leads to the folder that was claimed.

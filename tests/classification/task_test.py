@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import data
+from kdcl_tf import KDCL, data
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.distribution.replicas import Replicas
@@ -66,6 +66,14 @@ class ClassificationTest(tf.test.TestCase):
                 "student wrn_10_1: 77,850 parameters, 781,952 multiply-adds per image",
             ],
         )
+
+    def test_the_plan_tells_that_one_student_has_no_other(self):
+        settings = dataclasses.replace(_SETTINGS, students=("resnet8",))
+        task = self.task(settings)
+        task.model = KDCL({"resnet8": self.cohort.students["resnet8"]})
+        self.assertRegex(task.plan()[-1], "^one student alone: its soft target is its own")
+        task.settings = dataclasses.replace(settings, method="independent")
+        self.assertStartsWith(task.plan()[-1], "student resnet8: ")
 
     def test_the_student_with_a_bad_cross_entropy_is_named(self):
         nan = float("nan")

@@ -95,6 +95,19 @@ class RefusedTest(_InFolder):
         with self.assertRaisesRegex(ValueError, f"^flagfile {self.path} includes itself"):
             flagfiles.expanded([f"--flagfile={self.path}"])
 
+    def test_the_one_that_has_a_flag(self):
+        self.path.write_text("--seed=1\n--flagfile=b.flags\n")
+        (self.folder / "b.flags").write_text("-epochs=4\n--nofast\n")
+        for arguments in (
+            [f"--flagfile={self.path}"],
+            ["--flagfile=kdcl:cifar100/recipe", "--flagfile", str(self.path)],
+        ):
+            self.assertEqual(flagfiles.that_has("seed", arguments), str(self.path))
+        arguments = ["--method=kdcl", f"--flagfile={self.path}"]
+        self.assertEqual(flagfiles.that_has("nofast", arguments), str(self.path))
+        self.assertEqual(flagfiles.that_has("method", arguments), "")
+        self.assertEqual(flagfiles.program_of(str(self.path)), "")
+
     def test_what_is_not_there_or_no_file(self):
         with self.assertRaisesRegex(
             FileNotFoundError,

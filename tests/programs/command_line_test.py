@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.programs.command_line, and of flag errors in processes of the programs."""
 
 import contextlib
+import importlib
 import io
 import subprocess
 import sys
@@ -179,6 +180,18 @@ _ERRORS = (
         "got kdcl:cifar100/generl: did you mean kdcl:cifar100/general or",
     ),
     (
+        "train",
+        ["--flagfile=kdcl:coco/mask_resnet18"],
+        "; it is in flagfile kdcl:coco/mask_resnet18, which is for kdcl-detect",
+    ),
+    (
+        "reproduce",
+        ["--flagfile", "kdcl:cifar100/general_icl"],
+        "; it is in flagfile kdcl:cifar100/general_icl, which is for kdcl-train",
+    ),
+    ("train", ["--epochs=abc"], "flag --epochs=abc: expected an integer"),
+    ("train", ["--temperature=warm"], "flag --temperature=warm: expected a number"),
+    (
         "reproduce",
         ["--shard=4/4"],
         "--shard: expected i/n with i from 0 to n - 1, such as 0/4; got '4/4'",
@@ -236,6 +249,8 @@ class FlagErrorsTest(parameterized.TestCase):
         for flag in flags:
             self.assertIn(flag, finished.stdout)
         self.assertIn("--flagfile=kdcl:FOLDER/NAME", finished.stdout)
+        about = importlib.import_module(f"kdcl_tf.{program}").__doc__
+        self.assertStartsWith(finished.stdout, about.splitlines()[0])
         self.assertIn("IMPORTED []", finished.stdout)
 
 

@@ -79,6 +79,12 @@ class OwnershipTest(parameterized.TestCase):
             f"holds {name} of an unknown run: its flags.txt is missing", _Settings()
         )
 
+    @parameterized.parameters("comparison.json", "cohort", "alone")
+    def test_the_folder_of_a_comparison_is_no_run(self, name):
+        (self.workdir.path / "flags.txt").unlink()
+        (self.workdir.path / name).touch()
+        self._assert_refused("holds the runs of a comparison: pass --compare to", _Settings())
+
     def test_with_all_checkpoints_damaged_nothing_begins_anew(self):
         (self._save() / manifests.NAME).write_text("{}")
         with self.assertRaisesRegex(DamageError, "no checkpoint in .* can be used"):

@@ -149,6 +149,14 @@ class WorkdirTest(parameterized.TestCase):
         Workdir(used.path).discard_if_empty()
         self.assertTrue(used.path.exists())
 
+    def test_folders_that_were_made_around_it_are_discarded_with_it(self):
+        kept = Workdir(self.create_tempdir().full_path)
+        Workdir(kept.path / "runs" / "a" / "b").discard_if_empty()
+        self.assertEmpty(list(kept.path.iterdir()))
+        (kept.path / "runs").mkdir()
+        Workdir(kept.path / "runs" / "a").discard_if_empty()
+        self.assertEqual([path.name for path in kept.path.iterdir()], ["runs"])
+
     def test_the_log_drops_epochs_that_are_run_again(self):
         for epoch in (1, 2, 3):
             self.workdir.log_epoch({"epoch": epoch, "try": 1})

@@ -92,10 +92,12 @@ def builder_of(name: str, data_dir: str | None) -> Any:
 def _unknown(name: str) -> str:
     base = re.split("[/:]", name)[0]
     known = tensorflow_datasets.list_builders(with_community_datasets=False)
+    hint = names.path_hint(name)
+    meant = "" if hint else _did_you_mean(base, [*known, "digits"])
     return (
-        f"unknown data set {name!r}{_did_you_mean(base, [*known, 'digits'])}:"
+        f"unknown data set {name!r}{meant}:"
         " expected digits, folder:PATH, tfrecord:PATH or the name of a TFDS image classification"
-        f" set, or of one prepared in data_dir; got {name!r}{names.path_hint(name)}"
+        f" set, or of one prepared in data_dir; got {name!r}{hint}"
     )
 
 

@@ -80,7 +80,9 @@ def read_split(
 def _root(path):
     root = pathlib.Path(path).expanduser()
     if not root.is_dir():
-        raise FileNotFoundError(f"folder '{root}' is not there")
+        raise FileNotFoundError(
+            f"expected a folder of COCO's images and annotations; got '{root}', which is not there"
+        )
     return root
 
 

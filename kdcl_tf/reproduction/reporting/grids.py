@@ -27,7 +27,7 @@ def accuracies(subject: Subject) -> Iterator[Heading | Grid]:
         quiet=subject.baselines,
         caption=f"{subject.at_scale} Test accuracy in % after the last epoch, {subject.of_seeds}"
         + "".join(subject.if_seeds("; spread: least and greatest"))
-        + f". Gain: percentage points over the baseline (shaded) of the same seed{of_sums}. ICL: "
+        + f". Gain: percentage points over the baseline of the same seed{of_sums}. ICL: "
         "invariant collaborative learning. (T): the teacher, from its own row. Bold: the greatest "
         "of a column.",
     )

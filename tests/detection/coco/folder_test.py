@@ -208,7 +208,7 @@ class RefusedTest(tf.test.TestCase):
 
     def test_no_folder(self):
         self.root = "/nowhere"
-        self.assert_refused(FileNotFoundError, "folder '/nowhere' is not there")
+        self.assert_refused(FileNotFoundError, "annotations; got '/nowhere', which is not there$")
 
     def test_no_annotations(self):
         self.assert_refused(FileNotFoundError, "instances_train2017.json .*pass train_annotations")
