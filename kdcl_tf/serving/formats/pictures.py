@@ -63,7 +63,8 @@ def spread(split: ImageSplit | EncodedSplit, most: int, source: str) -> Pictures
     parts = list(split.pixels(_AT_ONCE))
     if not parts:
         raise ValueError("expected at least one image that can be decoded; got none")
-    return Pictures(*(np.concatenate(each) for each in zip(*parts)), source)
+    images, labels = (np.concatenate(each) for each in zip(*parts))
+    return Pictures(images, labels, source)
 
 
 def of_folder(
