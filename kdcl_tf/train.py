@@ -66,6 +66,11 @@ def _compare(flag_values, settings):
     workdir = pathlib.Path(path).expanduser()
     with command_line.user_errors():
         runs = comparing.prepare(settings, flag_values["seeds"].value, workdir)
+    if len(settings.student_names) == 1 and settings.method in ("kdcl", "mutual_learning"):
+        print(
+            "one student alone learns from no other: pass two or more --students for a gain",
+            flush=True,
+        )
     arguments = comparison_flags.of_every_run(flag_values, settings)
     at_once = flag_values["runs_at_once"].value
     try:

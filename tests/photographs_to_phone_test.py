@@ -1,7 +1,7 @@
 """The four commands of README's section "Your own photographs", run as they stand on real ones.
 
-Only images are smaller and epochs fewer, by flags after README's own; the weights to start from are
-random ones under torchvision's names.
+So is the one of the page of photographs that starts from weights, which are random ones here under
+torchvision's names.  Only images are smaller and epochs fewer, by flags after those of the documents.
 """
 
 import csv
@@ -29,9 +29,9 @@ def _class_of(file):
     return "animals" if number <= 2 else "things" if number <= 4 else "rest"
 
 
-def _commands():
-    """`[[program, flag, ...]]` as README has them."""
-    text = (_ROOT / "README.md").read_text().partition("## Your own photographs")[2]
+def _commands(document="README.md", heading="## Your own photographs"):
+    """`[[program, flag, ...]]` as a document has them below a heading."""
+    text = (_ROOT / document).read_text().partition(heading)[2]
     block = re.search(r"```sh\n(kdcl-train .*?)```", text, re.DOTALL)[1]
     return [shlex.split(line) for line in block.replace("\\\n", "").splitlines()]
 
@@ -73,10 +73,6 @@ class PhotographsToPhoneTest(tf.test.TestCase):
         run = self.folder / "runs" / "photos" / "cohort" / "seed0"
         for name in ("mobilenet_v2", "resnet18"):
             self.assertRegex(train, rf"\n{name} +[0-9.]+% +[0-9.]+% +[+-][0-9.]+\n")
-            told = (run / "output.txt").read_text()
-            self.assertRegex(
-                told, rf"{name} starts from .*{name}.safetensors: .* taken, .* made anew"
-            )
         facts = json.loads((run / "students" / "mobilenet_v2" / "student.json").read_text())
         self.assertAllClose(facts["mean"], [0.485, 0.456, 0.406])
         self.assertIn("animals", evaluate)
@@ -88,6 +84,16 @@ class PhotographsToPhoneTest(tf.test.TestCase):
         page = (self.folder / "seen.html").read_text()
         self.assertEqual(page.count("<img"), 3)
         self._assert_files_agree(_commands()[2], run / "students")
+
+    def test_the_command_that_starts_from_weights(self):
+        (train,) = _commands("docs/pages/photographs.md", "## Weights to start from")
+        table = self._run(*train)
+        told = (self.folder / "runs/finetuned/cohort/seed0/output.txt").read_text()
+        for name in ("mobilenet_v2", "resnet18"):
+            self.assertRegex(table, rf"\n{name} +[0-9.]+% +[0-9.]+% +[+-][0-9.]+\n")
+            self.assertRegex(
+                told, rf"{name} starts from .*{name}.safetensors: .* taken, .* made anew"
+            )
 
     def _assert_files_agree(self, export, students):
         """What each file says of every photograph is what the student says."""

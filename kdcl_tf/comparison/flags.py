@@ -62,11 +62,6 @@ def check(flag_values: flags.FlagValues, settings: Settings) -> None:
             "--compare trains the students alone as well: expected another --method than "
             "independent, which trains them alone"
         )
-    if settings.method in ("kdcl", "mutual_learning") and len(settings.student_names) < 2:
-        raise ValueError(
-            "--compare trains students together and alone: expected two or more --students; got "
-            f"{settings.student_names[0]} alone"
-        )
     if settings.strategy == "multi_worker":
         raise ValueError(
             "--compare runs on one machine: expected --strategy=one or mirrored; got multi_worker"

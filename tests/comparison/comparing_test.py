@@ -63,6 +63,7 @@ class ComparingTest(absltest.TestCase):
             for arm in ("alone", "cohort")
         }
         self.assertEqual(results["alone"]["settings"]["method"], "independent")
+        self.assertStartsWith(self.done.stdout, "one student alone learns from no other: pass two")
         # One student learns nothing from itself: only that of the labels.
         before, after = (results[arm]["students"]["resnet8"]["accuracy"] for arm in results)
         table = (self.workdir / "comparison.txt").read_text()
