@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -139,6 +140,7 @@ class ReplicasTest(tf.test.TestCase):
             first, second = self._copies(variable)
             self.assertAllEqual(first, second)
 
+    @pytest.mark.slow
     def test_what_is_frozen_does_not_move_and_the_rest_does(self):
         self._train()
         self.replicas.align()

@@ -4,6 +4,7 @@ import json
 import pathlib
 from unittest import mock
 
+import pytest
 from absl.testing import absltest
 
 from kdcl_tf.reproduction import analyses, proof
@@ -42,6 +43,7 @@ class ProveTest(absltest.TestCase):
             self.assertRegex(done.stderr, message)
             self.assertLen(done.stderr.strip().splitlines(), 1)
 
+    @pytest.mark.slow
     def test_runs_are_made_once_and_then_analysed(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         run = Run("vanilla", 0, folder / "table" / "vanilla" / "seed0", SHORT_RUN)
