@@ -87,6 +87,15 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "a run of its own, which has flags.txt: pass"):
             arms.check(_SETTINGS, self.folder)
 
+    def test_a_run_of_its_own_is_refused_in_a_folder_of_runs(self):
+        for run in arms.runs(_SETTINGS, 1, self.folder):
+            Workdir(run.workdir).record(run.settings)
+            with self.assertRaisesRegex(
+                ValueError, "holds the runs of a comparison: pass --compare"
+            ):
+                Workdir(self.folder).check(_SETTINGS)
+        arms.check(_SETTINGS, self.folder)
+
 
 if __name__ == "__main__":
     tf.test.main()

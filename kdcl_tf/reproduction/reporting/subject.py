@@ -51,7 +51,7 @@ class Subject:
         seeds = max(counts, default=self.records.seeds)
         if seeds == 1:
             return "one seed"
-        return f"median of {'up to ' * (counts != {seeds} and bool(counts))}{seeds} seeds"
+        return f"median of {'up to ' * bool(counts - {seeds})}{seeds} seeds"
 
     def if_seeds(self, cell: str) -> list[str]:
         """`[cell]` if there is more than one seed, else `[]`."""
