@@ -18,7 +18,7 @@ from kdcl_tf.detection import flags as detection_flags, report as report_lib
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.files import extras
-from kdcl_tf.programs import command_line, failures
+from kdcl_tf.programs import command_line
 from kdcl_tf.training import flags as training_flags
 
 MODES = ("train", "evaluate", "predict")
@@ -147,7 +147,6 @@ def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
     )
 
 
-@failures.ending_at_signals()
 def _evaluate(flag_values):
     with command_line.user_errors():
         output = command_line.file_to_write("output", flag_values["output"].value)
@@ -180,7 +179,6 @@ def _evaluate(flag_values):
         print(f"numbers: {output}")
 
 
-@failures.ending_at_signals()
 def _predict(flag_values):
     with command_line.user_errors():
         images = _images(flag_values)

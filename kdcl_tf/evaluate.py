@@ -18,7 +18,7 @@ from absl import flags
 
 from kdcl_tf import data, files
 from kdcl_tf.evaluation.flags import define_flags
-from kdcl_tf.programs import command_line, failures, streams
+from kdcl_tf.programs import command_line, streams
 from kdcl_tf.serving import exported
 from kdcl_tf.training import flags as training_flags
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from kdcl_tf.evaluation.loaded import LoadedStudent
 
 
-@failures.ending_at_signals()
 def main(flag_values: flags.FlagValues) -> None:
     """Loads students and data, analyses them, prints and writes the findings."""
     values = command_line.values_of(define_flags, flag_values)

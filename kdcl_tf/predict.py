@@ -12,7 +12,7 @@ from absl import flags
 
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.prediction import images, student as student_lib, writing
-from kdcl_tf.programs import command_line, failures, streams
+from kdcl_tf.programs import command_line, streams
 from kdcl_tf.training import flags as training_flags
 
 
@@ -45,7 +45,6 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
 
 
-@failures.ending_at_signals()
 def main(flag_values: flags.FlagValues) -> None:
     """Finds the student and the images, predicts, prints and writes."""
     values = {name: flag_values[name].value for name in ("model", "student", "top", "batch_size")}

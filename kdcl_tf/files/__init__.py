@@ -4,7 +4,6 @@ Importing this package imports nothing but the standard library.
 """
 
 from kdcl_tf.files.atomic import (
-    abandon,
     check_writable,
     clean,
     recover,
@@ -14,6 +13,7 @@ from kdcl_tf.files.atomic import (
     write_bytes,
     write_text,
 )
+from kdcl_tf.files.ending import abandon, temporary_folder, undone, unwinding, unwinds
 
 __all__ = [
     "abandon",
@@ -23,6 +23,10 @@ __all__ = [
     "remove",
     "replaced_file",
     "replaced_folder",
+    "temporary_folder",
+    "undone",
+    "unwinding",
+    "unwinds",
     "write_bytes",
     "write_text",
 ]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import pathlib
 import re
@@ -24,13 +25,14 @@ import secrets
 import shutil
 from collections.abc import Iterator
 
+from kdcl_tf.files.ending import undone
+
 try:
     import fcntl
 except ImportError:  # Windows has no such locks: there nothing that others left is removed.
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
-    "abandon",
     "check_writable",
     "clean",
     "recover",
@@ -43,8 +45,6 @@ __all__ = [
 
 # Every temporary name: what it is, a token of its writer's own, and the final name.
 _PARTIAL, _ASIDE = "partial", "aside"
-# The temporary folders of this process.
-_under_way: set[pathlib.Path] = set()
 _TEMPORARY = re.compile(rf"\.({_PARTIAL}|{_ASIDE})-[0-9a-f]{{8}}-(.+)", re.DOTALL)
 
 
@@ -146,12 +146,6 @@ def clean(folder: str | os.PathLike) -> None:
     _clean(folder)
 
 
-def abandon() -> None:
-    """Removes what this process is writing, before it ends without leaving its blocks."""
-    for partial in tuple(_under_way):
-        _delete(partial)
-
-
 def check_writable(folder: str | os.PathLike) -> None:
     """Raises OSError unless files can be made in a folder."""
     with _partial(pathlib.Path(folder) / "probe") as partial:
@@ -167,16 +161,18 @@ def _exchange(partial, path):
     aside = _temporary(_ASIDE, path)
     # Tells `recover`, in another process, that the old one is not abandoned.
     with _locked(path):
-        try:
+        with undone(functools.partial(_rename_back, aside, path)):
             os.rename(path, aside)
             # The one moment in which nothing has the final name.
             os.rename(partial, path)
-        except BaseException:
-            if os.path.lexists(aside) and not os.path.lexists(path):
-                os.rename(aside, path)
-            raise
         _sync_folder(path.parent)
         _discard(aside, path)
+
+
+def _rename_back(aside, path):
+    """Gives what was renamed aside its final name again, unless another has it now."""
+    if os.path.lexists(aside) and not os.path.lexists(path):
+        os.rename(aside, path)
 
 
 def _discard(path, final):
@@ -189,22 +185,19 @@ def _discard(path, final):
 def _put_back(aside, path):
     with contextlib.suppress(OSError), _locked(aside):
         # The lock may have been waited for.
-        if os.path.lexists(aside) and not os.path.lexists(path):
-            os.rename(aside, path)
-            _sync_folder(path.parent)
+        _rename_back(aside, path)
+        _sync_folder(path.parent)
 
 
 @contextlib.contextmanager
 def _partial(path):
     """A new temporary folder, locked; whatever happens, nothing is left under its name."""
     partial, lock = _create(path)
-    _under_way.add(partial)
     try:
-        yield partial
-    finally:
-        _under_way.discard(partial)
         # Once it is renamed, there is nothing to delete.
-        _delete(partial)
+        with undone(functools.partial(_delete, partial)):
+            yield partial
+    finally:
         _close(lock)
 
 

@@ -24,7 +24,6 @@ from kdcl_tf.training.interruption import SIGNALS
 
 __all__ = [
     "Stopped",
-    "ending_at_signals",
     "fail",
     "foreseen",
     "in_one_line",
@@ -43,7 +42,7 @@ _asked: list[int] = []
 
 
 class Stopped(BaseException):
-    """A signal came in a phase that has nothing to save.
+    """A signal came in a phase that has nothing to save, and has not imported TensorFlow.
 
     Args:
       number: the signal.
@@ -61,46 +60,44 @@ def keep_tracebacks_in(folder: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Raises `Stopped` in the main thread at the first signal that asks a program to end.
+    """Ends the program, with one line, at the first signal that asks it to end.
 
-    The second ends the process at once.  A signal that is ignored, as `nohup` has it, stays so.
+    `Stopped` is raised in the main thread, until TensorFlow is imported.  From then on, the
+    process ends at once, after `files.abandon`: what a handler raises while C++ calls Python, or
+    while an object is freed, may be lost, be printed as an error of C++, abort the process, or
+    leave a lock behind that its end waits for.  In a block of `files.unwinding` it is raised all
+    the same.
+
+    The second signal ends the process as the system does.  A signal that is ignored, as `nohup`
+    has it, stays so.
     """
+    # The standard error of libraries is held back at times, and Python's with it.
+    terminal = os.dup(2)
 
     def stop(number, _):
         _asked[:] = [number]
         signal.signal(number, signal.SIG_DFL)
-        raise Stopped(number)
-
-    with _handled_by(stop):
-        yield
-
-
-@contextlib.contextmanager
-def ending_at_signals() -> Iterator[None]:
-    """Ends the process, with one line, at the first signal that asks a program to end.
-
-    It is for phases that only read, and write their result whole at the end.  What a handler
-    raises while C++ calls Python, as when images are decoded and predicted, may be lost, be
-    printed as an error of C++, or abort the process: here nothing is raised.
-    """
-    # The standard error of libraries is held back meanwhile, and Python's with it.
-    terminal = os.dup(2)
-
-    def end(number, _):
-        with contextlib.suppress(Exception):
-            files.abandon()
-        # It refuses where the signal met it at work.
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-        with contextlib.suppress(OSError):
-            os.write(terminal, f"{_line(_told(Stopped(number)))}\n".encode())
-        os._exit(128 + number)
+        stopped = Stopped(number)
+        if "tensorflow" in sys.modules and not files.unwinds():
+            _end_at_once(stopped, terminal)
+        raise stopped
 
     try:
-        with _handled_by(end):
+        with _handled_by(stop):
             yield
     finally:
         os.close(terminal)
+
+
+def _end_at_once(stopped, terminal):
+    """Undoes what was begun, tells it in a line, and ends the process without any block's end."""
+    files.abandon()
+    # It refuses where the signal met it at work.
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        os.write(terminal, f"{_line(_told(stopped))}\n".encode())
+    os._exit(stopped.exit_status)
 
 
 @contextlib.contextmanager

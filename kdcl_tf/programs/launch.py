@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kdcl_tf import files
 from kdcl_tf.programs import command_line, failures
 
 if TYPE_CHECKING:
@@ -74,15 +74,13 @@ def _as_chief(settings, cluster, path, train, report):
         if result and (is_moved or result.get("places", {}) != settings.places()):
             # Only its digest tells whether it is the same data.
             result = None
-    try:
+    # A run that was refused leaves no folder.
+    with files.undone(workdir.discard_if_empty):
         if cluster:
             _meet(cluster, settings, result is not None)
         if result:
             print(f"{workdir.path} holds this run, complete; nothing is trained", flush=True)
         print(report(result or train(workdir), workdir.path))
-    finally:
-        # A run that was refused leaves no folder.
-        workdir.discard_if_empty()
 
 
 def _as_worker(settings, cluster, train):
@@ -91,7 +89,7 @@ def _as_worker(settings, cluster, train):
 
     complete = _meet(cluster, settings, False)
     if not complete:
-        with tempfile.TemporaryDirectory(prefix="kdcl_worker_") as folder:
+        with files.temporary_folder("kdcl_worker_") as folder:
             train(Workdir(folder))
     print(f"worker {cluster.index}: the run is complete; results are at worker 0")
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from kdcl_tf import files
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training.workdir import Workdir
 
@@ -59,16 +60,14 @@ class Runner:
         """
         self._check_complete()
         waiting, running, failures = self._numbered(), [], []
-        try:
+        # Whatever ends this early asks those that still run to save.
+        with files.undone(lambda: _stop(running)):
             while waiting or running:
                 while waiting and len(running) < self._at_once:
                     running += self._begun(*waiting.pop(0))
                 for each in self._ended(running):
                     running.remove(each)
                     failures += self._failure_of(each)
-        except BaseException:
-            _stop(running)
-            raise
         if failures:
             raise RunFailed("; ".join(failures))
 

@@ -8,9 +8,11 @@ import pathlib
 import signal
 import subprocess
 import sys
+import textwrap
 
 from absl.testing import absltest, parameterized
 
+from kdcl_tf import files
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.programs import failures
 
@@ -25,12 +27,14 @@ with failures.in_one_line(), failures.stopped_by_signals():
         print("cleaned", flush=True)
 """
 
-# Held back as libraries' notices are, and lost as C++ may lose what a handler raises.
-_READER = """
+# Standard error is held back as libraries' notices are, and what a handler raises is lost as C++
+# may lose it.
+_WITH_TENSORFLOW = """
 import contextlib, os, pathlib, sys, time
+import tensorflow
 from kdcl_tf import files
 from kdcl_tf.programs import failures
-with failures.in_one_line(), failures.ending_at_signals():
+with failures.in_one_line(), failures.stopped_by_signals():
     with files.replaced_file(pathlib.Path(sys.argv[1]) / "numbers.csv") as partial:
         partial.write_text("half")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -38,6 +42,13 @@ with failures.in_one_line(), failures.ending_at_signals():
         with contextlib.suppress(BaseException):
             time.sleep(60)
         print("not reached")
+"""
+
+_UNWINDING = f"""
+import tensorflow
+from kdcl_tf import files
+with files.unwinding():
+{textwrap.indent(_PROGRAM, "    ")}
 """
 
 
@@ -113,19 +124,27 @@ class FailuresTest(parameterized.TestCase):
         self.assertEqual((stdout, process.returncode), ("cleaned\n", 128 + number))
         self.assertRegex(stderr, f"^-c: stopped by {number.name}; nothing is half-written[^\n]*\n$")
 
-    @parameterized.parameters(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    def test_a_program_that_only_reads_ends_at_once_whatever_is_lost(self, number):
-        process = self._start(program=_READER, argument=str(self.folder))
-        process.send_signal(number)
+    def test_a_program_that_has_tensorflow_ends_at_once_whatever_is_lost(self):
+        process = self._start(program=_WITH_TENSORFLOW, argument=str(self.folder))
+        process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
-        self.assertEqual((stdout, process.returncode), ("", 128 + number))
-        self.assertRegex(stderr, f"^-c: stopped by {number.name}; nothing is half-written[^\n]*\n$")
+        self.assertEqual((stdout, process.returncode), ("", 130))
+        line = stderr.splitlines()[-1]
+        self.assertStartsWith(line, "-c: stopped by SIGINT; nothing is half-written")
         self.assertEmpty(list(self.folder.iterdir()))
+
+    def test_it_raises_where_a_library_cleans_up_itself(self):
+        process = self._start(program=_UNWINDING)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual((stdout, process.returncode), ("cleaned\n", 130))
+        self.assertStartsWith(stderr.splitlines()[-1], "-c: stopped by SIGINT; nothing is")
 
     def test_an_error_that_a_signal_became_is_told_as_the_signal(self):
         stderr = io.StringIO()
         with contextlib.redirect_stderr(stderr), self.assertRaises(SystemExit) as stop:
-            with failures.in_one_line(), failures.stopped_by_signals():
+            # This process has TensorFlow, perhaps.
+            with failures.in_one_line(), failures.stopped_by_signals(), files.unwinding():
                 try:
                     os.kill(os.getpid(), signal.SIGTERM)
                 except failures.Stopped as stopped:
@@ -137,7 +156,7 @@ class FailuresTest(parameterized.TestCase):
     def test_a_signal_that_is_lost_on_the_way_is_told_at_the_end(self):
         stderr = io.StringIO()
         with contextlib.redirect_stderr(stderr), self.assertRaises(SystemExit) as stop:
-            with failures.in_one_line(), failures.stopped_by_signals():
+            with failures.in_one_line(), failures.stopped_by_signals(), files.unwinding():
                 # As C++ does that calls Python and drops what it raises.
                 with contextlib.suppress(failures.Stopped):
                     os.kill(os.getpid(), signal.SIGTERM)

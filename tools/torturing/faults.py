@@ -45,6 +45,7 @@ FAULTS = (
     Fault("SIGKILL at a write", "nothing", moments.kill_at_write, 22),
     Fault("SIGKILL at any moment", "nothing", moments.kill, 10),
     Fault("a signal at any moment", "nothing", moments.one_signal, 10),
+    Fault("a signal while it exports", "nothing", moments.signal_in_export, 6),
     Fault("SIGTERM at a write", "nothing", moments.signal_at_write, 6),
     Fault("SIGTERM twice", "nothing", moments.two_signals, 3),
     Fault("a damaged file of a stopped run", "stopped", damage.of_any_file, 12),
@@ -89,6 +90,13 @@ FAULTS = (
     Fault("detector: SIGKILL at a write", "nothing", moments.kill_at_write, 6, program=DETECTOR),
     Fault("detector: SIGKILL at any moment", "nothing", moments.kill, 3, program=DETECTOR),
     Fault("detector: a signal at any moment", "nothing", moments.one_signal, 4, program=DETECTOR),
+    Fault(
+        "detector: a signal while it exports",
+        "nothing",
+        moments.signal_in_export,
+        4,
+        program=DETECTOR,
+    ),
     Fault(
         "detector: a damaged file of a stopped run",
         "stopped",

@@ -6,11 +6,13 @@ import errno
 import os
 import shutil
 import signal
+import threading
 
 from torturing import runs
 
 # What `files` and the programs write through.
 _WRITES = ("replace", "rename", "fsync", "mkdir", "unlink", "rmdir")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def _at_write(number, act, after=False):
@@ -59,8 +61,26 @@ def kill(ground):
 
 
 def one_signal(ground):
-    number = ground.chance.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    number = ground.chance.choice(_SIGNALS)
     ground.run(meanwhile=_when(ground, 9, lambda process: os.kill(process, number)))
+
+
+def signal_in_export(ground):
+    """A signal while the students of a run that has trained are exported."""
+    number, wait = ground.chance.choice(_SIGNALS), ground.chance.uniform(0, 2)
+
+    def patch():
+        from kdcl_tf.training.session import Session
+
+        export = Session._result
+
+        def exporting(session):
+            threading.Timer(wait, os.kill, (os.getpid(), number)).start()
+            return export(session)
+
+        Session._result = exporting
+
+    ground.run(before=patch)
 
 
 def two_signals(ground):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import faulthandler
 import importlib
 import json
 import os
@@ -22,6 +23,8 @@ from concurrent import futures
 
 _PROGRAM = "import sys; sys.argv[0] = 'kdcl-train'; from kdcl_tf import train; train.cli()"
 TIMEOUT = 180.0
+# Has a process print where each of its threads is.
+_TELL = signal.SIGUSR1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +147,8 @@ def _as_program(door, command, outputs, before, close_stdout):
             signal.signal(number, signal.SIG_DFL)
         for number, output in enumerate(outputs, start=1):
             os.dup2(output.fileno(), number)
+        # Where it is told what a run was at that did not end; the run itself may redirect 2.
+        faulthandler.register(_TELL, file=outputs[1], all_threads=True)
         if close_stdout:
             reader, writer = os.pipe()
             os.close(reader)
@@ -175,6 +180,8 @@ def _wait(process, began, meanwhile):
         if ended:
             return os.waitstatus_to_exitcode(status), now
         if now - began > TIMEOUT:
+            os.kill(process, _TELL)
+            time.sleep(1.0)
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             return None, now

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets
 
+from kdcl_tf import files
 from kdcl_tf.data import errors
 from kdcl_tf.data.sources import names, network, source as source_lib, tfrecord
 
@@ -163,7 +164,9 @@ def prepare(name: str, builder: Any) -> None:
             f" {builder.name}/, or run once with a network"
         )
     try:
-        builder.download_and_prepare()
+        # It deletes what it has begun when an exception ends it.
+        with files.unwinding():
+            builder.download_and_prepare()
     except Exception as error:  # Whatever a download or parsing may raise.
         raise FileNotFoundError(
             f"data set {name!r} could not be prepared in '{folder}': {errors.one_line(error)}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from kdcl_tf import files
 from kdcl_tf.serving.formats import only_runtime
 
 __all__ = ["Ran", "Runtimes"]
@@ -40,10 +41,12 @@ class Runtimes:
     """
 
     def __init__(self, names: Iterable[str], images: np.ndarray):
-        self._folder = tempfile.TemporaryDirectory()
-        self._images = pathlib.Path(self._folder.name) / "images.npy"
-        np.save(self._images, images)
         self._processes = {}
+        self._ending = contextlib.ExitStack()
+        self._folder = self._ending.enter_context(files.temporary_folder())
+        self._ending.enter_context(files.undone(self._kill))
+        self._images = self._folder / "images.npy"
+        np.save(self._images, images)
         for name in dict.fromkeys(names):
             self._start(name)
 
@@ -51,12 +54,10 @@ class Runtimes:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        for process in self._processes.values():
-            # None of them has work that anyone waits for.
-            process.kill()
+        self._kill()
         for process in self._processes.values():
             process.communicate()
-        self._folder.cleanup()
+        self._ending.close()
 
     def run(self, runtime: str, file: pathlib.Path, **facts: Any) -> Ran:
         """Loads a file in its runtime, and runs it on the images.
@@ -70,7 +71,7 @@ class Runtimes:
           ValueError: in one line, when the runtime cannot load or run it.
         """
         process = self._processes[runtime]
-        output = pathlib.Path(self._folder.name) / f"{runtime}.npy"
+        output = self._folder / f"{runtime}.npy"
         request = {"file": str(file.absolute()), "images": str(self._images)}
         request |= {"output": str(output), **facts}
         try:
@@ -88,12 +89,17 @@ class Runtimes:
             raise ValueError(f"{runtime} cannot run {file.name}: {found['error']}")
         return Ran(np.load(output), found["latency"])
 
+    def _kill(self):
+        """None of them has work that anyone waits for."""
+        for process in self._processes.values():
+            process.kill()
+
     def _start(self, name):
         # The text and not the path, whose folder would come first where modules are looked for.
         program = pathlib.Path(only_runtime.__file__).read_text(encoding="utf-8")
         self._processes[name] = subprocess.Popen(
             [sys.executable, "-c", program, name],
-            cwd=self._folder.name,
+            cwd=self._folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
