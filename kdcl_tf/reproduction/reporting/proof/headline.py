@@ -53,14 +53,17 @@ def _missing(subject):
 
 def _scale_text(subject):
     """What a scale is, and how many seeds its gains are of."""
-    seeds = [len(subject.records.complete(row)) for row in subject.table.rows]
-    most = max(seeds, default=0)
+    most = _most_seeds(subject)
     scale = subject.scale
     text = f"Scale {scale.name}: {scale.brief or scale.description}"
     if most < 2:
         return f"{text}, {'one seed' if most else 'no run is complete'}."
-    text += f", the mean of up to {most} seeds"
+    text += f", the mean of {most} seeds unless a cell names fewer"
     return text + (", with its 95% interval by Student's t in brackets." if most > 2 else ".")
+
+
+def _most_seeds(subject):
+    return max((len(subject.records.complete(row)) for row in subject.table.rows), default=0)
 
 
 def _is_done(subject, name):
@@ -94,10 +97,12 @@ def _row(subjects, name):
 
 
 def _gain(subject, row, column):
-    """The mean gain, with its interval where there are seeds enough for one."""
+    """The mean gain, with its interval where there are seeds enough, or else how few there are."""
     if subject.records.is_teacher(row, column):
         return cells.NOTHING
     found = subject.records.gains(row, column).values()
-    interval = cells.interval(found)
+    interval, count = cells.interval(found), len(found)
     more = "" if interval == cells.NOTHING else f" ({interval})"
+    if not more and 0 < count < _most_seeds(subject):
+        more = f" ({count} seed{'s' * (count > 1)})"
     return cells.signed(statistics.mean(found)) + more

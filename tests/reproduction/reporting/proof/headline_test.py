@@ -36,10 +36,12 @@ class HeadlineTest(absltest.TestCase):
             rows["KDCL-General + ICL"],
             ["+2.33 (−2.84 to +7.50)", "+1.00 (−3.97 to +5.97)", "+3.00", "−0.50", "+4.4", "+3.3"],
         )
-        self.assertEqual(rows["DML"], ["−1.00", "+3.00", "–", "–", "+3.4", "+2.6"])
+        self.assertEqual(
+            rows["DML"], ["−1.00 (1 seed)", "+3.00 (1 seed)", "–", "–", "+3.4", "+2.6"]
+        )
         self.assertLen(rows, 3)
-        self.assertIn("Scale small: 45 images per class of CIFAR-100, 100 epochs, the mean of up to "
-                      "3 seeds, with its 95% interval", grid.caption)  # fmt: skip
+        self.assertIn("Scale small: 45 images per class of CIFAR-100, 100 epochs, the mean of "
+                      "3 seeds unless a cell names fewer, with its 95% interval", grid.caption)  # fmt: skip
         self.assertIn("Scale medium: all of CIFAR-100, 60 epochs, one seed.", grid.caption)
         self.assertStartsWith(missing.text, "Not done yet: at small scale: 2 distill 1, KDCL-Naive")
         self.assertIn("; at medium scale: 2 distill 1, DML, ", missing.text)
