@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 import keras
 
+from kdcl_tf import files
 from kdcl_tf.students import names
 
 __all__ = ["file_of", "load"]
@@ -39,7 +40,7 @@ def load(classifier: str) -> tuple[keras.Model, pathlib.Path]:
     """
     function = getattr(keras.applications, classifier)
     preprocessing = inspect.signature(function).parameters.keys() & {"include_preprocessing"}
-    with _watched_downloads() as files, warnings.catch_warnings():
+    with _watched_downloads() as used, warnings.catch_warnings():
         # That it chooses the weights of its usual size, which fit every other one.
         warnings.simplefilter("ignore")
         try:
@@ -55,9 +56,9 @@ def load(classifier: str) -> tuple[keras.Model, pathlib.Path]:
                 f"keras:{classifier}: Keras could not load its weights for ImageNet: "
                 f"{' '.join(str(error).split())}"
             ) from error
-    if not files:
+    if not used:
         raise ValueError(f"keras:{classifier}: Keras has no file of weights for ImageNet")
-    return model, files[-1]
+    return model, used[-1]
 
 
 def file_of(architecture: str) -> pathlib.Path:
@@ -77,26 +78,33 @@ def _watched_downloads() -> Iterator[list[pathlib.Path]]:
     """Looks at each file that Keras is about to download: whether it is there or can be had.
 
     Keras tells nobody which file it will want, tries for long where there is no network, and
-    then says so in a page.
+    then says so in a page.  It writes under the final name while it downloads, and takes what a
+    killed process has left there for the whole: here a file gets its name when it is whole.
     """
     from keras.src.utils import file_utils
 
-    files, get_file = [], file_utils.get_file
+    used, get_file = [], file_utils.get_file
 
     def watched(fname, origin, *args, cache_subdir="datasets", **kwargs):
         path = _cache() / cache_subdir / fname
-        if not path.exists() and not _is_reachable(origin):
+        if path.exists():
+            get_file(fname, origin, *args, cache_subdir=cache_subdir, **kwargs)
+        elif _is_reachable(origin):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with files.replaced_file(path) as partial:
+                place = {"cache_dir": partial.parent, "cache_subdir": ""}
+                get_file(fname, origin, *args, **place, **kwargs)
+        else:
             raise ValueError(
                 f"weights for ImageNet: {path} is not there, and there is no network to download "
                 f"it by: copy {origin} there, or give a file of weights"
             )
-        found = get_file(fname, origin, *args, cache_subdir=cache_subdir, **kwargs)
-        files.append(pathlib.Path(found))
-        return found
+        used.append(path)
+        return str(path)
 
     file_utils.get_file = watched
     try:
-        yield files
+        yield used
     finally:
         file_utils.get_file = get_file
 
