@@ -52,9 +52,10 @@ def load(classifier: str) -> tuple[keras.Model, pathlib.Path]:
         except ValueError:
             raise
         except Exception as error:  # Of a download it may be anything.
+            told = " ".join(str(error).split())
+            where = f" ({used[-1]}; delete it if it is damaged)" if used else ""
             raise ValueError(
-                f"keras:{classifier}: Keras could not load its weights for ImageNet: "
-                f"{' '.join(str(error).split())}"
+                f"keras:{classifier}: Keras could not load its weights for ImageNet: {told}{where}"
             ) from error
     if not used:
         raise ValueError(f"keras:{classifier}: Keras has no file of weights for ImageNet")

@@ -89,6 +89,20 @@ class ImageNetTest(tf.test.TestCase):
         self.assertIs(file_utils.get_file, get_file)
         self.assertEmpty(list(pathlib.Path(folder).rglob("*.h5")))
 
+    def test_a_file_that_is_damaged_is_named(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        path = folder / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
+        path.parent.mkdir()
+        path.write_bytes(b"half")
+        with (
+            mock.patch.dict("os.environ", {"KERAS_HOME": str(folder)}),
+            mock.patch.object(config, "_KERAS_DIR", str(folder)),
+            self.assertRaisesRegex(
+                ValueError, f"not load .* \\({path}; delete it if it is damaged"
+            ),
+        ):
+            imagenet.load("MobileNetV2")
+
     def test_a_host_that_is_not_there_is_not_reachable(self):
         with mock.patch("urllib.request.getproxies", return_value={}):
             self.assertFalse(imagenet._is_reachable("https://no-such-host.invalid/file"))
