@@ -63,7 +63,9 @@ class Bench:
             "kind": fault.kind,
             "seed": seed,
             "verdict": verdict,
-            "stderr": [] if came_through else [each.stderr[-2000:] for each in ground.ended],
+            # Of a run that hung, where its threads were is at the end of `stderr`.
+            "stderr": [] if came_through else [each.stderr[-5000:] for each in ground.ended],
+            "stdout": [] if came_through else [each.stdout[-500:] for each in ground.ended],
             "statuses": [each.status for each in ground.ended],
             "lost_steps": lost_steps(steps, ground.ended[faulted], fault.program) if faulted else 0,
             "advice_followed": followed,
