@@ -13,11 +13,9 @@ PyTorch, which the table compares with.
 
 from __future__ import annotations
 
-import pathlib
-import tempfile
-
 from absl import flags
 
+from kdcl_tf import files
 from kdcl_tf.programs import command_line
 
 # Of processes, which run first, before this one takes the devices; and of single steps.
@@ -79,8 +77,8 @@ def main(flag_values: flags.FlagValues) -> None:
 def _findings(machine, chosen):
     from verifying import runs, steps
 
-    with tempfile.TemporaryDirectory(prefix="kdcl_verify_") as folder:
-        made = runs.Runs(machine, pathlib.Path(folder))
+    with files.temporary_folder("kdcl_verify_") as folder:
+        made = runs.Runs(machine, folder)
         for name, function in _OF_RUNS.items():
             if name in chosen:
                 yield from getattr(runs, function)(machine, made)

@@ -42,7 +42,7 @@ _asked: list[int] = []
 
 
 class Stopped(BaseException):
-    """A signal came in a phase that has nothing to save, and has not imported TensorFlow.
+    """A signal came in a phase that has nothing to save, and that can be left by an exception.
 
     Args:
       number: the signal.
