@@ -42,10 +42,19 @@ def new(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
 
 
 def save(figure: Figure, path: str | os.PathLike, dpi: int = 120) -> None:
-    """Writes a PNG, and closes the figure."""
+    """Writes a PNG, and closes the figure.
+
+    Text is drawn as it is written: names of classes and runs may have dollar signs.
+    """
+    import matplotlib
     from matplotlib import pyplot
+    from matplotlib.text import Text
 
     image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=dpi)
+    # Drawing may make further labels of axes.
+    with matplotlib.rc_context({"text.parse_math": False}):
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)
+        figure.savefig(image, format="png", dpi=dpi)
     pyplot.close(figure)
     files.write_bytes(path, image.getvalue())

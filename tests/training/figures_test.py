@@ -20,6 +20,17 @@ class FiguresTest(tf.test.TestCase):
             self.assertLess(pixels.min(), 100)
         self.assertEqual([each.name for each in path.parent.iterdir()], ["figure.png"])
 
+    def test_dollar_signs_are_drawn_and_no_mathematics(self):
+        name = "5$ to $_"
+        figure, (axes,) = figures.new(4, 2)
+        axes.plot([0, 1], [1, 0], label=name)
+        axes.set_xticks([0, 1], [name, "$^$"])
+        axes.set(title=name, ylabel=name)
+        axes.legend()
+        figures.save(figure, pathlib.Path(self.create_tempdir().full_path) / "figure.png")
+        for text in (axes.title, *axes.get_xticklabels(), *axes.get_legend().get_texts()):
+            self.assertFalse(text.get_parse_math())
+
 
 if __name__ == "__main__":
     tf.test.main()
