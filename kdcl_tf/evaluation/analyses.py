@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -53,7 +54,7 @@ class Noise:
       seed: of the noise.
 
     Raises:
-      ValueError: when the step is not above 0, or `most` is below 0.
+      ValueError: when the step is not above 0, `most` is below 0, or one of them is infinite.
     """
 
     step: float = 0.01
@@ -62,7 +63,7 @@ class Noise:
     seed: int = 0
 
     def __post_init__(self):
-        if not self.step > 0 or not self.most >= 0:
+        if not 0 < self.step < math.inf or not 0 <= self.most < math.inf:
             raise ValueError(
                 "expected a step of the noise above 0 and a greatest deviation of 0 or more, in "
                 f"units of 0..1; got a step of {self.step} and a deviation of {self.most}"
@@ -70,8 +71,10 @@ class Noise:
 
     @property
     def deviations(self) -> list[float]:
-        """The deviations from 0 to `most`, the last within rounding."""
-        return [round(index * self.step, 10) for index in range(int(self.most / self.step + 1.5))]
+        """The deviations from 0 to `most`, none above it but for rounding."""
+        # 0.15 / 0.01 is a little less than 15.
+        steps = math.floor(self.most / self.step + 1e-6)
+        return [round(index * self.step, 10) for index in range(steps + 1)]
 
 
 def table_of_scores(
@@ -237,7 +240,7 @@ def noise(
     lines = ["deviation  " + "  ".join(f"{name:>{width}}" for name in predictors)]
     for level, deviation in enumerate(deviations):
         means = [curves[name]["nll"][level].mean() for name in predictors]
-        lines.append(f"{deviation:9.2f}  " + "  ".join(f"{mean:{width}.4f}" for mean in means))
+        lines.append(f"{deviation:>9}  " + "  ".join(f"{mean:{width}.4f}" for mean in means))
     numbers = {
         **dataclasses.asdict(options),
         "deviations": deviations,

@@ -92,6 +92,11 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
             clean = loaded.score(loaded.load_students([path])[0].predict, split)["nll"]
             self.assertAllClose(losses[0], [clean, clean], rtol=1e-5)
         self.assertGreater(self._drawn(found), 5_000)
+        fine = analyses.noise(
+            self.students, split.take(slice(2)), 2, analyses.Noise(0.005, 0.01, draws=1)
+        )
+        told = [line.split()[0] for line in fine.text.splitlines()[2:]]
+        self.assertEqual(told, ["0.0", "0.005", "0.01"])
 
     def test_spread(self):
         found = analyses.spread(self.students, self.test, 100)
@@ -125,7 +130,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertIn("+0.5000", found.text)
         self.assertGreater(self._drawn(found), 5_000)
 
-    @parameterized.parameters((0.0, 0.1), (-0.01, 0.1), (0.01, -0.1), (float("nan"), 0.1))
+    @parameterized.parameters((0.0, 0.1), (-0.01, 0.1), (0.01, -0.1), (float("nan"), 0.1), (0.1, float("inf")))
     def test_noise_below_zero_is_refused(self, step, most):
         with self.assertRaisesRegex(ValueError, "expected a step of the noise above 0"):
             analyses.Noise(step=step, most=most)
@@ -134,6 +139,11 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
         deviations = analyses.Noise().deviations
         self.assertLen(deviations, 16)
         self.assertAllClose(deviations, np.arange(16) / 100)
+
+    def test_no_deviation_is_above_the_greatest(self):
+        self.assertEqual(analyses.Noise(0.01, 0.016).deviations, [0.0, 0.01])
+        self.assertEqual(analyses.Noise(0.1, 0.05).deviations, [0.0])
+        self.assertEqual(analyses.Noise(0.1, 0.3).deviations, [0.0, 0.1, 0.2, 0.3])
 
 
 if __name__ == "__main__":
