@@ -7,6 +7,7 @@ kdcl-evaluate --analysis=noise --workdir=runs/alone,runs/cohort --student=resnet
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
     from kdcl_tf.data import ImageDataset
     from kdcl_tf.evaluation.analyses import Analysis
     from kdcl_tf.evaluation.loaded import LoadedStudent
+
+# `{analysis: {flag that it has no use for: what it is where it is not passed}}`.
+_UNUSED = {
+    "scores": {"plot": None},
+    "overfitting": {"split": "test"},
+    "loss_gap": {
+        **dict.fromkeys(("dataset", "data_dir", "test_share")),
+        "split": "test",
+        "images": 0,
+    },
+}
 
 
 def main(flag_values: flags.FlagValues) -> None:
@@ -67,6 +79,7 @@ def _prepare_students(
     if values["workdir"]:
         loaded.check_places(students)
     name = values["dataset"] or students[0].card.get("dataset")
+    loaded.check_alike(students, name or "", values["rules"])
     reading = {
         "data_dir": values["data_dir"],
         "skip_bad_images": values["skip_bad_images"],
@@ -96,7 +109,7 @@ def _prepare_students(
         split = split.take(slice(values["images"]))
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        datasets = _trained_on(students, name, {**reading, **shares})
+        datasets = _trained_on(students, name, {**reading, **shares}, values["images"])
         return lambda: analyses.overfitting(students, datasets, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
@@ -131,7 +144,7 @@ def _warning(student: LoadedStudent, shares: Mapping[str, float]) -> str:
 
 
 def _trained_on(
-    students: Sequence[LoadedStudent], name: str, reading: Mapping[str, Any]
+    students: Sequence[LoadedStudent], name: str, reading: Mapping[str, Any], images: int
 ) -> dict[str, ImageDataset]:
     """`{student: data set}` with the subset of training images that the student's run had.
 
@@ -139,6 +152,7 @@ def _trained_on(
       students: of any runs.
       name: of the data set.
       reading: further arguments of `loaded.load_dataset`.
+      images: at most so many of each split, the first; 0 for all.
     """
     from kdcl_tf.evaluation import loaded
 
@@ -149,9 +163,19 @@ def _trained_on(
         subset = {key: int(run[key]) for key in ("holdout_per_class", "train_per_class") if ours}
         key = tuple(subset.items())
         if key not in read:
-            read[key] = loaded.load_dataset(student.card, name, **reading, **subset)
+            read[key] = _first(
+                loaded.load_dataset(student.card, name, **reading, **subset), images
+            )
         found[student.name] = read[key]
     return found
+
+
+def _first(dataset, images):
+    """The data set with the first images alone to train and to test on."""
+    if not images:
+        return dataset
+    splits = {name: getattr(dataset, name).take(slice(images)) for name in ("train", "test")}
+    return dataclasses.replace(dataset, **splits)
 
 
 def _prepare_logs(values: Mapping[str, Any], _: Any) -> Callable[[], Analysis]:
@@ -159,7 +183,7 @@ def _prepare_logs(values: Mapping[str, Any], _: Any) -> Callable[[], Analysis]:
     from kdcl_tf.evaluation import analyses
     from kdcl_tf.training.workdir import read_log
 
-    paths = [pathlib.Path(each).expanduser().resolve() for each in values["workdir"]]
+    paths = [_absolute(each) for each in values["workdir"]]
     # Runs are named by where their paths differ, as far up as needed.
     common = os.path.commonpath([path.parent for path in paths])
     logs = {str(path.relative_to(common)): read_log(path) for path in paths}
@@ -173,20 +197,34 @@ def student_paths(
     """The folders of the students to analyse.
 
     Raises:
-      ValueError: when not exactly one of workdirs and models is given, or a run has no such
-        student.
+      ValueError: when not exactly one of workdirs and models is given, a run has no such student,
+        or one is named twice.
     """
     if bool(workdirs) == bool(models):
         raise ValueError(
             f"expected exactly one of --workdir and --model; got {'both' if models else 'neither'}"
         )
-    if models:
-        return [pathlib.Path(model).expanduser().resolve() for model in models]
-    return [path for workdir in workdirs for path in _exported(workdir, student)]
+    if models and student is not None:
+        raise ValueError(
+            f"expected --student={student} with --workdir, of whose students it names one; got "
+            f"--model={','.join(models)}: leave out --student"
+        )
+    named = [_absolute(each) for each in models or workdirs]
+    twice = [str(path) for path in dict.fromkeys(named) if named.count(path) > 1]
+    if twice:
+        raise ValueError(
+            f"expected each of --{'model' if models else 'workdir'} once; got {twice[0]} twice"
+        )
+    return named if models else [path for run in named for path in _exported(run, student)]
 
 
-def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
-    paths = exported.students_of(pathlib.Path(workdir).expanduser().resolve())
+def _absolute(path):
+    """The path from the root; what a link is called and lies beside stays."""
+    return pathlib.Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def _exported(workdir: pathlib.Path, student: str | None) -> list[pathlib.Path]:
+    paths = exported.students_of(workdir)
     if not paths:
         raise ValueError(
             "expected a run of kdcl-train that is complete, or one that kdcl-export has exported; "
@@ -204,6 +242,12 @@ def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
 def check_analysis(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> None:
     """Raises ValueError for flags that the analysis cannot use, before TensorFlow is imported."""
     analysis = values["analysis"]
+    for flag, default in _UNUSED.get(analysis, {}).items():
+        if values[flag] != default:
+            raise ValueError(
+                f"expected --{flag} with an analysis that uses it; got --analysis={analysis}: "
+                f"leave out --{flag}"
+            )
     if values["dataset"]:
         data.validate_name(values["dataset"])
         data.check_shares(values["dataset"], values["test_share"] or 0, 0)
@@ -240,12 +284,18 @@ def output_files(
     """`(JSON file or None, PNG or None)`, in folders that exist.
 
     Raises:
-      ValueError: when a folder does not exist, or the JSON file has the name of a picture or table.
+      ValueError: when a folder does not exist, or the JSON file has the name of a picture or table,
+        or the other way round.
     """
     output, plot = (
         command_line.file_to_write("output", values["output"]),
         command_line.file_to_write("plot", values["plot"]),
     )
+    if plot and (plot == output or plot.suffix in (".json", ".csv", ".html")):
+        raise ValueError(
+            f"expected --plot to name a picture, such as {plot.with_suffix('.png').name}; got "
+            f"{values['plot']}"
+        )
     if values["analysis"] == "scores":
         return output, None
     if output and output.suffix in (".png", ".csv", ".html"):

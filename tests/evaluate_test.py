@@ -11,7 +11,7 @@ import tensorflow as tf
 from kdcl_tf import data, serving, students
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.workdir import Workdir
-from tests import class_folder, exported_photos, in_process
+from tests import class_folder, exported_photos, image_files, in_process
 
 
 def _main(*arguments):
@@ -116,6 +116,8 @@ class EvaluateTest(tf.test.TestCase):
         self.addCleanup(flags_txt.unlink)
         subset, _, _ = _main(model, "--analysis=overfitting")
         self.assertRegex(subset.splitlines()[1], " 100$")
+        first, _, _ = _main(model, "--analysis=overfitting", "--images=30")
+        self.assertRegex(first.splitlines()[1], " 30$")
 
     def test_loss_gap_reads_the_logs_of_two_runs(self):
         runs = []
@@ -139,7 +141,16 @@ class EvaluateTest(tf.test.TestCase):
             ((f"--workdir={run}", "--analysis=loss_gap"), "--workdir=BASELINE,OTHER"),
             ((f"--workdir={run}", f"--model={model}"), "exactly one of"),
             ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "a step of the noise"),
-            ((f"--workdir={run}", "--plot=/nowhere/a.png"), "make /nowhere"),
+            ((f"--workdir={run}", "--analysis=spread", "--plot=/nowhere/a.png"), "make /nowhere"),
+            ((f"--workdir={run}", f"--plot={run}/a.png"), "leave out --plot"),
+            ((f"--workdir={run}", "--analysis=overfitting", "--split=train"), "leave out --split"),
+            ((f"--workdir={run},{run}", "--analysis=loss_gap", "--images=2"), f"{run} twice"),
+            ((f"--model={model},{run}/students/../students/resnet8",), f"{model} twice"),
+            ((f"--model={model}", "--student=resnet8"), "leave out --student"),
+            (
+                (f"--model={model}", "--analysis=spread", f"--plot={run}/a.json"),
+                "to name a picture, such as a.png; got",
+            ),
         ):
             _, stderr, status = _main(*arguments)
             self.assertEqual(status, 1)
@@ -180,6 +191,55 @@ class EvaluateTest(tf.test.TestCase):
         _, stderr, _ = _main(f"--model={onnx}", "--dataset=digits")
         self.assertRegex(stderr, "expected digits to have the classes of student colours.onnx")
         self.assertEqual(stderr.count("\n"), 1)
+
+    def test_a_link_to_a_file_of_another_name_is_what_it_is_called(self):
+        photos = self.folder / "linked"
+        exported_photos.write_colours(photos / "test")
+        onnx = exported_photos.export_files(class_folder.make(type(self)))[1]
+        content = onnx.rename(onnx.with_name("0123abcd"))
+        onnx.symlink_to(content)
+        table, stderr, status = _main(f"--model={onnx}", f"--dataset=folder:{photos}")
+        self.assertEqual((stderr, status), ("", 0))
+        self.assertRegex(table.splitlines()[1], "^colours.onnx +100.00% ")
+
+    def test_students_of_images_that_are_scaled_otherwise_are_refused_together(self):
+        photos = self.folder / "scaled"
+        exported_photos.write_colours(photos / "test")
+        whole, cut = (
+            exported_photos.export(
+                self.folder / name, name, (16, 16, 3), tuple(sorted(exported_photos.COLOURS))
+            )
+            for name in ("padded_crop", "resized_crop")
+        )
+        dataset = f"--dataset=folder:{photos}"
+        for path in (whole, cut):
+            _, stderr, status = _main(f"--model={path}", dataset)
+            self.assertEqual((stderr, status), ("", 0))
+        _, stderr, status = _main(f"--model={whole},{cut}", dataset)
+        self.assertEqual(status, 1)
+        self.assertRegex(
+            stderr,
+            "got padded_crop of images scaled to 16 x 16, and resized_crop of images scaled to "
+            "18 x 18 and cut to 16 x 16: analyse them one at a time\n$",
+        )
+        self.assertEqual(stderr.count("\n"), 1)
+
+    def test_a_split_of_which_no_image_can_be_decoded_is_told_in_one_line(self):
+        photos = self.folder / "broken"
+        for name in exported_photos.COLOURS:
+            image_files.write(photos / "test" / name, {"x.png": b"\x89PNG\r\n\x1a\n"})
+        model = exported_photos.export(
+            self.folder / "any", shape=(16, 16, 3), classes=exported_photos.COLOURS
+        )
+        for analysis in ("scores", "confusion", "noise"):
+            _, stderr, status = _main(
+                *(f"--model={model}", f"--dataset=folder:{photos}", "--skip_bad_images"),
+                f"--analysis={analysis}",
+            )
+            self.assertEqual(status, 1)
+            self.assertRegex(
+                stderr.splitlines()[-1], ": expected images that can be decoded; got none among 3: "
+            )
 
     def test_what_is_no_student_is_refused_in_one_line(self):
         _, stderr, status = _main(f"--model={self.folder}")

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Any
 
 from kdcl_tf import files
@@ -98,6 +98,15 @@ def none_left(count: int, name: str) -> BadImageError:
         f"expected an image that can be decoded for every device in each batch; got {count} that"
         f" cannot, among them '{name}'; repair or remove them, or train on one device"
     )
+
+
+def check_any(count: int, split: Sized) -> None:
+    """Raises BadImageError when none of a split's images was given, as all were skipped."""
+    if not count:
+        raise BadImageError(
+            f"expected images that can be decoded; got none among {len(split):,}: mend them, or "
+            "give others"
+        )
 
 
 def any_left(_, labels) -> Any:

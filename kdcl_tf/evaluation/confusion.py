@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kdcl_tf import files
+from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.evaluation import loaded
 from kdcl_tf.evaluation.scores import log_softmax
@@ -60,11 +61,15 @@ def predicted(predict: Any, split: Any, batch_size: int = 256) -> Predicted:
       predict: of a loaded student.
       split: `ImageSplit` or `EncodedSplit`.
       batch_size: images at a time.
+
+    Raises:
+      BadImageError: as `loaded.predictions`.
     """
     logits, parts = [], []
     for images, found in numbered(split, batch_size):
         logits.append(loaded.answers(predict, images)["logits"])
         parts.append(found)
+    bad_images.check_any(len(parts), split)
     indices = np.concatenate(parts)
     return Predicted(np.concatenate(logits), split.labels[indices], indices)
 

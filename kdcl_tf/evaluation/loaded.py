@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import data, serving
+from kdcl_tf.data import bad_images, distortions
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.data.sources import names
@@ -45,7 +46,7 @@ class LoadedStudent:
         """
         if "identity" in self.card:
             return self.card["identity"]["settings"]
-        return read_flags(self.path.parents[1] / "flags.txt")
+        return read_flags(self.path.parent.parent / "flags.txt")
 
 
 def load_students(paths: Sequence[str | os.PathLike]) -> list[LoadedStudent]:
@@ -96,7 +97,7 @@ def _check_place(path, card):
         raise ValueError(
             f"{path} holds student {card['student']}: put each in the folder of its name"
         )
-    result = read_result(path.parents[1]) or {}
+    result = read_result(path.parent.parent) or {}
     if "identity" not in card or "identity" not in result:
         return
     differ = other_settings(result["identity"]["settings"], card["identity"]["settings"])
@@ -105,6 +106,49 @@ def _check_place(path, card):
             f"{path} is of another run than result.json beside it, with another "
             f"{', '.join(f'--{name}' for name in differ)}: export it again"
         )
+
+
+def check_alike(
+    students: Sequence[LoadedStudent], name: str, rules: data.ImageRules = data.ImageRules()
+) -> None:
+    """Refuses students for whom the images of a data set are read differently.
+
+    An analysis shows all students the same images, and a student is judged fairly only by images
+    that are scaled, cut and turned as those that it was trained on.
+
+    Args:
+      students: that are analysed together.
+      name: of the data set.
+      rules: as in `data.load`.
+
+    Raises:
+      ValueError: naming the first that differs from the first student, and how.
+    """
+    first, *others = ((each.name, _read_as(each.card, name, rules)) for each in students)
+    for other in others:
+        if other[1] != first[1]:
+            raise ValueError(
+                "expected students of images that are read alike, to be analysed together; got "
+                f"{first[0]} of images {first[1]}, and {other[0]} of images {other[1]}: analyse "
+                "them one at a time"
+            )
+
+
+def _read_as(card, name, rules):
+    """How `load_dataset` reads images for a student, in words."""
+    height, width, _ = card["image_shape"]
+    tall, wide = distortions.scaled_size(card.get("distortion", "padded_crop"), height, width)
+    cut = f" and cut to {height} x {width}" if (tall, wide) != (height, width) else ""
+    turned = "" if rules_of(card, rules).apply_exif_orientation else ", not turned upright"
+    keys = ", ".join(filter(None, _features(card, name).values()))
+    return f"scaled to {tall} x {wide}{cut}{turned}{f', of the features {keys}' * bool(keys)}"
+
+
+def _features(card, name):
+    """The features of TFRecords that the student's run named, as arguments of `data.load`."""
+    settings = card.get("identity", {}).get("settings", {})
+    keys = ("tfrecord_image_key", "tfrecord_label_key") if name.startswith("tfrecord:") else ()
+    return {key: settings.get(key) or None for key in keys}
 
 
 def load_dataset(
@@ -139,13 +183,11 @@ def load_dataset(
     height, width, _ = card["image_shape"]
     # Only images in a data set's own size are not square.
     size = height if height == width else 0
-    settings = card.get("identity", {}).get("settings", {})
-    keys = ("tfrecord_image_key", "tfrecord_label_key") if name.startswith("tfrecord:") else ()
     return data.load(
         name,
         data_dir=data_dir,
         image_size=size,
-        **{key: settings.get(key) or None for key in keys},
+        **_features(card, name),
         distortion=card.get("distortion", "padded_crop"),
         normalization=data.Normalization.from_card(card) if "mean" in card else None,
         skip_bad_images=skip_bad_images,
@@ -259,10 +301,12 @@ def predictions(
       (`[N, C]` float32 logits, `[N]` labels).
 
     Raises:
-      BadImageError: at the first image that cannot be decoded, unless such images are skipped.
+      BadImageError: at the first image that cannot be decoded, unless such images are skipped;
+        and where that leaves none.
     """
     batches = split.pixels(batch_size)
     parts = [(answers(predict, images)["logits"], labels) for images, labels in batches]
+    bad_images.check_any(len(parts), split)
     logits, labels = zip(*parts)
     return np.concatenate(logits), np.concatenate(labels)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation.scores import hits, log_softmax
@@ -39,6 +40,10 @@ def noise_curves(
 
     Returns:
       `{name: {"nll": [D, draws], "accuracy": [D, draws]}}`, float64, in nats and 0..1.
+
+    Raises:
+      BadImageError: at the first image that cannot be decoded, unless such images are skipped;
+        and where that leaves none.
     """
     found = {
         name: {kind: np.zeros([len(deviations), draws]) for kind in ("nll", "accuracy")}
@@ -57,6 +62,7 @@ def noise_curves(
                 pixels = images / np.float32(255) + np.float32(deviation) * noise
                 for name, predict in predictors.items():
                     _count(found[name], level, draw, predict(pixels)["logits"], labels)
+        bad_images.check_any(count, split)
     for result in found.values():
         for values in result.values():
             values /= count
