@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import sys
 import warnings
@@ -57,7 +58,8 @@ def keep_open() -> None:
     """Makes sure that there are standard streams, and that a broken one ends nothing.
 
     A reader that has gone, a lost terminal and a full disk behind a stream are all the same,
-    but for what `lost_output` says at the end.
+    but for what `lost_output` says at the end.  A character that the encoding of a stream does
+    not have, such as one of a class name, is written as its escape.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         stream = getattr(sys, name)
@@ -68,6 +70,8 @@ def keep_open() -> None:
                 os.dup2(void, number)
                 os.close(void)
             stream = os.fdopen(number, mode)
+        if mode == "w" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
         if mode == "w" and not isinstance(stream, _Stream):
             stream = _Stream(stream)
         setattr(sys, name, stream)

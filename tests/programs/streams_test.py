@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.programs.streams, in processes with real pipes."""
 
+import os
 import subprocess
 import sys
 
@@ -71,6 +72,24 @@ class StreamsTest(parameterized.TestCase):
             [sys.executable, "-c", program], capture_output=True, text=True, check=False
         )
         self.assertEqual(done.stderr, "ours\nafter\nours again\n")
+
+    @parameterized.parameters(
+        ("ascii", b"gn\\xfa \\u732b\n"),
+        ("latin-1", b"gn\xfa \\u732b\n"),
+        ("utf-8", "gn\u00fa \u732b\n".encode()),
+    )
+    def test_what_an_encoding_lacks_is_escaped(self, encoding, expected):
+        program = (
+            "from kdcl_tf.programs import command_line\n"
+            "command_line.run(lambda values: None, lambda values: print('gn\\u00fa \\u732b'))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            check=False,
+        )
+        self.assertEqual((done.stdout, done.stderr, done.returncode), (expected, b"", 0))
 
     def test_without_any_stream_the_numbers_are_kept(self):
         path = self.create_tempfile().full_path
