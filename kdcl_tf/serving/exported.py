@@ -72,7 +72,7 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
       facts: of its card.
 
     Raises:
-      DamageError: when a file is missing or is not what was written.
+      DamageError: when a file is missing or is not what was written, or the card is not of it.
     """
     path = pathlib.Path(student)
     if "checksums" not in facts:
@@ -82,7 +82,13 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
         )
         return
     sums = facts["checksums"]
-    if not path.is_dir() and path.name in sums:
+    if not path.is_dir():
+        if path.name not in sums:
+            # Another file of a student of that name was exported here, and its card written anew.
+            raise DamageError(
+                f"{path} is no file of the card beside it, which is of {' and '.join(sums)}: "
+                "export it again, or give it a folder of its own"
+            )
         # Two files of one student share a card, and one of them may have been moved elsewhere.
         sums = {path.name: sums[path.name]}
     found = identity.damage(path if path.is_dir() else path.parent, sums)

@@ -71,6 +71,21 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(DamageError, "damaged: saved_model.pb cannot be read"):
             exported.check(path, facts)
 
+    def test_a_file_that_its_card_is_not_of_is_refused(self):
+        for name in ("a.keras", "a.weights.h5"):
+            (self.folder / name).write_bytes(b"x")
+        both = {"checksums": identity.checksums(self.folder)}
+        one = {"checksums": identity.checksums_of([self.folder / "a.weights.h5"])}
+        for name in ("a.keras", "a.weights.h5"):
+            exported.check(self.folder / name, both)
+        exported.check(self.folder / "a.weights.h5", one)
+        (self.folder / "a.keras").rename(self.folder / "b.keras")
+        for name, facts in (("a.keras", one), ("b.keras", both)):
+            with self.assertRaisesRegex(
+                DamageError, f"^{self.folder}/{name} is no file of the card beside it, which is of a"
+            ):
+                exported.check(self.folder / name, facts)
+
     def test_runs_in_a_folder_are_named(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         self.assertEqual(exported.runs_in(folder), "")

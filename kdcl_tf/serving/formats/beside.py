@@ -50,9 +50,12 @@ def _exported(folder):
         for form, each in FORMATS.items():
             if each.ending and path.name.endswith(each.ending) and path.is_file():
                 try:
-                    yield path.name, form, cards.read_student(path)
+                    facts = cards.read_student(path)
                 except (DamageError, OSError):
                     continue
+                # A card that two files share may be of another export than one of them.
+                if path.name in facts.get("checksums", [path.name]):
+                    yield path.name, form, facts
 
 
 def _is_ours(path):

@@ -43,6 +43,16 @@ class BesideTest(absltest.TestCase):
         names = (self.folder / "a.class_names.txt").read_text(encoding="utf-8")
         self.assertEqual(names, "cat\nñandú\n")
 
+    def test_a_file_of_an_earlier_export_is_not_told_of_by_a_later_card(self):
+        self._export("a", ".keras")
+        card = Card("a", (8, 8, 3), ("dog", "cat"), Normalization((0.5,) * 3, (0.5,) * 3))
+        (self.folder / "a.weights.h5").write_bytes(b"weights")
+        cards.write(card, self.folder / "a.weights.h5")
+        self._write()
+        text = (self.folder / "README.md").read_text()
+        self.assertIn("`a.weights.h5`", text)
+        self.assertNotIn("a.keras", text)
+
     def test_a_readme_of_another_hand_is_kept(self):
         self._export("a", ".onnx")
         (self.folder / "README.md").write_text("Mine.")
