@@ -7,6 +7,7 @@ kdcl-export --workdir=runs/my_run --format=litert_int8,onnx --student=ensemble
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -102,6 +103,7 @@ def main(flag_values: flags.FlagValues) -> None:
         settings = settings_of(workdir)
         check_student(values["student"], settings.student_names)
     command_line.import_tensorflow(decodes=True)
+    _leave_gpus()
     with command_line.user_errors():
         found, students = restore(workdir, settings)
         found = with_accuracies(workdir, found)
@@ -122,6 +124,18 @@ def main(flag_values: flags.FlagValues) -> None:
         print(f"\n{checking.table(rows)}")
     if missed:
         command_line.fail("; ".join(missed))
+
+
+def _leave_gpus():
+    """Has the student itself computed by CPUs, as its files are in their runtimes.
+
+    A GPU may round products to 10 bits, which no bound of a format allows for.
+    """
+    import tensorflow as tf
+
+    # Where TensorFlow has started already, its devices stay.
+    with contextlib.suppress(RuntimeError):
+        tf.config.set_visible_devices([], "GPU")
 
 
 def chosen_formats(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -284,7 +298,6 @@ def write_all(
     Returns:
       (`(file, measured)` of those that were written, a line for each that was not).
     """
-    from kdcl_tf.serving.formats.checking import BoundError
     from kdcl_tf.serving.formats.processes import Runtimes
     from kdcl_tf.serving.formats.writing import Writer
 
@@ -298,18 +311,23 @@ def write_all(
                     # Converters tell of every step that they take.
                     with command_line.without_notices():
                         path, found = writer.write(model, form)
-                except BoundError as error:
-                    missed.append(f"{error}{_told_of_earlier(output, model, form)}")
+                except ValueError as error:
+                    missed.append(_missed(error, output, model, form))
                     continue
                 print(path, flush=True)
                 rows.append((path.name, found))
     return rows, missed
 
 
-def _told_of_earlier(output, model, form):
-    """That a file of before stays where it was; "" where there is none."""
+def _missed(error, output, model, form):
+    """Why a file is not written, and that one of before stays where it was, if there is one."""
+    from kdcl_tf.serving.formats.checking import BoundError
+
     path = output / f"{model.card.student}{formats.FORMATS[form].ending}"
-    return f" ({path}, of an earlier export, stays)" if path.exists() else ""
+    # What a converter or Keras refuses names no file.
+    told = "" if isinstance(error, BoundError) else f"{path.name} is not written: "
+    stays = f" ({path}, of an earlier export, stays)" if path.exists() else ""
+    return f"{told}{error}{stays}"
 
 
 def cli() -> None:

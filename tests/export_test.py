@@ -19,7 +19,7 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.files import identity
 from kdcl_tf.serving import cards, runtimes
-from kdcl_tf.serving.formats import checking
+from kdcl_tf.serving.formats import checking, litert
 from kdcl_tf.students import precision
 from kdcl_tf.training import manifests
 from kdcl_tf.training.interruption import Interrupted
@@ -174,6 +174,26 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
                 "README.md",
             },
         )
+
+    def test_one_that_a_converter_refuses_is_told_and_the_others_are_written(self):
+        output = pathlib.Path(self.create_tempdir().full_path)
+        refusal = ValueError("the LiteRT converter refuses the student in float32: no such thing")
+        with mock.patch.object(litert, "convert", side_effect=refusal):
+            stdout, stderr, status = _main(
+                f"--workdir={self.run_folder}", "--student=resnet8", f"--output={output}",
+                "--format=weights,litert,onnx", "--test_images=8",
+            )  # fmt: skip
+        self.assertEqual(status, 1)
+        self.assertEqual(
+            stderr, f"kdcl-export: resnet8.float32.tflite is not written: {refusal}\n"
+        )
+        self.assertEqual(
+            stdout.splitlines()[:3],
+            [f"{output}/resnet8.weights.h5", f"{output}/resnet8.onnx", ""],
+        )
+        readme = (output / "README.md").read_text(encoding="utf-8")
+        self.assertIn("`resnet8.onnx`", readme)
+        self.assertNotIn("tflite`,", readme)
 
     def test_without_the_data_it_says_what_to_give(self):
         with mock.patch.object(inputs, "load_dataset", side_effect=FileNotFoundError("gone")):

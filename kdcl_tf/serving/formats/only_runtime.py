@@ -1,11 +1,11 @@
 """A process that imports one runtime alone, loads exported files with it and runs images.
 
-    python -c "$(cat only_runtime.py)" RUNTIME
+    python -c "$(cat only_runtime.py)" RUNTIME [FOLDER]
 
 It reads a JSON object a line, `{"file", "images", "output", "mean", "deviation", ...}`, and
 answers with one: `{"latency"}` in seconds, when the logits are in the file `output`, or
 `{"error"}`.  It ends with its input.  Nothing of kdcl_tf is imported, but for `weights`, which
-only kdcl_tf can load.
+only kdcl_tf can load, that of the FOLDER.
 """
 
 import json
@@ -99,9 +99,13 @@ def _latency(run, image):
 
 
 def _one_thread():
-    """For TensorFlow, which asks when it starts."""
+    """For TensorFlow, which asks when it starts.
+
+    It would also take a GPU, of which the process that exports may have claimed all memory.
+    """
     import tensorflow as tf
 
+    tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
@@ -109,6 +113,9 @@ def _one_thread():
 def _main(runtime, answers):
     if runtime in ("tensorflow", "keras", "kdcl_tf"):
         _one_thread()
+    if runtime == "kdcl_tf":
+        # Not before now: nothing else in that folder is to be found first.
+        sys.path[:0] = sys.argv[2:]
     load = globals()[f"_{runtime}"]
     for line in sys.stdin:
         try:

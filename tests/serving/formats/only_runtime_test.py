@@ -49,6 +49,21 @@ class OnlyRuntimeTest(absltest.TestCase):
             found = np.load(folder / "out.npy")
             np.testing.assert_allclose(found, means.logits(means.images(3)), atol=1e-6)
 
+    def test_weights_are_loaded_by_the_kdcl_tf_of_the_folder(self):
+        with tempfile.TemporaryDirectory() as name:
+            package = pathlib.Path(name) / "kdcl_tf"
+            package.mkdir()
+            (package / "__init__.py").touch()
+            (package / "students.py").write_text("raise ValueError('that of the folder')\n")
+            done = subprocess.run(
+                [sys.executable, "-c", pathlib.Path(only_runtime.__file__).read_text(), "kdcl_tf", name],
+                input="{}\n",
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        self.assertEqual(json.loads(done.stdout), {"error": "that of the folder"})
+
 
 if __name__ == "__main__":
     absltest.main()
