@@ -52,7 +52,8 @@ def archived(path: str | os.PathLike, name: str) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.read(name).decode() if name in archive.namelist() else None
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
+    # Damage may claim another version of ZIP, a password or another compression.
+    except Exception as error:
         raise DamageError(f"{name} inside {path} is damaged ({error}): export it again") from error
 
 

@@ -44,7 +44,8 @@ def load_keras(path: str | os.PathLike) -> keras.Model:
         )
     try:
         return keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    # Depending on the damage the error is Keras's, HDF5's, that of a ZIP file or Python's.
+    except Exception as error:
         raise ValueError(
             f"{path}: expected a .keras file that can be read here; got {_first_line(error)}"
         ) from error
@@ -84,7 +85,8 @@ def load_weights(
             # Keras warns of each layer that does not fit, before an error that says it once.
             warnings.simplefilter("ignore")
             student.load_weights(pathlib.Path(path))
-    except (ValueError, OSError, KeyError) as error:
+    # As in `load_keras`.
+    except Exception as error:
         raise ValueError(
             f"{path}: expected weights of a {architecture}; got {_first_line(error)}"
         ) from error
@@ -112,4 +114,4 @@ def _first_line(error):
     lines = str(error.args[0] if error.args else error).split("\n")
     while len(lines) > 1 and (not lines[0].strip() or lines[0].endswith(":")):
         lines[:2] = [f"{lines[0]} {lines[1]}".strip()]
-    return lines[0]
+    return lines[0] or type(error).__name__

@@ -41,6 +41,15 @@ class AttachmentsTest(parameterized.TestCase):
         with self.assertRaisesRegex(DamageError, "student.json inside .* is damaged"):
             attachments.archived(self.path, attachments.CARD)
 
+    @parameterized.parameters((6, 0xFF), (8, 1), (10, 99))
+    def test_an_archive_that_claims_what_none_has_is_told(self, place, value):
+        # In the list at its end: a later version of ZIP, that it is encrypted, a compression.
+        content = bytearray(attachments.with_archive(b"model", {attachments.CARD: "{}"}))
+        content[content.rindex(b"PK\x01\x02") + place] = value
+        self.path.write_bytes(content)
+        with self.assertRaisesRegex(DamageError, "student.json inside .* is damaged"):
+            attachments.archived(self.path, attachments.CARD)
+
     @parameterized.parameters("{", "[1]", "\x00")
     def test_a_card_that_is_no_object_is_told(self, text):
         with self.assertRaisesRegex(DamageError, "the card inside model.tflite is damaged"):

@@ -25,6 +25,10 @@ class LitertTest(parameterized.TestCase):
         self.assertEqual((given["dtype"], given["shape"].tolist()), (np.uint8, [1, 4, 6, 3]))
         self.assertEqual(given["shape"].tolist(), given["shape_signature"].tolist())
         run = interpreter.get_signature_runner()
+        # The lines for Swift take outputs by their places.
+        places = [each["index"] for each in interpreter.get_output_details()]
+        named = run.get_output_details()
+        self.assertEqual(places, [named[name]["index"] for name in ("logits", "probabilities")])
         for image in means.images(5):
             found = run(images=image[None])
             np.testing.assert_allclose(found["logits"], means.logits(image[None]), atol=tolerance)

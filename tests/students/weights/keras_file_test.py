@@ -66,6 +66,25 @@ class KerasFileTest(tf.test.TestCase):
             keras_file.read_keras(path)
         self.assertNotIn("\n", str(caught.exception))
 
+    def test_a_file_of_a_damaged_structure_is_refused_in_one_line(self):
+        student = students.build("resnet8", 3, (8, 8, 3))
+        whole, weights = self.folder / "a.keras", self.folder / "a.weights.h5"
+        student.save(whole)
+        student.save_weights(weights)
+        content = whole.read_bytes()
+        # In the list at the end of a ZIP file: the version, that it is encrypted, the compression.
+        entry = content.rindex(b"PK\x01\x02")
+        for place, value in ((6, 0xFF), (8, 1), (10, 99)):
+            damaged = bytearray(content)
+            damaged[entry + place] = value
+            whole.write_bytes(damaged)
+            with self.assertRaisesRegex(ValueError, "^[^\n]* .keras file that can be read here; got "):
+                keras_file.load_keras(whole)
+        # The version of each node that lists what is in a group.
+        weights.write_bytes(weights.read_bytes().replace(b"SNOD\x01", b"SNOD\x07"))
+        with self.assertRaisesRegex(ValueError, "expected weights of a resnet8; got .* symbol table"):
+            keras_file.load_weights(weights, "resnet8")
+
 
 if __name__ == "__main__":
     tf.test.main()
