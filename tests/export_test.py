@@ -184,9 +184,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
                 "--format=weights,litert,onnx", "--test_images=8",
             )  # fmt: skip
         self.assertEqual(status, 1)
-        self.assertEqual(
-            stderr, f"kdcl-export: resnet8.float32.tflite is not written: {refusal}\n"
-        )
+        self.assertEqual(stderr, f"kdcl-export: resnet8.float32.tflite is not written: {refusal}\n")
         self.assertEqual(
             stdout.splitlines()[:3],
             [f"{output}/resnet8.weights.h5", f"{output}/resnet8.onnx", ""],

@@ -338,9 +338,14 @@ def score(
 
 
 def _names(paths: Sequence[str | os.PathLike]) -> list[str]:
-    """The part in which each path differs from the others, without the folder `students`."""
+    """The part in which each path differs from the others.
+
+    The folder `students` is left out, unless two names would be one then.
+    """
     named = [pathlib.Path(path) for path in paths]
     # The student's own name always belongs to it.
     common = os.path.commonpath([path.parent for path in named])
     shortened = [path.relative_to(common).parts for path in named]
-    return ["/".join(part for part in parts if part != "students") for parts in shortened]
+    found = ["/".join(part for part in parts if part != "students") for parts in shortened]
+    is_distinct = len(set(found)) == len(found)
+    return found if is_distinct else ["/".join(parts) for parts in shortened]

@@ -18,6 +18,8 @@ import traceback
 from collections.abc import Iterator
 from typing import NoReturn
 
+from absl import flags
+
 from kdcl_tf import files
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training.interruption import SIGNALS
@@ -34,6 +36,12 @@ __all__ = [
 _ARGUMENT = re.compile(r"\bpass ([a-z_]+)=(\w+)")
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large", re.IGNORECASE)
 _TRACEBACK = "error.txt"
+
+# `{flag: how it makes a program need less memory}`.
+_LESS_MEMORY = {
+    "batch_size": "a smaller --batch_size",
+    "accumulation_steps": "more --accumulation_steps to a new --workdir",
+}
 
 # Where the traceback of a defect is written; a list, so that it can be set.
 _folder: list[pathlib.Path] = []
@@ -156,11 +164,14 @@ def foreseen(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return (
-            f"memory is full ({_first_line(error)}): pass a smaller --batch_size, or more "
-            "--accumulation_steps to a new --workdir"
-        )
+        return f"memory is full ({_first_line(error)}): {_less_memory()}"
     return ""
+
+
+def _less_memory():
+    """What to do about it, by the flags that the program has."""
+    ways = [f"pass {way}" for flag, way in _LESS_MEMORY.items() if flag in flags.FLAGS]
+    return ", or ".join(ways) or "end other programs, or use a machine with more"
 
 
 def _is_full(error):

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.evaluation.analyses: every number again, in numpy, from the SavedModel."""
 
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -54,6 +55,10 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
         names = [each.name for each in self.students]
         self.assertEqual(names, ["alone/resnet8", "cohort/resnet8"])
         self.assertEqual(loaded.load_students(self.paths[:1])[0].name, "resnet8")
+        moved = self.folder / "alone" / "resnet8"
+        shutil.copytree(self.paths[0], moved)
+        names = [each.name for each in loaded.load_students([self.paths[0], moved])]
+        self.assertEqual(names, ["students/resnet8", "resnet8"])
 
     def test_scores(self):
         found = analyses.table_of_scores(self.students, self.test, 100)
@@ -130,7 +135,9 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertIn("+0.5000", found.text)
         self.assertGreater(self._drawn(found), 5_000)
 
-    @parameterized.parameters((0.0, 0.1), (-0.01, 0.1), (0.01, -0.1), (float("nan"), 0.1), (0.1, float("inf")))
+    @parameterized.parameters(
+        (0.0, 0.1), (-0.01, 0.1), (0.01, -0.1), (float("nan"), 0.1), (0.1, float("inf"))
+    )
     def test_noise_below_zero_is_refused(self, step, most):
         with self.assertRaisesRegex(ValueError, "expected a step of the noise above 0"):
             analyses.Noise(step=step, most=most)

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+from unittest import mock
 
+from absl import flags
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import files
@@ -94,11 +96,25 @@ class FailuresTest(parameterized.TestCase):
         ),
         (OSError(errno.EFBIG, "File too large"), "^the disk is full, or its limit is reached"),
         (RuntimeError("Could not determine home directory."), "^a path begins with ~ and a user"),
-        (MemoryError(), r"^memory is full \(MemoryError\): pass a smaller --batch_size"),
+        (MemoryError(), r"^memory is full \(MemoryError\): end other programs, or use a machine"),
     )
     def test_what_any_phase_may_meet_has_its_words(self, error, line):
         self.assertRegex(self._told(error), line)
         self.assertEmpty(list(self.folder.iterdir()))
+
+    @parameterized.parameters(
+        (("batch_size",), ": pass a smaller --batch_size$"),
+        (
+            ("batch_size", "accumulation_steps"),
+            ": pass a smaller --batch_size, or pass more --accumulation_steps to a new --workdir$",
+        ),
+    )
+    def test_only_flags_that_the_program_has_are_to_be_passed(self, names, line):
+        values = flags.FlagValues()
+        for name in names:
+            flags.DEFINE_integer(name, 1, "", flag_values=values)
+        with mock.patch.object(failures.flags, "FLAGS", values):
+            self.assertRegex(self._told(MemoryError()), line)
 
     def test_a_defect_keeps_its_traceback_in_the_workdir(self):
         line = self._told(KeyError("inside\nout"))

@@ -82,7 +82,8 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         (self.folder / "a.keras").rename(self.folder / "b.keras")
         for name, facts in (("a.keras", one), ("b.keras", both)):
             with self.assertRaisesRegex(
-                DamageError, f"^{self.folder}/{name} is no file of the card beside it, which is of a"
+                DamageError,
+                f"^{self.folder}/{name} is no file of the card beside it, which is of a",
             ):
                 exported.check(self.folder / name, facts)
 

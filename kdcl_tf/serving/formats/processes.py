@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import kdcl_tf
 from kdcl_tf import files
 from kdcl_tf.serving.formats import only_runtime
 
@@ -99,7 +98,7 @@ class Runtimes:
         # The text and not the path, whose folder would come first where modules are looked for.
         program = pathlib.Path(only_runtime.__file__).read_text(encoding="utf-8")
         # This kdcl_tf and no other, which need not be installed.
-        ours = pathlib.Path(kdcl_tf.__file__).absolute().parents[1]
+        ours = pathlib.Path(files.__file__).absolute().parents[2]
         self._processes[name] = subprocess.Popen(
             [sys.executable, "-c", program, name, str(ours)],
             cwd=self._folder,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kdcl_tf.serving import cards
 from kdcl_tf.serving.formats import loading_lines
 from kdcl_tf.serving.formats.names import FORMATS
 
@@ -15,6 +16,8 @@ __all__ = ["MARK", "of_folder", "of_saved_model"]
 MARK = "<!-- Written by kdcl-export; written anew when more is exported to this folder. -->"
 
 _SHOWN = 8
+# Facts in which the cards of one student's files differ.
+_OF_FILES = (*cards.WRITTEN, "measured", "file_format", "inputs", "outputs")
 # Settings that say nothing where they have these values.
 _RECIPE = (
     ("epochs", "{} epochs"),
@@ -50,10 +53,18 @@ def of_folder(files: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
       files: `(name, format, facts of its card)` of each; those of one student together.
     """
     parts = [f"{MARK}\n"]
-    for _, group in itertools.groupby(files, lambda each: each[2]["student"]):
-        mine = list(group)
+    for mine in _by_student(files):
         parts += [_about(mine[0][2]), _table(mine), *_loading(mine)]
     return "\n".join(parts)
+
+
+def _by_student(files):
+    """The files of each student; of the same name may be that of another run or epoch."""
+    found = {}
+    for each in files:
+        facts = {name: fact for name, fact in each[2].items() if name not in _OF_FILES}
+        found.setdefault(json.dumps(facts, sort_keys=True), []).append(each)
+    return found.values()
 
 
 def _table(files):

@@ -53,6 +53,22 @@ class BesideTest(absltest.TestCase):
         self.assertIn("`a.weights.h5`", text)
         self.assertNotIn("a.keras", text)
 
+    def test_files_of_two_exports_of_a_student_are_told_apart(self):
+        self._export("a", ".int8.tflite")
+        path = self.folder / "a.onnx"
+        path.write_bytes(b"model")
+        ours = Normalization((0.5,) * 3, (0.5,) * 3)
+        later = Card("a", (8, 8, 3), ("cat", "ñandú"), ours, more={"epoch": 20})
+        cards.write(later.with_more(file_format="onnx"), path)
+        self._write()
+        text = (self.folder / "README.md").read_text(encoding="utf-8")
+        parts = text.split("# a\n")[1:]
+        self.assertLen(parts, 2)
+        self.assertIn("`a.int8.tflite`", parts[0])
+        self.assertNotIn("| epoch |", parts[0])
+        self.assertIn("`a.onnx`", parts[1])
+        self.assertIn("| epoch | 20 |", parts[1])
+
     def test_a_readme_of_another_hand_is_kept(self):
         self._export("a", ".onnx")
         (self.folder / "README.md").write_text("Mine.")

@@ -56,7 +56,13 @@ class OnlyRuntimeTest(absltest.TestCase):
             (package / "__init__.py").touch()
             (package / "students.py").write_text("raise ValueError('that of the folder')\n")
             done = subprocess.run(
-                [sys.executable, "-c", pathlib.Path(only_runtime.__file__).read_text(), "kdcl_tf", name],
+                [
+                    sys.executable,
+                    "-c",
+                    pathlib.Path(only_runtime.__file__).read_text(),
+                    "kdcl_tf",
+                    name,
+                ],
                 input="{}\n",
                 capture_output=True,
                 text=True,

@@ -78,11 +78,15 @@ class KerasFileTest(tf.test.TestCase):
             damaged = bytearray(content)
             damaged[entry + place] = value
             whole.write_bytes(damaged)
-            with self.assertRaisesRegex(ValueError, "^[^\n]* .keras file that can be read here; got "):
+            with self.assertRaisesRegex(
+                ValueError, "^[^\n]* .keras file that can be read here; got "
+            ):
                 keras_file.load_keras(whole)
         # The version of each node that lists what is in a group.
         weights.write_bytes(weights.read_bytes().replace(b"SNOD\x01", b"SNOD\x07"))
-        with self.assertRaisesRegex(ValueError, "expected weights of a resnet8; got .* symbol table"):
+        with self.assertRaisesRegex(
+            ValueError, "expected weights of a resnet8; got .* symbol table"
+        ):
             keras_file.load_weights(weights, "resnet8")
 
 
