@@ -110,9 +110,7 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
     def test_students_of_images_that_are_read_otherwise_are_refused(self, change, name, message):
         other = dataclasses.replace(self._student(**change), name="y")
         loaded.check_alike([other, other], name)
-        with self.assertRaisesRegex(
-            ValueError, f"got x of images .*{message} analyse them one"
-        ):
+        with self.assertRaisesRegex(ValueError, f"got x of images .*{message} analyse them one"):
             loaded.check_alike([self._student(), other], name)
 
     def test_students_are_read_alike_whatever_they_are_otherwise(self):
