@@ -223,12 +223,12 @@ def _check_keras():
 
 
 def quiet_reading(dataset: str | None) -> contextlib.AbstractContextManager:
-    """`without_notices` for a folder of images, whose decoders print a notice of a damaged one.
+    """Drops what the decoders of a folder's images print of a damaged one; our line of it goes on.
 
     Other data sets may be downloaded, and then show their progress.
     """
     is_folder = (dataset or "").startswith("folder:")
-    return without_notices() if is_folder else contextlib.nullcontext()
+    return streams.without_libraries() if is_folder else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

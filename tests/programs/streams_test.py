@@ -91,6 +91,21 @@ class StreamsTest(parameterized.TestCase):
         )
         self.assertEqual((done.stdout, done.stderr, done.returncode), (expected, b"", 0))
 
+    def test_only_what_decoders_print_of_a_folder_is_dropped(self):
+        program = (
+            "import os, sys; from kdcl_tf.programs import command_line, streams\n"
+            "streams.keep_open()\n"
+            "for name in ('folder:x', 'digits', None):\n"
+            "    with command_line.quiet_reading(name):\n"
+            "        os.write(2, b'decoder\\n'); print('skipped:', name, file=sys.stderr)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        )
+        self.assertEqual(
+            done.stderr, "skipped: folder:x\ndecoder\nskipped: digits\ndecoder\nskipped: None\n"
+        )
+
     def test_without_any_stream_the_numbers_are_kept(self):
         path = self.create_tempfile().full_path
         command = f"exec {sys.executable} -c '{_PROGRAM}' {path} <&- >&- 2>&-"
