@@ -200,7 +200,8 @@ def _check_keras():
     Raises:
       ValueError: naming the variable or file that it comes from.
     """
-    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
+    # As Keras has it, for a user without a home, too, whom `pathlib` refuses.
+    home = pathlib.Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"))
     path = home / "keras.json"
     config = {}
     with contextlib.suppress(OSError):

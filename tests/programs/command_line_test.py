@@ -3,9 +3,12 @@
 import contextlib
 import importlib
 import io
+import os
+import pathlib
 import subprocess
 import sys
 import weakref
+from unittest import mock
 
 from absl import flags
 from absl.testing import absltest, parameterized
@@ -318,6 +321,24 @@ class InProcessTest(absltest.TestCase):
             self.assertEqual(self._failed(raising)[0], 1)
         with self.assertRaises(TypeError), command_line.user_errors():
             raise TypeError("a defect keeps its traceback")
+
+    def test_the_home_of_keras_is_found_as_keras_does(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        (folder / "own").mkdir()
+        (folder / "own" / "keras.json").write_text('{"backend": "jax"}')
+        home = {"HOME": str(folder), "KERAS_HOME": "~/own", "KERAS_BACKEND": ""}
+        with mock.patch.dict(os.environ, home):
+            with self.assertRaisesRegex(ValueError, f"got jax from {folder}/own/keras.json$"):
+                command_line._check_keras()
+        with (
+            mock.patch.dict(os.environ),
+            mock.patch(
+                "pwd.getpwuid", side_effect=KeyError("a user that the system does not know")
+            ),
+        ):
+            for name in home:
+                os.environ.pop(name, None)
+            command_line._check_keras()
 
 
 if __name__ == "__main__":

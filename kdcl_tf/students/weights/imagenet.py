@@ -112,7 +112,7 @@ def _watched_downloads() -> Iterator[list[pathlib.Path]]:
 
 def _cache():
     """Where Keras keeps what it downloads, as its `get_file` has it."""
-    home = pathlib.Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    home = pathlib.Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"))
     writable = home if home.exists() else home.parent
     if os.access(writable, os.W_OK):
         return home
