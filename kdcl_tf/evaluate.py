@@ -32,11 +32,7 @@ if TYPE_CHECKING:
 _UNUSED = {
     "scores": {"plot": None},
     "overfitting": {"split": "test"},
-    "loss_gap": {
-        **dict.fromkeys(("dataset", "data_dir", "test_share")),
-        "split": "test",
-        "images": 0,
-    },
+    "loss_gap": {"dataset": None, "test_share": None, "split": "test", "images": 0},
 }
 
 
