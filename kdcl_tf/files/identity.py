@@ -160,6 +160,8 @@ def _digest(facts):
 def checksums(folder: str | os.PathLike, leave_out: str = "") -> dict[str, str]:
     """`{path in the folder: SHA-256}` of every file in a folder.
 
+    Hidden files, whose names begin with a dot, are left out: a file manager writes its own there.
+
     Args:
       folder: read through.
       leave_out: a path in it that does not count, such as that of the checksums.
@@ -169,7 +171,7 @@ def checksums(folder: str | os.PathLike, leave_out: str = "") -> dict[str, str]:
     return {
         path.as_posix(): _file_digest(folder / path)
         for path in paths
-        if path.as_posix() != leave_out
+        if path.as_posix() != leave_out and not path.name.startswith(".")
     }
 
 
