@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import keras
 import tensorflow as tf
@@ -44,17 +44,20 @@ class Compilation:
     def __bool__(self) -> bool:
         return self._is_on
 
-    def __call__(self, function: Callable) -> Callable:
+    def __call__(self, function: Callable, state: Hashable = None) -> Callable:
         """The function, compiled for each shape of its arguments; or as it is.
 
         Args:
           function: of structures of tensors, without a reduction over replicas.
+          state: what else of Python the function reads.  Its graph is made again for another
+            one, since a graph keeps what was read when it was made.
         """
         if not self._is_on:
             return function
-        if function not in self._functions:
-            self._functions[function] = tf.function(function, jit_compile=True, autograph=False)
-        return self._functions[function]
+        key = function, state
+        if key not in self._functions:
+            self._functions[key] = tf.function(function, jit_compile=True, autograph=False)
+        return self._functions[key]
 
     def check(self, cohort: keras.Model) -> None:
         """Raises ValueError for a cohort that reduces over replicas inside its forward pass."""

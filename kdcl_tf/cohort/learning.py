@@ -90,8 +90,14 @@ class Learner(keras.Model):
         views, labels, sample_weight = batch
         if self._placement:
             return self._differentiate_apart(views, labels, sample_weight, examples)
-        differentiate = self.compilation(self._differentiate_together)
+        differentiate = self.compilation(self._differentiate_together, self._trained_layers())
         return differentiate(views, labels, sample_weight, examples)
+
+    def _trained_layers(self):
+        """Of every layer whether it is trained: it decides gradients, and what batch norm does."""
+        return tuple(
+            layer.trainable for network in self.networks() for layer in network._flatten_layers()
+        )
 
     def _differentiate_together(self, views, labels, sample_weight, examples):
         with tf.GradientTape() as tape:
@@ -151,7 +157,7 @@ class Learner(keras.Model):
         def apply():
             for (optimizer, variables), group in zip(self._optimizer_groups(), gradients):
                 group = self.transform_gradients(group, variables)
-                optimizer.apply_gradients(zip(group, variables))
+                optimizer.apply_gradients(zip(group, variables, strict=True))
 
         self._placement.update(apply)
 

@@ -10,6 +10,7 @@ import unittest
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -316,6 +317,29 @@ class TrainingTest(tf.test.TestCase):
                 _session(moved, _FOLDER / "whole")
             serving.save_keras(_student("resnet8"), path)
             cards.write(_card("resnet8", ("ant", "bee", "dog")), path)
+
+
+class CompiledTest(tf.test.TestCase):
+    @pytest.mark.slow
+    def test_xla_trains_all_layers_after_the_heads(self):
+        students = []
+        for compiled in (True, False):
+            settings = _settings(
+                students=("resnet8",),
+                initial_weights=(f"resnet8={_FOLDER / 'resnet8.keras'}",),
+                learning_rate=0.001,
+                train_head_epochs=1,
+                epochs=2,
+                jit_compile=compiled,
+            )
+            session = _session(settings, _FOLDER / f"compiled_{compiled}")
+            session.train()
+            students.append(session.task.model.students["resnet8"])
+        found, wanted = students
+        for mine, other in zip(found.variables, wanted.variables, strict=True):
+            self.assertAllClose(mine.numpy(), other.numpy(), atol=1e-3, msg=mine.path)
+        given = _SOURCES["resnet8"].get_layer("stem_conv").kernel
+        self.assertNotAllEqual(found.get_layer("stem_conv").kernel, given)
 
 
 class BranchesTest(tf.test.TestCase):

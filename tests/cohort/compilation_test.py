@@ -146,6 +146,19 @@ class CompilationTest(CohortTestCase):
         kinds = {each.type for each in graph.get_operations()}
         self.assertIn("AssignAddVariableOp", kinds)
 
+    def test_what_is_trained_may_change_from_one_graph_to_the_next(self):
+        cohorts = [compiled_graph(jit_compile=each) for each in (True, False)]
+        batch = tuple(tf.constant(each) for each in make_data())
+        for trained in (False, True):
+            kernel = cohorts[0].students["a"].layers[0].kernel
+            before = kernel.numpy()
+            for cohort in cohorts:
+                for student in cohort.students.values():
+                    student.layers[0].trainable = trained
+                tf.function(cohort.train_step, autograph=False)(batch)
+            self.assert_same_weights(*cohorts, atol=1e-5)
+            self.assertEqual(np.abs(kernel.numpy() - before).max() > 0.0, trained)
+
     @parameterized.parameters(False, None, "auto")
     def test_it_is_off_by_default(self, jit_compile):
         self.assertFalse(compiled_graph().compilation)
@@ -167,5 +180,7 @@ class CompilationTest(CohortTestCase):
     def test_a_function_is_compiled_once_and_left_alone_when_off(self):
         on, off = Compilation(True), Compilation(False)
         self.assertIs(on(tf.square), on(tf.square))
+        self.assertIs(on(tf.square, (True,)), on(tf.square, (True,)))
+        self.assertIsNot(on(tf.square, (True,)), on(tf.square, (False,)))
         self.assertIs(off(tf.square), tf.square)
         self.assertAllClose(on(tf.square)(tf.constant([1.0, 2.0])), [1.0, 4.0])
