@@ -74,6 +74,8 @@ class Loop:
         self._interruption = Interruption()
         self._saved_at = time.monotonic()
         self._pace = Pace(steps_per_loop, self._workers)
+        # Whether the first whole epoch of its kind is still to come, which tells how long one takes.
+        self._tells_end = True
         # The variables of the newest checkpoint, metrics of a begun epoch included.
         restored = self._restore()
         self._progress = restored or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
@@ -105,16 +107,15 @@ class Loop:
             self._writer = tf.summary.create_file_writer(str(folder))
         try:
             with self._interruption:
-                is_told = False
                 for epoch in range(begun, self._settings.epochs):
                     began, left = time.monotonic(), self._settings.epochs - epoch - 1
                     self._run_epoch(epoch, step, seconds)
-                    if left and step == 0 and not is_told:
+                    if left and step == 0 and self._tells_end:
                         took = self._pace.usual_time(
                             time.monotonic() - began, self._steps_per_epoch
                         )
                         self._bar.say(progress.ending(took, left))
-                        is_told = True
+                        self._tells_end = False
                     step, seconds = 0, 0.0
         finally:
             self._bar.close()
@@ -155,8 +156,10 @@ class Loop:
         watch = Stopwatch()
         watch.seconds = seconds
         frozen = self._task.begin_epoch(epoch)
+        self._pace.begin_epoch(makes=frozen is not None)
         if frozen is not None:
             self._replicas.renew(frozen)
+            self._tells_end = True
         if first_step == 0:
             self._task.model.reset_metrics()
         with watch:

@@ -38,6 +38,24 @@ class PaceTest(tf.test.TestCase, parameterized.TestCase):
         pace.look(9.0, steps)
         self.assertEqual(pace.steps, steps)
 
+    def test_all_workers_take_as_many_as_the_first(self):
+        workers = mock.create_autospec(Workers, instance=True)
+        workers.from_chief.return_value = b"[7, false]"
+        self.assertEqual(Pace(3, workers).steps, 7)
+        workers.from_chief.assert_called_once_with(b"[3, false]")
+
+    def test_only_an_epoch_that_makes_the_graph_takes_less_the_next_time(self):
+        pace = Pace(1, self.workers)
+        pace.begin_epoch()
+        pace.look(30.0, 1)
+        pace.begin_epoch()
+        pace.look(2.0, 1)
+        self.assertEqual(pace.usual_time(20.0, 10), 20.0)
+        pace.begin_epoch(makes=True)
+        pace.look(11.0, 1)
+        pace.look(2.0, 1)
+        self.assertEqual(pace.usual_time(29.0, 10), 20.0)
+
     def test_an_epoch_is_told_without_the_making_of_the_graph(self):
         pace = Pace(2, self.workers)
         self.assertEqual(pace.usual_time(30.0, 10), 30.0)

@@ -31,6 +31,8 @@ class _Settings(TrainingSettings):
     epochs: int = 2
     batch_size: int = 2
     learning_rate: float = 0.1
+    optimizer: str = "sgd"
+    momentum: float = 0.0
     schedule: str = "constant"
     milestones: tuple = ()
     warmup_learning_rate: float = 0.0
@@ -160,6 +162,21 @@ class SessionTest(tf.test.TestCase):
         resumed.train()
         self.assertNotIn("check_images", told)
         self.assertEqual(float(resumed.task.model.w), float(whole.task.model.w))
+
+    def test_a_run_that_goes_on_inside_an_epoch_tells_an_end_that_is_to_come(self):
+        def stopped(*args):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return _LineTask.epoch(first.task, *args)
+
+        first = self._session(epochs=3)
+        first.task.epoch = stopped
+        with self.assertRaisesRegex(Interrupted, "at epoch 1, step 1 of 2; all is saved"):
+            first.train()
+        stdout = io.StringIO()
+        with contextlib.redirect_stdout(stdout):
+            self._session(epochs=3).train()
+        # The graph was made in the rest of the first epoch, and takes nothing off the second.
+        self.assertRegex(stdout.getvalue(), r"\nan epoch takes \d.*, in \d")
 
     def test_the_plan_and_milestones_that_are_not_reached_are_told(self):
         def said(**settings):
