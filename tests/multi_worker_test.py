@@ -21,6 +21,7 @@ from kdcl_tf.classification.task import Classification
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
+from tests import image_files
 from tests.worker_pair import WorkerPair
 
 # 40 images make 4 steps an epoch: 11, 11, 11 and 7, of which no two workers have as many.
@@ -34,6 +35,25 @@ _SMALL = {
     "milestones": (),
     "learning_rate": 0.02,
 }
+
+
+_PHOTOS = {
+    "students": ("resnet8",),
+    "image_size": 8,
+    "batch_size": 4,
+    "epochs": 1,
+    "milestones": (),
+}
+
+
+def _write_photos(folder, classes):
+    """Three training images and two test images of each class."""
+    for split, count in (("train", 3), ("test", 2)):
+        for number, name in enumerate(classes):
+            for each in range(count):
+                photo = image_files.photo(100 * number + 10 * count + each, 8, 8)
+                content = image_files.encode(photo, "PNG")
+                image_files.write(folder, {f"{split}/{name}/{each}.png": content})
 
 
 class _StoppingWorkdir(Workdir):
@@ -168,6 +188,34 @@ class MultiWorkerTest(tf.test.TestCase):
             "reached; the same command, given to all, continues from the last checkpoint$",
         )
         self._assert_goes_on_alone(settings, folder)
+
+    @pytest.mark.slow
+    def test_as_many_images_of_other_classes_in_one_worker_are_refused_in_both(self):
+        places = self.folder / "first", self.folder / "second"
+        for place, classes in zip(places, (("ape", "bee"), ("ape", "cow"))):
+            _write_photos(place / "photos", classes)
+        settings = Settings(**{**_PHOTOS, "dataset": "folder:photos"})
+        with WorkerPair(settings, self.folder / "run", folders=places) as pair:
+            told = pair.wait()
+        self.assertEqual([status for status, _, _ in told], [1, 1], told)
+        for _, _, error in told:
+            self.assertIn("got other data in worker 1 than in worker 0", error.splitlines()[-1])
+        self.assertRegex(told[1][2], r"than in worker 0; classes=\w+ \(worker 0: \w+\); train=")
+
+    @pytest.mark.slow
+    def test_a_complete_run_whose_images_have_moved_is_complete_for_both(self):
+        before, now, run = (self.folder / each for each in ("before", "now", "run"))
+        _write_photos(before, ("ape", "bee"))
+        _session(run, **{**_PHOTOS, "dataset": f"folder:{before}"}).train()
+        before.rename(now)
+        log = (run / "log.jsonl").read_bytes()
+        settings = Settings(**{**_PHOTOS, "dataset": f"folder:{now}"})
+        with WorkerPair(settings, run) as pair:
+            (chief, out, error), (other, told, wrong) = pair.wait()
+        self.assertEqual((chief, other), (0, 0), error + wrong)
+        self.assertIn("resnet8: test accuracy", out)
+        self.assertEqual(told, "worker 1: the run is complete; results are at worker 0\n")
+        self.assertEqual((run / "log.jsonl").read_bytes(), log)
 
     def _first_epoch_of_two_devices(self, settings):
         folder = self.folder / "mirrored"

@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import sys
 import time
 
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Seconds, on a machine that is busy with other things, too.
 _PATIENCE = 600
 
@@ -33,10 +35,13 @@ class WorkerPair:
       settings: a `TrainingSettings`.
       workdir: of the first worker.
       module: the program.
+      folders: the current folder of each worker.
       **flags: further flags, which decide no number of a run.
     """
 
-    def __init__(self, settings, workdir, module="kdcl_tf.train", **flags):
+    def __init__(
+        self, settings, workdir, module="kdcl_tf.train", folders=(None, None), **flags
+    ):
         ports = _free_ports(2)
         given = {**settings.as_flags(), "strategy": "multi_worker", **flags}
         given = [f"--{name}={value}" for name, value in given.items()]
@@ -44,6 +49,9 @@ class WorkerPair:
         # As a user has it: the tests' own level lets TensorFlow's errors through.
         environment = {**os.environ}
         environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+        # The tested package, wherever a worker is.
+        paths = [str(_ROOT), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         self.workers = [
             subprocess.Popen(
                 command,
@@ -51,8 +59,9 @@ class WorkerPair:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                cwd=folder,
             )
-            for index in range(2)
+            for index, folder in enumerate(folders)
         ]
 
     def __enter__(self):

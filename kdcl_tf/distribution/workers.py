@@ -22,6 +22,10 @@ _LOST = (
 )
 
 
+# Stands for a fact that a worker does not have.
+_NONE = "(absent)"
+
+
 class WorkerLost(Exception):
     """Another worker, or the way to it, is gone."""
 
@@ -122,8 +126,11 @@ class Workers:
         differ = self.total([self.index == each and own != chiefs for each in range(self.count)])
         if any(differ):
             others = ", ".join(str(each) for each in range(self.count) if differ[each])
-            names = [name for name in own if own[name] != chiefs.get(name)]
-            here = "".join(f"; {name}={own[name]} (worker 0: {chiefs[name]})" for name in names)
+            here = "".join(
+                f"; {name}={own.get(name, _NONE)} (worker 0: {chiefs.get(name, _NONE)})"
+                for name in {**own, **chiefs}
+                if own.get(name, _NONE) != chiefs.get(name, _NONE)
+            )
             raise ValueError(
                 f"expected the same {what} in all workers; got other {what} in worker {others} "
                 f"than in worker 0{here}"

@@ -27,6 +27,7 @@ __all__ = [
     "checksums_of",
     "damage",
     "data_changes",
+    "digest_of",
     "is_sealed",
     "sealed",
     "version_changes",
@@ -139,6 +140,11 @@ def _class_changes(before, now):
         yield "the classes have another order"
 
 
+def digest_of(facts: Any) -> str:
+    """The SHA-256 of JSON-able facts."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
 def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
     """JSON-able facts with a checksum of themselves, see `is_sealed`."""
     whole = json.loads(json.dumps({**facts, _CHECKSUM: None}))
@@ -153,8 +159,7 @@ def is_sealed(facts: Any) -> bool:
 
 
 def _digest(facts):
-    text = json.dumps({**facts, _CHECKSUM: None}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of({**facts, _CHECKSUM: None})
 
 
 def checksums(folder: str | os.PathLike, leave_out: str = "") -> dict[str, str]:

@@ -13,7 +13,7 @@ from kdcl_tf.data import bad_images
 from kdcl_tf.distribution import products, strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
-from kdcl_tf.files.identity import Identity
+from kdcl_tf.files.identity import Identity, digest_of
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.task import Task
@@ -65,6 +65,9 @@ class Session:
         self.workers.check_same("data", task.dataset.summary())
         self.workers.check_same("weights to start from", task.sources())
         task.identity = Identity(settings.as_flags(), task.digest())
+        # The summary counts; the same counts may be of other images, classes or teachers.
+        parts = {name: digest_of(part) for name, part in task.identity.data.items()}
+        self.workers.check_same("data", parts)
         self._check_data()
         _check_sizes(task, strategy)
         with strategy.scope():
@@ -94,8 +97,9 @@ class Session:
           Interrupted, Divergence: as `Loop.run`.
           BadImageError: at an image that cannot be decoded.
         """
-        complete = self.workdir.complete_result
-        if complete:
+        complete = self.workdir.complete_result if self.workers.is_chief else None
+        # A worker's own folder does not tell, and the chief trains no more.
+        if self.workers.from_chief(b"complete" if complete else b""):
             return complete
         if self.workers.is_chief:
             self.workdir.record(self.task.settings)

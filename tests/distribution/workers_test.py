@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.distribution.workers in one process; `multi_worker_test` has two."""
 
+import json
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -29,6 +31,37 @@ class AloneTest(tf.test.TestCase):
         process = workers.Workers(mirrored)
         self.assertEqual(process.count, 1)
         self.assertAllEqual(process._sum(np.int64([2, 2**60 + 1])), [2, 2**60 + 1])
+
+
+class _Second(workers.Workers):
+    """The second of two, as far as the first one's facts go."""
+
+    def __init__(self, chiefs):
+        self._chiefs = json.dumps(chiefs).encode()
+        self.index, self.count = 1, 2
+
+    def from_chief(self, data=b""):
+        return self._chiefs
+
+    def total(self, numbers):
+        return np.asarray(numbers, np.int64)
+
+
+class SameTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ({"n": 1}, {"n": 2}, "n=2 (worker 0: 1)"),
+        ({"n": 1}, {"n": 1, "more": 2}, "more=2 (worker 0: (absent))"),
+        ({"n": 1, "more": 2}, {"n": 1}, "more=(absent) (worker 0: 2)"),
+    )
+    def test_facts_that_differ_or_that_only_one_has(self, chiefs, own, told):
+        with self.assertRaises(ValueError) as caught:
+            _Second(chiefs).check_same("data", own)
+        self.assertEqual(
+            str(caught.exception),
+            "expected the same data in all workers; got other data in worker 1 than in worker 0; "
+            + told,
+        )
+        _Second(chiefs).check_same("data", dict(chiefs))
 
 
 class LostWorkersTest(parameterized.TestCase):
