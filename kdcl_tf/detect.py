@@ -7,6 +7,7 @@ kdcl-detect --mode=predict --model=runs/my_run --image=street.jpg,photos --outpu
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import pathlib
 from collections.abc import Mapping
@@ -43,6 +44,15 @@ _READ_IN = {
         *_OF_IMAGES,
     ),
     "predict": _OF_IMAGES,
+}
+# Of a run, too, though they decide no number of it; and the modes that read them.
+_OF_THE_MACHINE = {
+    "workdir": ("train",),
+    "data_dir": ("train", "evaluate"),
+    "logical_devices": ("train",),
+    "checkpoint_seconds": ("train",),
+    "steps_per_loop": ("train",),
+    "keep_checkpoints": ("train",),
 }
 
 # The suffixes of an image's picture and list, after its stem.
@@ -98,13 +108,15 @@ def _check_mode(mode, flag_values):
     if mode == "train":
         return
     own = [field.name for field in dataclasses.fields(DetectionSettings)]
-    passed_over = [
-        f"--{name}" for name in own if flag_values[name].present and name not in _READ_IN[mode]
-    ]
-    if passed_over:
-        print(
-            f"--mode={mode} does not read {', '.join(passed_over)}: the detector's card has its own"
-        )
+    of_the_card = [name for name in own if name not in _READ_IN[mode]]
+    of_the_machine = [name for name, modes in _OF_THE_MACHINE.items() if mode not in modes]
+    for names, told in (
+        (of_the_card, "the detector's card has its own"),
+        (of_the_machine, "a run of --mode=train does"),
+    ):
+        passed_over = [f"--{name}" for name in names if flag_values[name].present]
+        if passed_over:
+            print(f"--mode={mode} does not read {', '.join(passed_over)}: {told}")
 
 
 def _train(flag_values):
@@ -225,7 +237,8 @@ def _images(flag_values):
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise ValueError(f"--image: expected files; got {', '.join(missing)}, which is not there")
-    twice = {path.stem for path in paths if [each.stem for each in paths].count(path.stem) > 1}
+    counts = collections.Counter(path.stem for path in paths)
+    twice = [stem for stem, count in counts.items() if count > 1]
     if twice:
         raise ValueError(
             f"--image: expected files of different names; got two called {', '.join(sorted(twice))}"

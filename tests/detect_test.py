@@ -80,6 +80,27 @@ class RefusedTest(parameterized.TestCase):
         self.assertRegex(process.stderr, r"would replace the image itself; pass another folder\n$")
         self.assertEqual(image.read_bytes(), b"kept")
 
+    def test_two_images_of_one_name_in_folders(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for name in ("a/street.jpg", "b/street.png", "b/other.png"):
+            image_files.write(folder, {name: b"x"})
+        images = f"--image={folder / 'a'},{folder / 'b'}"
+        process = in_process.run("detect", "--mode=predict", images, "--output=x")
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(process.stderr, r"files of different names; got two called street\n$")
+
+    def test_a_flag_that_only_training_reads_is_named(self):
+        process = in_process.run(
+            "detect", "--mode=evaluate", "--workdir=x", "--data_dir=y", "--seed=1"
+        )
+        self.assertEqual(
+            process.stdout.splitlines(),
+            [
+                "--mode=evaluate does not read --seed: the detector's card has its own",
+                "--mode=evaluate does not read --workdir: a run of --mode=train does",
+            ],
+        )
+
     def test_a_folder_without_images(self):
         folder = self.create_tempdir().full_path
         process = in_process.run("detect", "--mode=predict", f"--image={folder}", "--output=x")
