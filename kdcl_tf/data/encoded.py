@@ -197,6 +197,14 @@ class EncodedSplit:
         everything = np.arange(len(self))
         return stream.decoded(everything, batch_size, example, lambda *batch: batch)
 
+    def is_good(self, index: int) -> bool:
+        """Whether an image can be read, and decoded whole, now."""
+        try:
+            content = self.images.read(index)
+        except (OSError, tf.errors.OpError):
+            return False
+        return decoding.fault(content, self.rules) is None
+
     def report(self, index: int) -> None:
         """Reports that an image cannot be decoded, and why.
 

@@ -47,7 +47,12 @@ def _kept(split):
         return _pass(split)["counts"]
     files, facts = split.images.identity()
     facts = ["grey levels 2", *split.size, split.margin, *split.rules.as_facts(), *facts]
-    found = index_cache.cached(files, facts, lambda: _pass(split))
+
+    def holds(found):
+        # One may have been mended, or its permissions, under its old size and time.
+        return not any(map(split.is_good, found["bad"]))
+
+    found = index_cache.cached(files, facts, lambda: _pass(split), holds)
     for index in found["bad"]:
         split.report(index)
     return found["counts"]

@@ -78,6 +78,19 @@ class MeasuredTest(tf.test.TestCase):
             with self.assertRaisesRegex(bad_images.BadImageError, "'1.jpg' .*cannot be decoded"):
                 measuring.measured(strict)
 
+    def test_an_image_that_was_mended_under_its_old_size_and_time_is_measured(self):
+        split = self.split(bad=(1,), skip=True)
+        path = self.folder / "1.jpg"
+        good = image_files.encode(image_files.photo(1, 31, 40))
+        path.write_bytes(bytes(len(good)))
+        time = os.stat(path).st_mtime_ns
+        found = measuring.measured(split)
+        path.write_bytes(good)
+        os.utime(path, ns=(time, time))
+        mended = dataclasses.replace(split, bad_images=bad_images.BadImages())
+        self.assertNotEqual(measuring.measured(mended), found)
+        self.assertEqual(measuring.measured(mended), measuring.measured(mended.decoded()))
+
     def test_where_nothing_can_be_decoded_there_is_nothing_to_measure(self):
         split = self.split(bad=range(5), skip=True)
         for each in (split, split.decoded()):

@@ -33,6 +33,7 @@ def cached(
     paths: Sequence[str],
     facts: Sequence[str],
     build: Callable[[], Mapping[str, np.ndarray]],
+    holds: Callable[[Mapping[str, np.ndarray]], bool] = lambda found: True,
 ) -> dict[str, np.ndarray]:
     """What `build` returns, from the cache where it is there.
 
@@ -44,6 +45,8 @@ def cached(
       paths: the files that `build` reads.
       facts: what else the result depends on.
       build: returns arrays by name, none of Python objects or called `checksum`.
+      holds: whether a cached result still holds, of what names, sizes and times do not tell, such
+        as permissions; otherwise it is built again.
 
     Raises:
       OSError: when a file is not there; and what `build` raises.
@@ -51,7 +54,7 @@ def cached(
     digest = _digest(paths, facts)
     path = folder() / f"index-{digest}.npz"
     found = _read(path, digest)
-    if found is not None:
+    if found is not None and holds(found):
         return found
     arrays = dict(build())
     try:
