@@ -43,8 +43,8 @@ def alone(settings: Settings) -> Settings:
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     own = {name: defaults[name] for name in _OF_METHODS}
     if settings.is_branched:
-        # There is only one student then.
-        own["keep_by"] = ""
+        # There is only one student then, and one rate, which all branches have.
+        own |= {"keep_by": "", "learning_rate": next(iter(settings.rates.values()))}
     return dataclasses.replace(settings, method="independent", **own)
 
 

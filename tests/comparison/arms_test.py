@@ -51,6 +51,10 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
             settings = Settings(method=method, students=("resnet8",), **kept)
             self.assertEqual(arms.alone(settings).students, ("resnet8",))
             self.assertEqual(list(arms.counterparts(settings).values()), ["resnet8"] * branches)
+            self.assertEqual(arms.alone(settings).learning_rate, settings.learning_rate)
+            rates = ",".join(f"{name}=0.3" for name in settings.student_names)
+            by_name = dataclasses.replace(settings, learning_rate=rates)
+            self.assertEqual(arms.alone(by_name).learning_rate, 0.3)
 
     def test_both_begin_with_the_same_weights_and_see_the_same_views(self):
         found = []
