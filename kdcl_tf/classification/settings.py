@@ -199,6 +199,21 @@ class Settings(TrainingSettings):
     def warmup_steps_of(self, steps_per_epoch: int) -> int:
         return self.warmup_epochs * steps_per_epoch
 
+    def _usual(self):
+        return {**super()._usual(), **self._defaults()}
+
+    def _without_effect(self):
+        found = super()._without_effect()
+        if not self.cutout:
+            found["cutout_size"] = "without --cutout"
+        if not self.teacher:
+            found["match_classes"] = "without --teacher"
+        if self.method != "kdcl":
+            found["ensemble"] = f"with --method={self.method}"
+        if self.method == "independent":
+            found |= dict.fromkeys(("temperature", "distillation_weight"), found["ensemble"])
+        return found
+
     def _defaults(self):
         """The values of fields that are None, by method and data set."""
         return {

@@ -32,7 +32,7 @@ __all__ = [
 
 # The first line of `flags.txt`, a comment for absl, which reads the file as a flagfile.
 FORMAT_LINE = "# format "
-# Folders of images in a data set.
+# Folders of images in a data set, whose names may have capital letters.
 _SPLITS = ("train", "test", "validation", "val", "valid", "images", "train2017", "val2017")
 # What a run leaves in its folder, besides what has its identity.
 _TRACES = (
@@ -99,13 +99,13 @@ def check_apart(path: pathlib.Path, settings: TrainingSettings) -> None:
         return
     inside = os.path.relpath(os.path.realpath(path), place).split(os.sep)
     # Where the folders in it are classes, any folder of a run would be one.
-    is_split = os.path.isdir(os.path.join(place, "train"))
+    is_split = any(name.lower() == "train" for name in os.listdir(place))
     if getattr(settings, "test_share", 0) and not is_split and inside[0] != os.pardir:
         raise ValueError(
             f"expected --workdir to be outside the data set's folder {place}, where it would be a"
             f" class; got {path}: pass another"
         )
-    if inside[0] in _SPLITS:
+    if inside[0].lower() in _SPLITS:
         raise ValueError(
             f"expected --workdir to be outside the data set's {inside[0]}/; got {path}: pass another"
         )

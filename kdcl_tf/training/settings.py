@@ -84,6 +84,8 @@ class TrainingSettings:
                 found[name] = _absolute_sources(text)
             elif name in PATH_SETTINGS and text and (kind or os.path.exists(path)):
                 found[name] = kind + os.path.realpath(path)
+            elif name == "teacher" and "=" in text:
+                found[name] = _absolute_sources(text)
         return found
 
     @classmethod
@@ -97,13 +99,32 @@ class TrainingSettings:
 
     def remarks(self) -> list[str]:
         """Lines on settings that have no effect, and probably were to have one."""
-        late = [each for each in self.milestones if each >= self.epochs]
-        if self.schedule != "step" or not late:
-            return []
-        return [
-            f"--milestones={','.join(map(str, self.milestones))}: the learning rate does not drop "
-            f"after epoch {', '.join(map(str, late))}, as the run ends after epoch {self.epochs}"
+        defaults = self._usual()
+        told = [
+            f"--{name}={as_text(getattr(self, name))} has no effect {why}"
+            for name, why in self._without_effect().items()
+            if getattr(self, name) != defaults[name]
         ]
+        late = [each for each in self.milestones if each >= self.epochs]
+        if self.schedule == "step" and late:
+            told.append(
+                f"--milestones={as_text(self.milestones)}: the learning rate does not drop "
+                f"after epoch {', '.join(map(str, late))}, as the run ends after epoch {self.epochs}"
+            )
+        return told
+
+    def _usual(self):
+        """`{field: value}` that the fields have where nothing is given for them."""
+        return {field.name: field.default for field in dataclasses.fields(self)}
+
+    def _without_effect(self):
+        """`{field: why}` of the fields that nothing reads, as the others are."""
+        found = {}
+        if self.optimizer != "sgd":
+            found["momentum"] = f"with --optimizer={self.optimizer}"
+        if not self.warmup_steps_of(1):
+            found["warmup_learning_rate"] = "without a warm-up"
+        return found
 
     @property
     def rates(self) -> dict[str, float]:

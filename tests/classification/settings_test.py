@@ -104,6 +104,39 @@ class SettingsTest(parameterized.TestCase):
         self.assertEqual(Settings(train_per_class=0).train_per_class, 0)
 
     @parameterized.parameters(
+        ({"cutout_size": 8}, {"cutout": True}, "--cutout_size=8 has no effect without --cutout"),
+        (
+            {"momentum": 0.5, "optimizer": "adam"},
+            {"optimizer": "sgd"},
+            "--momentum=0.5 has no effect with --optimizer=adam",
+        ),
+        (
+            {"warmup_learning_rate": 0.1},
+            {"warmup_epochs": 1},
+            "--warmup_learning_rate=0.1 has no effect without a warm-up",
+        ),
+        (
+            {"ensemble": "naive", "method": "mutual_learning"},
+            {"method": "kdcl"},
+            "--ensemble=naive has no effect with --method=mutual_learning",
+        ),
+        (
+            {"temperature": 4.0, "method": "independent"},
+            {"method": "kdcl"},
+            "--temperature=4.0 has no effect with --method=independent",
+        ),
+        (
+            {"match_classes": "position"},
+            {"method": "offline_distillation", "teacher": "a"},
+            "--match_classes=position has no effect without --teacher",
+        ),
+    )
+    def test_what_has_no_effect_is_told(self, fields, with_effect, told):
+        self.assertEqual(Settings(**fields).remarks(), [told])
+        self.assertEmpty(Settings(**{**fields, **with_effect}).remarks())
+        self.assertEmpty(Settings().remarks())
+
+    @parameterized.parameters(
         ("kdcl", 2.0),
         ("independent", 1.0),
         ("mutual_learning", 1.0),

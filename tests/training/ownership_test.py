@@ -184,6 +184,8 @@ class OwnershipTest(parameterized.TestCase):
         settings = _Settings(dataset=f"folder:{images}")
         with self.assertRaisesRegex(ValueError, "outside the data set's train/; got"):
             ownership.check_apart(images / "train" / "ape", settings)
+        with self.assertRaisesRegex(ValueError, "outside the data set's Train/; got"):
+            ownership.check_apart(images / "Train" / "ape", settings)
         ownership.check_apart(images / "runs" / "a", settings)
         ownership.check_apart(self.workdir.path, settings)
 

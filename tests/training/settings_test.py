@@ -113,6 +113,9 @@ class AsTextTest(parameterized.TestCase):
         self.assertEqual(
             places, {"teacher": os.path.realpath(folder), "backbone": os.path.realpath(folder)}
         )
+        # A teacher whose file does not say its architecture.
+        places = Settings("cifar100", f"resnet50={os.path.relpath(folder)}", "resnet18").places()
+        self.assertEqual(places, {"teacher": f"resnet50={os.path.realpath(folder)}"})
 
     @parameterized.parameters(
         ("dataset", "folder:a", "folder:b", True),
