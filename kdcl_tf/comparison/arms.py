@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.files import identity
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training import ownership
-from kdcl_tf.training.workdir import Workdir
+from kdcl_tf.training.workdir import Workdir, read_result
 
-__all__ = ["ALONE", "COHORT", "alone", "check", "counterparts", "present", "runs"]
+__all__ = ["ALONE", "COHORT", "alone", "check", "check_data", "counterparts", "present", "runs"]
 
 COHORT, ALONE = "cohort", "alone"
 
@@ -77,7 +78,23 @@ def _arms(settings):
 
 def _run(arm, settings, workdir):
     arguments = tuple(f"--{name}={text}" for name, text in settings.as_flags().items())
-    return Run(arm, settings.seed, workdir / arm / f"seed{settings.seed}", arguments)
+    return _Run(arm, settings.seed, workdir / arm / f"seed{settings.seed}", arguments)
+
+
+class _Run(Run):
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has come to its end, on data that lies where it lies now.
+
+        Of data at another path, only `kdcl-train` can tell whether it is the same.
+
+        Raises:
+          DamageError: when the result or an export is damaged.
+        """
+        if not super().is_complete:
+            return False
+        result = Workdir(self.workdir).complete_result
+        return result is not None and result.get("places", {}) == self.settings.places()
 
 
 def check(settings: Settings, workdir: pathlib.Path) -> None:
@@ -86,7 +103,7 @@ def check(settings: Settings, workdir: pathlib.Path) -> None:
     The number of seeds may differ: their runs are told apart by their folders.
 
     Raises:
-      ValueError: naming what differs.
+      ValueError: naming what differs; and when its runs were trained on different data.
     """
     ownership.check_apart(workdir, settings)
     found = [name for name in _OF_A_RUN if (workdir / name).exists()]
@@ -97,6 +114,27 @@ def check(settings: Settings, workdir: pathlib.Path) -> None:
         )
     for arm, path, seed in present(workdir):
         Workdir(path).check(_arms(dataclasses.replace(settings, seed=seed))[arm])
+    check_data(workdir)
+
+
+def check_data(workdir: pathlib.Path) -> None:
+    """Refuses runs that were trained on different data, which one table must not mix.
+
+    The data may have changed between two runs, of which neither was begun before.
+
+    Raises:
+      ValueError: naming two runs, and what differs.
+    """
+    first = None
+    for _, path, _ in present(workdir):
+        for facts in ownership.identities(path, read_result(path)):
+            first = first or (path, facts["data"])
+            changes = identity.data_changes(first[1], facts["data"])
+            if changes:
+                raise ValueError(
+                    f"{path} was trained on other data than {first[0]}: {changes}; remove the "
+                    "runs on one of the two, or pass another --workdir"
+                )
 
 
 def present(workdir: pathlib.Path) -> Iterator[tuple[str, pathlib.Path, int]]:

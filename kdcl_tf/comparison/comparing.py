@@ -56,10 +56,14 @@ def compare(
       The table, of all seeds that are complete, and where everything is.
 
     Raises:
-      RunFailed: naming each run that failed.
+      RunFailed: naming each run that failed, or two that were trained on different data.
     """
     with _Bar(runs) as bar:
         Runner(runs, arguments, bar.say, bar.look, at_once).run()
+    try:
+        arms.check_data(workdir)
+    except ValueError as error:
+        raise RunFailed(str(error)) from error
     results = _results(workdir)
     found = findings_lib.findings(
         results[arms.ALONE], results[arms.COHORT], arms.counterparts(settings)

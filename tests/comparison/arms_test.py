@@ -11,6 +11,7 @@ from kdcl_tf.classification import factory
 from kdcl_tf.classification.inputs import create_views, load_dataset
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.comparison import arms
+from kdcl_tf.files.identity import Identity
 from kdcl_tf.training.workdir import Workdir
 
 _SETTINGS = Settings(image_size=8, train_per_class=2, epochs=3, milestones=(2,), seed=4)
@@ -85,6 +86,36 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
                 ValueError, rf"seed9 was made with .*--{next(iter(change))}="
             ):
                 arms.check(dataclasses.replace(_SETTINGS, **change), self.folder)
+
+    def _complete(self, run, labels):
+        data = {"classes": ["ape", "bee"], "train": {"images": 4, "labels": labels * 64}}
+        facts = Identity(run.settings.as_flags(), data, versions={}).facts
+        result = {"identity": facts, "places": run.settings.places(), "exports": []}
+        Workdir(run.workdir).write_result(result)
+
+    def test_runs_on_different_data_are_not_compared(self):
+        alone, cohort, *later = arms.runs(_SETTINGS, 2, self.folder)
+        self._complete(alone, "a")
+        arms.check(_SETTINGS, self.folder)
+        self._complete(cohort, "a")
+        arms.check(_SETTINGS, self.folder)
+        self._complete(later[0], "b")
+        message = "alone/seed5 was trained on other data than .*alone/seed4: train labels differ; "
+        with self.assertRaisesRegex(ValueError, message):
+            arms.check(_SETTINGS, self.folder)
+
+    def test_a_run_on_data_at_another_path_is_asked_again(self):
+        for name in ("old", "new"):
+            (self.folder / name).mkdir()
+        old, new = (f"folder:{self.folder / name}" for name in ("old", "new"))
+        settings = dataclasses.replace(_SETTINGS, dataset=old)
+        run = arms.runs(settings, 1, self.folder / "compared")[0]
+        self.assertFalse(run.is_complete)
+        self.assertFalse(run.workdir.exists())
+        self._complete(run, "a")
+        self.assertTrue(run.is_complete)
+        moved = dataclasses.replace(settings, dataset=new)
+        self.assertFalse(arms.runs(moved, 1, self.folder / "compared")[0].is_complete)
 
     def test_a_folder_of_one_run_is_refused(self):
         Workdir(self.folder).record(_SETTINGS)
