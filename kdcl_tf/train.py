@@ -31,10 +31,12 @@ def main(flag_values: flags.FlagValues) -> None:
     with command_line.user_errors():
         settings = settings_from_flags(flag_values)
         comparison_flags.check(flag_values, settings)
-        path = flag_values["workdir"].value or default_workdir(settings)
+        compares = flag_values["compare"].value
+        default = f"{default_workdir(settings)}{'_compared' * compares}"
+        path = flag_values["workdir"].value or default
         initial_sources.check(settings, path)
-    if flag_values["compare"].value:
-        _compare(flag_values, settings)
+    if compares:
+        _compare(flag_values, settings, path)
         return
 
     def create_session(workdir, cluster):
@@ -59,10 +61,9 @@ def main(flag_values: flags.FlagValues) -> None:
     )
 
 
-def _compare(flag_values, settings):
+def _compare(flag_values, settings, path):
     from kdcl_tf.comparison import comparing
 
-    path = flag_values["workdir"].value or f"{default_workdir(settings)}_compared"
     workdir = pathlib.Path(path).expanduser()
     with command_line.user_errors():
         runs = comparing.prepare(settings, flag_values["seeds"].value, workdir)

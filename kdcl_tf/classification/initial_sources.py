@@ -17,12 +17,14 @@ def check(settings: Settings, workdir: str | os.PathLike) -> None:
 
     Args:
       settings: of the run.
-      workdir: its folder.  A run that goes on has the weights in its checkpoints.
+      workdir: its folder, or that of a comparison's runs.  A run that goes on has the weights in
+        its checkpoints; the others of a comparison look for themselves.
 
     Raises:
       ValueError: as `find`.
     """
-    if any(pathlib.Path(workdir).expanduser().glob("checkpoints/*")):
+    folder = pathlib.Path(workdir).expanduser()
+    if any(any(folder.glob(each)) for each in ("checkpoints/*", "*/seed*/checkpoints/*")):
         return
     for student in settings.sources:
         find(settings, student)

@@ -69,6 +69,9 @@ class SourcesTest(absltest.TestCase):
             initial_sources.check(settings, self.folder)
         (self.folder / "checkpoints" / "step-3").mkdir(parents=True)
         initial_sources.check(settings, self.folder)
+        # Nor does a comparison that has begun one.
+        (self.folder / "compared/cohort/seed0/checkpoints/step-3").mkdir(parents=True)
+        initial_sources.check(settings, self.folder / "compared")
 
 
 if __name__ == "__main__":
