@@ -39,9 +39,7 @@ class WorkerPair:
       **flags: further flags, which decide no number of a run.
     """
 
-    def __init__(
-        self, settings, workdir, module="kdcl_tf.train", folders=(None, None), **flags
-    ):
+    def __init__(self, settings, workdir, module="kdcl_tf.train", folders=(None, None), **flags):
         ports = _free_ports(2)
         given = {**settings.as_flags(), "strategy": "multi_worker", **flags}
         given = [f"--{name}={value}" for name, value in given.items()]
