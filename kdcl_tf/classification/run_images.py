@@ -92,9 +92,13 @@ def load(settings: Settings, data_dir: str | None, before: Mapping[str, Any]) ->
 
     Raises:
       NotFoundError: when the data is not there, or is not what the run was trained with.
+      BadImageError: when an image of it cannot be decoded, as far as all are decoded here.
     """
     try:
         dataset = inputs.load_dataset(settings, data_dir)
+    except BadImageError:
+        # The data is there.
+        raise
     except (OSError, ValueError) as error:
         raise NotFoundError(
             f"{settings.dataset}, the data of the run, is not found: {error}"

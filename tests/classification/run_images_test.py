@@ -44,6 +44,20 @@ class RunImagesTest(absltest.TestCase):
             ):
                 run_images.load(settings, None, {})
 
+    def test_an_image_that_cannot_be_decoded_is_told_of_data_that_is_there(self):
+        folder = self.create_tempdir().full_path
+        photo = image_files.encode(image_files.photo(1, 8, 8), "PNG")
+        names = [f"{split}/{name}/1.png" for split in ("train", "test") for name in "ab"]
+        image_files.write(folder, {**dict.fromkeys(names, photo), "train/b/2.png": b"torn"})
+        settings = Settings(students=("resnet8",), dataset=f"folder:{folder}", image_size=8)
+        normalization = run_images.load(_SETTINGS, None, {}).normalization
+        card = Card("a", (8, 8, 3), ("a", "b"), normalization, more={"identity": {"data": {}}})
+        wanted = run_images.Wanted(None, 1, True, None, 0)
+        with self.assertRaisesRegex(ValueError, "'train/b/2.png' .*: mend the image, or") as caught:
+            run_images.pictures(wanted, settings, card, None)
+        self.assertNotIn("skip_bad_images", str(caught.exception))
+        self.assertNotIn("not found", str(caught.exception))
+
     def _pictures(self, folder, tests, needs_tests, calibration, calibrations, before=None):
         dataset = run_images.load(_SETTINGS, None, {})
         before = dataset.digest() if before is None else before
