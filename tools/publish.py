@@ -4,8 +4,9 @@
     python tools/publish.py --runs=runs    first copies what has become complete
 
 Of a complete run, its log and its result are copied, no checkpoint.  They are copied only if they
-agree with each other and with the plan: every epoch once, as many steps as its images make, and the
-accuracy of the last epoch.  A run that is not complete is named and left out.
+agree with each other and with the plan: every epoch once, as many steps as its images make, the
+numbers of the last epoch, the planned teacher, and the test images of the other runs.  A run that
+is not complete is named and left out.
 
 Writes results/proof/report.md, the table at the top of results/README.md, and docs/pictures.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import pathlib
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from absl import flags
 
@@ -22,11 +24,13 @@ from kdcl_tf import files
 from kdcl_tf.programs import command_line
 from kdcl_tf.reproduction import analyses, collecting, proof
 from kdcl_tf.reproduction.reporting.proof import report
+from kdcl_tf.training.workdir import read_result
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = _ROOT / "results"
 PROOF = RESULTS / "proof"
-MOST_MEGABYTES = 6
+# All of the proof's runs and analyses make about 6.
+MOST_MEGABYTES = 8
 BEGIN, END = "<!-- tools/publish.py writes from here -->", "<!-- to here -->"
 
 
@@ -43,10 +47,11 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 def main(flag_values: flags.FlagValues) -> None:
     """Copies, tells, draws."""
-    refused = []
-    if flag_values["runs"].value:
-        refused = list(collect(pathlib.Path(flag_values["runs"].value).expanduser().absolute()))
-    write_report()
+    with command_line.user_errors():
+        runs, refused = flag_values["runs"].value, []
+        if runs:
+            refused = list(collect(_folder(runs)))
+        write_report()
     if flag_values["pictures"].value:
         import figures
 
@@ -57,27 +62,40 @@ def main(flag_values: flags.FlagValues) -> None:
             raise ValueError("; ".join(refused))
 
 
+def _folder(text):
+    folder = pathlib.Path(text).expanduser().absolute()
+    if not folder.is_dir():
+        raise ValueError(f"--runs: expected the folder of the runs of tools/prove.py; got {text}")
+    return folder
+
+
 def collect(runs: pathlib.Path) -> Iterator[str]:
     """Copies what is complete; yields why a run or an analysis was refused."""
-    not_begun = 0
+    not_begun, beside = 0, published()
     for run in proof.runs(proof.PARTS, runs):
-        if not (run.workdir / "log.jsonl").exists():
+        if not any((run.workdir / name).exists() for name in ("log.jsonl", "result.json")):
             not_begun += 1
             continue
         try:
-            collecting.collect(run, PROOF / run.workdir.relative_to(runs))
+            collecting.collect(run, PROOF / run.workdir.relative_to(runs), beside)
         except collecting.NotComplete as told:
             print(f"left out, not complete: {told}")
         except ValueError as error:
             yield str(error)
+        beside = beside or published()
     print(f"not begun: {not_begun} runs")
     for analysis in analyses.ANALYSES:
-        path = analyses.output(analysis, runs)
-        if path.exists():
+        if analyses.output(analysis, runs).exists():
             try:
-                collecting.collect_analysis(path, runs, analyses.output(analysis, PROOF))
+                collecting.collect_analysis(analysis, runs, analyses.output(analysis, PROOF))
             except ValueError as error:
                 yield str(error)
+
+
+def published() -> dict[str, Any] | None:
+    """The result of the first run that is published; None before there is any."""
+    paths = sorted(PROOF.rglob("result.json"))
+    return read_result(paths[0].parent) if paths else None
 
 
 def write_report() -> None:

@@ -2,6 +2,7 @@
 
 A run is published with its log and its result.  Both say how many epochs, steps and images there
 were, and a run in which they disagree, or which did something else than was planned, is refused.
+So is one that was tested on other images than the runs beside it, or had another teacher.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from typing import Any
 
 from kdcl_tf import files
 from kdcl_tf.files import identity
+from kdcl_tf.reproduction import analyses
+from kdcl_tf.reproduction.analyses import Analysis
 from kdcl_tf.reproduction.plan import Run
+from kdcl_tf.serving import exported
 from kdcl_tf.training import ownership
+from kdcl_tf.training.settings import MACHINE_SETTINGS, as_text
 from kdcl_tf.training.workdir import read_log, read_result
 
 # Training and test images of data sets whose size is known, however few of them a run takes.
@@ -24,18 +29,23 @@ _IMAGES = {"cifar100": (50_000, 10_000)}
 _FREE = ("teacher",)
 # What says where on a machine a run was.
 _LOCAL = ("places",)
+# What all runs of a data set have alike, however many images they train on.
+_SAME_IMAGES = ("classes", "test")
+# Of a student's path from the folder of runs on: table, row, seed, "students", student.
+_PARTS_OF_A_STUDENT = 5
 
 
 class NotComplete(Exception):
     """A run that has not come to its end. The message says how far it is."""
 
 
-def collect(run: Run, folder: pathlib.Path) -> None:
+def collect(run: Run, folder: pathlib.Path, beside: Mapping[str, Any] | None = None) -> None:
     """Copies the log and the result of a complete run, if they hold.
 
     Args:
       run: as planned.
       folder: where the copies go; what is there of an earlier version of the run is replaced.
+      beside: the result of any other run on the same data set, or None.
 
     Raises:
       NotComplete: when there is no result yet.
@@ -45,8 +55,14 @@ def collect(run: Run, folder: pathlib.Path) -> None:
     log = read_log(run.workdir)
     if result is None:
         raise NotComplete(f"{_name(run)}: {len(log)} of {run.settings.epochs} epochs")
-    ownership.check_settings(run.workdir, result, run.settings, _FREE)
-    found = list(faults(result, log))
+    try:
+        ownership.check_settings(run.workdir, result, run.settings, _FREE)
+        found = [*faults(result, log), *_of_plan(run, result), *_of_same_images(result, beside)]
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        found = [
+            "expected a log and a result of kdcl-train; got some without what these have "
+            f"({type(error).__name__}: {error})"
+        ]
     if found:
         raise ValueError(f"{_name(run)}: {'; '.join(found)}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +74,44 @@ def collect(run: Run, folder: pathlib.Path) -> None:
 
 def _name(run):
     return f"{run.workdir.parent.parent.name}, {run.row}, seed {run.seed}"
+
+
+def _of_plan(run, result):
+    """Whether a run had the settings that its result tells, and the planned teacher."""
+    planned = run.settings
+    told = {
+        name: as_text(tuple(value) if isinstance(value, list) else value)
+        for name, value in result["settings"].items()
+    }
+    had = {**planned.default_flags(), **told}
+    for name, text in planned.as_flags().items():
+        if name not in (*MACHINE_SETTINGS, *_FREE) and had.get(name) != text:
+            yield f"expected --{name}={text}; the result has {had.get(name)}"
+    if run.teacher is None:
+        return
+    path = pathlib.Path(planned.teacher)
+    expected, got = _student(path), _student(pathlib.Path(had["teacher"]))
+    if got != expected:
+        yield f"expected the teacher {expected}; got {got}"
+    elif path.is_dir() and exported.digest(path) != result["identity"]["data"]["teacher"]:
+        yield f"its teacher is not the student that is in {expected}"
+
+
+def _of_same_images(result, beside):
+    """Whether a run had the classes and the test images of the runs beside it."""
+    if not beside or beside["data"]["name"] != result["data"]["name"]:
+        return
+    mine, theirs = (
+        {name: each["identity"]["data"][name] for name in _SAME_IMAGES}
+        for each in (result, beside)
+    )
+    if changes := identity.data_changes(theirs, mine):
+        yield f"it is not of the same {result['data']['name']} as the other runs: {changes}"
+
+
+def _student(path):
+    """A student's path from the folder of runs on, wherever that lies."""
+    return "/".join(path.parts[-_PARTS_OF_A_STUDENT:])
 
 
 def faults(result: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -80,7 +134,10 @@ def faults(result: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Itera
     if (result["epochs"], result["steps"]) != (log[-1]["epoch"], log[-1]["step"]):
         yield f"the result is of step {result['steps']}, the log ends at {log[-1]['step']}"
     yield from _of_speed(log, data["num_train"])
-    yield from _of_accuracy(result, log[-1])
+    seconds = sum(each["seconds"] for each in log)
+    if abs(result["seconds"] - seconds) > 0.1:
+        yield f"the result is of {result['seconds']} s, the log of {seconds:.1f} s"
+    yield from _of_last_epoch(result, log[-1])
 
 
 def _of_images(settings, data):
@@ -110,11 +167,17 @@ def _of_speed(log, images):
             return
 
 
-def _of_accuracy(result, last):
+def _of_last_epoch(result, last):
     """Whether the result is that of the last epoch, over all test images."""
     pairs = [("ensemble_accuracy", result["ensemble_accuracy"], "test_ensemble_accuracy")]
+    for name, weight in result["general_weights"].items():
+        pairs.append((f"{name}'s weight", weight, f"general_weight_{name}"))
     for name, student in result["students"].items():
-        pairs.append((f"{name}'s accuracy", student["accuracy"], f"test_{name}_accuracy"))
+        pairs += [
+            (f"{name}'s {measure.replace('_', ' ')}", student[measure], f"test_{name}_{measure}")
+            for measure in ("accuracy", "top_5_accuracy", "cross_entropy")
+            if measure in student
+        ]
         pairs.append((f"{name}'s training accuracy", student["train_accuracy"], f"{name}_accuracy"))
         hits = student["accuracy"] * result["data"]["num_test"]
         if abs(hits - round(hits)) > 0.01:
@@ -124,26 +187,34 @@ def _of_accuracy(result, last):
             yield f"{told} is {value} in the result, {last.get(key)} in the last line of the log"
 
 
-def collect_analysis(path: pathlib.Path, runs: pathlib.Path, target: pathlib.Path) -> None:
+def collect_analysis(analysis: Analysis, runs: pathlib.Path, target: pathlib.Path) -> None:
     """Copies the numbers of an analysis, with the paths of students below the folder of runs.
 
     Args:
-      path: the JSON file of `kdcl-evaluate`.
+      analysis: whose JSON file of `kdcl-evaluate` is copied.
       runs: the folder of the folders of runs.
       target: the file to write.
 
     Raises:
-      ValueError: when the file is damaged.
+      ValueError: when the file is damaged, or is of another analysis or of other students.
     """
+    path = analyses.output(analysis, runs)
     try:
         found = json.loads(path.read_text())
-        students = [pathlib.Path(each).absolute() for each in found["students"]]
+        kind, names = found["analysis"], [_student(pathlib.Path(each)) for each in found["students"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is damaged ({type(error).__name__}): delete it, and tools/analyse.py makes it "
             "again"
         ) from error
-    names = [each.relative_to(runs.absolute()).as_posix() for each in students]
+    planned = [f"{analysis.folder}/{row}/seed0/students" for row in analysis.rows]
+    # Each run once, though it may have several students.
+    got = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
+    if (kind, got) != (analysis.kind, planned):
+        raise ValueError(
+            f"{path}: expected {analysis.kind} of {', '.join(planned)}; got {kind} of "
+            f"{', '.join(got)}: delete it, and tools/analyse.py makes it again"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(target, json.dumps({**found, "students": names}) + "\n")
 

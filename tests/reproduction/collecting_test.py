@@ -12,6 +12,7 @@ from absl.testing import absltest, parameterized
 from kdcl_tf.files import identity
 from kdcl_tf.reproduction import collecting
 from kdcl_tf.reproduction.plan import Run
+from kdcl_tf.serving import exported
 from kdcl_tf.training.workdir import read_log, read_result
 from tests import in_process
 
@@ -79,6 +80,74 @@ class CollectTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "result.json is damaged"):
             collecting.collect(dataclasses.replace(self.run_, workdir=workdir), self.out)
 
+    def _doctored(self, change, arguments=_FLAGS, teacher=None):
+        """The run after a change of its result, which is sealed again."""
+        workdir = self.out / "table" / "a_row" / "seed0"
+        workdir.mkdir(parents=True)
+        result, log = copy.deepcopy(self.result), copy.deepcopy(self.log)
+        change(result, log)
+        (workdir / "result.json").write_text(json.dumps(identity.sealed(result)))
+        (workdir / "log.jsonl").write_text("".join(json.dumps(each) + "\n" for each in log))
+        return Run("a_row", 0, workdir, arguments, teacher)
+
+    @parameterized.named_parameters(
+        (
+            "a log without steps",
+            lambda result, log: log[1].pop("step"),
+            "a_row, seed 0: expected a log and a result of kdcl-train; .*KeyError: 'step'",
+        ),
+        ("an empty line", lambda result, log: log[1].clear(), "KeyError: 'epoch'"),
+        ("no data", lambda result, log: result.pop("data"), "KeyError: 'data'"),
+        ("no log", lambda result, log: log.clear(), r"the log has \[\]"),
+        (
+            "settings that its identity does not have",
+            lambda result, log: result["settings"].update(seed=3, students=["resnet8"]),
+            "expected --students=resnet8,resnet8; the result has resnet8; expected --seed=0; the "
+            "result has 3",
+        ),
+    )
+    def test_a_run_that_is_not_what_it_claims_is_refused(self, change, message):
+        with self.assertRaisesRegex(ValueError, message):
+            collecting.collect(self._doctored(change), self.out / "copy")
+        self.assertFalse((self.out / "copy").exists())
+
+    def test_a_run_on_other_images_than_those_beside_it_is_refused(self):
+        collecting.collect(self.run_, self.out, beside=self.result)
+        other = copy.deepcopy(self.result)
+        other["identity"]["data"]["test"]["labels"] = "0" * 64
+        with self.assertRaisesRegex(
+            ValueError, "not of the same digits as the other runs: test labels differ"
+        ):
+            collecting.collect(self.run_, self.out, beside=other)
+        other["data"]["name"] = "cifar100"
+        collecting.collect(self.run_, self.out, beside=other)
+
+    def test_a_run_of_another_teacher_is_refused(self):
+        student = self.folder / "a_row" / "seed0" / "students" / "resnet8"
+        arguments = (*_FLAGS, "--method=offline_distillation", f"--teacher={student}")
+
+        def taught_by(teacher, its_digest):
+            def change(result, _):
+                settings = Run("a_row", 0, self.folder, arguments).settings
+                result["settings"] = {**dataclasses.asdict(settings), "teacher": teacher}
+                result["identity"]["settings"] = settings.as_flags()
+                result["identity"]["data"]["teacher"] = its_digest
+
+            return self._doctored(change, arguments, self.run_)
+
+        moved = "elsewhere/table/a_row/seed0/students/resnet8"
+        own = exported.digest(student)
+        for teacher, its_digest, message in (
+            (moved.replace("seed0", "seed1"), own, "expected the teacher table/a_row/seed0/.*seed1"),
+            (moved, "0" * 64, "its teacher is not the student that is in table/a_row/seed0/"),
+        ):
+            run = taught_by(teacher, its_digest)
+            with self.assertRaisesRegex(ValueError, message):
+                collecting.collect(run, self.out / "copy")
+            shutil.rmtree(self.out)
+        collecting.collect(taught_by(moved, own), self.out / "copy")
+        self.assertTrue((self.out / "copy" / "result.json").exists())
+
     def test_a_real_run_has_no_faults(self):
         self.assertEqual(list(collecting.faults(self.result, self.log)), [])
 
@@ -106,6 +175,21 @@ class CollectTest(parameterized.TestCase):
             "another accuracy",
             lambda result, log: result["students"]["resnet8"].update(accuracy=0.5),
             "resnet8's accuracy is 0.5 in the result",
+        ),
+        (
+            "another loss",
+            lambda result, log: result["students"]["resnet8"].update(cross_entropy=0.25),
+            "resnet8's cross entropy is 0.25 in the result",
+        ),
+        (
+            "weights that nobody logged",
+            lambda result, log: result.update(general_weights={"resnet8": 0.75}),
+            "resnet8's weight is 0.75 in the result, None in the last line",
+        ),
+        (
+            "fewer seconds",
+            lambda result, log: result.update(seconds=result["seconds"] + 60),
+            "the result is of .* s, the log of ",
         ),
         (
             "part of an image",

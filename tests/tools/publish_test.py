@@ -12,7 +12,7 @@ from absl.testing import absltest
 from kdcl_tf.reproduction import analyses, collecting, proof
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.reporting.proof import report
-from kdcl_tf.training.workdir import read_log, read_result
+from kdcl_tf.training.workdir import read_result
 from tests import in_process
 
 
@@ -30,10 +30,11 @@ class PublishedTest(absltest.TestCase):
         planned = {run.workdir: run for run in proof.runs(proof.PARTS, publish.PROOF)}
         for path in publish.PROOF.rglob("result.json"):
             run = planned[path.parent]
-            result, log = read_result(path.parent), read_log(path.parent)
-            self.assertEqual(list(collecting.faults(result, log)), [], path)
-            self.assertEqual(result["settings"]["seed"], run.seed)
-            collecting.ownership.check_settings(path.parent, result, run.settings, ("teacher",))
+            copy = pathlib.Path(self.create_tempdir().full_path)
+            # Raises for one that does not hold.
+            collecting.collect(run, copy, publish.published())
+            for name in ("log.jsonl", "result.json"):
+                self.assertEqual((copy / name).read_text(), (path.parent / name).read_text(), path)
 
     def test_only_json_is_published_and_no_path_of_a_machine(self):
         for path in publish.PROOF.rglob("*"):
@@ -43,6 +44,22 @@ class PublishedTest(absltest.TestCase):
 
     def test_the_results_are_small(self):
         self.assertLess(collecting.size(publish.RESULTS), publish.MOST_MEGABYTES * 1e6)
+
+    def test_there_is_room_for_all_that_is_planned(self):
+        planned = {run.workdir: run for run in proof.runs(proof.PARTS, publish.PROOF)}
+        there = [path.parent for path in publish.PROOF.rglob("result.json")]
+        per_epoch = [
+            (path / "log.jsonl").stat().st_size / planned[path].settings.epochs for path in there
+        ]
+        results = [(path / "result.json").stat().st_size for path in there]
+        to_come = sum(
+            max(per_epoch) * run.settings.epochs + max(results)
+            for path, run in planned.items()
+            if path not in there
+        )
+        of_analyses = 0.2e6
+        size = collecting.size(publish.RESULTS) + to_come + of_analyses
+        self.assertLess(size, publish.MOST_MEGABYTES * 1e6)
 
 
 class PublishTest(absltest.TestCase):
@@ -93,21 +110,44 @@ class PublishTest(absltest.TestCase):
         analysis = analyses.ANALYSES[0]
         path = analyses.output(analysis, self.runs)
         path.parent.mkdir(parents=True)
-        student = self.runs / "table7_medium" / "vanilla" / "seed0" / "students" / "resnet32"
-        path.write_text(json.dumps({"students": [str(student)], "numbers": {"a": 1}}))
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.assertEmpty(list(publish.collect(self.runs)))
+        names = [f"table7_medium/{row}/seed0/students/resnet32" for row in analysis.rows]
+
+        def refused(kind, students):
+            # Of runs that have been moved since.
+            paths = [f"/elsewhere/runs/{name}" for name in students]
+            content = {"analysis": kind, "students": paths, "numbers": {"a": 1}}
+            path.write_text(json.dumps(content) if kind else "{")
+            with contextlib.redirect_stdout(io.StringIO()):
+                return "; ".join(publish.collect(self.runs))
+
+        self.assertEqual(refused("noise", names), "")
         found = json.loads(analyses.output(analysis, self.proof).read_text())
-        self.assertEqual(found["students"], ["table7_medium/vanilla/seed0/students/resnet32"])
-        path.write_text("{")
-        with contextlib.redirect_stdout(io.StringIO()):
-            refused = list(publish.collect(self.runs))
-        self.assertRegex(refused[0], "noise_of_first_student.json is damaged .*: delete it")
+        self.assertEqual(found["students"], names)
+        for kind, students, message in (
+            ("", names, "noise_of_first_student.json is damaged .*: delete it"),
+            ("spread", names, "expected noise of .*; got spread of "),
+            ("noise", names[1:], "expected noise of table7_medium/vanilla/.*; got noise of table7_m"),
+            ("noise", [name.replace("seed0", "seed1") for name in names], "got .*/vanilla/seed1/"),
+        ):
+            self.assertRegex(refused(kind, students), message)
 
     def test_results_that_are_too_large_are_refused(self):
-        (self.proof / "large.json").write_bytes(bytes(6_000_001))
-        with self.assertRaisesRegex(ValueError, "expected results/ below 6 MB; got 6.0"):
+        (self.proof / "large.json").write_bytes(bytes(8_000_001))
+        with self.assertRaisesRegex(ValueError, "expected results/ below 8 MB; got 8.0"):
             publish.check_size()
+
+    def test_bad_input_is_told_in_a_line(self):
+        damaged = self.proof / "table7_small" / "vanilla" / "seed0"
+        damaged.mkdir(parents=True)
+        (damaged / "result.json").write_text("{")
+        for flag, message in (
+            ("--runs=/nowhere", "--runs: expected the folder of the runs .*; got /nowhere"),
+            ("--nopictures", "vanilla/seed0/result.json is damaged"),
+        ):
+            done = in_process.run("publish", flag)
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, message)
+            self.assertLen(done.stderr.strip().splitlines(), 1)
 
     def test_a_text_without_its_marks_is_refused(self):
         for text in (
