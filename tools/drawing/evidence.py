@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Iterable
 
 from kdcl_tf.reproduction.reporting.proof.subjects import subjects
 from kdcl_tf.reproduction.reporting.records import Records
@@ -39,9 +40,18 @@ class Evidence:
     @property
     def title(self) -> str:
         """The scale and the seeds: `small scale, seeds 0, 1, 2`."""
-        found = {seed for row in self.gaining for seed in self.subject.records.complete(row)}
+        return self.title_of(self.gaining)
+
+    def title_of(self, rows: Iterable[Row]) -> str:
+        """The same, of the seeds that any of these rows has a gain of."""
+        found = self.seeds(rows)
         several = "seeds" if len(found) > 1 else "seed"
-        return f"{self.scale}, {several} {', '.join(map(str, sorted(found)))}"
+        return f"{self.scale}, {several} {', '.join(map(str, found))}"
+
+    def seeds(self, rows: Iterable[Row]) -> list[int]:
+        """The seeds, sorted, that any of these rows has a gain of: its baseline is complete, too."""
+        records = self.subject.records
+        return sorted(set().union(*(_gains(records, row) for row in rows)))
 
     def best(self) -> Row:
         """The row with ICL to draw beside the baseline: MinLogit, or the first that there is."""
@@ -51,12 +61,13 @@ class Evidence:
 
 
 def _gains(records, row):
-    """The gains of a row in any column that is its own."""
-    return any(
-        records.gains(row, column)
+    """The seeds of the gains of a row in any column that is its own."""
+    return {
+        seed
         for column in range(len(row.reports))
         if not records.is_teacher(row, column)
-    )
+        for seed in records.gains(row, column)
+    }
 
 
 def evidence(results: pathlib.Path = RESULTS) -> Evidence:

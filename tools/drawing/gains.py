@@ -21,7 +21,7 @@ def draw(path: pathlib.Path) -> None:
     records, rows = found.subject.records, found.gaining
     figure, (axes,) = style.new(1.3 + 0.3 * len(rows), columns=2, sharey=True)
     for column, place in enumerate(axes):
-        _panel(place, records, rows, column)
+        _panel(place, records, rows, column, found.seeds(rows))
         place.set_title(found.subject.columns[column])
         place.set_xlabel("gain over training alone (percentage points)")
     axes[0].set_yticks(range(len(rows)), [row.full_label for row in rows])
@@ -33,10 +33,10 @@ def draw(path: pathlib.Path) -> None:
     style.save(figure, path)
 
 
-def _panel(axes, records, rows, column):
+def _panel(axes, records, rows, column, seeds):
+    """One student's gains; `seeds` are those of all panels, so that a seed looks alike in each."""
     axes.axvline(0, color=style.INK, linewidth=1.0)
     axes.grid(axis="x", alpha=0.3)
-    seeds = sorted({seed for row in rows for seed in records.gains(row, column)})
     for place, row in enumerate(rows):
         if records.is_teacher(row, column):
             continue

@@ -6,6 +6,7 @@ import pathlib
 
 from drawing import style
 from drawing.evidence import evidence
+from kdcl_tf.reproduction.reporting import statistics
 
 ALT = (
     "A panel for each student: accuracy by epoch, alone and in a cohort. Thick lines with markers "
@@ -18,7 +19,7 @@ def draw(path: pathlib.Path) -> None:
     """Draws the picture."""
     found = evidence()
     subject, row = found.subject, found.best()
-    baseline = subject.table.baseline_of(row)
+    baseline, seeds = subject.table.baseline_of(row), found.seeds([row])
     figure, (axes,) = style.new(3.6, columns=2, sharey=True)
     looks = (
         (baseline, "alone", style.INK, "-", "o"),
@@ -26,8 +27,8 @@ def draw(path: pathlib.Path) -> None:
     )
     for column, place in enumerate(axes):
         for each, label, colour, line, marker in looks:
-            test = _curve(subject, each, column, "test_{}_accuracy")
-            training = _curve(subject, each, column, "{}_accuracy")
+            test = _curve(subject, each, column, "test_{}_accuracy", seeds)
+            training = _curve(subject, each, column, "{}_accuracy", seeds)
             place.plot(*training, color=colour, linewidth=0.8, linestyle=line,
                        label=f"training, {label}")  # fmt: skip
             place.plot(*test, color=colour, linewidth=2.2, linestyle=line, marker=marker,
@@ -36,11 +37,12 @@ def draw(path: pathlib.Path) -> None:
         place.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy (%)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    figure.suptitle(f"Learning curves ({found.title})", fontsize=11)
+    figure.suptitle(f"Learning curves ({found.title_of([row])})", fontsize=11)
     style.save(figure, path)
 
 
-def _curve(subject, row, column, key):
-    """Epochs and percentages, the median over seeds."""
-    curve = subject.records.median_curve(row, column, key)
+def _curve(subject, row, column, key, seeds):
+    """Epochs and percentages, the median over these seeds, the same ones for both curves."""
+    curves = subject.records.curves(row, column, key)
+    curve = statistics.median_curve(curves[seed] for seed in seeds)
     return [epoch for epoch, _ in curve], [100 * value for _, value in curve]

@@ -21,8 +21,9 @@ _LOOKS = {
 }
 ALT = (
     "Test accuracy against the million parameters of a student. At each student's size a dash "
-    "marks training alone, hollow markers KD, DML, ONE and CLNN, and full ones KDCL's ensembles; "
-    "what lies above the dash gains, and costs no parameter more when the student is served."
+    "marks training alone, hollow markers KD, DML, ONE and CLNN, and full ones KDCL's ensembles. "
+    "A marker lies above the dash by its gain, the median over the seeds that it has; what lies "
+    "above gains, and costs no parameter more when the student is served."
 )
 
 
@@ -33,13 +34,13 @@ def draw(path: pathlib.Path) -> None:
     baseline = subject.table.row(subject.table.baseline)
     names = [row.name for row in found.gaining]
     figure, ((axes,),) = style.new(3.9)
-    places = [_point(subject.records, baseline, column) for column in range(2)]
+    places = [_alone(subject.records, baseline, column) for column in range(2)]
     axes.plot(*zip(*places), linestyle="none", marker="_", markersize=26, markeredgewidth=3,
               color=style.INK, label="alone")  # fmt: skip
     shown = {label: look for label, look in _LOOKS.items() if set(look[0]) & set(names)}
     for number, (label, (rows, marker, colour)) in enumerate(shown.items()):
         points = [
-            _point(subject.records, subject.table.row(row), column)
+            _gaining(subject.records, subject.table.row(row), column, places[column][1])
             for row in rows
             if row in names
             for column in range(2)
@@ -71,9 +72,23 @@ def _name(axes, headings, places):
                   transform=axes.get_xaxis_transform())  # fmt: skip
 
 
-def _point(records, row, column):
-    """`(million parameters, accuracy)`, the median over seeds; None without a student's own."""
-    if records.is_teacher(row, column) or not records.accuracies(row, column):
+def _alone(records, row, column):
+    """`(million parameters, accuracy)` of a student that trains alone, the median over seeds."""
+    accuracy = statistics.median(records.accuracies(row, column).values())
+    return _millions(records, row, column), accuracy
+
+
+def _gaining(records, row, column, alone):
+    """The same of a student that learns from others; None without one of the row's own.
+
+    The accuracy is that of training alone plus the gain, paired by seed: a row of one seed would
+    else be compared with the median of three.
+    """
+    found = {} if records.is_teacher(row, column) else records.gains(row, column)
+    if not found:
         return None
-    sizes = set(records.values(row, column, "parameters").values())
-    return max(sizes) / 1e6, statistics.median(records.accuracies(row, column).values())
+    return _millions(records, row, column), alone + statistics.median(found.values())
+
+
+def _millions(records, row, column):
+    return max(records.values(row, column, "parameters").values()) / 1e6

@@ -123,14 +123,19 @@ class Records:
         return row.teacher is not None and row.reports[column] == row.teacher
 
     def values(self, row: Row, column: int, key: str) -> dict[int, float]:
-        """`{seed: value}` of a key of the student in `result.json`, such as "accuracy", 0..1."""
+        """`{seed: value}` of a key of the student in `result.json`, such as "accuracy", 0..1.
+
+        A teacher's are those of the seeds for which the row's own run is complete, too.
+        """
         source = self.source(row, column)
         if source is None:
             return {}
+        seeds = self.complete(row) if self.is_teacher(row, column) else None
         row, position = source
         return {
             seed: list(result["students"].values())[position][key]
             for seed, result in self.of_row(row).items()
+            if seeds is None or seed in seeds
         }
 
     def accuracies(self, row: Row, column: int) -> dict[int, float]:

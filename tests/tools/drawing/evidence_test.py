@@ -36,7 +36,12 @@ class EvidenceTest(absltest.TestCase):
         self.assertEqual(found.title, "small scale, seeds 0, 1")
         self.assertEqual(found.best().name, "general_icl")
         self._write("min_logit_icl", 0, 0.4, 0.5)
-        self.assertEqual(evidence(self.results).best().name, "min_logit_icl")
+        found = evidence(self.results)
+        self.assertEqual(found.best().name, "min_logit_icl")
+        self.assertEqual(found.title_of([found.best()]), "small scale, seed 0")
+        # Its baseline is not complete.
+        self._write("general_icl", 2, 0.4, 0.5)
+        self.assertEqual(evidence(self.results).title, "small scale, seeds 0, 1")
 
     def test_there_is_evidence(self):
         self.assertNotEmpty(evidence(RESULTS).gaining)

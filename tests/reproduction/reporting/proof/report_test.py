@@ -44,6 +44,14 @@ class ReportTest(absltest.TestCase):
                         "Test loss"):  # fmt: skip
             self.assertIn(f"\n### {heading}\n", text)
 
+    def test_a_taught_row_has_no_numbers_before_its_own_run_is_complete(self):
+        self._write("vanilla", {"a": 0.30, "b": 0.40})
+        rows = [row for row in report.markdown(self.folder).splitlines() if "| 2 distill 1 |" in row]
+        self.assertNotEmpty(rows)
+        for row in rows:
+            # The paper's numbers are there.
+            self.assertNotRegex(row, r"40\.00|\(T\)|0\.00|1\.000")
+
     def test_the_summary_is_the_first_table_of_the_report(self):
         self._write("vanilla", {"a": 0.30, "b": 0.40})
         self.assertIn(f"## In short\n\n{report.summary(self.folder)}\n\n## Table 7",
