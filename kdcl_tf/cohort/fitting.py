@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-__all__ = ["Fitting", "checked_labels"]
+__all__ = ["Fitting", "checked_labels", "told_in_one_line"]
 
 _EXPECTED = "labels: expected whole numbers from 0 to "
 # As TensorFlow tells it: in a graph, "[expected] [got]"; in eager mode, a line each.
@@ -36,7 +36,7 @@ class Fitting(keras.Model):
           ValueError: for labels that are no classes of the students, in one line.
         """
         self.check_callbacks(callbacks if isinstance(callbacks, Sequence) else [callbacks])
-        with _told_in_one_line():
+        with told_in_one_line():
             return super().fit(x, y, batch_size, epochs, verbose, _in_order(callbacks), **kwargs)
 
     def check_callbacks(self, callbacks: Sequence[Any]) -> None:
@@ -48,7 +48,7 @@ class Fitting(keras.Model):
         Raises:
           ValueError: for labels that are no classes of the students, in one line.
         """
-        with _told_in_one_line():
+        with told_in_one_line():
             return super().evaluate(*args, **kwargs)
 
 
@@ -79,7 +79,7 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
 
 
 @contextlib.contextmanager
-def _told_in_one_line() -> Iterator[None]:
+def told_in_one_line() -> Iterator[None]:
     """Raises what `checked_labels` found wrong as a ValueError of one line."""
     try:
         yield

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.cohort.cohort import Cohort
@@ -106,11 +107,26 @@ def _batches(held_out):
       ValueError: for anything else.
     """
     if isinstance(held_out, tf.data.Dataset):
-        labels = tf.nest.flatten(held_out.element_spec[1])[0]
+        spec = held_out.element_spec
+        if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+            raise ValueError(
+                "GeneralWeights expected a tf.data.Dataset of (images, labels), or with a weight of "
+                f"each image; got one of {spec}"
+            )
+        labels = tf.nest.flatten(spec[1])[0]
         return held_out.batch(_BATCH) if labels.shape.rank == 0 else held_out
-    is_pair = isinstance(held_out, tuple) and len(held_out) in (2, 3)
-    if is_pair and all(hasattr(each, "shape") for each in tf.nest.flatten(held_out[1:])):
-        return tf.data.Dataset.from_tensor_slices(held_out).batch(_BATCH)
+    if isinstance(held_out, (tuple, list)) and held_out and _is_images(held_out[0]):
+        if len(held_out) not in (2, 3):
+            raise ValueError(
+                "GeneralWeights expected arrays (images, labels), or with a weight of each image; "
+                f"got {len(held_out)} arrays"
+            )
+        images, *others = held_out
+        arrays = (
+            images,
+            *(each if hasattr(each, "shape") else np.asarray(each) for each in others),
+        )
+        return tf.data.Dataset.from_tensor_slices(arrays).batch(_BATCH)
     if not isinstance(held_out, Iterable) or iter(held_out) is held_out:
         raise ValueError(
             "GeneralWeights expected arrays (images, labels), or batches of them that can be "
@@ -118,3 +134,8 @@ def _batches(held_out):
             "which gives its batches once"
         )
     return held_out
+
+
+def _is_images(first):
+    """Whether the first of several is the images, an array or views, and no batch of them."""
+    return isinstance(first, dict) or hasattr(first, "shape")

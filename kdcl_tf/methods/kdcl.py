@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.cohort.cohort import Cohort
+from kdcl_tf.cohort.fitting import checked_labels, told_in_one_line
 from kdcl_tf.objectives import ensembles, losses, targets
 
 __all__ = ["KDCL", "NoHeldOutError"]
@@ -57,7 +58,10 @@ class KDCL(Cohort):
     def check_callbacks(self, callbacks: Sequence[Any]) -> None:
         """Says where no callback renews the weights of a General ensemble."""
         renewed = any(getattr(each, "renews_ensemble", False) for each in callbacks)
-        if isinstance(self.ensemble, ensembles.General) and not renewed:
+        is_fitted = (
+            isinstance(self.ensemble, ensembles.General) and self.ensemble.constraint != "equal"
+        )
+        if is_fitted and not renewed:
             warnings.warn(
                 "the weights of a General ensemble stay as they are, since no callback renews "
                 "them: pass callbacks=[kdcl_tf.callbacks.GeneralWeights(held_out)] to fit",
@@ -82,7 +86,8 @@ class KDCL(Cohort):
 
         Raises:
           NoHeldOutError: when `held_out` has no examples.
-          ValueError: when the ensemble has no weights, or the errors on a batch are not finite.
+          ValueError: when the ensemble has no weights, the errors on a batch are not finite, or
+            its labels are no classes of the students.
         """
         if not isinstance(self.ensemble, ensembles.General):
             raise ValueError(
@@ -91,7 +96,8 @@ class KDCL(Cohort):
             )
         measure, total, examples = measure or self._measure, 0.0, 0.0
         for number, batch in enumerate(held_out):
-            matrix, count = measure(batch)
+            with told_in_one_line():
+                matrix, count = measure(batch)
             if not np.isfinite(matrix).all():
                 raise ValueError(self._not_finite(number, batch, matrix))
             total, examples = total + matrix, examples + count
@@ -126,6 +132,10 @@ class KDCL(Cohort):
           example counts as often as its weight says.
         """
         inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
+        if labels is None:
+            raise ValueError("expected held-out (images, labels); got no labels")
+        if self.checks_labels:
+            labels = checked_labels(labels, self.num_classes)
         errors = self.ensemble.errors(self.forward(self.views(inputs)), labels)
         count = tf.cast(tf.shape(labels)[0], tf.float64)
         if weights is None:

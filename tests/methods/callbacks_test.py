@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.methods.callbacks."""
 
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -177,10 +179,13 @@ class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
         for held_out in (
             (images, labels),
             (images, labels, np.ones(30)),
+            (images, labels.tolist()),
+            [images, labels],
             (views, labels),
             dataset,
             dataset.batch(7),
             [(images[:10], labels[:10]), (images[10:], labels[10:])],
+            ((images[:10], labels[:10]), (images[10:], labels[10:])),
             [(images, labels, np.full([30, 1], 2.0))],
         ):
             found = self._weights(held_out)
@@ -204,6 +209,30 @@ class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
         for once in (batches(), iter([_data()]), 3):
             with self.assertRaisesRegex(ValueError, "GeneralWeights expected arrays .*; got "):
                 callbacks.GeneralWeights(once)
+
+    def test_images_without_labels_are_refused(self):
+        images, labels = _data()
+        for held_out, message in (
+            (tf.data.Dataset.from_tensor_slices(images), "a tf.data.Dataset of .*; got one of"),
+            (tf.data.Dataset.from_tensor_slices({"x": images}), "got one of {'x'"),
+            ((images,), "got 1 arrays"),
+            ([images, labels, labels, labels], "got 4 arrays"),
+        ):
+            with self.assertRaisesRegex(ValueError, f"GeneralWeights expected .*{message}"):
+                callbacks.GeneralWeights(held_out)
+
+    def test_labels_that_are_no_classes_end_the_fit_in_a_line(self):
+        images, labels = _data()
+        renew = callbacks.GeneralWeights((images, labels + 4))
+        with self.assertRaisesRegex(ValueError, "^labels: expected whole .* 0 to 3; got [4-7, ]+$"):
+            self.cohort.fit(images, labels, verbose=0, callbacks=[renew])
+
+    def test_equal_weights_need_no_callback(self):
+        cohort = KDCL({"a": _student(3)}, ensembles.General(constraint="equal"))
+        cohort.compile("sgd")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            cohort.fit(*_data(), verbose=0)
 
     def test_other_callbacks_see_the_weights_whatever_their_order(self):
         path = self.create_tempfile().full_path

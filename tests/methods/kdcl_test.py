@@ -212,6 +212,17 @@ class RenewTest(tf.test.TestCase, parameterized.TestCase):
             KDCL(_students(), "general").renew_ensemble([])
         with self.assertRaisesRegex(ValueError, "expected a General ensemble; got Linear"):
             KDCL(_students(), "linear").renew_ensemble([_data()])
+        with self.assertRaisesRegex(ValueError, r"held-out \(images, labels\); got no labels"):
+            KDCL(_students(), "general").renew_ensemble([_data()[0]])
+
+    @parameterized.parameters("vector", "target")
+    def test_labels_that_are_no_classes_are_refused(self, error):
+        cohort = KDCL(_students(), ensembles.General(error=error))
+        images, labels = _data()
+        for shift, got in ((4, "[4-7]"), (-4, "-[1-4]")):
+            with self.assertRaisesRegex(ValueError, f"whole numbers from 0 to 3; got {got}"):
+                cohort.renew_ensemble([(images, labels + shift)])
+        self.assertAllClose(cohort.ensemble.student_weights, [0.5, 0.5])
 
 
 class SettingsTest(tf.test.TestCase):
