@@ -29,7 +29,8 @@ class OfflineDistillation(Cohort):
       distillation_weight: lambda.
 
     Raises:
-      ValueError: for a teacher with another number of classes, or one that cannot be loaded.
+      ValueError: for a teacher with another number of classes, or one that cannot be loaded, or
+        that shares variables with a student.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class OfflineDistillation(Cohort):
         **kwargs,
     ):
         super().__init__(students, temperature, distillation_weight, **kwargs)
+        _check_apart(teacher, self.students)
         if isinstance(teacher, dict):
             if set(teacher) != set(students):
                 raise ValueError(
@@ -91,3 +93,16 @@ class OfflineDistillation(Cohort):
     def _soft_target(self, teacher, view):
         logits = tf.cast(teacher(view, training=False), tf.float32)
         return tf.nn.softmax(tf.stop_gradient(logits) / self.temperature)
+
+
+def _check_apart(teacher, students):
+    """Refuses a teacher that shares variables with a student, which it would keep from learning."""
+    given = teacher.values() if isinstance(teacher, dict) else [teacher]
+    taught = {id(each): name for name, own in students.items() for each in own.variables}
+    for variable in (each for one in given for each in getattr(one, "variables", ())):
+        if id(variable) in taught:
+            raise ValueError(
+                f"the teacher shares the variable {variable.path} with student "
+                f"{taught[id(variable)]!r}, which would not train: give a teacher of its own, such "
+                "as keras.models.clone_model with the weights set"
+            )

@@ -108,6 +108,17 @@ class TeacherTest(tf.test.TestCase):
         ):
             OfflineDistillation(plain_step.students(), teacher)
 
+    def test_a_teacher_that_shares_variables_with_a_student_is_refused(self):
+        students = plain_step.students()
+        small = students["small"]
+        inside = keras.Sequential([keras.Input(small.input_shape[1:]), small])
+        for teacher in (small, inside, {"large": _teacher(), "small": small}):
+            with self.assertRaisesRegex(
+                ValueError, "the teacher shares the variable .* with student 'small'"
+            ):
+                OfflineDistillation(students, teacher)
+        self.assertTrue(small.trainable)
+
     def test_each_student_may_have_a_teacher_of_its_own(self):
         students, (views, labels) = plain_step.students(), plain_step.batch()
         by_student = {name: _teacher() for name in students}
