@@ -81,6 +81,7 @@ class Cohort(Fitting, Learner, SavedCohort):
         self._temperature = hyperparameters.temperature(temperature)
         self._distillation_weight = hyperparameters.distillation_weight(distillation_weight)
         self.accumulation_steps = 1
+        self.scales_loss = True
         self._placement = Placement()
         self.cohort_metrics = CohortMetrics(tuple(students), self.num_classes)
         self.built = True
@@ -249,7 +250,7 @@ class Cohort(Fitting, Learner, SavedCohort):
             placement.check(self, bool(compilation))
             self._check_runs_students_apart()
         self.accumulation_steps, self._placement = accumulation_steps, placement
-        self.compilation = compilation
+        self.compilation, self.scales_loss = compilation, auto_scale_loss
         with self.distribute_strategy.scope():
             super().compile(
                 optimizer=self._prepared(optimizer, auto_scale_loss),

@@ -150,7 +150,9 @@ class SavedCohort(keras.Model):
         archive.write_out(str(filepath), **kwargs)
 
     def _ensemble(self, images):
-        return self.average(self.forward(self.views(images)))
+        """Probabilities, even where General's weights may be negative, as Eq. 11 gives them."""
+        positive = tf.nn.relu(self.average(self.forward(self.views(images))))
+        return positive / tf.reduce_sum(positive, axis=-1, keepdims=True)
 
     def _shared_input(self):
         """The `tf.TensorSpec` of a batch that every student takes."""
@@ -177,6 +179,7 @@ class SavedCohort(keras.Model):
         config = {
             "run_eagerly": self.run_eagerly,
             "jit_compile": bool(self.compilation),
+            "auto_scale_loss": self.scales_loss,
             "steps_per_execution": self.steps_per_execution,
             "accumulation_steps": self.accumulation_steps,
         }

@@ -48,7 +48,10 @@ class Ensemble(keras.layers.Layer):
         raise TypeError(f"{type(self).__name__} must override soft_target")
 
     def average(self, logits: tf.Tensor) -> tf.Tensor:
-        """`[B, C]`: the ensemble as it predicts, without labels: the mean of probabilities."""
+        """`[B, C]`: the ensemble as it predicts, without labels: the mean of probabilities.
+
+        Of `General` it is their weighted sum, whose numbers may be below 0 where weights are.
+        """
         return tf.reduce_mean(tf.nn.softmax(logits), axis=0)
 
 

@@ -71,6 +71,7 @@ class SavingTest(CohortTestCase):
         cohort.save(self._path())
         loaded = keras.saving.load_model(self._path())
         self.assertEqual(loaded.steps_per_execution, 2)
+        self.assertTrue(loaded.get_compile_config()["auto_scale_loss"])
         options = {"batch_size": 5, "verbose": 0, "return_dict": True}
         found = loaded.evaluate(*make_data(), **options)
         self.assertIn("a_nats", found)
@@ -122,6 +123,14 @@ class SavingTest(CohortTestCase):
         with self.assertRaisesRegex(ValueError, "students a, b; got those of a, z: give"):
             other.load_weights(path)
 
+    def test_a_cohort_without_a_loss_scale_is_loaded_without_one(self):
+        cohort = methods.KDCL(make_students(dtype="mixed_float16"))
+        cohort.compile("sgd", auto_scale_loss=False)
+        cohort.save(self._path())
+        loaded = keras.saving.load_model(self._path())
+        self.assertNotIsInstance(loaded.optimizer, keras.optimizers.LossScaleOptimizer)
+        self.assertFalse(loaded.get_compile_config()["auto_scale_loss"])
+
     def test_a_format_that_cannot_hold_it_is_refused(self):
         with self.assertRaisesRegex(ValueError, "expected a .keras file for a cohort; got .*.h5"):
             compiled().save(self._path("cohort.h5"))
@@ -143,6 +152,18 @@ class SavingTest(CohortTestCase):
         students = {"z": make_student(4), "a": make_student(4, size=3)}
         with self.assertRaisesRegex(ValueError, "images of one shape; got {'z': .*one by one"):
             methods.KDCL(students).export(self._path("exported"))
+
+    def test_an_exported_ensemble_gives_probabilities_whatever_generals_weights(self):
+        ensemble = kdcl_tf.General(constraint="none")
+        cohort = methods.KDCL(make_students(), ensemble)
+        ensemble.student_weights.assign([3.0, -2.0])
+        images = 5 * make_data()[0]
+        self.assertLess(np.min(cohort.average(cohort.forward(cohort.views(images)))), -0.01)
+        cohort.export(self._path("negative"), verbose=False)
+        loaded = tf.saved_model.load(self._path("negative"))
+        found = loaded.ensemble(images).numpy()
+        self.assertAllGreaterEqual(found, 0.0)
+        self.assertAllClose(found.sum(axis=1), np.ones(len(found)), atol=1e-6)
 
     def test_students_are_shown_and_found_by_their_names(self):
         cohort, lines = compiled(), []
