@@ -71,7 +71,17 @@ def balanced_class_weights(labels: Sequence[int] | np.ndarray) -> dict[int, floa
 
     Returns:
       `{class: weight}` of the C classes that have images.
+
+    Raises:
+      ValueError: for labels that are not whole numbers, one for each image, such as probabilities.
     """
-    classes, counts = np.unique(np.asarray(labels), return_counts=True)
+    labels = np.asarray(labels)
+    is_flat = labels.ndim == 1 or labels.shape[1:] == (1,)
+    if not is_flat or not np.array_equal(labels, np.floor(labels)):
+        raise ValueError(
+            "expected labels [N] of whole numbers, the classes of the images; got "
+            + (f"shape {list(labels.shape)}" if not is_flat else f"{labels.ravel()[:3].tolist()}")
+        )
+    classes, counts = np.unique(labels, return_counts=True)
     weights = counts.sum() / (len(classes) * counts)
     return {int(label): float(weight) for label, weight in zip(classes, weights)}

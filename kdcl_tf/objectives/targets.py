@@ -139,7 +139,12 @@ def general_weights(errors: tf.Tensor, ridge: float = 0.0) -> tf.Tensor:
 
     Returns:
       `[M]` float32.  Paper Eqs. 8-11.
+
+    Raises:
+      ValueError: for a ridge below 0.
     """
+    if not ridge >= 0:  # Refuses NaN too.
+        raise ValueError(f"ridge must be >= 0; got {ridge}")
     matrix = simplex.add_ridge(error_matrix(errors), ridge)
     return tf.stop_gradient(_float32(simplex.minimise_quadratic(matrix)))
 
@@ -172,12 +177,12 @@ def dense_labels(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
 
 
 def target_logits(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """`<y, z>`: the logit of the target class, `[..., B]` for `[..., B, C]` logits.
+    """`<y, z>`: the logit of the target class, `[..., B]` float32 for `[..., B, C]` logits.
 
     A logit of -inf counts only where its class has a probability above 0: integer labels pick
     their logit, and a product with a probability of 0 is 0.
     """
-    labels = tf.convert_to_tensor(labels)
+    logits, labels = _float32(logits), tf.convert_to_tensor(labels)
     num_classes = logits.shape[-1]
     if labels.shape.rank == 2 and labels.shape[-1] == num_classes:
         return tf.reduce_sum(tf.math.multiply_no_nan(logits, _float32(labels)), axis=-1)

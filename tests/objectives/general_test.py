@@ -69,6 +69,10 @@ class GeneralWeightsTest(tf.test.TestCase, parameterized.TestCase):
         expected = inverse / inverse.sum()
         self.assertAllClose(targets.general_weights(errors, ridge=0.5), expected, atol=1e-6)
 
+    def test_a_ridge_below_0_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "ridge must be >= 0; got -0.5"):
+            targets.general_weights(np.ones([2, 3]), ridge=-0.5)
+
     @parameterized.parameters(*itertools.permutations(range(3)))
     def test_the_order_of_students_orders_the_weights(self, *order):
         order = list(order)

@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.losses against float64 NumPy and their closed-form gradients."""
 
+import re
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -82,6 +84,12 @@ class ClassWeightsTest(tf.test.TestCase):
 
     def test_classes_of_one_size_weigh_1(self):
         self.assertEqual(losses.balanced_class_weights([1, 0, 1, 0]), {0: 1.0, 1: 1.0})
+        self.assertEqual(losses.balanced_class_weights([[1], [0]]), {0: 1.0, 1: 1.0})
+
+    def test_what_is_no_class_is_refused(self):
+        for labels, got in ((np.eye(3), "shape [3, 3]"), ([0.5, 1.0], "[0.5, 1.0]")):
+            with self.assertRaisesRegex(ValueError, f"expected labels .*; got {re.escape(got)}"):
+                losses.balanced_class_weights(labels)
 
 
 class DistillationTest(tf.test.TestCase, parameterized.TestCase):

@@ -142,6 +142,11 @@ class LabelsTest(tf.test.TestCase):
         self.assertAllClose(targets.target_logits(logits, labels), expected)
         self.assertAllClose(targets.target_logits(logits[0], labels), expected[0])
         self.assertAllClose(targets.target_logits(logits, np.eye(6)[labels]), expected)
+        for dtype in (tf.bfloat16, tf.float64):
+            for form in (labels, np.eye(6)[labels]):
+                found = targets.target_logits(tf.cast(logits, dtype), form)
+                self.assertEqual(found.dtype, tf.float32)
+                self.assertAllClose(found, expected, rtol=1e-2, atol=1e-2)
 
 
 if __name__ == "__main__":
