@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import numbers
 import os
 import sys
 from collections.abc import Sequence
@@ -145,7 +146,8 @@ def build_branches(
         one fit the other, in the same order.
 
     Raises:
-        ValueError: as `build`, and for copies that do not make a tree.
+        ValueError: as `build`, for copies that do not make a tree, and for names that are not
+            as many as the students, or not distinct.
 
     Examples:
         >>> list(build_branches("resnet32", num_classes=100, copies=(3,)))
@@ -170,6 +172,11 @@ def build_branches(
         inputs = [x for x in outputs for _ in range(ways)]
         outputs = [part(x, _copy_prefix(number)) for number, x in enumerate(inputs, start=1)]
     names = model_names or [_numbered(name, number) for number in range(1, len(outputs) + 1)]
+    if len(set(names)) != len(outputs) or len(names) != len(outputs):
+        raise ValueError(
+            f"model_names must be {len(outputs)} distinct names, one for each student; got "
+            f"{', '.join(names)}"
+        )
     return {each: keras.Model(images, output, name=each) for each, output in zip(names, outputs)}
 
 
@@ -194,15 +201,19 @@ def _load(model, weights, name):
 
 
 def _check_copies(copies, stages: int) -> None:
-    counts = [1, *copies]
+    is_numbers = isinstance(copies, (tuple, list)) and all(
+        isinstance(each, numbers.Integral) for each in copies
+    )
+    counts = [1, *copies] if is_numbers else []
     if (
-        not 1 <= len(copies) <= stages
+        not is_numbers
+        or not 1 <= len(copies) <= stages
         or copies[-1] < 2
         or any(below < 1 or above % below for below, above in itertools.pairwise(counts))
     ):
         raise ValueError(
             f"copies must be one to {stages} numbers, each a multiple of the one before and the "
-            f"last 2 or more; got {tuple(copies)!r}; (3,) for three branches, (2, 4) for a tree"
+            f"last 2 or more; got {copies!r}; (3,) for three branches, (2, 4) for a tree"
         )
 
 

@@ -100,10 +100,17 @@ class BranchesTest(tf.test.TestCase, parameterized.TestCase):
             self.assertEqual(branch.get_layer("stem_conv").compute_dtype, "bfloat16")
             self.assertEqual(branch.output.dtype, "float32")
 
-    @parameterized.parameters((()), ((1,),), ((2, 3),), ((4, 2),), ((2, 4, 8, 16),), ((0, 2),))
+    @parameterized.parameters(
+        (()), ((1,),), ((2, 3),), ((4, 2),), ((2, 4, 8, 16),), ((0, 2),), (3,), ((2.0,),), ("3",)
+    )
     def test_what_is_no_tree_is_refused(self, copies=()):
         with self.assertRaisesRegex(ValueError, "copies must be one to 3 numbers"):
             students.build_branches("resnet8", 10, _SHAPE, copies=copies)
+
+    @parameterized.parameters((["a", "b"],), (["a", "b", "c", "d"],), (["a", "b", "a"],))
+    def test_names_for_other_than_the_students_are_refused(self, names):
+        with self.assertRaisesRegex(ValueError, "model_names must be 3 distinct names"):
+            students.build_branches("resnet8", 10, _SHAPE, copies=(3,), model_names=names)
 
     def test_an_unknown_name_is_refused(self):
         with self.assertRaisesRegex(ValueError, "unknown student"):
