@@ -50,11 +50,12 @@ class Noise:
 
     Attributes:
       step, most: deviations are 0, step, 2 step ... up to most, in units of 0..1.
-      draws: independent noises of each deviation.
+      draws: independent noises of each deviation, 1 or more.
       seed: of the noise.
 
     Raises:
-      ValueError: when the step is not above 0, `most` is below 0, or one of them is infinite.
+      ValueError: when the step is not above 0, `most` is below 0, one of them is infinite, or
+        there are no draws.
     """
 
     step: float = 0.01
@@ -68,6 +69,8 @@ class Noise:
                 "expected a step of the noise above 0 and a greatest deviation of 0 or more, in "
                 f"units of 0..1; got a step of {self.step} and a deviation of {self.most}"
             )
+        if self.draws < 1:
+            raise ValueError(f"expected 1 or more draws of the noise; got {self.draws}")
 
     @property
     def deviations(self) -> list[float]:
@@ -116,7 +119,7 @@ def categories(
     (first, one), (second, two) = accuracies.items()
     compared = categories_lib.compare(one, two)
     difference = compared.pop("difference")
-    order = np.argsort(np.nan_to_num(difference))
+    order = categories_lib.order(one, two)
     lines = [
         f"{first} is better in {compared['first_better']} categories, {second} in "
         f"{compared['second_better']}, equal in {compared['equal']}",

@@ -51,6 +51,17 @@ def compare(first: np.ndarray, second: np.ndarray) -> dict[str, Any]:
     }
 
 
+def order(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The classes that have images, by the second's accuracy less the first's, in rising order.
+
+    Args:
+      first, second: `[C]`, from `accuracy_by_category`.
+    """
+    difference = second - first
+    known = np.flatnonzero(~np.isnan(difference))
+    return known[np.argsort(difference[known])]
+
+
 def plot(
     accuracies: Mapping[str, np.ndarray], class_names: Sequence[str], path: str | os.PathLike
 ) -> None:
@@ -62,9 +73,9 @@ def plot(
       path: of the PNG.
     """
     (first, one), (second, two) = accuracies.items()
-    order = np.argsort(np.nan_to_num(two - one))
-    half = min(_SHOWN, len(order) // 2)
-    shown = np.concatenate([order[:half], order[len(order) - half :]])
+    found = order(one, two)
+    half = min(_SHOWN, len(found) // 2)
+    shown = np.concatenate([found[:half], found[len(found) - half :]])
     figure, (axes,) = figures.new(11, 5)
     places = np.arange(len(shown))
     for offset, name, values, number in ((-0.2, first, one, 1), (0.2, second, two, 2)):

@@ -29,6 +29,10 @@ class CategoriesTest(tf.test.TestCase):
         )
         self.assertAllClose(found["difference"][:3], [-0.1, 0.4, 0.0])
 
+    def test_classes_without_an_image_have_no_place_in_the_order(self):
+        first, second = np.array([0.5, np.nan, 0.2, np.nan]), np.array([0.9, np.nan, 0.1, 0.3])
+        self.assertAllEqual(categories.order(first, second), [2, 0])
+
     def test_a_plot_of_few_and_of_many_classes(self):
         random = np.random.default_rng(0)
         for classes in (2, 3, 100):
