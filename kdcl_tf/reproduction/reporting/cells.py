@@ -32,10 +32,11 @@ def number(value: float | None, digits: int) -> str:
 
 
 def signed(value: float | None, digits: int = 2) -> str:
-    """A number with its sign: `+1.50`, `\N{MINUS SIGN}0.20`."""
+    """A number with its sign: `+1.50`, `\N{MINUS SIGN}0.20`; `+0.00` whatever rounds to it."""
     if value is None:
         return NOTHING
-    return f"{value:+.{digits}f}".replace("-", MINUS)
+    # A negative zero has a minus sign, which the sum with a positive one takes away.
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", MINUS)
 
 
 def span(ends: tuple[float, float] | None) -> str:

@@ -13,6 +13,7 @@ class CellsTest(absltest.TestCase):
         self.assertEqual(cells.percent(0.12345), "12.35")
         self.assertEqual(cells.signed(-0.2), "\N{MINUS SIGN}0.20")
         self.assertEqual(cells.signed(0.2, 1), "+0.2")
+        self.assertEqual([cells.signed(each) for each in (-1e-9, -0.0, 0.0)], ["+0.00"] * 3)
         self.assertEqual([cells.printed(each) for each in (71.3, 71.61)], ["71.3", "71.61"])
 
     def test_there_is_a_dash_for_nothing(self):
