@@ -35,6 +35,11 @@ def main(arguments: Sequence[str]) -> None:
             f"expected two runs of the same students; got {', '.join(alone['students'])}, and "
             f"{', '.join(cohort['students'])}"
         )
+    tested, other = (
+        f"{each['data']['num_test']} images of {each['data']['name']}" for each in (alone, cohort)
+    )
+    if tested != other:
+        sys.exit(f"expected two runs with the same test images; got {tested}, and {other}")
     names = dict.fromkeys(alone["students"])
     found = findings.findings({0: alone}, {0: cohort}, dict(zip(names, names)))
     print("\n".join(["", findings.table(found), *comparing.places(cohort, paths[1])]))

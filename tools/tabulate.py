@@ -29,8 +29,20 @@ def main(arguments: Sequence[str]) -> None:
     if not arguments:
         sys.exit("usage: tabulate.py WORKDIR ..., the workdirs of finished runs of kdcl-train")
     paths = [pathlib.Path(each) for each in arguments]
+    missing = [str(path) for path in paths if not (path / "result.json").exists()]
+    if missing:
+        sys.exit(
+            "expected the workdirs of finished runs; got no result.json in "
+            f"{', '.join(missing)}: let kdcl-train finish first"
+        )
     results = [json.loads((path / "result.json").read_text()) for path in paths]
     students = list(results[0]["students"])
+    for path, result in zip(paths, results):
+        if list(result["students"]) != students:
+            sys.exit(
+                f"expected runs of the same students as {paths[0]}, {', '.join(students)}; got "
+                f"{path} of {', '.join(result['students'])}"
+            )
     heads = ["run", *students, "ensemble", "images/s"]
     print(" | ".join(["", *heads, ""]).strip())
     print("|---" * len(heads) + "|")

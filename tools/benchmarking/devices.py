@@ -53,7 +53,7 @@ def compare_accumulation(options: Options) -> None:
         with spawn.Pool(1) as pool:
             before, peak, seconds = pool.apply(
                 _accumulate,
-                (parts, options.students, options.batch_size, options.num_classes, options.steps),
+                (parts, options),
             )
         print(
             f"accumulation_steps={parts}: peak {peak:,.0f} MB, {peak - before:,.0f} MB above the "
@@ -62,28 +62,33 @@ def compare_accumulation(options: Options) -> None:
         )
 
 
-def _accumulate(parts, names, batch_size, classes, steps):
-    cohort = kdcl_tf.KDCL(_build(names, classes, [None] * len(names)))
+def _accumulate(parts, options):
+    cohort = kdcl_tf.KDCL(_build(options, options.students, [None] * len(options.students)))
     _compile(cohort, accumulation_steps=parts)
-    step, batch = tf.function(cohort.train_step), _batch(cohort, batch_size, classes)
+    step = tf.function(cohort.train_step)
+    batch = _batch(cohort, options.batch_size, options.num_classes)
     before = _peak_megabytes()
     step(batch)
     began = time.perf_counter()
-    for _ in range(steps):
+    for _ in range(options.steps):
         step(batch)["loss"].numpy()
-    return before, _peak_megabytes(), (time.perf_counter() - began) / steps
+    return before, _peak_megabytes(), (time.perf_counter() - began) / options.steps
 
 
 def _peak_megabytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _build(names, classes, places, dtype="float32"):
-    made = {}
+def _build(options, names, places):
+    made, shape = {}, (options.image_size, options.image_size, 3)
     for index, (name, place) in enumerate(zip(names, places)):
         with tf.device(place) if place else contextlib.nullcontext():
             made[f"{index}_{name}"] = kdcl_tf.students.build(
-                name, classes, dtype=dtype, model_name=f"{name}_{index}"
+                name,
+                options.num_classes,
+                shape,
+                dtype=POLICIES[options.precision],
+                model_name=f"{name}_{index}",
             )
     return made
 
@@ -103,8 +108,7 @@ def _data_step(options):
         list(_DEVICES), cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
     with strategy.scope():
-        members = _build(options.students, options.num_classes, [None] * len(options.students),
-                         POLICIES[options.precision])  # fmt: skip
+        members = _build(options, options.students, [None] * len(options.students))
         cohort = kdcl_tf.KDCL(members)
         _compile(cohort)
 
@@ -125,7 +129,7 @@ def _data_step(options):
 
 def _student_step(options):
     places = [_DEVICES[index % len(_DEVICES)] for index in range(len(options.students))]
-    members = _build(options.students, options.num_classes, places, POLICIES[options.precision])
+    members = _build(options, options.students, places)
     cohort = kdcl_tf.KDCL(members)
     _compile(cohort, devices=dict(zip(members, places)))
 
@@ -137,7 +141,7 @@ def _student_step(options):
 
 
 def _alone_step(options, names, batch_size):
-    members = _build(names, options.num_classes, [None] * len(names), POLICIES[options.precision])
+    members = _build(options, names, [None] * len(names))
     cohort = kdcl_tf.KDCL(members)
     _compile(cohort)
 
@@ -149,7 +153,7 @@ def _alone_step(options, names, batch_size):
 
 
 def _students(options):
-    return _build(options.students, options.num_classes, [None] * len(options.students)).values()
+    return _build(options, options.students, [None] * len(options.students)).values()
 
 
 def _workload(options):
@@ -157,7 +161,7 @@ def _workload(options):
         parameters=tuple(map(kdcl_tf.students.parameter_count, _students(options))),
         num_classes=options.num_classes,
         batch_size=options.batch_size,
-        view_bytes=32 * 32 * 3 * 4,
+        view_bytes=options.image_size**2 * 3 * 4,
     )
 
 

@@ -11,7 +11,7 @@ _BATCHES = 100
 
 
 def compare_input(options: Options) -> None:
-    """Prints a step over its input: views of CIFAR-sized images in memory, one per student."""
+    """Prints a step over its input: views of images in memory, one per student."""
     cohort = kdcl_tf.KDCL(steps.students(options))
     views = kdcl_tf.data.Views(_random_dataset(options), tuple(cohort.students), seed=0)
 
@@ -29,9 +29,11 @@ def compare_input(options: Options) -> None:
 
 
 def _random_dataset(options):
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, [50_000, 32, 32, 3], np.uint8)
-    split = kdcl_tf.data.ImageSplit(images, rng.integers(0, options.num_classes, 50_000))
+    rng, side = np.random.default_rng(0), options.image_size
+    # As many pixels as CIFAR's 50,000 images have, and enough images for all batches.
+    count = max(50_000 * 32**2 // side**2, _BATCHES * options.batch_size)
+    images = rng.integers(0, 256, [count, side, side, 3], np.uint8)
+    split = kdcl_tf.data.ImageSplit(images, rng.integers(0, options.num_classes, count))
     return kdcl_tf.data.ImageDataset(
         name="random",
         train=split,

@@ -29,7 +29,7 @@ def _train(*arguments):
 
 def _seconds_of_help():
     began = time.perf_counter()
-    subprocess.run(_train("--help"), stdout=subprocess.DEVNULL, check=False)
+    subprocess.run(_train("--help"), stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - began
 
 
@@ -50,6 +50,12 @@ def _first_step(options):
         while process.poll() is None and not list(checkpoints.glob("step-*")):
             time.sleep(0.05)
         seconds = time.perf_counter() - began
+        is_taken = bool(list(checkpoints.glob("step-*")))
         process.kill()
         process.wait()
+    if not is_taken:
+        raise RuntimeError(
+            f"expected a run that takes a step; got status {process.returncode} of {arguments}: "
+            "--data_dir names where TFDS keeps CIFAR-100"
+        )
     return seconds

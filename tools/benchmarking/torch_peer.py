@@ -121,6 +121,7 @@ def step_of(
     half: bool,
     device: str = "cpu",
     compiled: bool = False,
+    side: int = 32,
 ) -> Callable[[int], float]:
     """A function that runs a number of training steps on random images.
 
@@ -130,9 +131,10 @@ def step_of(
       half: whether networks compute in bfloat16.
       device: "cpu" or "cuda".
       compiled: whether the students and the loss are compiled; the first step does it.
+      side: height and width of the images, in pixels.
     """
     images = [
-        torch.randn(batch_size, 3, 32, 32, device=device).to(memory_format=torch.channels_last)
+        torch.randn(batch_size, 3, side, side, device=device).to(memory_format=torch.channels_last)
         for _ in networks
     ]
     labels = torch.randint(classes, (batch_size,), device=device)
@@ -173,6 +175,7 @@ def main() -> None:
     parser.add_argument("students")
     parser.add_argument("--batch_size", type=int, default=128)
     parser.add_argument("--num_classes", type=int, default=100)
+    parser.add_argument("--image_size", type=int, default=32)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--compiled", action="store_true")
     options = parser.parse_args()
@@ -183,7 +186,15 @@ def main() -> None:
     ]
     counts = [sum(each.numel() for each in network.parameters()) for network in networks]
     half = options.precision == "bfloat16"
-    run = step_of(networks, options.batch_size, options.num_classes, half, device, options.compiled)
+    run = step_of(
+        networks,
+        options.batch_size,
+        options.num_classes,
+        half,
+        device,
+        options.compiled,
+        options.image_size,
+    )
     facts = {"torch": torch.__version__, "device": device, "parameters": counts}
     print(json.dumps(facts), flush=True)
     for line in sys.stdin:

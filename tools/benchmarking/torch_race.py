@@ -95,6 +95,7 @@ class _Peer:
             ",".join(options.students),
             f"--batch_size={options.batch_size}",
             f"--num_classes={options.num_classes}",
+            f"--image_size={options.image_size}",
             f"--precision={options.precision}",
             *(["--compiled"] if mode == "compiled" else []),
         ]

@@ -1,0 +1,73 @@
+"""Tests of tools/compare.py and tools/tabulate.py: what they print, and what they refuse."""
+
+import contextlib
+import io
+import json
+import pathlib
+
+import compare
+import tabulate
+from absl.testing import absltest, parameterized
+
+_DATA = {"name": "digits", "num_train": 100, "num_test": 360}
+
+
+class TwoRunsTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _write(self, name, accuracies, data=_DATA):
+        students = {
+            student: {"accuracy": accuracy, "saved_model": f"students/{student}"}
+            for student, accuracy in accuracies.items()
+        }
+        result = {"students": students, "data": data, "exports": [], "images_per_second": 99.6}
+        (self.folder / name).mkdir()
+        content = json.dumps({**result, "ensemble_accuracy": 0.5})
+        (self.folder / name / "result.json").write_text(content)
+
+    def _printed(self, module, *names):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            module.main([str(self.folder / name) for name in names])
+        return printed.getvalue().splitlines()
+
+    def test_known_numbers(self):
+        self._write("alone", {"a": 0.25, "b": 0.5})
+        self._write("cohort", {"b": 0.625, "a": 0.375})
+        lines = self._printed(compare, "alone", "cohort")
+        self.assertIn("Test accuracy on 360 images of digits, trained on 100 (one seed)", lines)
+        self.assertTrue(any(line.split() == ["a", "25.00%", "37.50%", "+12.50"] for line in lines))
+        self._write("again", {"a": 0.375, "b": 0.625})
+        self.assertEqual(
+            self._printed(tabulate, "alone", "again"),
+            [
+                "| run | a | b | ensemble | images/s |",
+                "|---|---|---|---|---|",
+                "| alone | 25.00% | 50.00% | 50.00% | 100 |",
+                "| again | 37.50% | 62.50% | 50.00% | 100 |",
+            ],
+        )
+
+    @parameterized.parameters((compare,), (tabulate,))
+    def test_what_is_not_to_be_compared_is_refused_in_a_line(self, module):
+        self._write("alone", {"a": 0.25})
+        self._write("other", {"b": 0.25})
+        (self.folder / "unfinished").mkdir()
+        for name, message in (
+            ("other", "expected (two )?runs of the same students.*got"),
+            ("unfinished", "got no result.json in .*unfinished: let kdcl-train finish first"),
+        ):
+            with self.assertRaisesRegex(SystemExit, message):
+                self._printed(module, "alone", name)
+
+    def test_other_test_images_are_refused(self):
+        self._write("alone", {"a": 0.25})
+        self._write("elsewhere", {"a": 0.25}, {**_DATA, "name": "cifar100", "num_test": 10_000})
+        with self.assertRaisesRegex(SystemExit, "got 360 images of digits, and 10000 .*cifar100"):
+            self._printed(compare, "alone", "elsewhere")
+
+
+if __name__ == "__main__":
+    absltest.main()
