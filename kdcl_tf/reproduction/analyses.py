@@ -37,7 +37,9 @@ class Analysis:
 
 _ALL, _SMALL = "table7_medium", "table7_small"
 _PAIR = ("first", "second")
-_COMPARED = ("vanilla", "dml", "min_logit_icl", "general_icl")
+# General trains on fewer images of all, as many as the students of this row.
+HELD_OUT = "vanilla_held_out"
+_COMPARED = ("vanilla", "dml", "min_logit_icl", HELD_OUT, "general_icl")
 
 ANALYSES = (
     *(

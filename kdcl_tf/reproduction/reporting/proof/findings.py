@@ -33,7 +33,11 @@ def findings(folder: pathlib.Path) -> Iterator[Heading | Grid | Paragraph]:
 
 
 def _of_runs(analysis: Analysis) -> str:
-    return f"Runs of {analysis.folder}, seed 0."
+    text = f"Runs of {analysis.folder}, seed 0."
+    if analyses.HELD_OUT in analysis.rows:
+        few = f"{analyses.HELD_OUT} and general_icl"
+        text += f" {few} train on 450 images per class, the others on 500."
+    return text
 
 
 def _name(text):

@@ -8,6 +8,7 @@ from absl.testing import absltest
 from kdcl_tf.reproduction import analyses
 from kdcl_tf.reproduction.reporting.blocks import Grid, Paragraph
 from kdcl_tf.reproduction.reporting.proof.findings import findings
+from kdcl_tf.reproduction.tables.catalogue import TABLES
 
 _NAMES = ("vanilla/seed0/resnet32", "general_icl/seed0/resnet32")
 _NUMBERS = {
@@ -57,6 +58,13 @@ class FindingsTest(absltest.TestCase):
             self.assertEqual(grid.rows[0], _ROWS[analysis.kind])
             self.assertLen(grid.heads, len(grid.rows[0]))
             self.assertIn(f"Runs of {analysis.folder}", grid.caption)
+            is_said = "general_icl train on 450 images per class" in grid.caption
+            self.assertEqual(is_said, analyses.HELD_OUT in analysis.rows)
+
+    def test_on_all_images_general_is_beside_students_alone_on_as_many(self):
+        for analysis in analyses.ANALYSES:
+            if analysis.folder == "table7_medium" and "general_icl" in analysis.rows:
+                self.assertIn(TABLES["all"].row("general_icl").baseline, analysis.rows)
 
 
 if __name__ == "__main__":
