@@ -102,8 +102,7 @@ def _of_same_images(result, beside):
     if not beside or beside["data"]["name"] != result["data"]["name"]:
         return
     mine, theirs = (
-        {name: each["identity"]["data"][name] for name in _SAME_IMAGES}
-        for each in (result, beside)
+        {name: each["identity"]["data"][name] for name in _SAME_IMAGES} for each in (result, beside)
     )
     if changes := identity.data_changes(theirs, mine):
         yield f"it is not of the same {result['data']['name']} as the other runs: {changes}"
@@ -201,7 +200,8 @@ def collect_analysis(analysis: Analysis, runs: pathlib.Path, target: pathlib.Pat
     path = analyses.output(analysis, runs)
     try:
         found = json.loads(path.read_text())
-        kind, names = found["analysis"], [_student(pathlib.Path(each)) for each in found["students"]]
+        kind = found["analysis"]
+        names = [_student(pathlib.Path(each)) for each in found["students"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is damaged ({type(error).__name__}): delete it, and tools/analyse.py makes it "

@@ -138,7 +138,11 @@ class CollectTest(parameterized.TestCase):
         moved = "elsewhere/table/a_row/seed0/students/resnet8"
         own = exported.digest(student)
         for teacher, its_digest, message in (
-            (moved.replace("seed0", "seed1"), own, "expected the teacher table/a_row/seed0/.*seed1"),
+            (
+                moved.replace("seed0", "seed1"),
+                own,
+                "expected the teacher table/a_row/seed0/.*seed1",
+            ),
             (moved, "0" * 64, "its teacher is not the student that is in table/a_row/seed0/"),
         ):
             run = taught_by(teacher, its_digest)

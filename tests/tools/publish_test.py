@@ -126,7 +126,11 @@ class PublishTest(absltest.TestCase):
         for kind, students, message in (
             ("", names, "noise_of_first_student.json is damaged .*: delete it"),
             ("spread", names, "expected noise of .*; got spread of "),
-            ("noise", names[1:], "expected noise of table7_medium/vanilla/.*; got noise of table7_m"),
+            (
+                "noise",
+                names[1:],
+                "expected noise of table7_medium/vanilla/.*; got noise of table7_m",
+            ),
             ("noise", [name.replace("seed0", "seed1") for name in names], "got .*/vanilla/seed1/"),
         ):
             self.assertRegex(refused(kind, students), message)

@@ -37,7 +37,9 @@ class LearningTest(absltest.TestCase):
             mock.patch.object(learning.style, "save", lambda figure, path: drawn.append(figure))
         )
         learning.draw(pathlib.Path("nowhere.svg"))
-        ends = [line.get_ydata()[-1] for line in drawn[0].axes[0].lines if len(line.get_xdata()) == 2]
+        ends = [
+            line.get_ydata()[-1] for line in drawn[0].axes[0].lines if len(line.get_xdata()) == 2
+        ]
         self.assertSequenceAlmostEqual(ends, [30.0, 32.0])
         self.assertIn("seed 0", drawn[0].get_suptitle())
 

@@ -46,7 +46,9 @@ class ReportTest(absltest.TestCase):
 
     def test_a_taught_row_has_no_numbers_before_its_own_run_is_complete(self):
         self._write("vanilla", {"a": 0.30, "b": 0.40})
-        rows = [row for row in report.markdown(self.folder).splitlines() if "| 2 distill 1 |" in row]
+        rows = [
+            row for row in report.markdown(self.folder).splitlines() if "| 2 distill 1 |" in row
+        ]
         self.assertNotEmpty(rows)
         for row in rows:
             # The paper's numbers are there.
