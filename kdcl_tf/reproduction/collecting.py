@@ -15,7 +15,7 @@ from typing import Any
 
 from kdcl_tf import files
 from kdcl_tf.files import identity
-from kdcl_tf.reproduction import analyses
+from kdcl_tf.reproduction import analyses, same_images
 from kdcl_tf.reproduction.analyses import Analysis
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.serving import exported
@@ -29,8 +29,6 @@ _IMAGES = {"cifar100": (50_000, 10_000)}
 _FREE = ("teacher",)
 # What says where on a machine a run was.
 _LOCAL = ("places",)
-# What all runs of a data set have alike, however many images they train on.
-_SAME_IMAGES = ("classes", "test")
 # Of a student's path from the folder of runs on: table, row, seed, "students", student.
 _PARTS_OF_A_STUDENT = 5
 
@@ -99,13 +97,9 @@ def _of_plan(run, result):
 
 def _of_same_images(result, beside):
     """Whether a run had the classes and the test images of the runs beside it."""
-    if not beside or beside["data"]["name"] != result["data"]["name"]:
-        return
-    mine, theirs = (
-        {name: each["identity"]["data"][name] for name in _SAME_IMAGES} for each in (result, beside)
-    )
-    if changes := identity.data_changes(theirs, mine):
-        yield f"it is not of the same {result['data']['name']} as the other runs: {changes}"
+    told = same_images.changes(result, beside) if beside else ""
+    if told:
+        yield f"it is not of the same {result['data']['name']} as the other runs: {told}"
 
 
 def _student(path):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
+from kdcl_tf.reproduction import same_images
 from kdcl_tf.reproduction.reporting import statistics
 from kdcl_tf.reproduction.tables.table import Row, Table
 from kdcl_tf.training.settings import as_text
@@ -96,6 +97,16 @@ class Records:
                 if had.get(name, text) != text
             }
         return sorted(found)
+
+    @property
+    def other_images(self) -> str:
+        """Which runs had other classes or test images than the first, and which; or ""."""
+        found, results = [], list(self.results.values())
+        for (name, seed), result in self.results.items():
+            changes = same_images.changes(result, results[0])
+            if changes:
+                found.append(f"{self.table.run(name).full_label}, seed {seed} ({changes})")
+        return "; ".join(found)
 
     def of_row(self, row: Row) -> dict[int, dict[str, Any]]:
         """`{seed: result.json}` of the complete runs of a row."""

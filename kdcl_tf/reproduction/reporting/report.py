@@ -85,6 +85,11 @@ def _head(subject):
         yield Paragraph(
             f"Some runs were made when this scale had other settings: {', '.join(differences)}."
         )
+    if records.other_images:
+        yield Paragraph(
+            "These runs must not be compared with the others, as their images differ from those of "
+            f"the first: {records.other_images}."
+        )
     if scale.name != "full":
         yield Paragraph(
             "These numbers must not be compared with the paper's, which were measured with the "

@@ -57,6 +57,19 @@ class ReportTest(parameterized.TestCase):
         self.assertNotIn("Spread", markdown)
         self.assertIn("one seed", markdown)
 
+    def test_runs_on_other_images_are_named(self):
+        for seed, classes in enumerate((["cat", "dog"], ["cat", "cow"])):
+            data = {"identity": {"data": {"classes": classes}}}
+            write_run(self.folder, "naive", seed, {"resnet20": 0.3, "wrn_16_2": 0.4}, **data)
+        told = "must not be compared with the others"
+        for text in self._write(seeds=1):
+            self.assertNotIn(told, text)
+        markdown, _ = self._write(seeds=2)
+        self.assertIn(told, markdown)
+        self.assertIn(
+            "KDCL-Naive, seed 1 (classes 'dog' are gone; classes 'cow' are new)", markdown
+        )
+
     def test_both_say_the_scale_of_every_figure_and_the_command(self):
         self._fill()
         markdown, page = self._write()

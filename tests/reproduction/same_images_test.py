@@ -1,0 +1,44 @@
+"""Tests of kdcl_tf.reproduction.same_images."""
+
+import copy
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.reproduction import same_images
+
+_DATA = {
+    "classes": ["cat", "dog"],
+    "train": {"images": 40, "labels": "a" * 64},
+    "test": {"images": 10, "labels": "b" * 64},
+}
+_RESULT = {"data": {"name": "pets"}, "identity": {"data": _DATA}}
+
+
+def _changed(**parts):
+    result = copy.deepcopy(_RESULT)
+    result["identity"]["data"] |= parts
+    return result
+
+
+class SameImagesTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (_changed(test={"images": 10, "labels": "c" * 64}), "test labels differ"),
+        (_changed(test={"images": 9, "labels": "c" * 64}), "test has 9 images; the run had 10"),
+        (_changed(classes=["dog", "cat"]), "the classes have another order"),
+    )
+    def test_what_differs_is_told(self, result, told):
+        self.assertEqual(same_images.changes(result, _RESULT), told)
+
+    @parameterized.parameters(
+        (_RESULT,),
+        # A row may train on fewer images.
+        (_changed(train={"images": 30, "labels": "d" * 64}, held_out={"images": 10}),),
+        ({"data": {"name": "pets"}},),
+        ({**_changed(classes=["bird"]), "data": {"name": "birds"}},),
+    )
+    def test_results_that_can_be_compared(self, result):
+        self.assertEqual(same_images.changes(result, _RESULT), "")
+
+
+if __name__ == "__main__":
+    absltest.main()
