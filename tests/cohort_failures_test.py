@@ -55,7 +55,7 @@ class FailureTest(CohortTestCase):
 
     def test_labels(self):
         images, _ = make_data()
-        with self._refused(r"expected \(images, labels\) to learn from; got no labels"):
+        with self._refused(r"expected \(images, labels\); got no labels"):
             fit(compiled(), images)
         with self._refused(r"labels must be \[B\] classes or \[B, 6\] probabilities for 6 classes"):
             fit(compiled(), images, np.zeros([14, 4]))

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-__all__ = ["Fitting", "checked_labels", "told_in_one_line"]
+__all__ = ["Fitting", "check_weights", "checked_labels", "told_in_one_line"]
 
 _EXPECTED = "labels: expected whole numbers from 0 to "
 # As TensorFlow tells it: in a graph, "[expected] [got]"; in eager mode, a line each.
@@ -76,6 +76,24 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
     told = [f"{_EXPECTED}{num_classes - 1}", wrong[:3]]
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(is_class), told)]):
         return tf.identity(labels)
+
+
+def check_weights(weights: Any) -> None:
+    """Refuses weights of examples that are not one for each.
+
+    Args:
+      weights: `[B]` or `[B, 1]`, or None.
+
+    Raises:
+      ValueError: for another shape, such as `[B, C]`.
+    """
+    if weights is None:
+        return
+    shape = tf.convert_to_tensor(weights).shape
+    if shape.rank not in (None, 1) and not (shape.rank == 2 and shape[1] in (None, 1)):
+        raise ValueError(
+            f"sample_weight: expected shape [B] or [B, 1], a weight for each example; got {shape}"
+        )
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kdcl_tf.cohort import accumulation
 from kdcl_tf.cohort.compilation import Compilation
-from kdcl_tf.cohort.fitting import checked_labels
+from kdcl_tf.cohort.fitting import check_weights, checked_labels
 from kdcl_tf.cohort.placement import Forward, penalty
 from kdcl_tf.cohort.step import Step
 
@@ -74,9 +74,10 @@ class Learner(keras.Model):
     def _unpack(self, data):
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if labels is None:
-            raise ValueError("expected (images, labels) to learn from; got no labels")
+            raise ValueError("expected (images, labels); got no labels")
         if self.checks_labels:
             labels = checked_labels(labels, self.num_classes)
+        check_weights(sample_weight)
         return self.views(inputs), labels, sample_weight
 
     def _count(self, labels):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.cohort.cohort import Cohort
-from kdcl_tf.cohort.fitting import checked_labels, told_in_one_line
+from kdcl_tf.cohort.fitting import told_in_one_line
 from kdcl_tf.objectives import ensembles, losses, targets
 
 __all__ = ["KDCL", "NoHeldOutError"]
@@ -131,12 +131,8 @@ class KDCL(Cohort):
           `[M, M]`, C of Eq. 10 times the number of examples, and that number; float64.  An
           example counts as often as its weight says.
         """
-        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(batch)
-        if labels is None:
-            raise ValueError("expected held-out (images, labels); got no labels")
-        if self.checks_labels:
-            labels = checked_labels(labels, self.num_classes)
-        errors = self.ensemble.errors(self.forward(self.views(inputs)), labels)
+        views, labels, weights = self._unpack(batch)
+        errors = self.ensemble.errors(self.forward(views), labels)
         count = tf.cast(tf.shape(labels)[0], tf.float64)
         if weights is None:
             return targets.error_matrix(errors) * count, count

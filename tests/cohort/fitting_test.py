@@ -71,6 +71,16 @@ class LabelsTest(CohortTestCase):
         soft = np.full([3, 6], 1 / 6, np.float32)
         self.assertAllEqual(fitting.checked_labels(soft, 6), soft)
 
+    def test_weights_that_are_not_one_for_each_example_are_refused(self):
+        images, labels = make_data()
+        for weights in (np.ones([14, 2]), np.ones([14, 1, 1])):
+            with self.assertRaisesRegex(
+                ValueError, r"sample_weight: expected shape \[B\] or \[B, 1\].*; got \(.+, "
+            ):
+                fit(compiled(), sample_weight=weights)
+            with self.assertRaisesRegex(ValueError, "sample_weight: expected shape"):
+                compiled().test_on_batch(images, labels, sample_weight=weights)
+
     def test_other_errors_stay_as_they_are(self):
         class Failing(keras.callbacks.Callback):
             def on_epoch_begin(self, epoch, logs=None):

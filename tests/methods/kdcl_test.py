@@ -212,7 +212,7 @@ class RenewTest(tf.test.TestCase, parameterized.TestCase):
             KDCL(_students(), "general").renew_ensemble([])
         with self.assertRaisesRegex(ValueError, "expected a General ensemble; got Linear"):
             KDCL(_students(), "linear").renew_ensemble([_data()])
-        with self.assertRaisesRegex(ValueError, r"held-out \(images, labels\); got no labels"):
+        with self.assertRaisesRegex(ValueError, r"expected \(images, labels\); got no labels"):
             KDCL(_students(), "general").renew_ensemble([_data()[0]])
 
     @parameterized.parameters("vector", "target")
