@@ -31,7 +31,8 @@ def index(name: str, data_dir: str | None = None) -> source_lib.Source:
 
     Args:
       name: TFDS name, `name[/config][:version]`.
-      data_dir: the folder that holds the set's folder; None is TFDS's default.
+      data_dir: the folder that holds the set's folder, in which `~` is the user's home; None is
+        TFDS's default.
 
     Returns:
       All of `train` and of `test` (`validation` in sets without it) as `storage.TFRecords`,
@@ -82,6 +83,8 @@ def builder_of(name: str, data_dir: str | None) -> Any:
     Raises:
       ValueError: for an unknown name.
     """
+    # Shells leave the `~` of `--data_dir=~/DIR` as it is, and TFDS makes a folder of that name.
+    data_dir = data_dir and os.path.expanduser(data_dir)
     try:
         return tensorflow_datasets.builder(name, data_dir=data_dir, try_gcs=False)
     except tensorflow_datasets.core.registered.DatasetNotFoundError as error:

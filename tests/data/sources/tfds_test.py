@@ -142,6 +142,13 @@ class ReadTest(TfdsTestCase):
         self.assertAllEqual(first.train.labels, levels // 100)
         self.assertLen(first.test, 4)
 
+    def test_home_in_the_folder(self):
+        self.load("kdcl_levels")
+        home, self.data_dir = os.path.split(self.data_dir)
+        self.data_dir = os.path.join("~", self.data_dir)
+        with mock.patch.dict(os.environ, HOME=home):
+            self.assertLen(self.load("kdcl_levels", online=False).train, 6)
+
     def test_grey_becomes_rgb(self):
         dataset = self.load("kdcl_grey_levels")
         self.assertEqual(dataset.image_shape, (4, 4, 3))
