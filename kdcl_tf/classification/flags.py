@@ -198,9 +198,9 @@ def _define_view_flags(fv):
     flags.DEFINE_integer(
         "image_size",
         _DEFAULTS.image_size,
-        "Height and width of every image, in pixels. 0 chooses: the common size; if sizes differ, "
-        "the median shorter side if that is at most 96, else 224 if a student is a network for "
-        "ImageNet, else 32.",
+        "Height and width of every image, in pixels. 0 chooses: 32 for digits; the size that TFDS "
+        "gives, if all images of a set have one; for other images their median shorter side if that "
+        "is at most 96, else 224 if a student is a network for ImageNet, else 32.",
         flag_values=fv,
     )
     flags.DEFINE_enum(
@@ -225,9 +225,10 @@ def _define_share_flags(fv):
     flags.DEFINE_float(
         "test_share",
         _DEFAULTS.test_share,
-        "For --dataset=folder:PATH with the folders of the classes directly in it: the share of "
-        "each class that becomes the test set, such as 0.2. Every file is read once at the start: "
-        "duplicates of a file stay on one side, and every method and seed has the same split.",
+        "For --dataset=folder:PATH without a test set, with the folders of the classes in PATH or in "
+        "PATH/train: the share of each class that becomes the test set, such as 0.2. Every file is "
+        "read once at the start: duplicates of a file stay on one side, and every method and seed has "
+        "the same split.",
         flag_values=fv,
     )
     flags.DEFINE_float(
@@ -291,7 +292,7 @@ def _define_step_flags(fv):
         settings_lib.PLACEMENTS,
         "What is divided between devices; a run may continue with the other. data: every device has "
         "all students and a part of the images. student: every device has students of its own and "
-        "all images.",
+        "all images, with --strategy=one, two devices or more, no branches and no --jit_compile.",
         fv,
     )
     flags.DEFINE_string(

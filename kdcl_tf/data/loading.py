@@ -44,9 +44,9 @@ def load(
       data_dir: where TFDS keeps prepared data; None is TFDS's own default.
       holdout_per_class: training images of each class kept from training.
       train_per_class: other images of each class that are trained on; 0 is all of them.
-      image_size: height and width of every image. 0 keeps the size of a TFDS set whose
-        images have one; where they differ it is their median shorter side, up to 96
-        pixels, or else `default_size`; of digits it is 32.
+      image_size: height and width of every image. 0 keeps the size of a TFDS set that says
+        that all its images have one, and is 32 for digits; of other images it is their median
+        shorter side, up to 96 pixels, or else `default_size`.
       distortion: a name of `data.DISTORTIONS`.
       storage: "memory" holds images there, decoded, or encoded where the distortion shows
         windows of them; "disk" decodes each when it is needed; None, or "auto", is memory
