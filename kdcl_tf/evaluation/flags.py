@@ -64,9 +64,9 @@ def _define_image_flags(fv):
     flags.DEFINE_float(
         "test_share",
         None,
-        "For --dataset=folder:PATH with the folders of the classes directly in it: evaluate only "
-        "this share of each class, as kdcl-train chooses it; by default as the student's run did "
-        "with these images, otherwise all images.",
+        "For --dataset=folder:PATH without a test set, with the folders of the classes in PATH or in "
+        "PATH/train: evaluate only this share of each class, as kdcl-train chooses it; by default as "
+        "the student's run did with these images, otherwise all images.",
         flag_values=fv,
     )
     flags.DEFINE_integer(
@@ -87,9 +87,9 @@ def _define_analysis_flags(fv):
         _ANALYSES,
         "What to find out. scores: accuracy, likelihood, calibration. confusion: which classes are "
         "mistaken for which, and the most confident mistakes with pictures. categories: accuracy by "
-        "class of two students. noise: loss under Gaussian noise. spread: deviation of predictions "
-        "within classes. overfitting: training against test accuracy. loss_gap: test loss by epoch "
-        "of runs against the first.",
+        "class of two students. noise: loss under Gaussian noise, of SavedModels only. spread: "
+        "deviation of predictions within classes. overfitting: training against test accuracy. "
+        "loss_gap: test loss by epoch of runs against the first.",
         fv,
     )
     flags.DEFINE_integer(
