@@ -61,7 +61,8 @@ def _define_image_flags(flag_values: flags.FlagValues) -> None:
         "images",
         None,
         "Folder of images to check files with, in folders named by class where classes are "
-        "known; by default the run's test images. Only files for LiteRT and ONNX are checked with images.",
+        "known; by default the run's test images, or images of noise where no format is of LiteRT or "
+        "ONNX.",
         flag_values,
     )
     flags.DEFINE_integer(
