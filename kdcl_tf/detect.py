@@ -72,7 +72,12 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "model", None, "For evaluate and predict: WORKDIR/detector, or its run.", flag_values
     )
-    flags.DEFINE_list("image", [], "For predict: images, and folders of images.", flag_values)
+    flags.DEFINE_list(
+        "image",
+        [],
+        "For predict: images, and folders, of which the images directly in them.",
+        flag_values,
+    )
     flags.DEFINE_string(
         "output",
         None,
@@ -83,7 +88,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_float(
         "least_score",
         0.5,
-        "For predict: detections of a lower score are not drawn. A detector gives none below 0.05.",
+        "For predict: detections of a lower score are neither drawn nor listed. A detector gives none "
+        "below 0.05.",
         lower_bound=0.0,
         upper_bound=1.0,
         flag_values=flag_values,
