@@ -45,8 +45,13 @@ class CoupledSGD(keras.optimizers.SGD):
     they drop with it.  Every trainable variable decays, batch normalisation's included.
 
     Args:
+      learning_rate, momentum: as in `keras.optimizers.SGD`.
       coupled_weight_decay: wd, >= 0.
-      Others: as `keras.optimizers.SGD`.
+      **kwargs: further arguments of `keras.optimizers.SGD`, such as `nesterov`. Its
+        `weight_decay` is Keras's own, decoupled.
+
+    Raises:
+      ValueError: for a weight decay below 0.
     """
 
     def __init__(
