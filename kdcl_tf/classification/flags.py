@@ -277,7 +277,8 @@ def _define_step_flags(fv):
         "accumulation_steps",
         _DEFAULTS.accumulation_steps,
         "Divides the images of each step into this number of parts, which run one after the other to "
-        "need less memory; the step is the same.",
+        "need less memory; the step is the same, except that batch norm's statistics are those of a "
+        "part.",
         flag_values=fv,
     )
     flags.DEFINE_integer(

@@ -84,8 +84,14 @@ def _define_data_flags(fv):
             "the JSON file of the training images, where PATH has no known layout.",
         ),
         ("train_images", "the folder of the training images; by default beside their annotations."),
-        ("validation_annotations", "the JSON file of the validation images."),
-        ("validation_images", "the folder of these images; by default beside their annotations."),
+        (
+            "validation_annotations",
+            "the JSON file of the validation images, where PATH has no known layout.",
+        ),
+        (
+            "validation_images",
+            "the folder of the validation images; by default beside their annotations.",
+        ),
     ):
         flags.DEFINE_string(name, getattr(_DEFAULTS, name), f"For --dataset=coco:PATH, {text}", fv)
     flags.DEFINE_integer(

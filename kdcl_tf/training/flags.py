@@ -56,8 +56,8 @@ def define_optimisation_flags(
         "optimizer",
         defaults.optimizer,
         tuple(training_settings.OPTIMIZERS),
-        "The optimizer. sgd: stochastic gradient descent with momentum, as the paper's framework "
-        "computes it. The others are Keras's: adam: Adam. adamw: AdamW. adamax: Adam by the largest "
+        "The optimizer; all but sgd are Keras's. sgd: stochastic gradient descent with momentum, as "
+        "the paper's framework computes it. adam: Adam. adamw: AdamW. adamax: Adam by the largest "
         "gradient. nadam: Adam with Nesterov momentum. rmsprop: RMSprop. adagrad: Adagrad. adadelta: "
         "Adadelta. adafactor: Adafactor. ftrl: FTRL. lion: Lion. lamb: LAMB.",
         fv,
