@@ -64,7 +64,8 @@ def check(flag_values: flags.FlagValues, settings: Settings) -> None:
         )
     if settings.strategy == "multi_worker":
         raise ValueError(
-            "--compare runs on one machine: expected --strategy=one or mirrored; got multi_worker"
+            "--compare runs on one machine: expected --strategy=one, mirrored or tpu; got "
+            "multi_worker"
         )
     if settings.seed + flag_values["seeds"].value > 2**32:
         raise ValueError("expected --seed + --seeds to be at most 2**32")
