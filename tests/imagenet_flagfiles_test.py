@@ -54,6 +54,10 @@ class ImageNetFlagfilesTest(parameterized.TestCase):
         self.assertEqual(rows, {"1": 4, "2": 9, "3": 5, "4": 15, "5": 5, "6": 2})
 
     @_EACH_RUN
+    def test_it_says_nothing_that_has_no_effect(self, row):
+        self.assertEmpty(_settings(row.name).remarks())
+
+    @_EACH_RUN
     def test_it_says_its_tables_and_the_papers_numbers(self, row):
         head = _head(row.name)
         for table in _TABLES:

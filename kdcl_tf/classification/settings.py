@@ -212,6 +212,9 @@ class Settings(TrainingSettings):
             found["ensemble"] = f"with --method={self.method}"
         if self.method == "independent":
             found |= dict.fromkeys(("temperature", "distillation_weight"), found["ensemble"])
+            if self.temperature in _TEMPERATURES.values():
+                # A recipe that several methods share has that of the others.
+                del found["temperature"]
         return found
 
     def _defaults(self):

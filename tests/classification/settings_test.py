@@ -136,6 +136,11 @@ class SettingsTest(parameterized.TestCase):
         self.assertEmpty(Settings(**{**fields, **with_effect}).remarks())
         self.assertEmpty(Settings().remarks())
 
+    def test_what_a_recipe_says_to_other_methods_is_not_told(self):
+        for temperature in (1.0, 2.0, 3.0):
+            settings = Settings(method="independent", temperature=temperature)
+            self.assertEmpty(settings.remarks())
+
     @parameterized.parameters(
         ("kdcl", 2.0),
         ("independent", 1.0),
