@@ -88,12 +88,12 @@ class _Run(Run):
 
         Of data at another path, only `kdcl-train` can tell whether it is the same.
 
+        Its exports are not looked at: a comparison reads results alone.
+
         Raises:
-          DamageError: when the result or an export is damaged.
+          DamageError: when the result is damaged.
         """
-        if not super().is_complete:
-            return False
-        result = Workdir(self.workdir).complete_result
+        result = read_result(self.workdir)
         return result is not None and result.get("places", {}) == self.settings.places()
 
 

@@ -11,7 +11,7 @@ from kdcl_tf.classification import factory
 from kdcl_tf.classification.inputs import create_views, load_dataset
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.comparison import arms
-from kdcl_tf.files.identity import Identity
+from kdcl_tf.files.identity import DamageError, Identity
 from kdcl_tf.training.workdir import Workdir
 
 _SETTINGS = Settings(image_size=8, train_per_class=2, epochs=3, milestones=(2,), seed=4)
@@ -87,10 +87,10 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
             ):
                 arms.check(dataclasses.replace(_SETTINGS, **change), self.folder)
 
-    def _complete(self, run, labels):
+    def _complete(self, run, labels, exports=()):
         data = {"classes": ["ape", "bee"], "train": {"images": 4, "labels": labels * 64}}
         facts = Identity(run.settings.as_flags(), data, versions={}).facts
-        result = {"identity": facts, "places": run.settings.places(), "exports": []}
+        result = {"identity": facts, "places": run.settings.places(), "exports": list(exports)}
         Workdir(run.workdir).write_result(result)
 
     def test_runs_on_different_data_are_not_compared(self):
@@ -116,6 +116,14 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertTrue(run.is_complete)
         moved = dataclasses.replace(settings, dataset=new)
         self.assertFalse(arms.runs(moved, 1, self.folder / "compared")[0].is_complete)
+
+    def test_a_comparison_needs_no_exports_of_runs_that_are_complete(self):
+        run = arms.runs(_SETTINGS, 1, self.folder)[0]
+        self._complete(run, "a", exports=["students/resnet8"])
+        self.assertTrue(run.is_complete)
+        (run.workdir / "result.json").write_text("{")
+        with self.assertRaisesRegex(DamageError, "result.json is damaged"):
+            _ = run.is_complete
 
     def test_a_folder_of_one_run_is_refused(self):
         Workdir(self.folder).record(_SETTINGS)
