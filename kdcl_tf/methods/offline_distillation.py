@@ -30,7 +30,7 @@ class OfflineDistillation(Cohort):
 
     Raises:
       ValueError: for a teacher with another number of classes, or one that cannot be loaded, or
-        that shares variables with a student.
+        that shares variables that a student trains.
     """
 
     def __init__(
@@ -96,9 +96,12 @@ class OfflineDistillation(Cohort):
 
 
 def _check_apart(teacher, students):
-    """Refuses a teacher that shares variables with a student, which it would keep from learning."""
+    """Refuses a teacher that shares what a student trains, which it would keep from learning.
+
+    They may share what nobody trains, such as a layer that normalises or distorts images.
+    """
     given = teacher.values() if isinstance(teacher, dict) else [teacher]
-    taught = {id(each): name for name, own in students.items() for each in own.variables}
+    taught = {id(each): name for name, own in students.items() for each in own.trainable_variables}
     for variable in (each for one in given for each in getattr(one, "variables", ())):
         if id(variable) in taught:
             raise ValueError(

@@ -119,6 +119,25 @@ class TeacherTest(tf.test.TestCase):
                 OfflineDistillation(students, teacher)
         self.assertTrue(small.trainable)
 
+    def test_a_teacher_may_share_what_no_student_trains(self):
+        views = keras.layers.RandomFlip(seed=0)
+        scale = keras.layers.Normalization(mean=[0.5] * 3, variance=[0.25] * 3)
+        trunk = keras.layers.Dense(5, trainable=False)
+        student, teacher = (
+            keras.Sequential(
+                [
+                    keras.Input((4, 4, 3)),
+                    *(views, scale, keras.layers.Flatten(), trunk),
+                    keras.layers.Dense(3),
+                ]
+            )
+            for _ in range(2)
+        )
+        shared = {id(each) for each in teacher.variables} & {id(each) for each in student.variables}
+        self.assertGreaterEqual(len(shared), 3)
+        cohort = OfflineDistillation({"a": student}, teacher)
+        self.assertLen(cohort.students["a"].trainable_variables, 2)
+
     def test_each_student_may_have_a_teacher_of_its_own(self):
         students, (views, labels) = plain_step.students(), plain_step.batch()
         by_student = {name: _teacher() for name in students}
