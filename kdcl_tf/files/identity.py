@@ -130,8 +130,9 @@ def _changes(where: str, before: Any, now: Any) -> Iterator[str]:
 
 
 def _class_changes(before, now):
-    gone = [name for name in before if name not in now]
-    new = [name for name in now if name not in before]
+    known, found = set(before), set(now)
+    gone = [name for name in before if name not in found]
+    new = [name for name in now if name not in known]
     for names, told in ((gone, "are gone"), (new, "are new")):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""

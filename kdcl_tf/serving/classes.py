@@ -5,6 +5,7 @@ Importing this module does not import TensorFlow.
 
 from __future__ import annotations
 
+import collections
 import unicodedata
 from collections.abc import Sequence
 
@@ -47,7 +48,7 @@ def order(
     if known == classes:
         return list(range(len(known)))
     for owner, names in ((student, known), (dataset, classes)):
-        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        twice = [name for name, count in collections.Counter(names).items() if count > 1]
         if twice:
             raise ValueError(
                 f"expected distinct class names, to match those of {student} and {dataset}; got "

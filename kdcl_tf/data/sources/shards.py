@@ -169,7 +169,8 @@ def _check_group(prefix, shards):
             f"'{escaped(prefix)}' ...: expected files of one sharding; got {' and '.join(told)}:"
             " move all but one of them to another folder"
         )
-    twice = sorted({number for number in numbers if numbers.count(number) > 1})
+    counts = collections.Counter(numbers)
+    twice = sorted(number for number, count in counts.items() if count > 1)
     if twice:
         raise ValueError(
             f"'{escaped(prefix)}' ...: expected every shard once; got number {twice[0]} of"
