@@ -166,7 +166,8 @@ def _digest(facts):
 def checksums(folder: str | os.PathLike, leave_out: str = "") -> dict[str, str]:
     """`{path in the folder: SHA-256}` of every file in a folder.
 
-    Hidden files, whose names begin with a dot, are left out: a file manager writes its own there.
+    Hidden files and folders, whose names begin with a dot, are left out: file managers and
+    notebooks write their own there.
 
     Args:
       folder: read through.
@@ -177,7 +178,7 @@ def checksums(folder: str | os.PathLike, leave_out: str = "") -> dict[str, str]:
     return {
         path.as_posix(): _file_digest(folder / path)
         for path in paths
-        if path.as_posix() != leave_out and not path.name.startswith(".")
+        if path.as_posix() != leave_out and not any(part.startswith(".") for part in path.parts)
     }
 
 

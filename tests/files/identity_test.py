@@ -71,8 +71,9 @@ class IdentityTest(parameterized.TestCase):
         paths = (folder / "a", folder / "sub" / "b", folder / "card")
         for path in paths:
             path.write_text(path.name * 10)
-        for hidden in (folder / ".DS_Store", folder / "sub" / "._b"):
-            hidden.write_text("of a file manager")
+        for hidden in (".DS_Store", "sub/._b", ".AppleDouble/a", "sub/.ipynb_checkpoints/b"):
+            (folder / hidden).parent.mkdir(exist_ok=True)
+            (folder / hidden).write_text("of a file manager")
         sums = identity.checksums(folder, leave_out="card")
         self.assertEqual(list(sums), ["a", "sub/b"])
         self.assertEqual(identity.damage(folder, sums), "")
