@@ -60,7 +60,7 @@ class Learner(keras.Model):
 
     def _tested(self, data):
         views, labels, sample_weight = self._unpack(data)
-        step = self.compilation(self._step)(views, labels, sample_weight)
+        step = self.compilation(self._step, self._trained_layers())(views, labels, sample_weight)
         return step, labels, sample_weight
 
     def predict_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -95,7 +95,7 @@ class Learner(keras.Model):
         return differentiate(views, labels, sample_weight, examples)
 
     def _trained_layers(self):
-        """Of every layer whether it is trained: it decides gradients, and what batch norm does."""
+        """Of each layer whether it is trained, which decides gradients, penalties, batch norm."""
         return tuple(
             layer.trainable for network in self.networks() for layer in network._flatten_layers()
         )

@@ -146,6 +146,20 @@ class CompilationTest(CohortTestCase):
         kinds = {each.type for each in graph.get_operations()}
         self.assertIn("AssignAddVariableOp", kinds)
 
+    def test_only_what_is_trained_is_penalised_in_an_evaluation(self):
+        images, labels = _pictures()
+        losses = []
+        for compiled_too in (True, False):
+            student = _convolutional(4, seed=0, regularizer=keras.regularizers.L2(0.5))
+            cohort = compiled_graph(students={"a": student}, jit_compile=compiled_too)
+            for trained in (False, True):
+                student.layers[-1].trainable = trained
+                cohort.reset_metrics()
+                test = tf.function(cohort.test_step, autograph=False)
+                losses.append(float(test((tf.constant(images), tf.constant(labels)))["loss"]))
+        self.assertAllClose(losses[:2], losses[2:], atol=1e-5)
+        self.assertGreater(losses[1], losses[0] + 0.1)
+
     def test_what_is_trained_may_change_from_one_graph_to_the_next(self):
         cohorts = [compiled_graph(jit_compile=each) for each in (True, False)]
         batch = tuple(tf.constant(each) for each in make_data())
