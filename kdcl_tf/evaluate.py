@@ -28,11 +28,17 @@ if TYPE_CHECKING:
     from kdcl_tf.evaluation.analyses import Analysis
     from kdcl_tf.evaluation.loaded import LoadedStudent
 
-# `{analysis: {flag that it has no use for: what it is where it is not passed}}`.
-_UNUSED = {
-    "scores": {"plot": None},
-    "overfitting": {"split": "test"},
-    "loss_gap": {"dataset": None, "test_share": None, "split": "test", "images": 0},
+_OF_A_SPLIT = ("scores", "confusion", "categories", "noise", "spread")
+_OF_IMAGES = (*_OF_A_SPLIT, "overfitting")
+# `{flag: the analyses that read it}`, of the flags that say what is analysed or written.
+_READ_BY = {
+    "dataset": _OF_IMAGES,
+    "test_share": _OF_IMAGES,
+    "images": _OF_IMAGES,
+    "match_classes": _OF_IMAGES,
+    "skip_bad_images": _OF_IMAGES,
+    "split": _OF_A_SPLIT,
+    "plot": tuple(each for each in (*_OF_IMAGES, "loss_gap") if each != "scores"),
 }
 
 
@@ -41,6 +47,7 @@ def main(flag_values: flags.FlagValues) -> None:
     values = command_line.values_of(define_flags, flag_values)
     with command_line.user_errors():
         paths = student_paths(values["workdir"], values["model"], values["student"])
+        _check_flags(flag_values)
         check_analysis(values, paths)
         output, plot = output_files(values, paths)
         values["rules"] = training_flags.image_rules(flag_values)
@@ -233,15 +240,20 @@ def _exported(workdir: pathlib.Path, student: str | None) -> list[pathlib.Path]:
     return found
 
 
+def _check_flags(flag_values):
+    """Raises ValueError for a flag that the analysis does not read."""
+    analysis = flag_values["analysis"].value
+    for flag, readers in _READ_BY.items():
+        if analysis not in readers and flag_values[flag].value != flag_values[flag].default:
+            raise ValueError(
+                f"expected --{flag} with --analysis={' or '.join(readers)}; got "
+                f"--analysis={analysis}: leave out --{flag}"
+            )
+
+
 def check_analysis(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> None:
     """Raises ValueError for flags that the analysis cannot use, before TensorFlow is imported."""
     analysis = values["analysis"]
-    for flag, default in _UNUSED.get(analysis, {}).items():
-        if values[flag] != default:
-            raise ValueError(
-                f"expected --{flag} with an analysis that uses it; got --analysis={analysis}: "
-                f"leave out --{flag}"
-            )
     if values["dataset"]:
         data.validate_name(values["dataset"])
         data.check_shares(values["dataset"], values["test_share"] or 0, 0)

@@ -102,23 +102,25 @@ def _define_analysis_flags(fv):
     flags.DEFINE_float(
         "noise_step",
         0.01,
-        "Step from one standard deviation of the noise to the next.",
+        "For --analysis=noise: step from one standard deviation to the next, for pixels in 0..1.",
         flag_values=fv,
     )
     flags.DEFINE_float(
         "noise_max",
         0.15,
-        "Largest standard deviation of the noise, for pixels in 0..1.",
+        "For --analysis=noise: largest standard deviation, for pixels in 0..1.",
         flag_values=fv,
     )
     flags.DEFINE_integer(
         "noise_draws",
         10,
-        "How often noise is drawn for each deviation.",
+        "For --analysis=noise: how often noise is drawn for each deviation.",
         lower_bound=1,
         flag_values=fv,
     )
-    flags.DEFINE_integer("seed", 0, "Seed of the noise.", lower_bound=0, flag_values=fv)
+    flags.DEFINE_integer(
+        "seed", 0, "For --analysis=noise: seed of the noise.", lower_bound=0, flag_values=fv
+    )
     flags.DEFINE_string(
         "output",
         None,
