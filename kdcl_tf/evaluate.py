@@ -216,7 +216,7 @@ def student_paths(
         raise ValueError(
             f"expected each of --{'model' if models else 'workdir'} once; got {twice[0]} twice"
         )
-    return named if models else [path for run in named for path in _exported(run, student)]
+    return named if models else [path for run in workdirs for path in _exported(run, student)]
 
 
 def _absolute(path):
@@ -224,12 +224,13 @@ def _absolute(path):
     return pathlib.Path(os.path.abspath(os.path.expanduser(path)))
 
 
-def _exported(workdir: pathlib.Path, student: str | None) -> list[pathlib.Path]:
-    paths = exported.students_of(workdir)
+def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
+    run = _absolute(workdir)
+    paths = exported.students_of(run)
     if not paths:
         raise ValueError(
             "expected a run of kdcl-train that is complete, or one that kdcl-export has exported; "
-            f"got --workdir={workdir}, which has no exported students{exported.runs_in(workdir)}"
+            f"got --workdir={workdir}, which has no exported students{exported.runs_in(run)}"
         )
     if student is None:
         return paths

@@ -150,7 +150,7 @@ class SavedCohort(keras.Model):
         archive.write_out(str(filepath), **kwargs)
 
     def _ensemble(self, images):
-        """Probabilities, even where General's weights may be negative, as Eq. 11 gives them."""
+        """Probabilities, even where the average has weights below 0, as Eq. 11 gives them."""
         positive = tf.nn.relu(self.average(self.forward(self.views(images))))
         return positive / tf.reduce_sum(positive, axis=-1, keepdims=True)
 

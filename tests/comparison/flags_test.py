@@ -20,7 +20,7 @@ class FlagsTest(absltest.TestCase):
             (["--seeds=3"], "--seeds=3 is for --compare: pass --compare"),
             (["--runs_at_once=2"], "--runs_at_once=2 is for --compare, which has several runs"),
             (["--compare", "--method=independent"], "another --method than independent"),
-            (["--compare", "--strategy=multi_worker"], "--strategy=one or mirrored"),
+            (["--compare", "--strategy=multi_worker"], "--strategy=one, mirrored or tpu"),
             (["--compare", "--seed=4294967295", "--seeds=2"], "at most 2"),
         ):
             with self.assertRaisesRegex(ValueError, message):

@@ -76,6 +76,7 @@ class TeachersTest(tf.test.TestCase):
         cards.write(card, weights_path)
         teacher = teachers.ServedTeacher(weights_path, [0.5], [0.25], names)
         self.assertAllClose(teacher(images), expected, atol=1e-4)
+        cards.write(card, keras_path)
         with self.assertRaisesRegex(ValueError, "alone; got .*a.keras of 10"):
             teachers.ServedTeacher(keras_path, [0.5], [0.25], names[:3])
 

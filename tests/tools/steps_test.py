@@ -62,7 +62,9 @@ class StepsTest(tf.test.TestCase):
         self.assertEqual(self._check(steps.compiled)[0], [findings.PASSED] * 2)
 
     def test_a_step_that_nobody_compiles_is_seen(self):
-        with mock.patch.object(Compilation, "__call__", lambda self, function: function):
+        with mock.patch.object(
+            Compilation, "__call__", lambda self, function, state=None: function
+        ):
             verdicts, lines = self._check(steps.compiled)
         self.assertEqual(verdicts, [findings.FAILED] * 2)
         self.assertRegex(lines, "RuntimeError: no part of the step was compiled")

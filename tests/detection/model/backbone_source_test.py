@@ -35,7 +35,8 @@ class BackboneSourceTestCase(parameterized.TestCase):
         card_path = cards.path_of(path)
         if card is not None:
             if not isinstance(card, str):
-                written = {"format": identity.FORMAT, "checksums": {}}
+                sums = identity.checksums_of([path]) if path.suffix else {}
+                written = {"format": identity.FORMAT, "checksums": sums}
                 card = json.dumps(identity.sealed({**written, **card}))
             card_path.write_text(card)
         return path
