@@ -77,10 +77,7 @@ def _name(run):
 def _of_plan(run, result):
     """Whether a run had the settings that its result tells, and the planned teacher."""
     planned = run.settings
-    told = {
-        name: as_text(tuple(value) if isinstance(value, list) else value)
-        for name, value in result["settings"].items()
-    }
+    told = {name: as_text(value) for name, value in result["settings"].items()}
     had = {**planned.default_flags(), **told}
     for name, text in planned.as_flags().items():
         if name not in (*MACHINE_SETTINGS, *_FREE) and had.get(name) != text:

@@ -5,8 +5,6 @@ Importing this module does not import TensorFlow.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import pathlib
 import sys
@@ -104,7 +102,7 @@ def digest(path: str | os.PathLike) -> str:
     """
     path = pathlib.Path(path).expanduser()
     sums = identity.checksums(path) if path.is_dir() else identity.checksums_of([path])
-    return hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()
+    return identity.digest_of(sums)
 
 
 def load(path: str | os.PathLike) -> Any:

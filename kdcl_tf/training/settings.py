@@ -291,7 +291,7 @@ def _argument(name, text):
 
 
 def as_text(value: object) -> str:
-    """A setting as a flag has it."""
-    if isinstance(value, tuple):
+    """A setting as a flag has it; tuples have become lists where it was read from JSON."""
+    if isinstance(value, (tuple, list)):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -85,12 +85,7 @@ class Records:
         """
         found = set()
         for (name, _), result in self.results.items():
-            # Tuples have become lists in JSON.
-            settings = result.get("settings", {})
-            had = {
-                name: as_text(tuple(value) if isinstance(value, list) else value)
-                for name, value in settings.items()
-            }
+            had = {name: as_text(value) for name, value in result.get("settings", {}).items()}
             found |= {
                 f"--{name}={had[name]} (now {text})"
                 for name, text in flags_of(self.table.run(name)).items()
