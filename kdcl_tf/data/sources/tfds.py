@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import pathlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,6 +23,9 @@ TEST_NAMES = ("test", "validation")
 NEVER_FLIPPED = frozenset(
     "cmaterdb emnist kmnist mnist mnist_corrupted omniglot svhn_cropped".split()
 )
+
+# A set's files are in NAME/CONFIG/VERSION.
+_LEVELS_OF_A_SET = 3
 
 
 def index(name: str, data_dir: str | None = None) -> source_lib.Source:
@@ -151,13 +155,15 @@ def prepare(name: str, builder: Any) -> None:
     """Downloads and prepares the set unless that was done before.
 
     Looks for a network first: without one TFDS tries for minutes before it says
-    so. A set whose archive is fetched by hand may need none.
+    so. A set whose archive is fetched by hand may need none. A set that is prepared a folder
+    above or below is not downloaded a second time.
 
     Raises:
-      FileNotFoundError: when it is not prepared and cannot be.
+      FileNotFoundError: when it is not prepared and cannot be, or is prepared elsewhere.
     """
     if builder.is_prepared():
         return
+    _check_not_elsewhere(name, builder)
     by_hand = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
     folder = builder.data_dir_root
     if not by_hand and not network.is_reachable():
@@ -174,6 +180,21 @@ def prepare(name: str, builder: Any) -> None:
         raise FileNotFoundError(
             f"data set {name!r} could not be prepared in '{folder}': {errors.one_line(error)}"
         ) from error
+
+
+def _check_not_elsewhere(name, builder):
+    """Refuses a folder that is only close to the one in which the set is prepared.
+
+    People pass the folder that holds TFDS's folder, or the set's own.
+    """
+    root = pathlib.Path(builder.data_dir_root).absolute()
+    prepared = pathlib.Path(builder.data_path).absolute().relative_to(root)
+    for close in (root / "tensorflow_datasets", *root.parents[:_LEVELS_OF_A_SET]):
+        if (close / prepared / "dataset_info.json").is_file():
+            raise FileNotFoundError(
+                f"data set {name!r} is not prepared in '{builder.data_dir_root}', but in "
+                f"'{close}': pass data_dir={close}"
+            )
 
 
 def _split_name(name: str, info: Any, names: Sequence[str]) -> str:

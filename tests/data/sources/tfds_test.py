@@ -177,6 +177,17 @@ class RefusedTest(TfdsTestCase):
             self.assert_refused(FileNotFoundError, message, name, online=False)
         look_up.assert_not_called()
 
+    @parameterized.parameters("..", "kdcl_levels", "kdcl_levels/1.0.0")
+    def test_a_folder_close_to_the_prepared_one_is_refused_and_nothing_downloaded(self, given):
+        folder = os.path.join(self.get_temp_dir(), "tensorflow_datasets")
+        self.data_dir = folder
+        self.load("kdcl_levels")
+        self.data_dir = os.path.normpath(os.path.join(folder, given))
+        message = f"not prepared in '{self.data_dir}', but in '{folder}': pass data_dir={folder}"
+        for online in (False, True):
+            self.assert_refused(FileNotFoundError, message, "kdcl_levels", online=online)
+        self.assertFalse(os.path.exists(os.path.join(self.data_dir, "kdcl_levels", "1.0.0")))
+
     def test_download_that_fails(self):
         with mock.patch.object(KdclLevels, "_split_generators") as download:
             download.side_effect = OSError("connection\nreset")
