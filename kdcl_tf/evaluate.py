@@ -71,7 +71,7 @@ def _prepare_students(
     values: Mapping[str, Any], paths: Sequence[pathlib.Path]
 ) -> Callable[[], Analysis]:
     """Loads students and data for an analysis on images, and returns the analysis to call."""
-    from kdcl_tf.evaluation import analyses, loaded
+    from kdcl_tf.evaluation import analyses, datasets, loaded
 
     noise = analyses.Noise(
         values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
@@ -82,7 +82,7 @@ def _prepare_students(
     if values["workdir"]:
         loaded.check_places(students)
     name = values["dataset"] or students[0].card.get("dataset")
-    loaded.check_alike(students, name or "", values["rules"])
+    datasets.check_alike(students, name or "", values["rules"])
     reading = {
         "data_dir": values["data_dir"],
         "skip_bad_images": values["skip_bad_images"],
@@ -91,7 +91,7 @@ def _prepare_students(
     shares = _shares(values, students[0].card, name)
     needs_train = values["split"] == "train" or values["analysis"] == "overfitting"
     with command_line.quiet_reading(name):
-        dataset = loaded.load_dataset(
+        dataset = datasets.load_dataset(
             students[0].card, name, **reading, **shares, needs_train=needs_train
         )
     split = getattr(dataset, values["split"])
@@ -103,7 +103,7 @@ def _prepare_students(
     if dataset.told:
         print(dataset.told + _warning(students[0], shares), file=sys.stderr)
     if not values["dataset"]:
-        loaded.check_unchanged(students, dataset)
+        datasets.check_unchanged(students, dataset)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
         if told := loaded.among_more(each, dataset):
@@ -112,8 +112,8 @@ def _prepare_students(
         split = split.take(slice(values["images"]))
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        datasets = _trained_on(students, name, {**reading, **shares}, values["images"])
-        return lambda: analyses.overfitting(students, datasets, size)
+        trained_on = _trained_on(students, name, {**reading, **shares}, values["images"])
+        return lambda: analyses.overfitting(students, trained_on, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
         "categories": lambda: analyses.categories(students, split, size, dataset.class_names),
@@ -127,10 +127,10 @@ def _prepare_students(
 
 def _shares(values: Mapping[str, Any], card: Mapping[str, Any], name: str) -> dict[str, float]:
     """The shares that the data set is split by: those of the flag, or of the student's run."""
-    from kdcl_tf.evaluation import loaded
+    from kdcl_tf.evaluation import datasets
 
     if values["test_share"] is None:
-        return loaded.shares_of(card, name, own=name == card.get("dataset"))
+        return datasets.shares_of(card, name, own=name == card.get("dataset"))
     data.check_shares(name, values["test_share"], 0)
     return {"test_share": values["test_share"]}
 
@@ -154,10 +154,10 @@ def _trained_on(
     Args:
       students: of any runs.
       name: of the data set.
-      reading: further arguments of `loaded.load_dataset`.
+      reading: further arguments of `datasets.load_dataset`.
       images: at most so many of each split, the first; 0 for all.
     """
-    from kdcl_tf.evaluation import loaded
+    from kdcl_tf.evaluation import datasets
 
     read, found = {}, {}
     for student in students:
@@ -166,7 +166,7 @@ def _trained_on(
         subset = {key: int(run[key]) for key in ("holdout_per_class", "train_per_class") if ours}
         key = tuple(subset.items())
         if key not in read:
-            read[key] = _first(loaded.load_dataset(student.card, name, **reading, **subset), images)
+            read[key] = _first(datasets.load_dataset(student.card, name, **reading, **subset), images)
         found[student.name] = read[key]
     return found
 

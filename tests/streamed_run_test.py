@@ -19,7 +19,7 @@ from kdcl_tf import data
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.data.bad_images import BadImageError
-from kdcl_tf.evaluation import loaded
+from kdcl_tf.evaluation import datasets, loaded
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
@@ -131,7 +131,7 @@ class StreamedRunTest(tf.test.TestCase):
     def test_exported_students_score_as_the_log_says(self):
         for result in self.result["students"].values():
             (student,) = loaded.load_students([self.folder / "whole" / result["saved_model"]])
-            dataset = loaded.load_dataset(student.card)
+            dataset = datasets.load_dataset(student.card)
             self.assertEqual(dataset.distortion, "resized_crop")
             scores = loaded.score(student.predict, dataset.test, 4)
             self.assertEqual(scores["examples"], TESTED)

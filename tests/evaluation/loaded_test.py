@@ -20,11 +20,6 @@ _CARD = {
 }
 
 
-def _of_run(**settings):
-    """What the card of a student of a run with these flags has."""
-    return {"identity": {"settings": settings}}
-
-
 def _by_numpy(logits, labels):
     """Top-1, top-5 and negative log-likelihood, each in the plainest way."""
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -63,14 +58,6 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllEqual(loaded.answers(predict, images)["logits"], images)
         self.assertEqual(seen, [2, 2, 3])
 
-    def test_the_data_set_is_by_default_the_one_learned_at_its_resolution(self):
-        dataset = loaded.load_dataset(_CARD)
-        self.assertEqual((dataset.name, dataset.image_shape), ("digits", (8, 8, 3)))
-
-    def test_a_card_without_a_data_set_asks_for_one(self):
-        with self.assertRaisesRegex(ValueError, "pass dataset=NAME"):
-            loaded.load_dataset({"image_shape": [8, 8, 3]})
-
     def _student(self, **change):
         """One whose logits of two black images are 0, 1, 2 ... by class."""
         card = {**_CARD, **change}
@@ -100,27 +87,6 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
         for path in ("/model", "model.onnx"):
             student = dataclasses.replace(self._student(), path=pathlib.Path(path))
             self.assertEqual(student.flags, {})
-
-    @parameterized.parameters(
-        ({"image_shape": [8, 9, 3]}, "digits", "scaled to 8 x 8, and y of .* scaled to 8 x 9:"),
-        ({"distortion": "resized_crop"}, "digits", "scaled to 9 x 9 and cut to 8 x 8:"),
-        (_of_run(apply_exif_orientation="false"), "digits", "scaled to 8 x 8, not turned upright:"),
-        (_of_run(tfrecord_label_key="fine"), "tfrecord:x", "8 x 8, of the features fine:"),
-    )
-    def test_students_of_images_that_are_read_otherwise_are_refused(self, change, name, message):
-        other = dataclasses.replace(self._student(**change), name="y")
-        loaded.check_alike([other, other], name)
-        with self.assertRaisesRegex(ValueError, f"got x of images .*{message} analyse them one"):
-            loaded.check_alike([self._student(), other], name)
-
-    def test_students_are_read_alike_whatever_they_are_otherwise(self):
-        other = self._student(class_names=["a"], distortion="none", **_of_run(seed="1"))
-        for name in ("digits", "tfrecord:x", ""):
-            loaded.check_alike([self._student(), other], name)
-        # Where no image is turned, none is turned for one of them alone.
-        unturned = self._student(**_of_run(apply_exif_orientation="false"))
-        rules = data.ImageRules(apply_exif_orientation=False)
-        loaded.check_alike([self._student(), unturned], "digits", rules)
 
     @parameterized.parameters(
         ({"class_names": ["a", "b"]}, "to have the classes of student x; got 10 of 10 .* not know"),

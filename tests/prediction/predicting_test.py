@@ -7,7 +7,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.data import ImageRules
-from kdcl_tf.evaluation import loaded
+from kdcl_tf.evaluation import datasets, loaded
 from kdcl_tf.prediction import predicting
 from tests import class_folder, exported_photos, image_files
 
@@ -34,7 +34,7 @@ class PredictingTest(tf.test.TestCase, parameterized.TestCase):
 
     def _evaluated(self, student, batch_size, rules=ImageRules()):
         """`[N, C]` probabilities, as `kdcl-evaluate` has them of the test images."""
-        dataset = loaded.load_dataset(
+        dataset = datasets.load_dataset(
             student.card, f"folder:{self.folder}", skip_bad_images=True, rules=rules
         )
         batches = dataset.test.pixels(batch_size)
@@ -68,7 +68,7 @@ class PredictingTest(tf.test.TestCase, parameterized.TestCase):
                 for path in photographs:
                     (folder / split / name / path.name).symlink_to(path)
         student = self._student("resized_crop")
-        dataset = loaded.load_dataset(student.card, f"folder:{folder}")
+        dataset = datasets.load_dataset(student.card, f"folder:{folder}")
         logits, _ = loaded.predictions(student.predict, dataset.test)
         paths = list(map(str, photographs))
         for row, found in zip(logits, predicting.predictions(student, paths, 1)):

@@ -1,0 +1,60 @@
+"""Tests of kdcl_tf.evaluation.datasets."""
+
+import dataclasses
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf import data
+from kdcl_tf.evaluation import datasets
+from kdcl_tf.evaluation.loaded import LoadedStudent
+
+_CARD = {
+    "image_shape": [8, 8, 3],
+    "class_names": [str(digit) for digit in range(10)],
+    "dataset": "digits",
+}
+
+
+def _student(**change):
+    """One with another card, which predicts nothing."""
+    return LoadedStudent("x", None, dict, {**_CARD, **change})
+
+
+def _of_run(**settings):
+    """What the card of a student of a run with these flags has."""
+    return {"identity": {"settings": settings}}
+
+
+class DatasetsTest(parameterized.TestCase):
+    def test_the_data_set_is_by_default_the_one_learned_at_its_resolution(self):
+        dataset = datasets.load_dataset(_CARD)
+        self.assertEqual((dataset.name, dataset.image_shape), ("digits", (8, 8, 3)))
+
+    def test_a_card_without_a_data_set_asks_for_one(self):
+        with self.assertRaisesRegex(ValueError, "pass dataset=NAME"):
+            datasets.load_dataset({"image_shape": [8, 8, 3]})
+
+    @parameterized.parameters(
+        ({"image_shape": [8, 9, 3]}, "digits", "scaled to 8 x 8, and y of .* scaled to 8 x 9:"),
+        ({"distortion": "resized_crop"}, "digits", "scaled to 9 x 9 and cut to 8 x 8:"),
+        (_of_run(apply_exif_orientation="false"), "digits", "scaled to 8 x 8, not turned upright:"),
+        (_of_run(tfrecord_label_key="fine"), "tfrecord:x", "8 x 8, of the features fine:"),
+    )
+    def test_students_of_images_that_are_read_otherwise_are_refused(self, change, name, message):
+        other = dataclasses.replace(_student(**change), name="y")
+        datasets.check_alike([other, other], name)
+        with self.assertRaisesRegex(ValueError, f"got x of images .*{message} analyse them one"):
+            datasets.check_alike([_student(), other], name)
+
+    def test_students_are_read_alike_whatever_they_are_otherwise(self):
+        other = _student(class_names=["a"], distortion="none", **_of_run(seed="1"))
+        for name in ("digits", "tfrecord:x", ""):
+            datasets.check_alike([_student(), other], name)
+        # Where no image is turned, none is turned for one of them alone.
+        unturned = _student(**_of_run(apply_exif_orientation="false"))
+        rules = data.ImageRules(apply_exif_orientation=False)
+        datasets.check_alike([_student(), unturned], "digits", rules)
+
+
+if __name__ == "__main__":
+    absltest.main()
