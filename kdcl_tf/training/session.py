@@ -14,6 +14,7 @@ from kdcl_tf.distribution import products, strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import Identity, digest_of
+from kdcl_tf.training import machine
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.task import Task
@@ -139,6 +140,7 @@ class Session:
             "images_per_second": last["images_per_second"],
             # Linux counts in KiB.
             "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+            "machine": machine.facts(),
             "settings": dataclasses.asdict(self.task.settings),
             "data": self.task.dataset.summary(),
             "places": self.task.settings.places(),

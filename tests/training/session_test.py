@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from kdcl_tf.distribution import strategies
 from kdcl_tf.files.identity import FORMAT
+from kdcl_tf.training import machine
 from kdcl_tf.training.checkpoint import SavedCheckpoint
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
@@ -135,6 +136,7 @@ class SessionTest(tf.test.TestCase):
         self.assertEqual((result["epochs"], result["steps"], result["data"]), (2, 4, {"n": 3}))
         self.assertEqual((result["format"], result["parameters"]), (FORMAT, 1))
         self.assertGreater(result["peak_memory_gib"], 0.0)
+        self.assertEqual(result["machine"], machine.facts())
         self.assertEqual(json.loads((self.folder / "result.json").read_text())["w"], result["w"])
 
     def test_a_complete_run_is_not_run_again(self):

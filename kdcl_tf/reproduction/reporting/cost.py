@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kdcl_tf.reproduction.reporting import cells, statistics
 from kdcl_tf.reproduction.reporting.blocks import Grid, Heading
 from kdcl_tf.reproduction.reporting.subject import Subject
+from kdcl_tf.training import machine
 
 
 def cost(subject: Subject) -> Iterator[Heading | Grid]:
@@ -22,12 +23,14 @@ def cost(subject: Subject) -> Iterator[Heading | Grid]:
             "Epochs",
             "Minutes per run",
             "Peak memory (GiB)",
+            "Machine",
         ),
         rows=tuple(_cost_row(records, row) for row in subject.table.runs),
         caption=f"{subject.at_scale} Parameters: all that are trained. Speed: training without "
         f"evaluation, in the median epoch, {subject.of_seeds}; minutes: of a run at this speed. "
         f"All runs together took {total / 3600:.1f} hours, with what the machine did beside them, "
-        "so the speeds of the methods compare only roughly. Peak memory: of the whole process.",
+        "so the speeds of the methods compare only roughly, and not at all where their machines "
+        "differ. Peak memory: of the whole process. Machine: on which the run ended.",
     )
 
 
@@ -48,4 +51,14 @@ def _cost_row(records, row):
         str(max((result["epochs"] for result in results.values()), default=cells.NOTHING)),
         cells.number(statistics.median(minutes), 1),
         cells.number(max(memory, default=None), 2),
+        _machines(results.values()),
     )
+
+
+def _machines(results):
+    """The machines of some runs, each once."""
+    told = [
+        machine.in_words(each["machine"]) if "machine" in each else "not recorded"
+        for each in results
+    ]
+    return "; ".join(dict.fromkeys(told)) or cells.NOTHING

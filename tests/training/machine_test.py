@@ -1,0 +1,51 @@
+"""Tests of kdcl_tf.training.machine."""
+
+import json
+import os
+import pathlib
+import platform
+
+from absl.testing import absltest
+
+from kdcl_tf.training import machine
+
+_TWO = """processor\t: 0
+cpu family\t: 25
+model\t\t: 1
+model name\t: AMD EPYC
+
+processor\t: 1
+cpu family\t: 26
+model\t\t: 2
+model name\t: another
+"""
+
+
+class MachineTest(absltest.TestCase):
+    def test_this_machine(self):
+        found = machine.facts()
+        self.assertTrue(found["processor"])
+        self.assertEqual(found["cores"], len(os.sched_getaffinity(0)))
+        self.assertEqual(found, json.loads(json.dumps(found)))
+
+    def test_a_processor_is_told_with_its_generation_where_both_numbers_are_known(self):
+        path = pathlib.Path(self.create_tempfile().full_path)
+        for text, expected in (
+            (_TWO, "AMD EPYC (family 25, model 1)"),
+            ("model name : Neoverse\n", "Neoverse"),
+            ("BogoMIPS : 50.00\n", platform.processor() or platform.machine()),
+        ):
+            path.write_text(text)
+            self.assertEqual(machine.processor(path), expected)
+        path.unlink()
+        self.assertEqual(machine.processor(path), platform.processor() or platform.machine())
+
+    def test_words(self):
+        told = {"processor": "Z80", "cores": 1, "accelerators": []}
+        self.assertEqual(machine.in_words(told), "1 core of Z80")
+        told = {"processor": "Z80", "cores": 8, "accelerators": ["TPU", "Voodoo", "Voodoo"]}
+        self.assertEqual(machine.in_words(told), "1 x TPU, 2 x Voodoo, 8 cores of Z80")
+
+
+if __name__ == "__main__":
+    absltest.main()
