@@ -163,10 +163,10 @@ def predictions(
 def answers(
     predict: Callable[[np.ndarray], Mapping[str, Any]], images: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """What `predict` gives of a batch, the same for an image in whatever batch it comes.
+    """What `predict` gives of a batch, in which an image is never alone.
 
     Kernels for CPUs treat a batch of one apart, and its last bits differ then: it is given
-    twice.
+    twice. On processors without AVX-512 they may also differ between larger batches.
 
     Args:
       predict: from `serving.load_student`.

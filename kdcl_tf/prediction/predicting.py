@@ -62,7 +62,7 @@ def predictions(
     """Gives a `Prediction` of every image, in order.
 
     An image is decoded, scaled and cut as evaluation does it for this student, so that the
-    logits are those that `loaded.predictions` has for it.
+    logits are those that `loaded.predictions` has for it, to rounding.
 
     Args:
       student: a loaded student.

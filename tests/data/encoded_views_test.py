@@ -14,6 +14,8 @@ from tests import class_folder, image_files
 
 COUNT, SIZE = 11, 16
 STUDENTS = ("first", "second")
+# Some processors add in another order where a graph makes one view and not two.
+_ROUNDING = 1e-6
 
 
 def _contents():
@@ -79,7 +81,7 @@ class ViewsTest(ViewsTestCase):
 
     def test_without_invariance_all_share_the_first_students_view(self):
         shared = self.by_index(self.views(invariant=False))
-        self.assertAllEqual(shared, self.by_index(self.views()))
+        self.assertAllClose(shared, self.by_index(self.views()), atol=_ROUNDING)
 
     def test_skip_gives_the_tail(self):
         views = self.views()
@@ -126,7 +128,8 @@ class ViewsTest(ViewsTestCase):
             wanted = self.by_index(self.views(), student=seen)
             imagenet = normalization.IMAGENET
             self.assertAllClose(found, wanted * imagenet.deviation + imagenet.mean, atol=1e-5)
-            self.assertAllEqual(self.by_index(views), self.by_index(self.views()))
+            found = self.by_index(views)
+            self.assertAllClose(found, self.by_index(self.views()), atol=_ROUNDING)
 
 
 @pytest.mark.slow
