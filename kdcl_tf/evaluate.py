@@ -166,7 +166,9 @@ def _trained_on(
         subset = {key: int(run[key]) for key in ("holdout_per_class", "train_per_class") if ours}
         key = tuple(subset.items())
         if key not in read:
-            read[key] = _first(datasets.load_dataset(student.card, name, **reading, **subset), images)
+            read[key] = _first(
+                datasets.load_dataset(student.card, name, **reading, **subset), images
+            )
         found[student.name] = read[key]
     return found
 

@@ -1,4 +1,4 @@
-"""The machine that a run ends on: times and speeds of different machines do not compare.
+"""The machine that a run is on, since times and speeds of different machines do not compare.
 
 Importing this module does not import TensorFlow, so that a report can put its facts in words.
 """
@@ -13,6 +13,9 @@ from typing import Any
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
 # Clouds hide the name of a model, as in "AMD EPYC"; these two numbers tell its generation.
 _GENERATION = ("cpu family", "model")
+# TensorFlow's own rule, by Linux's names.
+_FOR_NETWORKS = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
+_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
 def facts() -> dict[str, Any]:
@@ -41,17 +44,40 @@ def processor(path: pathlib.Path = _CPUINFO) -> str:
     Args:
       path: Linux's list of processors; without such a file, Python's `platform` tells.
     """
-    try:
-        first = path.read_text().partition("\n\n")[0]
-    except OSError:
-        first = ""
-    pairs = (line.partition(":") for line in first.splitlines())
-    told = {name.strip(): value.strip() for name, _, value in pairs}
+    told = _first_processor(path)
     name = told.get("model name") or platform.processor() or platform.machine()
     if all(key in told for key in _GENERATION):
         family, model = (told[key] for key in _GENERATION)
         return f"{name} (family {family}, model {model})"
     return name
+
+
+def remark(path: pathlib.Path = _CPUINFO) -> list[str]:
+    """A line where TensorFlow computes convolutions on CPUs without oneDNN, which is faster.
+
+    TensorFlow for Linux uses oneDNN by default only on processors with instructions for neural
+    networks.
+
+    Args:
+      path: Linux's list of processors; without such a file, nothing is told.
+    """
+    features = _first_processor(path).get("flags", "").split()
+    if not features or _FOR_NETWORKS & {*features} or os.environ.get(_ONEDNN):
+        return []
+    return [
+        "TensorFlow does not use oneDNN on this processor unless it is told to: with "
+        f"{_ONEDNN}=1 in the environment, training is probably faster"
+    ]
+
+
+def _first_processor(path):
+    """`{name: value}` of the first of Linux's list; `{}` without one."""
+    try:
+        first = path.read_text().partition("\n\n")[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _cores():

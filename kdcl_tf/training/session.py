@@ -107,6 +107,8 @@ class Session:
             self.task.announce(self.workdir)
             settings = self.task.settings
             slow = products.remark(settings.precision)
+            if not strategies.has_accelerators():
+                slow += machine.remark()
             for line in [*settings.remarks(), *slow, *self.task.plan()]:
                 print(line, flush=True)
         with bad_images.told_in_one_line():

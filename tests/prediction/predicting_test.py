@@ -53,9 +53,7 @@ class PredictingTest(tf.test.TestCase, parameterized.TestCase):
         return np.array(rows, np.float32)
 
     @parameterized.product(distortion=("padded_crop", "resized_crop"), batch_size=(1, 2, 32))
-    def test_predictions_are_those_of_evaluation_whatever_the_batches(
-        self, distortion, batch_size
-    ):
+    def test_predictions_are_those_of_evaluation_whatever_the_batches(self, distortion, batch_size):
         student = self._student(distortion)
         expected = self._evaluated(student, 256)
         self.assertLen(expected, 4)

@@ -4,8 +4,9 @@ import json
 import os
 import pathlib
 import platform
+from unittest import mock
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
 from kdcl_tf.training import machine
 
@@ -21,7 +22,7 @@ model name\t: another
 """
 
 
-class MachineTest(absltest.TestCase):
+class MachineTest(parameterized.TestCase):
     def test_this_machine(self):
         found = machine.facts()
         self.assertTrue(found["processor"])
@@ -39,6 +40,22 @@ class MachineTest(absltest.TestCase):
             self.assertEqual(machine.processor(path), expected)
         path.unlink()
         self.assertEqual(machine.processor(path), platform.processor() or platform.machine())
+
+    @parameterized.parameters(
+        ("fpu avx2 avx512f", "", True),
+        ("fpu avx2 avx512f", "0", False),
+        ("fpu avx2 avx_vnni", "", False),
+        ("avx512f avx512_vnni", "", False),
+        ("", "", False),
+    )
+    def test_a_processor_on_which_onednn_must_be_asked_for(self, features, asked, told):
+        path = pathlib.Path(self.create_tempfile().full_path)
+        path.write_text(f"flags : {features}\n\nflags : avx512_vnni\n")
+        with mock.patch.dict(os.environ, TF_ENABLE_ONEDNN_OPTS=asked):
+            found = machine.remark(path)
+        self.assertEqual([each for each in found if "TF_ENABLE_ONEDNN_OPTS=1" in each], found)
+        self.assertLen(found, int(told))
+        self.assertEmpty(machine.remark(path.with_name("none")))
 
     def test_words(self):
         told = {"processor": "Z80", "cores": 1, "accelerators": []}
