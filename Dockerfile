@@ -3,9 +3,11 @@
 #
 #   docker build --tag kdcl_tf .
 #   docker build --tag kdcl_tf:gpu --build-arg EXTRAS=export,detection,gpu .
-#   mkdir --parents runs        # otherwise it would be made as root's
+#   mkdir --parents runs "$HOME/tensorflow_datasets"    # otherwise they would be made as root's
 #   docker run --rm --user "$(id --user)" --volume "$PWD/runs:/work/runs" kdcl_tf kdcl-train --compare
-#   docker run --rm --gpus=all kdcl_tf:gpu kdcl-train --flagfile=kdcl:cifar100/general_icl
+#   docker run --rm --gpus=all --user "$(id --user)" --volume "$PWD/runs:/work/runs" \
+#       --volume "$HOME/tensorflow_datasets:/data" kdcl_tf:gpu \
+#       kdcl-train --flagfile=kdcl:cifar100/general_icl --data_dir=/data
 FROM python:3.12-slim AS wheel
 WORKDIR /source
 COPY setup.py pyproject.toml README.md LICENSE ./

@@ -81,8 +81,8 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "output",
         None,
-        "For predict: folder of a picture and a JSON file an image; for evaluate: JSON file of "
-        "the figures, beside which the detections are written.",
+        "For predict: the folder that gets a picture and a JSON file for each image; for evaluate: "
+        "the JSON file for the figures, beside which the detections are written.",
         flag_values,
     )
     flags.DEFINE_float(
@@ -233,7 +233,7 @@ def _images(flag_values):
     paths = [pathlib.Path(each).expanduser() for each in flag_values["image"].value]
     if not paths:
         raise ValueError(
-            "--mode=predict: expected --image, files and folders between commas; got none"
+            "--mode=predict: expected --image, files and folders separated by commas; got none"
         )
     if any(path.is_dir() for path in paths):
         command_line.import_tensorflow(decodes=True)

@@ -59,15 +59,16 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "folder",
         None,
-        "The folder of the runs and the report; by default one in runs/ that is named for the table "
-        "and the scale, such as runs/table7_small, or for the table whose runs it shares.",
+        "The folder of the runs and the report; by default one in runs/ that is named after the "
+        "table and the scale, such as runs/table7_small. Tables that share the runs of Table 7 use "
+        "its folder.",
         flag_values,
     )
     flags.DEFINE_list(
         "rows",
         [],
-        "Runs only these rows, and in this order: names of flagfiles such as general_icl, between "
-        "commas. By default runs all rows.",
+        "Runs only these rows, and in this order: names of flagfiles such as general_icl, separated "
+        "by commas; by default all rows.",
         flag_values,
     )
     flags.DEFINE_string(

@@ -1,7 +1,7 @@
 # Sourced by the other scripts.  Makes the project's own virtual environment unless there is one,
 # adds what a script needs to it, and activates it.  Does so again when setup.py has changed.
 #
-#   KDCL_EXTRAS  what the script needs beside the plain package: extras of setup.py between commas
+#   KDCL_EXTRAS  what the script needs beside the plain package: extras of setup.py, separated by commas
 #   KDCL_VENV    the folder of the environment (.venv)
 #   PYTHON       the interpreter that makes it (python3)
 
@@ -21,7 +21,8 @@ fi
 kdcl_wanted="$(tr ',' '\n' <<< "$kdcl_extras,${KDCL_EXTRAS:-}" | sed '/^$/d' | sort -u | paste -sd, -)"
 if [ "$kdcl_sum" != "$(cksum < setup.py)" ] || [ "$kdcl_extras" != "$kdcl_wanted" ]; then
   echo "Installing into $KDCL_VENV (only once; takes about a minute)"
-  [ -x "$KDCL_VENV/bin/python" ] || "$PYTHON" -m venv "$KDCL_VENV"
+  # Without Debian's python3-venv, the first try leaves a Python that has no pip.
+  "$KDCL_VENV/bin/python" -m pip --version > /dev/null 2>&1 || "$PYTHON" -m venv "$KDCL_VENV"
   # Python compiles what is imported, which is a small part of what is installed, unless it is told
   # to keep nothing: then every process would compile again.
   kdcl_compile=--no-compile

@@ -35,7 +35,7 @@ def _define_method_flags(fv):
         "method",
         _DEFAULTS.method,
         settings_lib.METHODS,
-        "What students learn from beside the labels. kdcl: one soft target, which --ensemble makes "
+        "What students learn from besides the labels. kdcl: one soft target, which --ensemble makes "
         "of the answers of all students. independent: nothing; each student as if it were alone. "
         "mutual_learning: each other's answers. offline_distillation: a trained --teacher. one: a "
         "gated average of the branches of one network. clnn: the average of the other heads of one "
@@ -159,8 +159,9 @@ def _define_data_flags(fv):
         _DEFAULTS.storage,
         data.STORAGES,
         "Where images are kept while the run trains; a run may continue with another storage. auto: "
-        "in memory if they fit in 16 GB, else on disk. memory: in memory. disk: in their files, from "
-        "which each is read when it is needed.",
+        "in memory up to 16 GB of images, whatever memory the machine has, else on disk. memory: in "
+        "memory, of which the run takes about three times the size of its images. disk: in their "
+        "files, from which each is read when it is needed.",
         fv,
     )
     for what in ("image", "label"):

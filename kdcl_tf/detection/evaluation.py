@@ -37,12 +37,14 @@ def load_scenes(
       split: "test" or "train".
       data_dir: where TFDS keeps its data, or None.
       named: files of annotations and folders of images, where no layout fits.
-      rules: how large an image may be, and whether it is turned upright.
+      rules: how large an image may be, and whether it is turned upright; none is where those of
+        the detector's training were not.
 
     Raises:
       ValueError: when they have other classes than the detector.
     """
-    scenes = coco_loading.load_split(name, split, data_dir, model.has_masks, named).under(rules)
+    scenes = coco_loading.load_split(name, split, data_dir, model.has_masks, named)
+    scenes = scenes.under(rules.as_trained(model.card))
     known, found = model.card["class_names"], scenes.class_names
     for number, (ours, theirs) in enumerate(itertools.zip_longest(known, found), start=1):
         if ours != theirs:

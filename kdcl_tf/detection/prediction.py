@@ -60,11 +60,12 @@ def draw(
       path: of the image, which `check` has passed.
       folder: gets `<name>.png` and `<name>.json`.
       least_score: detections of a lower score are left out.
-      rules: those of `check`.
+      rules: those of `check`; nothing is turned where the detector's training images were not.
 
     Returns:
       A line that says what was detected, and where the picture is.
     """
+    rules = rules.as_trained(model.card)
     image = decoding.rgb(tf.constant(path.read_bytes()), rules).numpy()
     found = model(image).of_at_least(least_score)
     names = [model.card["class_names"][each] for each in found.classes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,17 +52,9 @@ def load_dataset(
         distortion=card.get("distortion", "padded_crop"),
         normalization=data.Normalization.from_card(card) if "mean" in card else None,
         skip_bad_images=skip_bad_images,
-        rules=rules_of(card, rules),
+        rules=rules.as_trained(card),
         **subset,
     )
-
-
-def rules_of(card: Mapping[str, Any], rules: data.ImageRules) -> data.ImageRules:
-    """The rules, by which no image is turned where the student's own were not."""
-    settings = card.get("identity", {}).get("settings", {})
-    if settings.get("apply_exif_orientation") == "false":
-        return dataclasses.replace(rules, apply_exif_orientation=False)
-    return rules
 
 
 def shares_of(card: Mapping[str, Any], name: str | None, own: bool) -> dict[str, float]:
@@ -150,7 +141,7 @@ def _read_as(card, name, rules):
     height, width, _ = card["image_shape"]
     tall, wide = distortions.scaled_size(card.get("distortion", "padded_crop"), height, width)
     cut = f" and cut to {height} x {width}" if (tall, wide) != (height, width) else ""
-    turned = "" if rules_of(card, rules).apply_exif_orientation else ", not turned upright"
+    turned = "" if rules.as_trained(card).apply_exif_orientation else ", not turned upright"
     keys = ", ".join(filter(None, _features(card, name).values()))
     return f"scaled to {tall} x {wide}{cut}{turned}{f', of the features {keys}' * bool(keys)}"
 

@@ -1,10 +1,10 @@
 """Convex minimisation over the simplex `{w >= 0, sum(w) = 1}`, inside the graph.
 
-Two problems, each with as many unknowns as there are students, M, and each solved until its
-optimality is certified:
+Two problems, each with as many unknowns as there are students, M:
 
-* `minimise_logsumexp`: Eq. 5 of the paper, one problem for each example;
-* `minimise_quadratic`: Eq. 9, one problem for each epoch.
+* `minimise_logsumexp`: Eq. 5 of the paper, one problem for each example, in a fixed number of
+  steps, whose duality gap the tests bound;
+* `minimise_quadratic`: Eq. 9, one problem for each epoch, solved exactly.
 
 Neither loops over data in Python or calls an outside solver, so both run in eager mode,
 in `tf.function` and under XLA, for any M.

@@ -82,7 +82,8 @@ def linear(logits: tf.Tensor, labels: tf.Tensor, temperature: float = 1.0) -> tf
 def linear_weights(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """The weights of `linear`: the minimiser of Eq. 5 for every example.
 
-    The problem is convex, and the duality gap `<w, grad> - min(grad)` certifies a solution.
+    The problem is convex, and the duality gap `<w, grad> - min(grad)` bounds how far a solution is
+    from the optimum.
     For up to 8 students, duplicates and masked classes among them, and logits of an example that
     span up to 500, the gap is at most the larger of 1e-3 and 4e-7 times the square of the span,
     a few times what float32 resolves.  Of 106,129 random examples, of 2 to 1000 classes, two had

@@ -51,7 +51,7 @@ def find(names: Sequence[str]) -> Found:
     """
     names = [os.path.expanduser(name) for name in names if name]
     if not names:
-        raise ValueError("expected --image, files and folders between commas; got none")
+        raise ValueError("expected --image, files and folders separated by commas; got none")
     missing = [name for name in names if not (os.path.isfile(name) or os.path.isdir(name))]
     if missing:
         raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from kdcl_tf.data import bad_images, distortions, encoded, storage
 from kdcl_tf.data.formats.rules import ImageRules
-from kdcl_tf.evaluation import datasets, loaded
+from kdcl_tf.evaluation import loaded
 from kdcl_tf.files import escaping
 
 __all__ = ["Prediction", "predictions"]
@@ -107,7 +107,7 @@ def split(
             f"expected a student of images with 3 channels, red, green and blue; got "
             f"{student.path} of {channels}"
         )
-    rules = datasets.rules_of(student.card, rules)
+    rules = rules.as_trained(student.card)
     names = np.array([os.fsencode(path) for path in paths])
     return encoded.EncodedSplit(
         storage.limited(storage.Files("", names), rules.max_bytes),

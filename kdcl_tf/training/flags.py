@@ -85,7 +85,8 @@ def define_optimisation_flags(
         defaults.schedule,
         training_settings.SCHEDULES,
         "How the learning rate changes after the warm-up. step: it is divided by 10 after each of "
-        "--milestones. cosine: it falls to 0 along half a wave. constant: it stays.",
+        "--milestones. cosine: it falls to 0 along half a wave that begins with the run, and so is "
+        "already below --learning_rate after a long warm-up. constant: it stays.",
         fv,
     )
     milestones = type(defaults).milestones

@@ -14,7 +14,7 @@ LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
 class LinearWarmup(LearningRateSchedule):
-    """Rises linearly for some steps, then follows another schedule from its start.
+    """Rises linearly for some steps, then follows another schedule, which began at the same time.
 
     Args:
       schedule: the `LearningRateSchedule` that follows; its step 0 is the first step here,

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kdcl_tf.data import decoding
 from kdcl_tf.detection import prediction, served
-from tests import image_files, tiny_detector
+from tests import exported_photos, image_files, tiny_detector
 
 
 class PredictionTest(tf.test.TestCase):
@@ -50,6 +50,15 @@ class PredictionTest(tf.test.TestCase):
         image = decoding.rgb(tf.constant(self.image.read_bytes())).numpy()
         boxes = self.model(image).of_at_least(0.5).boxes
         self.assertAllEqual(np.float32([each["box"] for each in listing]), boxes)
+
+    def test_a_photograph_is_turned_where_those_of_training_were(self):
+        self.image.write_bytes(exported_photos.turned(6, seed=1, height=40, width=60))
+        for setting, shape in (("true", (60, 40, 3)), ("false", (40, 60, 3))):
+            settings = {"apply_exif_orientation": setting}
+            self.model.card = {**self.model.card, "identity": {"settings": settings}}
+            prediction.draw(self.model, self.image, self.folder, 0.5)
+            picture = tf.io.decode_png((self.folder / "photo.png").read_bytes())
+            self.assertEqual(picture.shape, shape)
 
     def test_nothing_sure_is_said_so(self):
         line = prediction.draw(self.model, self.image, self.folder, 1.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 # Of the files that are taken for images in a folder.
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -40,6 +42,17 @@ class ImageRules:
     def max_bytes(self) -> int:
         """The largest encoded image, in bytes."""
         return int(self.max_image_megabytes * 1e6)
+
+    def as_trained(self, card: Mapping[str, Any]) -> ImageRules:
+        """These rules, by which no image is turned where those of training were not.
+
+        Args:
+          card: of an exported student or detector.
+        """
+        settings = card.get("identity", {}).get("settings", {})
+        if settings.get("apply_exif_orientation") == "false":
+            return dataclasses.replace(self, apply_exif_orientation=False)
+        return self
 
     def as_facts(self) -> list[float]:
         """All of them, for the key of what is kept of images that were read by these rules."""
