@@ -81,6 +81,8 @@ def _prepare_students(
         students = loaded.load_students(paths)
     if values["workdir"]:
         loaded.check_places(students)
+        if told := loaded.told_of_epochs(students):
+            print(told, file=sys.stderr)
     name = values["dataset"] or students[0].card.get("dataset")
     datasets.check_alike(students, name or "", values["rules"])
     reading = {
@@ -88,8 +90,11 @@ def _prepare_students(
         "skip_bad_images": values["skip_bad_images"],
         "rules": values["rules"],
     }
-    shares = _shares(values, students[0].card, name)
+    shares = _shares(values, students, name)
     needs_train = values["split"] == "train" or values["analysis"] == "overfitting"
+    if values["split"] == "test" and not needs_train and "test_share" not in shares:
+        # The test images are the same without a validation set, which is made of training images.
+        shares = {}
     with command_line.quiet_reading(name):
         dataset = datasets.load_dataset(
             students[0].card, name, **reading, **shares, needs_train=needs_train
@@ -101,7 +106,8 @@ def _prepare_students(
             " not split with --validation_share and has no val/ beside test/"
         )
     if dataset.told:
-        print(dataset.told + _warning(students[0], shares), file=sys.stderr)
+        warnings = "".join(_warning(each, shares) for each in students)
+        print(dataset.told + warnings, file=sys.stderr)
     if not values["dataset"]:
         datasets.check_unchanged(students, dataset)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
@@ -125,14 +131,32 @@ def _prepare_students(
     }[values["analysis"]]
 
 
-def _shares(values: Mapping[str, Any], card: Mapping[str, Any], name: str) -> dict[str, float]:
-    """The shares that the data set is split by: those of the flag, or of the student's run."""
+def _shares(
+    values: Mapping[str, Any], students: Sequence[LoadedStudent], name: str
+) -> dict[str, float]:
+    """The shares that the data set is split by: those of the flag, or of the students' runs.
+
+    Raises:
+      ValueError: when two runs have split it in different ways.
+    """
     from kdcl_tf.evaluation import datasets
 
-    if values["test_share"] is None:
-        return datasets.shares_of(card, name, own=name == card.get("dataset"))
-    data.check_shares(name, values["test_share"], 0)
-    return {"test_share": values["test_share"]}
+    if values["test_share"] is not None:
+        data.check_shares(name, values["test_share"], 0)
+        return {"test_share": values["test_share"]}
+    found = {each.name: datasets.shares_of(each.card, name) for each in students}
+    split = {student: shares for student, shares in found.items() if shares}
+    first = next(iter(split.values()), {})
+    if any(shares != first for shares in split.values()):
+        told = "; ".join(
+            f"{student} by {', '.join(f'{key}={value}' for key, value in shares.items())}"
+            for student, shares in split.items()
+        )
+        raise ValueError(
+            f"expected students whose runs have split {name} alike; got {told}: analyse them one "
+            "at a time, or pass --test_share"
+        )
+    return first
 
 
 def _warning(student: LoadedStudent, shares: Mapping[str, float]) -> str:
@@ -162,8 +186,10 @@ def _trained_on(
     read, found = {}, {}
     for student in students:
         run = student.flags
-        ours = run.get("dataset") == name
-        subset = {key: int(run[key]) for key in ("holdout_per_class", "train_per_class") if ours}
+        known = run if datasets.is_own(student.card, name) else {}
+        subset = {
+            key: int(known[key]) for key in ("holdout_per_class", "train_per_class") if key in known
+        }
         key = tuple(subset.items())
         if key not in read:
             read[key] = _first(

@@ -224,6 +224,80 @@ class EvaluateTest(tf.test.TestCase):
         )
         self.assertEqual(stderr.count("\n"), 1)
 
+    def _of_photos(self, photos, name, **settings):
+        """An exported student whose card says that it is of a run on these photographs."""
+        share = float(settings.get("test_share", 0))
+        dataset = data.load(f"folder:{photos}", image_size=16, test_share=share)
+        told = {"dataset": f"folder:{photos}", **settings}
+        path = exported_photos.export(
+            self.folder / f"of_{photos.name}" / name,
+            shape=(16, 16, 3),
+            classes=tuple(sorted(exported_photos.COLOURS)),
+            dataset=f"folder:{photos}",
+            identity={"settings": told, "data": dataset.digest()},
+        )
+        return f"{path}"
+
+    def _photos(self, name, count):
+        photos = self.folder / name
+        for seed, colour in enumerate(exported_photos.COLOURS):
+            contents = {
+                f"{number}.jpg": image_files.encode(image_files.photo(10 * seed + number))
+                for number in range(count)
+            }
+            image_files.write(photos / colour, contents)
+        return photos
+
+    def test_the_split_of_any_student_counts_whatever_their_order(self):
+        photos = self._photos("ours", 6)
+        other = self._of_photos(self._photos("theirs", 4), "other", test_share="0.5")
+        mine = self._of_photos(photos, "mine", test_share="0.5")
+        for models in (f"{mine},{other}", f"{other},{mine}"):
+            stdout, stderr, status = _main(f"--model={models}", f"--dataset=folder:{photos}")
+            self.assertEqual(status, 0, stderr)
+            self.assertIn("9 of 18", stderr)
+        third = self._of_photos(photos, "third", test_share="0.34")
+        _, stderr, status = _main(f"--model={mine},{third}", f"--dataset=folder:{photos}")
+        self.assertEqual((status, stderr.count("\n")), (1, 1))
+        self.assertRegex(
+            stderr, "split .*ours alike; got mine by test_share=0.5; third by test_sha"
+        )
+
+    def test_training_images_are_those_of_the_run_however_its_folder_is_named(self):
+        photos = self._photos("named", 6)
+        settings = {"test_share": "0.5", "train_per_class": "1", "holdout_per_class": "0"}
+        model = self._of_photos(photos, "mine", **settings)
+        for name in (photos, photos / ".." / photos.name):
+            stdout, stderr, status = _main(
+                f"--model={model}", f"--dataset=folder:{name}", "--analysis=overfitting"
+            )
+            self.assertEqual(status, 0, stderr)
+            self.assertRegex(stdout.splitlines()[1], " 3$")
+
+    def test_a_run_with_a_validation_set_needs_only_its_test_images(self):
+        photos = self.folder / "split"
+        self._photos("split/train", 3)
+        self._photos("split/test", 2)
+        model = self._of_photos(photos, "mine", validation_share="0.3")
+        shutil.rmtree(photos / "train")
+        stdout, stderr, status = _main(f"--model={model}")
+        self.assertEqual(status, 0, stderr)
+        _, stderr, status = _main(f"--model={model}", "--split=validation")
+        self.assertEqual((status, stderr.count("\n")), (1, 1))
+
+    def test_exports_of_different_epochs_are_told(self):
+        photos = self._photos("epochs", 2)
+        for name, epoch in (("a", 100), ("ensemble", 40)):
+            exported_photos.export(
+                self.folder / "two" / "students" / name,
+                shape=(16, 16, 3),
+                classes=tuple(sorted(exported_photos.COLOURS)),
+                epoch=epoch,
+            )
+        _, stderr, status = _main(f"--workdir={self.folder / 'two'}", f"--dataset=folder:{photos}")
+        self.assertEqual(status, 0, stderr)
+        self.assertIn("at different epochs: a of epoch 100, ensemble of epoch 40;", stderr)
+
     def test_a_split_of_which_no_image_can_be_decoded_is_told_in_one_line(self):
         photos = self.folder / "broken"
         for name in exported_photos.COLOURS:

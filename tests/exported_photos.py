@@ -14,7 +14,7 @@ from tests import image_files
 CLASSES = ("cat & <dog>", 'b,"c"', "gn\u00fa")
 
 
-def export(path, distortion="padded_crop", shape=(16, 20, 3), classes=CLASSES, **more):
+def export(path, distortion="padded_crop", shape=(16, 20, 3), classes=CLASSES, dataset="", **more):
     """Exports a small network with weights of a fixed seed; returns its path."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
@@ -28,7 +28,7 @@ def export(path, distortion="padded_crop", shape=(16, 20, 3), classes=CLASSES, *
         ]
     )
     ours = Normalization((0.5,) * shape[-1], (0.25,) * shape[-1])
-    card = Card(path.name, shape, classes, ours, distortion=distortion, more=more)
+    card = Card(path.name, shape, classes, ours, distortion=distortion, dataset=dataset, more=more)
     return serving.export_student(student, path, card=card)
 
 

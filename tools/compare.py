@@ -7,12 +7,13 @@ python tools/compare.py runs/alone runs/cohort
 
 from __future__ import annotations
 
-import json
 import pathlib
 import sys
 from collections.abc import Sequence
 
 from kdcl_tf.comparison import comparing, findings
+from kdcl_tf.reproduction import same_images
+from kdcl_tf.training.workdir import read_result
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -29,7 +30,10 @@ def main(arguments: Sequence[str]) -> None:
             "expected the workdirs of two finished runs; got no result.json in "
             f"{', '.join(missing)}: let kdcl-train finish first"
         )
-    alone, cohort = (json.loads((path / "result.json").read_text()) for path in paths)
+    try:
+        alone, cohort = (read_result(path) for path in paths)
+    except ValueError as error:
+        sys.exit(str(error))
     if set(alone["students"]) != set(cohort["students"]):
         sys.exit(
             f"expected two runs of the same students; got {', '.join(alone['students'])}, and "
@@ -38,8 +42,10 @@ def main(arguments: Sequence[str]) -> None:
     tested, other = (
         f"{each['data']['num_test']} images of {each['data']['name']}" for each in (alone, cohort)
     )
-    if tested != other:
-        sys.exit(f"expected two runs with the same test images; got {tested}, and {other}")
+    changes = same_images.changes(alone, cohort)
+    if tested != other or changes:
+        told = changes or f"{tested}, and {other}"
+        sys.exit(f"expected two runs with the same test images; got {told}")
     names = dict.fromkeys(alone["students"])
     found = findings.findings({0: alone}, {0: cohort}, dict(zip(names, names)))
     print("\n".join(["", findings.table(found), *comparing.places(cohort, paths[1])]))

@@ -5,11 +5,12 @@ python tools/tabulate.py runs/one_epoch/*
 
 from __future__ import annotations
 
-import json
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from kdcl_tf.training.workdir import read_result
 
 
 def row(name: str, result: Mapping[str, Any]) -> str:
@@ -35,7 +36,10 @@ def main(arguments: Sequence[str]) -> None:
             "expected the workdirs of finished runs; got no result.json in "
             f"{', '.join(missing)}: let kdcl-train finish first"
         )
-    results = [json.loads((path / "result.json").read_text()) for path in paths]
+    try:
+        results = [read_result(path) for path in paths]
+    except ValueError as error:
+        sys.exit(str(error))
     students = list(results[0]["students"])
     for path, result in zip(paths, results):
         if list(result["students"]) != students:

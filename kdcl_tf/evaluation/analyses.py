@@ -152,7 +152,8 @@ def confusion(
 ) -> Analysis:
     """Which classes each student takes for which, and its `most` surest mistakes.
 
-    Beside the numbers are written a table as CSV for each student, and a page with the pictures.
+    Beside the numbers are written a table as CSV for each student, and a page with the pictures
+    of the mistakes, unless `most` is 0.
     """
     found = {
         each.name: confusion_lib.predicted(each.predict, split, batch_size) for each in students
@@ -176,6 +177,8 @@ def confusion(
 
     def write(path):
         paths = _tables(matrices, class_names, columns, path)
+        if not most:
+            return paths
         page = path.with_suffix(".html")
         mistakes_page.write(wrong, columns, split, "The surest mistakes", page)
         return [*paths, page]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,7 +58,27 @@ def load_dataset(
     )
 
 
-def shares_of(card: Mapping[str, Any], name: str | None, own: bool) -> dict[str, float]:
+def is_own(card: Mapping[str, Any], name: str | None) -> bool:
+    """Whether a data set is the one that a student was trained on: the same name, or the same place.
+
+    Args:
+      card: the student's.
+      name: of the data set.
+    """
+    known = card.get("dataset")
+    if not known or not name:
+        return False
+    if known == name:
+        return True
+    (kind, where), other = names.parse(known), names.parse(name)
+    return bool(where) and (kind, _place(where)) == (other[0], _place(other[1]))
+
+
+def _place(path):
+    return os.path.realpath(os.path.expanduser(path))
+
+
+def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
     """The shares that split a data set so that no student is tested on what it was trained on.
 
     A folder of class folders that the student's run has split is split again, wherever it lies now,
@@ -66,17 +87,18 @@ def shares_of(card: Mapping[str, Any], name: str | None, own: bool) -> dict[str,
     Args:
       card: the student's.
       name: of the data set.
-      own: whether it is the one that the student was trained on, by name.
 
     Returns:
-      `test_share` and `validation_share` of `data.load`.
+      `test_share` and `validation_share` of `data.load`, those that are above 0.
     """
     known = card.get("identity", {})
     found = {
-        share: float(known.get("settings", {}).get(share, 0))
+        share: value
         for share in ("test_share", "validation_share")
+        if (value := float(known.get("settings", {}).get(share, 0)))
     }
-    if own or name is None or not found["test_share"]:
+    own = is_own(card, name)
+    if own or name is None or "test_share" not in found:
         return found if own else {}
     kind, where = names.parse(name)
     if kind != "folder":

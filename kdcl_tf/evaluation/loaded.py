@@ -16,6 +16,7 @@ from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.evaluation.scores import scores
+from kdcl_tf.files import identity
 from kdcl_tf.serving import classes, runtimes
 from kdcl_tf.training.ownership import other_settings, read_flags
 from kdcl_tf.training.workdir import read_result
@@ -72,6 +73,18 @@ def check_places(students: Sequence[LoadedStudent]) -> None:
         _check_place(student.path, student.card)
 
 
+def told_of_epochs(students: Sequence[LoadedStudent]) -> str:
+    """A line on exports of different epochs that lie in one run's folder, "" where all are alike.
+
+    A run that ends exports its students anew, and leaves what `kdcl-export` made of them before.
+    """
+    epochs = {each.name: each.card["epoch"] for each in students if "epoch" in each.card}
+    if len(set(epochs.values())) < 2:
+        return ""
+    told = ", ".join(f"{name} of epoch {epoch}" for name, epoch in epochs.items())
+    return f"these were exported at different epochs: {told}; kdcl-export makes them anew"
+
+
 def _check_place(path, card):
     if card.get("student", path.name) != path.name:
         raise ValueError(
@@ -80,11 +93,13 @@ def _check_place(path, card):
     result = read_result(path.parent.parent) or {}
     if "identity" not in card or "identity" not in result:
         return
-    differ = other_settings(result["identity"]["settings"], card["identity"]["settings"])
-    if differ:
+    ran, exported = result["identity"], card["identity"]
+    differ = other_settings(ran["settings"], exported["settings"])
+    told = f"with another {', '.join(f'--{name}' for name in differ)}" if differ else ""
+    told = told or identity.data_changes(ran["data"], exported["data"])
+    if told:
         raise ValueError(
-            f"{path} is of another run than result.json beside it, with another "
-            f"{', '.join(f'--{name}' for name in differ)}: export it again"
+            f"{path} is of another run than result.json beside it, {told}: export it again"
         )
 
 

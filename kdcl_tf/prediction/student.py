@@ -5,6 +5,7 @@ Importing this module does not import TensorFlow.
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 from kdcl_tf.serving import exported
@@ -30,7 +31,8 @@ def find(model: str | None, student: str | None = None) -> pathlib.Path:
             "expected --model, an exported student, a run with students, or a .tflite or .onnx "
             "file; got none"
         )
-    path = pathlib.Path(model).expanduser()
+    # A student is called as its folder, which "." does not tell.
+    path = pathlib.Path(os.path.abspath(os.path.expanduser(model)))
     if path.is_file():
         return _file(path, student)
     found = exported.find_students(path)

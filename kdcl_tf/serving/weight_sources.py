@@ -27,6 +27,7 @@ __all__ = [
     "NORMALIZATIONS",
     "WeightSource",
     "architecture_of",
+    "check_one_student",
     "check_padding",
     "kept_head",
     "named_source",
@@ -96,6 +97,7 @@ def weight_source(
         path = source = student_of(path, architecture) if _is_run(path) else path
     kind = _kind_of(source)
     facts = _facts_of(kind, source)
+    check_one_student(source, facts)
     known = facts.get("architecture", "")
     if architecture and known and architecture != known:
         raise ValueError(f"{source} is no {architecture}: its card says that it is a {known}")
@@ -112,6 +114,15 @@ def weight_source(
         tuple(facts["class_names"]) if "class_names" in facts else None,
         tuple(facts["image_shape"]) if "image_shape" in facts else None,
     )
+
+
+def check_one_student(source: str | os.PathLike, facts: Mapping[str, Any]) -> None:
+    """Raises ValueError for an exported ensemble, whose members have weights of their own."""
+    if members := facts.get("members"):
+        raise ValueError(
+            f"{source}: expected one student; got an ensemble of {', '.join(members)}: name the "
+            "folder of one of them"
+        )
 
 
 def named_source(text: str) -> WeightSource:

@@ -32,7 +32,7 @@ def facts() -> dict[str, Any]:
         "cores": _cores(),
         "accelerators": [
             tf.config.experimental.get_device_details(device).get("device_name", device.device_type)
-            for device in tf.config.list_physical_devices()
+            for device in tf.config.get_visible_devices()
             if device.device_type in ("GPU", "TPU")
         ],
     }

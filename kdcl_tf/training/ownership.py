@@ -13,7 +13,6 @@ from kdcl_tf.files.identity import FORMAT, DamageError, Identity
 from kdcl_tf.training import manifests
 from kdcl_tf.training.settings import (
     MACHINE_SETTINGS,
-    PATH_SETTINGS,
     TrainingSettings,
     is_moved,
 )
@@ -48,6 +47,12 @@ _TRACES = (
 )
 
 # What `--compare` makes in its folder.
+# What has changed, as `identity.data_changes` begins to tell it, and what that is called.
+_RESTORED = (
+    ("initial_weights", "weights"),
+    ("teacher", "teacher as it was, which an export over it replaces"),
+    ("backbone", "backbone as it was, which an export over it replaces"),
+)
 _OF_COMPARISONS = ("comparison.json", "cohort", "alone")
 
 
@@ -173,15 +178,19 @@ def check_one_run(path: pathlib.Path, result: Mapping[str, Any] | None) -> None:
 
 def other_settings(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
     """The flags in which two runs differ, but for those of the machine and of where data lies."""
-    free = (*MACHINE_SETTINGS, *PATH_SETTINGS)
-    names = {**first, **second}
-    return [name for name in names if name not in free and first.get(name) != second.get(name)]
+    return [
+        name
+        for name in {**first, **second}
+        if name not in MACHINE_SETTINGS
+        and first.get(name, "") != second.get(name, "")
+        and not is_moved(name, first.get(name), second.get(name))
+    ]
 
 
 def _compare_data(path, before, now):
     changes = identity.data_changes(before, now)
     if changes:
-        what = "weights" if changes.startswith("initial_weights") else "images"
+        what = next((name for key, name in _RESTORED if changes.startswith(key)), "images")
         raise ValueError(
             f"the data is not what the run in {path} was begun with: {changes}; restore the "
             f"{what}, or pass another --workdir"

@@ -111,8 +111,9 @@ class Session:
                 slow += machine.remark()
             for line in [*settings.remarks(), *slow, *self.task.plan()]:
                 print(line, flush=True)
+        begun = len(self.loop.log)
         with bad_images.told_in_one_line():
-            if self.workers.is_chief and not self.loop.log:
+            if self.workers.is_chief and not begun:
                 self.task.check_images()
             self.loop.run()
         if self.task.kept:
@@ -120,7 +121,7 @@ class Session:
         if not self.workers.is_chief:
             return None
         self.workdir.check_present()
-        result = self._result()
+        result = {**self._result(), **self._used(trained=len(self.loop.log) > begun)}
         self.task.draw(self.workdir)
         self.workdir.write_result(result)
         return result
@@ -140,9 +141,6 @@ class Session:
             "steps": last["step"],
             "seconds": round(sum(each["seconds"] for each in log), 1),
             "images_per_second": last["images_per_second"],
-            # Linux counts in KiB.
-            "peak_memory_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-            "machine": machine.facts(),
             "settings": dataclasses.asdict(self.task.settings),
             "data": self.task.dataset.summary(),
             "places": self.task.settings.places(),
@@ -150,6 +148,15 @@ class Session:
             "format": self.task.identity.format,
             "versions": dict(self.task.identity.versions),
         }
+
+    def _used(self, trained):
+        """The machine and the memory; of a process that only exported, those known from before."""
+        if not trained:
+            before = self.workdir.result or {}
+            return {name: before[name] for name in ("peak_memory_gib", "machine") if name in before}
+        # Linux counts in KiB.
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        return {"peak_memory_gib": round(peak, 2), "machine": machine.facts()}
 
     def _check_data(self):
         """Refuses other data than the run was begun with, on all workers at once."""

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.evaluation.datasets."""
 
 import dataclasses
+import os
 
 from absl.testing import absltest, parameterized
 
@@ -33,6 +34,21 @@ class DatasetsTest(parameterized.TestCase):
     def test_a_card_without_a_data_set_asks_for_one(self):
         with self.assertRaisesRegex(ValueError, "pass dataset=NAME"):
             datasets.load_dataset({"image_shape": [8, 8, 3]})
+
+    @parameterized.parameters(
+        ("folder:photos", True),
+        ("folder:./photos/", True),
+        ("folder:{here}/photos", True),
+        ("folder:other", False),
+        ("tfrecord:photos", False),
+        ("digits", False),
+        (None, False),
+    )
+    def test_the_own_data_set_is_told_by_its_place(self, name, expected):
+        card = {**_CARD, "dataset": "folder:photos"}
+        name = name and name.format(here=os.getcwd())
+        self.assertEqual(datasets.is_own(card, name), expected)
+        self.assertFalse(datasets.is_own({}, name))
 
     @parameterized.parameters(
         ({"image_shape": [8, 9, 3]}, "digits", "scaled to 8 x 8, and y of .* scaled to 8 x 9:"),

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.prediction.student."""
 
+import os
 import pathlib
 
 from absl.testing import absltest
@@ -23,6 +24,12 @@ class FindTest(absltest.TestCase):
         for model in (self.folder, expected):
             self.assertEqual(student.find(str(model)), expected)
         self.assertEqual(student.find(str(self.folder), "small"), expected)
+
+    def test_the_current_folder_has_a_name(self):
+        self._made("small")
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder / "students" / "small")
+        self.assertEqual(student.find(".").name, "small")
 
     def test_of_a_run_of_several_one_is_chosen_by_name(self):
         self._made("small", "large")

@@ -31,12 +31,12 @@ class WeightSourceTest(parameterized.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
 
-    def _exported(self, name, architecture="resnet8"):
+    def _exported(self, name, architecture="resnet8", **more):
         """A folder that looks like an exported student; nothing here loads it."""
         path = self.folder / name
         path.mkdir(parents=True)
         (path / "saved_model.pb").write_bytes(b"a model")
-        facts = {**_facts(architecture), "format": 3, "checksums": identity.checksums(path)}
+        facts = {**_facts(architecture), "format": 3, "checksums": identity.checksums(path), **more}
         (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
         return path
 
@@ -97,6 +97,13 @@ class WeightSourceTest(parameterized.TestCase):
         (path / "saved_model.pb").write_bytes(b"another")
         with self.assertRaisesRegex(
             ValueError, "is damaged: saved_model.pb is not what was written"
+        ):
+            weight_source(path, "resnet8")
+
+    def test_an_ensemble_is_refused(self):
+        path = self._exported("ensemble", members={"resnet8": {}, "resnet8_2": {}})
+        with self.assertRaisesRegex(
+            ValueError, "got an ensemble of resnet8, resnet8_2: name the folder of one of them$"
         ):
             weight_source(path, "resnet8")
 

@@ -9,6 +9,8 @@ import compare
 import tabulate
 from absl.testing import absltest, parameterized
 
+from kdcl_tf.files.identity import sealed
+
 _DATA = {"name": "digits", "num_train": 100, "num_test": 360}
 
 
@@ -67,6 +69,18 @@ class TwoRunsTest(parameterized.TestCase):
         self._write("elsewhere", {"a": 0.25}, {**_DATA, "name": "cifar100", "num_test": 10_000})
         with self.assertRaisesRegex(SystemExit, "got 360 images of digits, and 10000 .*cifar100"):
             self._printed(compare, "alone", "elsewhere")
+
+    def test_other_test_images_of_the_same_name_and_number_are_refused(self):
+        for name, digest in (("alone", "1"), ("changed", "2")):
+            self._write(name, {"a": 0.25})
+            path = self.folder / name / "result.json"
+            told = {"data": {"test": {"images": 360, "labels": digest * 64}}}
+            path.write_text(json.dumps(sealed({**json.loads(path.read_text()), "identity": told})))
+        with self.assertRaisesRegex(SystemExit, "same test images; got test labels differ$"):
+            self._printed(compare, "alone", "changed")
+        path.write_text(path.read_text()[:-10])
+        with self.assertRaisesRegex(SystemExit, "changed/result.json is damaged"):
+            self._printed(compare, "alone", "changed")
 
 
 if __name__ == "__main__":

@@ -168,6 +168,17 @@ class OwnershipTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "differ in classes 'cat' are gone; classes 'ape'"):
             ownership.check_one_run(self.workdir.path, other)
 
+    @parameterized.parameters(
+        ({"dataset": "folder:a"}, {"dataset": "folder:b"}, []),
+        ({"storage": "disk"}, {}, []),
+        ({"dataset": "cifar10"}, {"dataset": "cifar100"}, ["dataset"]),
+        ({}, {"initial_weights": "a=b.keras", "seed": "1"}, ["initial_weights", "seed"]),
+        ({"backbone": "resnet18"}, {"backbone": "runs/r/students/a"}, ["backbone"]),
+    )
+    def test_runs_differ_in_a_path_unless_it_has_only_moved(self, first, second, expected):
+        self.assertEqual(ownership.other_settings(first, second), expected)
+        self.assertEqual(ownership.other_settings(second, first), expected)
+
     def test_a_result_without_identity_is_not_taken_beside_files_that_have_one(self):
         (self.workdir.path / "result.json").write_text('{"accuracy": 0.99}')
         with self.assertRaisesRegex(

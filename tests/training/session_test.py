@@ -145,6 +145,17 @@ class SessionTest(tf.test.TestCase):
         self.assertEqual(session.train(), {"kept": True})
         self.assertEqual(session.task.told, ["load", "build"])
 
+    def test_what_only_exports_is_not_the_machine_that_trained(self):
+        trained = self._session().train()
+        told = {"processor": "Z80", "cores": 1, "accelerators": []}
+        before = {**trained, "machine": told, "peak_memory_gib": 0.01}
+        self._session().workdir.write_result({**before, "exports": ["students/lost"]})
+        again = self._session().train()
+        self.assertEqual((again["machine"], again["peak_memory_gib"]), (told, 0.01))
+        (self.folder / "result.json").unlink()
+        again = self._session().train()
+        self.assertNoCommonElements(again, ("machine", "peak_memory_gib"))
+
     def test_a_run_goes_on_and_checks_its_images_only_once(self):
         whole = self._session()
         whole.train()

@@ -189,7 +189,8 @@ def _check_not_elsewhere(name, builder):
     """
     root = pathlib.Path(builder.data_dir_root).absolute()
     prepared = pathlib.Path(builder.data_path).absolute().relative_to(root)
-    for close in (root / "tensorflow_datasets", *root.parents[:_LEVELS_OF_A_SET]):
+    below = sorted(each for each in root.iterdir() if each.is_dir()) if root.is_dir() else []
+    for close in (*below, *root.resolve().parents[:_LEVELS_OF_A_SET]):
         if (close / prepared / "dataset_info.json").is_file():
             raise FileNotFoundError(
                 f"data set {name!r} is not prepared in '{builder.data_dir_root}', but in "

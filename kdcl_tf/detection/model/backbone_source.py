@@ -102,6 +102,7 @@ def _with_card(kind, path, architecture):
     facts = cards.read(card) if card.exists() else {}
     if facts:
         exported.check(path, facts)
+        weight_sources.check_one_student(path, facts)
     known = facts.get("architecture", "")
     if architecture and known and architecture != known:
         raise ValueError(f"architecture={architecture}: expected {known}, as {card} says")

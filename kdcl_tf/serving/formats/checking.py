@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kdcl_tf.evaluation.scores import hits
 from kdcl_tf.serving.formats.names import FORMATS
 from kdcl_tf.serving.formats.processes import Runtimes
 
@@ -61,6 +62,7 @@ def checked(
     runtimes: Runtimes,
     expected: np.ndarray,
     labels: np.ndarray,
+    name: str | None = None,
     **facts: Any,
 ) -> Measured:
     """Runs a file in its own runtime, and compares what it answers with the student.
@@ -71,23 +73,25 @@ def checked(
       runtimes: processes, that of the format among them.
       expected: `[N, num_classes]` float32, the student's logits of the same images.
       labels: `[N]` integers, below 0 where unknown.
+      name: what messages call it; by default as it is called now.
       **facts: see `Runtimes.run`.
 
     Raises:
       BoundError: in one line, when it misses its bound or cannot be run.
     """
+    name = name or file.name
     try:
         ran = runtimes.run(FORMATS[form].runtime, file, **facts)
     except ValueError as error:
-        raise BoundError(f"{file.name} is not written: {error}") from error
+        raise BoundError(f"{name} is not written: {error}") from error
     if ran.logits.shape != expected.shape or not np.isfinite(ran.logits).all():
         raise BoundError(
-            f"{file.name} is not written: expected finite logits {list(expected.shape)}; got "
+            f"{name} is not written: expected finite logits {list(expected.shape)}; got "
             f"{list(ran.logits.shape)}, of which {np.isfinite(ran.logits).mean():.1%} are finite"
         )
     found = measured(ran.logits, expected, labels, _size(file), ran.latency)
     scale = max(1.0, float(np.abs(expected).max()) / _LARGE)
-    _check_bound(file.name, FORMATS[form].least_agreement, LARGEST_DIFFERENCE * scale, found)
+    _check_bound(name, FORMATS[form].least_agreement, LARGEST_DIFFERENCE * scale, found)
     return found
 
 
@@ -96,10 +100,11 @@ def measured(
 ) -> Measured:
     """The figures of logits `[N, num_classes]`; the other arguments as in `checked`."""
     classes, known = logits.argmax(axis=1), labels >= 0
+    right = hits(logits[known], labels[known])
     return Measured(
         images=len(logits),
         bytes=size,
-        top_1=float(np.mean((classes == labels)[known])) if known.any() else None,
+        top_1=float(np.mean(right)) if known.any() else None,
         agreement=float(np.mean(classes == expected.argmax(axis=1))),
         largest_difference=float(np.abs(logits - expected).max()),
         milliseconds=1e3 * latency,

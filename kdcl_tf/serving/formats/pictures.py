@@ -111,9 +111,19 @@ def of_folder(
 
 
 def _images(root):
-    """Paths in a folder, relative to it, of files that are images by their suffix."""
-    for place, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    """Paths in a folder, relative to it, of files that are images by their suffix.
+
+    Links to folders are followed, into each folder once.
+    """
+    seen = {os.path.realpath(root)}
+    for place, folders, names in os.walk(root, followlinks=True):
+        entered = []
+        for name in folders:
+            real = os.path.realpath(os.path.join(place, name))
+            if not name.startswith(".") and real not in seen:
+                seen.add(real)
+                entered.append(name)
+        folders[:] = entered
         for name in names:
             if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("."):
                 yield os.path.relpath(os.path.join(place, name), root)

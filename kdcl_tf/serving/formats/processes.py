@@ -83,10 +83,10 @@ class Runtimes:
         if not answer:
             status = process.wait()
             self._start(runtime)
-            raise ValueError(f"{runtime} ended with status {status} when it ran {file.name}")
+            raise ValueError(f"{runtime} ended with status {status} when it ran it")
         found = json.loads(answer)
         if "error" in found:
-            raise ValueError(f"{runtime} cannot run {file.name}: {found['error']}")
+            raise ValueError(f"{runtime} cannot run it: {found['error']}")
         return Ran(np.load(output), found["latency"])
 
     def _kill(self):

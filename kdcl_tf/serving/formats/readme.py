@@ -18,7 +18,6 @@ MARK = "<!-- Written by kdcl-export; written anew when more is exported to this 
 _SHOWN = 8
 # Facts in which the cards of one student's files differ.
 _OF_FILES = (*cards.WRITTEN, "measured", "file_format", "inputs", "outputs")
-# Settings that say nothing where they have these values.
 _RECIPE = (
     ("epochs", "{} epochs"),
     ("batch_size", "batches of {}"),
@@ -29,6 +28,7 @@ _RECIPE = (
     ("distortion", "distortion {}"),
     ("precision", "precision {}"),
 )
+_OF_DISTILLATION = ("temperature", "distillation_weight")
 _INT8 = (
     "In int8 an image is integers from the first operation on. Only the last operations make "
     "floats, those that the integers of the outputs stand for, so that an app reads the same two "
@@ -179,7 +179,12 @@ def _recipe(settings):
     if method == "kdcl":
         method = f"kdcl, ensemble {settings.get('ensemble', '')}"
     told = [f"{method} of {settings.get('students', '').replace(',', ' + ')}"]
-    told += [text.format(settings[name]) for name, text in _RECIPE if settings.get(name)]
+    unused = _OF_DISTILLATION if method == "independent" else ()
+    told += [
+        text.format(settings[name])
+        for name, text in _RECIPE
+        if settings.get(name) and name not in unused
+    ]
     return ", ".join(told)
 
 

@@ -134,7 +134,7 @@ class Writer:
         found = []
 
         def check(partial):
-            found.append(self._check(partial, model, form))
+            found.append(self._check(partial, model, form, path.name))
             return card.with_more(measured={form: found[0].facts})
 
         if form == "saved_model":
@@ -172,19 +172,20 @@ class Writer:
         content = phone_metadata.with_metadata(content, card, attachments.LABELS)
         return attachments.with_archive(content, texts)
 
-    def _check(self, partial, model, form):
+    def _check(self, partial, model, form, name):
         card = model.card
-        name = card.student
-        if name not in self._expected:
-            self._expected[name] = self._logits(model.logits)
+        student = card.student
+        if student not in self._expected:
+            self._expected[student] = self._logits(model.logits)
         facts = {
             **card.normalization.as_card(),
             "architecture": card.architecture,
             "classes": card.num_classes,
             "shape": card.image_shape,
         }
+        expected, labels = self._expected[student], self._pictures.labels
         found = checking.checked(
-            partial, form, self._runtimes, self._expected[name], self._pictures.labels, **facts
+            partial, form, self._runtimes, expected, labels, name=name, **facts
         )
         return dataclasses.replace(found, images_from=self._pictures.source)
 

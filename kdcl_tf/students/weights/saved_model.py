@@ -47,5 +47,9 @@ def read(path: str | os.PathLike) -> Found:
         found_lib.plain_path(each.name.removesuffix(":0")): np.asarray(each)
         for each in served.variables
     }
+    if len(arrays) != len(served.variables):
+        raise ValueError(
+            f"{path}: expected one student; got a SavedModel with several variables of one name"
+        )
     images = served.structured_input_signature[1]["images"]
     return Found(arrays, image_shape=tuple(images.shape[1:]))

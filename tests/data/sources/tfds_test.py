@@ -179,7 +179,7 @@ class RefusedTest(TfdsTestCase):
 
     @parameterized.parameters("..", "kdcl_levels", "kdcl_levels/1.0.0")
     def test_a_folder_close_to_the_prepared_one_is_refused_and_nothing_downloaded(self, given):
-        folder = os.path.join(self.get_temp_dir(), "tensorflow_datasets")
+        folder = os.path.join(self.get_temp_dir(), "close")
         self.data_dir = folder
         self.load("kdcl_levels")
         self.data_dir = os.path.normpath(os.path.join(folder, given))

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.serving.formats.pictures."""
 
 import pathlib
+import shutil
 
 import numpy as np
 import tensorflow as tf
@@ -61,6 +62,17 @@ class PicturesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(
             grey[0, ..., 0], np.asarray(expected) @ [0.2989, 0.587, 0.114], atol=1.6
         )
+
+    def test_linked_folders_are_entered_once(self):
+        away = self.folder / "away"
+        image_files.write(away, {"a.png": image_files.encode(image_files.photo(), "PNG")})
+        photos = self.folder / "photos"
+        photos.mkdir()
+        for name in ("cat", "dog"):
+            shutil.copytree(away, self.folder / name)
+            (photos / name).symlink_to(self.folder / name)
+        (photos / "again").symlink_to(photos)
+        self.assertAllEqual(pictures.of_folder(photos, _card()).labels, [0, 1])
 
     def test_windows_are_evaluated_on_the_centre(self):
         photo = image_files.photo(height=64, width=64)

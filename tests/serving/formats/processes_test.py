@@ -34,15 +34,13 @@ class ProcessesTest(absltest.TestCase):
     def test_a_file_that_cannot_be_loaded_ends_nothing(self):
         for name, file in self.files.items():
             missing = file.with_name(f"no{file.suffix}")
-            with self.assertRaisesRegex(ValueError, rf"^{name} cannot run no\.[a-z]+: .*$"):
+            with self.assertRaisesRegex(ValueError, rf"^{name} cannot run it: .*$"):
                 self.runtimes.run(name, missing)
             self.assertLen(self.runtimes.run(name, file).logits, 40)
 
     def test_a_runtime_that_dies_is_told_and_started_again(self):
         self.runtimes._processes["litert"].kill()
-        with self.assertRaisesRegex(
-            ValueError, "^litert ended with status -9 when it ran a.tflite$"
-        ):
+        with self.assertRaisesRegex(ValueError, "^litert ended with status -9 when it ran it$"):
             self.runtimes.run("litert", self.files["litert"])
         self.assertLen(self.runtimes.run("litert", self.files["litert"]).logits, 40)
 

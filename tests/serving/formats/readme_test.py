@@ -31,6 +31,14 @@ def _facts(distortion="resized_crop", **more):
 
 
 class ReadmeTest(parameterized.TestCase):
+    def test_a_student_that_trained_alone_has_nothing_of_distillation_in_its_recipe(self):
+        settings = {**_IDENTITY["settings"], "temperature": "2.0", "distillation_weight": "1.0"}
+        for method, told in (("kdcl", True), ("independent", False)):
+            identity = {**_IDENTITY, "settings": {**settings, "method": method}}
+            text = readme.of_saved_model({**_facts(), "identity": identity})
+            self.assertEqual("temperature 2.0" in text, told)
+            self.assertEqual("distillation weight 1.0" in text, told)
+
     def test_what_a_student_is(self):
         text = readme.of_saved_model(_facts(test_accuracy=0.912, epoch=88))
         for row in (
