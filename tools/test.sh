@@ -10,6 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 KDCL_EXTRAS=test,detection,export
 . tools/environment.sh
+# How closely numbers agree depends on the kernels: the same on processors where TensorFlow would choose others.
+export TF_ENABLE_ONEDNN_OPTS="${TF_ENABLE_ONEDNN_OPTS:-1}"
 # In the order of tests/conftest.py: the files that take longest first.
 exec python -m pytest tests -n "${KDCL_TEST_PROCESSES:-2}" --dist loadfile \
   --no-loadscope-reorder "$@"
