@@ -31,8 +31,10 @@ def find(model: str | None, student: str | None = None) -> pathlib.Path:
             "expected --model, an exported student, a run with students, or a .tflite or .onnx "
             "file; got none"
         )
-    # A student is called as its folder, which "." does not tell.
-    path = pathlib.Path(os.path.abspath(os.path.expanduser(model)))
+    path = pathlib.Path(model).expanduser()
+    if path.name in ("", ".."):
+        # A student is called as its folder, which "." does not tell.
+        path = pathlib.Path(os.path.abspath(path))
     if path.is_file():
         return _file(path, student)
     found = exported.find_students(path)
