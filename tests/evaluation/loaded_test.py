@@ -12,6 +12,7 @@ from kdcl_tf.data import dataset as dataset_lib
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.evaluation import loaded
 from kdcl_tf.serving.cards import Card
+from kdcl_tf.training.workdir import Workdir
 
 _CARD = {
     "image_shape": [8, 8, 3],
@@ -82,6 +83,27 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
             "student x knows 10 classes, of which digits has 2: it is evaluated among all 10",
         )
         self.assertEqual(loaded.among_more(self._student(), data.load("digits", image_size=8)), "")
+
+    def test_a_students_place_is_its_own_run(self):
+        folder = pathlib.Path(self.get_temp_dir())
+        ran = {"settings": {"seed": "1"}, "data": {"classes": ["a", "b"]}}
+        Workdir(folder).write_result({"identity": ran})
+        for change, message in (
+            ({}, ""),
+            ({"data": {"classes": ["a", "c"]}}, "another run .*beside it, classes 'b' are gone"),
+            ({"settings": {"seed": "2"}}, "another run .*beside it, with another --seed:"),
+            (
+                {"settings": {**ran["settings"], "initial_weights": "x=y.keras"}},
+                "--initial_weights",
+            ),
+        ):
+            student = self._student(identity={**ran, **change})
+            student = dataclasses.replace(student, path=folder / "students" / "x")
+            if not message:
+                loaded.check_places([student])
+                continue
+            with self.assertRaisesRegex(ValueError, message):
+                loaded.check_places([student])
 
     def test_a_student_in_the_root_folder_has_no_flags_of_a_run(self):
         for path in ("/model", "model.onnx"):

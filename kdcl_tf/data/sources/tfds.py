@@ -191,7 +191,8 @@ def _check_not_elsewhere(name, builder):
     prepared = pathlib.Path(builder.data_path).absolute().relative_to(root)
     below = sorted(each for each in root.iterdir() if each.is_dir()) if root.is_dir() else []
     for close in (*below, *root.resolve().parents[:_LEVELS_OF_A_SET]):
-        if (close / prepared / "dataset_info.json").is_file():
+        # False, and no error, for a folder of another user's.
+        if os.path.isfile(close / prepared / "dataset_info.json"):
             raise FileNotFoundError(
                 f"data set {name!r} is not prepared in '{builder.data_dir_root}', but in "
                 f"'{close}': pass data_dir={close}"
