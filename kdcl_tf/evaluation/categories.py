@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kdcl_tf.evaluation.scores import hits
+from kdcl_tf.objectives.scores import hits
 from kdcl_tf.training import figures
 
 _SHOWN = 12

@@ -15,8 +15,8 @@ from kdcl_tf import data, serving
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
-from kdcl_tf.evaluation.scores import scores
 from kdcl_tf.files import identity
+from kdcl_tf.objectives.scores import scores
 from kdcl_tf.serving import classes, runtimes
 from kdcl_tf.training.ownership import other_settings, read_flags
 from kdcl_tf.training.workdir import read_result

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kdcl_tf.evaluation.scores import log_softmax
+from kdcl_tf.objectives.scores import log_softmax
 from kdcl_tf.training import figures
 
 

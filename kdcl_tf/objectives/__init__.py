@@ -1,1 +1,1 @@
-"""The paper's mathematics: soft targets, ensembles and losses, as functions of tensors."""
+"""The paper's mathematics: soft targets, ensembles and losses, as functions of tensors; and scores."""

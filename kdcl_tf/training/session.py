@@ -10,11 +10,10 @@ from typing import Any
 
 from kdcl_tf import files, students
 from kdcl_tf.data import bad_images
-from kdcl_tf.distribution import products, strategies
+from kdcl_tf.distribution import machine, products, strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import Identity, digest_of
-from kdcl_tf.training import machine
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.task import Task

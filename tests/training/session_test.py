@@ -15,9 +15,8 @@ import types
 import keras
 import tensorflow as tf
 
-from kdcl_tf.distribution import strategies
+from kdcl_tf.distribution import machine, strategies
 from kdcl_tf.files.identity import FORMAT
-from kdcl_tf.training import machine
 from kdcl_tf.training.checkpoint import SavedCheckpoint
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session

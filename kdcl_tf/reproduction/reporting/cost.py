@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kdcl_tf.distribution import machine
 from kdcl_tf.reproduction.reporting import cells, statistics
 from kdcl_tf.reproduction.reporting.blocks import Grid, Heading
 from kdcl_tf.reproduction.reporting.subject import Subject
-from kdcl_tf.training import machine
 
 
 def cost(subject: Subject) -> Iterator[Heading | Grid]:

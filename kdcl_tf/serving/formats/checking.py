@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kdcl_tf.evaluation.scores import hits
+from kdcl_tf.objectives.scores import hits
 from kdcl_tf.serving.formats.names import FORMATS
 from kdcl_tf.serving.formats.processes import Runtimes
 

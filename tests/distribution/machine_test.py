@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.training.machine."""
+"""Tests of kdcl_tf.distribution.machine."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.training import machine
+from kdcl_tf.distribution import machine
 
 _TWO = """processor\t: 0
 cpu family\t: 25

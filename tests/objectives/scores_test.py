@@ -1,9 +1,9 @@
-"""Tests of kdcl_tf.evaluation.scores."""
+"""Tests of kdcl_tf.objectives.scores."""
 
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.evaluation.scores import expected_calibration_error, hits, scores
+from kdcl_tf.objectives.scores import expected_calibration_error, hits, scores
 
 
 class ScoresTest(parameterized.TestCase):
