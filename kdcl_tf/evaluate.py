@@ -359,7 +359,14 @@ def _write(
     # A file of scores has nothing else in it, as it had before there were other analyses.
     if analysis != "scores":
         students = [str(path) for path in paths]
-        numbers = {"analysis": analysis, "students": students, "numbers": numbers}
+        # A student that is trained anew is in the same place.
+        digests = [exported.digest(path) for path in paths]
+        numbers = {
+            "analysis": analysis,
+            "students": students,
+            "digests": digests,
+            "numbers": numbers,
+        }
     files.write_text(output, json.dumps(numbers, indent=2) + "\n")
     further = found.write(output) if found.write else []
     if plot:

@@ -71,7 +71,8 @@ def _folder(text):
 def collect(runs: pathlib.Path) -> Iterator[str]:
     """Copies what is complete; yields why a run or an analysis was refused."""
     not_begun, beside = 0, published()
-    for run in proof.runs(proof.PARTS, runs):
+    planned = proof.runs(proof.PARTS, runs)
+    for run in planned:
         if not any((run.workdir / name).exists() for name in ("log.jsonl", "result.json")):
             not_begun += 1
             continue
@@ -86,7 +87,8 @@ def collect(runs: pathlib.Path) -> Iterator[str]:
     for analysis in analyses.ANALYSES:
         if analyses.output(analysis, runs).exists():
             try:
-                collecting.collect_analysis(analysis, runs, analyses.output(analysis, PROOF))
+                target = analyses.output(analysis, PROOF)
+                collecting.collect_analysis(analysis, planned, runs, target)
             except ValueError as error:
                 yield str(error)
 

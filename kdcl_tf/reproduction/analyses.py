@@ -6,12 +6,14 @@ The gap between the losses of runs (Fig. 4) is in every report: it needs logs al
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
 from kdcl_tf.reproduction.plan import Run
+from kdcl_tf.serving import exported
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +36,9 @@ class Analysis:
     rows: tuple[str, ...]
     position: int | None = None
 
+
+# Of a student's path from there on: table, row, seed, "students", student.
+_PARTS_OF_A_STUDENT = 5
 
 _ALL, _SMALL = "table7_medium", "table7_small"
 _PAIR = ("first", "second")
@@ -95,12 +100,7 @@ def arguments(analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path) -> 
     Raises:
       NotReady: when one of the runs is not complete.
     """
-    chosen = [
-        run
-        for row in analysis.rows
-        for run in runs
-        if (run.workdir.parent.parent.name, run.row, run.seed) == (analysis.folder, row, 0)
-    ]
+    chosen = _chosen(analysis, runs)
     missing = [run.row for run in chosen if not run.is_complete]
     if missing:
         raise NotReady(f"{analysis.name}: waits for {', '.join(missing)}")
@@ -112,6 +112,65 @@ def arguments(analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path) -> 
     if analysis.position is not None:
         given.append(f"--student={chosen[0].settings.student_names[analysis.position]}")
     return given
+
+
+def _chosen(analysis, runs):
+    """The runs of an analysis, row by row."""
+    return [
+        run
+        for row in analysis.rows
+        for run in runs
+        if (run.workdir.parent.parent.name, run.row, run.seed) == (analysis.folder, row, 0)
+    ]
+
+
+def students(analysis: Analysis, runs: Sequence[Run]) -> list[pathlib.Path]:
+    """The folders of the students that an analysis is of, in the order of `kdcl-evaluate`.
+
+    Args:
+      analysis: of students of complete runs.
+      runs: as in `arguments`.
+    """
+    found = []
+    for run in _chosen(analysis, runs):
+        folder = run.workdir / "students"
+        names = run.settings.student_names
+        chosen = sorted(names) if analysis.position is None else [names[analysis.position]]
+        found += [folder / name for name in chosen]
+    return found
+
+
+def fault(analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path) -> str:
+    """Why the file of an analysis is not of the students that are there, in words; "" if it is.
+
+    Args:
+      analysis: whose file exists.
+      runs, folder: as in `arguments`.
+    """
+    try:
+        found = json.loads(output(analysis, folder).read_text())
+        kind, paths, digests = found["analysis"], found["students"], found["digests"]
+        got = [student_of(pathlib.Path(path)) for path in paths]
+    except (ValueError, KeyError, TypeError) as error:
+        return f"is damaged, or of an older version ({type(error).__name__}: {error})"
+    there = students(analysis, runs)
+    expected = [student_of(path) for path in there]
+    if (kind, got) != (analysis.kind, expected):
+        return f"expected {analysis.kind} of {', '.join(expected)}; got {kind} of {', '.join(got)}"
+    try:
+        changed = [
+            name
+            for name, path, digest in zip(expected, there, digests)
+            if exported.digest(path) != digest
+        ]
+    except OSError as error:
+        return f"is of students of which one cannot be read ({error})"
+    return f"is of other students than those that are in {', '.join(changed)}" if changed else ""
+
+
+def student_of(path: pathlib.Path) -> str:
+    """A student's path from the folder of the folders of runs on, wherever that lies."""
+    return "/".join(path.parts[-_PARTS_OF_A_STUDENT:])
 
 
 class NotReady(Exception):
@@ -130,7 +189,7 @@ def analyse(
     more: Sequence[str] = (),
     say: Callable[[str], object] = print,
 ) -> None:
-    """Makes the analyses whose runs are complete and whose file is not there yet.
+    """Makes the analyses whose runs are complete, but for those whose file is of their students.
 
     Args:
       analyses: to make, such as `ANALYSES`.
@@ -144,14 +203,17 @@ def analyse(
     """
     for analysis in analyses:
         path = output(analysis, folder)
-        if path.exists():
-            say(f"{analysis.name}: done already")
-            continue
         try:
             given = arguments(analysis, runs, folder)
         except NotReady as waits:
             say(str(waits))
             continue
+        if path.exists():
+            told = fault(analysis, runs, folder)
+            if not told:
+                say(f"{analysis.name}: done already")
+                continue
+            say(f"{analysis.name}: made anew, since {path} {told}")
         path.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "kdcl_tf.evaluate", *given, *more]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

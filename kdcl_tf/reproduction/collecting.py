@@ -29,8 +29,6 @@ _IMAGES = {"cifar100": (50_000, 10_000)}
 _FREE = ("teacher",)
 # What says where on a machine a run was.
 _LOCAL = ("places",)
-# Of a student's path from the folder of runs on: table, row, seed, "students", student.
-_PARTS_OF_A_STUDENT = 5
 
 
 class NotComplete(Exception):
@@ -85,7 +83,7 @@ def _of_plan(run, result):
     if run.teacher is None:
         return
     path = pathlib.Path(planned.teacher)
-    expected, got = _student(path), _student(pathlib.Path(had["teacher"]))
+    expected, got = analyses.student_of(path), analyses.student_of(pathlib.Path(had["teacher"]))
     if got != expected:
         yield f"expected the teacher {expected}; got {got}"
     elif path.is_dir() and exported.digest(path) != result["identity"]["data"]["teacher"]:
@@ -97,11 +95,6 @@ def _of_same_images(result, beside):
     told = same_images.changes(result, beside) if beside else ""
     if told:
         yield f"it is not of the same {result['data']['name']} as the other runs: {told}"
-
-
-def _student(path):
-    """A student's path from the folder of runs on, wherever that lies."""
-    return "/".join(path.parts[-_PARTS_OF_A_STUDENT:])
 
 
 def faults(result: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -177,35 +170,26 @@ def _of_last_epoch(result, last):
             yield f"{told} is {value} in the result, {last.get(key)} in the last line of the log"
 
 
-def collect_analysis(analysis: Analysis, runs: pathlib.Path, target: pathlib.Path) -> None:
+def collect_analysis(
+    analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path, target: pathlib.Path
+) -> None:
     """Copies the numbers of an analysis, with the paths of students below the folder of runs.
 
     Args:
       analysis: whose JSON file of `kdcl-evaluate` is copied.
-      runs: the folder of the folders of runs.
+      runs: of the proof, with the students that the analysis is of.
+      folder: the folder of the folders of runs.
       target: the file to write.
 
     Raises:
-      ValueError: when the file is damaged, or is of another analysis or of other students.
+      ValueError: when the file is damaged, or is not of the students that are there.
     """
-    path = analyses.output(analysis, runs)
-    try:
-        found = json.loads(path.read_text())
-        kind = found["analysis"]
-        names = [_student(pathlib.Path(each)) for each in found["students"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is damaged ({type(error).__name__}): delete it, and tools/analyse.py makes it "
-            "again"
-        ) from error
-    planned = [f"{analysis.folder}/{row}/seed0/students" for row in analysis.rows]
-    # Each run once, though it may have several students.
-    got = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
-    if (kind, got) != (analysis.kind, planned):
-        raise ValueError(
-            f"{path}: expected {analysis.kind} of {', '.join(planned)}; got {kind} of "
-            f"{', '.join(got)}: delete it, and tools/analyse.py makes it again"
-        )
+    path = analyses.output(analysis, folder)
+    told = analyses.fault(analysis, runs, folder)
+    if told:
+        raise ValueError(f"{path} {told}: tools/analyse.py makes it again")
+    found = json.loads(path.read_text())
+    names = [analyses.student_of(pathlib.Path(each)) for each in found["students"]]
     target.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(target, json.dumps({**found, "students": names}) + "\n")
 

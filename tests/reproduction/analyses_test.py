@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import pytest
 from absl.testing import absltest
@@ -54,6 +55,17 @@ class AnalysesTest(absltest.TestCase):
         lines.clear()
         analyses.analyse(made, runs, folder, say=lines.append)
         self.assertEqual(lines[:2], ["spread: done already", "second: done already"])
+
+        # Another run of the same flags and another seed has students in the same place.
+        shutil.rmtree(runs[1].workdir)
+        done = in_process.run("train", *SHORT_RUN, "--seed=1", f"--workdir={runs[1].workdir}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines.clear()
+        analyses.analyse(made[:1], runs, folder, say=lines.append)
+        self.assertRegex(lines[0], "^spread: made anew, .*is of other students than .*/two/seed0")
+        again = json.loads(analyses.output(made[0], folder).read_text())
+        unchanged = [a == b for a, b in zip(spread["digests"], again["digests"])]
+        self.assertEqual(unchanged, [True, True, False, False])
 
     def test_one_that_fails_is_named_with_its_reason(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

@@ -12,6 +12,7 @@ from absl.testing import absltest
 from kdcl_tf.reproduction import analyses, collecting, proof
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.reporting.proof import report
+from kdcl_tf.serving import exported
 from kdcl_tf.training.workdir import read_result
 from tests import in_process
 
@@ -110,11 +111,15 @@ class PublishTest(absltest.TestCase):
         path = analyses.output(analysis, self.runs)
         path.parent.mkdir(parents=True)
         names = [f"table7_medium/{row}/seed0/students/resnet32" for row in analysis.rows]
+        for name in names:
+            (self.runs / name).mkdir(parents=True)
+            (self.runs / name / "saved_model.pb").write_text(name)
+        digests = [exported.digest(self.runs / name) for name in names]
 
-        def refused(kind, students):
+        def refused(kind, students, digests=digests):
             # Of runs that have been moved since.
             paths = [f"/elsewhere/runs/{name}" for name in students]
-            content = {"analysis": kind, "students": paths, "numbers": {"a": 1}}
+            content = {"analysis": kind, "students": paths, "digests": digests, "numbers": {"a": 1}}
             path.write_text(json.dumps(content) if kind else "{")
             with contextlib.redirect_stdout(io.StringIO()):
                 return "; ".join(publish.collect(self.runs))
@@ -122,8 +127,9 @@ class PublishTest(absltest.TestCase):
         self.assertEqual(refused("noise", names), "")
         found = json.loads(analyses.output(analysis, self.proof).read_text())
         self.assertEqual(found["students"], names)
+        others = [name.replace("resnet32", "wrn_16_2") for name in names]
         for kind, students, message in (
-            ("", names, "noise_of_first_student.json is damaged .*: delete it"),
+            ("", names, "noise_of_first_student.json is damaged, or of an older version"),
             ("spread", names, "expected noise of .*; got spread of "),
             (
                 "noise",
@@ -131,8 +137,17 @@ class PublishTest(absltest.TestCase):
                 "expected noise of table7_medium/vanilla/.*; got noise of table7_m",
             ),
             ("noise", [name.replace("seed0", "seed1") for name in names], "got .*/vanilla/seed1/"),
+            ("noise", others, "expected .*/resnet32, .*; got noise of .*wrn_16_2"),
         ):
             self.assertRegex(refused(kind, students), message)
+        anew = [*digests[:-1], "0" * 64]
+        self.assertRegex(
+            refused("noise", names, anew),
+            f"is of other students than those that are in {names[-1]}: tools/analyse.py makes it",
+        )
+        (self.runs / names[-1] / "saved_model.pb").unlink()
+        (self.runs / names[-1]).rmdir()
+        self.assertRegex(refused("noise", names), "of which one cannot be read .*general_icl")
 
     def test_results_that_are_too_large_are_refused(self):
         (self.proof / "large.json").write_bytes(bytes(6_000_001))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from kdcl_tf import files
 from kdcl_tf.reproduction.reporting import cost, curves, gains, grids, pictures
 from kdcl_tf.reproduction.reporting.blocks import Paragraph
+from kdcl_tf.reproduction.reporting.cautions import cautions
 from kdcl_tf.reproduction.reporting.page import page
 from kdcl_tf.reproduction.reporting.records import Records
 from kdcl_tf.reproduction.reporting.subject import Subject
@@ -80,16 +81,7 @@ def _head(subject):
     missing = records.missing
     if missing:
         yield Paragraph(f"Not done: {missing}.")
-    differences = records.differences(scale.flags_of)
-    if differences:
-        yield Paragraph(
-            f"Some runs were made when this scale had other settings: {', '.join(differences)}."
-        )
-    if records.other_images:
-        yield Paragraph(
-            "These runs must not be compared with the others, as their images differ from those of "
-            f"the first: {records.other_images}."
-        )
+    yield from cautions(subject)
     if scale.name != "full":
         yield Paragraph(
             "These numbers must not be compared with the paper's, which were measured with the "

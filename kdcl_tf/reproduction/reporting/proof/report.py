@@ -10,6 +10,7 @@ from kdcl_tf.reproduction import proof
 from kdcl_tf.reproduction.proof import Part
 from kdcl_tf.reproduction.reporting import cost, gains, grids
 from kdcl_tf.reproduction.reporting.blocks import Figure, Grid, Heading, Paragraph
+from kdcl_tf.reproduction.reporting.cautions import cautions
 from kdcl_tf.reproduction.reporting.proof.findings import findings
 from kdcl_tf.reproduction.reporting.proof.headline import headline
 from kdcl_tf.reproduction.reporting.proof.subjects import subjects
@@ -66,6 +67,7 @@ def _section(subject: Subject, parts: Iterable[Part]) -> Blocks:
     yield Paragraph(f"{len(_done(records))} of {records.planned} runs are complete.")
     if records.missing:
         yield Paragraph(f"Not done: {records.missing}.")
+    yield from cautions(subject)
     yield Paragraph(subject.command, code=True)
     for block in _grids(subject):
         is_heading = isinstance(block, Heading)

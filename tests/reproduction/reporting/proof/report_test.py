@@ -54,6 +54,13 @@ class ReportTest(absltest.TestCase):
             # The paper's numbers are there.
             self.assertNotRegex(row, r"40\.00|\(T\)|0\.00|1\.000")
 
+    def test_a_run_of_other_settings_is_told_where_it_is_shown(self):
+        accuracies = {"a": 0.30, "b": 0.40}
+        write_run(self.folder / "table7_small", "vanilla", 0, accuracies, settings={"epochs": 60})
+        text = report.markdown(self.folder)
+        section = text.partition("## Table 7 at small scale")[2].partition("\n## ")[0]
+        self.assertIn("when this scale had other settings: --epochs=60 (now 100).", section)
+
     def test_the_summary_is_the_first_table_of_the_report(self):
         self._write("vanilla", {"a": 0.30, "b": 0.40})
         self.assertIn(f"## In short\n\n{report.summary(self.folder)}\n\n## Table 7",

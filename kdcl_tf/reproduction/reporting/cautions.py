@@ -1,0 +1,23 @@
+"""What a report says before its numbers, where some of its runs do not compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdcl_tf.reproduction.reporting.blocks import Paragraph
+from kdcl_tf.reproduction.reporting.subject import Subject
+
+
+def cautions(subject: Subject) -> Iterator[Paragraph]:
+    """A paragraph for settings that have changed since, and one for runs on other images."""
+    records = subject.records
+    differences = records.differences(subject.scale.flags_of)
+    if differences:
+        yield Paragraph(
+            f"Some runs were made when this scale had other settings: {', '.join(differences)}."
+        )
+    if records.other_images:
+        yield Paragraph(
+            "These runs must not be compared with the others, as their images differ from those of "
+            f"the first: {records.other_images}."
+        )

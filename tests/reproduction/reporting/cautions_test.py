@@ -1,0 +1,44 @@
+"""Tests of kdcl_tf.reproduction.reporting.cautions."""
+
+import pathlib
+
+from absl.testing import absltest
+
+from kdcl_tf.reproduction.reporting.cautions import cautions
+from kdcl_tf.reproduction.reporting.records import Records
+from kdcl_tf.reproduction.reporting.subject import Subject
+from kdcl_tf.reproduction.tables import scales
+from kdcl_tf.reproduction.tables.catalogue import TABLES
+from tests.reproduction.written_runs import write_run
+
+_ACCURACIES = {"resnet20": 0.30, "wrn_16_2": 0.40}
+
+
+class CautionsTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _told(self):
+        table = TABLES["7"]
+        small = scales.scale("small", table)
+        subject = Subject(Records(self.folder, table, 1), small.headings(table), small, "command")
+        return [each.markdown() for each in cautions(subject)]
+
+    def test_runs_that_compare_need_none(self):
+        self.assertEmpty(self._told())
+        for row in ("vanilla", "dml"):
+            write_run(self.folder, row, 0, _ACCURACIES, settings={"epochs": 100})
+        self.assertEmpty(self._told())
+
+    def test_other_settings_and_other_images_are_told(self):
+        for row, settings, last in (("vanilla", {"epochs": 60}, "dog"), ("dml", {}, "cow")):
+            images = {"identity": {"data": {"classes": ["cat", last]}}}
+            write_run(self.folder, row, 0, _ACCURACIES, settings=settings, **images)
+        settings, images = self._told()
+        self.assertIn("other settings: --epochs=60 (now 100).", settings)
+        self.assertRegex(images, "must not be compared .*: DML, seed 0 .classes 'dog' are gone")
+
+
+if __name__ == "__main__":
+    absltest.main()
