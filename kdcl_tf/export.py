@@ -105,21 +105,22 @@ def main(flag_values: flags.FlagValues) -> None:
         check_student(values["student"], settings.student_names)
     command_line.import_tensorflow(decodes=True)
     _leave_gpus()
+    from kdcl_tf.serving.formats import beside, checking
+
     with command_line.user_errors():
         found, students = restore(workdir, settings)
         found = with_accuracies(workdir, found)
         output = pathlib.Path(values["output"] or workdir / "students").expanduser()
         output.mkdir(parents=True, exist_ok=True)
+        models = models_of(values["student"], students, found)
+        beside.check(output, [model.card for model in models], forms)
         folder = values["images"] or values["calibration"]
         with command_line.quiet_reading(
             f"folder:{folder}" if folder else values["dataset"] or settings.dataset
         ):
             pictures, calibration = images(values, forms, settings, next(iter(found.values())))
-        models = models_of(values["student"], students, found)
         rows, missed = write_all(models, forms, output, pictures, calibration)
         if rows:
-            from kdcl_tf.serving.formats import beside, checking
-
             beside.write(output)
     if rows:
         print(f"\n{checking.table(rows)}")

@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterable, Sequence
 
 from kdcl_tf import files
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards
+from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import readme
 from kdcl_tf.serving.formats.names import FORMATS
 
-__all__ = ["write"]
+__all__ = ["check", "write"]
 
 _README = "README.md"
+
+
+def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) -> None:
+    """Refuses a folder whose files of the same students have other classes, and would stay there.
+
+    A phone reads the names of `<student>.class_names.txt`, which all files of a student share.
+
+    Args:
+      folder: where files are going to be written, which is there.
+      exported: the cards of the students.
+      forms: of `FORMATS`, those that each is going to be written in.
+
+    Raises:
+      ValueError: naming a file of other classes.
+    """
+    endings = [FORMATS[form].ending for form in forms if FORMATS[form].ending]
+    if not endings:
+        return
+    there = list(_exported(folder))
+    for card in exported:
+        replaced = [f"{card.student}{ending}" for ending in endings]
+        for name, _, facts in there:
+            same = facts["student"] != card.student or [*facts["class_names"]] == [
+                *card.class_names
+            ]
+            if not same and name not in replaced:
+                raise ValueError(
+                    f"expected a folder without files of another {card.student}, whose classes "
+                    f"differ; got {folder}, where {name} is one: pass another --output, or "
+                    "delete it"
+                )
 
 
 def write(folder: pathlib.Path) -> list[pathlib.Path]:

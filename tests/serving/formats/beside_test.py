@@ -69,6 +69,22 @@ class BesideTest(absltest.TestCase):
         self.assertIn("`a.onnx`", parts[1])
         self.assertIn("| epoch | 20 |", parts[1])
 
+    def test_a_student_of_other_classes_that_would_stay_is_refused(self):
+        self._export("a", ".int8.tflite", ".onnx")
+        ours = Normalization((0.5,) * 3, (0.5,) * 3)
+        same, other = (
+            Card("a", (8, 8, 3), classes, ours) for classes in (("cat", "ñandú"), ("x",))
+        )
+        beside.check(self.folder, [same], ["onnx"])
+        # All that is there is replaced, or nothing shares the names of its classes.
+        beside.check(self.folder, [other], ["litert_int8", "onnx", "keras"])
+        beside.check(self.folder, [other], ["saved_model"])
+        beside.check(self.folder, [Card("b", (8, 8, 3), ("x",), ours)], ["onnx"])
+        with self.assertRaisesRegex(
+            ValueError, "another a, whose classes differ; got .*, where a.int8.tflite is one: pass"
+        ):
+            beside.check(self.folder, [other], ["onnx"])
+
     def test_a_readme_of_another_hand_is_kept(self):
         self._export("a", ".onnx")
         (self.folder / "README.md").write_text("Mine.")
