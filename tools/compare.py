@@ -7,13 +7,17 @@ python tools/compare.py runs/alone runs/cohort
 
 from __future__ import annotations
 
-import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from kdcl_tf.comparison import comparing, findings
-from kdcl_tf.reproduction import same_images
-from kdcl_tf.training.workdir import read_result
+import finished_runs
+
+from kdcl_tf.comparison import arms, comparing, findings
+from kdcl_tf.training.settings import MACHINE_SETTINGS, PATH_SETTINGS
+
+# Settings in which a cohort and its students alone may differ.
+_FREE = ("method", "evaluate_every", *arms.OF_METHODS, *MACHINE_SETTINGS, *PATH_SETTINGS)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -23,32 +27,33 @@ def main(arguments: Sequence[str]) -> None:
             "usage: compare.py ALONE COHORT, the workdirs of two finished runs of kdcl-train with "
             "the same students"
         )
-    paths = [pathlib.Path(each) for each in arguments]
-    missing = [str(path) for path in paths if not (path / "result.json").exists()]
-    if missing:
+    paths, (alone, cohort) = finished_runs.read(arguments)
+    method = alone.get("settings", {}).get("method", "independent")
+    if method != "independent":
         sys.exit(
-            "expected the workdirs of two finished runs; got no result.json in "
-            f"{', '.join(missing)}: let kdcl-train finish first"
+            f"expected the first run to be of --method=independent; got {paths[0]} of "
+            f"--method={method}"
         )
-    try:
-        alone, cohort = (read_result(path) for path in paths)
-    except ValueError as error:
-        sys.exit(str(error))
-    if set(alone["students"]) != set(cohort["students"]):
-        sys.exit(
-            f"expected two runs of the same students; got {', '.join(alone['students'])}, and "
-            f"{', '.join(cohort['students'])}"
-        )
-    tested, other = (
-        f"{each['data']['num_test']} images of {each['data']['name']}" for each in (alone, cohort)
-    )
-    changes = same_images.changes(alone, cohort)
-    if tested != other or changes:
-        told = changes or f"{tested}, and {other}"
-        sys.exit(f"expected two runs with the same test images; got {told}")
     names = dict.fromkeys(alone["students"])
     found = findings.findings({0: alone}, {0: cohort}, dict(zip(names, names)))
-    print("\n".join(["", findings.table(found), *comparing.places(cohort, paths[1])]))
+    lines = ["", findings.table(found)]
+    if told := differences(alone, cohort):
+        lines.append(f"The gains are not those of the method alone, as the runs differ in {told}.")
+    print("\n".join([*lines, *comparing.places(cohort, paths[1])]))
+
+
+def differences(alone: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
+    """Settings other than those of the method that differ, such as `epochs (60 and 100)`; or "".
+
+    Args:
+      alone, cohort: the contents of `result.json`; what one of them does not tell is not compared.
+    """
+    before, now = (each.get("settings", {}) for each in (alone, cohort))
+    return ", ".join(
+        f"{name} ({before[name]} and {now[name]})"
+        for name in before
+        if name in now and name not in _FREE and before[name] != now[name]
+    )
 
 
 if __name__ == "__main__":

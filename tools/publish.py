@@ -5,8 +5,9 @@
 
 Of a complete run, its log and its result are copied, no checkpoint.  They are copied only if they
 agree with each other and with the plan: every epoch once, as many steps as its images make, the
-numbers of the last epoch, the planned teacher, and the test images of the other runs.  A run that
-is not complete is named and left out.
+numbers of the last epoch, the planned teacher, and the images of the other runs.  A run that is
+not complete is named and left out.  What is published of it from before stays, which is told, until
+its folder in results/proof is deleted.
 
 Writes results/proof/report.md, the table at the top of results/README.md, and docs/pictures.
 """
@@ -70,33 +71,49 @@ def _folder(text):
 
 def collect(runs: pathlib.Path) -> Iterator[str]:
     """Copies what is complete; yields why a run or an analysis was refused."""
-    not_begun, beside = 0, published()
+    not_begun, copied, known = 0, [], published()
     planned = proof.runs(proof.PARTS, runs)
     for run in planned:
+        target = PROOF / run.workdir.relative_to(runs)
+        former = f"; {target}, from before, stays" if target in known else ""
+        beside = [result for path, result in known.items() if path != target]
         if not any((run.workdir / name).exists() for name in ("log.jsonl", "result.json")):
-            not_begun += 1
+            not_begun += target not in known
             continue
         try:
-            collecting.collect(run, PROOF / run.workdir.relative_to(runs), beside)
+            collecting.collect(run, target, beside)
         except collecting.NotComplete as told:
-            print(f"left out, not complete: {told}")
+            print(f"left out, not complete: {told}{former}")
         except ValueError as error:
-            yield str(error)
-        beside = beside or published()
+            yield f"{error}{former}"
+        else:
+            copied.append(run)
+            known[target] = read_result(target)
     print(f"not begun: {not_begun} runs")
+    yield from _not_planned(known, [PROOF / run.workdir.relative_to(runs) for run in planned])
+    yield from _analyses(copied, runs)
+
+
+def _analyses(copied, runs):
+    """Copies the analyses of runs that are copied; yields why one was refused."""
     for analysis in analyses.ANALYSES:
         if analyses.output(analysis, runs).exists():
             try:
                 target = analyses.output(analysis, PROOF)
-                collecting.collect_analysis(analysis, planned, runs, target)
+                collecting.collect_analysis(analysis, copied, runs, target)
             except ValueError as error:
                 yield str(error)
 
 
-def published() -> dict[str, Any] | None:
-    """The result of the first run that is published; None before there is any."""
-    paths = sorted(PROOF.rglob("result.json"))
-    return read_result(paths[0].parent) if paths else None
+def _not_planned(known, planned):
+    for path in known:
+        if path not in planned:
+            yield f"{path} is of no run of the proof, and in no table: delete it"
+
+
+def published() -> dict[pathlib.Path, dict[str, Any]]:
+    """`{folder: result.json}` of the runs that are published."""
+    return {path.parent: read_result(path.parent) for path in sorted(PROOF.rglob("result.json"))}
 
 
 def write_report() -> None:

@@ -5,12 +5,11 @@ python tools/tabulate.py runs/one_epoch/*
 
 from __future__ import annotations
 
-import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kdcl_tf.training.workdir import read_result
+import finished_runs
 
 
 def row(name: str, result: Mapping[str, Any]) -> str:
@@ -29,22 +28,12 @@ def main(arguments: Sequence[str]) -> None:
     """Prints the table of the runs in some folders."""
     if not arguments:
         sys.exit("usage: tabulate.py WORKDIR ..., the workdirs of finished runs of kdcl-train")
-    paths = [pathlib.Path(each) for each in arguments]
-    missing = [str(path) for path in paths if not (path / "result.json").exists()]
-    if missing:
-        sys.exit(
-            "expected the workdirs of finished runs; got no result.json in "
-            f"{', '.join(missing)}: let kdcl-train finish first"
-        )
-    try:
-        results = [read_result(path) for path in paths]
-    except ValueError as error:
-        sys.exit(str(error))
+    paths, results = finished_runs.read(arguments)
     students = list(results[0]["students"])
     for path, result in zip(paths, results):
         if list(result["students"]) != students:
             sys.exit(
-                f"expected runs of the same students as {paths[0]}, {', '.join(students)}; got "
+                f"expected the students in the order of {paths[0]}, {', '.join(students)}; got "
                 f"{path} of {', '.join(result['students'])}"
             )
     heads = ["run", *students, "ensemble", "images/s"]

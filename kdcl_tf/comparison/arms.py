@@ -13,12 +13,22 @@ from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training import ownership
 from kdcl_tf.training.workdir import Workdir, read_result
 
-__all__ = ["ALONE", "COHORT", "alone", "check", "check_data", "counterparts", "present", "runs"]
+__all__ = [
+    "ALONE",
+    "COHORT",
+    "OF_METHODS",
+    "alone",
+    "check",
+    "check_data",
+    "counterparts",
+    "present",
+    "runs",
+]
 
 COHORT, ALONE = "cohort", "alone"
 
 # What only a method of students that learn from each other, or from a teacher, reads.
-_OF_METHODS = (
+OF_METHODS = (
     "ensemble",
     "general_error",
     "general_constraint",
@@ -42,7 +52,7 @@ def alone(settings: Settings) -> Settings:
     network are compared with that network without the other branches.
     """
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
-    own = {name: defaults[name] for name in _OF_METHODS}
+    own = {name: defaults[name] for name in OF_METHODS}
     if settings.is_branched:
         # There is only one student then, and one rate, which all branches have.
         own |= {"keep_by": "", "learning_rate": next(iter(settings.rates.values()))}

@@ -15,18 +15,16 @@ from typing import Any
 
 from kdcl_tf import files
 from kdcl_tf.files import identity
-from kdcl_tf.reproduction import analyses, same_images
+from kdcl_tf.reproduction import analyses, plan, same_images
 from kdcl_tf.reproduction.analyses import Analysis
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.serving import exported
 from kdcl_tf.training import ownership
-from kdcl_tf.training.settings import MACHINE_SETTINGS, as_text
+from kdcl_tf.training.settings import as_text
 from kdcl_tf.training.workdir import read_log, read_result
 
 # Training and test images of data sets whose size is known, however few of them a run takes.
 _IMAGES = {"cifar100": (50_000, 10_000)}
-# Settings that may differ from the plan's: a teacher's path does where runs were moved.
-_FREE = ("teacher",)
 # What says where on a machine a run was.
 _LOCAL = ("places",)
 
@@ -35,13 +33,13 @@ class NotComplete(Exception):
     """A run that has not come to its end. The message says how far it is."""
 
 
-def collect(run: Run, folder: pathlib.Path, beside: Mapping[str, Any] | None = None) -> None:
+def collect(run: Run, folder: pathlib.Path, beside: Sequence[Mapping[str, Any]] = ()) -> None:
     """Copies the log and the result of a complete run, if they hold.
 
     Args:
       run: as planned.
       folder: where the copies go; what is there of an earlier version of the run is replaced.
-      beside: the result of any other run on the same data set, or None.
+      beside: the results of other runs, with which it must have the images in common.
 
     Raises:
       NotComplete: when there is no result yet.
@@ -52,7 +50,7 @@ def collect(run: Run, folder: pathlib.Path, beside: Mapping[str, Any] | None = N
     if result is None:
         raise NotComplete(f"{_name(run)}: {len(log)} of {run.settings.epochs} epochs")
     try:
-        ownership.check_settings(run.workdir, result, run.settings, _FREE)
+        ownership.check_settings(run.workdir, result, run.settings, plan.FREE_SETTINGS)
         found = [*faults(result, log), *_of_plan(run, result), *_of_same_images(result, beside)]
     except (AttributeError, IndexError, KeyError, TypeError) as error:
         found = [
@@ -76,10 +74,9 @@ def _of_plan(run, result):
     """Whether a run had the settings that its result tells, and the planned teacher."""
     planned = run.settings
     told = {name: as_text(value) for name, value in result["settings"].items()}
-    had = {**planned.default_flags(), **told}
-    for name, text in planned.as_flags().items():
-        if name not in (*MACHINE_SETTINGS, *_FREE) and had.get(name) != text:
-            yield f"expected --{name}={text}; the result has {had.get(name)}"
+    had = {**dict.fromkeys(planned.as_flags(), "none"), **planned.default_flags(), **told}
+    for name, (text, was) in plan.departures(run, had).items():
+        yield f"expected --{name}={text}; the result has {was}"
     if run.teacher is None:
         return
     path = pathlib.Path(planned.teacher)
@@ -91,10 +88,10 @@ def _of_plan(run, result):
 
 
 def _of_same_images(result, beside):
-    """Whether a run had the classes and the test images of the runs beside it."""
-    told = same_images.changes(result, beside) if beside else ""
-    if told:
+    """Whether a run had the classes and the images of the runs beside it."""
+    for told in filter(None, (same_images.changes(result, each) for each in beside)):
         yield f"it is not of the same {result['data']['name']} as the other runs: {told}"
+        return
 
 
 def faults(result: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -177,14 +174,19 @@ def collect_analysis(
 
     Args:
       analysis: whose JSON file of `kdcl-evaluate` is copied.
-      runs: of the proof, with the students that the analysis is of.
+      runs: those that are published.
       folder: the folder of the folders of runs.
       target: the file to write.
 
     Raises:
-      ValueError: when the file is damaged, or is not of the students that are there.
+      ValueError: when the file is damaged, is not of the students that are there, or is of a run
+        that is not among `runs`.
     """
     path = analyses.output(analysis, folder)
+    rows = [run.row for run in analyses.chosen(analysis, runs)]
+    missing = [row for row in analysis.rows if row not in rows]
+    if missing:
+        raise ValueError(f"{path}: expected runs that are published; not so {', '.join(missing)}")
     told = analyses.fault(analysis, runs, folder)
     if told:
         raise ValueError(f"{path} {told}: tools/analyse.py makes it again")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import flags
 
@@ -13,6 +13,7 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.files import flagfiles
 from kdcl_tf.reproduction.tables.scales import Scale
 from kdcl_tf.reproduction.tables.table import Table
+from kdcl_tf.training.settings import MACHINE_SETTINGS
 
 
 def folder_name(table: Table, scale: Scale) -> str:
@@ -52,6 +53,25 @@ class Run:
           ValueError: when `kdcl-train` would refuse the arguments.
         """
         return classification_flags.settings_from_flags(_parsed(self.arguments))
+
+
+# Settings that may differ from the plan's: a teacher's path does where runs were moved.
+FREE_SETTINGS = ("teacher",)
+
+
+def departures(run: Run, had: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """`{flag: (as planned, as it was)}` of the flags that a run had with other values.
+
+    Args:
+      run: as planned.
+      had: `{flag: text}` of the run; flags that it does not tell are not compared.
+    """
+    free = (*MACHINE_SETTINGS, *FREE_SETTINGS)
+    return {
+        name: (text, had[name])
+        for name, text in run.settings.as_flags().items()
+        if name not in free and had.get(name, text) != text
+    }
 
 
 def plan(table: Table, scale: Scale, seeds: int, folder: str | pathlib.Path) -> list[Run]:

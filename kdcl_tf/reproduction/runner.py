@@ -13,11 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kdcl_tf import files
-from kdcl_tf.reproduction.plan import Run
+from kdcl_tf.reproduction.plan import FREE_SETTINGS, Run
 from kdcl_tf.training.workdir import Workdir
-
-# Settings that may differ: the path of a teacher does when a folder of runs was moved.
-_FREE = ("teacher",)
 
 
 class RunFailed(Exception):
@@ -56,18 +53,23 @@ class Runner:
           RunFailed: before the first run, if a complete run was made with other flags, since
             one table must not mix them; at once, if a run cannot even begin to train, such as
             without its data, since the others could not either; after the last run, if some
-            failed.
+            failed, or had no teacher, since its run failed or its students are gone.
         """
         self._check_complete()
         waiting, running, failures = self._numbered(), [], []
         # Whatever ends this early asks those that still run to save.
         with files.undone(lambda: _stop(running)):
             while waiting or running:
-                while waiting and len(running) < self._at_once:
-                    running += self._begun(*waiting.pop(0))
+                while len(running) < self._at_once and (ready := _first_ready(waiting, running)):
+                    waiting.remove(ready)
+                    if failure := _without_teacher(ready[0]):
+                        self._say(f"{ready[1]}: cannot begin, {failure}")
+                        failures.append(failure)
+                    else:
+                        running += self._begun(*ready)
                 for each in self._ended(running):
                     running.remove(each)
-                    failures += self._failure_of(each)
+                    failures += self._failure_of(each, failures)
         if failures:
             raise RunFailed("; ".join(failures))
 
@@ -84,7 +86,7 @@ class Runner:
             if not run.is_complete:
                 continue
             try:
-                Workdir(run.workdir).check(run.settings, _FREE)
+                Workdir(run.workdir).check(run.settings, FREE_SETTINGS)
             except ValueError as error:
                 raise RunFailed(f"{run.row}, seed {run.seed}: {error}") from error
 
@@ -114,8 +116,12 @@ class Runner:
                 self._look()
         return [each for each in running if each.process.poll() is not None]
 
-    def _failure_of(self, ended):
+    def _failure_of(self, ended, before):
         """Says how a run ended; why it failed, in a list.
+
+        Args:
+          ended: the run.
+          before: the failures before this one.
 
         Raises:
           RunFailed: when it did not even begin to train.
@@ -127,7 +133,7 @@ class Runner:
             return []
         failure = f"{run.row}, seed {run.seed}: {_last_line(_output(run))} (see {_output(run)})"
         if not (run.workdir / "log.jsonl").exists():
-            raise RunFailed(failure)
+            raise RunFailed("; ".join([*before, failure]))
         self._say(f"{head}: failed, {failure}")
         return [failure]
 
@@ -139,6 +145,28 @@ class _Running(NamedTuple):
     head: str
     process: subprocess.Popen
     began: float
+
+
+def _first_ready(waiting, running):
+    """The first `(run, head)` of those that wait whose teacher does not train now, or None."""
+    busy = [each.run.workdir for each in running]
+    return next((each for each in waiting if not _is_taught_by(each[0], busy)), None)
+
+
+def _is_taught_by(run, workdirs):
+    return run.teacher is not None and run.teacher.workdir in workdirs
+
+
+def _without_teacher(run):
+    """Why a run that is not complete cannot have its teacher; "" where it can, or has none."""
+    if run.is_complete or run.teacher is None:
+        return ""
+    student = pathlib.Path(run.settings.teacher)
+    if run.teacher.is_complete and student.is_dir():
+        return ""
+    why = f"has no {student} any more" if run.teacher.is_complete else "is not complete"
+    whose = f"{run.teacher.row}, seed {run.teacher.seed}"
+    return f"{run.row}, seed {run.seed}: its teacher's run, {whose}, {why}"
 
 
 def _output(run):

@@ -1,4 +1,4 @@
-"""Whether runs that are compared had the same classes and test images."""
+"""Whether runs that are compared had the same classes and images."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from kdcl_tf.files import identity
 
 # What all runs of a data set have alike, however many images they train on.
 _SAME = ("classes", "test")
+# What those have alike that train on as many images, and hold as many out.
+_OF_AS_MANY = ("train", "held_out")
 
 
 def changes(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """What differs between the data of two results, in words; "" where they can be compared.
 
-    Results of different data sets, and those of versions that recorded no digest, are not compared.
+    Training images are compared of runs that have as many.  Results of different data sets, and
+    those of versions that recorded no digest, are not compared.
 
     Args:
       result: of a run.
@@ -23,7 +26,15 @@ def changes(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     if other["data"]["name"] != result["data"]["name"]:
         return ""
     before, now = (each.get("identity", {}).get("data", {}) for each in (other, result))
+    names = _SAME
+    if all(_count(before, name) == _count(now, name) for name in _OF_AS_MANY):
+        names += _OF_AS_MANY
     return identity.data_changes(
-        {name: before[name] for name in _SAME if name in before},
-        {name: now[name] for name in _SAME if name in now},
+        {name: before[name] for name in names if name in before},
+        {name: now[name] for name in names if name in now},
     )
+
+
+def _count(digests, split):
+    """How many images a split had; None where no digest of it was recorded."""
+    return (digests.get(split) or {}).get("images")

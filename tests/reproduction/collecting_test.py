@@ -10,7 +10,7 @@ import tempfile
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.files import identity
-from kdcl_tf.reproduction import collecting
+from kdcl_tf.reproduction import analyses, collecting, proof
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.serving import exported
 from kdcl_tf.training.workdir import read_log, read_result
@@ -112,15 +112,15 @@ class CollectTest(parameterized.TestCase):
         self.assertFalse((self.out / "copy").exists())
 
     def test_a_run_on_other_images_than_those_beside_it_is_refused(self):
-        collecting.collect(self.run_, self.out, beside=self.result)
+        collecting.collect(self.run_, self.out, beside=[self.result])
         other = copy.deepcopy(self.result)
         other["identity"]["data"]["test"]["labels"] = "0" * 64
         with self.assertRaisesRegex(
             ValueError, "not of the same digits as the other runs: test labels differ"
         ):
-            collecting.collect(self.run_, self.out, beside=other)
+            collecting.collect(self.run_, self.out, beside=[self.result, other])
         other["data"]["name"] = "cifar100"
-        collecting.collect(self.run_, self.out, beside=other)
+        collecting.collect(self.run_, self.out, beside=[self.result, other])
 
     def test_a_run_of_another_teacher_is_refused(self):
         student = self.folder / "a_row" / "seed0" / "students" / "resnet8"
@@ -219,6 +219,57 @@ class CollectTest(parameterized.TestCase):
         self.assertIn("expected 5000 held-out images; got 10", found)
         self.assertIn("expected 45000 training images; got 40", found)
         self.assertIn("expected 10000 test images; got 360", found)
+
+
+class AnalysisTest(absltest.TestCase):
+    def test_an_analysis_is_copied_with_paths_below_the_runs(self):
+        analysis = analyses.ANALYSES[0]
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        runs, target = folder / "runs", folder / "published.json"
+        planned = proof.runs(proof.PARTS, runs)
+        path = analyses.output(analysis, runs)
+        path.parent.mkdir(parents=True)
+        names = [f"table7_medium/{row}/seed0/students/resnet32" for row in analysis.rows]
+        for name in names:
+            (runs / name).mkdir(parents=True)
+            (runs / name / "saved_model.pb").write_text(name)
+        digests = [exported.digest(runs / name) for name in names]
+
+        def refused(kind, students, digests=digests):
+            # Of runs that have been moved since.
+            paths = [f"/elsewhere/runs/{name}" for name in students]
+            content = {"analysis": kind, "students": paths, "digests": digests, "numbers": {"a": 1}}
+            path.write_text(json.dumps(content) if kind else "{")
+            try:
+                collecting.collect_analysis(analysis, planned, runs, target)
+            except ValueError as error:
+                return str(error)
+            return ""
+
+        self.assertEqual(refused("noise", names), "")
+        found = json.loads(target.read_text())
+        self.assertEqual(found["students"], names)
+        others = [name.replace("resnet32", "wrn_16_2") for name in names]
+        for kind, students, message in (
+            ("", names, "noise_of_first_student.json is damaged, or of an older version"),
+            ("spread", names, "expected noise of .*; got spread of "),
+            (
+                "noise",
+                names[1:],
+                "expected noise of table7_medium/vanilla/.*; got noise of table7_m",
+            ),
+            ("noise", [name.replace("seed0", "seed1") for name in names], "got .*/vanilla/seed1/"),
+            ("noise", others, "expected .*/resnet32, .*; got noise of .*wrn_16_2"),
+        ):
+            self.assertRegex(refused(kind, students), message)
+        anew = [*digests[:-1], "0" * 64]
+        self.assertRegex(
+            refused("noise", names, anew),
+            f"is of other students than those that are in {names[-1]}: tools/analyse.py makes it",
+        )
+        # Published results may be copied to where runs go on, without students.
+        shutil.rmtree(runs / names[-1])
+        self.assertEqual(refused("noise", names, anew), "")
 
 
 if __name__ == "__main__":

@@ -94,18 +94,41 @@ class RunnerTest(absltest.TestCase):
     @pytest.mark.slow
     def test_a_run_that_diverges_is_passed_over_and_named_at_the_end(self):
         wild = ("--learning_rate=1e30", "--epochs=3", "--batch_size=5")
+        calm = (*_TINY, "--milestones=")
         runs = [
-            Run("wild", 0, self.folder / "wild", (*_TINY, "--milestones=", *wild)),
-            Run("calm", 0, self.folder / "calm", (*_TINY, "--milestones=")),
+            Run("wild", 0, self.folder / "wild", (*calm, *wild)),
+            Run("calm", 0, self.folder / "calm", calm),
         ]
+        teacher = f"--teacher={self.folder / 'wild' / 'students' / 'resnet8'}"
+        taught = (*calm, "--method=offline_distillation", teacher)
+        runs.insert(1, Run("taught", 0, self.folder / "taught", taught, runs[0]))
         # As if it had come through its first epoch.
         workdir = Workdir(runs[0].workdir)
         workdir.record(runs[0].settings)
         workdir.log_epoch({"epoch": 1})
-        with self.assertRaisesRegex(RunFailed, "^wild, seed 0: .*is not finite"):
+        with self.assertRaisesRegex(
+            RunFailed,
+            "^wild, seed 0: .*is not finite.*; taught, seed 0: its teacher's run, wild, seed 0, is "
+            "not complete$",
+        ):
             Runner(runs, say=self.said.append).run()
         self.assertTrue((self.folder / "calm" / "result.json").exists())
-        self.assertIn("[1/2] wild, seed 0: failed, wild, seed 0: ", self.said[1])
+        self.assertIn("[1/3] wild, seed 0: failed, wild, seed 0: ", self.said[1])
+        self.assertStartsWith(self.said[2], "[2/3] taught, seed 0: cannot begin, taught, seed 0: ")
+
+    def test_a_run_whose_teacher_was_published_without_its_students_is_passed_over(self):
+        teacher = Run("alone", 0, self.folder / "alone", (*_TINY, "--milestones="))
+        workdir = Workdir(teacher.workdir)
+        workdir.record(teacher.settings)
+        facts = Identity(teacher.settings.as_flags(), {}).facts
+        workdir.write_result({"students": {}, "identity": facts})
+        flag = f"--teacher={teacher.workdir / 'students' / 'resnet8'}"
+        taught = Run("taught", 0, self.folder / "taught", (*_TINY, "--milestones=",
+                     "--method=offline_distillation", flag), teacher)  # fmt: skip
+        message = "^taught, seed 0: .*alone, seed 0, has no .*alone/students/resnet8 any more$"
+        with self.assertRaisesRegex(RunFailed, message):
+            Runner([teacher, taught], say=self.said.append).run()
+        self.assertFalse(taught.workdir.exists())
 
     def test_a_run_ends_with_the_runner(self):
         program = (

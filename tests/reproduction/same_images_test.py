@@ -25,6 +25,7 @@ class SameImagesTest(parameterized.TestCase):
         (_changed(test={"images": 10, "labels": "c" * 64}), "test labels differ"),
         (_changed(test={"images": 9, "labels": "c" * 64}), "test has 9 images; the run had 10"),
         (_changed(classes=["dog", "cat"]), "the classes have another order"),
+        (_changed(train={"images": 40, "labels": "d" * 64}), "train labels differ"),
     )
     def test_what_differs_is_told(self, result, told):
         self.assertEqual(same_images.changes(result, _RESULT), told)
@@ -33,6 +34,7 @@ class SameImagesTest(parameterized.TestCase):
         (_RESULT,),
         # A row may train on fewer images.
         (_changed(train={"images": 30, "labels": "d" * 64}, held_out={"images": 10}),),
+        (_changed(train={"images": 40, "labels": "d" * 64}, held_out={"images": 10}),),
         ({"data": {"name": "pets"}},),
         ({**_changed(classes=["bird"]), "data": {"name": "birds"}},),
     )

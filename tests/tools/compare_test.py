@@ -19,12 +19,13 @@ class TwoRunsTest(parameterized.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
 
-    def _write(self, name, accuracies, data=_DATA):
+    def _write(self, name, accuracies, data=_DATA, **settings):
         students = {
             student: {"accuracy": accuracy, "saved_model": f"students/{student}"}
             for student, accuracy in accuracies.items()
         }
         result = {"students": students, "data": data, "exports": [], "images_per_second": 99.6}
+        result["settings"] = settings
         (self.folder / name).mkdir()
         content = json.dumps({**result, "ensemble_accuracy": 0.5})
         (self.folder / name / "result.json").write_text(content)
@@ -56,19 +57,29 @@ class TwoRunsTest(parameterized.TestCase):
     def test_what_is_not_to_be_compared_is_refused_in_a_line(self, module):
         self._write("alone", {"a": 0.25})
         self._write("other", {"b": 0.25})
+        self._write("elsewhere", {"a": 0.25}, {**_DATA, "name": "cifar100", "num_test": 10_000})
         (self.folder / "unfinished").mkdir()
+        (self.folder / "detector").mkdir()
+        (self.folder / "detector" / "result.json").write_text("{}")
         for name, message in (
-            ("other", "expected (two )?runs of the same students.*got"),
+            ("other", "expected runs of the same students.*got"),
+            ("detector", "expected the workdirs of runs of kdcl-train; got .*detector"),
+            ("elsewhere", "expected runs on the same images .*: 10000 test images of cifar100$"),
             ("unfinished", "got no result.json in .*unfinished: let kdcl-train finish first"),
         ):
             with self.assertRaisesRegex(SystemExit, message):
                 self._printed(module, "alone", name)
 
-    def test_other_test_images_are_refused(self):
-        self._write("alone", {"a": 0.25})
-        self._write("elsewhere", {"a": 0.25}, {**_DATA, "name": "cifar100", "num_test": 10_000})
-        with self.assertRaisesRegex(SystemExit, "got 360 images of digits, and 10000 .*cifar100"):
-            self._printed(compare, "alone", "elsewhere")
+    def test_the_arms_must_be_what_they_are_called(self):
+        self._write("alone", {"a": 0.25}, method="independent", seed=1, epochs=60, ensemble="naive")
+        self._write("cohort", {"a": 0.375}, method="kdcl", seed=2, epochs=60, ensemble="linear")
+        lines = self._printed(compare, "alone", "cohort")
+        self.assertIn(
+            "The gains are not those of the method alone, as the runs differ in seed (1 and 2).",
+            lines,
+        )
+        with self.assertRaisesRegex(SystemExit, "--method=independent; got .*cohort of .*kdcl$"):
+            self._printed(compare, "cohort", "alone")
 
     def test_other_test_images_of_the_same_name_and_number_are_refused(self):
         for name, digest in (("alone", "1"), ("changed", "2")):
@@ -76,7 +87,9 @@ class TwoRunsTest(parameterized.TestCase):
             path = self.folder / name / "result.json"
             told = {"data": {"test": {"images": 360, "labels": digest * 64}}}
             path.write_text(json.dumps(sealed({**json.loads(path.read_text()), "identity": told})))
-        with self.assertRaisesRegex(SystemExit, "same test images; got test labels differ$"):
+        with self.assertRaisesRegex(
+            SystemExit, "same images as .*; got .*/changed: test labels differ$"
+        ):
             self._printed(compare, "alone", "changed")
         path.write_text(path.read_text()[:-10])
         with self.assertRaisesRegex(SystemExit, "changed/result.json is damaged"):

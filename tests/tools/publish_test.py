@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import pathlib
 from unittest import mock
 
@@ -12,7 +11,6 @@ from absl.testing import absltest
 from kdcl_tf.reproduction import analyses, collecting, proof
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.reporting.proof import report
-from kdcl_tf.serving import exported
 from kdcl_tf.training.workdir import read_result
 from tests import in_process
 
@@ -33,7 +31,7 @@ class PublishedTest(absltest.TestCase):
             run = planned[path.parent]
             copy = pathlib.Path(self.create_tempdir().full_path)
             # Raises for one that does not hold.
-            collecting.collect(run, copy, publish.published())
+            collecting.collect(run, copy, [*publish.published().values()])
             for name in ("log.jsonl", "result.json"):
                 self.assertEqual((copy / name).read_text(), (path.parent / name).read_text(), path)
 
@@ -106,48 +104,29 @@ class PublishTest(absltest.TestCase):
         self.assertIn(f"| Vanilla | {accuracy:.2f} |", text)
         self.assertIn("1 of 25 runs are complete", (self.proof / "report.md").read_text())
 
-    def test_an_analysis_is_copied_with_paths_below_the_runs(self):
+    def test_an_analysis_of_runs_that_are_not_copied_is_refused(self):
         analysis = analyses.ANALYSES[0]
         path = analyses.output(analysis, self.runs)
         path.parent.mkdir(parents=True)
-        names = [f"table7_medium/{row}/seed0/students/resnet32" for row in analysis.rows]
-        for name in names:
-            (self.runs / name).mkdir(parents=True)
-            (self.runs / name / "saved_model.pb").write_text(name)
-        digests = [exported.digest(self.runs / name) for name in names]
+        path.write_text("{}")
+        with contextlib.redirect_stdout(io.StringIO()):
+            (told,) = publish.collect(self.runs)
+        self.assertRegex(told, "expected runs that are published; not so vanilla, dml, ")
 
-        def refused(kind, students, digests=digests):
-            # Of runs that have been moved since.
-            paths = [f"/elsewhere/runs/{name}" for name in students]
-            content = {"analysis": kind, "students": paths, "digests": digests, "numbers": {"a": 1}}
-            path.write_text(json.dumps(content) if kind else "{")
-            with contextlib.redirect_stdout(io.StringIO()):
-                return "; ".join(publish.collect(self.runs))
-
-        self.assertEqual(refused("noise", names), "")
-        found = json.loads(analyses.output(analysis, self.proof).read_text())
-        self.assertEqual(found["students"], names)
-        others = [name.replace("resnet32", "wrn_16_2") for name in names]
-        for kind, students, message in (
-            ("", names, "noise_of_first_student.json is damaged, or of an older version"),
-            ("spread", names, "expected noise of .*; got spread of "),
-            (
-                "noise",
-                names[1:],
-                "expected noise of table7_medium/vanilla/.*; got noise of table7_m",
-            ),
-            ("noise", [name.replace("seed0", "seed1") for name in names], "got .*/vanilla/seed1/"),
-            ("noise", others, "expected .*/resnet32, .*; got noise of .*wrn_16_2"),
-        ):
-            self.assertRegex(refused(kind, students), message)
-        anew = [*digests[:-1], "0" * 64]
-        self.assertRegex(
-            refused("noise", names, anew),
-            f"is of other students than those that are in {names[-1]}: tools/analyse.py makes it",
-        )
-        (self.runs / names[-1] / "saved_model.pb").unlink()
-        (self.runs / names[-1]).rmdir()
-        self.assertRegex(refused("noise", names), "of which one cannot be read .*general_icl")
+    def test_what_is_published_from_before_is_told(self):
+        run = self._run_of("vanilla", 2)
+        with mock.patch.object(proof, "runs", lambda *_: [run]):
+            done = in_process.run("publish", f"--runs={self.runs}", "--nopictures")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            former = self.proof / "table7_small" / "vanilla" / "seed0"
+            (run.workdir / "result.json").unlink()
+            done = in_process.run("publish", f"--runs={self.runs}", "--nopictures")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"seed 0: 2 of 2 epochs; {former}, from before, stays", done.stdout)
+        with mock.patch.object(proof, "runs", lambda *_: []):
+            done = in_process.run("publish", f"--runs={self.runs}", "--nopictures")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{former} is of no run of the proof", done.stderr)
 
     def test_results_that_are_too_large_are_refused(self):
         (self.proof / "large.json").write_bytes(bytes(6_000_001))

@@ -9,12 +9,12 @@ from kdcl_tf.reproduction.reporting.subject import Subject
 
 
 def cautions(subject: Subject) -> Iterator[Paragraph]:
-    """A paragraph for settings that have changed since, and one for runs on other images."""
+    """A paragraph for runs of other settings, and one for runs on other images."""
     records = subject.records
-    differences = records.differences(subject.scale.flags_of)
+    differences = records.differences(subject.scale)
     if differences:
         yield Paragraph(
-            f"Some runs were made when this scale had other settings: {', '.join(differences)}."
+            f"Some runs were not made as this table is made now: {'; '.join(differences)}."
         )
     if records.other_images:
         yield Paragraph(

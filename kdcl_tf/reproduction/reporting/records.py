@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
 from kdcl_tf.reproduction import same_images
+from kdcl_tf.reproduction.plan import departures, plan
 from kdcl_tf.reproduction.reporting import statistics
+from kdcl_tf.reproduction.tables.scales import Scale
 from kdcl_tf.reproduction.tables.table import Row, Table
 from kdcl_tf.training.settings import as_text
 from kdcl_tf.training.workdir import Workdir
@@ -61,13 +63,7 @@ class Records:
     @property
     def missing(self) -> str:
         """The runs that are needed and not complete: `DML (seed 2), ONE (seeds 0, 1)`; or ""."""
-        found = []
-        for row in self.table.runs:
-            seeds = [seed for seed in range(self._needed(row)) if seed not in self.of_row(row)]
-            if seeds:
-                several = "seeds" if len(seeds) > 1 else "seed"
-                found.append(f"{row.full_label} ({several} {', '.join(map(str, seeds))})")
-        return ", ".join(found)
+        return self._named([key for key in self.needed if key not in self.results])
 
     def _needed(self, row):
         return self._wanted.get(row.name, self.seeds)
@@ -77,21 +73,32 @@ class Records:
         """`{(row name, seed): result.json}` of the complete runs."""
         return {key: result for key, result in self._results.items() if result}
 
-    def differences(self, flags_of: Callable[[Row], Mapping[str, str]]) -> list[str]:
-        """Flags that complete runs had with other values, such as `--epochs=60 (now 100)`.
+    def differences(self, scale: Scale) -> list[str]:
+        """Flags that complete runs had with other values: `--epochs=60 (now 100) of all runs`.
 
         Args:
-          flags_of: gives `{name: text}` of the flags that the runs of a row should have had.
+          scale: that the runs should have had.
         """
-        found = set()
-        for (name, _), result in self.results.items():
-            had = {name: as_text(value) for name, value in result.get("settings", {}).items()}
-            found |= {
-                f"--{name}={had[name]} (now {text})"
-                for name, text in flags_of(self.table.run(name)).items()
-                if had.get(name, text) != text
-            }
-        return sorted(found)
+        had_by = {}
+        for run in plan(self.table, scale, self.seeds, self.folder):
+            settings = self.results.get((run.row, run.seed), {}).get("settings", {})
+            had = {name: as_text(value) for name, value in settings.items()}
+            for flag, (text, was) in departures(run, had).items():
+                had_by.setdefault(f"--{flag}={was} (now {text})", []).append((run.row, run.seed))
+        return [
+            f"{flag} of {'all runs' if len(keys) == len(self.results) else self._named(keys)}"
+            for flag, keys in sorted(had_by.items())
+        ]
+
+    def _named(self, keys):
+        """Runs by their rows and seeds: `DML (seed 2), ONE (seeds 0, 1)`."""
+        found = []
+        for row in self.table.runs:
+            seeds = [seed for name, seed in keys if name == row.name]
+            if seeds:
+                several = "seeds" if len(seeds) > 1 else "seed"
+                found.append(f"{row.full_label} ({several} {', '.join(map(str, seeds))})")
+        return ", ".join(found)
 
     @property
     def other_images(self) -> str:

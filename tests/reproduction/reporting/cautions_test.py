@@ -19,10 +19,12 @@ class CautionsTest(absltest.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
 
-    def _told(self):
+    def _told(self, seeds=1):
         table = TABLES["7"]
         small = scales.scale("small", table)
-        subject = Subject(Records(self.folder, table, 1), small.headings(table), small, "command")
+        subject = Subject(
+            Records(self.folder, table, seeds), small.headings(table), small, "command"
+        )
         return [each.markdown() for each in cautions(subject)]
 
     def test_runs_that_compare_need_none(self):
@@ -36,8 +38,17 @@ class CautionsTest(absltest.TestCase):
             images = {"identity": {"data": {"classes": ["cat", last]}}}
             write_run(self.folder, row, 0, _ACCURACIES, settings=settings, **images)
         settings, images = self._told()
-        self.assertIn("other settings: --epochs=60 (now 100).", settings)
+        self.assertEndsWith(settings, "made now: --epochs=60 (now 100) of Vanilla (seed 0).")
         self.assertRegex(images, "must not be compared .*: DML, seed 0 .classes 'dog' are gone")
+
+    def test_a_run_of_another_seed_or_row_is_told(self):
+        for seed in (0, 1):
+            write_run(self.folder, "vanilla", seed, _ACCURACIES, settings={"seed": 0})
+        settings = {"seed": 0, "ensemble": "min_logit"}
+        write_run(self.folder, "general_icl", 0, _ACCURACIES, settings=settings)
+        (told,) = self._told(seeds=2)
+        self.assertIn("--ensemble=min_logit (now general) of KDCL-General + ICL (seed 0)", told)
+        self.assertIn("--seed=0 (now 1) of Vanilla (seed 1)", told)
 
 
 if __name__ == "__main__":

@@ -103,15 +103,16 @@ class ReportTest(parameterized.TestCase):
     def test_runs_from_before_the_scale_changed_are_called_that(self):
         self._fill(seeds=1)
         markdown, _ = self._write(seeds=1)
-        self.assertNotIn("had other settings", markdown)
+        self.assertNotIn("were not made as", markdown)
         old = {"epochs": 60, "milestones": [30, 45], "precision": "bfloat16"}
         path = self.folder / "naive" / "seed0" / "result.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "settings": old}))
         markdown, page = self._write(seeds=1)
         for text in (markdown, page):
             self.assertIn(
-                "Some runs were made when this scale had other settings: --epochs=60 (now 100), "
-                "--milestones=30,45 (now 50,75), --precision=bfloat16 (now float32).",
+                "Some runs were not made as this table is made now: --epochs=60 (now 100) of "
+                "KDCL-Naive (seed 0); --milestones=30,45 (now 50,75) of KDCL-Naive (seed 0); "
+                "--precision=bfloat16 (now float32) of KDCL-Naive (seed 0).",
                 text,
             )
 

@@ -59,7 +59,7 @@ class ReportTest(absltest.TestCase):
         write_run(self.folder / "table7_small", "vanilla", 0, accuracies, settings={"epochs": 60})
         text = report.markdown(self.folder)
         section = text.partition("## Table 7 at small scale")[2].partition("\n## ")[0]
-        self.assertIn("when this scale had other settings: --epochs=60 (now 100).", section)
+        self.assertIn("made as this table is made now: --epochs=60 (now 100) of all runs.", section)
 
     def test_the_summary_is_the_first_table_of_the_report(self):
         self._write("vanilla", {"a": 0.30, "b": 0.40})

@@ -1,0 +1,55 @@
+"""Reads finished runs that are compared, and ends with a line for those that cannot be."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from kdcl_tf.reproduction import same_images
+from kdcl_tf.training.workdir import read_result
+
+
+def read(arguments: Sequence[str]) -> tuple[list[pathlib.Path], list[dict[str, Any]]]:
+    """The folders of finished runs of the same students on the same images, and their results.
+
+    Args:
+      arguments: their workdirs, one or more.
+    """
+    paths = [pathlib.Path(each) for each in arguments]
+    missing = [str(path) for path in paths if not (path / "result.json").exists()]
+    if missing:
+        sys.exit(
+            "expected the workdirs of finished runs; got no result.json in "
+            f"{', '.join(missing)}: let kdcl-train finish first"
+        )
+    try:
+        results = [read_result(path) for path in paths]
+    except ValueError as error:
+        sys.exit(str(error))
+    for path, result in zip(paths, results):
+        if "students" not in result:
+            sys.exit(
+                f"expected the workdirs of runs of kdcl-train; got {path}, which is of another"
+            )
+    for path, result in zip(paths[1:], results[1:]):
+        _check_alike(paths[0], results[0], path, result)
+    return paths, results
+
+
+def _check_alike(first, before, path, result):
+    """Ends where two runs are of other students or other images."""
+    if set(result["students"]) != set(before["students"]):
+        sys.exit(
+            f"expected runs of the same students as {first}, {', '.join(before['students'])}; got "
+            f"{path} of {', '.join(result['students'])}"
+        )
+    images = [
+        f"{each['data']['num_test']} test images of {each['data']['name']}"
+        for each in (before, result)
+    ]
+    changes = same_images.changes(result, before)
+    if images[0] != images[1] or changes:
+        told = changes or images[1]
+        sys.exit(f"expected runs on the same images as {first}, {images[0]}; got {path}: {told}")
