@@ -44,7 +44,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         list(scales.NAMES),
         "How much is trained. full: the paper's recipe. medium: the same in 60 epochs instead of 200, "
         "of CIFAR-100 only. small: the shape of the recipe on few images, for 100 epochs, since the "
-        "larger student gains only once it over-fits as in the paper. digits: a few epochs on "
+        "larger student gains more once it over-fits as in the paper. digits: a few epochs on "
         "scikit-learn's digits, to try the program out.",
         flag_values,
     )

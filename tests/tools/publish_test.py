@@ -3,6 +3,8 @@
 import contextlib
 import io
 import pathlib
+import re
+import subprocess
 from unittest import mock
 
 import publish
@@ -34,6 +36,15 @@ class PublishedTest(absltest.TestCase):
             collecting.collect(run, copy, [*publish.published().values()])
             for name in ("log.jsonl", "result.json"):
                 self.assertEqual((copy / name).read_text(), (path.parent / name).read_text(), path)
+
+    def test_the_command_of_the_results_lets_the_proof_go_on_after_them(self):
+        text = (publish.RESULTS / "README.md").read_text()
+        (command,) = re.findall(r"`([^`]*cp -r results/proof/[^`]*)`", text)
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        (folder / "results").symlink_to(publish.RESULTS)
+        subprocess.run(["bash", "-c", command], cwd=folder, check=True)
+        complete = [run for run in proof.runs(proof.PARTS, folder / "runs") if run.is_complete]
+        self.assertLen(complete, len(publish.published()))
 
     def test_only_json_is_published_and_no_path_of_a_machine(self):
         for path in publish.PROOF.rglob("*"):

@@ -31,7 +31,7 @@ CREDIT = "Photographs: danielbuechele, vultilion (CC BY 2.0, cut to squares), fr
 ALT = (
     "Three squares cut from photographs, a pagoda, a lake shore and a dahlia. Below each are the "
     "three most probable of CIFAR-100's hundred classes for both students of a cohort, as bars. "
-    "There is no pagoda and no dahlia among the classes."
+    "None of the three is among the classes."
 )
 _MOST = 3
 

@@ -24,8 +24,9 @@ def cost(subject: Subject) -> Iterator[Heading | Grid]:
             "Minutes per run",
             "Peak memory (GiB)",
             "Machine",
+            *subject.if_seeds("Seeds"),
         ),
-        rows=tuple(_cost_row(records, row) for row in subject.table.runs),
+        rows=tuple(_cost_row(subject, row) for row in subject.table.runs),
         caption=f"{subject.at_scale} Parameters: all that are trained. Speed: training without "
         f"evaluation, in the median epoch, {subject.of_seeds}; minutes: of a run at this speed. "
         f"All runs together took {total / 3600:.1f} hours, with what the machine did beside them, "
@@ -34,7 +35,8 @@ def cost(subject: Subject) -> Iterator[Heading | Grid]:
     )
 
 
-def _cost_row(records, row):
+def _cost_row(subject, row):
+    records = subject.records
     results = records.of_row(row)
     parameters = {result.get("parameters") for result in results.values()} - {None}
     memory = [
@@ -52,6 +54,7 @@ def _cost_row(records, row):
         cells.number(statistics.median(minutes), 1),
         cells.number(max(memory, default=None), 2),
         _machines(results.values()),
+        *subject.if_seeds(str(len(results))),
     )
 
 

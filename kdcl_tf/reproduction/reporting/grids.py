@@ -17,19 +17,21 @@ def accuracies(subject: Subject) -> Iterator[Heading | Grid]:
     sums = ["Paper gain", "Our gain"] if subject.table.adds_up else []
     heads += [*sums, *subject.if_seeds("Seeds")]
     rows = [_accuracy_row(subject, row) for row in subject.table.rows]
+    counts = [len(subject.records.complete(row)) for row in subject.table.rows]
+    most = [index for index, count in enumerate(counts) if count == max(counts)]
     own = [index for index, head in enumerate(heads) if head.startswith("Our")]
     of_sums = "; the last two gains are sums over all students" if sums else ""
     yield Heading("Accuracy, the paper's and ours")
     yield Grid(
         heads=tuple(heads),
         rows=tuple(rows),
-        best=_best(rows, own),
+        best=_best(rows, own, most),
         quiet=subject.baselines,
         caption=f"{subject.at_scale} Test accuracy in % after the last epoch, {subject.of_seeds}"
         + "".join(subject.if_seeds("; spread: least and greatest"))
         + f". Gain: percentage points over the baseline of the same seed{of_sums}. ICL: "
         "invariant collaborative learning. (T): the teacher, from its own row. Bold: the greatest "
-        "of a column.",
+        "of a column" + (", of the rows with all seeds" if len(most) < len(rows) else "") + ".",
     )
 
 
@@ -48,7 +50,7 @@ def _accuracy_row(subject, row):
     if subject.table.adds_up:
         texts.append(cells.signed(gains.paper_total_gain(subject.table, row), 1))
         texts.append(cells.signed(statistics.median(records.total_gains(row).values())))
-    return (*texts, *subject.if_seeds(str(len(records.complete(row)))))
+    return _with_seeds(subject, row, texts)
 
 
 def ensembles(subject: Subject) -> Iterator[Heading | Grid]:
@@ -60,7 +62,7 @@ def ensembles(subject: Subject) -> Iterator[Heading | Grid]:
         return
     yield Heading("Accuracy of the ensemble")
     yield Grid(
-        heads=("Method", "Best student", "Ensemble", "Difference"),
+        heads=("Method", "Best student", "Ensemble", "Difference", *subject.if_seeds("Seeds")),
         rows=tuple(_ensemble_row(subject, row) for row in rows),
         caption=f"{subject.at_scale} In %, {subject.of_seeds}. The ensemble predicts by the "
         "average of its students' probabilities, with General's weights where there are any.",
@@ -68,7 +70,7 @@ def ensembles(subject: Subject) -> Iterator[Heading | Grid]:
 
 
 def _ensemble_row(subject, row):
-    results = subject.records.results_with(row, "ensemble_accuracy").values()
+    results = [*subject.records.results_with(row, "ensemble_accuracy").values()]
     best = [max(each["accuracy"] for each in result["students"].values()) for result in results]
     ensemble = [result["ensemble_accuracy"] for result in results]
     differences = [100 * (one - other) for one, other in zip(ensemble, best)]
@@ -77,6 +79,7 @@ def _ensemble_row(subject, row):
         cells.percent(statistics.median(best)),
         cells.percent(statistics.median(ensemble)),
         cells.signed(statistics.median(differences)),
+        *subject.if_seeds(str(len(results))),
     )
 
 
@@ -88,7 +91,7 @@ def losses(subject: Subject) -> Iterator[Heading | Grid]:
         heads += [f"{subject.columns[column]} loss", "gap"]
     yield Heading("Test loss")
     yield Grid(
-        heads=tuple(heads),
+        heads=(*heads, *subject.if_seeds("Seeds")),
         rows=tuple(_loss_row(subject, row, columns) for row in subject.table.rows),
         quiet=subject.baselines,
         caption=f"{subject.at_scale} Test cross-entropy in nats after the last epoch, "
@@ -107,7 +110,12 @@ def _loss_row(subject, row, columns):
             cells.number(statistics.median(found.values()), 3),
             cells.signed(statistics.median(gaps.values()), 3),
         ]
-    return tuple(texts)
+    return _with_seeds(subject, row, texts)
+
+
+def _with_seeds(subject, row, texts):
+    """The cells of a row with the number of its seeds at the end, where rows may differ."""
+    return (*texts, *subject.if_seeds(str(len(subject.records.complete(row)))))
 
 
 def over_fitting(subject: Subject) -> Iterator[Heading | Grid]:
@@ -117,7 +125,7 @@ def over_fitting(subject: Subject) -> Iterator[Heading | Grid]:
         heads += [f"{subject.columns[column]} training", "test", "gap"]
     yield Heading("Training against test accuracy")
     yield Grid(
-        heads=tuple(heads),
+        heads=(*heads, *subject.if_seeds("Seeds")),
         rows=tuple(_over_fitting_row(subject, row) for row in subject.table.rows),
         quiet=subject.baselines,
         caption=f"{subject.at_scale} In %. Training accuracy is measured during the last epoch, on "
@@ -134,21 +142,29 @@ def _over_fitting_row(subject, row):
         )
         gap = None if training is None else 100 * (training - test)
         texts += [cells.percent(training), cells.percent(test), cells.signed(gap)]
-    return tuple(texts)
+    return _with_seeds(subject, row, texts)
 
 
 def _accuracy_columns(table):
     return [column for column in range(len(table.columns)) if table.measure(column) == "accuracy"]
 
 
-def _best(rows, columns):
-    """`{(row, column)}` of the cells with the greatest number of their column."""
+def _best(rows, columns, compared):
+    """`{(row, column)}` of the cells with the greatest number of their column.
+
+    Args:
+      rows: the cells.
+      columns: in which a greatest is looked for.
+      compared: the positions of the rows that compare.
+    """
     best = set()
     for column in columns:
         numbers = {
             index: float(row[column].replace(cells.MINUS, "-"))
             for index, row in enumerate(rows)
-            if row[column] != cells.NOTHING and not row[column].endswith("(T)")
+            if index in compared
+            and row[column] != cells.NOTHING
+            and not row[column].endswith("(T)")
         }
         if numbers:
             greatest = max(numbers.values())

@@ -3,6 +3,7 @@
 from absl.testing import absltest
 
 from kdcl_tf.reproduction.reporting import grids
+from kdcl_tf.reproduction.reporting.cost import cost
 from tests.reproduction.reporting.report_case import ReportTestCase
 from tests.reproduction.written_runs import write_run
 
@@ -55,6 +56,22 @@ class GridsTest(ReportTestCase):
         write_run(self.folder, "dml", 0, {"a": 0.36, "b": 0.40}, ensemble_accuracy=0.425)
         grid = self._grid(grids.ensembles, "7")
         self.assertEqual(grid.rows, (("DML", "40.00", "42.50", "+2.50"),))
+
+    def test_rows_of_fewer_seeds_say_so_and_are_not_the_best(self):
+        for seed in (0, 1):
+            write_run(self.folder, "vanilla", seed, {"a": 0.30, "b": 0.40})
+            write_run(self.folder, "dml", seed, {"a": 0.35, "b": 0.41}, ensemble_accuracy=0.42)
+        write_run(self.folder, "naive", 0, {"a": 0.36, "b": 0.42}, ensemble_accuracy=0.43)
+        grid = self._grid(grids.accuracies, "7", seeds=2)
+        labels = [row[0] for row in grid.rows]
+        best = {labels[row] for row, column in grid.best if grid.heads[column].startswith("Ours")}
+        self.assertEqual(best, {"DML"})
+        self.assertIn("of the rows with all seeds", grid.caption)
+        told = ("DML", "KDCL-Naive")
+        for function in (grids.accuracies, grids.ensembles, grids.losses, grids.over_fitting, cost):
+            grid = self._grid(function, "7", seeds=2)
+            seeds = [self._row(grid, label)[grid.heads.index("Seeds")] for label in told]
+            self.assertEqual(seeds, ["2", "1"])
 
     def test_the_gap_of_the_loss_is_above_0_where_it_is_below_the_baselines(self):
         write_run(self.folder, "vanilla", 0, {"a": 0.30, "b": 0.40})

@@ -1,9 +1,13 @@
 """Tests of kdcl_tf.reproduction.tables.scales."""
 
+import pathlib
+import statistics
+
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
+from kdcl_tf.training.workdir import read_result
 
 _FOLDERS = parameterized.parameters("7", "2")
 
@@ -60,6 +64,17 @@ class ScalesTest(parameterized.TestCase):
         self.assertEqual(scale.name, name)
         for heading in scale.columns.values():
             self.assertIn(heading, scale.description)
+
+    def test_the_training_accuracies_that_it_tells_are_published(self):
+        folder = pathlib.Path(__file__).parents[3] / "results" / "proof" / "table7_small"
+
+        def median(row, student):
+            results = [read_result(path) for path in sorted((folder / row).glob("seed*"))]
+            found = [each["students"][student]["train_accuracy"] for each in results]
+            return 100 * statistics.median(found)
+
+        told = (median("vanilla", "wrn_16_2"), median("kd_wrn_to_resnet", "resnet20"))
+        self.assertEqual(scales.TRAINING_ACCURACY, tuple(map(round, told)))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,8 @@ def _scale_text(subject):
     if most < 2:
         return f"{text}, {'one seed' if most else 'no run is complete'}."
     text += f", the mean of {most} seeds unless a cell names fewer"
-    return text + (", with its 95% interval by Student's t in brackets." if most > 2 else ".")
+    text += ", with its 95% interval by Student's t in brackets" if most > 2 else ""
+    return f"{text}; all seeds train on the same images."
 
 
 def _most_seeds(subject):
@@ -78,7 +79,8 @@ def _alone_row(subjects):
         row = subject.table.row("vanilla")
         for column in range(len(subject.columns)):
             values = subject.records.accuracies(row, column).values()
-            texts.append(cells.number(statistics.mean(values), 2))
+            text = cells.number(statistics.mean(values), 2)
+            texts.append(text + _if_fewer(subject, len(values)))
     return (*texts, *(cells.printed(value) for value in _PAPER.row("vanilla").paper))
 
 
@@ -103,6 +105,10 @@ def _gain(subject, row, column):
     found = subject.records.gains(row, column).values()
     interval, count = cells.interval(found), len(found)
     more = "" if interval == cells.NOTHING else f" ({interval})"
-    if not more and 0 < count < _most_seeds(subject):
-        more = f" ({count} seed{'s' * (count > 1)})"
+    more = more or _if_fewer(subject, count)
     return cells.signed(statistics.mean(found)) + more
+
+
+def _if_fewer(subject, count):
+    """How many seeds a cell is of, where others are of more."""
+    return f" ({count} seed{'s' * (count > 1)})" if 0 < count < _most_seeds(subject) else ""

@@ -46,6 +46,12 @@ class HeadlineTest(absltest.TestCase):
         self.assertStartsWith(missing.text, "Not done yet: at small scale: 2 distill 1, KDCL-Naive")
         self.assertIn("; at medium scale: 2 distill 1, DML, ", missing.text)
 
+    def test_a_baseline_of_fewer_seeds_says_so(self):
+        self._write("table7_small", "vanilla", (0.30, 0.40))
+        self._write("table7_small", "dml", (0.31, 0.41), (0.32, 0.42))
+        grid, _ = self._blocks()
+        self.assertEqual(grid.rows[0][1:3], ("30.00 (1 seed)", "40.00 (1 seed)"))
+
     def test_a_teacher_has_no_gain(self):
         self._write("table7_small", "vanilla", (0.30, 0.40))
         write_run(self.folder / "table7_small", "kd_wrn_to_resnet", 0, {"a": 0.36})
