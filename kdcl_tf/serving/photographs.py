@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from kdcl_tf.data import decoding
+from kdcl_tf.data.formats.rules import ImageRules
 
-__all__ = ["EXPLAINED", "pixels"]
+__all__ = ["explained", "pixels"]
 
 # What a card says of the signature that does this.
-EXPLAINED = (
+_EXPLAINED = (
     "the signature photograph takes the encoded bytes of one JPEG or PNG of any size, and decodes "
-    "and resizes them as evaluation does; it does not turn the image as its EXIF orientation "
-    "says, which TensorFlow has no operation for: turn it before, as kdcl-predict does"
+    "and resizes them as evaluation does; it does not turn the image as its EXIF orientation says"
 )
+_TURN = ", which TensorFlow has no operation for: turn it before, as kdcl-predict does"
+_AS_STORED = ", as in this student's training"
+
+
+def explained(facts: Mapping[str, Any]) -> str:
+    """What a student's card says of the signature that takes photographs.
+
+    Args:
+      facts: of the card, which tell whether photographs were turned in training.
+    """
+    is_turned = ImageRules().as_trained(facts).apply_exif_orientation
+    return _EXPLAINED + (_TURN if is_turned else _AS_STORED)
 
 
 def pixels(content: tf.Tensor, image_shape: Sequence[int], scaled_to: Sequence[int]) -> tf.Tensor:

@@ -132,7 +132,7 @@ def export_function(
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures=signatures)
         card = check(partial) if check else card
-        card = card.with_more(photograph=photographs.EXPLAINED)
+        card = card.with_more(photograph=photographs.explained(card.facts))
         files.write_text(partial / "README.md", readme.of_saved_model(card.facts))
         cards.write(card, partial)
     return path

@@ -183,7 +183,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             "scaled_to": [8, 8],
             "dataset": "digits",
             "resizing": "scaled to 8 x 8 pixels, whatever its own shape",
-            "photograph": photographs.EXPLAINED,
+            "photograph": photographs.explained({}),
             "parameters": 78042,
             "multiply_adds": 781952,
             "class_names": [str(digit) for digit in range(10)],

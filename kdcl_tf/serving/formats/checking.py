@@ -35,6 +35,7 @@ class Measured:
       images: how many it was run on.
       bytes: of the file, or of all files in a folder.
       top_1: share of the images with a label whose class is right; None without labels.
+      labelled: how many images have a label.
       agreement: share of the images whose class is the student's.
       largest_difference: of logits, from the student's.
       milliseconds: of one image on one thread, the median.
@@ -48,6 +49,7 @@ class Measured:
     largest_difference: float
     milliseconds: float
     images_from: str = ""
+    labelled: int = 0
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -108,6 +110,7 @@ def measured(
         agreement=float(np.mean(classes == expected.argmax(axis=1))),
         largest_difference=float(np.abs(logits - expected).max()),
         milliseconds=1e3 * latency,
+        labelled=int(known.sum()),
     )
 
 
@@ -119,9 +122,16 @@ def table(rows: Sequence[tuple[str, Measured]]) -> str:
     for first, *others in cells:
         padded = [each.rjust(width) for each, width in zip(others, widths[1:])]
         lines.append("  ".join([first.ljust(widths[0]), *padded]))
-    counts = sorted({found.images for _, found in rows})
-    lines.append(f"run on {' and '.join(map(str, counts))} images")
+    counts = sorted({_images(found) for _, found in rows})
+    lines.append(f"run on {' and '.join(counts)}")
     return "\n".join(lines)
+
+
+def _images(found):
+    """How many images a file was run on, and how many of them have a class where not all do."""
+    if not 0 < found.labelled < found.images:
+        return f"{found.images} images"
+    return f"{found.images} images, of which {found.labelled} are in folders of classes"
 
 
 def _cells(name, found):

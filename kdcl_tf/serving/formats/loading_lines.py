@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.data.normalization import REVERSED
 
 __all__ = ["of"]
 
 # An image as evaluation makes it of a photograph.
 _IMAGE = """import numpy as np
-from PIL import Image, ImageOps
+from PIL import {modules}
 
-photograph = ImageOps.exif_transpose(Image.open("photograph.jpg")).convert("{mode}")
+photograph = {opened}.convert("{mode}")
 image = np.asarray(photograph{scaled}){axis}  # uint8 {one}
 """
 
@@ -23,7 +24,7 @@ import tensorflow as tf
 student = tf.saved_model.load("{file}")
 answers = student.signatures["serving_default"](images=image[None])  # uint8 {batch}
 answers["probabilities"]  # float32 [B, {classes}]
-# One JPEG or PNG of any size; it is not turned as its EXIF orientation says.
+# One JPEG or PNG of any size; it is {stored}.
 student.signatures["photograph"](photograph=tf.io.read_file("photograph.jpg"))
 ```"""
 
@@ -69,6 +70,7 @@ answers["probabilities"]  # float32 [1, {classes}]
 // The file, and {student}.class_names.txt, are in assets/.
 {imports}import java.io.FileInputStream
 import java.nio.ByteBuffer
+import java.nio.ByteOrder
 import java.nio.channels.FileChannel
 import org.tensorflow.lite.Interpreter
 
@@ -76,8 +78,10 @@ val asset = context.assets.openFd("{file}")
 val model = FileInputStream(asset.fileDescriptor).channel
     .map(FileChannel.MapMode.READ_ONLY, asset.startOffset, asset.declaredLength)
 val interpreter = Interpreter(model)
-val image = ByteBuffer.allocateDirect({bytes})  // {one}, a byte a {value}, row by row
-{filled}val logits = Array(1) {{ FloatArray({classes}) }}
+// {one}, a byte a {value}, row by row.
+val image = ByteBuffer.allocateDirect({bytes}).order(ByteOrder.nativeOrder())
+{filled}image.rewind()
+val logits = Array(1) {{ FloatArray({classes}) }}
 val probabilities = Array(1) {{ FloatArray({classes}) }}
 interpreter.runSignature(
     mapOf("images" to image),
@@ -105,16 +109,22 @@ Class names are in `labels.txt` inside the file, too, which is a ZIP archive as 
 {mediapipe}"""
 
 # How an app makes an image of a photograph in colour.
-_BITMAP = """// photograph: a Bitmap, turned as its EXIF orientation says.
-val scaled = Bitmap.createScaledBitmap(photograph, {wide}, {tall}, true)
+_BITMAP = """// photograph: a Bitmap, {turned}.
+var scaled = photograph
+// createScaledBitmap looks at 2 x 2 pixels: in halves, all of them count, as in evaluation.
+while (scaled.width >= 2 * {wide} || scaled.height >= 2 * {tall}) {{
+    scaled = Bitmap.createScaledBitmap(
+        scaled, maxOf(scaled.width / 2, {wide}), maxOf(scaled.height / 2, {tall}), true)
+}}
+scaled = Bitmap.createScaledBitmap(scaled, {wide}, {tall}, true)
 val pixels = IntArray({width} * {height})
 scaled.getPixels(pixels, 0, {width}, {left}, {top}, {width}, {height})
 for (pixel in pixels) {{
     image.put((pixel shr 16).toByte()).put((pixel shr 8).toByte()).put(pixel.toByte())
 }}
 """
-_MEDIAPIPE = """It scales a photograph straight to {height} x {width}: to get the same answers as here,
-scale it to {tall} x {wide} and cut out the centre first."""
+_MEDIAPIPE = """It scales a photograph in its own way: to get the same answers as here, make the image
+of {height} x {width} pixels as in the lines above first."""
 
 _LINES = {"saved_model": _SAVED_MODEL, "keras": _KERAS, "weights": _WEIGHTS, "onnx": _ONNX}
 
@@ -129,13 +139,15 @@ def of(form: str, file: str, facts: Mapping[str, Any]) -> str:
     """
     height, width, channels = facts["image_shape"]
     sizes = _sizes(facts)
-    is_cut = (sizes["tall"], sizes["wide"]) != (height, width)
+    is_turned = ImageRules().as_trained(facts).apply_exif_orientation
+    turned = "turned as its EXIF orientation says" if is_turned else "as it is stored"
     return _LINES.get(form, _LITERT).format(
         file=file,
         student=facts["student"],
         imports="import android.graphics.Bitmap\n" * (channels == 3),
-        filled=_BITMAP.format(**sizes) * (channels == 3),
-        mediapipe=_MEDIAPIPE.format(**sizes) * is_cut,
+        filled=_BITMAP.format(**sizes, turned=turned) * (channels == 3),
+        mediapipe=_MEDIAPIPE.format(**sizes) * (channels == 3),
+        stored="not turned as its EXIF orientation says" if is_turned else "taken as it is stored",
         stem=file.removesuffix(".tflite"),
         batch=f"[B, {height}, {width}, {channels}]",
         one=f"[{height}, {width}, {channels}]",
@@ -144,7 +156,7 @@ def of(form: str, file: str, facts: Mapping[str, Any]) -> str:
         value="grey level" if channels == 1 else "colour",
         classes=facts["num_classes"],
         normalised=_normalised(facts),
-        image=_image(facts),
+        image=_image(facts, is_turned),
         architecture=facts.get("architecture", ""),
     )
 
@@ -163,7 +175,7 @@ def _sizes(facts):
     }
 
 
-def _image(facts):
+def _image(facts, is_turned):
     """The lines that make an image of a photograph."""
     height, width, channels = facts["image_shape"]
     sizes = _sizes(facts)
@@ -172,7 +184,10 @@ def _image(facts):
     scaled = f".resize(({wide}, {tall}), Image.BILINEAR)"
     if (tall, wide) != (height, width):
         scaled += f".crop({cut})"
+    opened = 'Image.open("photograph.jpg")'
     return _IMAGE.format(
+        modules="Image, ImageOps" if is_turned else "Image",
+        opened=f"ImageOps.exif_transpose({opened})" if is_turned else opened,
         mode="L" if channels == 1 else "RGB",
         scaled=scaled,
         axis="[..., None]" if channels == 1 else "",

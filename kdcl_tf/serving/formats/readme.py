@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.serving import cards
 from kdcl_tf.serving.formats import loading_lines
 from kdcl_tf.serving.formats.names import FORMATS
@@ -37,6 +38,10 @@ _INT8 = (
 _EXIF = (
     "A photograph has to be turned as its EXIF orientation says before it is scaled, which "
     "`kdcl-predict` does and no operation of these models."
+)
+_AS_STORED = (
+    "A photograph is taken as it is stored, whatever its EXIF orientation says: the student was "
+    "trained with `--noapply_exif_orientation`."
 )
 
 
@@ -81,7 +86,7 @@ def _table(files):
             cells = [
                 f"{found['bytes'] / 1e6:.2f} MB",
                 f"{found['images']:,} {found.get('images_from', 'images')}",
-                f"{found['top_1']:.1%}" if "top_1" in found else "",
+                _top_1(found),
                 f"{found['agreement']:.1%}",
                 f"{found['largest_difference']:.2g}",
                 f"{found['milliseconds']:.2f}",
@@ -96,6 +101,14 @@ def _table(files):
     if any(form == "litert_int8" for _, form, _ in files):
         lines.append(f"\n{_INT8}")
     return "\n".join(lines) + "\n"
+
+
+def _top_1(found):
+    """Top-1 of the images of a check, and of how many of them where not all have a class."""
+    if "top_1" not in found:
+        return ""
+    count = found.get("labelled", found["images"])
+    return f"{found['top_1']:.1%}" + (f" of {count:,}" if count < found["images"] else "")
 
 
 def _loading(files):
@@ -115,6 +128,7 @@ def _about(facts):
     names = facts["class_names"]
     listed = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     rows = "".join(f"| {name} | {_cell(told)} |\n" for name, told in _rows(facts) if told)
+    is_turned = ImageRules().as_trained(facts).apply_exif_orientation
     kind = "RGB" if channels == 3 else f"{channels} channel{'s' * (channels != 1)}"
     return (
         f"# {facts['student']}\n\n"
@@ -124,7 +138,7 @@ def _about(facts):
         "## Images\n\n"
         f"`uint8 [B, {height}, {width}, {channels}]` (B is 1 in a `.tflite` file), {kind}, values 0 "
         "to 255, not normalised, which the model does itself (files for Keras do not). "
-        f"{_resizing(facts)} {_EXIF}\n\n"
+        f"{_resizing(facts)} {_EXIF if is_turned else _AS_STORED}\n\n"
         f"It gives `logits` and `probabilities`, `float32 [B, {len(names)}]`, in the order of the "
         "class names.\n"
     )
@@ -195,7 +209,9 @@ def _accuracy(facts, data):
         return f"{facts['test_accuracy']:.2%}" + (f" of {count:,} test images" if count else "")
     for found in facts.get("measured", {}).values():
         if "top_1" in found:
-            return f"{found['top_1']:.1%} of the {found['images']:,} images of the check"
+            count = found.get("labelled", found["images"])
+            known = " whose class is known" if count < found["images"] else ""
+            return f"{found['top_1']:.1%} of the {count:,} images of the check{known}"
     return "not measured: kdcl-evaluate does"
 
 

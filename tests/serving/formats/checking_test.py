@@ -39,7 +39,7 @@ class CheckingTest(parameterized.TestCase):
         logits = _EXPECTED.copy()
         logits[3] = [0.5, 0.0, 0.0, 0.25]
         found = checking.measured(logits, _EXPECTED, np.array([0, 1, -1, 0]), 10, 0.5)
-        self.assertEqual(found, checking.Measured(4, 10, 1.0, 0.75, 0.75, 500.0))
+        self.assertEqual(found, checking.Measured(4, 10, 1.0, 0.75, 0.75, 500.0, labelled=3))
         found = checking.measured(logits, _EXPECTED, np.full([4], -1), 10, 0.5)
         self.assertIsNone(found.top_1)
         # A tie is a miss, as everywhere else.
@@ -98,6 +98,10 @@ class CheckingTest(parameterized.TestCase):
             "a.onnx          1.23 MB  50.0%     100.0%             2.5e-07         1.50\n"
             "longer.tflite  40.00 MB      -      96.1%                 0.5        12.25\n"
             "run on 4 images",
+        )
+        some = [("a.onnx", checking.Measured(4, 1_234_000, 0.5, 1.0, 2.5e-7, 1.5, labelled=2))]
+        self.assertEndsWith(
+            checking.table(some), "run on 4 images, of which 2 are in folders of classes"
         )
 
 

@@ -1,6 +1,8 @@
 """Tests of kdcl_tf.serving.formats.loading_lines; `writing_test` runs those in Python."""
 
+import tensorflow as tf
 from absl.testing import absltest, parameterized
+from sklearn import datasets
 
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving.cards import Card
@@ -28,21 +30,42 @@ class LoadingLinesTest(parameterized.TestCase):
         text = loading_lines.of("litert_int8", "a.int8.tflite", _FACTS)
         for block in ("```python", "```kotlin", "```swift"):
             self.assertIn(block, text)
-        self.assertIn("allocateDirect(2304)  // [32, 24, 3]", text)
+        self.assertIn("// [32, 24, 3], a byte a colour, row by row.", text)
         self.assertIn("Array(1) { FloatArray(2) }", text)
         self.assertIn('forResource: "a.int8", ofType: "tflite"', text)
         self.assertIn('open("a.class_names.txt")', text)
         # What a phone shows is scaled and cut as evaluation does.
-        self.assertIn("createScaledBitmap(photograph, 24, 32, true)", text)
-        self.assertNotIn("scales a photograph straight", text)
+        self.assertIn("createScaledBitmap(scaled, 24, 32, true)", text)
         text = loading_lines.of("litert", "a.tflite", {**_FACTS, "scaled_to": [36, 28]})
-        self.assertIn("createScaledBitmap(photograph, 28, 36, true)", text)
+        self.assertIn("createScaledBitmap(scaled, 28, 36, true)", text)
         self.assertIn("getPixels(pixels, 0, 24, 2, 2, 24, 32)", text)
-        self.assertIn(
-            "straight to 32 x 24: to get the same answers as here,\nscale it to 36 x 28", text
-        )
+        self.assertIn("make the image\nof 32 x 24 pixels as in the lines above first", text)
         grey = loading_lines.of("litert", "a.tflite", {**_FACTS, "image_shape": [32, 24, 1]})
         self.assertNotIn("Bitmap", grey)
+        # LiteRT copies a buffer of another byte order from its position on: nothing, of a full one.
+        for each, size in ((text, 2304), (grey, 768)):
+            self.assertIn(f"allocateDirect({size}).order(ByteOrder.nativeOrder())", each)
+            self.assertIn("import java.nio.ByteOrder", each)
+            self.assertLess(each.index("image.rewind()"), each.index("runSignature("))
+
+    def test_scaling_in_halves_is_close_to_scaling_of_all_pixels(self):
+        photograph = datasets.load_sample_image("china.jpg")
+
+        def scaled(image, height, width):
+            # As Android's bilinear filter: 2 x 2 pixels, wherever they lie.
+            return tf.image.resize(image, [height, width], antialias=False)
+
+        size = 48
+        expected = tf.image.resize(photograph, [size, size], antialias=True)
+        halves = photograph
+        while halves.shape[0] >= 2 * size or halves.shape[1] >= 2 * size:
+            halves = scaled(halves, *(max(each // 2, size) for each in halves.shape[:2]))
+        in_halves, at_once = (
+            float(tf.reduce_mean(abs(scaled(image, size, size) - expected)))
+            for image in (halves, photograph)
+        )
+        self.assertLess(in_halves, 4.0)
+        self.assertGreater(at_once, 2 * in_halves)
 
     def test_normalisation_has_the_digits_of_float32(self):
         text = loading_lines.of("keras", "a.keras", _FACTS)

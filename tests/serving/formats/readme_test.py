@@ -4,7 +4,7 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving.cards import Card
-from kdcl_tf.serving.formats import readme
+from kdcl_tf.serving.formats import names, readme
 
 _IDENTITY = {
     "settings": {
@@ -102,6 +102,25 @@ class ReadmeTest(parameterized.TestCase):
         self.assertIn("## Loading `m.float32.tflite` (`m.int8.tflite` in the same way)", text)
         self.assertIn("| accuracy | 50.0% of the 60 images of the check |", text)
         self.assertEqual(text.count("In int8 an image is integers"), 1)
+
+    def test_images_without_a_class_do_not_count_for_the_accuracy(self):
+        found = {"images": 60, "labelled": 6, "bytes": 1, "top_1": 0.5, "agreement": 1.0}
+        found |= {"largest_difference": 0.25, "milliseconds": 1.5}
+        text = readme.of_folder([("m.onnx", "onnx", _facts(measured={"onnx": found}))])
+        self.assertIn("| 60 images | 50.0% of 6 | 100.0% |", text)
+        self.assertIn("50.0% of the 6 images of the check whose class is known |", text)
+
+    def test_photographs_that_were_not_turned_in_training_are_not_turned(self):
+        settings = {"identity": {"settings": {"apply_exif_orientation": "false"}}}
+        facts = {**_facts(), **settings}
+        files = [
+            (f"m{each.ending}", form, facts) for form, each in names.FORMATS.items() if each.ending
+        ]
+        for text in (readme.of_saved_model(facts), readme.of_folder(files)):
+            self.assertIn("as it is stored", text)
+            self.assertNotIn("exif_transpose", text)
+            self.assertNotIn("has to be turned", text)
+            self.assertNotIn("turned as its EXIF", text)
 
 
 if __name__ == "__main__":
