@@ -120,8 +120,6 @@ def main(flag_values: flags.FlagValues) -> None:
         ):
             pictures, calibration = images(values, forms, settings, next(iter(found.values())))
         rows, missed = write_all(models, forms, output, pictures, calibration)
-        if rows:
-            beside.write(output)
     if rows:
         print(f"\n{checking.table(rows)}")
     if missed:
@@ -295,11 +293,12 @@ def write_all(
     pictures: Pictures,
     calibration: Pictures | None,
 ) -> tuple[list[tuple[str, Any]], list[str]]:
-    """Writes each model in each format, and prints each path.
+    """Writes each model in each format, and what lies beside them, and prints each path.
 
     Returns:
       (`(file, measured)` of those that were written, a line for each that was not).
     """
+    from kdcl_tf.serving.formats import beside
     from kdcl_tf.serving.formats.processes import Runtimes
     from kdcl_tf.serving.formats.writing import Writer
 
@@ -318,6 +317,8 @@ def write_all(
                     continue
                 print(path, flush=True)
                 rows.append((path.name, found))
+                # After each, since a later one may take long, or be interrupted.
+                beside.write(output)
     return rows, missed
 
 

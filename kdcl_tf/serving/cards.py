@@ -19,7 +19,16 @@ from kdcl_tf.data.normalization import KEPT, REVERSED, Normalization
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError
 
-__all__ = ["WRITTEN", "Card", "checked_student", "path_of", "read", "read_student", "write"]
+__all__ = [
+    "WRITTEN",
+    "Card",
+    "checked_student",
+    "path_of",
+    "read",
+    "read_student",
+    "takes_card",
+    "write",
+]
 
 _STUDENT = "student.json"
 # Beside the card in a folder, a line for each class, for programs that do not read JSON.
@@ -185,12 +194,32 @@ def _with_sibling(path, facts):
         old = read(path)
     except (DamageError, FileNotFoundError):
         return facts, {}
-    own = (*WRITTEN, _MEASURED)
-    same = [{name: each[name] for name in each if name not in own} for each in (old, facts)]
-    if json.dumps(same[0], sort_keys=True) != json.dumps(same[1], sort_keys=True):
+    if not _are_alike(old, facts):
         return facts, {}
     measured = {**old.get(_MEASURED, {}), **facts.get(_MEASURED, {})}
     return {**facts, **({_MEASURED: measured} if measured else {})}, old.get("checksums", {})
+
+
+def _are_alike(old, facts):
+    """Whether two cards differ only in what belongs to one file."""
+    own = (*WRITTEN, _MEASURED)
+    texts = [
+        json.dumps({name: each[name] for name in each if name not in own}, sort_keys=True)
+        for each in (old, facts)
+    ]
+    return texts[0] == texts[1]
+
+
+def takes_card(card: Card, student: str | os.PathLike, other: str | os.PathLike) -> bool:
+    """Whether writing one file of a student would replace the card of another by one of its own.
+
+    Args:
+      card: of the file that is going to be written.
+      student: its path.
+      other: the path of the other file, which has a card.
+    """
+    path = path_of(student)
+    return path == path_of(other) and not _are_alike(read(path), card.facts)
 
 
 def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def index(path: str, test_share: float = 0.0, needs_train: bool = True) -> sourc
     notes = found.told
     if test_share:
         train, test, told = shares.split(train, test_share, tuple(folders), "test_share")
-        notes = "; ".join(filter(None, (_split_told(test_share, train, test), told)))
+        notes = "; ".join(filter(None, (notes, _split_told(test_share, train, test), told)))
     return source_lib.Source(
         train,
         test,

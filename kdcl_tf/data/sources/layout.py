@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.files import escaping
 
 __all__ = ["SPLITS", "Layout", "find", "shown", "subfolders"]
@@ -17,6 +18,8 @@ SPLITS = {
     "validation": ("validation", "val", "valid"),
 }
 
+_ONE_FOLDER = "put the folders of all classes into a folder named train"
+
 
 class Layout(NamedTuple):
     """The folders of the splits, each with a folder for each class; None where there is none.
@@ -24,7 +27,8 @@ class Layout(NamedTuple):
     Attributes:
       train, validation, test: of the splits. `train` may be the data set's own folder, whose
         images are still to be split, and so may `test`, of which all are then evaluated.
-      told: which of two possible meanings was taken, in words; "" where there is one only.
+      told: which of two possible meanings was taken, and what is not read, in words; "" where
+        there is one meaning only and everything is read.
     """
 
     train: pathlib.Path | None
@@ -55,8 +59,9 @@ def find(root: pathlib.Path, test_share: float = 0.0, needs_train: bool = True) 
     if "test" not in found and "validation" in found:
         told = f"the test images are those of {escaping.escaped(found['validation'].name)}/"
         found = {"test": found["validation"], **{k: found[k] for k in found if k == "train"}}
+    told = "; ".join(filter(None, (told, _not_read(root, found))))
     if test_share:
-        return _to_split(root, found)
+        return _to_split(root, found, told)
     if not found:
         return _classes_alone(root, needs_train)
     if "test" not in found or (needs_train and "train" not in found):
@@ -91,17 +96,34 @@ def _splits(root: pathlib.Path) -> dict[str, pathlib.Path]:
     return found
 
 
-def _to_split(root: pathlib.Path, found: Mapping[str, pathlib.Path]) -> Layout:
+def _not_read(root: pathlib.Path, found: Mapping[str, pathlib.Path]) -> str:
+    """Which folders and images lie beside splits, in words; "" without splits."""
+    beside = [name for name in subfolders(root) if root / name not in found.values()]
+    files = sum(entry.suffix.lower() in SUFFIXES for entry in root.iterdir() if entry.is_file())
+    if not found or not (beside or files):
+        return ""
+    parts = [_listed(beside), f"{files:,} image{'s' * (files != 1)}" * bool(files)]
+    splits = " and ".join(f"{escaping.escaped(path.name)}/" for path in found.values())
+    advice = f": if {splits} {'is a class' if len(found) == 1 else 'are classes'}, {_ONE_FOLDER}"
+    return f"not read, beside {splits}: {' and '.join(filter(None, parts))}{advice * bool(beside)}"
+
+
+def _to_split(root: pathlib.Path, found: Mapping[str, pathlib.Path], told: str) -> Layout:
     """The layout of a folder whose images are to be split."""
     if "test" in found:
         names = " and ".join(f"{path.name}/" for path in found.values())
         raise ValueError(
             f"folder {shown(root)}: test_share splits a folder without a test set; got {names}:"
-            " pass test_share=0, or put the folders of all classes into one folder"
+            f" pass test_share=0, or, if they are classes, {_ONE_FOLDER}"
         )
     if not found and not subfolders(root):
         raise _missing(root, "train")
-    return Layout(found.get("train", root), None, None)
+    train = found.get("train", root)
+    if told and not subfolders(train):
+        raise ValueError(
+            f"folder {shown(train)}: expected folders of classes in it; got none; {told}"
+        )
+    return Layout(train, None, None, told)
 
 
 def _classes_alone(root: pathlib.Path, needs_train: bool) -> Layout:

@@ -18,9 +18,10 @@ _README = "README.md"
 
 
 def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) -> None:
-    """Refuses a folder whose files of the same students have other classes, and would stay there.
+    """Refuses a folder in which new files would take what others need.
 
-    A phone reads the names of `<student>.class_names.txt`, which all files of a student share.
+    All files of a student share `<student>.class_names.txt`, which phones read, and its `.keras`
+    and `.weights.h5` file share a card.
 
     Args:
       folder: where files are going to be written, which is there.
@@ -28,24 +29,28 @@ def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) 
       forms: of `FORMATS`, those that each is going to be written in.
 
     Raises:
-      ValueError: naming a file of other classes.
+      ValueError: naming a file of a student of the same name that has other classes, or whose card
+        would be replaced by that of another epoch or run.
     """
     endings = [FORMATS[form].ending for form in forms if FORMATS[form].ending]
-    if not endings:
-        return
-    there = list(_exported(folder))
+    there = list(_exported(folder)) if endings else []
     for card in exported:
-        replaced = [f"{card.student}{ending}" for ending in endings]
+        paths = [folder / f"{card.student}{ending}" for ending in endings]
         for name, _, facts in there:
-            same = facts["student"] != card.student or [*facts["class_names"]] == [
-                *card.class_names
-            ]
-            if not same and name not in replaced:
-                raise ValueError(
-                    f"expected a folder without files of another {card.student}, whose classes "
-                    f"differ; got {folder}, where {name} is one: pass another --output, or "
-                    "delete it"
-                )
+            if facts["student"] != card.student:
+                continue
+            if [*facts["class_names"]] != [*card.class_names]:
+                told = "whose classes differ"
+            elif folder / name not in paths and any(
+                cards.takes_card(card, path, folder / name) for path in paths
+            ):
+                told = "of another epoch or run, whose card would be lost"
+            else:
+                continue
+            raise ValueError(
+                f"expected a folder without files of another {card.student}; got {folder}, where "
+                f"{name} is one, {told}: pass another --output, or delete it"
+            )
 
 
 def write(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -27,6 +27,28 @@ class LayoutTest(parameterized.TestCase):
         found = layout.find(root)
         self.assertEqual(found[:3], tuple(name and root / name for name in expected))
 
+    def test_what_lies_beside_splits_is_told(self):
+        root = self._root("train", "test", "bird", ".hidden")
+        self.assertEqual(
+            layout.find(root).told,
+            "not read, beside test/ and train/: bird: if test/ and train/ are classes, put the "
+            "folders of all classes into a folder named train",
+        )
+        (root / "a.JPG").write_bytes(b"")
+        (root / "notes.txt").write_bytes(b"")
+        self.assertIn("beside test/ and train/: bird and 1 image: if ", layout.find(root).told)
+        root = self._root("bus", "car", "train/red")
+        found = layout.find(root, test_share=0.2)
+        self.assertEqual(found.train, root / "train")
+        self.assertIn("not read, beside train/: bus, car: if train/ is a class, put", found.told)
+        # Images of a class named train, and no folders of classes.
+        (root / "train" / "red").rmdir()
+        with self.assertRaisesRegex(
+            ValueError,
+            "train': expected folders of classes in it; got none; .* a folder named train$",
+        ):
+            layout.find(root, test_share=0.2)
+
     def test_a_validation_folder_that_is_the_test_set_is_told(self):
         self.assertEqual(
             layout.find(self._root("train", "val")).told, "the test images are those of val/"
@@ -64,7 +86,7 @@ class LayoutTest(parameterized.TestCase):
     @parameterized.parameters(("train", "test"), ("train", "val"), ("test",), ("cat", "Valid"))
     def test_a_folder_with_a_test_set_is_not_split(self, *folders):
         with self.assertRaisesRegex(
-            ValueError, "test_share splits a folder without a test set; got "
+            ValueError, "splits a folder without a test set; got .* into a folder named train$"
         ):
             layout.find(self._root(*folders), test_share=0.2)
 

@@ -76,14 +76,25 @@ class BesideTest(absltest.TestCase):
             Card("a", (8, 8, 3), classes, ours) for classes in (("cat", "ñandú"), ("x",))
         )
         beside.check(self.folder, [same], ["onnx"])
-        # All that is there is replaced, or nothing shares the names of its classes.
-        beside.check(self.folder, [other], ["litert_int8", "onnx", "keras"])
+        # Nothing shares the names of its classes.
         beside.check(self.folder, [other], ["saved_model"])
         beside.check(self.folder, [Card("b", (8, 8, 3), ("x",), ours)], ["onnx"])
         with self.assertRaisesRegex(
-            ValueError, "another a, whose classes differ; got .*, where a.int8.tflite is one: pass"
+            ValueError, "another a; got .*, where a.(int8.tflite|onnx) is one, whose classes differ"
         ):
             beside.check(self.folder, [other], ["onnx"])
+
+    def test_a_file_whose_card_would_be_lost_is_refused(self):
+        self._export("a", ".keras")
+        ours = Normalization((0.5,) * 3, (0.5,) * 3)
+        same = Card("a", (8, 8, 3), ("cat", "ñandú"), ours)
+        later = Card("a", (8, 8, 3), ("cat", "ñandú"), ours, more={"epoch": 20})
+        beside.check(self.folder, [same], ["weights"])
+        # It is replaced, too, or has a card of its own.
+        beside.check(self.folder, [later], ["keras", "weights"])
+        beside.check(self.folder, [later], ["onnx"])
+        with self.assertRaisesRegex(ValueError, "where a.keras is one, of another epoch or run, "):
+            beside.check(self.folder, [later], ["weights"])
 
     def test_a_readme_of_another_hand_is_kept(self):
         self._export("a", ".onnx")
