@@ -3,6 +3,7 @@
 import gc
 import os
 import pathlib
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "KDCL_DATA_DIR" in os.environ:
@@ -50,6 +51,7 @@ _LONG = (
     "cohort/saving_test.py",
 )
 _FOLDER = pathlib.Path(__file__).parent
+_UNTIL = time.monotonic() + float(os.environ.get("KDCL_TEST_SECONDS", "inf"))
 
 
 def pytest_collection_modifyitems(items):
@@ -64,6 +66,12 @@ def pytest_collection_finish():
     # What is imported by now stays: a full collection of garbage need not walk it every time.
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if time.monotonic() > _UNTIL:
+        pytest.skip("the time of KDCL_TEST_SECONDS is over")
 
 
 def pytest_configure(config):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import collections
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES
-from kdcl_tf.files import escaping
 
 __all__ = ["Found", "find"]
 
@@ -69,8 +69,7 @@ def find(names: Sequence[str]) -> Found:
 
 
 def _in_folder(folder: str, passed_over: collections.Counter) -> list[str]:
-    reasons = collections.Counter()
-    paths = sorted(_walk(folder, reasons, {os.path.realpath(folder)}))
+    paths, reasons = finding.images_below(folder)
     if not paths:
         ignored = _told(reasons)
         raise ValueError(
@@ -81,35 +80,7 @@ def _in_folder(folder: str, passed_over: collections.Counter) -> list[str]:
     return paths
 
 
-def _walk(folder: str, reasons: collections.Counter, seen: set[str]) -> Iterator[str]:
-    """Yields the images below a folder; `seen` has the folders that were entered."""
-    with os.scandir(folder) as listing:
-        # A list, so that no more than one folder is open at a time.
-        entries = list(listing)
-    for entry in entries:
-        if entry.name.startswith("."):
-            reasons["hidden"] += 1
-        elif os.path.isdir(entry.path):
-            place = os.path.realpath(entry.path)
-            if place in seen:
-                reasons["links to a folder that is there"] += 1
-                continue
-            seen.add(place)
-            yield from _walk(entry.path, reasons, seen)
-        elif reason := _why_no_image(entry):
-            reasons[reason] += 1
-        else:
-            yield entry.path
-
-
 def _told(reasons: Mapping[str, int]) -> str:
     from kdcl_tf.data.sources import contents
 
     return contents.passed_over(reasons)
-
-
-def _why_no_image(entry: os.DirEntry) -> str:
-    suffix = os.path.splitext(entry.name)[1].lower()
-    if suffix in SUFFIXES:
-        return "" if os.path.isfile(entry.path) else "that are no regular files"
-    return f"with suffix {escaping.escaped(suffix)}" if suffix else "without a suffix"

@@ -16,7 +16,9 @@ from kdcl_tf.data.bad_images import BadImages
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.distortions import margin_of
 from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES, ImageRules
+from kdcl_tf.data.sources import contents
 from kdcl_tf.serving.cards import Card
 
 __all__ = ["Pictures", "noise", "of_folder", "spread"]
@@ -85,11 +87,14 @@ def of_folder(
       BadImageError: at the first that cannot be decoded.
     """
     root = pathlib.Path(folder).expanduser()
-    found = sorted(_images(root))
-    if not found:
+    paths, passed_over = finding.images_below(root)
+    if not paths:
+        told = contents.passed_over(passed_over)
         raise ValueError(
             f"expected a folder with images ({', '.join(SUFFIXES)}); got none in {root}"
+            f"{f' ({told})' * bool(told)}"
         )
+    found = [os.path.relpath(path, root) for path in paths]
     numbers = {name: number for number, name in enumerate(card.class_names)}
     labels = [numbers.get(_class_of(path), len(numbers)) for path in found]
     names = np.array([os.fsencode(path) for path in found])
@@ -108,25 +113,6 @@ def of_folder(
     if card.image_shape[-1] == 1:
         images = tf.image.rgb_to_grayscale(images).numpy()
     return pictures._replace(images=images, labels=np.where(known, pictures.labels, -1))
-
-
-def _images(root):
-    """Paths in a folder, relative to it, of files that are images by their suffix.
-
-    Links to folders are followed, into each folder once.
-    """
-    seen = {os.path.realpath(root)}
-    for place, folders, names in os.walk(root, followlinks=True):
-        entered = []
-        for name in folders:
-            real = os.path.realpath(os.path.join(place, name))
-            if not name.startswith(".") and real not in seen:
-                seen.add(real)
-                entered.append(name)
-        folders[:] = entered
-        for name in names:
-            if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("."):
-                yield os.path.relpath(os.path.join(place, name), root)
 
 
 def _class_of(path):

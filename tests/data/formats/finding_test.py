@@ -1,0 +1,40 @@
+"""Tests of kdcl_tf.data.formats.finding; those of kdcl_tf.prediction.images are of links, too."""
+
+import pathlib
+
+from absl.testing import absltest
+
+from kdcl_tf.data.formats import finding
+
+
+class FindingTest(absltest.TestCase):
+    def test_images_are_found_by_their_suffix_and_the_others_counted(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for name in ("b.JPG", "a.png", "deep/c.webp", "deep/note.txt", "deep/README", ".d.png"):
+            path = folder / name
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+        (folder / "again").symlink_to(folder / "deep")
+        (folder / "deep" / "loop").symlink_to(folder)
+        found, reasons = finding.images_below(folder)
+        names = [pathlib.Path(path).relative_to(folder).as_posix() for path in found]
+        # The folder is entered once, by whichever of its names comes first.
+        self.assertIn(
+            names, (["a.png", "b.JPG", "deep/c.webp"], ["a.png", "again/c.webp", "b.JPG"])
+        )
+        self.assertEqual(
+            reasons,
+            {
+                "hidden": 1,
+                "with suffix .txt": 1,
+                "without a suffix": 1,
+                "links to a folder that is there": 2,
+            },
+        )
+
+    def test_an_empty_folder_has_none(self):
+        self.assertEqual(finding.images_below(self.create_tempdir().full_path), ([], {}))
+
+
+if __name__ == "__main__":
+    absltest.main()
