@@ -6,6 +6,7 @@
 #   bash tools/test.sh -k linear               passes arguments to pytest
 #   KDCL_DATA_DIR=DIR bash tools/test.sh       also runs the tests that read real data sets
 #   KDCL_TEST_PROCESSES=0 bash tools/test.sh   runs them in this process
+#   KDCL_TEST_SECONDS=60 bash tools/test.sh    begins no test after a minute, and skips the others
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KDCL_EXTRAS=test,detection,export
