@@ -75,7 +75,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         "image",
         [],
-        "For predict: images, and folders, of which the images directly in them.",
+        "For predict: image files, and folders, of which only the images directly in them are taken.",
         flag_values,
     )
     flags.DEFINE_string(

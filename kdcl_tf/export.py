@@ -60,9 +60,9 @@ def _define_image_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "images",
         None,
-        "Folder of images to check files with, in folders named by class where classes are "
-        "known; by default the run's test images, or images of noise where no format is of LiteRT or "
-        "ONNX.",
+        "Folder of images to check the files with; images whose classes are known lie in folders "
+        "named after them; by default the run's test images, or images of noise where no format is "
+        "of LiteRT or ONNX.",
         flag_values,
     )
     flags.DEFINE_integer(

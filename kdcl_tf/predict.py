@@ -34,7 +34,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "top", 5, "How many classes are named, the most probable first.", 1, flag_values=flag_values
     )
-    training_flags.define_image_flags(flag_values, ImageRules())
+    training_flags.define_image_flags(flag_values, ImageRules(), training_flags.AS_TRAINED)
     flags.DEFINE_integer("batch_size", 32, "Images at a time.", 1, flag_values=flag_values)
     flags.DEFINE_string(
         "output",

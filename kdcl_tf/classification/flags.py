@@ -96,8 +96,8 @@ def _define_baseline_flags(fv):
         "teacher",
         "",
         "For --method=offline_distillation: an exported student, WORKDIR/students/NAME; a complete "
-        "run that has only one; or what --initial_weights takes, ARCHITECTURE=SOURCE where the source "
-        "does not say its architecture, such as resnet50=FILE.safetensors.",
+        "run of one student; or another source that --initial_weights knows, as ARCHITECTURE=SOURCE if "
+        "it does not say its architecture, such as resnet50=FILE.safetensors.",
         fv,
     )
     flags.DEFINE_enum(
@@ -294,7 +294,8 @@ def _define_step_flags(fv):
         settings_lib.PLACEMENTS,
         "What is divided between devices; a run may continue with the other. data: every device has "
         "all students and a part of the images. student: every device has students of its own and "
-        "all images, with --strategy=one, two devices or more, no branches and no --jit_compile.",
+        "all images; it needs --strategy=one, which then uses all devices, two or more, no branches and no "
+        "--jit_compile.",
         fv,
     )
     flags.DEFINE_string(
@@ -311,15 +312,15 @@ def _define_initial_flags(fv):
         [],
         "Weights that students start from, STUDENT=SOURCE,... A source is a run or an exported "
         "student; a .keras or .weights.h5 file; a .safetensors file of torchvision's ResNet or "
-        "MobileNetV2; or imagenet, for students of keras:. Their images are normalised as those "
-        "that the weights were trained on.",
+        "MobileNetV2; or imagenet, for students of keras:. A student that starts from weights "
+        "gets images normalised as those that the weights were trained on.",
         fv,
     )
     flags.DEFINE_list(
         "initial_normalization",
         [],
         "STUDENT=NORMALIZATION,... for weights that do not say how their images were normalised: "
-        "data, as the data set's colours ask (the default); or tf, caffe or torch, as "
+        "data, by the colours of the data set (the default); or tf, caffe or torch, as "
         "keras.applications has them; torch is torchvision's, too.",
         fv,
     )

@@ -180,7 +180,7 @@ def confusion(
         if not most:
             return paths
         page = path.with_suffix(".html")
-        mistakes_page.write(wrong, columns, split, "The surest mistakes", page)
+        mistakes_page.write(wrong, columns, split, "The most confident mistakes", page)
         return [*paths, page]
 
     return Analysis(

@@ -52,7 +52,7 @@ def _define_image_flags(fv):
         "Leave out images that cannot be decoded, instead of stopping at the first.",
         fv,
     )
-    training_flags.define_image_flags(fv, data.ImageRules())
+    training_flags.define_image_flags(fv, data.ImageRules(), training_flags.AS_TRAINED)
     flags.DEFINE_enum(
         "split",
         "test",
@@ -95,7 +95,7 @@ def _define_analysis_flags(fv):
     flags.DEFINE_integer(
         "mistakes",
         20,
-        "For --analysis=confusion: how many of the surest mistakes are shown.",
+        "For --analysis=confusion: how many of the most confident mistakes are shown.",
         lower_bound=0,
         flag_values=fv,
     )

@@ -18,9 +18,11 @@ _PRECISIONS = {
     "bfloat16": "16 bits, faster where the hardware has it",
     "float16": "for GPUs without bfloat16, with a dynamic loss scale",
 }
+# Which photographs are not turned where a student is used, see `ImageRules.as_trained`.
+AS_TRAINED = ", unless the student was trained with --noapply_exif_orientation"
 _STRATEGIES = {
     "one": "one device",
-    "mirrored": "all devices of this machine",
+    "mirrored": "all GPUs of this machine, or without one the --logical_devices of its CPU",
     "multi_worker": "the machines of TF_CONFIG or of a SLURM step",
     "tpu": "the TPU of --tpu",
 }
@@ -169,7 +171,7 @@ def define_machine_flags(
         "precision",
         defaults.precision,
         precisions,
-        "Precision of what students compute; their weights stay float32. "
+        "Precision of what networks compute; their weights stay float32. "
         f"{_explained(_PRECISIONS, precisions)}",
         fv,
     )

@@ -31,7 +31,10 @@ class Entry(NamedTuple):
 
 DISTORTIONS = {
     "padded_crop": Entry(
-        "padded_crop", "PaddedCrop", False, "pads, crops and mirrors whole images"
+        "padded_crop",
+        "PaddedCrop",
+        False,
+        "pads and crops whole images, and mirrors them, but not digits or letters of TFDS",
     ),
     "resized_crop": Entry(
         "resized_crop",
