@@ -1,5 +1,6 @@
 """Test-wide set-up: two logical CPU devices, before TensorFlow runs its first op."""
 
+import collections
 import gc
 import os
 import pathlib
@@ -72,6 +73,17 @@ def pytest_collection_finish():
 def pytest_runtest_setup(item):
     if time.monotonic() > _UNTIL:
         pytest.skip("the time of KDCL_TEST_SECONDS is over")
+
+
+def pytest_terminal_summary(terminalreporter):
+    seconds = collections.Counter()
+    for reports in terminalreporter.stats.values():
+        for each in reports:
+            if hasattr(each, "duration"):
+                seconds[each.nodeid.partition("::")[0]] += each.duration
+    if sum(seconds.values()) > 60:
+        files = [f"{name} {total:.0f} s" for name, total in seconds.most_common(25)]
+        terminalreporter.write_line(f"longest of {len(seconds)} files: {', '.join(files)}")
 
 
 def pytest_configure(config):
