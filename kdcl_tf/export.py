@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -108,9 +109,9 @@ def main(flag_values: flags.FlagValues) -> None:
     from kdcl_tf.serving.formats import beside, checking
 
     with command_line.user_errors():
-        found, students = restore(workdir, settings)
-        found = with_accuracies(workdir, found)
         output = pathlib.Path(values["output"] or workdir / "students").expanduser()
+        found, students = restore(workdir, settings)
+        check_epoch(workdir, output, found)
         output.mkdir(parents=True, exist_ok=True)
         models = models_of(values["student"], students, found)
         beside.check(output, [model.card for model in models], forms)
@@ -224,6 +225,9 @@ def restore(
 ) -> tuple[dict[str, Card], dict[str, keras.Model]]:
     """`({name: Card}, {name: student})` from the newest checkpoint, without the run's data.
 
+    The cards have the test accuracy that a complete run has logged, unless the checkpoint lies
+    within an epoch.
+
     Raises:
       ValueError: when there is no checkpoint, or it is damaged or of another format.
     """
@@ -246,11 +250,35 @@ def restore(
     if best:
         told = f"exported: epoch {best}, the best of {settings.keep_by} on the validation set"
         print(told, file=sys.stderr, flush=True)
-    return found, students
+    # Within an epoch the weights are no longer those that were tested after the one before.
+    is_tested = best or not checkpoint.step
+    return with_accuracies(workdir, found) if is_tested else found, students
+
+
+def check_epoch(workdir: pathlib.Path, output: pathlib.Path, found: Mapping[str, Card]) -> None:
+    """Refuses to replace what a complete run exported by students of another epoch.
+
+    The newest checkpoint may be damaged, and the one before it older than the run's end.
+
+    Raises:
+      ValueError: naming both epochs.
+    """
+    from kdcl_tf.training.ownership import is_other_epoch
+    from kdcl_tf.training.workdir import read_result
+
+    result = read_result(workdir) or {}
+    epoch = next(iter(found.values())).more["epoch"]
+    is_own = os.path.realpath(output) == os.path.realpath(workdir / "students")
+    if is_own and is_other_epoch({"epoch": epoch}, result):
+        raise ValueError(
+            f"expected a checkpoint of epoch {result['exported_epoch']}, whose students are those of "
+            f"the complete run in {workdir}; got epoch {epoch}: restore that checkpoint, or pass "
+            "--output=FOLDER to export this epoch elsewhere"
+        )
 
 
 def with_accuracies(workdir: pathlib.Path, found: Mapping[str, Card]) -> dict[str, Card]:
-    """The cards with the test accuracy that a complete run has in its log, as far as it does."""
+    """The cards with the test accuracy that a complete run has logged of their epoch, if it has."""
     from kdcl_tf.training.workdir import read_log, read_result
 
     # The checkpoint of a run that is not complete may lie within an epoch.

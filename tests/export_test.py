@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.export, on a run that was stopped in its first epoch."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -255,6 +256,49 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
             self.assertEqual(
                 card["identity"]["data"]["classes"], [str(digit) for digit in range(10)]
             )
+
+
+class CompleteRunTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.run_folder = class_folder.make(cls) / "run"
+        settings = {"students": ("resnet8",), "method": "independent", "precision": "float32"}
+        Session(
+            Classification(dataclasses.replace(_SETTINGS, **settings)),
+            Workdir(cls.run_folder),
+        ).train()
+
+    def _export(self, *arguments):
+        return _main(f"--workdir={self.run_folder}", *arguments)
+
+    def test_an_earlier_epoch_does_not_replace_what_it_exported(self):
+        before = json.loads((self.run_folder / "result.json").read_text())
+        first, newest = manifests.saved(self.run_folder / "checkpoints")
+        values = next(newest.glob("variables.data*"))
+        content = bytearray(values.read_bytes())
+        content[len(content) // 2] ^= 1
+        values.write_bytes(content)
+        stdout, stderr, status = self._export()
+        self.assertEqual((stdout, status), ("", 1))
+        told, refused = stderr.splitlines()
+        self.assertIn("it is passed over", told)
+        self.assertRegex(refused, "expected a checkpoint of epoch 2, .*; got epoch 1: restore that")
+        _, card = serving.load_student(self.run_folder / "students" / "resnet8")
+        self.assertEqual(card["epoch"], 2)
+        self.assertEqual(card["test_accuracy"], before["students"]["resnet8"]["accuracy"])
+
+        elsewhere = pathlib.Path(self.create_tempdir().full_path)
+        logged = Workdir(self.run_folder).log[0]["test_resnet8_accuracy"]
+        # The same weights, and what they would be a step later, which nobody has tested.
+        for step, accuracy in ((0, logged), (1, None)):
+            facts = manifests.sealed_facts(first)
+            facts["progress"]["step"] = step
+            (first / manifests.NAME).write_text(json.dumps(identity.sealed(facts)))
+            _, _, status = self._export(f"--output={elsewhere}")
+            self.assertEqual(status, 0)
+            card = cards.read(cards.path_of(elsewhere / "resnet8"))
+            self.assertEqual((card["epoch"], card.get("test_accuracy")), (1, accuracy))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.files import identity
 from kdcl_tf.objectives.scores import scores
 from kdcl_tf.serving import classes, runtimes
-from kdcl_tf.training.ownership import other_settings, read_flags
+from kdcl_tf.training.ownership import is_other_epoch, other_settings, read_flags
 from kdcl_tf.training.workdir import read_result
 
 
@@ -64,7 +64,7 @@ def load_students(paths: Sequence[str | os.PathLike]) -> list[LoadedStudent]:
 
 
 def check_places(students: Sequence[LoadedStudent]) -> None:
-    """Refuses students that lie in a run's folder under another's name, or are another run's.
+    """Refuses students in a run's folder that are another's: of a name, a run or an epoch.
 
     Raises:
       ValueError: naming the first.
@@ -97,6 +97,11 @@ def _check_place(path, card):
     differ = other_settings(ran["settings"], exported["settings"])
     told = f"with another {', '.join(f'--{name}' for name in differ)}" if differ else ""
     told = told or identity.data_changes(ran["data"], exported["data"])
+    if not told and is_other_epoch(card, result):
+        raise ValueError(
+            f"expected {path} to be of epoch {result['exported_epoch']}, as result.json beside it; got "
+            f"epoch {card['epoch']}: export it again"
+        )
     if told:
         raise ValueError(
             f"{path} is of another run than result.json beside it, {told}: export it again"

@@ -161,6 +161,7 @@ class SavedCheckpoint:
       card: as given to `Checkpoints`.
       identity: the facts of the run's `Identity`.
       epoch: how many epochs the run had completed.
+      step: how many steps of the next epoch it had taken.
 
     Raises:
       ValueError: when there is none, or all are damaged, or it has another format.
@@ -173,7 +174,8 @@ class SavedCheckpoint:
             raise ValueError(f"{folder.parent} has no checkpoint yet")
         self._folder, facts = found
         self.card, self.identity = facts["card"], facts["identity"]
-        self.epoch = facts["progress"]["epoch"]
+        progress = facts["progress"]
+        self.epoch, self.step = progress["epoch"], progress.get("step", 0)
 
     def assign(self, variables: Sequence, positions: Sequence[int]) -> None:
         """Gives variables their saved values.

@@ -24,6 +24,7 @@ __all__ = [
     "check_one_run",
     "check_settings",
     "identities",
+    "is_other_epoch",
     "other_settings",
     "read_flags",
     "read_format",
@@ -185,6 +186,17 @@ def other_settings(first: Mapping[str, str], second: Mapping[str, str]) -> list[
         and first.get(name, "") != second.get(name, "")
         and not is_moved(name, first.get(name), second.get(name))
     ]
+
+
+def is_other_epoch(card: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+    """Whether an export is of another epoch than its complete run's, as far as both tell.
+
+    Args:
+      card: of the exported model.
+      result: of the run.
+    """
+    exported = result.get("exported_epoch")
+    return exported is not None and card.get("epoch", exported) != exported
 
 
 def _compare_data(path, before, now):

@@ -225,6 +225,8 @@ def _is_export_of(folder, result):
         theirs = facts.get("identity", {"data": None, "settings": {}})
         if ownership.other_settings(theirs["settings"], result["identity"]["settings"]):
             return False
+        if ownership.is_other_epoch(facts, result):
+            return False
         is_in_place = facts.get("student", folder.name) == folder.name
         return is_in_place and theirs["data"] == result["identity"]["data"]
     return False

@@ -87,7 +87,7 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_students_place_is_its_own_run(self):
         folder = pathlib.Path(self.get_temp_dir())
         ran = {"settings": {"seed": "1"}, "data": {"classes": ["a", "b"]}}
-        Workdir(folder).write_result({"identity": ran})
+        Workdir(folder).write_result({"identity": ran, "exported_epoch": 5})
         for change, message in (
             ({}, ""),
             ({"data": {"classes": ["a", "c"]}}, "another run .*beside it, classes 'b' are gone"),
@@ -97,13 +97,17 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
                 "--initial_weights",
             ),
         ):
-            student = self._student(identity={**ran, **change})
+            student = self._student(epoch=5, identity={**ran, **change})
             student = dataclasses.replace(student, path=folder / "students" / "x")
             if not message:
                 loaded.check_places([student])
                 continue
             with self.assertRaisesRegex(ValueError, message):
                 loaded.check_places([student])
+        earlier = self._student(epoch=4, identity=ran)
+        earlier = dataclasses.replace(earlier, path=folder / "students" / "x")
+        with self.assertRaisesRegex(ValueError, "/x to be of epoch 5, .*; got epoch 4: export it"):
+            loaded.check_places([earlier])
 
     def test_a_student_in_the_root_folder_has_no_flags_of_a_run(self):
         for path in ("/model", "model.onnx"):

@@ -125,11 +125,16 @@ class OwnershipTest(parameterized.TestCase):
         self.assertEqual(told, "keras 3.1 (now 3.2)")
 
     def test_a_complete_run_without_its_export_is_not_complete(self):
-        result = {"identity": _identity().facts, "exports": ["students/a"]}
+        result = {
+            "identity": _identity().facts,
+            "exports": ["students/a"],
+            "exported_epoch": 3,
+        }
         self.workdir.write_result(result)
         folder = self.workdir.path / "students" / "a"
-        self._export(folder)
-        self.assertEqual(self.workdir.complete_result, result)
+        for epoch in ({}, {"epoch": 3}):
+            self._export(folder, **epoch)
+            self.assertEqual(self.workdir.complete_result, result)
         for spoil in (
             lambda: shutil.rmtree(folder),
             lambda: (folder / "saved_model.pb").unlink(),
@@ -138,6 +143,7 @@ class OwnershipTest(parameterized.TestCase):
             lambda: self._export(folder, student="b"),
             lambda: self._export(folder, identity=_identity(_Settings(seed=1)).facts),
             lambda: self._export(folder, identity=_identity(data={}).facts),
+            lambda: self._export(folder, epoch=2),
         ):
             self._export(folder)
             spoil()
