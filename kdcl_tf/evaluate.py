@@ -137,14 +137,18 @@ def _shares(
     """The shares that the data set is split by: those of the flag, or of the students' runs.
 
     Raises:
-      ValueError: when two runs have split it in different ways.
+      ValueError: when two runs have split it in different ways, or one in another than the flag
+        says.
     """
     from kdcl_tf.evaluation import datasets
 
-    if values["test_share"] is not None:
-        data.check_shares(name, values["test_share"], 0)
-        return {"test_share": values["test_share"]}
     found = {each.name: datasets.shares_of(each.card, name) for each in students}
+    given = values["test_share"]
+    if given is not None:
+        data.check_shares(name, given, 0)
+        _check_share(given, found, name)
+        if not any("test_share" in shares for shares in found.values()):
+            return {"test_share": given}
     split = {student: shares for student, shares in found.items() if shares}
     first = next(iter(split.values()), {})
     if any(shares != first for shares in split.values()):
@@ -154,15 +158,26 @@ def _shares(
         )
         raise ValueError(
             f"expected students whose runs have split {name} alike; got {told}: analyse them one "
-            "at a time, or pass --test_share"
+            "at a time"
         )
     return first
+
+
+def _check_share(given: float, found: Mapping[str, Mapping[str, float]], name: str) -> None:
+    """Refuses a share by which students would be tested on images that they were trained on."""
+    for student, shares in found.items():
+        share = shares.get("test_share")
+        if share not in (None, given):
+            raise ValueError(
+                f"expected --test_share={share:g}, by which {student}'s run split {name}; got {given:g}, "
+                "whose test images it was trained on: leave out --test_share"
+            )
 
 
 def _warning(student: LoadedStudent, shares: Mapping[str, float]) -> str:
     """What to add where a student may be tested on images that it was trained on."""
     share = student.flags.get("test_share", "0.0")
-    if shares or not float(share):
+    if float(share) in (0.0, shares.get("test_share")):
         return ""
     return (
         f"; {student.name} was trained on such a folder, split by test_share={share}: if some of"

@@ -263,6 +263,34 @@ class EvaluateTest(tf.test.TestCase):
             stderr, "split .*ours alike; got mine by test_share=0.5; third by test_sha"
         )
 
+    def test_the_share_of_the_students_own_run_is_the_only_one(self):
+        photos = self._photos("shared", 8)
+        copy = self.folder / "copied"
+        shutil.copytree(photos, copy)
+        model = self._of_photos(photos, "mine", test_share="0.25")
+        places = ([], [f"--dataset=folder:{photos}"], [f"--dataset=folder:{copy}"])
+        for dataset in places:
+            for share in ("0", "0.5"):
+                _, stderr, status = _main(f"--model={model}", f"--test_share={share}", *dataset)
+                self.assertEqual((status, stderr.count("\n")), (1, 1), stderr)
+                self.assertRegex(
+                    stderr,
+                    "expected --test_share=0.25, by which mine's run split folder:.*; got "
+                    f"{share}, whose test images it was trained on: leave out --test_share",
+                )
+            tables = [
+                _main(f"--model={model}", *flags, *dataset) for flags in ([], ["--test_share=0.25"])
+            ]
+            self.assertEqual(tables[0], tables[1])
+            self.assertIn("6 of 24", tables[0][1])
+        other = self._photos("unknown", 4)
+        for share, warns in (("0.5", True), ("0.25", False)):
+            _, stderr, status = _main(
+                f"--model={model}", f"--dataset=folder:{other}", f"--test_share={share}"
+            )
+            self.assertEqual(status, 0, stderr)
+            self.assertEqual("if some of these images were in it" in stderr, warns)
+
     def test_training_images_are_those_of_the_run_however_its_folder_is_named(self):
         photos = self._photos("named", 6)
         settings = {"test_share": "0.5", "train_per_class": "1", "holdout_per_class": "0"}
