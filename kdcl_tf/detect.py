@@ -183,9 +183,17 @@ def _evaluate(flag_values):
         data_dir = flag_values["data_dir"].value
         rules = training_flags.image_rules(flag_values)
         scenes = evaluation.load_scenes(model, name, split, data_dir, named, rules)
-        warning = scenes.warning(f"{split} of {name}")
-    if warning:
-        print(warning, flush=True)
+        lines = [scenes.warning(f"{split} of {name}")]
+        if not named and evaluation.is_own(model, name):
+            changes = evaluation.changes(model, split, scenes)
+            told = f"{name} is not what the detector was trained with: {changes}"
+            if changes and not dataset.present:
+                raise ValueError(
+                    f"{told}; restore it, or pass --dataset={name} to evaluate on it as it is"
+                )
+            lines += [told] if changes else []
+    for line in filter(None, lines):
+        print(line, flush=True)
     try:
         scorer = evaluation.score(model, scenes)
     except BadImageError as error:

@@ -9,6 +9,7 @@ import pytest
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import detect
+from kdcl_tf.detection import served
 from kdcl_tf.detection.settings import DetectionSettings
 from tests import coco_files, image_files, in_process, tiny_detector
 
@@ -117,6 +118,25 @@ class RefusedTest(parameterized.TestCase):
             r"[^\n]*: pass --train_annotations=FILE[^\n]*\n$"
         )
         self.assertRegex(process.stderr, message)
+
+    def test_scenes_that_changed_since_the_run_are_not_evaluated_unless_they_are_named(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        coco_files.write(folder / "coco")
+        name = f"coco:{folder / 'coco'}"
+        data = {"test": {"images": 3, "annotations": "0" * 16}}
+        card = {"dataset": name, "identity": {"data": data, "settings": {}}}
+        model = served.export(
+            tiny_detector.detector(False), folder / "detector", tiny_detector.card(False) | card
+        )
+        arguments = ("detect", "--mode=evaluate", f"--model={model}")
+        told = f"{name} is not what the detector was trained with: test annotations differ"
+        refused = in_process.run(*arguments)
+        self.assertEqual((refused.returncode, refused.stdout), (1, ""))
+        self.assertIn(f"{told}; restore it, or pass --dataset={name} to evaluate", refused.stderr)
+        self.assertEqual(refused.stderr.count("\n"), 1)
+        scored = in_process.run(*arguments, f"--dataset={name}")
+        self.assertEqual(scored.returncode, 0, scored.stderr)
+        self.assertStartsWith(scored.stdout, f"{told}\nbox: AP ")
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from kdcl_tf.detection.coco.scorer import CocoScorer
 from kdcl_tf.detection.scenes.dataset import Scenes
 from kdcl_tf.detection.scenes.pixels import ScenePixels
 from kdcl_tf.detection.served import ServedDetector
+from kdcl_tf.files import identity
 
 
 def load_scenes(
@@ -54,6 +55,36 @@ def load_scenes(
                 "set that it was trained on, or one of the same classes in the same order"
             )
     return scenes
+
+
+def changes(model: ServedDetector, split: str, scenes: Scenes) -> str:
+    """How the scenes of its data set differ from those that its run had, in words; "" if not.
+
+    Args:
+      model: the detector.
+      split: "test" or "train".
+      scenes: all of that split, of the data set that it was trained on.
+    """
+    known = model.card.get("identity", {})
+    before = known.get("data", {}).get(split, {})
+    # A run that was evaluated on its training images needed no others.
+    if not before.get("images"):
+        return ""
+    first = int(known.get("settings", {}).get("first_images", 0))
+    if split == "train" and first:
+        scenes = scenes.take(slice(first))
+    return identity.data_changes({split: before}, {split: scenes.digest()})
+
+
+def is_own(model: ServedDetector, name: str) -> bool:
+    """Whether a data set is the one that the detector was trained on: the same name, or place."""
+    return _place(model.card["dataset"]) == _place(name)
+
+
+def _place(name):
+    kind, colon, path = name.partition(":")
+    is_folder = kind == "coco"
+    return (kind, os.path.realpath(os.path.expanduser(path)) if is_folder else colon + path)
 
 
 def _quoted(name):

@@ -82,12 +82,8 @@ class Detection(Task):
         return math.ceil(self.images / batch_size)
 
     def digest(self) -> dict[str, Any]:
-        splits = {"train": self.dataset.train, "test": self.dataset.test}
-        found = {
-            name: {"images": len(scenes), "annotations": scenes.checksum()}
-            for name, scenes in splits.items()
-        }
-        return {"classes": list(self.dataset.class_names), **found, **self.sources()}
+        splits = {"train": self.dataset.train.digest(), "test": self.dataset.test.digest()}
+        return {"classes": list(self.dataset.class_names), **splits, **self.sources()}
 
     def sources(self) -> dict[str, str]:
         initial = self._initial.path if self._initial else None

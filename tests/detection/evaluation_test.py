@@ -46,6 +46,24 @@ class EvaluationTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, message):
             self.scenes()
 
+    def test_changes_since_the_run_are_told_of_its_own_scenes(self):
+        name = f"coco:{self.folder / 'coco'}"
+        splits = {split: self.scenes(split) for split in ("train", "test")}
+        first = splits["train"].take(slice(2))
+        data = {"train": first.digest(), "test": splits["test"].digest()}
+        known = {"data": data, "settings": {"first_images": "2"}}
+        self.model.card = {**self.model.card, "identity": known, "dataset": f"{name}/../coco"}
+        self.assertTrue(evaluation.is_own(self.model, name))
+        self.assertFalse(evaluation.is_own(self.model, f"{name}/other"))
+        for split, scenes in splits.items():
+            self.assertEqual(evaluation.changes(self.model, split, scenes), "")
+        content = coco_files.changed(coco_files.instances(101), "annotations", 1, bbox=[1, 1, 9, 9])
+        coco_files.write(self.folder / "coco", val=content)
+        told = evaluation.changes(self.model, "test", self.scenes())
+        self.assertEqual(told, "test annotations differ")
+        known["data"] = {"test": {"images": 0}}
+        self.assertEqual(evaluation.changes(self.model, "test", self.scenes()), "")
+
     def test_a_damaged_image_is_named(self):
         path = self.folder / "coco" / "val2017" / "000000000102.jpg"
         path.write_bytes(path.read_bytes()[:100])

@@ -10,6 +10,7 @@ from kdcl_tf.detection.scenes.views import SceneViews
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.detection.task import Detection
 from kdcl_tf.distribution.replicas import Replicas
+from kdcl_tf.files import identity
 from kdcl_tf.training.workdir import Workdir
 from tests import coco_files, tiny_detector
 
@@ -38,6 +39,29 @@ class DetectionTest(tf.test.TestCase):
         self.assertEqual((self.task.images, self.task.steps_per_epoch(2)), (3, 2))
         (batch,) = self.task.epoch(0, 2, 1, stream.Share())
         self.assertEqual(batch["images"].shape[0], 1)
+
+    def test_masks_and_names_of_images_are_part_of_the_data(self):
+        before = self._digest(coco_files.instances(), "before")
+        self.assertEqual(identity.data_changes(before, self.task.digest()), "")
+        polygon = [[10.0, 8.0, 40.0, 8.0, 40.0, 28.0]]
+        for part, position, told, change in (
+            ("annotations", 1, "train masks differ", {"segmentation": polygon}),
+            ("images", 0, "train names differ", {"file_name": "other.jpg"}),
+        ):
+            content = coco_files.changed(coco_files.instances(), part, position, **change)
+            now = self._digest(content, part)
+            self.assertEqual(identity.data_changes(before, now), told)
+        # A run of before these were known goes on.
+        for split in ("train", "test"):
+            before[split] = {key: before[split][key] for key in ("images", "annotations")}
+        self.assertEqual(identity.data_changes(before, now), "")
+
+    def _digest(self, train, name):
+        coco_files.write(self.folder / name, train)
+        settings = DetectionSettings(dataset=f"coco:{self.folder / name}", detector="mask")
+        task = Detection(settings)
+        task.load()
+        return json.loads(json.dumps(task.digest()))
 
     def test_the_plan(self):
         images, network = self.task.plan()

@@ -111,6 +111,20 @@ class Scenes:
             digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
         return digest.hexdigest()[:16]
 
+    def digest(self) -> dict[str, Any]:
+        """What tells these scenes from others, as JSON holds it; no paths.
+
+        `images` counts them, `annotations` is the `checksum`, `names` the SHA-256 of the images'
+        names, `records` that of records, and `masks` that of segmentations where there are any.
+        """
+        masks = {} if self.segmentations is None else {"masks": self.segmentations.digest()}
+        return {
+            "images": len(self),
+            "annotations": self.checksum(),
+            **self.images.digest(),
+            **masks,
+        }
+
 
 _FLAT = ("boxes", "classes", "crowds", "areas", "annotation_ids")
 

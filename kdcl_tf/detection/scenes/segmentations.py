@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from kdcl_tf.data import digests
+
 # pycocotools draws the whole way to a corner, however far outside the image it is, and ends
 # the program where its memory ends.
 _FARTHEST_CORNER = 10
@@ -69,6 +71,17 @@ class Packed(Sequence):
     def take(self, indices: np.ndarray) -> Packed:
         """The segmentations at `indices`, which shares the numbers."""
         return dataclasses.replace(self, members=self.members[indices])
+
+    def digest(self) -> str:
+        """The SHA-256 of all segmentations, in their order."""
+        return digests.of_parts(part for each in self for part in _parts(each))
+
+
+def _parts(segmentation):
+    """Bytes that tell a segmentation of `Packed` from any other."""
+    if isinstance(segmentation, dict):
+        return ["RLE {} {}".format(*segmentation["size"]).encode(), segmentation["counts"]]
+    return [b"%d polygons" % len(segmentation), *(each.tobytes() for each in segmentation)]
 
 
 def pack(segmentations: Iterable[Any]) -> Packed:

@@ -102,6 +102,17 @@ class PackedTest(tf.test.TestCase):
         self.assertAllEqual(taken[0][1], self.two[1])
         self.assertEqual(taken[1], _compressed())
         self.assertLen(list(taken), 2)
+        self.assertEqual(taken.digest(), segmentations.pack([self.two, _compressed()]).digest())
+
+    def test_the_digest_tells_all_kinds_and_their_order_apart(self):
+        lists = (
+            [self.two, COUNTS],
+            [COUNTS, self.two],
+            [self.two[:1], self.two[1:], COUNTS],
+            [self.two, None],
+            [None, self.two],
+        )
+        self.assertLen({segmentations.pack(each).digest() for each in lists}, len(lists))
 
     def test_none(self):
         self.assertEmpty(segmentations.pack([]).take(np.array([], int)))
