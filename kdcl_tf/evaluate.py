@@ -118,7 +118,8 @@ def _prepare_students(
         split = split.take(slice(values["images"]))
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        trained_on = _trained_on(students, name, {**reading, **shares}, values["images"])
+        reading |= shares
+        trained_on = _trained_on(students, name, reading, values["images"], not values["dataset"])
         return lambda: analyses.overfitting(students, trained_on, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
@@ -186,7 +187,11 @@ def _warning(student: LoadedStudent, shares: Mapping[str, float]) -> str:
 
 
 def _trained_on(
-    students: Sequence[LoadedStudent], name: str, reading: Mapping[str, Any], images: int
+    students: Sequence[LoadedStudent],
+    name: str,
+    reading: Mapping[str, Any],
+    images: int,
+    is_unchanged: bool,
 ) -> dict[str, ImageDataset]:
     """`{student: data set}` with the subset of training images that the student's run had.
 
@@ -195,6 +200,7 @@ def _trained_on(
       name: of the data set.
       reading: further arguments of `datasets.load_dataset`.
       images: at most so many of each split, the first; 0 for all.
+      is_unchanged: whether other training images than those of the run are refused.
     """
     from kdcl_tf.evaluation import datasets
 
@@ -207,10 +213,10 @@ def _trained_on(
         }
         key = tuple(subset.items())
         if key not in read:
-            read[key] = _first(
-                datasets.load_dataset(student.card, name, **reading, **subset), images
-            )
-        found[student.name] = read[key]
+            read[key] = datasets.load_dataset(student.card, name, **reading, **subset)
+        if known and is_unchanged:
+            datasets.check_unchanged([student], read[key], ("train",))
+        found[student.name] = _first(read[key], images)
     return found
 
 

@@ -227,7 +227,10 @@ class EvaluateTest(tf.test.TestCase):
     def _of_photos(self, photos, name, **settings):
         """An exported student whose card says that it is of a run on these photographs."""
         share = float(settings.get("test_share", 0))
-        dataset = data.load(f"folder:{photos}", image_size=16, test_share=share)
+        subset = {
+            key: int(settings.get(key, 0)) for key in ("holdout_per_class", "train_per_class")
+        }
+        dataset = data.load(f"folder:{photos}", image_size=16, test_share=share, **subset)
         told = {"dataset": f"folder:{photos}", **settings}
         path = exported_photos.export(
             self.folder / f"of_{photos.name}" / name,
@@ -301,6 +304,23 @@ class EvaluateTest(tf.test.TestCase):
             )
             self.assertEqual(status, 0, stderr)
             self.assertRegex(stdout.splitlines()[1], " 3$")
+
+    def test_other_training_images_than_the_runs_are_no_measure_of_overfitting(self):
+        photos = self.folder / "fewer"
+        self._photos("fewer/train", 4)
+        self._photos("fewer/test", 2)
+        run = {"test_share": "0.0", "holdout_per_class": "1", "train_per_class": "0"}
+        model = self._of_photos(photos, "mine", **run)
+        flags = (f"--model={model}", "--analysis=overfitting")
+        _, stderr, status = _main(*flags)
+        self.assertEqual(status, 0, stderr)
+        next((photos / "train").rglob("*.jpg")).unlink()
+        _, stderr, status = _main(*flags)
+        self.assertEqual((status, stderr.count("\n")), (1, 1), stderr)
+        self.assertIn("is not what mine was trained with: train has 8 images; the run", stderr)
+        for others in (("--analysis=scores",), (f"--dataset=folder:{photos}", flags[1])):
+            _, stderr, status = _main(flags[0], *others)
+            self.assertEqual(status, 0, stderr)
 
     def test_a_run_with_a_validation_set_needs_only_its_test_images(self):
         photos = self.folder / "split"

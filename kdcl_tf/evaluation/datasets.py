@@ -114,13 +114,22 @@ def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
     return found if is_same else {}
 
 
-def check_unchanged(students: Sequence[LoadedStudent], dataset: data.ImageDataset) -> None:
-    """Refuses a data set that is called as the one trained on, and has other classes or tests.
+def check_unchanged(
+    students: Sequence[LoadedStudent],
+    dataset: data.ImageDataset,
+    compared: Sequence[str] = ("classes", "test", "validation"),
+) -> None:
+    """Refuses a data set that is called as the one trained on, and has other classes or images.
+
+    Args:
+      students: of runs on a data set of that name.
+      dataset: the data set as it is now.
+      compared: parts of its digest; the training images are those of the runs only where they
+        were chosen as there.
 
     Raises:
       ValueError: saying what differs.
     """
-    compared = ("classes", "test", "validation")
     now = {key: value for key, value in dataset.digest().items() if key in compared}
     for student in students:
         before = student.card.get("identity", {}).get("data", {})
