@@ -9,11 +9,14 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.serving.weight_sources import WeightSource, named_source, weight_source
 from kdcl_tf.students.weights import kinds
 
+# What a run has in its folder as soon as its students have their weights, and when it is complete.
+_TRACES = ("checkpoints/*", "result.json")
+
 __all__ = ["check", "find", "is_file"]
 
 
 def check(settings: Settings, workdir: str | os.PathLike) -> None:
-    """Refuses sources and teachers that are not there or are none, unless the run has begun.
+    """Refuses sources and teachers that are not there or are none, unless the run has begun or ended.
 
     Args:
       settings: of the run.
@@ -24,7 +27,7 @@ def check(settings: Settings, workdir: str | os.PathLike) -> None:
       ValueError: as `find`.
     """
     folder = pathlib.Path(workdir).expanduser()
-    if any(any(folder.glob(each)) for each in ("checkpoints/*", "*/seed*/checkpoints/*")):
+    if any(any(folder.glob(f"{run}{trace}")) for run in ("", "*/seed*/") for trace in _TRACES):
         return
     for student in settings.sources:
         find(settings, student)

@@ -71,9 +71,11 @@ def _as_chief(settings, cluster, path, train, report):
         # Once more, for what another process has written while this one waited.
         is_moved = workdir.check(settings)
         result = workdir.complete_result
-        if result and (is_moved or result.get("places", {}) != settings.places()):
+        if result and (is_moved or settings.lie_elsewhere(result.get("places", {}))):
             # Only its digest tells whether it is the same data.
             result = None
+        if result:
+            workdir.restore_records(settings)
     # A run that was refused leaves no folder.
     with files.undone(workdir.discard_if_empty):
         if cluster:

@@ -82,7 +82,7 @@ def newest(
     if wrong:
         raise DamageError(
             f"no checkpoint in {checkpoints} can be used ({wrong}): restore one from a backup, or "
-            "delete that folder and result.json to train from the start"
+            "pass another --workdir to train from the start"
         )
     return None
 

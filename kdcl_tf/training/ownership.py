@@ -47,13 +47,13 @@ _TRACES = (
     "bad_images.txt",
 )
 
-# What `--compare` makes in its folder.
 # What has changed, as `identity.data_changes` begins to tell it, and what that is called.
 _RESTORED = (
     ("initial_weights", "weights"),
     ("teacher", "teacher as it was, which an export over it replaces"),
     ("backbone", "backbone as it was, which an export over it replaces"),
 )
+# What `--compare` makes in its folder.
 _OF_COMPARISONS = ("comparison.json", "cohort", "alone")
 
 
@@ -98,15 +98,18 @@ def check_apart(path: pathlib.Path, settings: TrainingSettings) -> None:
     """Refuses a workdir among the images, of which what a run writes would become one.
 
     Raises:
-      ValueError: when it is inside a split of the data set, or would be one of its classes.
+      ValueError: when it is inside a split of the data set, or would be one of its classes, also
+        where a link leads to it.
     """
     place = settings.places().get("dataset", "").partition(":")[2]
     if not place or not os.path.isdir(place):
         return
-    inside = os.path.relpath(os.path.realpath(path), place).split(os.sep)
+    real = os.path.realpath(path)
+    inside = os.path.relpath(real, place).split(os.sep)
     # Where the folders in it are classes, any folder of a run would be one.
     is_split = any(name.lower() == "train" for name in os.listdir(place))
-    if getattr(settings, "test_share", 0) and not is_split and inside[0] != os.pardir:
+    has_classes = bool(getattr(settings, "test_share", 0)) and not is_split
+    if has_classes and inside[0] != os.pardir:
         raise ValueError(
             f"expected --workdir to be outside the data set's folder {place}, where it would be a"
             f" class; got {path}: pass another"
@@ -115,6 +118,28 @@ def check_apart(path: pathlib.Path, settings: TrainingSettings) -> None:
         raise ValueError(
             f"expected --workdir to be outside the data set's {inside[0]}/; got {path}: pass another"
         )
+    for link in _links_to_images(place, has_classes):
+        target = os.path.realpath(link)
+        if os.path.commonpath([real, target]) == target:
+            raise ValueError(
+                f"expected --workdir to be outside {target}, which is the data set's "
+                f"{os.path.relpath(link, place)}/; got {path}: pass another"
+            )
+
+
+def _links_to_images(place, has_classes):
+    """The splits and classes of a data set that are links to folders."""
+    for entry in _folders(place):
+        is_split = entry.name.lower() in _SPLITS
+        if (is_split or has_classes) and entry.is_symlink():
+            yield entry.path
+        if is_split:
+            yield from (each.path for each in _folders(entry.path) if each.is_symlink())
+
+
+def _folders(place):
+    with os.scandir(place) as entries:
+        return [entry for entry in entries if entry.is_dir()]
 
 
 def check_data(path: pathlib.Path, result: Mapping[str, Any] | None, now: Identity) -> str:
@@ -216,9 +241,9 @@ def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
     """
     flagfile = path / "flags.txt"
     flags = read_flags(flagfile)
-    if flags and read_format(flagfile) != FORMAT:
-        yield read_format(flagfile), flags
     known = identities(path, result)
+    if flags and not known and read_format(flagfile) != FORMAT:
+        yield read_format(flagfile), flags
     if result is not None and "identity" not in result:
         if known or flags:
             raise DamageError(
@@ -229,6 +254,12 @@ def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
     for each in known:
         yield each["format"], each["settings"]
     if flags and not known:
+        exports = [name for name in ("students", "detector") if (path / name).exists()]
+        if exports and result is None:
+            raise DamageError(
+                f"workdir {path} holds {exports[0]}/ of a run whose result.json and checkpoints are "
+                "gone: restore either from a backup, or pass another --workdir"
+            )
         yield FORMAT, flags
     elif not known and result is None:
         if any((path / name).exists() for name in _OF_COMPARISONS):
@@ -278,13 +309,25 @@ def read_flags(path: str | pathlib.Path) -> dict[str, str]:
     path = pathlib.Path(path)
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    flags = [line[2:].partition("=") for line in lines if line.startswith("--")]
+    flags = [line[2:].partition("=") for line in _lines(path) if line.startswith("--")]
     return {name: value for name, _, value in flags}
 
 
 def read_format(path: str | pathlib.Path) -> int:
-    """The format of the run that wrote a `flags.txt`; 1 where the file does not say."""
-    first = pathlib.Path(path).read_text(encoding="utf-8", errors="replace").partition("\n")[0]
-    number = first.removeprefix(FORMAT_LINE)
-    return int(number) if first != number and number.isdigit() else 1
+    """The format of the run that wrote a `flags.txt`; 1 where the file does not say.
+
+    It says so in a comment before the first flag.
+    """
+    for line in _lines(path):
+        number = line.removeprefix(FORMAT_LINE).strip()
+        if line.startswith(FORMAT_LINE) and number.isdecimal():
+            return int(number)
+        if line.strip() and not line.startswith("#"):
+            break
+    return 1
+
+
+def _lines(path):
+    """The lines of a text, also of one that an editor for Windows has saved."""
+    text = pathlib.Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    return [line.removesuffix("\r") for line in text.split("\n")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Mapping
 
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.students.weights.kinds import IMAGENET
@@ -78,8 +79,7 @@ class TrainingSettings:
         """`{name: absolute path}` of the settings that are paths of what is there."""
         found = {}
         for name, text in self.as_flags().items():
-            kind = next((each for each in _PATH_KINDS if text.startswith(each)), "")
-            path = os.path.expanduser(text.removeprefix(kind))
+            kind, path = _parted(text)
             if name == "initial_weights" and text:
                 found[name] = _absolute_sources(text)
             elif name in PATH_SETTINGS and text and (kind or os.path.exists(path)):
@@ -87,6 +87,19 @@ class TrainingSettings:
             elif name == "teacher" and "=" in text:
                 found[name] = _absolute_sources(text)
         return found
+
+    def lie_elsewhere(self, before: Mapping[str, str]) -> bool:
+        """Whether data or a trained network is there now at another place than before.
+
+        What is gone is not: a complete run does not need it.
+
+        Args:
+          before: `places` of the settings at another time.
+        """
+        return any(
+            name not in before or not _are_known(text, before[name])
+            for name, text in self.places().items()
+        )
 
     @classmethod
     def default_flags(cls) -> dict[str, str]:
@@ -273,6 +286,21 @@ def _absolute_sources(text):
         path = os.path.realpath(path) if os.path.exists(path) else source
         found.append(f"{student}={path}" if student else path)
     return ",".join(found)
+
+
+def _are_known(now, before):
+    """Whether each source of `now` that is a path of what is there is one of `before`, too."""
+    known = dict(_sources(before))
+    return all(
+        known.get(student) == source or not os.path.exists(_parted(source)[1])
+        for student, source in _sources(now)
+    )
+
+
+def _parted(text):
+    """`(kind of a data set with its colon or "", path)` of a setting that may be a path."""
+    kind = next((each for each in _PATH_KINDS if text.startswith(each)), "")
+    return kind, os.path.expanduser(text.removeprefix(kind))
 
 
 def _argument(name, text):

@@ -156,6 +156,29 @@ class Workdir:
         text = "".join([f"{ownership.FORMAT_LINE}{FORMAT}\n", *lines])
         files.write_text(self.path / "flags.txt", text)
 
+    def restore_records(self, settings: TrainingSettings) -> None:
+        """Writes again what a complete run has lost of `flags.txt` and `log.jsonl`.
+
+        A log that no checkpoint has stays lost or damaged.
+
+        Args:
+          settings: of the run.
+        """
+        if not ownership.read_flags(self.path / "flags.txt"):
+            self.record(settings)
+        try:
+            if self.log:
+                return
+        except DamageError as error:
+            told = str(error)
+        else:
+            told = f"{self.path / 'log.jsonl'} is gone"
+        facts = self.begun()
+        records = facts["progress"]["log"] if facts else []
+        if records and records[-1]["epoch"] == self.result["epochs"]:
+            print(f"{told}: it is written again from the checkpoint", flush=True)
+            self.write_log(records)
+
     @property
     def log(self) -> list[dict[str, Any]]:
         """The epochs logged so far, a list of dicts.
@@ -241,10 +264,10 @@ def read_result(folder: str | os.PathLike) -> dict[str, Any] | None:
     path = pathlib.Path(folder) / "result.json"
     if not path.exists():
         return None
-    result = _parsed(path.read_bytes(), str(path))
+    result = _parsed(path.read_bytes(), str(path), path.parent)
     # Results of older formats have no checksum, and stay readable.
     if "identity" in result and not identity.is_sealed(result):
-        raise DamageError(_damaged(str(path), "it is not what was written"))
+        raise DamageError(_damaged(str(path), "it is not what was written", path.parent))
     result.pop("checksum", None)
     return result
 
@@ -260,20 +283,30 @@ def read_log(folder: str | os.PathLike) -> list[dict[str, Any]]:
         return []
     # A line that a crash cut short has no newline yet.
     lines = path.read_bytes().split(b"\n")[:-1]
-    return [_parsed(line, f"line {number} of {path}") for number, line in enumerate(lines, 1)]
+    return [
+        _parsed(line, f"line {number} of {path}", path.parent)
+        for number, line in enumerate(lines, 1)
+    ]
 
 
-def _parsed(content, where):
+def _parsed(content, where, workdir):
     try:
         facts = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
-        raise DamageError(_damaged(where, type(error).__name__)) from error
+        raise DamageError(_damaged(where, type(error).__name__, workdir)) from error
     if not isinstance(facts, dict):
-        raise DamageError(_damaged(where, f"expected a JSON object; got {type(facts).__name__}"))
+        told = f"expected a JSON object; got {type(facts).__name__}"
+        raise DamageError(_damaged(where, told, workdir))
     return facts
 
 
-def _damaged(where, reason):
+def _damaged(where, reason, workdir):
+    """Only a checkpoint makes good for what is deleted."""
+    if not any(workdir.glob("checkpoints/step-*")):
+        return (
+            f"{where} is damaged ({reason}), and there is no checkpoint to write it again from: "
+            "restore it from a backup"
+        )
     return (
         f"{where} is damaged ({reason}): delete the file, and the command that trained the run "
         "writes it again from the newest checkpoint"

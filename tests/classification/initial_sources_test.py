@@ -72,6 +72,10 @@ class SourcesTest(absltest.TestCase):
         # Nor does a comparison that has begun one.
         (self.folder / "compared/cohort/seed0/checkpoints/step-3").mkdir(parents=True)
         initial_sources.check(settings, self.folder / "compared")
+        # Nor one that is complete.
+        (self.folder / "complete").mkdir()
+        (self.folder / "complete/result.json").touch()
+        initial_sources.check(settings, self.folder / "complete")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 import contextlib
 import io
 import os
+import pathlib
+import sys
+from unittest import mock
 
 import tensorflow as tf
 
@@ -64,6 +67,21 @@ class RunTest(tf.test.TestCase):
         stdout, _, status = self._run(AssertionError("trained again"))
         told = f"{self.folder} holds this run, complete; nothing is trained\n2 in {self.folder}\n"
         self.assertEqual((stdout, status), (told, 0))
+
+    def test_a_complete_run_is_reported_without_its_teacher(self):
+        teacher = pathlib.Path(self.folder, "teacher")
+        teacher.mkdir()
+        settings = Settings(method="offline_distillation", teacher=str(teacher))
+        self.folder = f"{self.folder}/run"
+        found = Identity(settings.as_flags(), {}).facts
+        result = {"accuracy": 2, "identity": found, "places": settings.places()}
+        Workdir(self.folder).write_result(result)
+        teacher.rmdir()
+        with mock.patch.object(sys.modules[__name__], "_SETTINGS", settings):
+            stdout, stderr, status = self._run(AssertionError("trained again"))
+        self.assertEqual((stderr, status), ("", 0))
+        self.assertIn("complete; nothing is trained", stdout)
+        self.assertTrue(pathlib.Path(self.folder, "flags.txt").exists())
 
     def test_ends_are_one_line_and_a_status(self):
         for end, wanted in (

@@ -50,12 +50,40 @@ class OwnershipTest(parameterized.TestCase):
         lambda path: path.write_text(""),
         lambda path: path.write_text(path.read_text().partition("--seed")[0]),
         lambda path: path.write_bytes(b"\xff\x00--see"),
+        lambda path: path.write_text(path.read_text().partition("\n")[2]),
+        lambda path: path.write_text("# format 1\n" + path.read_text()),
     )
     def test_without_its_flags_a_checkpoint_tells_whose_run_it_is(self, damage):
         self._save()
         damage(self.workdir.path / "flags.txt")
         self._assert_refused(r"--seed=0 \(now 1\); pass those")
         self.workdir.check(_Settings(storage="disk"))
+
+    @parameterized.parameters(
+        lambda text: f"# my best run\n\n{text}".encode(),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.encode("utf-8-sig"),
+    )
+    def test_a_note_and_what_editors_do_to_its_flags_leave_it_this_run(self, edit):
+        path = self.workdir.path / "flags.txt"
+        path.write_bytes(edit(path.read_text()))
+        for save in (lambda: None, self._save):
+            save()
+            self._assert_refused(r"--seed=0 \(now 1\); pass those")
+            self.workdir.check(_Settings())
+
+    def test_flags_alone_tell_the_format(self):
+        path = self.workdir.path / "flags.txt"
+        path.write_text(path.read_text().partition("\n")[2])
+        self._assert_refused("holds a run of format 1", _Settings())
+
+    @parameterized.parameters("students", "detector")
+    def test_exports_of_a_run_that_lost_all_else_are_not_trained_over(self, name):
+        (self.workdir.path / name).mkdir()
+        message = f"holds {name}/ of a run whose result.json and checkpoints are gone: restore"
+        self._assert_refused(message, _Settings())
+        self._save()
+        self.workdir.check(_Settings())
 
     def test_a_flagfile_that_was_edited_does_not_make_it_another_run(self):
         self._save()
@@ -206,6 +234,30 @@ class OwnershipTest(parameterized.TestCase):
         ownership.check_apart(images / "runs" / "a", settings)
         ownership.check_apart(self.workdir.path, settings)
 
+    def test_a_workdir_among_images_to_which_links_lead_is_refused(self):
+        folder = pathlib.Path(self.create_tempdir().full_path).resolve()
+        data, big = folder / "data", folder / "big"
+        for name in ("train/ape", "elsewhere/bee"):
+            (big / name).mkdir(parents=True)
+        (data / "test").mkdir(parents=True)
+        (data / "train").symlink_to(big / "train")
+        (data / "test" / "bee").symlink_to(big / "elsewhere" / "bee")
+        settings = _Settings(dataset=f"folder:{data}")
+        for path in ("data/train/run", "big/train", "big/train/ape/run"):
+            with self.assertRaisesRegex(ValueError, "train, which is the data set's train/; got"):
+                ownership.check_apart(folder / path, settings)
+        for path in ("data/test/bee/run", "big/elsewhere/bee"):
+            with self.assertRaisesRegex(ValueError, "the data set's test(/bee)?/; got"):
+                ownership.check_apart(folder / path, settings)
+        for path in ("big", "big/elsewhere", "big/training", "data/runs"):
+            ownership.check_apart(folder / path, settings)
+        (data / "train").unlink()
+        (data / "cat").symlink_to(big / "train")
+        ownership.check_apart(folder / "big/train", settings)
+        object.__setattr__(settings, "test_share", 0.2)
+        with self.assertRaisesRegex(ValueError, "train, which is the data set's cat/; got"):
+            ownership.check_apart(folder / "big/train/run", settings)
+
     def test_a_folder_of_classes_has_no_run_in_it(self):
         images = pathlib.Path(self.create_tempdir().full_path)
         (images / "cat").mkdir()
@@ -226,8 +278,13 @@ class OwnershipTest(parameterized.TestCase):
         whole = path.read_text()
         for text in (whole.replace("0.5", "0.6"), whole[:-9], "[]", '{"identity": {}}'):
             path.write_text(text)
+            told = rf"^{path} is damaged \(.*\), and there is no checkpoint .*: restore it from"
+            with self.assertRaisesRegex(DamageError, told):
+                self.workdir.check(_Settings())
+            folder = self._save()
             with self.assertRaisesRegex(DamageError, f"^{path} is damaged .*: delete the file"):
                 self.workdir.check(_Settings())
+            shutil.rmtree(folder)
 
     def test_results_of_before_stay_readable(self):
         path = self.workdir.path / "result.json"

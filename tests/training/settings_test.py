@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pathlib
 
 from absl.testing import absltest, parameterized
 
@@ -116,6 +117,35 @@ class AsTextTest(parameterized.TestCase):
         # A teacher whose file does not say its architecture.
         places = Settings("cifar100", f"resnet50={os.path.relpath(folder)}", "resnet18").places()
         self.assertEqual(places, {"teacher": f"resnet50={os.path.realpath(folder)}"})
+
+    def test_only_what_is_there_can_lie_elsewhere(self):
+        @dataclasses.dataclass(frozen=True)
+        class Settings(training_settings.TrainingSettings):
+            dataset: str = "cifar100"
+            teacher: str = ""
+            initial_weights: str = ""
+
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for name in ("photos", "teacher", "a.keras", "b.keras"):
+            (folder / name).mkdir()
+        here = Settings(
+            f"folder:{folder / 'photos'}",
+            f"resnet50={folder / 'teacher'}",
+            f"a={folder / 'a.keras'}",
+        )
+        before = here.places()
+        self.assertFalse(here.lie_elsewhere(before))
+        self.assertTrue(here.lie_elsewhere({}))
+        for name in before:
+            self.assertTrue(here.lie_elsewhere(before | {name: "resnet50=/x,a=/x"}), name)
+        other = dataclasses.replace(here, initial_weights=f"a={folder / 'b.keras'}")
+        self.assertTrue(other.lie_elsewhere(before))
+        for name in ("photos", "teacher", "a.keras"):
+            (folder / name).rmdir()
+            self.assertFalse(here.lie_elsewhere(before), name)
+        # As they were given, of which nothing is there.
+        relative = dataclasses.replace(here, initial_weights="a=a.keras")
+        self.assertFalse(relative.lie_elsewhere(before))
 
     @parameterized.parameters(
         ("dataset", "folder:a", "folder:b", True),

@@ -10,6 +10,7 @@ import sys
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.files.identity import FORMAT, DamageError
+from kdcl_tf.training import manifests
 from kdcl_tf.training.ownership import read_flags
 from kdcl_tf.training.settings import TrainingSettings
 from kdcl_tf.training.workdir import Workdir, WorkdirLost
@@ -181,9 +182,43 @@ class WorkdirTest(parameterized.TestCase):
         path = self.workdir.path / "log.jsonl"
         path.write_bytes(content)
         with self.assertRaisesRegex(
+            DamageError, rf"^line {line} of {path} is damaged \(.*\), and there is no checkpoint"
+        ):
+            self.workdir.log
+        self._save([])
+        with self.assertRaisesRegex(
             DamageError, f"^line {line} of {path} is damaged .*: delete the"
         ):
             self.workdir.log
+
+    def _save(self, log):
+        folder = manifests.folder_of(self.workdir.path / "checkpoints", 1)
+        folder.mkdir(parents=True)
+        facts = {"identity": {"settings": {}}, "progress": {"log": log}, "variables": []}
+        manifests.write(folder, facts)
+
+    @parameterized.parameters("lost", "damaged", "whole")
+    def test_a_complete_run_gets_its_flags_and_log_back_from_its_checkpoint(self, how):
+        log, path = [{"epoch": 1}, {"epoch": 2}], self.workdir.path / "log.jsonl"
+        self.workdir.write_result({"epochs": 2})
+        self.workdir.write_log([{"epoch": 1, "own": 1}])
+        if how == "lost":
+            path.unlink()
+        elif how == "damaged":
+            path.write_text("{\n")
+        self.workdir.restore_records(_Settings())
+        self.assertEqual(read_flags(self.workdir.path / "flags.txt")["seed"], "0")
+        self.assertEqual(path.exists(), how != "lost")
+        self._save(log)
+        self.workdir.restore_records(_Settings(seed=1))
+        self.assertEqual(read_flags(self.workdir.path / "flags.txt")["seed"], "0")
+        self.assertEqual(self.workdir.log, [{"epoch": 1, "own": 1}] if how == "whole" else log)
+
+    def test_a_log_that_stops_before_the_end_is_not_given_back(self):
+        self.workdir.write_result({"epochs": 2})
+        self._save([{"epoch": 1}])
+        self.workdir.restore_records(_Settings())
+        self.assertEqual(self.workdir.log, [])
 
     @parameterized.parameters(False, True)
     def test_a_folder_that_was_removed_gets_nothing_more(self, is_replaced):
