@@ -19,6 +19,7 @@ from kdcl_tf.detection import flags as detection_flags, report as report_lib
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.files import extras
+from kdcl_tf.prediction import images as image_names
 from kdcl_tf.programs import command_line
 from kdcl_tf.training import flags as training_flags
 
@@ -250,7 +251,10 @@ def _images(flag_values):
         paths = prediction.in_folders(paths)
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
-        raise ValueError(f"--image: expected files; got {', '.join(missing)}, which is not there")
+        commas = image_names.told_of_commas([str(path) for path in paths])
+        raise ValueError(
+            f"--image: expected files; got {', '.join(missing)}, which is not there{commas}"
+        )
     counts = collections.Counter(path.stem for path in paths)
     twice = [stem for stem, count in counts.items() if count > 1]
     if twice:

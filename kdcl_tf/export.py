@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kdcl_tf.serving.formats.writing import Model
 
 ENSEMBLE = "ensemble"
+_OF_IMAGES = ("images", "calibration", "calibration_images", "dataset", "data_dir")
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -101,6 +102,7 @@ def main(flag_values: flags.FlagValues) -> None:
         if not values["workdir"]:
             raise ValueError("expected --workdir, the folder of a run; got none")
         forms = chosen_formats(values)
+        _check_flags(flag_values, forms)
         workdir = pathlib.Path(values["workdir"]).expanduser()
         settings = settings_of(workdir)
         check_student(values["student"], settings.student_names)
@@ -153,12 +155,31 @@ def chosen_formats(values: Mapping[str, Any]) -> tuple[str, ...]:
     for name in ("images", "calibration"):
         if values[name] and not pathlib.Path(values[name]).expanduser().is_dir():
             raise ValueError(f"expected --{name} to be a folder; got {values[name]}, which is none")
-    if values["calibration"] and "litert_int8" not in forms:
-        raise ValueError(
-            "expected --calibration with --format=litert_int8 alone, which is calibrated; got "
-            f"--format={','.join(forms)}"
-        )
     return forms
+
+
+def _check_flags(flag_values, forms):
+    """Raises ValueError for a flag that is not read for these formats."""
+    given = {name for name in _OF_IMAGES if flag_values[name].value != flag_values[name].default}
+    calibrates = "litert_int8" in forms
+    is_checked = any(formats.FORMATS[each].needs_images for each in forms)
+    reads_own = (is_checked and "images" not in given) or (
+        calibrates and "calibration" not in given
+    )
+    int8 = "litert_int8 among --format with {}, since only that is calibrated"
+    own = "{} where the run's own images are read, for a format of LiteRT or ONNX without --images"
+    unread = {
+        "calibration": (not calibrates, int8),
+        "calibration_images": (not calibrates, int8),
+        "dataset": (not reads_own, own),
+        "data_dir": (not reads_own, own),
+    }
+    for name, (is_unread, expected) in unread.items():
+        if name in given and is_unread:
+            raise ValueError(
+                f"expected {expected.format(f'--{name}')}; got --format={','.join(forms)}"
+                f"{' --images' * ('images' in given)}: leave out --{name}"
+            )
 
 
 def images(
@@ -208,6 +229,11 @@ def settings_of(workdir: pathlib.Path) -> Settings:
             f"{exported.runs_in(workdir)}"
         )
     path, facts = newest
+    if "detector" in facts["identity"]["settings"]:
+        raise ValueError(
+            f"expected the folder of a run of kdcl-train; got {workdir}, which is a run of "
+            "kdcl-detect and has its detector exported when it is complete"
+        )
     values = flags.FlagValues()
     classification_flags.define_flags(values)
     try:

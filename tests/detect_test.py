@@ -81,6 +81,13 @@ class RefusedTest(parameterized.TestCase):
         self.assertRegex(process.stderr, r"would replace the image itself; pass another folder\n$")
         self.assertEqual(image.read_bytes(), b"kept")
 
+    def test_an_image_whose_name_has_a_comma(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        image_files.write(folder, {"IMG,1.jpg": b"x"})
+        arguments = ("--mode=predict", f"--image={folder / 'IMG,1.jpg'}", "--output=x")
+        process = in_process.run("detect", *arguments)
+        self.assertRegex(process.stderr, r"not there: commas separate names, and \S+IMG,1.jpg has")
+
     def test_two_images_of_one_name_in_folders(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         for name in ("a/street.jpg", "b/street.png", "b/other.png"):

@@ -157,7 +157,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
                 "--format=litert_float16,onnx", f"--images={photos}", f"--calibration={photos}"
             )  # fmt: skip
             self.assertEqual((stdout, status), ("", 1))
-            self.assertIn("expected --calibration with --format=litert_int8", stderr)
+            self.assertIn("expected litert_int8 among --format with --calibration, ", stderr)
             stdout, stderr, status = _main(
                 f"--workdir={self.run_folder}", "--student=resnet8", f"--output={output}",
                 "--format=litert_float16,onnx", f"--images={photos}"
@@ -216,6 +216,19 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
             "expected --student to be one of resnet8, wrn_10_1, ensemble; got resnet20",
         ),
         (["--output=/dev/null/models"], "expected a folder; got /dev/null/models, where a file is"),
+        (["--calibration_images=9"], "litert_int8 among --format with --calibration_images, since"),
+        (
+            ["--dataset=folder:/x"],
+            "expected --dataset where the run's own images are read, .*: leave",
+        ),
+        (
+            ["--data_dir=/x"],
+            "expected --data_dir where .*; got --format=saved_model: leave out --da",
+        ),
+        (
+            ["--data_dir=/x", "--format=onnx", "--images=."],
+            "; got --format=onnx --images: leave out --data_dir",
+        ),
         (["--output=/dev/null"], "expected a folder; got /dev/null, where a file is in the way"),
     )
     def test_errors_are_one_line(self, arguments, message):
@@ -244,6 +257,16 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         self.assertRegex(
             stderr, "to have flags of this version of kdcl-train; got others: Unknown .*'gone'"
         )
+
+    def test_a_run_of_a_detector_is_refused(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        (folder / "checkpoints" / "step-000000001").mkdir(parents=True)
+        found = {"settings": {"detector": "mask", "seed": "0"}, "data": {}}
+        facts = {"identity": found, "progress": {}, "card": {}, "variables": []}
+        manifests.write(folder / "checkpoints" / "step-000000001", facts)
+        _, stderr, status = _main(f"--workdir={folder}")
+        self.assertEqual((status, stderr.count("\n")), (1, 1))
+        self.assertIn(f"got {folder}, which is a run of kdcl-detect", stderr)
 
     def test_its_flags_need_not_be_there_and_its_identity_is_in_the_card(self):
         (self.run_folder / "flags.txt").unlink(missing_ok=True)

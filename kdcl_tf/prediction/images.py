@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES
 
-__all__ = ["Found", "find"]
+__all__ = ["Found", "find", "told_of_commas"]
 
 
 class Found(NamedTuple):
@@ -56,6 +56,7 @@ def find(names: Sequence[str]) -> Found:
     if missing:
         raise ValueError(
             f"expected --image to name files and folders that are there; got {', '.join(missing)}"
+            f"{told_of_commas(names)}"
         )
     passed_over = collections.Counter()
     found = {}
@@ -66,6 +67,18 @@ def find(names: Sequence[str]) -> Found:
                 passed_over["found twice"] += 1
             found.setdefault(place, path)
     return Found(list(found.values()), passed_over)
+
+
+def told_of_commas(names: Sequence[str]) -> str:
+    """The end of a message on names that are parts of a path with commas; "" for others.
+
+    Args:
+      names: that a list of `--image` was divided into.
+    """
+    whole = ",".join(names)
+    if len(names) < 2 or not os.path.exists(whole):
+        return ""
+    return f": commas separate names, and {whole} has one itself: pass a folder that it is in"
 
 
 def _in_folder(folder: str, passed_over: collections.Counter) -> list[str]:

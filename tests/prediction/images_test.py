@@ -52,6 +52,14 @@ class FindTest(absltest.TestCase):
         with self.assertRaisesRegex(ValueError, "that are there; got .*/x.jpg, .*/y$"):
             self._find("a.png", "x.jpg", "y")
 
+    def test_a_name_with_commas_is_told(self):
+        (self.folder / "IMG,1,2.jpg").touch()
+        path = f"{self.folder / 'IMG,1,2.jpg'}"
+        with self.assertRaisesRegex(
+            ValueError, f"1, 2.jpg: commas separate names, and {path} has one itself: pass a folder"
+        ):
+            images.find(path.split(","))
+
     def test_a_folder_without_images_is_refused_with_what_is_in_it(self):
         (self.folder / "empty").mkdir()
         with self.assertRaisesRegex(ValueError, r"in --image=.*/empty, files with .*; got none$"):

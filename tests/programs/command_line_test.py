@@ -175,7 +175,7 @@ _ERRORS = (
     (
         "export",
         ["--workdir=x", "--calibration=."],
-        "expected --calibration with --format=litert_int8",
+        "expected litert_int8 among --format with --calibration, since .*; got --format=saved_model",
     ),
     (
         "train",
