@@ -34,7 +34,9 @@ def main(flag_values: flags.FlagValues) -> None:
         compares = flag_values["compare"].value
         default = f"{default_workdir(settings)}{'_compared' * compares}"
         path = flag_values["workdir"].value or default
-        initial_sources.check(settings, path)
+        # Other workers do not know whether the run has begun, and then needs no sources.
+        if launch.is_chief(settings):
+            initial_sources.check(settings, path)
     if compares:
         _compare(flag_values, settings, path)
         return

@@ -11,11 +11,12 @@ import pathlib
 import re
 import signal
 
+import keras
 import pytest
 import tensorflow as tf
 from absl import flags
 
-from kdcl_tf import train
+from kdcl_tf import students, train
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.training.interruption import Interrupted
@@ -188,6 +189,22 @@ class MultiWorkerTest(tf.test.TestCase):
             "reached; the same command, given to all, continues from the last checkpoint$",
         )
         self._assert_goes_on_alone(settings, folder)
+
+    @pytest.mark.slow
+    def test_two_workers_go_on_without_the_weights_that_the_run_started_from(self):
+        weights = self.folder / "start.keras"
+        keras.saving.save_model(students.build("resnet8", 10, (8, 8, 3)), weights)
+        few = {"students": ("resnet8",), "method": "independent", "ensemble": "naive"}
+        settings = {**_SMALL, **few, "epochs": 2, "initial_weights": (f"resnet8={weights}",)}
+        settings["holdout_per_class"] = 0
+        run = self.folder / "run"
+        with self.assertRaises(Interrupted):
+            _session(run, _StoppingWorkdir, **settings).train()
+        weights.unlink()
+        with WorkerPair(Settings(**settings), run) as pair:
+            for status, _, told in pair.wait():
+                self.assertEqual(status, 0, told)
+        self.assertEqual([each["epoch"] for each in Workdir(run).log], [1, 2])
 
     @pytest.mark.slow
     def test_as_many_images_of_other_classes_in_one_worker_are_refused_in_both(self):

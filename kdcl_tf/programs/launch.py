@@ -48,6 +48,16 @@ def run(
         _as_chief(settings, cluster, path, train, report)
 
 
+def is_chief(settings: TrainingSettings) -> bool:
+    """Whether this process has the run's folder: alone, or as the first of several workers.
+
+    Raises:
+      ValueError: when nothing tells which of several workers this is.
+    """
+    cluster = _cluster(settings)
+    return cluster is None or not cluster.index
+
+
 def _cluster(settings):
     """The machines that train together, or None for this process alone."""
     if settings.strategy != "multi_worker":

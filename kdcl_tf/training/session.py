@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import resource
 import shutil
@@ -60,7 +61,7 @@ class Session:
         # First, since no TensorFlow op may run before workers know each other.
         strategy = strategies.create(settings.strategy, cluster, tpu)
         self.workers = Workers(strategy)
-        task.begun = workdir.begun()
+        task.begun = self._begun()
         task.load()
         self.workers.check_same("data", task.dataset.summary())
         self.workers.check_same("weights to start from", task.sources())
@@ -156,6 +157,19 @@ class Session:
         # Linux counts in KiB.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         return {"peak_memory_gib": round(peak, 2), "machine": machine.facts()}
+
+    def _begun(self):
+        """The facts of the chief's newest checkpoint; other workers have none of their own."""
+        answer = {"facts": None, "error": ""}
+        if self.workers.is_chief:
+            try:
+                answer["facts"] = self.workdir.begun()
+            except ValueError as found:
+                answer["error"] = str(found)
+        answer = json.loads(self.workers.from_chief(json.dumps(answer).encode()))
+        if answer["error"]:
+            raise ValueError(answer["error"])
+        return answer["facts"]
 
     def _check_data(self):
         """Refuses other data than the run was begun with, on all workers at once."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import sys
@@ -103,6 +104,15 @@ class RunTest(tf.test.TestCase):
         self.folder = f"{self.folder}/new"
         self._run(FileNotFoundError("there is no data"))
         self.assertFalse(os.path.exists(self.folder))
+
+    def test_the_chief_is_alone_or_the_first_of_the_workers(self):
+        self.assertTrue(launch.is_chief(_SETTINGS))
+        many = Settings(strategy="multi_worker")
+        for index in (0, 1):
+            cluster = {"worker": ["localhost:12345", "localhost:12346"]}
+            config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            with mock.patch.dict(os.environ, TF_CONFIG=json.dumps(config)):
+                self.assertEqual(launch.is_chief(many), index == 0)
 
     def test_a_folder_of_other_flags_is_refused(self):
         Workdir(self.folder).record(Settings(seed=1))
