@@ -212,7 +212,9 @@ class Cohort(Fitting, Learner, SavedCohort):
 
         Args:
           optimizer: one for all students, or `{name: optimizer}`.  One with `global_clipnorm`
-            is copied for each student, so that no student's gradients clip another's.
+            is copied for each student, so that no student's gradients clip another's.  After
+            that only `cohort.optimizer.learning_rate = rate` sets the copies' rate: neither the
+            optimizer that was given nor `cohort.optimizer.learning_rate.assign` does.
           loss: None, since the method decides what the students minimise; the second
             argument of `keras.Model.compile`.
           metrics: further metrics of logits; each student gets its own copy.  Accuracy,
@@ -274,22 +276,30 @@ class Cohort(Fitting, Learner, SavedCohort):
 
     def _prepared(self, optimizer, auto_scale_loss):
         """The optimizer of all students, or `StudentOptimizers`."""
-        if not isinstance(optimizer, dict):
-            optimizer = keras.optimizers.get(optimizer)
-            several = len(self.students) > 1 and not self.may_share_layers
-            if not (several and optimizers.clips_by_global_norm(optimizer)):
-                if auto_scale_loss:
-                    return optimizers.with_loss_scale(optimizer, self.students.values())
-                return optimizer
-            optimizer = optimizers.one_for_each(optimizer, self.students)
-        found = optimizers.by_student(optimizer, self.students)
+        if isinstance(optimizer, optimizers.StudentOptimizers):
+            return self._of_each(optimizer.by_student, auto_scale_loss, rates=optimizer.rates)
+        if isinstance(optimizer, dict):
+            return self._of_each(optimizer, auto_scale_loss)
+        optimizer = keras.optimizers.get(optimizer)
+        several = len(self.students) > 1 and not self.may_share_layers
+        if several and optimizers.clips_by_global_norm(optimizer):
+            given = "one with global_clipnorm, which is copied for each student: leave that out"
+            optimizers.check_owned(self.trainable_variables, self.students, given)
+            return self._of_each(optimizers.one_for_each(optimizer, self.students), auto_scale_loss)
+        if auto_scale_loss:
+            return optimizers.with_loss_scale(optimizer, self.students.values())
+        return optimizer
+
+    def _of_each(self, by_student, auto_scale_loss, rates=None):
+        """`StudentOptimizers`, of what `compile` takes as a dict."""
+        found = optimizers.by_student(by_student, self.students)
         optimizers.check_owned(self.trainable_variables, self.students)
         if auto_scale_loss:
             found = {
                 name: optimizers.with_loss_scale(each, [self.students[name]])
                 for name, each in found.items()
             }
-        return optimizers.StudentOptimizers(found)
+        return optimizers.StudentOptimizers(found, rates=rates)
 
     def _build_optimizers(self):
         if self.student_optimizers:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-__all__ = ["check_classifier", "check_students", "input_names", "output_shape"]
+__all__ = ["check_classifier", "check_students", "input_names", "input_shape", "output_shape"]
 
 
 def check_students(students: Mapping[str, keras.Model], may_share_layers: bool = False) -> None:
@@ -26,6 +26,17 @@ def check_students(students: Mapping[str, keras.Model], may_share_layers: bool =
         _check_nothing_shared(students)
 
 
+def input_shape(student: keras.Model) -> Any:
+    """The shape of the batches that a built student takes, such as `(None, H, W, C)`.
+
+    A subclassed model remembers the one it was built on; None where it does not even that.
+    """
+    if hasattr(student, "input_shape"):
+        return student.input_shape
+    built_on = (student.get_build_config() or {}).get("input_shape")
+    return built_on and (None, *built_on[1:])
+
+
 def output_shape(student: keras.Model) -> Any:
     """The shape of a built student's output, `(None, C)` for a classifier.
 
@@ -34,10 +45,8 @@ def output_shape(student: keras.Model) -> Any:
     """
     if hasattr(student, "output_shape"):
         return student.output_shape
-    built_on = (student.get_build_config() or {}).get("input_shape")
-    if built_on is None:
-        return None
-    return student.compute_output_spec(keras.KerasTensor((None, *built_on[1:]))).shape
+    images = input_shape(student)
+    return images and student.compute_output_spec(keras.KerasTensor(images)).shape
 
 
 def input_names(student: keras.Model) -> set[str]:

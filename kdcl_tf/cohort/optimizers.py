@@ -14,6 +14,7 @@ __all__ = [
     "check_owned",
     "check_scope",
     "clips_by_global_norm",
+    "has_slots",
     "one_for_each",
     "with_loss_scale",
 ]
@@ -24,23 +25,29 @@ class StudentOptimizers(keras.optimizers.Optimizer):
     """One optimizer for each student, which Keras and its callbacks see as one optimizer.
 
     Its learning rate is that of the first student; to set it is to multiply the rates of all
-    students by the same number.  Its moving averages are those of all optimizers with `use_ema`.
-    It has no variables of its own.
+    students by the same number.  Where the first's is 0, the others keep the ratios to it that they
+    had before, so that a warm-up may begin at 0.  Its moving averages are those of all optimizers
+    with `use_ema`.  It has no variables of its own.
 
     Args:
       optimizers: `{student: optimizer}`, in the order of the students.
       name: of this one.
+      rates: `{student: learning rate}`, whose ratios count while the first student's rate is 0; by
+        default those of the optimizers.
     """
 
     def __init__(
         self,
         optimizers: Mapping[str, keras.optimizers.Optimizer],
         name: str = "student_optimizers",
+        rates: Mapping[str, float] | None = None,
     ):
         super().__init__(learning_rate=0.0, name=name)
         # Pairs, which Keras does not take for something to save, see `by_name`.
         self._pairs = tuple(optimizers.items())
         self.use_ema = any(_inner(each).use_ema for each in optimizers.values())
+        self._rates = tuple((rates or {}).items())
+        self._rates = tuple(self.rates.items())
 
     @property
     def by_name(self) -> list[keras.optimizers.Optimizer]:
@@ -69,9 +76,22 @@ class StudentOptimizers(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        first = float(self.learning_rate)
-        for _, each in self._pairs:
-            each.learning_rate = float(each.learning_rate) * (value / first) if first else value
+        rates = self.rates
+        first = rates[self._pairs[0][0]]
+        if not first and any(rates.values()):
+            raise ValueError(
+                "expected a first student's learning rate other than 0, by which those of all are "
+                f"scaled; got {rates}: give it the rate that it is to have, and let a callback set 0"
+            )
+        self._rates = tuple(rates.items())
+        for name, each in self._pairs:
+            each.learning_rate = value * (rates[name] / first) if first else value
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """`{student: learning rate}`, the last of which the first student's was not 0."""
+        now = {name: float(each.learning_rate) for name, each in self._pairs}
+        return now if now[self._pairs[0][0]] else dict(self._rates) or now
 
     def build(self, variables: Sequence[Sequence[keras.Variable]]) -> None:
         """Builds each student's optimizer.
@@ -116,12 +136,13 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         return {
             "optimizers": keras.saving.serialize_keras_object(self.by_student),
             "name": self.name,
+            "rates": self.rates,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> StudentOptimizers:
         found = keras.saving.deserialize_keras_object(config["optimizers"], custom_objects)
-        return cls(found, config["name"])
+        return cls(**{**config, "optimizers": found})
 
 
 def by_student(
@@ -150,8 +171,17 @@ def by_student(
     return found
 
 
-def check_owned(variables: Iterable[keras.Variable], students: Mapping[str, keras.Model]) -> None:
+def check_owned(
+    variables: Iterable[keras.Variable],
+    students: Mapping[str, keras.Model],
+    given: str = "one for each student",
+) -> None:
     """Refuses variables of no student: an optimizer for each student would not train them.
+
+    Args:
+      variables: what is to be trained.
+      students: `{name: student}`.
+      given: the optimizer or optimizers, for the message.
 
     Raises:
       ValueError: naming the first.
@@ -161,7 +191,7 @@ def check_owned(variables: Iterable[keras.Variable], students: Mapping[str, kera
         if id(variable) not in owned:
             raise ValueError(
                 f"the variable {variable.path} belongs to no student: expected one optimizer for "
-                "all; got one for each student"
+                f"all; got {given}"
             )
 
 
@@ -185,13 +215,36 @@ def check_scope(optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.S
 def one_for_each(
     optimizer: keras.optimizers.Optimizer, students: Iterable[str]
 ) -> dict[str, keras.optimizers.Optimizer]:
-    """Copies of an optimizer that is not built yet, one for each student."""
-    config = keras.saving.serialize_keras_object(optimizer)
-    found = {}
-    for name in students:
-        found[name] = keras.saving.deserialize_keras_object(config)
-        found[name].name = f"{optimizer.name}_{name}"
+    """Copies of an optimizer that is not built yet, one for each student.
+
+    Its class and that of its schedule need not be registered with Keras.
+    """
+    found = {name: _copy(optimizer) for name in students}
+    for name, each in found.items():
+        each.name = f"{optimizer.name}_{name}"
     return found
+
+
+def _copy(optimizer):
+    config = optimizer.get_config()
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        config["inner_optimizer"] = _copy(optimizer.inner_optimizer)
+        return type(optimizer)(**config)
+    # A schedule itself, which has no state: Keras finds its class only where it is registered.
+    if callable(optimizer._learning_rate):
+        config["learning_rate"] = optimizer._learning_rate
+    copy = type(optimizer).from_config(config)
+    # What `exclude_from_weight_decay` was told, which is in no configuration.
+    for key in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
+        if hasattr(optimizer, key):
+            setattr(copy, key, getattr(optimizer, key))
+    return copy
+
+
+def has_slots(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether a built optimizer keeps more than its steps and its rate, such as momenta."""
+    own = ("iteration", "learning_rate")
+    return any(each.name not in own for each in _inner(optimizer).variables)
 
 
 def clips_by_global_norm(optimizer: Any) -> bool:

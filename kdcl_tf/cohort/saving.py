@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.cohort import optimizers
+from kdcl_tf.cohort.membership import input_shape
+from kdcl_tf.objectives import names
+
 # In the store of a cohort's own variables.
 _NAMES = "students"
+_ORDER = "order"
 _NUMBERS = ("temperature", "distillation_weight")
 
 __all__ = ["SavedCohort"]
@@ -47,34 +51,60 @@ class SavedCohort(keras.Model):
         return [self.students[name] for name in sorted(self.students)]
 
     def save_own_variables(self, store: Any) -> None:
-        """Saves the students' names, the temperature and the distillation weight."""
+        """Saves the students' names, the temperature and the distillation weight.
+
+        Also the order of the students, where something is filed by it.
+        """
         super().save_own_variables(store)
         for name in _NUMBERS:
             store[name] = np.float32(getattr(self, name))
-        names = json.dumps(sorted(self.students)).encode()
-        store[_NAMES] = np.frombuffer(names, np.uint8)
+        store[_NAMES] = names.as_array(sorted(self.students))
+        if self.filed_by_position():
+            store[_ORDER] = names.as_array(self.students)
 
     def load_own_variables(self, store: Any) -> None:
         """Loads what `save_own_variables` saved.
 
         Raises:
-          ValueError: when it was a cohort of students with other names.
+          ValueError: when it was a cohort of students with other names, or in another order
+            where something is filed by it.
         """
-        if _NAMES in store.keys():
-            saved = json.loads(np.asarray(store[_NAMES], np.uint8).tobytes())
-            names = sorted(self.students)
-            if saved != names:
-                raise ValueError(
-                    f"expected the weights of students {', '.join(names)}; got those of "
-                    f"{', '.join(saved)}: give the students the names they were saved under"
-                )
         own = {key: store[key] for key in store.keys()}
-        own.pop(_NAMES, None)
         # Cohorts were once saved without them.
+        if _NAMES in own:
+            self._check_names(names.from_array(own.pop(_NAMES)))
+        if _ORDER in own:
+            self._check_order(names.from_array(own.pop(_ORDER)))
         for name in _NUMBERS:
             if name in own:
                 setattr(self, name, np.asarray(own.pop(name)))
         super().load_own_variables(own)
+
+    def filed_by_position(self) -> str:
+        """What of the cohort is saved by the positions of students, such as "the gate's weights are".
+
+        Empty if nothing is, so that weights of a cohort of another order can be loaded.
+        A method with weights that belong to the positions of its students overrides this.
+        """
+        if self.compiled and not self.student_optimizers and optimizers.has_slots(self.optimizer):
+            return "what one optimizer for all keeps of each variable is"
+        return ""
+
+    def _check_names(self, saved):
+        own = sorted(self.students)
+        if saved != own:
+            raise ValueError(
+                f"expected the weights of students {', '.join(own)}; got those of "
+                f"{', '.join(saved)}: give the students the names they were saved under"
+            )
+
+    def _check_order(self, saved):
+        own, filed = list(self.students), self.filed_by_position()
+        if saved != own and filed:
+            raise ValueError(
+                f"expected the weights of students in the order {', '.join(own)}, by which {filed} "
+                f"filed; got those of {', '.join(saved)}: make the cohort in that order"
+            )
 
     def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any) -> None:
         """Saves the cohort as a `.keras` file, as `keras.Model.save` does.
@@ -156,7 +186,7 @@ class SavedCohort(keras.Model):
 
     def _shared_input(self):
         """The `tf.TensorSpec` of a batch that every student takes."""
-        shapes = {name: student.input_shape for name, student in self.students.items()}
+        shapes = {name: input_shape(student) for name, student in self.students.items()}
         first = next(iter(shapes.values()))
         if not isinstance(first, tuple) or any(shape != first for shape in shapes.values()):
             raise ValueError(
@@ -175,7 +205,6 @@ class SavedCohort(keras.Model):
         """The arguments of `compile`, without devices; None before it was called."""
         if not self.compiled:
             return None
-        optimizer = self.student_optimizers or self.optimizer
         config = {
             "run_eagerly": self.run_eagerly,
             "jit_compile": bool(self.compilation),
@@ -184,7 +213,7 @@ class SavedCohort(keras.Model):
             "accumulation_steps": self.accumulation_steps,
         }
         objects = {
-            "optimizer": dict(optimizer) if isinstance(optimizer, dict) else optimizer,
+            "optimizer": self.optimizer,
             **self.cohort_metrics.added,
         }
         return {**config, **keras.saving.serialize_keras_object(objects)}

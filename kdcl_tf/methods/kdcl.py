@@ -40,6 +40,7 @@ class KDCL(Cohort):
     ):
         super().__init__(students, temperature, distillation_weight, **kwargs)
         self.ensemble = ensembles.get(ensemble)
+        self.ensemble.student_names = tuple(self.students)
         self.ensemble.connect(len(self.students))
         _check_has_nothing_to_train(self.ensemble)
         self._measure = tf.function(self.error_sums, reduce_retracing=True, autograph=False)
@@ -140,6 +141,11 @@ class KDCL(Cohort):
         roots = tf.sqrt(weights)[:, tf.newaxis] if errors.shape.rank == 3 else tf.sqrt(weights)
         matrix = targets.error_matrix(errors * roots) * count
         return matrix, tf.reduce_sum(tf.cast(weights, tf.float64))
+
+    def filed_by_position(self) -> str:
+        if self.ensemble.variables and not isinstance(self.ensemble, ensembles.General):
+            return f"what {type(self.ensemble).__name__} keeps of them is"
+        return super().filed_by_position()
 
     def get_config(self) -> dict[str, Any]:
         ensemble = keras.saving.serialize_keras_object(self.ensemble)

@@ -6,8 +6,11 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.cohort.cohort import Cohort
-from kdcl_tf.objectives import losses
+from kdcl_tf.objectives import losses, names
 from kdcl_tf.serving import teachers
+
+# In the store of a cohort's own variables.
+_TEACHERS = "teachers"
 
 __all__ = ["OfflineDistillation"]
 
@@ -80,6 +83,31 @@ class OfflineDistillation(Cohort):
         if isinstance(self.teacher, dict):
             return self.teacher
         return dict.fromkeys(self.students, self.teacher)
+
+    def save_own_variables(self, store: Any) -> None:
+        """As every cohort; also the names whose teachers a dict has, in its order."""
+        super().save_own_variables(store)
+        if isinstance(self.teacher, dict):
+            store[_TEACHERS] = names.as_array(self.teacher)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads what `save_own_variables` saved.
+
+        Raises:
+          ValueError: as that of every cohort; also for teachers in another order, by which Keras
+            files them.
+        """
+        own = {key: store[key] for key in store.keys()}
+        # They were once saved without it.
+        saved = own.pop(_TEACHERS, None)
+        super().load_own_variables(own)
+        if saved is None or not isinstance(self.teacher, dict):
+            return
+        if names.from_array(saved) != list(self.teacher):
+            raise ValueError(
+                f"expected teachers of {', '.join(self.teacher)}, in that order; got those of "
+                f"{', '.join(names.from_array(saved))}: give teacher= a dict in that order"
+            )
 
     def get_config(self) -> dict[str, Any]:
         teacher = keras.saving.serialize_keras_object(self.teacher)

@@ -10,8 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.objectives import simplex, targets
+from kdcl_tf.objectives import names, simplex, targets
 from kdcl_tf.objectives.names import ENSEMBLES
+
+# In the store of General's own variables.
+_NAMES = "students"
 
 __all__ = ["Ensemble", "General", "Linear", "MinLogit", "Naive", "get"]
 
@@ -21,7 +24,13 @@ class Ensemble(keras.layers.Layer):
 
     A subclass overrides `soft_target`.  An ensemble is a layer so that its weights are saved
     and restored with the cohort.
+
+    Attributes:
+      student_names: of the cohort, in order, which sets them before it calls `connect`; None
+        without a cohort.
     """
+
+    student_names: tuple[str, ...] | None = None
 
     def __init__(self, **kwargs):
         kwargs.setdefault("dtype", "float32")
@@ -117,11 +126,10 @@ class General(Ensemble):
 
     def connect(self, num_students: int) -> None:
         if self.student_weights is not None:
-            if self.student_weights.shape[0] == num_students:
-                return
             raise ValueError(
-                f"this General ensemble already belongs to {self.student_weights.shape[0]} "
-                f"students; give the cohort of {num_students} one of its own"
+                "expected a General ensemble that belongs to no cohort; got one that already belongs "
+                f"to {self.student_weights.shape[0]} students, with which the cohort of "
+                f"{num_students} would share its weights: give each its own"
             )
         self.student_weights = self.add_weight(
             shape=(num_students,),
@@ -154,6 +162,22 @@ class General(Ensemble):
         }[self.constraint]
         self.student_weights.assign(tf.cast(solve(matrix), tf.float32))
         return self.student_weights.numpy()
+
+    def save_own_variables(self, store: Any) -> None:
+        """Saves the weights, and the names of the students that they belong to."""
+        super().save_own_variables(store)
+        if self.student_names:
+            store[_NAMES] = names.as_array(self.student_names)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads what `save_own_variables` saved, each student's weight by its name."""
+        own = {key: store[key] for key in store.keys()}
+        saved = own.pop(_NAMES, None)
+        super().load_own_variables(own)
+        # Weights were once saved without names, in the order of the students.
+        if saved is not None and self.student_names:
+            weights = dict(zip(names.from_array(saved), self.student_weights.numpy(), strict=True))
+            self.student_weights.assign([weights[name] for name in self.student_names])
 
     def get_config(self) -> dict[str, Any]:
         config = {"error": self.error, "constraint": self.constraint, "ridge": self.ridge}

@@ -76,6 +76,8 @@ class AcceptedTest(tf.test.TestCase, parameterized.TestCase):
         model = _built(_Subclassed())
         before = model.get_weights()
         self.assertEqual(membership.output_shape(model), (None, 3))
+        self.assertEqual(membership.input_shape(model), (None, 5))
+        self.assertEqual(membership.input_shape(_student()), (None, 5))
         self.assertAllEqual(model.get_weights()[2], before[2])
         self.assertLen(model.variables, len(before))
 

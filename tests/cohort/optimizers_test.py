@@ -7,7 +7,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import methods
-from kdcl_tf.cohort.optimizers import by_student, check_scope
+from kdcl_tf.cohort.optimizers import by_student, check_scope, one_for_each
 from tests.small_cohort import CohortTestCase, compiled, fit, make_data, make_student, make_students
 
 _KINDS = (
@@ -82,6 +82,39 @@ class CallbacksTest(CohortTestCase):
         cohort.optimizer.learning_rate = 0.1
         self.assertAllClose(self._rates(cohort), [0.1, 0.05])
         cohort.optimizer.learning_rate = 0.0
+        self.assertAllClose(self._rates(cohort), [0.0, 0.0])
+        cohort.optimizer.learning_rate = 0.3
+        self.assertAllClose(self._rates(cohort), [0.3, 0.15])
+
+    def test_a_warm_up_from_0_keeps_the_ratio(self):
+        cohort = compiled(optimizer=_each())
+        warm_up = keras.callbacks.LearningRateScheduler(lambda epoch: 0.2 * min(1.0, epoch / 2))
+        history = fit(cohort, callbacks=[warm_up], epochs=3)
+        self.assertAllClose(history["learning_rate"], [0.0, 0.1, 0.2])
+        self.assertAllClose(self._rates(cohort), [0.2, 0.1])
+
+    def test_a_cohort_that_was_saved_at_0_goes_on_with_the_ratio(self):
+        cohort = compiled(optimizer=_each())
+        cohort.optimizer.learning_rate = 0.0
+        folder = self.create_tempdir().full_path
+        cohort.save(os.path.join(folder, "cohort.keras"))
+        cohort.save_weights(os.path.join(folder, "cohort.weights.h5"))
+        loaded = keras.saving.load_model(os.path.join(folder, "cohort.keras"))
+        weights = compiled(optimizer=_each())
+        weights.load_weights(os.path.join(folder, "cohort.weights.h5"))
+        again = compiled(optimizer=cohort.optimizer)
+        for each in (loaded, weights, again):
+            self.assertAllClose(self._rates(each), [0.0, 0.0])
+            each.optimizer.learning_rate = 0.3
+            self.assertAllClose(self._rates(each), [0.3, 0.15])
+
+    def test_a_first_rate_of_0_scales_only_equal_ones(self):
+        cohort = compiled(optimizer={"z": keras.optimizers.SGD(0.0), "a": "sgd"})
+        with self.assertRaisesRegex(
+            ValueError, "first student's learning rate other than 0, .* got"
+        ):
+            cohort.optimizer.learning_rate = 0.3
+        cohort = compiled(optimizer=keras.optimizers.SGD(0.0, global_clipnorm=1.0))
         cohort.optimizer.learning_rate = 0.3
         self.assertAllClose(self._rates(cohort), [0.3, 0.3])
 
@@ -146,6 +179,70 @@ class LossScaleTest(CohortTestCase):
         cohort = compiled(students=students, optimizer="sgd", auto_scale_loss=False)
         self.assertIsInstance(cohort.optimizer, keras.optimizers.SGD)
         self.assertIsInstance(compiled(optimizer="sgd").optimizer, keras.optimizers.SGD)
+
+    def test_a_cohort_is_compiled_again_with_its_own_optimizers(self):
+        students = {"z": make_student(4, dtype="mixed_float16"), "a": make_student(7)}
+        cohort = compiled(students=students, optimizer=_each())
+        own = cohort.student_optimizers
+        cohort.compile(cohort.optimizer, run_eagerly=True)
+        for name, each in cohort.student_optimizers.items():
+            self.assertIs(each, own[name])
+        fit(cohort)
+
+
+class _Halving(keras.optimizers.schedules.LearningRateSchedule):
+    """Of a class that is not registered with Keras."""
+
+    def __call__(self, step):
+        return 0.5 ** tf.cast(step, tf.float32)
+
+    def get_config(self):
+        return {}
+
+
+class _Plain(keras.optimizers.SGD):
+    """Of a class that is not registered with Keras."""
+
+
+class OneForEachTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(keras.optimizers.SGD, _Plain)
+    def test_copies_are_whole(self, kind):
+        optimizer = kind(_Halving(), momentum=0.9, global_clipnorm=2.0, weight_decay=0.1)
+        kernel, bias = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias")
+        named, listed = keras.Variable([1.0], name="gamma"), keras.Variable([1.0], name="beta")
+        optimizer.exclude_from_weight_decay(var_list=[listed], var_names=["bias", "gamma"])
+        scaled = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8.0)
+        for given in (optimizer, scaled):
+            found = one_for_each(given, ["z", "a"])
+            self.assertEqual(
+                [each.name for each in found.values()], [f"{given.name}_{n}" for n in "za"]
+            )
+            self.assertIsNot(found["z"], found["a"])
+            for copy in found.values():
+                self.assertIs(type(copy), type(given))
+                inner = getattr(copy, "inner_optimizer", copy)
+                self.assertIs(type(inner), kind)
+                self.assertEqual(inner.get_config()["momentum"], 0.9)
+                self.assertEqual(inner.global_clipnorm, 2.0)
+                self.assertEqual(float(inner.learning_rate), 1.0)
+                decays = [inner._use_weight_decay(each) for each in (kernel, bias, named, listed)]
+                self.assertEqual(decays, [True, False, False, False])
+        self.assertEqual(copy.initial_scale, 8.0)
+
+    def test_a_method_with_variables_of_its_own_is_told_of_global_clipnorm(self):
+        class Projecting(methods.Independent):
+            def __init__(self, students):
+                super().__init__(students)
+                self.projection = keras.layers.Dense(4)
+                self.projection.build((None, 4))
+
+        cohort = Projecting(make_students())
+        with self.assertRaisesRegex(
+            ValueError, "belongs to no student: .*got one with global_clip"
+        ):
+            cohort.compile(keras.optimizers.SGD(0.1, global_clipnorm=1.0))
+        with self.assertRaisesRegex(ValueError, "one optimizer for all; got one for each student"):
+            cohort.compile(_each())
 
 
 class ByStudentTest(tf.test.TestCase):

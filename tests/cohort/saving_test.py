@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
@@ -107,14 +108,19 @@ class SavingTest(CohortTestCase):
     def test_weights_are_found_by_the_names_of_students(self, optimizer):
         students = {"z": make_student(4), "a": make_student(4)}
         students["a"].set_weights([2 * each for each in students["a"].get_weights()])
-        cohort = compiled(students=students, optimizer=optimizer)
+        settings = {"ensemble": "general"}
+        cohort = compiled(students=students, optimizer=optimizer, settings=settings)
         fit(cohort)
+        cohort.ensemble.student_weights.assign([0.25, 0.75])
         path = self._path("names.weights.h5")
         cohort.save_weights(path)
         turned = compiled(
-            students={"a": make_student(4), "z": make_student(4)}, optimizer=optimizer
+            students={"a": make_student(4), "z": make_student(4)},
+            optimizer=optimizer,
+            settings=settings,
         )
         turned.load_weights(path)
+        self.assertAllEqual(turned.ensemble.student_weights, [0.75, 0.25])
         for name in "za":
             self.assert_same_weights(turned.students[name], cohort.students[name], atol=0.0)
         self.assertNotAllClose(*[each.get_weights()[0] for each in students.values()])
@@ -122,6 +128,51 @@ class SavingTest(CohortTestCase):
         other = compiled(students={"a": make_student(4), "b": make_student(4)})
         with self.assertRaisesRegex(ValueError, "students a, b; got those of a, z: give"):
             other.load_weights(path)
+
+    def test_another_order_is_refused_where_one_optimizer_has_momenta_of_all(self):
+        path = self._path("momenta.weights.h5")
+        cohort = compiled(students={name: make_student(4) for name in "za"})
+        fit(cohort)
+        cohort.save_weights(path)
+        same = compiled(students={name: make_student(4) for name in "za"})
+        same.load_weights(path)
+        self.assertAllClose(fit(same)["loss"], fit(cohort)["loss"], atol=1e-6)
+        turned = compiled(students={name: make_student(4) for name in "az"})
+        with self.assertRaisesRegex(
+            ValueError, "of students in the order a, z, by which .*; got those of z, a: make"
+        ):
+            turned.load_weights(path)
+        uncompiled = methods.KDCL({name: make_student(4) for name in "az"})
+        uncompiled.load_weights(path)
+
+    def test_another_order_is_refused_where_a_gate_belongs_to_it(self):
+        path = self._path("gate.weights.h5")
+        methods.ONE(make_branches(2)).save_weights(path)
+        methods.ONE(make_branches(2)).load_weights(path)
+        turned = methods.ONE(dict(reversed(make_branches(2).items())))
+        with self.assertRaisesRegex(ValueError, "by which the gate's weights are filed; got"):
+            turned.load_weights(path)
+
+    def test_another_order_is_refused_where_an_ensemble_has_variables_of_its_own(self):
+        class Kept(kdcl_tf.Ensemble):
+            def connect(self, num_students):
+                self.kept = self.add_weight(shape=(num_students,), trainable=False)
+
+        path = self._path("kept.weights.h5")
+        methods.KDCL({name: make_student(4) for name in "za"}, Kept()).save_weights(path)
+        methods.KDCL({name: make_student(4) for name in "za"}, Kept()).load_weights(path)
+        with self.assertRaisesRegex(ValueError, "by which what Kept keeps of them is filed; got"):
+            methods.KDCL({name: make_student(4) for name in "az"}, Kept()).load_weights(path)
+
+    def test_weights_of_an_earlier_version_have_the_order_of_their_cohort(self):
+        cohort = self._trained("sgd")
+        path = self._path("earlier.weights.h5")
+        cohort.save_weights(path)
+        with h5py.File(path, "a") as file:
+            del file["ensemble/vars/students"]
+        other = methods.KDCL(make_students(), "general")
+        other.load_weights(path)
+        self.assert_same_weights(other, cohort, atol=0.0)
 
     def test_a_cohort_without_a_loss_scale_is_loaded_without_one(self):
         cohort = methods.KDCL(make_students(dtype="mixed_float16"))
@@ -152,6 +203,15 @@ class SavingTest(CohortTestCase):
         students = {"z": make_student(4), "a": make_student(4, size=3)}
         with self.assertRaisesRegex(ValueError, "images of one shape; got {'z': .*one by one"):
             methods.KDCL(students).export(self._path("exported"))
+
+    def test_subclassed_students_are_exported(self):
+        students = {name: Subclassed() for name in "za"}
+        images = make_data()[0]
+        expected = {name: student(images) for name, student in students.items()}
+        methods.KDCL(students).export(self._path("subclassed"), verbose=False)
+        loaded = tf.saved_model.load(self._path("subclassed"))
+        for name in "za":
+            self.assertAllClose(getattr(loaded, name)(images), expected[name], atol=1e-6)
 
     def test_an_exported_ensemble_gives_probabilities_whatever_generals_weights(self):
         ensemble = kdcl_tf.General(constraint="none")

@@ -244,8 +244,12 @@ class SettingsTest(tf.test.TestCase):
             KDCL(_students(), "best")
         general = ensembles.General()
         KDCL(_students(3), general)
-        with self.assertRaisesRegex(ValueError, "belongs to 3 students; give the cohort of 2 one"):
+        with self.assertRaisesRegex(
+            ValueError, "to 3 students, .* cohort of 2 would .*: give each"
+        ):
             KDCL(_students(2), general)
+        with self.assertRaisesRegex(ValueError, "already belongs to 3 students"):
+            KDCL(_students(3), general)
 
 
 class TrainableEnsembleTest(tf.test.TestCase):

@@ -154,6 +154,29 @@ class TeacherTest(tf.test.TestCase):
         ):
             OfflineDistillation(students, {"other": _teacher()})
 
+    def _with_teachers(self, names):
+        by_name = {name: _teacher(seed=number) for number, name in enumerate(names)}
+        return OfflineDistillation(plain_step.students(), by_name)
+
+    def test_weights_of_teachers_in_another_order_are_refused(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        cohort = self._with_teachers(["small", "large"])
+        self.assertEqual(list(cohort.teacher), ["small", "large"])
+        cohort.save(folder / "cohort.keras")
+        cohort.save_weights(folder / "cohort.weights.h5")
+        same = self._with_teachers(["small", "large"])
+        same.load_weights(folder / "cohort.weights.h5")
+        loaded = keras.saving.load_model(folder / "cohort.keras")
+        for found in (same, loaded):
+            for name, teacher in cohort.teacher.items():
+                for each, wanted in zip(found.teacher[name].get_weights(), teacher.get_weights()):
+                    self.assertAllEqual(each, wanted)
+        turned = self._with_teachers(["large", "small"])
+        with self.assertRaisesRegex(
+            ValueError, "of large, small, in .* got those of small, large: "
+        ):
+            turned.load_weights(folder / "cohort.weights.h5")
+
     def test_a_keras_file_keeps_the_teacher(self):
         teacher = _teacher()
         cohort = OfflineDistillation(plain_step.students(), teacher, temperature=3.0)

@@ -127,14 +127,42 @@ class GeneralRenewTest(tf.test.TestCase, parameterized.TestCase):
 
 class ConnectTest(tf.test.TestCase):
     def test_another_number_of_students_is_refused(self):
-        with self.assertRaisesRegex(ValueError, "belongs to 3 students; give the cohort of 2"):
+        with self.assertRaisesRegex(
+            ValueError, "to 3 students, .* cohort of 2 would .*: give each"
+        ):
             _general(3).connect(2)
 
-    def test_the_same_number_keeps_the_weights(self):
+    def test_another_cohort_of_as_many_students_is_refused_and_changes_nothing(self):
         general = _general(2)
         general.renew(np.diag([1.0, 3.0]))
-        general.connect(2)
+        with self.assertRaisesRegex(ValueError, "already belongs to 2 students, .*: give each its"):
+            general.connect(2)
         self.assertAllClose(general.student_weights, [0.75, 0.25])
+
+
+class SavedWeightsTest(tf.test.TestCase):
+    def _named(self, *names):
+        general = ensembles.General()
+        general.student_names = names
+        general.connect(len(names))
+        return general
+
+    def test_they_are_found_by_the_names_of_students(self):
+        general, store = self._named("c", "a", "b"), {}
+        general.student_weights.assign([0.5, 0.2, 0.3])
+        general.save_own_variables(store)
+        turned = self._named("a", "b", "c")
+        turned.load_own_variables(store)
+        self.assertAllClose(turned.student_weights, [0.2, 0.3, 0.5])
+
+    def test_those_without_names_are_in_the_order_of_the_students(self):
+        general, store = _general(2), {}
+        general.student_weights.assign([0.25, 0.75])
+        general.save_own_variables(store)
+        self.assertEqual(list(store), ["0"])
+        loaded = self._named("z", "a")
+        loaded.load_own_variables(store)
+        self.assertAllClose(loaded.student_weights, [0.25, 0.75])
 
 
 class SerializationTest(tf.test.TestCase, parameterized.TestCase):

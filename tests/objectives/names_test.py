@@ -27,6 +27,12 @@ class NamesTest(absltest.TestCase):
     def test_the_settings_offer_the_same(self):
         self.assertIs(settings.ENSEMBLES, names.ENSEMBLES)
 
+    def test_any_names_survive_being_an_array(self):
+        for given in (["z", "a"], ["a/b", "\u00e4", "\n"], []):
+            found = names.as_array(given)
+            self.assertEqual(found.dtype, "uint8")
+            self.assertEqual(names.from_array(found), given)
+
     def test_they_are_read_without_tensorflow(self):
         program = "import sys, kdcl_tf.objectives.names; print('tensorflow' in sys.modules)"
         done = subprocess.run(

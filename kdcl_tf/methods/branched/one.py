@@ -71,5 +71,8 @@ class ONE(Branched):
         share = tf.minimum(step / float(self.ramp_up_steps), 1.0)
         return tf.exp(-5.0 * (1.0 - share) ** 2)
 
+    def filed_by_position(self) -> str:
+        return "the gate's weights are"
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ramp_up_steps": self.ramp_up_steps}
