@@ -31,7 +31,7 @@ def input_shape(student: keras.Model) -> Any:
 
     A subclassed model remembers the one it was built on; None where it does not even that.
     """
-    if hasattr(student, "input_shape"):
+    if getattr(student, "inputs", None):
         return student.input_shape
     built_on = (student.get_build_config() or {}).get("input_shape")
     return built_on and (None, *built_on[1:])
