@@ -113,7 +113,8 @@ class CohortMetrics:
           weighted_metrics: the same; these are weighted by `sample_weight`.
 
         Raises:
-          ValueError: when two metrics would have one name, or a dict names no student.
+          ValueError: when two metrics would have one name, a dict names no student, or the
+            configuration of a metric lacks arguments of its constructor.
         """
         self.added = {
             "metrics": self._by_student(metrics),
@@ -240,25 +241,72 @@ def _copy(identifier, prefix):
     if isinstance(metric, type):
         metric = metric()
     if not isinstance(metric, keras.metrics.Metric):
-        return _wrapped(metric, f"{prefix}_{metric.__name__}")
-    config = {**metric.get_config(), "name": f"{prefix}_{metric.name}"}
-    if not _takes(type(metric), "dtype"):
-        config.pop("dtype", None)
-    if not _takes(type(metric), "name"):
-        del config["name"]
-    copy = type(metric).from_config(config)
+        return _wrapped(metric, f"{prefix}_{_name(metric)}")
+    copy = _of_same_configuration(metric) if metric is identifier else metric
     copy.name = f"{prefix}_{metric.name}"
     return copy
 
 
+def _of_same_configuration(metric):
+    kind = type(metric)
+    if kind is keras.metrics.MeanMetricWrapper:
+        # Keras makes a function again of its name only where it is registered.
+        return kind(metric._fn, dtype=metric.dtype, **metric._fn_kwargs)
+    config = metric.get_config()
+    # A wrapper's configuration may lack what it passes on, as Keras's sparse top-k's does.
+    for argument, value in getattr(metric, "_fn_kwargs", {}).items():
+        if argument in inspect.signature(kind.__init__).parameters:
+            config.setdefault(argument, value)
+    if not _is_of_keras(kind.__init__) and _is_of_keras(kind.from_config):
+        _check_configuration(kind, config)
+    for argument in ("name", "dtype"):
+        if not _takes(kind, argument):
+            config.pop(argument, None)
+    return kind.from_config(config)
+
+
+def _check_configuration(kind, config):
+    """Refuses a class whose configuration lacks arguments, which would silently get defaults."""
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    _, *arguments = inspect.signature(kind.__init__).parameters.values()
+    names = [each.name for each in arguments if each.kind not in several]
+    lacking = [name for name in names if name not in (*config, "name", "dtype")]
+    if lacking:
+        items = ", ".join(f'"{name}": ...' for name in lacking)
+        raise ValueError(
+            f"expected {kind.__name__}.get_config to give all arguments of the constructor, from "
+            f"which each student's own metric is made; got no {', '.join(lacking)}: return "
+            f"{{**super().get_config(), {items}}}"
+        )
+
+
+def _is_of_keras(function):
+    return function.__module__.startswith("keras.")
+
+
+def _name(function):
+    """The name of a function, of a loss object, or of what a `functools.partial` calls."""
+    function = getattr(function, "func", function)
+    own = getattr(function, "name", None) or getattr(function, "__name__", None)
+    return own or type(function).__name__
+
+
 def _wrapped(function, name):
     """The mean of a function of labels and logits; of one of Keras's, with its direction."""
-    metric = keras.metrics.MeanMetricWrapper(function, name=name)
-    if function.__name__.endswith("_accuracy"):
-        metric._direction = "up"
-    elif hasattr(keras.losses, function.__name__):
-        metric._direction = "down"
-    return metric
+    is_loss = isinstance(function, keras.losses.Loss)
+    mean = keras.metrics.MeanMetricWrapper(
+        _of_each_example(function) if is_loss else function, name=name
+    )
+    if is_loss or hasattr(keras.losses, _name(function)):
+        mean._direction = "down"
+    elif _name(function).endswith("_accuracy"):
+        mean._direction = "up"
+    return mean
+
+
+def _of_each_example(loss):
+    """The `[B]` losses of a loss object, which by itself gives their mean, without weights."""
+    return lambda labels, logits: loss.call(tf.cast(labels, tf.float32), logits)
 
 
 def _takes(kind, argument):

@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.cohort.metrics: known values on hand-made logits."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -205,6 +207,71 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
                 return self.total
 
         self.assertAllClose(self._added(Counting()), {"z_seen": 2.0, "a_seen": 2.0})
+
+    def test_a_constructor_whose_arguments_no_configuration_has_is_refused(self):
+        class TopK(keras.metrics.Mean):
+            def __init__(self, k=1, name="top", **kwargs):
+                super().__init__(name=name, **kwargs)
+                self.k = k
+
+            def update_state(self, labels, logits, sample_weight=None):
+                super().update_state(self.k * tf.ones(len(labels)))
+
+        class Whole(TopK):
+            def get_config(self):
+                return {**super().get_config(), "k": self.k}
+
+        with self.assertRaisesRegex(
+            ValueError, r"expected TopK.get_config .*; got no k: return .*_config\(\), \"k\": ...}"
+        ):
+            self._added(TopK(k=4))
+        self.assertAllClose(self._added(TopK), {"z_top": 1.0, "a_top": 1.0})
+        self.assertAllClose(self._added(Whole(k=4)), {"z_top": 4.0, "a_top": 4.0})
+
+    def test_no_metric_of_keras_is_refused(self):
+        needed = {
+            "IoU": {"num_classes": 2, "target_class_ids": [0]},
+            "MeanIoU": {"num_classes": 2},
+            "OneHotIoU": {"num_classes": 2, "target_class_ids": [0]},
+            "OneHotMeanIoU": {"num_classes": 2},
+            "BinaryIoU": {"target_class_ids": [0]},
+            "PrecisionAtRecall": {"recall": 0.5},
+            "RecallAtPrecision": {"precision": 0.5},
+            "SensitivityAtSpecificity": {"specificity": 0.5},
+            "SpecificityAtSensitivity": {"sensitivity": 0.5},
+            "MeanMetricWrapper": {"fn": keras.losses.mean_squared_error},
+        }
+        cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
+        for name, kind in vars(keras.metrics).items():
+            if isinstance(kind, type) and kind is not keras.metrics.Metric:
+                cohort.add([kind(name="x", **needed.get(name, {}))], None)
+                self.assertLen(cohort.all, 12)
+
+    def test_what_keras_leaves_out_of_a_configuration_is_kept(self):
+        top = keras.metrics.SparseTopKCategoricalAccuracy(k=1, from_sorted_ids=True, name="top")
+        cohort = metrics_lib.CohortMetrics(("a",), 2)
+        cohort.add(top, None)
+        self.assertEqual(cohort.all[-1]._fn_kwargs, {"k": 1, "from_sorted_ids": True})
+
+    def test_functions_with_arguments(self):
+        def worth(labels, logits, factor=1.0):
+            return factor * tf.ones(len(labels))
+
+        wrapper = keras.metrics.MeanMetricWrapper(worth, name="w", factor=3.0)
+        self.assertAllClose(self._added(wrapper), {"z_w": 3.0, "a_w": 3.0})
+        partial = functools.partial(worth, factor=2.0)
+        self.assertAllClose(self._added([partial]), {"z_worth": 2.0, "a_worth": 2.0})
+
+    def test_losses_are_means_over_examples_and_may_be_weighted(self):
+        losses = [keras.losses.SparseCategoricalCrossentropy(from_logits=True, name="nats")]
+        found = self._added(losses, losses)
+        rows = -np.log([[0.7, 0.4], [0.2, 0.5]])
+        for name, row in zip("za", rows):
+            self.assertAllClose(found[f"{name}_nats"], row.mean())
+            self.assertAllClose(found[f"{name}_weighted_nats"], (3 * row[0] + row[1]) / 4)
+        cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
+        cohort.add(losses, None)
+        self.assertEqual(cohort.all[-1]._direction, "down")
 
     def test_adding_replaces_what_was_added(self):
         cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
