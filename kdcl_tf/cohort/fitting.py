@@ -68,9 +68,11 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
         raise ValueError(f"{_EXPECTED}{num_classes - 1}; got labels of type {labels.dtype.name}")
     if labels.shape.rank == 2 and labels.shape[-1] == num_classes:
         return labels
-    is_class = (labels >= 0) & (labels < num_classes)
+    # In a type that has the number of classes: int8 and uint8 have not, nor have narrow floats.
+    wide = tf.cast(labels, tf.float64 if labels.dtype.is_floating else tf.int64)
+    is_class = (wide >= 0) & (wide < num_classes)
     if labels.dtype.is_floating:
-        is_class &= tf.equal(labels, tf.floor(labels))
+        is_class &= tf.equal(wide, tf.floor(wide))
     wrong = tf.boolean_mask(labels, ~is_class)
     # Compiled by XLA, the assertion is left out.
     told = [f"{_EXPECTED}{num_classes - 1}", wrong[:3]]

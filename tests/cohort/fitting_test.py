@@ -6,7 +6,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.cohort import fitting
-from tests.small_cohort import CohortTestCase, compiled, fit, make_data
+from tests.small_cohort import CohortTestCase, compiled, fit, make_data, make_student
 
 
 class _Noting(keras.callbacks.Callback):
@@ -62,6 +62,29 @@ class LabelsTest(CohortTestCase):
         self.assertAllClose(fit(compiled(), images, labels.astype(dtype)), expected)
         column = labels.astype(dtype)[:, None]
         self.assertAllClose(fit(compiled(), images, column), expected)
+
+    @parameterized.parameters(
+        ("uint8", 255, 256), ("int8", 127, 128), ("uint8", 200, 300), ("bfloat16", 256, 257)
+    )
+    def test_a_type_need_not_have_the_number_of_classes(self, dtype, label, classes):
+        labels = tf.cast([label, 0], dtype)
+        in_a_graph = tf.function(lambda: fitting.checked_labels(labels, classes))
+        for found in (fitting.checked_labels(labels, classes), in_a_graph()):
+            self.assertAllEqual(tf.cast(found, "int64"), [label, 0])
+
+    @parameterized.parameters(("uint8", 255, 255), ("int8", -1, 128), ("uint8", 44, 44))
+    def test_a_narrow_type_may_have_what_is_no_class(self, dtype, label, classes):
+        with self.assertRaisesRegex(tf.errors.InvalidArgumentError, f"to {classes - 1}"):
+            fitting.checked_labels(tf.constant([label], dtype), classes)
+
+    def test_uint8_labels_of_256_classes_train_as_any_others(self):
+        images, _ = make_data()
+        labels = np.arange(242, 256)
+        losses = [
+            fit(compiled(students={"a": make_student(classes=256)}), images, labels.astype(dtype))
+            for dtype in ("uint8", "int64")
+        ]
+        self.assertAllClose(*losses)
 
     def test_what_is_no_number_is_refused_before_it_runs(self):
         with self.assertRaisesRegex(ValueError, "from 0 to 5; got labels of type bool"):
