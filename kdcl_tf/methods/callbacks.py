@@ -18,7 +18,8 @@ _BATCH = 256
 class GeneralWeights(keras.callbacks.Callback):
     """Renews the weights of a `General` ensemble after every epoch (paper, section 3.2).
 
-    The new weights join the epoch's logs as `general_weight_<student>`.
+    The new weights join the epoch's logs as `general_weight_<student>`.  Where `fit` validates
+    after the epoch, they are renewed before that, so that `val_ensemble_accuracy` is of them.
 
     It runs before all other callbacks, in whatever order they are given, so that each of them
     sees the weights in its logs.
@@ -37,8 +38,12 @@ class GeneralWeights(keras.callbacks.Callback):
     def __init__(self, held_out: Any):
         super().__init__()
         self.held_out = _batches(held_out)
+        self._in_epoch = False
+        # The weights of the epoch, once they are renewed.
+        self._renewed: dict[str, float] | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
+        self._in_epoch, self._renewed = False, None
         # Refused before the first epoch, not after it.
         ensemble = getattr(self.model, "ensemble", None)
         if not isinstance(ensemble, ensembles.General):
@@ -47,8 +52,17 @@ class GeneralWeights(keras.callbacks.Callback):
                 f"{type(self.model).__name__} with {type(ensemble).__name__}"
             )
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._in_epoch, self._renewed = True, None
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        # Keras validates before the end of the epoch.
+        if self._in_epoch and self._renewed is None:
+            self._renewed = self.model.renew_ensemble(self.held_out)
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        weights = self.model.renew_ensemble(self.held_out)
+        weights = self._renewed or self.model.renew_ensemble(self.held_out)
+        self._in_epoch, self._renewed = False, None
         if logs is not None:
             logs.update({f"general_weight_{name}": value for name, value in weights.items()})
 

@@ -98,6 +98,76 @@ class GeneralWeightsTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllClose(losses[1 - others], 0.0, atol=1e-6)
             self.assertGreater(losses[others], 1e-3)
 
+    def _with_one_better(self):
+        cohort = KDCL({"z": _student(3), "a": _student(6)}, "general")
+        cohort.compile(keras.optimizers.SGD(0.0))
+        images, labels = _data(40, 1)
+        # Of two students that differ in confidence one gets all the weight.
+        for layer in (cohort.students["a"].layers[0], cohort.students["a"].layers[2]):
+            layer.set_weights([3 * each for each in layer.get_weights()])
+        return cohort, images, labels
+
+    @parameterized.parameters(1, 3)
+    def test_the_validation_of_an_epoch_is_of_its_weights(self, steps):
+        cohort, images, labels = self._with_one_better()
+        cohort.compile(keras.optimizers.SGD(0.0), steps_per_execution=steps)
+        renew = callbacks.GeneralWeights((images[:20], labels[:20]))
+        history = cohort.fit(
+            images,
+            labels,
+            batch_size=10,
+            verbose=0,
+            validation_data=(images, labels),
+            callbacks=[renew],
+        ).history
+        alone = cohort.evaluate(images, labels, verbose=0, return_dict=True, callbacks=[renew])
+        self.assertEqual(history["val_ensemble_accuracy"][-1], alone["ensemble_accuracy"])
+        self.assertNotAllClose(history["general_weight_z"][-1], 0.5, atol=0.05)
+        cohort.ensemble.student_weights.assign([0.5, 0.5])
+        equal = cohort.evaluate(images, labels, verbose=0, return_dict=True, callbacks=[renew])
+        self.assertNotEqual(equal["ensemble_accuracy"], alone["ensemble_accuracy"])
+        self.assertAllEqual(cohort.ensemble.student_weights, [0.5, 0.5])
+
+    def test_each_epoch_renews_once_whether_it_validates_or_not(self):
+        cohort, images, labels = self._with_one_better()
+        renewed, renew_ensemble = [], cohort.renew_ensemble
+        cohort.renew_ensemble = lambda held_out: renewed.append(1) or renew_ensemble(held_out)
+        counts = []
+        history = cohort.fit(
+            images,
+            labels,
+            epochs=3,
+            verbose=0,
+            validation_data=(images, labels),
+            validation_freq=2,
+            callbacks=[
+                callbacks.GeneralWeights((images, labels)),
+                keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: counts.append(len(renewed))),
+            ],
+        ).history
+        self.assertEqual(counts, [1, 2, 3])
+        self.assertLen(history["general_weight_z"], 3)
+        self.assertLen(history["val_loss"], 1)
+
+    def test_it_fits_to_the_students_that_train_and_not_to_their_averages(self):
+        cohort, images, labels = self._with_one_better()
+        cohort.compile(keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9))
+        seen = []
+        history = cohort.fit(
+            images,
+            labels,
+            verbose=0,
+            validation_data=(images, labels),
+            callbacks=[
+                keras.callbacks.SwapEMAWeights(),
+                keras.callbacks.LambdaCallback(
+                    on_epoch_end=lambda *_: seen.append(cohort.renew_ensemble([(images, labels)]))
+                ),
+                callbacks.GeneralWeights((images, labels)),
+            ],
+        ).history
+        self.assertAllClose(history["general_weight_z"], [seen[0]["z"]], atol=1e-5)
+
     @parameterized.parameters((KDCL, "KDCL with MinLogit"), (Independent, "Independent with None"))
     def test_another_method_is_refused_before_the_first_step(self, method, named):
         cohort = method({"a": _student(3)})
