@@ -122,8 +122,11 @@ class Learner(keras.Model):
 
     def _step(self, views, labels, sample_weight, training=False):
         logits = self.forward(views, training)
-        penalties = [penalty(network) for network in self.networks()]
-        return self._step_from(logits, penalties, views, labels, sample_weight)
+        return self._step_from(logits, self.penalties(), views, labels, sample_weight)
+
+    def penalties(self) -> list[tf.Tensor]:
+        """Scalars: the regularisation losses of each of `networks`, after `forward` ran them."""
+        return [penalty(network) for network in self.networks()]
 
     def _step_from(self, logits, penalties, views, labels, sample_weight):
         distillation = self.distillation_losses(logits, labels, views)

@@ -17,7 +17,8 @@ class CLNN(Branched):
     network splits, the gradient that flows back is divided by the number of ways, so that
     layers which many heads share move at the pace of those that belong to one.  In a tree
     whose splits are even this makes the gradient of a variable the mean over the heads that
-    share it, and that is how it is computed.
+    share it, and that is how it is computed.  Regularisation losses of a layer act on it with
+    their whole strength.
 
     The original weighs both losses, cross-entropy and soft targets, with 1/2.  Here the
     cross-entropy has weight 1, as in every method, and the soft targets have
@@ -55,6 +56,16 @@ class CLNN(Branched):
                 for index, own in enumerate(heads)
             ]
         )
+
+    def penalties(self) -> list[tf.Tensor]:
+        """As of every cohort, with gradients that `transform_gradients` makes whole again."""
+        (whole,) = super().penalties()
+        for layer in self.network.layers:
+            heads = sum(layer in student.layers for student in self.students.values())
+            if heads > 1 and layer.losses:
+                own = tf.add_n([tf.cast(each, tf.float32) for each in layer.losses])
+                whole += (heads - 1) * (own - tf.stop_gradient(own))
+        return [whole]
 
     def transform_gradients(
         self, gradients: list[tf.Tensor | None], variables: list[keras.Variable]

@@ -112,6 +112,46 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(before[1] - middle, sums[1] / 2.0, atol=1e-6)
 
 
+class PenaltyTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(False, True)
+    def test_it_shrinks_what_heads_share_with_its_whole_strength(self, jit_compile):
+        images = keras.Input((5,))
+        kept = keras.regularizers.L2(0.5)
+        shared = keras.layers.Dense(4, kernel_regularizer=kept)(images)
+        heads = {
+            name: keras.Model(images, keras.layers.Dense(3, kernel_regularizer=kept)(shared))
+            for name in "abc"
+        }
+        cohort = CLNN(heads)
+        cohort.compile(keras.optimizers.SGD(0.1), jit_compile=jit_compile)
+        kernels = [each for each in cohort.trainable_variables if each.name == "kernel"]
+        before = [np.array(each) for each in kernels]
+        x, y = np.ones([6, 5], np.float32), np.zeros(6, np.int64)
+        (loss, *_) = cohort.train_on_batch(x, y, sample_weight=np.zeros(6))
+        for kernel, old in zip(kernels, before, strict=True):
+            self.assertAllClose(kernel, (1 - 0.1 * 2 * 0.5) * old, atol=1e-6)
+        self.assertAllClose(loss, sum(0.5 * np.sum(old**2) for old in before), rtol=1e-5)
+
+    def test_that_of_activities_is_divided_only_at_splits_below_it(self):
+        images = keras.Input((1,))
+        dense = {"use_bias": False, "kernel_initializer": "ones"}
+        activity = keras.regularizers.L2(1.0)
+        shared = keras.layers.Dense(1, activity_regularizer=activity, **dense)
+        x = shared(images)
+        cohort = CLNN(
+            {
+                "a": keras.Model(images, keras.layers.Dense(2, **dense)(x)),
+                "b": keras.Model(
+                    images, keras.layers.Dense(2, activity_regularizer=activity, **dense)(x)
+                ),
+            }
+        )
+        cohort.compile(keras.optimizers.SGD(1.0))
+        cohort.train_on_batch(np.ones([1, 1]), np.zeros(1, int), sample_weight=np.zeros(1))
+        # d/dw of w^2, whole, and of the two logits' w^2 + w^2, halved on its way.
+        self.assertAllClose(shared.kernel, [[1.0 - 2.0 - 4.0 / 2]], atol=1e-6)
+
+
 class SoftTargetTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters((2,), (4,))
     def test_it_is_the_mean_of_the_other_heads_logits(self, heads):
