@@ -87,7 +87,7 @@ class SavedCohort(keras.Model):
         A method with weights that belong to the positions of its students overrides this.
         """
         if self.compiled and not self.student_optimizers and optimizers.has_slots(self.optimizer):
-            return "what one optimizer for all keeps of each variable is"
+            return "the slots of one optimizer for all are"
         return ""
 
     def _check_names(self, saved):
