@@ -90,7 +90,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
     @property
     def rates(self) -> dict[str, float]:
         """`{student: learning rate}`, the last of which the first student's was not 0."""
-        now = {name: float(each.learning_rate) for name, each in self._pairs}
+        now = {name: _number(each.learning_rate) for name, each in self._pairs}
         return now if now[self._pairs[0][0]] else dict(self._rates) or now
 
     def build(self, variables: Sequence[Sequence[keras.Variable]]) -> None:
@@ -268,6 +268,11 @@ def with_loss_scale(
 
 def _computes_in_float16(student):
     return any(each.compute_dtype == "float16" for each in student._flatten_layers())
+
+
+def _number(rate):
+    """A learning rate as a float; `float` alone refuses a variable that has replicas."""
+    return float(rate.numpy() if hasattr(rate, "numpy") else rate)
 
 
 def _inner(optimizer):

@@ -108,6 +108,16 @@ class CallbacksTest(CohortTestCase):
             each.optimizer.learning_rate = 0.3
             self.assertAllClose(self._rates(each), [0.3, 0.15])
 
+    def test_rates_of_replicas_are_read_and_set(self):
+        strategy = tf.distribute.MirroredStrategy(
+            ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+        )
+        with strategy.scope():
+            cohort = compiled(optimizer=_each())
+        for rate in (0.0, 0.4):
+            cohort.optimizer.learning_rate = rate
+        self.assertAllClose(cohort.optimizer.rates, {"z": 0.4, "a": 0.2})
+
     def test_a_first_rate_of_0_scales_only_equal_ones(self):
         cohort = compiled(optimizer={"z": keras.optimizers.SGD(0.0), "a": "sgd"})
         with self.assertRaisesRegex(
