@@ -26,7 +26,7 @@ def changes(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     if other["data"]["name"] != result["data"]["name"]:
         return ""
     before, now = (each.get("identity", {}).get("data", {}) for each in (other, result))
-    names = _SAME
+    names: tuple[str, ...] = _SAME
     if all(_count(before, name) == _count(now, name) for name in _OF_AS_MANY):
         names += _OF_AS_MANY
     return identity.data_changes(

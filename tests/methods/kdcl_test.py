@@ -248,6 +248,7 @@ class SettingsTest(tf.test.TestCase):
             ValueError, "to 3 students, .* cohort of 2 would .*: give each"
         ):
             KDCL(_students(2), general)
+        self.assertLen(general.student_names, 3)
         with self.assertRaisesRegex(ValueError, "already belongs to 3 students"):
             KDCL(_students(3), general)
 
