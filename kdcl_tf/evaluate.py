@@ -76,51 +76,21 @@ def _prepare_students(
     noise = analyses.Noise(
         values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
     )
-    # LiteRT tells what it computes with.
-    with streams.without_libraries():
-        students = loaded.load_students(paths)
-    if values["workdir"]:
-        loaded.check_places(students)
-        if told := loaded.told_of_epochs(students):
-            print(told, file=sys.stderr)
+    students = _students(values, paths)
     name = values["dataset"] or students[0].card.get("dataset")
     datasets.check_alike(students, name or "", values["rules"])
-    reading = {
-        "data_dir": values["data_dir"],
-        "skip_bad_images": values["skip_bad_images"],
-        "rules": values["rules"],
-    }
     shares = _shares(values, students, name)
-    needs_train = values["split"] == "train" or values["analysis"] == "overfitting"
-    if values["split"] == "test" and not needs_train and "test_share" not in shares:
-        # The test images are the same without a validation set, which is made of training images.
-        shares = {}
-    with command_line.quiet_reading(name):
-        dataset = datasets.load_dataset(
-            students[0].card, name, **reading, **shares, needs_train=needs_train
-        )
-    split = getattr(dataset, values["split"])
-    if split is None:
-        raise ValueError(
-            f"--split=validation: expected a data set with a validation set; got {name}, which was"
-            " not split with --validation_share and has no val/ beside test/"
-        )
-    if dataset.told:
-        warnings = "".join(_warning(each, shares) for each in students)
-        print(dataset.told + warnings, file=sys.stderr)
-    if not values["dataset"]:
-        datasets.check_unchanged(students, dataset)
+    dataset = _dataset(values, students, name, shares)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
         if told := loaded.among_more(each, dataset):
             print(told, file=sys.stderr)
-    if values["images"]:
-        split = split.take(slice(values["images"]))
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        reading |= shares
+        reading = {**_reading(values), **shares}
         trained_on = _trained_on(students, name, reading, values["images"], not values["dataset"])
         return lambda: analyses.overfitting(students, trained_on, size)
+    split = _split(values, dataset, name)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
         "categories": lambda: analyses.categories(students, split, size, dataset.class_names),
@@ -130,6 +100,61 @@ def _prepare_students(
         "noise": lambda: analyses.noise(students, split, size, noise),
         "spread": lambda: analyses.spread(students, split, size),
     }[values["analysis"]]
+
+
+def _students(values, paths):
+    """Loads the students, and says of those of a run which epochs they are of."""
+    from kdcl_tf.evaluation import loaded
+
+    # LiteRT tells what it computes with.
+    with streams.without_libraries():
+        students = loaded.load_students(paths)
+    if values["workdir"]:
+        loaded.check_places(students)
+        if told := loaded.told_of_epochs(students):
+            print(told, file=sys.stderr)
+    return students
+
+
+def _reading(values):
+    """How the images of a data set are read."""
+    return {name: values[name] for name in ("data_dir", "skip_bad_images", "rules")}
+
+
+def _dataset(values, students, name, shares):
+    """Loads the data set and says what was read of it.
+
+    Raises:
+      ValueError: when it has no such split, or is not what the students' runs had.
+    """
+    from kdcl_tf.evaluation import datasets
+
+    needs_train = values["split"] == "train" or values["analysis"] == "overfitting"
+    if values["split"] == "test" and not needs_train and "test_share" not in shares:
+        # The test images are the same without a validation set, which is made of training images.
+        shares = {}
+    with command_line.quiet_reading(name):
+        dataset = datasets.load_dataset(
+            students[0].card, name, **_reading(values), **shares, needs_train=needs_train
+        )
+    _split(values, dataset, name)
+    if dataset.told:
+        warnings = "".join(_warning(each, shares) for each in students)
+        print(dataset.told + warnings, file=sys.stderr)
+    if not values["dataset"]:
+        datasets.check_unchanged(students, dataset)
+    return dataset
+
+
+def _split(values, dataset, name):
+    """The images that are analysed: the first of a split, as many as wanted."""
+    split = getattr(dataset, values["split"])
+    if split is None:
+        raise ValueError(
+            f"--split=validation: expected a data set with a validation set; got {name}, which was"
+            " not split with --validation_share and has no val/ beside test/"
+        )
+    return split.take(slice(values["images"])) if values["images"] else split
 
 
 def _shares(
