@@ -42,6 +42,9 @@ FORMAT = 3
 _CHECKSUM = "checksum"
 _DIGEST = re.compile("[0-9a-f]{16,64}")
 
+# The longest list that a message shows.
+_MOST_TOLD = 12
+
 
 class DamageError(ValueError):
     """A file is not what kdcl_tf wrote; the message names it and says what to do."""
@@ -125,7 +128,8 @@ def _changes(where: str, before: Any, now: Any) -> Iterator[str]:
         yield from _class_changes(before, now)
     elif before != now:
         is_digest = isinstance(before, str) and bool(_DIGEST.fullmatch(before))
-        told = "differ" if is_digest else f"are {now!r}; the run had {before!r}"
+        is_long = isinstance(before, list) and len(before) > _MOST_TOLD
+        told = "differ" if is_digest or is_long else f"are {now!r}; the run had {before!r}"
         yield f"{where} {told}"
 
 

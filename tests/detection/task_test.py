@@ -40,8 +40,8 @@ class DetectionTest(tf.test.TestCase):
         (batch,) = self.task.epoch(0, 2, 1, stream.Share())
         self.assertEqual(batch["images"].shape[0], 1)
 
-    def test_masks_and_names_of_images_are_part_of_the_data(self):
-        before = self._digest(coco_files.instances(), "before")
+    def test_masks_names_of_images_and_ids_of_categories_are_part_of_the_data(self):
+        before = self._digest(coco_files.instances())
         self.assertEqual(identity.data_changes(before, self.task.digest()), "")
         polygon = [[10.0, 8.0, 40.0, 8.0, 40.0, 28.0]]
         for part, position, told, change in (
@@ -49,16 +49,22 @@ class DetectionTest(tf.test.TestCase):
             ("images", 0, "train names differ", {"file_name": "other.jpg"}),
         ):
             content = coco_files.changed(coco_files.instances(), part, position, **change)
-            now = self._digest(content, part)
+            now = self._digest(content)
             self.assertEqual(identity.data_changes(before, now), told)
+        # Brushes of another number, in both files: the classes and their order stay.
+        other = [*coco_files.CATEGORIES[:2], {"id": 91, "name": "brush"}]
+        now = self._digest(*(coco_files.instances(first, other) for first in (1, 101)))
+        told = "train categories are [1, 3, 91]; the run had [1, 3, 90]"
+        self.assertStartsWith(identity.data_changes(before, now), told)
         # A run of before these were known goes on.
         for split in ("train", "test"):
             before[split] = {key: before[split][key] for key in ("images", "annotations")}
         self.assertEqual(identity.data_changes(before, now), "")
 
-    def _digest(self, train, name):
-        coco_files.write(self.folder / name, train)
-        settings = DetectionSettings(dataset=f"coco:{self.folder / name}", detector="mask")
+    def _digest(self, *contents):
+        folder = self.create_tempdir().full_path
+        coco_files.write(folder, *contents)
+        settings = DetectionSettings(dataset=f"coco:{folder}", detector="mask")
         task = Detection(settings)
         task.load()
         return json.loads(json.dumps(task.digest()))

@@ -55,6 +55,10 @@ class IdentityTest(parameterized.TestCase):
     def test_data_that_changed_is_named(self, change, told):
         self.assertEqual(identity.data_changes(_DATA, {**_DATA, **change}), told)
 
+    def test_of_a_long_list_only_the_place_is_named(self):
+        before, now = ({"test": {"categories": [*range(80), last]}} for last in (80, 90))
+        self.assertEqual(identity.data_changes(before, now), "test categories differ")
+
     def test_a_seal_breaks_at_any_change(self):
         facts = {"epoch": 2, "é": [1.5, None, {"b": True, "a": float("inf")}], "t": (1, 2)}
         sealed = json.loads(json.dumps(identity.sealed(facts), indent=3))

@@ -115,12 +115,14 @@ class Scenes:
         """What tells these scenes from others, as JSON holds it; no paths.
 
         `images` counts them, `annotations` is the `checksum`, `names` the SHA-256 of the images'
-        names, `records` that of records, and `masks` that of segmentations where there are any.
+        names, `records` that of records, and `masks` that of segmentations where there are any;
+        `categories` are the `category_ids`.
         """
         masks = {} if self.segmentations is None else {"masks": self.segmentations.digest()}
         return {
             "images": len(self),
             "annotations": self.checksum(),
+            "categories": list(self.category_ids),
             **self.images.digest(),
             **masks,
         }

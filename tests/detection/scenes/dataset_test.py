@@ -97,14 +97,15 @@ class ScenesTest(tf.test.TestCase):
         self.assertLen(checksums, 4)
         self.assertEqual(scenes().checksum(), scenes().take([0, 1, 2]).checksum())
 
-    def test_the_digest_tells_names_and_masks_apart_too(self):
+    def test_the_digest_tells_names_masks_and_ids_of_categories_apart_too(self):
         plain = scenes().digest()
         self.assertEqual(scenes().take([0, 1, 2]).digest(), plain)
         names = np.array([b"a.jpg", b"b.jpg", b"d.jpg"])
         renamed = scenes(images=storage.Files("/elsewhere", names)).digest()
         shapes = [[[n] * 6] for n in (40, 10, 20, 31)]
         drawn = scenes(segmentations=segmentations.pack(shapes)).digest()
-        for key, other in (("names", renamed), ("masks", drawn)):
+        numbered = scenes(category_ids=(4, 10)).digest()
+        for key, other in (("names", renamed), ("masks", drawn), ("categories", numbered)):
             self.assertEqual([each for each in plain if plain[each] != other[each]], [key])
         self.assertNotIn("masks", scenes(segmentations=None).digest())
 
