@@ -17,6 +17,7 @@ from kdcl_tf.classification.ramps import Ramp
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data import stream
 from kdcl_tf.data.bad_images import BadImageError
+from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.distribution import devices, strategies, traffic
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.methods.kdcl import NoHeldOutError
@@ -100,6 +101,12 @@ class Classification(Task):
         return stream.on_host(
             np.array([weights.get(n, 0.0) for n in range(self.dataset.num_classes)], np.float32)
         )
+
+    @property
+    def least_images(self) -> int:
+        """As every task's, but on any device 1 where images are decoded on the way."""
+        in_memory = isinstance(self.dataset.train, ImageSplit)
+        return max(super().least_images, 0 if in_memory else 1)
 
     def evaluated(self) -> dict[str, int]:
         found = {"test": len(self.dataset.test), "held-out": len(self.dataset.held_out)}

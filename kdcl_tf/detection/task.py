@@ -74,6 +74,11 @@ class Detection(Task):
         compile_detector(self.model, settings, self.steps_per_epoch(settings.batch_size))
         self.views = create_views(settings, self.dataset, self.source, self.model.multiple)
 
+    @property
+    def least_images(self) -> int:
+        """On any device an image for each part: their stream leaves none without."""
+        return self.accumulation_steps
+
     def evaluated(self) -> dict[str, int]:
         return {"evaluated": len(self._scenes)}
 

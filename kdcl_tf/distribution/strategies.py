@@ -1,6 +1,7 @@
 """Where a run's replicas live, and how a batch is split over them."""
 
 import faulthandler
+import itertools
 import signal
 from collections.abc import Callable, Iterable
 
@@ -113,7 +114,7 @@ def distribute(
 
 
 def check_batches(
-    strategy: tf.distribute.Strategy, images: int, batch_size: int, accumulation_steps: int = 1
+    strategy: tf.distribute.Strategy, images: int, batch_size: int, least: int = 1
 ) -> None:
     """Refuses batches that leave a replica, or a part of its batch, without images.
 
@@ -121,17 +122,17 @@ def check_batches(
       strategy: as `create` returns it.
       images: in an epoch.
       batch_size: images a step, over all replicas.
-      accumulation_steps: parts that each replica runs its images in.
+      least: images that each replica needs; of several, one for each part that it runs them in.
 
     Raises:
       ValueError: with the size of the batch that is too small.
     """
     replicas = strategy.num_replicas_in_sync
     smallest = min(batch_size, images % batch_size or batch_size)
-    if smallest < replicas * accumulation_steps and not takes_empty_batches():
+    if smallest < replicas * least:
         raise ValueError(
             f"batch_size={batch_size} leaves {smallest} of {images} images for the last step: "
-            f"expected at least one for each of {_parts(replicas, accumulation_steps)}"
+            f"expected at least one for each of {_parts(replicas, least)}"
         )
 
 
@@ -165,7 +166,7 @@ def check_split(strategy: tf.distribute.Strategy, name: str, images: int) -> Non
       ValueError: as `check_batches`.
     """
     replicas = strategy.num_replicas_in_sync
-    if 0 < images < replicas and not tf.config.list_logical_devices("GPU"):
+    if 0 < images < replicas:
         raise ValueError(
             f"expected at least {replicas} {name} images, one for each device; got {images}: take "
             "fewer devices, or pass strategy=one"
@@ -173,7 +174,10 @@ def check_split(strategy: tf.distribute.Strategy, name: str, images: int) -> Non
 
 
 def evaluation_batch(strategy: tf.distribute.Strategy, images: int, largest: int = 256) -> int:
-    """The largest batch, up to `largest`, whose last one still has images for every replica."""
+    """The largest batch, up to `largest`, whose last one still has images for every replica.
+
+    Where no such batch does, the next larger one.
+    """
     replicas = strategy.num_replicas_in_sync
-    sizes = range(largest, replicas - 1, -1)
+    sizes = itertools.chain(range(largest, replicas - 1, -1), range(largest + 1, images + 1))
     return next((size for size in sizes if not 0 < images % size < replicas), largest)

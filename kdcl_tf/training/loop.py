@@ -226,13 +226,12 @@ class Loop:
 
     def _steps_function(self, iterator):
         task = self._task
-        least = 1 if strategies.takes_empty_batches() else task.accumulation_steps
         return self._replicas.steps_function(
             iterator,
             _REQUESTS,
             self._pace.steps > 1,
             task.left if task.leaves_out_images else None,
-            least,
+            max(1, task.least_images),
         )
 
     def _read(self, epoch, trained, begun, count, taken):

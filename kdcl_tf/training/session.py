@@ -207,10 +207,9 @@ def _check_room(folder, variables):
 
 
 def _check_sizes(task, strategy):
-    """Refuses data that leaves a device without images."""
-    settings = task.settings
-    strategies.check_batches(
-        strategy, len(task.dataset.train), settings.batch_size, task.accumulation_steps
-    )
-    for name, images in task.evaluated().items():
-        strategies.check_split(strategy, name, images)
+    """Refuses data that leaves a device without the images that it needs."""
+    size, least = task.settings.batch_size, task.least_images
+    strategies.check_batches(strategy, len(task.dataset.train), size, least)
+    if least:
+        for name, images in task.evaluated().items():
+            strategies.check_split(strategy, name, images)

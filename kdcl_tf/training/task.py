@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kdcl_tf.distribution import strategies
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -60,6 +62,11 @@ class Task:
           ValueError, OSError: in one line.
         """
         raise TypeError(f"{type(self).__name__} must override build")
+
+    @property
+    def least_images(self) -> int:
+        """Images that each replica needs in a step; 0 where it, or a part of them, may have none."""
+        return 0 if strategies.takes_empty_batches() else self.accumulation_steps
 
     def evaluated(self) -> dict[str, int]:
         """`{name: number of images}` of the sets that are run through the model undistorted."""

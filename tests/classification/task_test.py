@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.classification.task."""
 
 import dataclasses
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -8,6 +9,7 @@ import tensorflow as tf
 from kdcl_tf import KDCL, data
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
+from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
 
 _SETTINGS = Settings(
@@ -42,6 +44,14 @@ class ClassificationTest(tf.test.TestCase):
         self.assertEqual(task.steps_per_epoch(16), 3)
         sizes = [len(labels) for _, labels in task.epoch(0, 16, 1, data.Share())]
         self.assertEqual(sizes, [16, 8])
+
+    def test_only_images_in_memory_may_leave_a_replica_without_any(self):
+        task = self.task(dataclasses.replace(_SETTINGS, accumulation_steps=2))
+        self.assertEqual(task.least_images, 2)
+        with mock.patch.object(strategies, "takes_empty_batches", return_value=True):
+            self.assertEqual(task.least_images, 0)
+            task.dataset = dataclasses.replace(self.dataset, train=range(40))
+            self.assertEqual(task.least_images, 1)
 
     def test_images_weigh_by_the_size_of_their_class(self):
         settings = Settings(**{**vars(_SETTINGS), "class_weights": "balanced"})

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,7 @@ from kdcl_tf.data import bad_images
 from kdcl_tf.detection.served import ServedDetector
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.detection.task import Detection, load_dataset
+from kdcl_tf.distribution import strategies
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
@@ -96,6 +98,24 @@ class DetectionRunTest(tf.test.TestCase):
         run = self.run_of(detector="faster")
         with self.assertRaisesRegex(bad_images.BadImageError, "000000000002.jpg' of id 2 cannot"):
             run.train()
+
+    def test_sizes_that_its_stream_refuses_are_refused_before_on_devices_that_would_not_care(self):
+        with mock.patch.object(strategies, "takes_empty_batches", return_value=True):
+            for fields, message in (
+                ({"strategy": "mirrored"}, "^batch_size=2 leaves 1 of 3 images .* of 2 devices:"),
+                ({"accumulation_steps": 2}, "leaves 1 of 3 .* parts of accumulation_steps=2:"),
+            ):
+                with self.assertRaisesRegex(ValueError, message) as raised:
+                    self.run_of(detector="faster", **fields)
+                self.assertNotIn("\n", str(raised.exception))
+            dataset = coco_files.instances(101, sizes=[(40, 60)] * 3)
+            kept = {part: dataset[part][:1] for part in ("images", "annotations")}
+            kept["annotations"] = [
+                each for each in dataset["annotations"] if each["image_id"] == 101
+            ]
+            coco_files.write(self.folder / "coco", val=dataset | kept)
+            with self.assertRaisesRegex(ValueError, "at least 2 evaluated images, .*; got 1: take"):
+                self.run_of(detector="faster", strategy="mirrored", batch_size=3)
 
     def test_the_first_images_only(self):
         dataset = load_dataset(self.settings(first_images=2), None)

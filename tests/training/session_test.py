@@ -11,6 +11,7 @@ import os
 import pathlib
 import signal
 import types
+from unittest import mock
 
 import keras
 import tensorflow as tf
@@ -220,6 +221,8 @@ class SessionTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "at least 2 test images, .*; got 1: take"):
             Session(session, Workdir(self.folder))
         self.assertFalse(strategies.takes_empty_batches())
+        with mock.patch.object(strategies, "takes_empty_batches", return_value=True):
+            Session(session, Workdir(self.folder))
 
 
 if __name__ == "__main__":
