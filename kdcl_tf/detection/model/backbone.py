@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
 from kdcl_tf import students
 from kdcl_tf.detection.model.backbone_source import BackboneSource
@@ -39,12 +40,15 @@ def build(
       features}`.
 
     Raises:
-      ValueError: when the file does not fit the architecture, or there are no such layers.
+      ValueError: when the file does not fit the architecture, there are no such layers, or a
+        level is not the size of the images divided by its stride.
     """
     student = _student(source)
     levels = _levels(student, feature_layers)
     outputs = {str(stride): student.get_layer(name).output for stride, name in levels.items()}
-    return _freed(keras.Model(student.inputs[0], outputs), student.name, synchronized, dtype)
+    built = _freed(keras.Model(student.inputs[0], outputs), student.name, synchronized, dtype)
+    _check_sizes(built)
+    return built
 
 
 def downloaded(source: BackboneSource) -> pathlib.Path | None:
@@ -115,6 +119,21 @@ def _stride(student, name):
     shape = (1, height or _MEASURED_AT, width or _MEASURED_AT, channels)
     features = keras.Model(student.inputs[0], output).compute_output_shape(shape)
     return round(shape[1] / features[1])
+
+
+def _check_sizes(model):
+    """Refuses levels that a feature pyramid could not join with those above them."""
+    last = max(map(int, model.output))
+    side = -(-_MEASURED_AT // last) * last
+    # A call, as `compute_output_shape` refuses nested models that were built at another size.
+    infer = tf.function(lambda images: model(images, training=False), autograph=False)
+    traced = infer.get_concrete_function(tf.TensorSpec([1, side, side, 3]))
+    for stride, shape in traced.output_shapes.items():
+        if not shape.is_compatible_with([1, *[side // int(stride)] * 2, None]):
+            raise ValueError(
+                f"backbone {model.name}: expected features of H / stride; got {shape[1]} at stride "
+                f"{stride} of {side} pixels, as its convolutions are not padded: take another backbone"
+            )
 
 
 def _freed(model, name, synchronized, dtype):

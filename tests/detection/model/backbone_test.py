@@ -260,6 +260,24 @@ class FeatureLayersTest(BackboneTestCase):
         self.assertAllClose(found["8"], expected[1], atol=1e-5)
         self.assertEqual(built(_images(64, 16))["8"].shape, [2, 8, 2, 4])
 
+    def test_convolutions_that_are_not_padded_are_refused(self):
+        images = keras.Input((64, 64, 3))
+        x = keras.layers.Conv2D(4, 3, strides=2, padding="valid", name="two")(images)
+        x = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="four")(x)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        net = keras.Model(images, keras.layers.Dense(10)(x), name="net")
+        with self.assertRaisesRegex(
+            ValueError, "^backbone net: expected features of H / stride; got 255 at stride 2 of 512"
+        ):
+            self.built(net, "two", "four")
+        # 255 / 2 is rounded up to what a padded one gives.
+        self.assertEqual(self.built(net, "four")(_images(64, 32))["4"].shape, [2, 16, 8, 4])
+
+    def test_a_classifier_of_keras_that_does_not_pad_is_refused(self):
+        source = BackboneSource("fresh", None, "keras:Xception")
+        message = "^backbone keras_Xception: .* got 127 at stride 4 of 512 pixels"
+        self.refused(source, message, feature_layers=("block3_sepconv2_bn",))
+
     def test_a_policy_reaches_layers_and_leaves_products_alone(self):
         built = self.built(_net(), "ends_8", dtype="mixed_bfloat16", synchronized=True)
         self.assertEqual(built(_images(32, 32))["8"].dtype, tf.bfloat16)
