@@ -178,21 +178,7 @@ def _evaluate(flag_values):
     from kdcl_tf.detection import evaluation
 
     with command_line.user_errors():
-        dataset = flag_values["dataset"]
-        name = dataset.value if dataset.present else model.card["dataset"]
-        split = flag_values["evaluate_on"].value
-        data_dir = flag_values["data_dir"].value
-        rules = training_flags.image_rules(flag_values)
-        scenes = evaluation.load_scenes(model, name, split, data_dir, named, rules)
-        lines = [scenes.warning(f"{split} of {name}")]
-        if not named and evaluation.is_own(model, name):
-            changes = evaluation.changes(model, split, scenes)
-            told = f"{name} is not what the detector was trained with: {changes}"
-            if changes and not dataset.present:
-                raise ValueError(
-                    f"{told}; restore it, or pass --dataset={name} to evaluate on it as it is"
-                )
-            lines += [told] if changes else []
+        scenes, lines = _scenes_to_score(flag_values, model)
     for line in filter(None, lines):
         print(line, flush=True)
     try:
@@ -204,6 +190,36 @@ def _evaluate(flag_values):
     if output:
         evaluation.write(scorer, result, output)
         print(f"numbers: {output}")
+
+
+def _scenes_to_score(flag_values, model):
+    """(the scenes, lines that say what they are): those of the flags, or else of the detector's run."""
+    from kdcl_tf.detection import evaluation
+
+    dataset, split = flag_values["dataset"], flag_values["evaluate_on"].value
+    name, named = dataset.value, detection_flags.named_files(flag_values)
+    own = evaluation.named_files(model)
+    if not dataset.present:
+        name = model.card["dataset"]
+        given = {each: path for each, path in vars(named).items() if flag_values[each].present}
+        named = dataclasses.replace(own, **given)
+    rules = training_flags.image_rules(flag_values)
+    data_dir = flag_values["data_dir"].value
+    scenes = evaluation.load_scenes(model, name, split, data_dir, named, rules)
+    if not dataset.present:
+        scenes = evaluation.of_run(model, split, scenes)
+    file = named.annotations_of(split)
+    listed = f" ({file})" if file else ""
+    lines = [scenes.warning(f"{split} of {name}")]
+    if evaluation.is_own(model, name) and (not named or named == own):
+        changes = evaluation.changes(model, split, scenes)
+        told = f"{name} is not what the detector was trained with: {changes}"
+        if changes and not dataset.present:
+            raise ValueError(
+                f"{told}; restore it, or pass --dataset={name} to evaluate on it as it is"
+            )
+        lines += [told] if changes else []
+    return scenes, [*lines, f"{split} of {name}{listed}, {len(scenes):,} images"]
 
 
 def _predict(flag_values):

@@ -143,7 +143,40 @@ class RefusedTest(parameterized.TestCase):
         self.assertEqual(refused.stderr.count("\n"), 1)
         scored = in_process.run(*arguments, f"--dataset={name}")
         self.assertEqual(scored.returncode, 0, scored.stderr)
-        self.assertStartsWith(scored.stdout, f"{told}\nbox: AP ")
+        self.assertStartsWith(scored.stdout, f"{told}\ntest of {name}, 3 images\nbox: AP ")
+
+    def test_without_a_data_set_the_images_of_the_run_are_scored(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        coco_files.write(folder / "coco")
+        listed = folder / "coco" / "annotations"
+        mini = coco_files.instances(101)
+        mini |= {"images": mini["images"][2:], "annotations": mini["annotations"][:1]}
+        (listed / "mini.json").write_text(json.dumps(mini))
+        name, file = f"coco:{folder / 'coco'}", "annotations/mini.json"
+        settings = {"validation_annotations": file, "validation_images": "val2017"}
+        card = {"dataset": name, "identity": {"settings": settings | {"first_images": "2"}}}
+        model = served.export(
+            tiny_detector.detector(False), folder / "detector", tiny_detector.card(False) | card
+        )
+        all_of_it = f"--validation_annotations={listed / 'instances_val2017.json'}"
+        for arguments, told, images in (
+            ([], f"test of {name} ({file}), 1 images", {103}),
+            ([all_of_it], f"test of {name} ({all_of_it[25:]}), 3 images", {101, 102, 103}),
+            (["--evaluate_on=train"], f"train of {name}, 2 images", {1, 2}),
+            ([f"--dataset={name}"], f"test of {name}, 3 images", {101, 102, 103}),
+        ):
+            with self.subTest(arguments):
+                output = folder / "figures.json"
+                flags = (f"--model={model}", f"--output={output}", *arguments)
+                scored = in_process.run("detect", "--mode=evaluate", *flags)
+                self.assertEqual(scored.returncode, 0, scored.stderr)
+                self.assertStartsWith(scored.stdout, f"{told}\nbox: AP ")
+                self._assert_of(output.with_suffix(".detections.json"), images)
+
+    def _assert_of(self, path, images):
+        found = json.loads(path.read_text())
+        self.assertContainsSubset({each["image_id"] for each in found}, images)
+        self.assertNotEmpty(found)
 
 
 @pytest.mark.slow

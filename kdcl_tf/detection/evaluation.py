@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
@@ -57,28 +58,41 @@ def load_scenes(
     return scenes
 
 
+def named_files(model: ServedDetector) -> NamedFiles:
+    """The files of annotations and folders of images that a detector's run was given by name."""
+    fields = [field.name for field in dataclasses.fields(NamedFiles)]
+    return NamedFiles(**{name: _settings(model).get(name, "") for name in fields})
+
+
+def of_run(model: ServedDetector, split: str, scenes: Scenes) -> Scenes:
+    """Those scenes of a split that its run used: of the training images perhaps the first alone."""
+    first = int(_settings(model).get("first_images", 0))
+    return scenes.take(slice(first)) if split == "train" and first else scenes
+
+
 def changes(model: ServedDetector, split: str, scenes: Scenes) -> str:
     """How the scenes of its data set differ from those that its run had, in words; "" if not.
 
     Args:
       model: the detector.
       split: "test" or "train".
-      scenes: all of that split, of the data set that it was trained on.
+      scenes: of that split, of the data set that it was trained on.
     """
-    known = model.card.get("identity", {})
-    before = known.get("data", {}).get(split, {})
+    before = model.card.get("identity", {}).get("data", {}).get(split, {})
     # A run that was evaluated on its training images needed no others.
     if not before.get("images"):
         return ""
-    first = int(known.get("settings", {}).get("first_images", 0))
-    if split == "train" and first:
-        scenes = scenes.take(slice(first))
-    return identity.data_changes({split: before}, {split: scenes.digest()})
+    return identity.data_changes({split: before}, {split: of_run(model, split, scenes).digest()})
 
 
 def is_own(model: ServedDetector, name: str) -> bool:
     """Whether a data set is the one that the detector was trained on: the same name, or place."""
     return _place(model.card["dataset"]) == _place(name)
+
+
+def _settings(model):
+    """`{flag: text}` of its run; of a card of before these were written none."""
+    return model.card.get("identity", {}).get("settings", {})
 
 
 def _place(name):

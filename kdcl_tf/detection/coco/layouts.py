@@ -66,6 +66,10 @@ class NamedFiles:
         annotations = _existing(root, annotations)
         return SplitFiles(annotations, (_existing(root, images) if images else annotations.parent,))
 
+    def annotations_of(self, split: str) -> str:
+        """The file of annotations that is named for a split, "train" or "test"; "" for none."""
+        return self._of(SPLITS[split])[1]
+
     def _of(self, split):
         return getattr(self, f"{split}_images"), getattr(self, f"{split}_annotations")
 
