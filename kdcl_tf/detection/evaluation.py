@@ -15,6 +15,7 @@ from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.detection.coco import loading as coco_loading
+from kdcl_tf.detection.coco.annotations import composed
 from kdcl_tf.detection.coco.layouts import NamedFiles
 from kdcl_tf.detection.coco.scorer import CocoScorer
 from kdcl_tf.detection.scenes.dataset import Scenes
@@ -45,9 +46,10 @@ def load_scenes(
     Raises:
       ValueError: when they have other classes than the detector.
     """
-    scenes = coco_loading.load_split(name, split, data_dir, model.has_masks, named)
+    known = [composed(each) for each in model.card["class_names"]]
+    scenes = coco_loading.load_split(name, split, data_dir, model.has_masks, named, known)
     scenes = scenes.under(rules.as_trained(model.card))
-    known, found = model.card["class_names"], scenes.class_names
+    found = [composed(each) for each in scenes.class_names]
     for number, (ours, theirs) in enumerate(itertools.zip_longest(known, found), start=1):
         if ours != theirs:
             raise ValueError(

@@ -46,6 +46,14 @@ class EvaluationTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, message):
             self.scenes()
 
+    def test_classes_may_be_spelled_otherwise_in_the_card(self):
+        composed = [*coco_files.CATEGORIES[:2], {"id": 90, "name": "caf\u00e9"}]
+        content = coco_files.instances(categories=composed)
+        coco_files.write(self.folder / "coco", content, content)
+        names = [*tiny_detector.CLASS_NAMES[:2], "cafe\u0301"]
+        self.model.card = {**self.model.card, "class_names": names}
+        self.assertEqual(self.scenes().class_names, ("person", "car", "caf\u00e9"))
+
     def test_changes_since_the_run_are_told_of_its_own_scenes(self):
         name = f"coco:{self.folder / 'coco'}"
         splits = {split: self.scenes(split) for split in ("train", "test")}

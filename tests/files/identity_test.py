@@ -55,6 +55,10 @@ class IdentityTest(parameterized.TestCase):
     def test_data_that_changed_is_named(self, change, told):
         self.assertEqual(identity.data_changes(_DATA, {**_DATA, **change}), told)
 
+    def test_two_spellings_of_a_class_are_one(self):
+        names = ["caf\u00e9"], ["cafe\u0301"]
+        self.assertEqual(identity.data_changes(*({"classes": each} for each in names)), "")
+
     def test_of_a_long_list_only_the_place_is_named(self):
         before, now = ({"test": {"categories": [*range(80), last]}} for last in (80, 90))
         self.assertEqual(identity.data_changes(before, now), "test categories differ")

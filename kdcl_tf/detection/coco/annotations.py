@@ -40,7 +40,7 @@ class Instances:
       annotation_ids: `[A]` int64.
       segmentations: `[A]`, or None when they were not asked for.
       category_ids: `[C]`, rising; a class is a position in it.
-      class_names: `[C]`.
+      class_names: `[C]`, in Unicode's NFC.
       groups: ids of the categories that have no annotations and are the supercategory of
         another one: some programs list what their classes belong to beside them.
     """
@@ -142,7 +142,8 @@ def _categories(rows):
     names = rows.column("name", _is_name, "a name")
     if not ids:
         raise ValueError(f"'{rows.file}': expected at least 1 category; got none")
-    above = [str(row.get("supercategory")) for row in rows.rows]
+    names = [composed(name) for name in names]
+    above = [composed(str(row.get("supercategory"))) for row in rows.rows]
     return tuple(zip(*sorted(zip(ids, names, above))))
 
 
@@ -160,7 +161,7 @@ def _groups(ids, names, supercategories):
 def _check_names(rows, groups):
     """Refuses two classes of one name; a group may be called as a class in it."""
     classes = [row for row in rows.rows if row["id"] not in groups]
-    dataclasses.replace(rows, rows=classes).distinct("name", _is_name, "a name")
+    dataclasses.replace(rows, rows=classes).distinct("name", _is_name, "a name", composed)
 
 
 def _images(file, content):
@@ -174,7 +175,7 @@ def _images(file, content):
 
 
 def composed(name: str) -> str:
-    """A file's name in Unicode's NFC, in which two spellings of one name are equal."""
+    """The name of a file or class in Unicode's NFC, in which two spellings of one are equal."""
     return unicodedata.normalize("NFC", name)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -55,26 +57,38 @@ def read(
     _check_categories(*instances.values())
     groups = frozenset.intersection(*(each.groups for each in instances.values()))
     scenes = {split: _scenes(files[split], each, groups) for split, each in instances.items()}
-    scenes.setdefault("test", scenes["train"].take(slice(0)))
+    scenes.setdefault("test", _none_of(scenes["train"]))
     return scenes_lib.SceneDataset(f"coco:{path}", scenes["train"], scenes["test"])
 
 
 def read_split(
-    path: str, split: str, masks: bool, named: layouts.NamedFiles = layouts.NamedFiles()
+    path: str,
+    split: str,
+    masks: bool,
+    named: layouts.NamedFiles = layouts.NamedFiles(),
+    known: Sequence[str] = (),
 ) -> scenes_lib.Scenes:
     """As `read`, of one split alone: nothing of the other one needs to be there.
 
     Args:
       split: "train" or "test".
+      known: names of classes; a category of such a name is one even if this split, too, has it
+        only as the supercategory of others.
     """
     root = _root(path)
     files = layouts.find(root, split, named)
     instances = coco_annotations.read(files.annotations, masks)
-    groups, other = instances.groups, layouts.find_or_none(root, _OTHER[split], named)
-    if groups and other:
+    groups = instances.groups - _classes_among(instances, known)
+    other = layouts.find_or_none(root, _OTHER[split], named)
+    if groups and other and other.annotations.is_file():
         # Only if the other split has none of it, either, is a category no class.
         groups &= coco_annotations.read(other.annotations, masks=False).groups
     return _scenes(files, instances, groups)
+
+
+def _none_of(scenes):
+    """No scenes, of the same classes; nothing of them is left out."""
+    return dataclasses.replace(scenes.take(slice(0)), dropped_ids=scenes.dropped_ids[:0])
 
 
 def _root(path):
@@ -84,6 +98,14 @@ def _root(path):
             f"expected a folder of COCO's images and annotations; got '{root}', which is not there"
         )
     return root
+
+
+def _classes_among(instances, known):
+    """Ids of the groups that are called as a known class, and as none of the file's own."""
+    pairs = list(zip(instances.category_ids, instances.class_names))
+    own = {name for number, name in pairs if number not in instances.groups}
+    classes = {coco_annotations.composed(name) for name in known} - own
+    return {number for number, name in pairs if number in instances.groups and name in classes}
 
 
 def _check_categories(train, test=None):

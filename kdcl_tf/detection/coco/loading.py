@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kdcl_tf.data.sources import names
@@ -76,17 +77,21 @@ def load_split(
     data_dir: str | None = None,
     masks: bool = False,
     named: NamedFiles = NamedFiles(),
+    known: Sequence[str] = (),
 ) -> scenes.Scenes:
     """As `load`, of one split alone; of a folder, the other split need not be there.
 
     Args:
       split: "train" or "test".
+      known: names of the classes of a detector, which are classes here, too, where the other
+        split may be the one that has them.
     """
     validate_name(name, named)
     if name.startswith(_PREFIX):
         from kdcl_tf.detection.coco import folder as coco_folder
 
-        return coco_folder.read_split(name.removeprefix(_PREFIX).strip(), split, masks, named)
+        path = name.removeprefix(_PREFIX).strip()
+        return coco_folder.read_split(path, split, masks, named, known)
     from kdcl_tf.detection.coco import tfds as coco_tfds
 
     return coco_tfds.read_split(name, data_dir, split, masks)

@@ -59,6 +59,10 @@ class ReadTest(CocoJsonTestCase):
         self.assertEqual(found.category_ids, (1, 3, 90))
         self.assertAllEqual(found.classes, [2, 0, 1, 0])
 
+    def test_names_of_classes_are_composed(self):
+        content = _changed(coco_files.instances(), "categories", 1, name="cafe\u0301")
+        self.assertEqual(self.read(content).class_names, ("person", "caf\u00e9", "brush"))
+
     def test_without_iscrowd_it_is_none(self):
         content = _changed(coco_files.instances(), "annotations", 3, iscrowd=...)
         self.assertAllEqual(self.read(content).crowds, [False] * 4)
@@ -216,6 +220,11 @@ class RefusedTest(CocoJsonTestCase):
     )
     def test_category(self, changes, message):
         self.assert_refused(_changed(coco_files.instances(), "categories", 1, **changes), message)
+
+    def test_one_name_in_two_spellings(self):
+        content = _changed(coco_files.instances(), "categories", 0, name="caf\u00e9")
+        content = _changed(content, "categories", 1, name="cafe\u0301")
+        self.assert_refused(content, "category 3: expected each name once; got name")
 
     def test_rows_that_are_no_objects(self):
         content = coco_files.instances()

@@ -47,6 +47,28 @@ class ReadTest(tf.test.TestCase):
         self.assertEqual(dataset.summary()["train_dropped_boxes"], 2)
         self.assertIn("the first is that of annotation 13", dataset.warnings()[0])
 
+    def test_boxes_of_training_images_are_not_told_of_test_images_that_are_not_there(self):
+        content = coco_files.changed(coco_files.instances(), "annotations", 0, bbox=[9, 9, 0, 3])
+        coco_files.write(self.root, content)
+        os.remove(os.path.join(self.root, "annotations", "instances_val2017.json"))
+        dataset = coco_folder.read(self.root, masks=False, needs_test=False)
+        (warning,) = dataset.warnings()
+        self.assertStartsWith(warning, "train of ")
+        self.assertEqual(dataset.summary()["train_dropped_boxes"], 1)
+        self.assertEqual(dataset.summary()["test_dropped_boxes"], 0)
+
+    def test_classes_may_be_spelled_otherwise_in_the_other_file(self):
+        spelled = [
+            [
+                {"id": 1, "name": "person"},
+                {"id": 3, "name": unicodedata.normalize(form, "caf\u00e9")},
+            ]
+            for form in ("NFC", "NFD")
+        ]
+        dataset = self.read(*map(coco_files.instances, (1, 101), spelled))
+        for scenes in (dataset.train, dataset.test):
+            self.assertEqual(scenes.class_names, ("person", "caf\u00e9"))
+
     def test_images_in_folders_of_their_own(self):
         content = coco_files.instances()
         content["images"][0]["file_name"] = "deeper/first.jpg"
@@ -194,6 +216,24 @@ class GroupsTest(tf.test.TestCase):
             coco_folder.read_split(self.root, "test", False),
         ):
             self.assertEqual(scenes.class_names, ("things", "person", "car", "brush"))
+
+    def test_alone_a_split_has_the_classes_that_are_known(self):
+        coco_files.write(self.root, *self.contents)
+        os.remove(os.path.join(self.root, "annotations", "instances_train2017.json"))
+        names = ("person", "car", "brush")
+        for known in (("things", *names), names):
+            for named in (NamedFiles(), NamedFiles(train_annotations="gone.json")):
+                found = coco_folder.read_split(self.root, "test", False, named, known)
+                self.assertEqual(found.class_names, known)
+
+    def test_a_group_that_is_called_as_a_known_class_of_its_own_is_none(self):
+        for content in self.contents:
+            categories = [{**each, "supercategory": "person"} for each in content["categories"]]
+            content["categories"] = [{**categories[0], "name": "person"}, *categories[1:]]
+        coco_files.write(self.root, *self.contents)
+        names = ("person", "car", "brush")
+        found = coco_folder.read_split(self.root, "test", False, known=names)
+        self.assertEqual((found.class_names, found.category_ids), (names, (1, 3, 90)))
 
 
 class RefusedTest(tf.test.TestCase):
