@@ -23,8 +23,8 @@ class EvaluationTest(tf.test.TestCase):
     def test_figures_and_detections_are_written(self):
         scorer = evaluation.score(self.model, self.scenes())
         result = scorer.result()
-        # 7 figures and 3 classes, of boxes and masks.
-        self.assertLen(result, 20)
+        # 12 figures and 3 classes, of boxes and masks.
+        self.assertLen(result, 30)
         evaluation.write(scorer, result, self.folder / "figures.json")
         self.assertEqual(json.loads((self.folder / "figures.json").read_text()), result)
         found = json.loads((self.folder / "figures.detections.json").read_text())

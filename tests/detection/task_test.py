@@ -85,8 +85,8 @@ class DetectionTest(tf.test.TestCase):
 
     def test_every_image_is_judged_and_what_was_found_is_written(self):
         record = self.task.evaluate(Replicas(self.strategy, self.detector))
-        # 7 figures and 3 classes, of boxes and masks.
-        self.assertLen(record, 20)
+        # 12 figures and 3 classes, of boxes and masks.
+        self.assertLen(record, 30)
         self.assertIn("test_mask_ap/brush", record)
         self.assertBetween(record["test_box_ap"], 0.0, 0.5)
         found = json.loads(self.found.read_text())

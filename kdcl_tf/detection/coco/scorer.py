@@ -14,7 +14,8 @@ from kdcl_tf.detection.scenes import dataset as scenes_lib, segmentations
 
 # Positions of the figures in COCOeval's `stats`.
 _STATISTICS = {
-    "ap": 0, "ap50": 1, "ap75": 2, "ap_small": 3, "ap_medium": 4, "ap_large": 5, "ar100": 8,
+    "ap": 0, "ap50": 1, "ap75": 2, "ap_small": 3, "ap_medium": 4, "ap_large": 5,
+    "ar1": 6, "ar10": 7, "ar100": 8, "ar_small": 9, "ar_medium": 10, "ar_large": 11,
 }  # fmt: skip
 
 
@@ -81,9 +82,10 @@ class CocoScorer:
 
         Returns:
           `box_ap` (mean of the thresholds 0.50, 0.55 ... 0.95), `box_ap50`, `box_ap75`,
-          `box_ap_small`, `box_ap_medium`, `box_ap_large`, `box_ar100` (recall of the best
-          100 an image), and `box_ap/NAME` of each class, None where no object is of it; with
-          masks the same of `mask_`.
+          `box_ap_small`, `box_ap_medium`, `box_ap_large`; `box_ar1`, `box_ar10`, `box_ar100`
+          (recall of the best 1, 10 and 100 an image), `box_ar_small`, `box_ar_medium`,
+          `box_ar_large` (of the best 100); and `box_ap/NAME` of each class, None where no
+          object is of it; with masks the same of `mask_`.
         """
         # COCOeval prints, and knows no other way.
         with contextlib.redirect_stdout(io.StringIO()):
