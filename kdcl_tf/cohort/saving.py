@@ -81,7 +81,7 @@ class SavedCohort(keras.Model):
         super().load_own_variables(own)
 
     def filed_by_position(self) -> str:
-        """What of the cohort is saved by the positions of students, such as "the gate's weights are".
+        """What of the cohort is saved by the positions of students, such as "its weights of them are".
 
         Empty if nothing is, so that weights of a cohort of another order can be loaded.
         A method with weights that belong to the positions of its students overrides this.
