@@ -80,7 +80,7 @@ def _prepare_students(
     name = values["dataset"] or students[0].card.get("dataset")
     datasets.check_alike(students, name or "", values["rules"])
     shares = _shares(values, students, name)
-    dataset = _dataset(values, students, name, shares)
+    dataset, split = _images(values, students, name, shares)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
         if told := loaded.among_more(each, dataset):
@@ -90,7 +90,6 @@ def _prepare_students(
         reading = {**_reading(values), **shares}
         trained_on = _trained_on(students, name, reading, values["images"], not values["dataset"])
         return lambda: analyses.overfitting(students, trained_on, size)
-    split = _split(values, dataset, name)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
         "categories": lambda: analyses.categories(students, split, size, dataset.class_names),
@@ -121,8 +120,8 @@ def _reading(values):
     return {name: values[name] for name in ("data_dir", "skip_bad_images", "rules")}
 
 
-def _dataset(values, students, name, shares):
-    """Loads the data set and says what was read of it.
+def _images(values, students, name, shares):
+    """(the data set, the images of it that are analysed), and says what was read.
 
     Raises:
       ValueError: when it has no such split, or is not what the students' runs had.
@@ -137,13 +136,13 @@ def _dataset(values, students, name, shares):
         dataset = datasets.load_dataset(
             students[0].card, name, **_reading(values), **shares, needs_train=needs_train
         )
-    _split(values, dataset, name)
+    split = _split(values, dataset, name)
     if dataset.told:
         warnings = "".join(_warning(each, shares) for each in students)
         print(dataset.told + warnings, file=sys.stderr)
     if not values["dataset"]:
         datasets.check_unchanged(students, dataset)
-    return dataset
+    return dataset, split
 
 
 def _split(values, dataset, name):

@@ -166,18 +166,18 @@ def _check_flags(flag_values, forms):
     reads_own = (is_checked and "images" not in given) or (
         calibrates and "calibration" not in given
     )
-    int8 = "litert_int8 among --format with {}, since only that is calibrated"
-    own = "{} where the run's own images are read, for a format of LiteRT or ONNX without --images"
-    unread = {
-        "calibration": (not calibrates, int8),
-        "calibration_images": (not calibrates, int8),
-        "dataset": (not reads_own, own),
-        "data_dir": (not reads_own, own),
-    }
-    for name, (is_unread, expected) in unread.items():
-        if name in given and is_unread:
+    expected = {}
+    for name in () if calibrates else ("calibration", "calibration_images"):
+        expected[name] = f"litert_int8 among --format with --{name}, since only that is calibrated"
+    for name in () if reads_own else ("dataset", "data_dir"):
+        expected[name] = (
+            f"--{name} where the run's own images are read, for a format of LiteRT or ONNX without "
+            "--images"
+        )
+    for name, told in expected.items():
+        if name in given:
             raise ValueError(
-                f"expected {expected.format(f'--{name}')}; got --format={','.join(forms)}"
+                f"expected {told}; got --format={','.join(forms)}"
                 f"{' --images' * ('images' in given)}: leave out --{name}"
             )
 

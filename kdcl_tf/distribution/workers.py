@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -114,6 +114,23 @@ class Workers:
             words = np.frombuffer(data.ljust(8 * len(words), b"\0"), np.int64)
         # Bits, so that no number is rounded on its way.
         return self.total(words).tobytes()[:size]
+
+    def answer_of_chief(self, function: Callable[[], Any]) -> Any:
+        """What the chief's call of a function without arguments returns, which JSON can hold.
+
+        Raises:
+          ValueError: in all workers, where the chief's call raises one.
+        """
+        answer = {"value": None, "error": ""}
+        if self.is_chief:
+            try:
+                answer["value"] = function()
+            except ValueError as error:
+                answer["error"] = str(error)
+        answer = json.loads(self.from_chief(json.dumps(answer).encode()))
+        if answer["error"]:
+            raise ValueError(answer["error"])
+        return answer["value"]
 
     def check_same(self, what: str, facts: dict[str, Any]) -> None:
         """Makes sure that all workers have the chief's facts, a dict that JSON can hold.

@@ -40,7 +40,8 @@ class KDCL(Cohort):
     ):
         super().__init__(students, temperature, distillation_weight, **kwargs)
         self.ensemble = ensembles.get(ensemble)
-        _connect(self.ensemble, self.students)
+        self.ensemble.connect(len(self.students))
+        self.ensemble.student_names = tuple(self.students)
         _check_has_nothing_to_train(self.ensemble)
         self._measure = tf.function(self.error_sums, reduce_retracing=True, autograph=False)
 
@@ -154,17 +155,6 @@ class KDCL(Cohort):
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None):
         ensemble = keras.saving.deserialize_keras_object(config["ensemble"], custom_objects)
         return super().from_config({**config, "ensemble": ensemble}, custom_objects)
-
-
-def _connect(ensemble, students):
-    """Connects an ensemble, which keeps the names of its own students where it refuses others."""
-    before = ensemble.student_names
-    ensemble.student_names = tuple(students)
-    try:
-        ensemble.connect(len(students))
-    except ValueError:
-        ensemble.student_names = before
-        raise
 
 
 def _check_has_nothing_to_train(ensemble):

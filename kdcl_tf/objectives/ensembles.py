@@ -26,7 +26,7 @@ class Ensemble(keras.layers.Layer):
     and restored with the cohort.
 
     Attributes:
-      student_names: of the cohort, in order, which sets them before it calls `connect`; None
+      student_names: of the cohort, in order, which sets them once `connect` has taken it; None
         without a cohort.
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from kdcl_tf.data import decoding
-from kdcl_tf.data.formats.rules import ImageRules
+from kdcl_tf.data.formats import rules
 
 __all__ = ["explained", "pixels"]
 
@@ -27,7 +27,7 @@ def explained(facts: Mapping[str, Any]) -> str:
     Args:
       facts: of the card, which tell whether photographs were turned in training.
     """
-    is_turned = ImageRules().as_trained(facts).apply_exif_orientation
+    is_turned = rules.is_turned_in_training(facts)
     return _EXPLAINED + (_TURN if is_turned else _AS_STORED)
 
 

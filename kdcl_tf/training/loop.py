@@ -6,7 +6,6 @@ strategies.  The step that it runs is the same.
 
 from __future__ import annotations
 
-import json
 import time
 
 import numpy as np
@@ -125,18 +124,10 @@ class Loop:
 
     def _restore(self):
         """Restores the chief's newest checkpoint in all workers, whose folders may differ."""
-        answer = {"progress": None, "error": None}
-        if self._workers.is_chief:
-            try:
-                answer["progress"] = self._checkpoints.restore()
-            except ValueError as error:
-                answer["error"] = str(error)
-        answer = json.loads(self._workers.from_chief(json.dumps(answer).encode()))
-        if answer["error"]:
-            raise ValueError(answer["error"])
-        if answer["progress"]:
+        progress = self._workers.answer_of_chief(self._checkpoints.restore)
+        if progress:
             self._workers.copy_from_chief(self._checkpoints.variables)
-        return answer["progress"]
+        return progress
 
     def _restore_log(self):
         """Makes `log.jsonl` what it was at the checkpoint, if it was lost or damaged since."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import resource
 import shutil
@@ -61,7 +60,8 @@ class Session:
         # First, since no TensorFlow op may run before workers know each other.
         strategy = strategies.create(settings.strategy, cluster, tpu)
         self.workers = Workers(strategy)
-        task.begun = self._begun()
+        # Other workers have no checkpoint of their own.
+        task.begun = self.workers.answer_of_chief(workdir.begun)
         task.load()
         self.workers.check_same("data", task.dataset.summary())
         self.workers.check_same("weights to start from", task.sources())
@@ -158,33 +158,11 @@ class Session:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         return {"peak_memory_gib": round(peak, 2), "machine": machine.facts()}
 
-    def _begun(self):
-        """The facts of the chief's newest checkpoint; other workers have none of their own."""
-        answer = {"facts": None, "error": ""}
-        if self.workers.is_chief:
-            try:
-                answer["facts"] = self.workdir.begun()
-            except ValueError as found:
-                answer["error"] = str(found)
-        answer = json.loads(self.workers.from_chief(json.dumps(answer).encode()))
-        if answer["error"]:
-            raise ValueError(answer["error"])
-        return answer["facts"]
-
     def _check_data(self):
         """Refuses other data than the run was begun with, on all workers at once."""
-        error = ""
-        if self.workers.is_chief:
-            try:
-                versions = self.workdir.check_data(self.task.identity)
-            except ValueError as found:
-                error = str(found)
-            else:
-                if versions:
-                    print(f"this run was begun with other versions: {versions}", flush=True)
-        error = self.workers.from_chief(error.encode()).decode()
-        if error:
-            raise ValueError(error)
+        versions = self.workers.answer_of_chief(lambda: self.workdir.check_data(self.task.identity))
+        if versions and self.workers.is_chief:
+            print(f"this run was begun with other versions: {versions}", flush=True)
 
 
 def _check_room(folder, variables):

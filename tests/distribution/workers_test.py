@@ -20,6 +20,9 @@ class AloneTest(tf.test.TestCase):
         self.assertAllEqual(alone.total([3, 0]), [3, 0])
         self.assertEqual(alone.from_chief(b"abc"), b"abc")
         alone.check_same("data", {"images": (1, 2)})
+        self.assertEqual(alone.answer_of_chief(lambda: {"epoch": 2}), {"epoch": 2})
+        with self.assertRaisesRegex(ValueError, "^damaged$"):
+            alone.answer_of_chief(_refuse)
         variable = keras.Variable(np.float32([1, 2]))
         alone.copy_from_chief([variable])
         self.assertAllEqual(variable, [1, 2])
@@ -31,6 +34,10 @@ class AloneTest(tf.test.TestCase):
         process = workers.Workers(mirrored)
         self.assertEqual(process.count, 1)
         self.assertAllEqual(process._sum(np.int64([2, 2**60 + 1])), [2, 2**60 + 1])
+
+
+def _refuse():
+    raise ValueError("damaged")
 
 
 class _Second(workers.Workers):
@@ -45,6 +52,14 @@ class _Second(workers.Workers):
 
     def total(self, numbers):
         return np.asarray(numbers, np.int64)
+
+
+class AnswerTest(tf.test.TestCase):
+    def test_the_second_asks_nothing_and_has_the_chiefs_answer_and_error(self):
+        second = _Second({"value": [1, 2], "error": ""})
+        self.assertEqual(second.answer_of_chief(_refuse), [1, 2])
+        with self.assertRaisesRegex(ValueError, "^no checkpoint$"):
+            _Second({"value": None, "error": "no checkpoint"}).answer_of_chief(_refuse)
 
 
 class SameTest(parameterized.TestCase):

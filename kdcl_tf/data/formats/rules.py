@@ -49,10 +49,9 @@ class ImageRules:
         Args:
           card: of an exported student or detector.
         """
-        settings = card.get("identity", {}).get("settings", {})
-        if settings.get("apply_exif_orientation") == "false":
-            return dataclasses.replace(self, apply_exif_orientation=False)
-        return self
+        if is_turned_in_training(card):
+            return self
+        return dataclasses.replace(self, apply_exif_orientation=False)
 
     def as_facts(self) -> list[float]:
         """All of them, for the key of what is kept of images that were read by these rules."""
@@ -86,3 +85,13 @@ def check_bytes(size: int, most: int) -> None:
     """
     if size > most:
         raise OSError(too_many_bytes(size, most))
+
+
+def is_turned_in_training(card: Mapping[str, Any]) -> bool:
+    """Whether photographs were turned upright in training, as they are unless the card denies it.
+
+    Args:
+      card: of an exported student or detector.
+    """
+    settings = card.get("identity", {}).get("settings", {})
+    return settings.get("apply_exif_orientation") != "false"

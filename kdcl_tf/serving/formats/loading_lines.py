@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kdcl_tf.data.formats.rules import ImageRules
+from kdcl_tf.data.formats import rules
 from kdcl_tf.data.normalization import REVERSED
 
 __all__ = ["of"]
@@ -139,7 +139,7 @@ def of(form: str, file: str, facts: Mapping[str, Any]) -> str:
     """
     height, width, channels = facts["image_shape"]
     sizes = _sizes(facts)
-    is_turned = ImageRules().as_trained(facts).apply_exif_orientation
+    is_turned = rules.is_turned_in_training(facts)
     turned = "turned as its EXIF orientation says" if is_turned else "as it is stored"
     return _LINES.get(form, _LITERT).format(
         file=file,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kdcl_tf.data.formats.rules import ImageRules
+from kdcl_tf.data.formats import rules
 from kdcl_tf.serving import cards
 from kdcl_tf.serving.formats import loading_lines
 from kdcl_tf.serving.formats.names import FORMATS
@@ -128,7 +128,7 @@ def _about(facts):
     names = facts["class_names"]
     listed = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     rows = "".join(f"| {name} | {_cell(told)} |\n" for name, told in _rows(facts) if told)
-    is_turned = ImageRules().as_trained(facts).apply_exif_orientation
+    is_turned = rules.is_turned_in_training(facts)
     kind = "RGB" if channels == 3 else f"{channels} channel{'s' * (channels != 1)}"
     return (
         f"# {facts['student']}\n\n"
