@@ -78,13 +78,13 @@ class EvaluateTest(tf.test.TestCase):
         self.assertRegex(table.splitlines()[1], r"^resnet8 .* 60$")
 
     def test_other_classes_are_refused_in_one_line(self):
-        photos = self.folder / "two"
+        photos = self.folder / "pets"
         _write_digits(photos, ["cat", "dog"], range(2))
         _, stderr, status = _main(f"--workdir={self.folder / 'run'}", f"--dataset=folder:{photos}")
         self.assertEqual(status, 1)
         self.assertRegex(
             stderr,
-            "expected folder:.*two to have the classes of student resnet8; got 2 of 2 that student resnet8 "
+            "expected folder:.*pets to have the classes of student resnet8; got 2 of 2 that student resnet8 "
             "does not know, 'cat', 'dog', and 10 of 10 missing: '0', '1', '2' and 7",
         )
         self.assertEqual(stderr.count("\n"), 1)
