@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.cohort import membership
 from kdcl_tf.cohort.cohort import Cohort
 from kdcl_tf.objectives import ensembles
 
@@ -51,6 +52,8 @@ class GeneralWeights(keras.callbacks.Callback):
                 "GeneralWeights expected a KDCL cohort with a General ensemble; got "
                 f"{type(self.model).__name__} with {type(ensemble).__name__}"
             )
+        if _gives_single_images(self.held_out, self.model):
+            self.held_out = self.held_out.batch(_BATCH)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._in_epoch, self._renewed = True, None
@@ -127,8 +130,7 @@ def _batches(held_out):
                 "GeneralWeights expected a tf.data.Dataset of (images, labels), or with a weight of "
                 f"each image; got one of {spec}"
             )
-        labels = tf.nest.flatten(spec[1])[0]
-        return held_out.batch(_BATCH) if labels.shape.rank == 0 else held_out
+        return held_out  # It is batched where a cohort says what a batch is.
     if isinstance(held_out, (tuple, list)) and held_out and _is_images(held_out[0]):
         if len(held_out) not in (2, 3):
             raise ValueError(
@@ -148,6 +150,15 @@ def _batches(held_out):
             "which gives its batches once"
         )
     return held_out
+
+
+def _gives_single_images(held_out, cohort):
+    """Whether a data set gives one image at a time, which no batch of the cohort's students is."""
+    if not isinstance(held_out, tf.data.Dataset):
+        return False
+    images, labels = (tf.nest.flatten(each)[0].shape for each in held_out.element_spec[:2])
+    batch = membership.input_shape(next(iter(cohort.students.values())))
+    return labels.rank == 0 or (bool(batch) and images.rank == len(batch) - 1)
 
 
 def _is_images(first):

@@ -240,12 +240,16 @@ class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
         self.expected = self.cohort.renew_ensemble([_data(30, 1)])
 
     def _weights(self, held_out):
-        return self.cohort.renew_ensemble(callbacks.GeneralWeights(held_out).held_out)
+        callback = callbacks.GeneralWeights(held_out)
+        callback.set_model(self.cohort)
+        callback.on_train_begin()
+        return self.cohort.renew_ensemble(callback.held_out)
 
     def test_every_form_gives_the_same_weights(self):
         images, labels = _data(30, 1)
         dataset = tf.data.Dataset.from_tensor_slices((images, labels))
         views = {"z": images, "a": images}
+        one_hot = tf.data.Dataset.from_tensor_slices((images, np.eye(4, dtype=np.float32)[labels]))
         for held_out in (
             (images, labels),
             (images, labels, np.ones(30)),
@@ -254,6 +258,9 @@ class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
             (views, labels),
             dataset,
             dataset.batch(7),
+            tf.data.Dataset.from_tensor_slices((views, labels, np.ones(30))),
+            one_hot,
+            one_hot.batch(7),
             [(images[:10], labels[:10]), (images[10:], labels[10:])],
             ((images[:10], labels[:10]), (images[10:], labels[10:])),
             [(images, labels, np.full([30, 1], 2.0))],

@@ -64,8 +64,11 @@ class ONE(Branched):
 
     @property
     def ramp(self) -> tf.Tensor | float:
-        """The scalar in 0..1 that the distillation loss is multiplied by at this step."""
-        if not self.ramp_up_steps or self.optimizer is None:
+        """The scalar in 0..1 that the distillation loss is multiplied by at this step.
+
+        It is 1 as long as there is no optimizer, whose steps it follows.
+        """
+        if not self.ramp_up_steps or getattr(self, "optimizer", None) is None:
             return 1.0
         step = tf.cast(self.optimizer.iterations, tf.float32)
         share = tf.minimum(step / float(self.ramp_up_steps), 1.0)

@@ -147,6 +147,9 @@ class RampTest(tf.test.TestCase):
         ramp = np.exp(-5 * (1 - np.arange(4) / 4) ** 2)
         self.assertAllClose(np.array(losses) / losses[0], ramp / ramp[0], rtol=1e-3)
 
+    def test_it_is_one_before_there_is_an_optimizer(self):
+        self.assertEqual(float(ONE(tree((3,)), ramp_up_steps=4).ramp), 1.0)
+
     def test_without_it_the_weight_is_one_from_the_start(self):
         cohort = ONE(tree((3,)))
         cohort.compile()
