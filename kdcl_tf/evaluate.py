@@ -142,6 +142,9 @@ def _images(values, students, name, shares):
         print(dataset.told + warnings, file=sys.stderr)
     if not values["dataset"]:
         datasets.check_unchanged(students, dataset)
+        if values["split"] == "train":
+            # Read again, as what was held out is an image of this split like the others.
+            _trained_on(students, name, {**_reading(values), **shares}, 0, True)
     return dataset, split
 
 
@@ -239,7 +242,7 @@ def _trained_on(
         if key not in read:
             read[key] = datasets.load_dataset(student.card, name, **reading, **subset)
         if known and is_unchanged:
-            datasets.check_unchanged([student], read[key], ("train",))
+            datasets.check_unchanged([student], read[key], ("train", "held_out"))
         found[student.name] = _first(read[key], images)
     return found
 

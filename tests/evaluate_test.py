@@ -305,22 +305,25 @@ class EvaluateTest(tf.test.TestCase):
             self.assertEqual(status, 0, stderr)
             self.assertRegex(stdout.splitlines()[1], " 3$")
 
-    def test_other_training_images_than_the_runs_are_no_measure_of_overfitting(self):
+    def test_other_training_images_than_the_runs_are_refused(self):
         photos = self.folder / "fewer"
         self._photos("fewer/train", 4)
         self._photos("fewer/test", 2)
         run = {"test_share": "0.0", "holdout_per_class": "1", "train_per_class": "0"}
         model = self._of_photos(photos, "mine", **run)
-        flags = (f"--model={model}", "--analysis=overfitting")
-        _, stderr, status = _main(*flags)
-        self.assertEqual(status, 0, stderr)
-        next((photos / "train").rglob("*.jpg")).unlink()
-        _, stderr, status = _main(*flags)
-        self.assertEqual((status, stderr.count("\n")), (1, 1), stderr)
-        self.assertIn("is not what mine was trained with: train has 8 images; the run", stderr)
-        for others in (("--analysis=scores",), (f"--dataset=folder:{photos}", flags[1])):
-            _, stderr, status = _main(flags[0], *others)
+        of_train = ("--analysis=overfitting", "--split=train")
+        for flag in of_train:
+            _, stderr, status = _main(f"--model={model}", flag)
             self.assertEqual(status, 0, stderr)
+        next((photos / "train").rglob("*.jpg")).unlink()
+        for flag in of_train:
+            _, stderr, status = _main(f"--model={model}", flag)
+            self.assertEqual((status, stderr.count("\n")), (1, 1), stderr)
+            self.assertIn("is not what mine was trained with: train has 8 images; the run", stderr)
+            _, stderr, status = _main(f"--model={model}", f"--dataset=folder:{photos}", flag)
+            self.assertEqual(status, 0, stderr)
+        _, stderr, status = _main(f"--model={model}", "--analysis=scores")
+        self.assertEqual(status, 0, stderr)
 
     def test_a_run_with_a_validation_set_needs_only_its_test_images(self):
         photos = self.folder / "split"
