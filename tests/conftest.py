@@ -52,6 +52,8 @@ _LONG = (
     "cohort/saving_test.py",
 )
 _FOLDER = pathlib.Path(__file__).parent
+# What each class of tests has before its set-up.
+_OWN = {}
 _UNTIL = time.monotonic() + float(os.environ.get("KDCL_TEST_SECONDS", "inf"))
 
 
@@ -63,16 +65,29 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
-def pytest_collection_finish():
+def pytest_collection_finish(session):
     # What is imported by now stays: a full collection of garbage need not walk it every time.
     gc.collect()
     gc.freeze()
+    _OWN.update({item.cls: set(vars(item.cls)) for item in session.items if item.cls})
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     if time.monotonic() > _UNTIL:
         pytest.skip("the time of KDCL_TEST_SECONDS is over")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Forgets what a class has set up, such as cohorts and runs with their graphs, after its tests.
+
+    The class itself lives as long as the process, which would hold gigabytes and become slow.
+    """
+    if item.cls and getattr(nextitem, "cls", None) is not item.cls:
+        for name in set(vars(item.cls)) - _OWN[item.cls]:
+            delattr(item.cls, name)
+        gc.collect()
 
 
 def pytest_terminal_summary(terminalreporter):
