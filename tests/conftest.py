@@ -14,6 +14,7 @@ if "KDCL_DATA_DIR" in os.environ:
 import pytest
 import tensorflow as tf
 from absl import flags
+from tensorflow.python.framework import ops
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -87,6 +88,11 @@ def pytest_runtest_teardown(item, nextitem):
     if item.cls and getattr(nextitem, "cls", None) is not item.cls:
         for name in set(vars(item.cls)) - _OWN[item.cls]:
             delattr(item.cls, name)
+        # TensorFlow registers the gradient of each `tf.custom_gradient` in a graph, which holds
+        # the graph, and has no public way to forget it.
+        gradients = ops.gradient_registry._registry
+        for name in [each for each in gradients if each.startswith("CustomGradient-")]:
+            del gradients[name]
         gc.collect()
 
 

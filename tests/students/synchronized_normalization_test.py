@@ -86,6 +86,15 @@ class SynchronizedNormalizationTest(tf.test.TestCase, parameterized.TestCase):
     def test_uneven_and_empty_replicas(self, sizes, mean):
         self._assert_like_one_device(_layer(), sizes, mean, tolerance=1e-5, statistics=1e-6)
 
+    def test_eager_replicas_agree_with_those_of_a_graph(self):
+        found = []
+        for run_eagerly in (False, True):
+            tf.config.run_functions_eagerly(run_eagerly)
+            self.addCleanup(tf.config.run_functions_eagerly, False)
+            found.append(_on_two_replicas(_layer(), (3, 2), *_data(5)))
+        for graph, eager in zip(*found, strict=True):
+            self.assertAllClose(graph, eager, rtol=1e-5, atol=1e-5)
+
     def test_large_mean(self):
         # E[x²] - E[x]² would be off by half a percent in the gradients here.
         self._assert_like_one_device(_layer(), (9, 8), 100.0, tolerance=1e-4, statistics=1e-6)
