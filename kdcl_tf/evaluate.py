@@ -88,7 +88,8 @@ def _prepare_students(
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
         reading = {**_reading(values), **shares}
-        trained_on = _trained_on(students, name, reading, values["images"], not values["dataset"])
+        is_own = not values["dataset"]
+        trained_on = _trained_on(students, dataset, name, reading, values["images"], is_own)
         return lambda: analyses.overfitting(students, trained_on, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
@@ -143,8 +144,8 @@ def _images(values, students, name, shares):
     if not values["dataset"]:
         datasets.check_unchanged(students, dataset)
         if values["split"] == "train":
-            # Read again, as what was held out is an image of this split like the others.
-            _trained_on(students, name, {**_reading(values), **shares}, 0, True)
+            # What the run held out is an image of this split like the others.
+            _trained_on(students, dataset, name, {**_reading(values), **shares}, 0, True)
     return dataset, split
 
 
@@ -215,6 +216,7 @@ def _warning(student: LoadedStudent, shares: Mapping[str, float]) -> str:
 
 def _trained_on(
     students: Sequence[LoadedStudent],
+    dataset: ImageDataset,
     name: str,
     reading: Mapping[str, Any],
     images: int,
@@ -224,6 +226,7 @@ def _trained_on(
 
     Args:
       students: of any runs.
+      dataset: with all training images, which need not be read again where a run had them all.
       name: of the data set.
       reading: further arguments of `datasets.load_dataset`.
       images: at most so many of each split, the first; 0 for all.
@@ -231,7 +234,8 @@ def _trained_on(
     """
     from kdcl_tf.evaluation import datasets
 
-    read, found = {}, {}
+    read: dict[tuple[Any, ...], ImageDataset] = {(): dataset}
+    found = {}
     for student in students:
         run = student.flags
         known = run if datasets.is_own(student.card, name) else {}

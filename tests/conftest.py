@@ -83,7 +83,7 @@ def pytest_runtest_setup(item):
 def pytest_runtest_teardown(item, nextitem):
     """Forgets what a class has set up, such as cohorts and runs with their graphs, after its tests.
 
-    The class itself lives as long as the process, which would hold gigabytes and become slow.
+    The class itself lives as long as the process, and would keep them all.
     """
     if item.cls and getattr(nextitem, "cls", None) is not item.cls:
         for name in set(vars(item.cls)) - _OWN[item.cls]:

@@ -87,10 +87,10 @@ class SynchronizedNormalizationTest(tf.test.TestCase, parameterized.TestCase):
         self._assert_like_one_device(_layer(), sizes, mean, tolerance=1e-5, statistics=1e-6)
 
     def test_eager_replicas_agree_with_those_of_a_graph(self):
+        self.addCleanup(tf.config.run_functions_eagerly, False)
         found = []
         for run_eagerly in (False, True):
             tf.config.run_functions_eagerly(run_eagerly)
-            self.addCleanup(tf.config.run_functions_eagerly, False)
             found.append(_on_two_replicas(_layer(), (3, 2), *_data(5)))
         for graph, eager in zip(*found, strict=True):
             self.assertAllClose(graph, eager, rtol=1e-5, atol=1e-5)
