@@ -24,9 +24,7 @@ from kdcl_tf.serving import exported
 from kdcl_tf.training import flags as training_flags
 
 if TYPE_CHECKING:
-    from kdcl_tf.data import ImageDataset
     from kdcl_tf.evaluation.analyses import Analysis
-    from kdcl_tf.evaluation.loaded import LoadedStudent
 
 _OF_A_SPLIT = ("scores", "confusion", "categories", "noise", "spread")
 _OF_IMAGES = (*_OF_A_SPLIT, "overfitting")
@@ -71,7 +69,7 @@ def _prepare_students(
     values: Mapping[str, Any], paths: Sequence[pathlib.Path]
 ) -> Callable[[], Analysis]:
     """Loads students and data for an analysis on images, and returns the analysis to call."""
-    from kdcl_tf.evaluation import analyses, datasets, loaded
+    from kdcl_tf.evaluation import analyses, datasets, loaded, shares
 
     noise = analyses.Noise(
         values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
@@ -79,17 +77,17 @@ def _prepare_students(
     students = _students(values, paths)
     name = values["dataset"] or students[0].card.get("dataset")
     datasets.check_alike(students, name or "", values["rules"])
-    shares = _shares(values, students, name)
-    dataset, split = _images(values, students, name, shares)
+    split_by = shares.common(students, name, values["test_share"])
+    dataset, split = _images(values, students, name, split_by)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
         if told := loaded.among_more(each, dataset):
             print(told, file=sys.stderr)
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        reading = {**_reading(values), **shares}
-        is_own = not values["dataset"]
-        trained_on = _trained_on(students, dataset, name, reading, values["images"], is_own)
+        reading = {**_reading(values), **split_by}
+        found = datasets.trained_on(students, dataset, not values["dataset"], **reading)
+        trained_on = {name: _first(each, values["images"]) for name, each in found.items()}
         return lambda: analyses.overfitting(students, trained_on, size)
     return {
         "scores": lambda: analyses.table_of_scores(students, split, size),
@@ -121,31 +119,31 @@ def _reading(values):
     return {name: values[name] for name in ("data_dir", "skip_bad_images", "rules")}
 
 
-def _images(values, students, name, shares):
+def _images(values, students, name, split_by):
     """(the data set, the images of it that are analysed), and says what was read.
 
     Raises:
       ValueError: when it has no such split, or is not what the students' runs had.
     """
-    from kdcl_tf.evaluation import datasets
+    from kdcl_tf.evaluation import datasets, shares
 
     needs_train = values["split"] == "train" or values["analysis"] == "overfitting"
-    if values["split"] == "test" and not needs_train and "test_share" not in shares:
+    if values["split"] == "test" and not needs_train and "test_share" not in split_by:
         # The test images are the same without a validation set, which is made of training images.
-        shares = {}
+        split_by = {}
     with command_line.quiet_reading(name):
         dataset = datasets.load_dataset(
-            students[0].card, name, **_reading(values), **shares, needs_train=needs_train
+            students[0].card, name, **_reading(values), **split_by, needs_train=needs_train
         )
     split = _split(values, dataset, name)
     if dataset.told:
-        warnings = "".join(_warning(each, shares) for each in students)
+        warnings = "".join(shares.warning(each, split_by) for each in students)
         print(dataset.told + warnings, file=sys.stderr)
     if not values["dataset"]:
         datasets.check_unchanged(students, dataset)
         if values["split"] == "train":
             # What the run held out is an image of this split like the others.
-            _trained_on(students, dataset, name, {**_reading(values), **shares}, 0, True)
+            datasets.trained_on(students, dataset, True, **_reading(values), **split_by)
     return dataset, split
 
 
@@ -160,99 +158,8 @@ def _split(values, dataset, name):
     return split.take(slice(values["images"])) if values["images"] else split
 
 
-def _shares(
-    values: Mapping[str, Any], students: Sequence[LoadedStudent], name: str
-) -> dict[str, float]:
-    """The shares that the data set is split by: those of the flag, or of the students' runs.
-
-    Raises:
-      ValueError: when two runs have split it in different ways, or one in another than the flag
-        says.
-    """
-    from kdcl_tf.evaluation import datasets
-
-    found = {each.name: datasets.shares_of(each.card, name) for each in students}
-    given = values["test_share"]
-    if given is not None:
-        data.check_shares(name, given, 0)
-        _check_share(given, found, name)
-        if not any("test_share" in shares for shares in found.values()):
-            return {"test_share": given}
-    split = {student: shares for student, shares in found.items() if shares}
-    first = next(iter(split.values()), {})
-    if any(shares != first for shares in split.values()):
-        told = "; ".join(
-            f"{student} by {', '.join(f'{key}={value}' for key, value in shares.items())}"
-            for student, shares in split.items()
-        )
-        raise ValueError(
-            f"expected students whose runs have split {name} alike; got {told}: analyse them one "
-            "at a time"
-        )
-    return first
-
-
-def _check_share(given: float, found: Mapping[str, Mapping[str, float]], name: str) -> None:
-    """Refuses a share by which students would be tested on images that they were trained on."""
-    for student, shares in found.items():
-        share = shares.get("test_share")
-        if share not in (None, given):
-            raise ValueError(
-                f"expected --test_share={share:g}, by which {student}'s run split {name}; got {given:g}, "
-                "whose test images it was trained on: leave out --test_share"
-            )
-
-
-def _warning(student: LoadedStudent, shares: Mapping[str, float]) -> str:
-    """What to add where a student may be tested on images that it was trained on."""
-    share = student.flags.get("test_share", "0.0")
-    if float(share) in (0.0, shares.get("test_share")):
-        return ""
-    return (
-        f"; {student.name} was trained on such a folder, split by test_share={share}: if some of"
-        f" these images were in it, pass --test_share={share}"
-    )
-
-
-def _trained_on(
-    students: Sequence[LoadedStudent],
-    dataset: ImageDataset,
-    name: str,
-    reading: Mapping[str, Any],
-    images: int,
-    is_unchanged: bool,
-) -> dict[str, ImageDataset]:
-    """`{student: data set}` with the subset of training images that the student's run had.
-
-    Args:
-      students: of any runs.
-      dataset: with all training images, which need not be read again where a run had them all.
-      name: of the data set.
-      reading: further arguments of `datasets.load_dataset`.
-      images: at most so many of each split, the first; 0 for all.
-      is_unchanged: whether other training images than those of the run are refused.
-    """
-    from kdcl_tf.evaluation import datasets
-
-    read: dict[tuple[Any, ...], ImageDataset] = {(): dataset}
-    found = {}
-    for student in students:
-        run = student.flags
-        known = run if datasets.is_own(student.card, name) else {}
-        subset = {
-            key: int(known[key]) for key in ("holdout_per_class", "train_per_class") if key in known
-        }
-        key = tuple(subset.items())
-        if key not in read:
-            read[key] = datasets.load_dataset(student.card, name, **reading, **subset)
-        if known and is_unchanged:
-            datasets.check_unchanged([student], read[key], ("train", "held_out"))
-        found[student.name] = _first(read[key], images)
-    return found
-
-
 def _first(dataset, images):
-    """The data set with the first images alone to train and to test on."""
+    """The data set with the first images alone to train and to test on; 0 for all."""
     if not images:
         return dataset
     splits = {name: getattr(dataset, name).take(slice(images)) for name in ("train", "test")}

@@ -30,7 +30,7 @@ def load_dataset(
       card: the student's.
       name, data_dir, skip_bad_images, rules: as in `data.load`.
       **subset: further arguments of `data.load`: `holdout_per_class` and `train_per_class`, for
-        the images it was trained on; `test_share` and `validation_share`, see `shares_of`; and
+        the images it was trained on; `test_share` and `validation_share`, see `shares.shares_of`; and
         `needs_train`.
 
     Raises:
@@ -76,42 +76,6 @@ def is_own(card: Mapping[str, Any], name: str | None) -> bool:
 
 def _place(path):
     return os.path.realpath(os.path.expanduser(path))
-
-
-def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
-    """The shares that split a data set so that no student is tested on what it was trained on.
-
-    A folder of class folders that the student's run has split is split again, wherever it lies now,
-    if its test images then are those of the run. Any other is evaluated as a whole.
-
-    Args:
-      card: the student's.
-      name: of the data set.
-
-    Returns:
-      `test_share` and `validation_share` of `data.load`, those that are above 0.
-    """
-    known = card.get("identity", {})
-    found = {
-        share: value
-        for share in ("test_share", "validation_share")
-        if (value := float(known.get("settings", {}).get(share, 0)))
-    }
-    own = is_own(card, name)
-    if own or name is None or "test_share" not in found:
-        return found if own else {}
-    kind, where = names.parse(name)
-    if kind != "folder":
-        return {}
-    from kdcl_tf.data.sources import folder
-
-    try:
-        again = folder.index(where, found["test_share"])
-    except (OSError, ValueError):
-        return {}
-    before = known.get("data", {}).get("test", {})
-    is_same = again.test.images.digest()["names"] == before.get("names")
-    return found if is_same else {}
 
 
 def check_unchanged(
@@ -182,3 +146,40 @@ def _features(card, name):
     settings = card.get("identity", {}).get("settings", {})
     keys = ("tfrecord_image_key", "tfrecord_label_key") if name.startswith("tfrecord:") else ()
     return {key: settings.get(key) or None for key in keys}
+
+
+def trained_on(
+    students: Sequence[LoadedStudent],
+    dataset: data.ImageDataset,
+    is_unchanged: bool,
+    **reading: Any,
+) -> dict[str, data.ImageDataset]:
+    """Finds the subset of training images that each student's run had.
+
+    Args:
+      students: of any runs.
+      dataset: with all training images, which need not be read again where a run had them all.
+      is_unchanged: whether other training images than those of the run are refused.
+      **reading: further arguments of `load_dataset`, by which `dataset` was read.
+
+    Returns:
+      `{student: data set}`.
+
+    Raises:
+      ValueError: when they are not those of a run, and must be.
+    """
+    read: dict[tuple[Any, ...], data.ImageDataset] = {(): dataset}
+    found = {}
+    for student in students:
+        run = student.flags
+        known = run if is_own(student.card, dataset.name) else {}
+        subset: dict[str, Any] = {
+            key: int(known[key]) for key in ("holdout_per_class", "train_per_class") if key in known
+        }
+        key = tuple(subset.items())
+        if key not in read:
+            read[key] = load_dataset(student.card, dataset.name, **reading, **subset)
+        if known and is_unchanged:
+            check_unchanged([student], read[key], ("train", "held_out"))
+        found[student.name] = read[key]
+    return found

@@ -71,6 +71,32 @@ class DatasetsTest(parameterized.TestCase):
         rules = data.ImageRules(apply_exif_orientation=False)
         datasets.check_alike([_student(), unturned], "digits", rules)
 
+    def test_the_training_images_of_a_run_are_read_as_there_and_once_for_all(self):
+        dataset = datasets.load_dataset(_CARD)
+        few = _of_run(train_per_class="2", holdout_per_class="0")
+        students = [
+            dataclasses.replace(_student(**change), name=name)
+            for name, change in (("a", _of_run()), ("b", few), ("c", few))
+        ]
+        found = datasets.trained_on(students, dataset, False)
+        self.assertIs(found["a"], dataset)
+        self.assertIs(found["b"], found["c"])
+        self.assertLen(found["b"].train, 20)
+
+    @parameterized.parameters("train", "held_out")
+    def test_other_training_images_are_refused_unless_they_may_have_changed(self, key):
+        dataset = datasets.load_dataset(_CARD, holdout_per_class=2)
+        digest = dataset.digest()
+        settings = {"train_per_class": "0", "holdout_per_class": "2"}
+        before = {**digest, key: {**digest[key], "labels": "other"}}
+        same, other = (
+            _student(identity={"settings": settings, "data": each}) for each in (digest, before)
+        )
+        datasets.trained_on([same], dataset, True)
+        datasets.trained_on([other], dataset, False)
+        with self.assertRaisesRegex(ValueError, f"digits is not what x was trained with: .*{key}"):
+            datasets.trained_on([other], dataset, True)
+
 
 if __name__ == "__main__":
     absltest.main()

@@ -1,0 +1,110 @@
+"""The shares by which students' runs have split a folder, so that none is tested on its training images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kdcl_tf import data
+from kdcl_tf.data.sources import names
+from kdcl_tf.evaluation import datasets
+from kdcl_tf.evaluation.loaded import LoadedStudent
+
+
+def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
+    """The shares that split a data set so that no student is tested on what it was trained on.
+
+    A folder of class folders that the student's run has split is split again, wherever it lies now,
+    if its test images then are those of the run. Any other is evaluated as a whole.
+
+    Args:
+      card: the student's.
+      name: of the data set.
+
+    Returns:
+      `test_share` and `validation_share` of `data.load`, those that are above 0.
+    """
+    known = card.get("identity", {})
+    found = {
+        share: value
+        for share in ("test_share", "validation_share")
+        if (value := float(known.get("settings", {}).get(share, 0)))
+    }
+    own = datasets.is_own(card, name)
+    if own or name is None or "test_share" not in found:
+        return found if own else {}
+    kind, where = names.parse(name)
+    if kind != "folder":
+        return {}
+    from kdcl_tf.data.sources import folder
+
+    try:
+        again = folder.index(where, found["test_share"])
+    except (OSError, ValueError):
+        return {}
+    before = known.get("data", {}).get("test", {})
+    is_same = again.test.images.digest()["names"] == before.get("names")
+    return found if is_same else {}
+
+
+def common(
+    students: Sequence[LoadedStudent], name: str, test_share: float | None = None
+) -> dict[str, float]:
+    """The shares that split a data set for all students: the one given, or those of their runs.
+
+    Args:
+      students: that are analysed together.
+      name: of the data set.
+      test_share: that it is to be split by; None for that of the runs.
+
+    Returns:
+      As `shares_of`.
+
+    Raises:
+      ValueError: when two runs have split it in different ways, or one in another than given.
+    """
+    found = {each.name: shares_of(each.card, name) for each in students}
+    if test_share is not None:
+        data.check_shares(name, test_share, 0)
+        _check_given(test_share, found, name)
+        if not any("test_share" in shares for shares in found.values()):
+            return {"test_share": test_share}
+    split = {student: shares for student, shares in found.items() if shares}
+    first = next(iter(split.values()), {})
+    if any(shares != first for shares in split.values()):
+        told = "; ".join(
+            f"{student} by {', '.join(f'{key}={value}' for key, value in shares.items())}"
+            for student, shares in split.items()
+        )
+        raise ValueError(
+            f"expected students whose runs have split {name} alike; got {told}: analyse them one "
+            "at a time"
+        )
+    return first
+
+
+def _check_given(given, found, name):
+    """Refuses a share by which students would be tested on images that they were trained on."""
+    for student, shares in found.items():
+        share = shares.get("test_share")
+        if share not in (None, given):
+            raise ValueError(
+                f"expected --test_share={share:g}, by which {student}'s run split {name}; got {given:g}, "
+                "whose test images it was trained on: leave out --test_share"
+            )
+
+
+def warning(student: LoadedStudent, shares: Mapping[str, float]) -> str:
+    """What to add where a student may be tested on images that it was trained on; else `""`.
+
+    Args:
+      student: of any run.
+      shares: that the data set is split by.
+    """
+    share = student.flags.get("test_share", "0.0")
+    if float(share) in (0.0, shares.get("test_share")):
+        return ""
+    return (
+        f"; {student.name} was trained on such a folder, split by test_share={share}: if some of"
+        f" these images were in it, pass --test_share={share}"
+    )

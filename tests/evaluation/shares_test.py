@@ -1,0 +1,76 @@
+"""Tests of kdcl_tf.evaluation.shares."""
+
+import pathlib
+import shutil
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.data.sources import folder
+from kdcl_tf.evaluation import shares
+from kdcl_tf.evaluation.loaded import LoadedStudent
+from tests import image_files
+
+
+def _student(name="x", dataset="folder:photos", **settings):
+    """One of a run with these flags, which predicts nothing."""
+    identity = {"settings": {key: str(value) for key, value in settings.items()}}
+    return LoadedStudent(name, None, dict, {"dataset": dataset, "identity": identity})
+
+
+class SharesTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ({"test_share": 0.2, "validation_share": 0.0}, {"test_share": 0.2}),
+        (
+            {"test_share": 0.2, "validation_share": 0.1},
+            {"test_share": 0.2, "validation_share": 0.1},
+        ),
+        ({"seed": 1}, {}),
+    )
+    def test_the_runs_own_data_set_is_split_as_there(self, settings, expected):
+        card = _student(**settings).card
+        self.assertEqual(shares.shares_of(card, "folder:./photos"), expected)
+        for other in ("digits", "folder:nowhere", None):
+            self.assertEqual(shares.shares_of(card, other), {})
+
+    def test_a_folder_is_split_wherever_it_lies_if_its_test_images_are_those_of_the_run(self):
+        photos = pathlib.Path(self.create_tempdir().full_path) / "photos"
+        image_files.write(
+            photos,
+            {
+                f"{'ab'[index % 2]}/{index}.png": image_files.encode(
+                    image_files.photo(index), "PNG"
+                )
+                for index in range(10)
+            },
+        )
+        before = folder.index(photos, 0.4).test.images.digest()
+        student = _student(test_share=0.4)
+        student.card["identity"]["data"] = {"test": before}
+        moved = shutil.copytree(photos, photos.parent / "moved")
+        self.assertEqual(shares.shares_of(student.card, f"folder:{moved}"), {"test_share": 0.4})
+        for path in list(moved.glob("*/*.png")):
+            path.rename(path.with_stem(f"other_{path.stem}"))
+        self.assertEqual(shares.shares_of(student.card, f"folder:{moved}"), {})
+
+    def test_the_share_that_is_given_is_that_of_every_run_or_of_none(self):
+        split, whole = _student(test_share=0.2), _student("y", "digits")
+        self.assertEqual(shares.common([split, whole], "folder:photos"), {"test_share": 0.2})
+        self.assertEqual(shares.common([split], "folder:photos", 0.2), {"test_share": 0.2})
+        self.assertEqual(shares.common([whole], "folder:photos", 0.3), {"test_share": 0.3})
+        with self.assertRaisesRegex(ValueError, "expected --test_share=0.2, by which x's run"):
+            shares.common([whole, split], "folder:photos", 0.3)
+
+    def test_runs_that_have_split_it_in_two_ways_are_refused_together(self):
+        students = [_student(test_share=0.2), _student("y", test_share=0.3)]
+        with self.assertRaisesRegex(ValueError, "x by test_share=0.2; y by test_share=0.3"):
+            shares.common(students, "folder:photos")
+
+    def test_a_student_that_may_know_the_images_is_told(self):
+        student = _student(test_share=0.2)
+        self.assertIn("pass --test_share=0.2", shares.warning(student, {}))
+        self.assertEqual(shares.warning(student, {"test_share": 0.2}), "")
+        self.assertEqual(shares.warning(_student(), {}), "")
+
+
+if __name__ == "__main__":
+    absltest.main()
