@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import pathlib
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from kdcl_tf.classification import restoring
 from kdcl_tf.files import extras
 from kdcl_tf.programs import command_line
-from kdcl_tf.serving import exported
 from kdcl_tf.serving.formats import names as formats
 
 if TYPE_CHECKING:
@@ -104,7 +102,7 @@ def main(flag_values: flags.FlagValues) -> None:
         forms = chosen_formats(values)
         _check_flags(flag_values, forms)
         workdir = pathlib.Path(values["workdir"]).expanduser()
-        settings = settings_of(workdir)
+        settings = restoring.settings_of(workdir)
         check_student(values["student"], settings.student_names)
     command_line.import_tensorflow(decodes=True)
     _leave_gpus()
@@ -112,8 +110,8 @@ def main(flag_values: flags.FlagValues) -> None:
 
     with command_line.user_errors():
         output = pathlib.Path(values["output"] or workdir / "students").expanduser()
-        found, students = restore(workdir, settings)
-        check_epoch(workdir, output, found)
+        found, students = restoring.restore(workdir, settings)
+        restoring.check_epoch(workdir, output, found)
         output.mkdir(parents=True, exist_ok=True)
         models = models_of(values["student"], students, found)
         beside.check(output, [model.card for model in models], forms)
@@ -210,113 +208,6 @@ def images(
         ) from error
 
 
-def settings_of(workdir: pathlib.Path) -> Settings:
-    """The `Settings` of a run, from the identity in its newest checkpoint.
-
-    Raises:
-      ValueError: when the folder is no run, or a run of another program or version.
-    """
-    from kdcl_tf.classification import flags as classification_flags
-    from kdcl_tf.training import manifests, ownership
-    from kdcl_tf.training.workdir import read_result
-
-    ownership.check_one_run(workdir, read_result(workdir))
-    newest = manifests.newest(workdir / "checkpoints", manifests.sealed_facts)
-    if newest is None:
-        raise ValueError(
-            f"expected the folder of a run of kdcl-train; got {workdir}, which "
-            f"{'has no checkpoint' if workdir.exists() else 'is not there'}"
-            f"{exported.runs_in(workdir)}"
-        )
-    path, facts = newest
-    if "detector" in facts["identity"]["settings"]:
-        raise ValueError(
-            f"expected the folder of a run of kdcl-train; got {workdir}, which is a run of "
-            "kdcl-detect and has its detector exported when it is complete"
-        )
-    values = flags.FlagValues()
-    classification_flags.define_flags(values)
-    try:
-        settings = facts["identity"]["settings"].items()
-        values(["kdcl-train", *(f"--{name}={text}" for name, text in settings)])
-    except flags.Error as error:
-        raise ValueError(
-            f"expected {path} to have flags of this version of kdcl-train; got others: {error}"
-        ) from error
-    return classification_flags.settings_from_flags(values)
-
-
-def restore(
-    workdir: pathlib.Path, settings: Settings
-) -> tuple[dict[str, Card], dict[str, keras.Model]]:
-    """`({name: Card}, {name: student})` from the newest checkpoint, without the run's data.
-
-    The cards have the test accuracy that a complete run has logged, unless the checkpoint lies
-    within an epoch.
-
-    Raises:
-      ValueError: when there is no checkpoint, or it is damaged or of another format.
-    """
-    from kdcl_tf.classification import factory
-    from kdcl_tf.serving.cards import Card
-    from kdcl_tf.training import keeping
-    from kdcl_tf.training.checkpoint import SavedCheckpoint
-
-    checkpoint = SavedCheckpoint(
-        workdir / "checkpoints", lambda line: print(line, file=sys.stderr, flush=True)
-    )
-    facts = checkpoint.card["students"]
-    best, kept = keeping.positions(checkpoint)
-    more = {"epoch": best or checkpoint.epoch, "identity": checkpoint.identity}
-    found = {name: Card.from_facts({**each["card"], **more}) for name, each in facts.items()}
-    any_card = next(iter(found.values()))
-    students = factory.create_students(settings, any_card.num_classes, any_card.image_shape)
-    for name, student in students.items():
-        checkpoint.assign(student.variables, kept.get(name) or facts[name]["variables"])
-    if best:
-        told = f"exported: epoch {best}, the best of {settings.keep_by} on the validation set"
-        print(told, file=sys.stderr, flush=True)
-    # Within an epoch the weights are no longer those that were tested after the one before.
-    is_tested = best or not checkpoint.step
-    return with_accuracies(workdir, found) if is_tested else found, students
-
-
-def check_epoch(workdir: pathlib.Path, output: pathlib.Path, found: Mapping[str, Card]) -> None:
-    """Refuses to replace what a complete run exported by students of another epoch.
-
-    The newest checkpoint may be damaged, and the one before it older than the run's end.
-
-    Raises:
-      ValueError: naming both epochs.
-    """
-    from kdcl_tf.training.ownership import is_other_epoch
-    from kdcl_tf.training.workdir import read_result
-
-    result = read_result(workdir) or {}
-    epoch = next(iter(found.values())).more["epoch"]
-    is_own = os.path.realpath(output) == os.path.realpath(workdir / "students")
-    if is_own and is_other_epoch({"epoch": epoch}, result):
-        raise ValueError(
-            f"expected a checkpoint of epoch {result['exported_epoch']}, whose students are those of "
-            f"the complete run in {workdir}; got epoch {epoch}: restore that checkpoint, or pass "
-            "--output=FOLDER to export this epoch elsewhere"
-        )
-
-
-def with_accuracies(workdir: pathlib.Path, found: Mapping[str, Card]) -> dict[str, Card]:
-    """The cards with the test accuracy that a complete run has logged of their epoch, if it has."""
-    from kdcl_tf.training.workdir import read_log, read_result
-
-    # The checkpoint of a run that is not complete may lie within an epoch.
-    log = read_log(workdir) if read_result(workdir) else []
-    records = {record["epoch"]: record for record in log}
-    cards = {}
-    for name, card in found.items():
-        accuracy = records.get(card.more.get("epoch"), {}).get(f"test_{name}_accuracy")
-        cards[name] = card if accuracy is None else card.with_more(test_accuracy=accuracy)
-    return cards
-
-
 def check_student(student: str | None, students: Iterable[str]) -> None:
     """Raises ValueError for a student that the run does not have."""
     known = (*students, ENSEMBLE)
@@ -331,7 +222,7 @@ def models_of(
 
     Args:
       student: a name, "ensemble" or None.
-      students, found: from `restore`.
+      students, found: from `restoring.restore`.
     """
     from kdcl_tf.serving.formats import writing
 

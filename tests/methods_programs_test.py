@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import export, serving
+from kdcl_tf import serving
+from kdcl_tf.classification import restoring
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
@@ -41,7 +42,7 @@ class BranchesAndTeachersTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_branch_exported_alone_is_the_branch_inside(self, method, branches):
         self.assertEqual(self.runs[method].returncode, 0, self.runs[method].stderr)
         workdir = self.folder / method
-        task = Classification(export.settings_of(workdir))
+        task = Classification(restoring.settings_of(workdir))
         # Restores the newest checkpoint.
         Session(task, Workdir(workdir))
         cohort, images = task.model, task.dataset.test.images[:20]

@@ -1,0 +1,82 @@
+"""Tests of kdcl_tf.classification.restoring, on a run of two epochs."""
+
+import json
+import pathlib
+import shutil
+
+import tensorflow as tf
+
+from kdcl_tf.classification import restoring
+from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.task import Classification
+from kdcl_tf.files import identity
+from kdcl_tf.training import manifests
+from kdcl_tf.training.session import Session
+from kdcl_tf.training.workdir import Workdir
+from tests import class_folder
+
+_SETTINGS = Settings(
+    students=("resnet8",),
+    method="independent",
+    image_size=8,
+    train_per_class=2,
+    holdout_per_class=1,
+    batch_size=16,
+    epochs=2,
+    precision="float32",
+)
+
+
+class RestoringTest(tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.run_folder = class_folder.make(cls) / "run"
+        cls.session = Session(Classification(_SETTINGS), Workdir(cls.run_folder))
+        cls.session.train()
+
+    def _copy(self, **progress):
+        """A copy of the run whose newest checkpoint tells another progress."""
+        folder = pathlib.Path(self.create_tempdir().full_path) / "run"
+        shutil.copytree(self.run_folder, folder)
+        newest = manifests.saved(folder / "checkpoints")[-1]
+        facts = manifests.sealed_facts(newest)
+        facts["progress"].update(progress)
+        (newest / manifests.NAME).write_text(json.dumps(identity.sealed(facts)))
+        return folder
+
+    def test_settings_are_those_that_the_run_was_given(self):
+        self.assertEqual(restoring.settings_of(self.run_folder), _SETTINGS)
+
+    def test_students_are_those_of_the_end_with_their_accuracy(self):
+        found, students = restoring.restore(self.run_folder, _SETTINGS)
+        trained = self.session.task.model.students["resnet8"]
+        for value, expected in zip(
+            students["resnet8"].get_weights(), trained.get_weights(), strict=True
+        ):
+            self.assertAllEqual(value, expected)
+        card = found["resnet8"].more
+        logged = Workdir(self.run_folder).log[-1]["test_resnet8_accuracy"]
+        self.assertEqual((card["epoch"], card["test_accuracy"]), (2, logged))
+        restoring.check_epoch(self.run_folder, self.run_folder / "students", found)
+
+    def test_students_within_an_epoch_have_no_accuracy(self):
+        found, _ = restoring.restore(self._copy(step=1), _SETTINGS)
+        self.assertNotIn("test_accuracy", found["resnet8"].more)
+
+    def test_an_earlier_epoch_goes_elsewhere(self):
+        folder = self._copy(epoch=1)
+        found, _ = restoring.restore(folder, _SETTINGS)
+        restoring.check_epoch(folder, folder / "models", found)
+        with self.assertRaisesRegex(ValueError, "expected a checkpoint of epoch 2, .* got epoch 1"):
+            restoring.check_epoch(folder, folder / "students", found)
+
+    def test_what_is_no_run_is_refused(self):
+        empty = pathlib.Path(self.create_tempdir().full_path)
+        for folder, told in ((empty, "has no checkpoint"), (empty / "no", "is not there")):
+            with self.assertRaisesRegex(ValueError, f"expected the folder of a run .*{told}"):
+                restoring.settings_of(folder)
+
+
+if __name__ == "__main__":
+    tf.test.main()
