@@ -65,7 +65,7 @@ def _define_method_flags(fv):
         "temperature",
         None,
         "Temperature T of the distillation loss; by default 3 for --method=one, 1 for mutual_learning, 2 "
-        "otherwise.",
+        "for the others. independent has no such loss.",
         flag_values=fv,
     )
     flags.DEFINE_float(
@@ -208,7 +208,7 @@ def _define_view_flags(fv):
         "distortion",
         _DEFAULTS.distortion,
         list(data.DISTORTIONS),
-        "How images are changed at random, anew in every epoch. "
+        "How images are changed at random (data augmentation), anew in every epoch. "
         + "; ".join(f"{name}: {entry.summary}" for name, entry in data.DISTORTIONS.items())
         + ".",
         fv,
@@ -320,7 +320,8 @@ def _define_initial_flags(fv):
         "initial_normalization",
         [],
         "STUDENT=NORMALIZATION,... for weights that do not say how their images were normalised: "
-        "data, by the colours of the data set (the default); or tf, caffe or torch, as "
+        "data, by the mean and standard deviation of each channel of the training images (the "
+        "default); or tf, caffe or torch, as "
         "keras.applications has them; torch is torchvision's, too.",
         fv,
     )
