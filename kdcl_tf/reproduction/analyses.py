@@ -9,9 +9,9 @@ import dataclasses
 import json
 import pathlib
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 
+from kdcl_tf.reproduction import child_programs
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.serving import exported
 
@@ -220,7 +220,7 @@ def analyse(
                 continue
             say(f"{analysis.name}: made anew, since {path} {told}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "kdcl_tf.evaluate", *given, *more]
+        command = child_programs.command("evaluate", [*given, *more])
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kdcl_tf import files
+from kdcl_tf.reproduction import child_programs
 from kdcl_tf.reproduction.plan import FREE_SETTINGS, Run
 from kdcl_tf.training.workdir import Workdir
 
@@ -97,10 +98,10 @@ class Runner:
             return []
         self._say(f"{head}: begins; what it prints is in {_output(run)}")
         run.workdir.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "kdcl_tf.train", *run.arguments, *self._arguments]
+        arguments = [*run.arguments, *self._arguments, f"--workdir={run.workdir}"]
         with _output(run).open("a") as file:
             process = subprocess.Popen(
-                [*command, f"--workdir={run.workdir}"],
+                child_programs.command("train", arguments),
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 preexec_fn=_end_with_parent,

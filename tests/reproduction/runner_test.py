@@ -160,7 +160,7 @@ def _wait_for(condition, seconds=120):
 def _trainer(workdir):
     """The process that trains in a folder."""
     found = subprocess.run(
-        ["pgrep", "-f", f"kdcl_tf.train .*--workdir={workdir}"], capture_output=True, text=True
+        ["pgrep", "-f", f" train --.*--workdir={workdir}"], capture_output=True, text=True
     ).stdout.split()
     return int(found[0]) if found else None
 

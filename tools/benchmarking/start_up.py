@@ -2,13 +2,13 @@
 
 import pathlib
 import subprocess
-import sys
 import tempfile
 import time
 
 import numpy as np
 
 from benchmarking.options import Options
+from kdcl_tf.reproduction import child_programs
 
 
 def time_start_up(options: Options) -> None:
@@ -24,7 +24,7 @@ def _show(what, seconds):
 
 
 def _train(*arguments):
-    return [sys.executable, "-m", "kdcl_tf.train", *arguments]
+    return child_programs.command("train", arguments)
 
 
 def _seconds_of_help():

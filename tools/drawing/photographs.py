@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -19,6 +18,7 @@ from sklearn import datasets
 
 from drawing import style
 from kdcl_tf import files
+from kdcl_tf.reproduction import child_programs
 
 NUMBERS = pathlib.Path(__file__).resolve().parents[2] / "results" / "pictures" / "photographs.json"
 # Squares: the photograph, and left, top and side in its pixels.
@@ -132,7 +132,7 @@ def _predictions(student):
         output = pathlib.Path(folder, "predictions.json")
         images = ",".join(map(str, paths.values()))
         given = [f"--model={student}", f"--top={_MOST}", f"--image={images}", f"--output={output}"]
-        command = [sys.executable, "-m", "kdcl_tf.predict", *given]
+        command = child_programs.command("predict", given)
         subprocess.run(command, check=True, capture_output=True)
         images = json.loads(output.read_text())["images"]
     return {

@@ -14,18 +14,17 @@ import pathlib
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.reproduction import child_programs
 from verifying import cohorts
 from verifying.findings import Finding, NotApplicable, measured
 from verifying.machine import Machine
 
-_ROOT = pathlib.Path(__file__).resolve().parents[2]
 # 40 images are three steps an epoch, of which the last is short.
 _FLAGS = (
     "--students=resnet8,wrn_10_1",
@@ -92,13 +91,12 @@ class Runs:
     def _start(self, workdir, flags):
         # It must be counted by the next run before it has made it itself.
         workdir.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "kdcl_tf.train", *_FLAGS, *self._machine.arguments]
+        arguments = [*_FLAGS, *self._machine.arguments, *flags, f"--workdir={workdir}"]
         deterministic = {} if self._machine.is_repeatable else {"TF_DETERMINISTIC_OPS": "1"}
         environment = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        paths = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
         return subprocess.Popen(
-            [*command, *flags, f"--workdir={workdir}"],
-            env={**os.environ, **environment, **deterministic, "PYTHONPATH": paths},
+            child_programs.command("train", arguments),
+            env={**os.environ, **environment, **deterministic},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
