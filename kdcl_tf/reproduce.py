@@ -18,12 +18,11 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from kdcl_tf.programs import command_line
+from kdcl_tf.programs import command_line, failures
 from kdcl_tf.reproduction import plan, runner
 from kdcl_tf.reproduction.reporting import report
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
-from kdcl_tf.training.interruption import SIGNALS
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -146,12 +145,11 @@ def complete(runs: Sequence[plan.Run], arguments: Sequence[str]) -> str | None:
       Why some failed, or None.
     """
     # The exception is raised where the runner waits for a run, and makes it save and end.
-    for number in SIGNALS:
-        signal.signal(number, _stop)
-    try:
-        runner.Runner(runs, arguments, say=lambda line: print(line, flush=True)).run()
-    except runner.RunFailed as failure:
-        return str(failure)
+    with failures.handled_by(_stop):
+        try:
+            runner.Runner(runs, arguments, say=lambda line: print(line, flush=True)).run()
+        except runner.RunFailed as failure:
+            return str(failure)
     return None
 
 

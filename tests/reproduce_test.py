@@ -12,10 +12,12 @@ import time
 import pytest
 from absl.testing import absltest
 
+from kdcl_tf import reproduce
 from kdcl_tf.files.identity import Identity
 from kdcl_tf.reproduction import plan
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
+from kdcl_tf.training.interruption import SIGNALS
 from kdcl_tf.training.workdir import Workdir
 from tests import in_process
 
@@ -153,6 +155,11 @@ class ReproduceTest(absltest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("--table=length: expected --scale=small or digits; got full", output)
         self.assertFalse((self.folder / "none").exists())
+
+    def test_signals_are_handled_as_before_it_ran(self):
+        before = [signal.getsignal(number) for number in SIGNALS]
+        self.assertIsNone(reproduce.complete([], []))
+        self.assertEqual([signal.getsignal(number) for number in SIGNALS], before)
 
     @pytest.mark.slow
     def test_a_signal_stops_it_when_its_run_has_saved(self):

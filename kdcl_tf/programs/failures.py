@@ -15,8 +15,8 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 from absl import flags
 
@@ -28,6 +28,7 @@ __all__ = [
     "Stopped",
     "fail",
     "foreseen",
+    "handled_by",
     "in_one_line",
     "keep_tracebacks_in",
     "stopped_by_signals",
@@ -91,7 +92,7 @@ def stopped_by_signals() -> Iterator[None]:
         raise stopped
 
     try:
-        with _handled_by(stop):
+        with handled_by(stop):
             yield
     finally:
         os.close(terminal)
@@ -109,7 +110,7 @@ def _end_at_once(stopped, terminal):
 
 
 @contextlib.contextmanager
-def _handled_by(handler):
+def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
     """Gives the signals to a handler, but for those that are ignored, as `nohup` has them."""
     before = {}
     for number in SIGNALS:

@@ -186,6 +186,18 @@ class FailuresTest(parameterized.TestCase):
         process.communicate(timeout=60)
         self.assertEqual(process.returncode, 143)
 
+    def test_handlers_are_those_of_before_and_none_replaces_what_is_ignored(self):
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+        self.addCleanup(lambda: [signal.signal(*each) for each in before.items()])
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        seen = []
+        with failures.handled_by(lambda number, _: seen.append(number)):
+            for number in before:
+                os.kill(os.getpid(), number)
+        self.assertEqual(seen, [signal.SIGTERM])
+        self.assertEqual(signal.getsignal(signal.SIGTERM), before[signal.SIGTERM])
+        self.assertEqual(signal.getsignal(signal.SIGHUP), signal.SIG_IGN)
+
     def _start(self, prefix="exec ", program=_PROGRAM, argument=""):
         # Signals that whoever started the tests ignores are not to be ignored here.
         process = subprocess.Popen(
