@@ -169,12 +169,15 @@ def _first(dataset, images):
 def _prepare_logs(values: Mapping[str, Any], _: Any) -> Callable[[], Analysis]:
     """Compares the losses in the logs of runs at once, and returns a function of the result."""
     from kdcl_tf.evaluation import analyses
-    from kdcl_tf.training.workdir import read_log
+    from kdcl_tf.training import ownership
+    from kdcl_tf.training.workdir import read_log, read_result
 
     paths = [_absolute(each) for each in values["workdir"]]
     # Runs are named by where their paths differ, as far up as needed.
     common = os.path.commonpath([path.parent for path in paths])
     logs = {str(path.relative_to(common)): read_log(path) for path in paths}
+    # A loss on other images, or of other classes, is no more or less by what the students learned.
+    ownership.check_same_data({path: read_result(path) for path in paths}, ("classes", "test"))
     found = analyses.loss_gap(logs, values["student"])
     return lambda: found
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import shutil
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import data, serving, students
+from kdcl_tf.files.identity import Identity
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.training.workdir import Workdir
 from tests import class_folder, exported_photos, image_files, in_process
@@ -130,6 +132,14 @@ class EvaluateTest(tf.test.TestCase):
         text, stderr, status = _main(flag, "--analysis=loss_gap", "--student=resnet8")
         self.assertEqual((stderr, status), ("", 0))
         self.assertRegex(text, r"1 +\+0.5000")
+        for run, classes in zip(runs, (["cat", "dog"], ["cat", "cow"])):
+            facts = Identity({}, {"classes": classes}, versions={}).facts
+            Workdir(pathlib.Path(run)).write_result({"identity": facts})
+        _, stderr, status = _main(flag, "--analysis=loss_gap", "--student=resnet8")
+        self.assertEqual(status, 1)
+        self.assertIn("cohort was trained on other data than", stderr)
+        for run in runs:
+            pathlib.Path(run, "result.json").unlink()
         _, stderr, status = _main(flag, "--analysis=loss_gap", "--student=resnet9")
         self.assertEqual(status, 1)
         self.assertIn("expected --student to be one of resnet8, wrn_10_1", stderr)

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping
 
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.files import identity
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training import ownership
 from kdcl_tf.training.workdir import Workdir, read_result
@@ -135,16 +134,12 @@ def check_data(workdir: pathlib.Path) -> None:
     Raises:
       ValueError: naming two runs, and what differs.
     """
-    first = None
-    for _, path, _ in present(workdir):
-        for facts in ownership.identities(path, read_result(path)):
-            first = first or (path, facts["data"])
-            changes = identity.data_changes(first[1], facts["data"])
-            if changes:
-                raise ValueError(
-                    f"{path} was trained on other data than {first[0]}: {changes}; remove the "
-                    "runs on one of the two, or pass another --workdir"
-                )
+    try:
+        ownership.check_same_data({path: read_result(path) for _, path, _ in present(workdir)})
+    except ownership.OtherDataError as error:
+        raise ValueError(
+            f"{error}; remove the runs on one of the two, or pass another --workdir"
+        ) from error
 
 
 def present(workdir: pathlib.Path) -> Iterator[tuple[str, pathlib.Path, int]]:

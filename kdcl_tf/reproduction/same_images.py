@@ -27,7 +27,7 @@ def changes(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
         return ""
     before, now = (each.get("identity", {}).get("data", {}) for each in (other, result))
     names: tuple[str, ...] = _SAME
-    if all(_count(before, name) == _count(now, name) for name in _OF_AS_MANY):
+    if counts(other) == counts(result):
         names += _OF_AS_MANY
     return identity.data_changes(
         {name: before[name] for name in names if name in before},
@@ -35,6 +35,8 @@ def changes(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     )
 
 
-def _count(digests, split):
-    """How many images a split had; None where no digest of it was recorded."""
-    return (digests.get(split) or {}).get("images")
+def counts(result: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """How many images a run trained on and held out; None where no digest of them was recorded."""
+    digests = result.get("identity", {}).get("data", {})
+    train, held_out = ((digests.get(name) or {}).get("images") for name in _OF_AS_MANY)
+    return train, held_out

@@ -19,9 +19,11 @@ from kdcl_tf.training.settings import (
 
 __all__ = [
     "FORMAT_LINE",
+    "OtherDataError",
     "check_apart",
     "check_data",
     "check_one_run",
+    "check_same_data",
     "check_settings",
     "identities",
     "is_other_epoch",
@@ -200,6 +202,39 @@ def check_one_run(path: pathlib.Path, result: Mapping[str, Any] | None) -> None:
             raise ValueError(
                 f"{path} holds files of two runs, which differ in {told}: take out those of one"
             )
+
+
+class OtherDataError(ValueError):
+    """Two runs were trained on different data. The message names them, and what differs."""
+
+
+def check_same_data(
+    runs: Mapping[pathlib.Path, Mapping[str, Any] | None], parts: Collection[str] | None = None
+) -> None:
+    """Refuses runs that are to be compared, and whose identities tell different data.
+
+    Each is compared with every other: one that lacks a fact, as a run without a teacher does,
+    agrees with any. Runs without an identity, such as those that have not begun, agree as well.
+
+    Args:
+      runs: `{folder: result or None}`.
+      parts: of the digests that are compared, such as `("classes", "test")`; None for all.
+
+    Raises:
+      OtherDataError: when two runs differ.
+      ValueError: as `identities`.
+    """
+    known: list[tuple[pathlib.Path, Mapping[str, Any]]] = []
+    for path, result in runs.items():
+        for facts in identities(path, result):
+            data = facts["data"]
+            now = {name: data[name] for name in data if parts is None or name in parts}
+            for other, before in known:
+                if changes := identity.data_changes(before, now):
+                    raise OtherDataError(
+                        f"{path} was trained on other data than {other}: {changes}"
+                    )
+            known.append((path, now))
 
 
 def other_settings(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:

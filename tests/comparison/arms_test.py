@@ -87,8 +87,8 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
             ):
                 arms.check(dataclasses.replace(_SETTINGS, **change), self.folder)
 
-    def _complete(self, run, labels, exports=()):
-        data = {"classes": ["ape", "bee"], "train": {"images": 4, "labels": labels * 64}}
+    def _complete(self, run, labels, exports=(), **more):
+        data = {"classes": ["ape", "bee"], "train": {"images": 4, "labels": labels * 64}, **more}
         facts = Identity(run.settings.as_flags(), data, versions={}).facts
         result = {"identity": facts, "places": run.settings.places(), "exports": list(exports)}
         Workdir(run.workdir).write_result(result)
@@ -101,6 +101,17 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
         arms.check(_SETTINGS, self.folder)
         self._complete(later[0], "b")
         message = "alone/seed5 was trained on other data than .*alone/seed4: train labels differ; "
+        with self.assertRaisesRegex(ValueError, message):
+            arms.check(_SETTINGS, self.folder)
+
+    def test_cohorts_of_different_teachers_are_not_compared(self):
+        alone, cohort, *later = arms.runs(_SETTINGS, 2, self.folder)
+        for run in (alone, later[0]):
+            self._complete(run, "a")
+        self._complete(cohort, "a", teacher="a" * 64)
+        arms.check(_SETTINGS, self.folder)
+        self._complete(later[1], "a", teacher="b" * 64)
+        message = "cohort/seed5 was trained on other data than .*cohort/seed4: teacher differ; "
         with self.assertRaisesRegex(ValueError, message):
             arms.check(_SETTINGS, self.folder)
 

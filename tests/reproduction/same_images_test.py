@@ -41,6 +41,12 @@ class SameImagesTest(parameterized.TestCase):
     def test_results_that_can_be_compared(self, result):
         self.assertEqual(same_images.changes(result, _RESULT), "")
 
+    def test_runs_on_as_many_images_have_the_same_counts(self):
+        fewer = _changed(train={"images": 30, "labels": "d" * 64}, held_out={"images": 10})
+        self.assertEqual(same_images.counts(_RESULT), (40, None))
+        self.assertEqual(same_images.counts(fewer), (30, 10))
+        self.assertEqual(same_images.counts({"data": {"name": "pets"}}), (None, None))
+
 
 if __name__ == "__main__":
     absltest.main()

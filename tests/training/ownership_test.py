@@ -11,7 +11,7 @@ from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError, Identity
 from kdcl_tf.training import manifests, ownership
 from kdcl_tf.training.settings import TrainingSettings
-from kdcl_tf.training.workdir import Workdir
+from kdcl_tf.training.workdir import Workdir, read_result
 
 _DATA = {"classes": ["ape", "bee"], "train": {"images": 4, "labels": "a" * 64}}
 
@@ -285,6 +285,28 @@ class OwnershipTest(parameterized.TestCase):
             with self.assertRaisesRegex(DamageError, f"^{path} is damaged .*: delete the file"):
                 self.workdir.check(_Settings())
             shutil.rmtree(folder)
+
+    def _complete(self, name, **data):
+        """`{folder: result}` of a complete run."""
+        run = Workdir(self.workdir.path / name)
+        run.write_result({"identity": _identity(data={**_DATA, **data}).facts})
+        return {run.path: read_result(run.path)}
+
+    def test_what_one_run_lacks_is_compared_between_the_others(self):
+        runs = self._complete("alone") | self._complete("x", teacher="a" * 64)
+        runs |= self._complete("y") | {self.workdir.path / "none": None}
+        ownership.check_same_data(runs)
+        with self.assertRaisesRegex(
+            ownership.OtherDataError, "z was trained on other data than .*x: teacher differ"
+        ):
+            ownership.check_same_data(runs | self._complete("z", teacher="b" * 64))
+
+    def test_parts_of_the_data_alone_are_compared(self):
+        other = self._complete("b", train={"images": 4, "labels": "b" * 64})
+        runs = self._complete("a") | other
+        ownership.check_same_data(runs, ("classes", "test"))
+        with self.assertRaisesRegex(ownership.OtherDataError, "train labels differ"):
+            ownership.check_same_data(runs)
 
     def test_results_of_before_stay_readable(self):
         path = self.workdir.path / "result.json"

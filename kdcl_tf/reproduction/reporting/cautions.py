@@ -19,5 +19,5 @@ def cautions(subject: Subject) -> Iterator[Paragraph]:
     if records.other_images:
         yield Paragraph(
             "These runs must not be compared with the others, as their images differ from those of "
-            f"the first: {records.other_images}."
+            f"the runs before them: {records.other_images}."
         )

@@ -102,10 +102,14 @@ class Records:
 
     @property
     def other_images(self) -> str:
-        """Which runs had other classes or test images than the first, and which; or ""."""
-        found, results = [], list(self.results.values())
+        """Which runs had other images than the first that can be compared, and which; or ""."""
+        found: list[str] = []
+        firsts: dict[Any, dict[str, Any]] = {}
         for (name, seed), result in self.results.items():
-            changes = same_images.changes(result, results[0])
+            # Training images are compared with those of the first run that has as many.
+            first = firsts.setdefault(None, result)
+            like = firsts.setdefault(same_images.counts(result), result)
+            changes = same_images.changes(result, first) or same_images.changes(result, like)
             if changes:
                 found.append(f"{self.table.run(name).full_label}, seed {seed} ({changes})")
         return "; ".join(found)

@@ -41,6 +41,18 @@ class CautionsTest(absltest.TestCase):
         self.assertEndsWith(settings, "made now: --epochs=60 (now 100) of Vanilla (seed 0).")
         self.assertRegex(images, "must not be compared .*: DML, seed 0 .classes 'dog' are gone")
 
+    def test_training_images_are_those_of_the_first_run_on_as_many(self):
+        splits = (
+            {"train": {"images": 50, "labels": "a" * 64}},
+            {"train": {"images": 45, "labels": "b" * 64}, "held_out": {"images": 5}},
+            {"train": {"images": 45, "labels": "c" * 64}, "held_out": {"images": 5}},
+        )
+        for row, data in zip(("vanilla", "dml", "general"), splits):
+            settings = {"epochs": 100}
+            write_run(self.folder, row, 0, _ACCURACIES, settings=settings, identity={"data": data})
+        told = self._told()[-1]
+        self.assertRegex(told, "the runs before them: KDCL-General, seed 0 .train labels differ.")
+
     def test_a_run_of_another_seed_or_row_is_told(self):
         for seed in (0, 1):
             write_run(self.folder, "vanilla", seed, _ACCURACIES, settings={"seed": 0})
