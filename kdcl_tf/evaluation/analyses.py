@@ -125,8 +125,7 @@ def categories(
         f"{compared['second_better']}, equal in {compared['equal']}",
         f"{'category':20}  {first:>12}  {second:>12}  difference",
     ]
-    few = min(5, len(order) // 2)
-    for index in [*order[:few], *order[len(order) - few :]]:
+    for index in categories_lib.extremes(order, 5):
         lines.append(
             f"{class_names[index]:20}  {one[index]:12.1%}  {two[index]:12.1%}  "
             f"{100 * difference[index]:+10.1f}"

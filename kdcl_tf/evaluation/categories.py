@@ -62,6 +62,18 @@ def order(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return known[np.argsort(difference[known])]
 
 
+def extremes(ordered: np.ndarray, most: int) -> np.ndarray:
+    """The first and the last of some classes in their order, each class once.
+
+    Args:
+      ordered: from `order`.
+      most: how many of either end; all classes where there are no more than both ends hold.
+    """
+    if len(ordered) <= 2 * most:
+        return ordered
+    return np.concatenate([ordered[:most], ordered[-most:]])
+
+
 def plot(
     accuracies: Mapping[str, np.ndarray], class_names: Sequence[str], path: str | os.PathLike
 ) -> None:
@@ -73,9 +85,7 @@ def plot(
       path: of the PNG.
     """
     (first, one), (second, two) = accuracies.items()
-    found = order(one, two)
-    half = min(_SHOWN, len(found) // 2)
-    shown = np.concatenate([found[:half], found[len(found) - half :]])
+    shown = extremes(order(one, two), _SHOWN)
     figure, (axes,) = figures.new(11, 5)
     places = np.arange(len(shown))
     for offset, name, values, number in ((-0.2, first, one, 1), (0.2, second, two, 2)):

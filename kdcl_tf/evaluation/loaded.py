@@ -78,11 +78,18 @@ def told_of_epochs(students: Sequence[LoadedStudent]) -> str:
 
     A run that ends exports its students anew, and leaves what `kdcl-export` made of them before.
     """
-    epochs = {each.name: each.card["epoch"] for each in students if "epoch" in each.card}
-    if len(set(epochs.values())) < 2:
-        return ""
-    told = ", ".join(f"{name} of epoch {epoch}" for name, epoch in epochs.items())
-    return f"these were exported at different epochs: {told}; kdcl-export makes them anew"
+    epochs: dict[pathlib.Path, dict[str, int]] = {}
+    for each in students:
+        if "epoch" in each.card:
+            of_run = epochs.setdefault(each.path.parent.parent, {})
+            of_run[each.name] = each.card["epoch"]
+    told = ", ".join(
+        f"{name} of epoch {epoch}"
+        for of_run in epochs.values()
+        if len(set(of_run.values())) > 1
+        for name, epoch in of_run.items()
+    )
+    return told and f"these were exported at different epochs: {told}; kdcl-export makes them anew"
 
 
 def _check_place(path, card):

@@ -33,9 +33,13 @@ class CategoriesTest(tf.test.TestCase):
         first, second = np.array([0.5, np.nan, 0.2, np.nan]), np.array([0.9, np.nan, 0.1, 0.3])
         self.assertAllEqual(categories.order(first, second), [2, 0])
 
+    def test_both_ends_of_an_order_have_every_class_once(self):
+        for count, expected in ((0, []), (1, [0]), (3, [0, 1, 2]), (5, [0, 1, 3, 4])):
+            self.assertAllEqual(categories.extremes(np.arange(count), 2), expected)
+
     def test_a_plot_of_few_and_of_many_classes(self):
         random = np.random.default_rng(0)
-        for classes in (2, 3, 100):
+        for classes in (1, 2, 3, 100):
             path = pathlib.Path(self.create_tempdir().full_path) / "plot.png"
             both = {"a": random.random(classes), "b/c": random.random(classes)}
             categories.plot(both, [f"class {index}" for index in range(classes)], path)

@@ -47,6 +47,18 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
             for name, value in expected.items():
                 self.assertAllClose(found[name], value, rtol=1e-4, msg=name)
 
+    def test_epochs_are_told_where_those_of_one_run_differ(self):
+        def student(run, name, epoch):
+            path = pathlib.Path(run, "students", name)
+            return loaded.LoadedStudent(f"{run}/{name}", path, dict, {"epoch": epoch})
+
+        apart = [student("one", "x", 40), student("two", "x", 100), student("two", "y", 100)]
+        self.assertEqual(loaded.told_of_epochs(apart), "")
+        self.assertStartsWith(
+            loaded.told_of_epochs([*apart, student("one", "y", 50)]),
+            "these were exported at different epochs: one/x of epoch 40, one/y of epoch 50;",
+        )
+
     def test_an_image_is_never_computed_alone(self):
         seen = []
 
