@@ -1,4 +1,4 @@
-"""How Keras's `fit` and `evaluate` run a cohort: the order of callbacks, and wrong labels."""
+"""How Keras's `fit` and what is beside it run a cohort: the order of callbacks, and wrong labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FAILED = re.compile(rf"({_EXPECTED}\d+)(?:\] \[|'?\n)([^\]\n]+)")
 
 
 class Fitting(keras.Model):
-    """`fit` and `evaluate` of a cohort, which `Cohort` inherits."""
+    """`fit`, `evaluate` and their kind for one batch, which `Cohort` inherits."""
 
     def fit(
         self,
@@ -51,6 +51,24 @@ class Fitting(keras.Model):
         with told_in_one_line():
             return super().evaluate(*args, **kwargs)
 
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.train_on_batch`.
+
+        Raises:
+          ValueError: for labels that are no classes of the students, in one line.
+        """
+        with told_in_one_line():
+            return super().train_on_batch(*args, **kwargs)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.test_on_batch`.
+
+        Raises:
+          ValueError: for labels that are no classes of the students, in one line.
+        """
+        with told_in_one_line():
+            return super().test_on_batch(*args, **kwargs)
+
 
 def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
     """The labels, which fail when they are run where they are no classes.
@@ -60,12 +78,17 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
       num_classes: C.
 
     Raises:
-      ValueError: for labels that are not numbers.
+      ValueError: for labels that are not numbers, and for one label that is not in a batch.
       tf.errors.InvalidArgumentError: when they are computed, which `fit` tells in one line.
     """
     labels = tf.convert_to_tensor(labels)
     if labels.dtype in (tf.bool, tf.string):
         raise ValueError(f"{_EXPECTED}{num_classes - 1}; got labels of type {labels.dtype.name}")
+    if labels.shape.rank == 0:
+        raise ValueError(
+            "labels: expected [B] or [B, C]; got the label of one example: pass batches, such as "
+            "dataset.batch(32)"
+        )
     if labels.shape.rank == 2 and labels.shape[-1] == num_classes:
         return labels
     # In a type that has the number of classes: int8 and uint8 have not, nor have narrow floats.

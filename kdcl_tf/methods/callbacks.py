@@ -158,6 +158,11 @@ def _gives_single_images(held_out, cohort):
         return False
     images, labels = (tf.nest.flatten(each)[0].shape for each in held_out.element_spec[:2])
     batch = membership.input_shape(next(iter(cohort.students.values())))
+    # Of several inputs the one that comes first where they are flattened.
+    if isinstance(batch, dict):
+        batch = batch[min(batch)]
+    elif isinstance(batch, list):
+        batch = batch[0]
     return labels.rank == 0 or (bool(batch) and images.rank == len(batch) - 1)
 
 

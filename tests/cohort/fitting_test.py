@@ -6,7 +6,14 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.cohort import fitting
-from tests.small_cohort import CohortTestCase, compiled, fit, make_data, make_student
+from tests.small_cohort import (
+    CohortTestCase,
+    compiled,
+    compiled_graph,
+    fit,
+    make_data,
+    make_student,
+)
 
 
 class _Noting(keras.callbacks.Callback):
@@ -90,9 +97,22 @@ class LabelsTest(CohortTestCase):
         with self.assertRaisesRegex(ValueError, "from 0 to 5; got labels of type bool"):
             fitting.checked_labels(np.zeros([4], bool), 6)
 
+    @parameterized.parameters(True, False)
+    def test_examples_that_are_in_no_batch_are_refused(self, eagerly):
+        data = tf.data.Dataset.from_tensor_slices(make_data())
+        for call in ("fit", "evaluate"):
+            with self.assertRaisesRegex(ValueError, r"the label of one example: pass batches"):
+                getattr(compiled(run_eagerly=eagerly), call)(data, verbose=0)
+
     def test_probabilities_pass(self):
         soft = np.full([3, 6], 1 / 6, np.float32)
         self.assertAllEqual(fitting.checked_labels(soft, 6), soft)
+
+    def test_one_batch_is_told_of_in_one_line_as_well(self):
+        images, labels = make_data()
+        for call in ("train_on_batch", "test_on_batch"):
+            with self.assertRaisesRegex(ValueError, "from 0 to 5; got 6"):
+                getattr(compiled_graph(), call)(images, labels + (labels == labels.max()))
 
     def test_weights_that_are_not_one_for_each_example_are_refused(self):
         images, labels = make_data()

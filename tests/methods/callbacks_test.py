@@ -269,6 +269,18 @@ class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllClose(found, self.expected, atol=1e-5)
         self.assertNotAllClose(self.expected["z"], 0.5, atol=1e-3)
 
+    def test_students_may_have_several_inputs(self):
+        def student(units):
+            parts = {name: keras.Input((5,), name=name) for name in ("p", "q", "r")}
+            x = keras.layers.Dense(units)(keras.layers.Concatenate()(list(parts.values())))
+            return keras.Model(parts, keras.layers.Dense(4)(x))
+
+        self.cohort = KDCL({"z": student(3), "a": student(6)}, "general")
+        self.cohort.compile(keras.optimizers.SGD(0.2), run_eagerly=True)
+        images, labels = _data(30, 1)
+        dataset = tf.data.Dataset.from_tensor_slices((dict.fromkeys("pqr", images), labels))
+        self.assertAllClose(self._weights(dataset), self._weights(dataset.batch(7)), atol=1e-5)
+
     @parameterized.parameters("vector", "target")
     def test_an_image_counts_as_often_as_its_weight_says(self, error):
         self.cohort.ensemble.error = error
