@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import glob
+import itertools
 import os
 import re
 from collections.abc import Sequence
@@ -17,6 +18,11 @@ _SHARD = re.compile(r"(?<!\d)(\d+)[-_.]?of[-_.]?(\d+)(?!\d)")
 
 # Suffixes that say what a file is, and so are no part of what it is called.
 _SUFFIX = re.compile(r"(\.(tfrecords?|tfrec|records?))+$", re.IGNORECASE)
+
+# The words that tell a file's split; of those for the test set, the first that any file has.
+TRAIN_NAMES, TEST_NAMES = ("train",), ("test", "validation", "val")
+
+_WORD = re.compile(rf"(?<![a-zA-Z])({'|'.join(TRAIN_NAMES + TEST_NAMES)})(?![a-zA-Z])")
 
 _NO_RECORDS = "without records"
 
@@ -99,21 +105,25 @@ def _listed(pattern):
 
 
 def of_split(pattern: str, found: Found, names: Sequence[str]) -> list[str]:
-    """The files with one of these words in their names: the first word that any file has.
+    """The files that one of these words tells to be of a split: the first word that any file has.
+
+    A name may hold several such words. The last decides, as TFDS writes a set's own name before
+    the split: `crash_test-train.tfrecord-00000-of-00001` holds training images. The others count
+    where no file's last word is one of the split's.
 
     Args:
       pattern: what the files were found by, for messages.
       found: the files.
-      names: of the split.
+      names: of the split, `TRAIN_NAMES` or `TEST_NAMES`.
 
     Raises:
       FileNotFoundError: when there are none, or a shard is missing.
       ValueError: when files are compressed, or no TFRecord files against their names; when
         one prefix has several totals, or a shard twice.
     """
-    for name in names:
-        word = re.compile(rf"(^|[^a-zA-Z]){name}([^a-zA-Z]|$)")
-        files = [file for file in found.kinds if word.search(os.path.basename(file))]
+    words = {file: _WORD.findall(os.path.basename(file)) for file in found.kinds}
+    for considered, name in itertools.product((slice(-1, None), slice(None)), names):
+        files = [file for file, said in words.items() if name in said[considered]]
         if files:
             _check_kinds(files, found.kinds)
             check_complete(files)
@@ -125,6 +135,17 @@ def of_split(pattern: str, found: Found, names: Sequence[str]) -> list[str]:
         f"tfrecord:{escaped(pattern)}: expected TFRecord files with {' or '.join(names)} in their"
         f" names; got {len(found.kinds)} others{such}{without}"
     )
+
+
+def check_apart(train: Sequence[str], test: Sequence[str]) -> None:
+    """Raises ValueError when a file would be of both splits, as `train_test.tfrecord` alone."""
+    both = sorted({*train} & {*test})
+    if both:
+        raise ValueError(
+            f"TFRecord file '{escaped(both[0])}': expected a name that tells one split; got one with"
+            " words for the training and for the test set, and no other file for one of them: give"
+            " the file a name that ends in its split's"
+        )
 
 
 def _check_kinds(files, kinds):

@@ -13,17 +13,16 @@ from kdcl_tf.data import storage
 from kdcl_tf.data.sources import features, record_index, shards, source as source_lib
 from kdcl_tf.files.escaping import escaped
 
-TEST_NAMES = ("test", "validation", "val")
-
 
 def index(
     pattern: str, image_key: str | None = None, label_key: str | None = None
 ) -> source_lib.Source:
     """Indexes TFRecord files of `tf.train.Example`s in one pass, whose result is cached.
 
-    A file belongs to the split that a word of its name says: `train`; `test`, `validation` or
-    `val`. Where names count their shards, all must be there. Files that hold no TFRecords are
-    passed over. Examples have the features of `features.KNOWN`, unless others are named.
+    A file belongs to the split that the last such word of its name says: `train`; `test`,
+    `validation` or `val`, see `shards.of_split`. Where names count their shards, all must be
+    there. Files that hold no TFRecords are passed over. Examples have the features of
+    `features.KNOWN`, unless others are named.
 
     Labels that begin at 1 leave 0 to a background that no image shows, as ImageNet's
     usually do, and are lowered by 1. So every class, from the lowest, must have an
@@ -39,12 +38,13 @@ def index(
 
     Raises:
       FileNotFoundError: when there are no files of a split, or a shard is missing.
-      ValueError: for a damaged or compressed file, several shardings of one split, other
-        features, or labels with gaps.
+      ValueError: for a damaged or compressed file, several shardings of one split, a
+        file of two splits, other features, or labels with gaps.
     """
     found = shards.find(pattern)
-    train = shards.of_split(pattern, found, ("train",))
-    test = shards.of_split(pattern, found, TEST_NAMES)
+    train = shards.of_split(pattern, found, shards.TRAIN_NAMES)
+    test = shards.of_split(pattern, found, shards.TEST_NAMES)
+    shards.check_apart(train, test)
     keys = features.keys_of(*_first_record(train), image_key, label_key)
     (train_images, train_labels, names), (test_images, test_labels, _) = (
         read(each, *keys) for each in (train, test)

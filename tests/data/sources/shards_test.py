@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.data.sources.shards."""
 
+import collections
 import gzip
 import pathlib
 
@@ -89,6 +90,35 @@ class FindTest(absltest.TestCase):
         message = "with val in their names; got 3 others such as 'test.tfrecord', and 3 without"
         with self.assertRaisesRegex(FileNotFoundError, message):
             shards.of_split("x", found, ("val",))
+
+    def split(self, split_names, *files):
+        """The names, of these files, that are of a split."""
+        kinds = {f"/data/{file}": "records" for file in files}
+        found = shards.Found(kinds, collections.Counter())
+        return self.names(shards.of_split("x", found, split_names))
+
+    def test_the_last_word_for_a_split_in_a_name_tells_it(self):
+        for train, test in (
+            ("crash_test-train.tfrecord-00000-of-00001", "crash_test-test.tfrecord-0-of-1"),
+            ("crash_test-train-0-of-1", "crash_test-validation-0-of-1"),
+            ("train_test_split_train.tfrecord", "train_test_split_test.tfrecord"),
+            ("toy-train-train", "toy-train-test"),
+            ("train-train-0-of-1", "train-val-0-of-1"),
+            ("val_val_train2017", "train.val2017.tfrecord"),
+            ("0-of-1-test-train", "0-of-1-test-val"),
+        ):
+            self.assertEqual(self.split(shards.TRAIN_NAMES, train, test), [train])
+            self.assertEqual(self.split(shards.TEST_NAMES, train, test), [test])
+            shards.check_apart([train], [test])
+
+    def test_another_word_tells_the_split_of_which_no_name_has_it_last(self):
+        files = ("train_val-0-of-1", "test-0-of-1", "trainer")
+        self.assertEqual(self.split(shards.TRAIN_NAMES, *files), ["train_val-0-of-1"])
+        self.assertEqual(self.split(shards.TEST_NAMES, *files), ["test-0-of-1"])
+        for file in ("train_test.tfrecord", "crash_test-train"):
+            both = [self.split(names, file) for names in (shards.TRAIN_NAMES, shards.TEST_NAMES)]
+            with self.assertRaisesRegex(ValueError, f"TFRecord file '{file}': .* tells one split"):
+                shards.check_apart(*both)
 
     def test_files_that_are_called_records_and_have_none(self):
         self.write("test")

@@ -107,6 +107,20 @@ class IndexTest(TfrecordTestCase):
             image_files.write_records(path, records)
         self.assertAllEqual(self.load().train.labels, [0, 1])
 
+    @parameterized.parameters("crash_test-{}", "train_test_split_{}", "toy-train-{}", "train-{}")
+    def test_a_set_whose_own_name_has_a_word_for_a_split(self, name):
+        for split, labels in (("train", [0, 1, 2]), ("test", [2, 1])):
+            self.write(split, labels, 1, name.format(split) + ".tfrecord-00000-of-00001")
+        dataset = self.load()
+        self.assertAllEqual(self.levels(dataset.train), [0, 1, 2])
+        self.assertAllEqual(self.levels(dataset.test), [2, 1])
+        train, test = (
+            {split.images.name(index) for index in range(len(split))}
+            for split in (dataset.train, dataset.test)
+        )
+        self.assertEmpty(train & test)
+        self.assertNotIn("ignored", dataset.notes[0])
+
     def test_held_out_images_are_listed(self):
         self.write("train", [0, 1] * 4)
         self.write("test", [0, 1])
@@ -188,6 +202,12 @@ class RefusedTest(TfrecordTestCase):
         self.write("train", [0, 1])
         message = "with test or validation or val in their names; got 2 others"
         self.assert_refused(FileNotFoundError, message)
+
+    def test_a_file_of_two_splits(self):
+        self.write("train_test", [0, 1], 1)
+        self.assert_refused(
+            ValueError, "train_test-00000-of-00001': expected a name that tells one"
+        )
 
     def test_a_missing_shard(self):
         self.write("train", [0, 1, 0, 1], shards=4)
