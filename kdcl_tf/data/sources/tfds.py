@@ -18,10 +18,12 @@ from kdcl_tf.data.sources import names, network, source as source_lib, tfrecord
 
 TEST_NAMES = ("test", "validation")
 
-# Mirrored writing is other writing. TFDS does not say which sets are of
-# characters, so they are listed.
+# Mirrored writing is other writing, and so are traffic signs. TFDS does not say which sets,
+# or which configs of a set, are of these, so they are listed.
 NEVER_FLIPPED = frozenset(
-    "cmaterdb emnist kmnist mnist mnist_corrupted omniglot svhn_cropped".split()
+    "binary_alpha_digits cmaterdb emnist kmnist mnist mnist_corrupted omniglot svhn_cropped"
+    " visual_domain_decathlon/gtsrb visual_domain_decathlon/omniglot"
+    " visual_domain_decathlon/svhn".split()
 )
 
 # A set's files are in NAME/CONFIG/VERSION.
@@ -66,9 +68,16 @@ def index(name: str, data_dir: str | None = None) -> source_lib.Source:
         train,
         test,
         tuple(label.names if label.num_classes else ()),
-        flip=builder.name not in NEVER_FLIPPED,
+        flip=flips(builder),
         size=_size(builder.info.features[keys[0]]),
     )
+
+
+def flips(builder: Any) -> bool:
+    """Whether a mirrored image of a set still shows its class."""
+    config = builder.builder_config
+    names_of_it = {builder.name, f"{builder.name}/{config.name}" if config else ""}
+    return not names_of_it & NEVER_FLIPPED
 
 
 def check_format(name: str, info: Any) -> None:

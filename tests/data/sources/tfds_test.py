@@ -14,7 +14,7 @@ from PIL import Image
 
 from kdcl_tf import data
 from kdcl_tf.data import decoding, sizes
-from kdcl_tf.data.sources import network
+from kdcl_tf.data.sources import network, tfds as tfds_lib
 from tests import image_files
 
 _BUILDER = tfds.core.GeneratorBasedBuilder
@@ -163,6 +163,24 @@ class ReadTest(TfdsTestCase):
 
     def test_image_size_of_a_set_of_one_size(self):
         self.assertEqual(self.load("kdcl_levels", image_size=3).image_shape, (3, 3, 3))
+
+    @parameterized.parameters(
+        ("cifar100", True),
+        ("svhn_cropped", False),
+        ("emnist/letters", False),
+        ("binary_alpha_digits", False),
+        ("visual_domain_decathlon/cifar100", True),
+        ("visual_domain_decathlon/svhn", False),
+        ("visual_domain_decathlon/omniglot", False),
+        ("visual_domain_decathlon/gtsrb:1.2.0", False),
+    )
+    def test_writing_and_signs_are_not_mirrored(self, name, flips):
+        self.assertEqual(tfds_lib.flips(tfds_lib.builder_of(name, self.data_dir)), flips)
+
+    def test_sets_are_mirrored_unless_they_are_known_not_to_be(self):
+        self.assertTrue(self.load("kdcl_levels").flip)
+        with mock.patch.object(tfds_lib, "NEVER_FLIPPED", {"kdcl_levels"}):
+            self.assertFalse(self.load("kdcl_levels").flip)
 
     def test_validation_in_the_place_of_test(self):
         self.assertLen(self.load("kdcl_validation").test, 3)
