@@ -89,7 +89,7 @@ def check_shares(name: str, test_share: float, validation_share: float) -> None:
       test_share, validation_share: above 0 and below 1; 0 for none.
 
     Raises:
-      ValueError: for another number, or a `test_share` of a data set that has a test set anyway.
+      ValueError: for another number, or a `test_share` of a data set that is no folder.
     """
     for argument, share in (("test_share", test_share), ("validation_share", validation_share)):
         if share and not 0 < share < 1:
@@ -109,7 +109,7 @@ def _why_not_split(name: str) -> str:
     """Why a data set is not split, or which one may have been meant."""
     if os.path.isdir(name):
         return f": for the folder of that name, pass dataset=folder:{name}"
-    return ", which has a test set of its own"
+    return ": only a folder can be split"
 
 
 def validate_name(name: str) -> None:
