@@ -64,7 +64,8 @@ def load(
         become one, above 0 and below 1; see `sources.shares`.
       validation_share: the share of the training images of each class that become the
         validation set, in the same way; 0 for that of the folder, or none.
-      needs_train: whether there must be training images. Without, none are loaded.
+      needs_train: whether there must be training images. Without, none are loaded; but TFRecord
+        files to train on must be there anyway, since their labels tell the classes.
 
     Raises:
       ValueError: for an unknown name, labels out of range, a class with too few

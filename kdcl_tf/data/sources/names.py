@@ -37,7 +37,7 @@ def parse(name: str) -> Name:
 
     Args:
       name: `digits`, `folder:PATH`, `tfrecord:PATH` or a TFDS name such as `cifar100`,
-        `cifar10_corrupted/fog_1` or `cifar100:3.0.2`.
+        `imagenet_resized/32x32` or `cifar100:3.0.2`.
 
     Raises:
       ValueError: when it can be none of these.
@@ -50,7 +50,7 @@ def parse(name: str) -> Name:
     if not _TFDS_NAME.fullmatch(name):
         raise ValueError(
             "data set: expected digits, folder:PATH, tfrecord:PATH or a TFDS name such as"
-            f" cifar100 or cifar10_corrupted/fog_1; got {name!r}{path_hint(name)}"
+            f" cifar100 or imagenet_resized/32x32; got {name!r}{path_hint(name)}"
         )
     return Name("digits" if name == "digits" else "tfds", name)
 
@@ -153,7 +153,8 @@ def index(
       data_dir: where TFDS keeps prepared data; None is TFDS's own default.
       image_size: pixels a side that digits are made, 0 for their default.
       image_key, label_key: names of features of TFRecords, None for the usual ones.
-      test_share, needs_train: of a folder, see `folder.index`.
+      test_share: of a folder, see `folder.index`.
+      needs_train: of a folder or a TFDS set, see `folder.index` and `tfds.index`.
 
     Raises:
       ValueError: for a name that can be no data set's; and what the source raises.
@@ -174,4 +175,4 @@ def index(
         return tfrecord.index(where, image_key, label_key)
     from kdcl_tf.data.sources import tfds
 
-    return tfds.index(where, data_dir)
+    return tfds.index(where, data_dir, needs_train)

@@ -131,9 +131,10 @@ def of_split(pattern: str, found: Found, names: Sequence[str]) -> list[str]:
     none = found.passed_over[_NO_RECORDS]
     without = f", and {none} without records" if none else ""
     such = "".join(f" such as '{escaped(os.path.basename(file))}'" for file in [*found.kinds][:1])
+    why = ", since the labels of training images tell the classes" if names == TRAIN_NAMES else ""
     raise FileNotFoundError(
         f"tfrecord:{escaped(pattern)}: expected TFRecord files with {' or '.join(names)} in their"
-        f" names; got {len(found.kinds)} others{such}{without}"
+        f" names{why}; got {len(found.kinds)} others{such}{without}"
     )
 
 

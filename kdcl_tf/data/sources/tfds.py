@@ -30,7 +30,7 @@ NEVER_FLIPPED = frozenset(
 _LEVELS_OF_A_SET = 3
 
 
-def index(name: str, data_dir: str | None = None) -> source_lib.Source:
+def index(name: str, data_dir: str | None = None, needs_train: bool = True) -> source_lib.Source:
     """Indexes a TFDS set; downloads and prepares it when it must.
 
     A test split without labels, as ImageNet's, is passed over.
@@ -39,6 +39,8 @@ def index(name: str, data_dir: str | None = None) -> source_lib.Source:
       name: TFDS name, `name[/config][:version]`.
       data_dir: the folder that holds the set's folder, in which `~` is the user's home; None is
         TFDS's default.
+      needs_train: whether there must be a split `train`. Otherwise a set without it, such as
+        `cifar10_corrupted`, has no training images.
 
     Returns:
       All of `train` and of `test` (`validation` in sets without it) as `storage.TFRecords`,
@@ -51,18 +53,22 @@ def index(name: str, data_dir: str | None = None) -> source_lib.Source:
     """
     builder = builder_of(name, data_dir)
     keys = _keys(name, builder.info)
+    # Before a download that would be for nothing, where TFDS knows the splits without it.
+    if builder.info.splits:
+        _check_splits(name, builder.info, needs_train)
     prepare(name, builder)
     check_format(name, builder.info)
+    _check_splits(name, builder.info, needs_train)
 
     def split(split_name):
         files = [os.fspath(file) for file in builder.info.splits[split_name].filepaths]
         images, labels, _ = tfrecord.read(files, *keys)
         return source_lib.Labelled(images, labels)
 
-    train = split(_split_name(name, builder.info, ("train",)))
     test = split(_split_name(name, builder.info, TEST_NAMES))
     if len(test) and test.labels.max() < 0:
         test = split(_split_name(name, builder.info, TEST_NAMES[1:]))
+    train = split("train") if "train" in builder.info.splits else test.take(slice(0))
     label = builder.info.features[keys[1]]
     return source_lib.Source(
         train,
@@ -206,6 +212,12 @@ def _check_not_elsewhere(name, builder):
                 f"data set {name!r} is not prepared in '{builder.data_dir_root}', but in "
                 f"'{close}': pass data_dir={close}"
             )
+
+
+def _check_splits(name: str, info: Any, needs_train: bool) -> None:
+    """Raises ValueError unless the set has the splits that are needed."""
+    for wanted in (("train",), TEST_NAMES) if needs_train else (TEST_NAMES,):
+        _split_name(name, info, wanted)
 
 
 def _split_name(name: str, info: Any, names: Sequence[str]) -> str:

@@ -109,6 +109,11 @@ class IndexTest(absltest.TestCase):
         with self.assertRaisesRegex(FileNotFoundError, "tfrecord:/no/such: expected"):
             names.index("tfrecord:/no/such", None, 0)
 
+    def test_the_example_of_a_name_can_be_trained_on(self):
+        with self.assertRaisesRegex(ValueError, "a TFDS name such as cifar100 or imagenet_resized"):
+            names.parse("no such")
+        self.assertEqual(names.parse("imagenet_resized/32x32").kind, "tfds")
+
 
 if __name__ == "__main__":
     absltest.main()

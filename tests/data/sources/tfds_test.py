@@ -73,6 +73,10 @@ class KdclTrainOnly(_Levels, _BUILDER):
     SPLITS = {"train": 2}
 
 
+class KdclTestOnly(_Levels, _BUILDER):
+    SPLITS = {"test": 4}
+
+
 class KdclUnlabelled(_Levels, _BUILDER):
     LABELS = (0, 1, -1)
 
@@ -182,6 +186,12 @@ class ReadTest(TfdsTestCase):
         with mock.patch.object(tfds_lib, "NEVER_FLIPPED", {"kdcl_levels"}):
             self.assertFalse(self.load("kdcl_levels").flip)
 
+    def test_a_test_set_alone_can_be_evaluated(self):
+        dataset = self.load("kdcl_test_only", needs_train=False)
+        self.assertEqual((len(dataset.train), len(dataset.test)), (0, 4))
+        self.assertEqual(dataset.class_names, ("dark", "bright"))
+        self.assertAllEqual(np.sort(dataset.test.images[:, 0, 0, 0]), [0, 2, 101, 103])
+
     def test_validation_in_the_place_of_test(self):
         self.assertLen(self.load("kdcl_validation").test, 3)
 
@@ -235,6 +245,25 @@ class RefusedTest(TfdsTestCase):
     def test_no_test_split(self):
         message = "expected a split test or validation; got train"
         self.assert_refused(ValueError, message, "kdcl_train_only")
+
+    def test_no_training_split(self):
+        message = "'kdcl_test_only': expected a split train; got test"
+        self.assert_refused(ValueError, message, "kdcl_test_only")
+        message = "expected a split test or validation; got train"
+        self.assert_refused(ValueError, message, "kdcl_train_only", needs_train=False)
+
+    def test_splits_that_are_known_are_checked_before_a_download(self):
+        known = tfds.core.splits.SplitDict(
+            [tfds.core.SplitInfo(name="test", shard_lengths=[4], num_bytes=1)]
+        )
+        self.data_dir += "_known"
+        with (
+            mock.patch.object(tfds.core.DatasetInfo, "splits", known),
+            mock.patch.object(KdclTestOnly, "download_and_prepare") as download,
+        ):
+            message = "'kdcl_test_only': expected a split train; got test"
+            self.assert_refused(ValueError, message, "kdcl_test_only")
+        download.assert_not_called()
 
     def test_labels_out_of_range(self):
         message = r"expected 0..1; got -1 at example \d of train"

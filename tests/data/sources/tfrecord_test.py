@@ -203,6 +203,12 @@ class RefusedTest(TfrecordTestCase):
         message = "with test or validation or val in their names; got 2 others"
         self.assert_refused(FileNotFoundError, message)
 
+    def test_files_to_train_on_are_needed_even_for_an_evaluation(self):
+        self.write("test", [0, 1], 1)
+        message = "with train in their names, since the labels of training images tell the classes"
+        with self.assertRaisesRegex(FileNotFoundError, f"{message}; got 1 others such as 'test-"):
+            self.load(needs_train=False)
+
     def test_a_file_of_two_splits(self):
         self.write("train_test", [0, 1], 1)
         self.assert_refused(
