@@ -68,8 +68,12 @@ class TFRecords:
         return dataclasses.replace(self, **{name: getattr(self, name)[indices] for name in columns})
 
     def name(self, index: int) -> str:
-        """The name by which a person finds the image: its file's, escaped, and its number there."""
-        file = escaping.escaped(os.path.basename(self.files[self.file_numbers[index]]))
+        """The name by which a person finds the image: its file's, escaped, and its number there.
+
+        Where files in several folders are called the same, a file's name is its path in the folder
+        that holds them all.
+        """
+        file = escaping.escaped(self._file_names[self.file_numbers[index]])
         return f"{file}#{self.record_numbers[index]}"
 
     def read(self, index: int) -> bytes:
@@ -100,8 +104,7 @@ class TFRecords:
 
     def digest(self) -> dict[str, str]:
         """Of their names, and of the hashes of all records."""
-        files = [os.path.basename(self.files[number]) for number in range(len(self.files))]
-        names = [os.fsencode(files[number]) for number in self.file_numbers]
+        names = [os.fsencode(self._file_names[number]) for number in self.file_numbers]
         return {
             "names": digests.of_parts([*names, self.record_numbers.tobytes()]),
             "records": digests.of_parts([self.hashes.tobytes()]),
@@ -125,6 +128,14 @@ class TFRecords:
         with tf.control_dependencies([same]):
             record = tf.identity(record)
         return tf.io.parse_single_example(record, self._features)[self.key]
+
+    @functools.cached_property
+    def _file_names(self):
+        names = [os.path.basename(file) for file in self.files]
+        if len({*names}) == len(names):
+            return names
+        root = os.path.commonpath([os.path.dirname(file) for file in self.files])
+        return [os.path.relpath(file, root) for file in self.files]
 
     @functools.cached_property
     def _hashes(self):

@@ -121,6 +121,18 @@ class IndexTest(TfrecordTestCase):
         self.assertEmpty(train & test)
         self.assertNotIn("ignored", dataset.notes[0])
 
+    def test_bad_images_of_files_of_one_name_are_counted_each(self):
+        for part in "ab":
+            bad = image_files.example(b"no image", 1)
+            good = [
+                image_files.example(image_files.encode(image_files.photo(n)), n) for n in (0, 1)
+            ]
+            image_files.write_records(self.folder / part / "train-0-of-1", [bad, *good])
+        image_files.write_records(self.folder / "a" / "test-0-of-1", good)
+        dataset = self.load("/*/*-of-*", storage="disk", skip_bad_images=True)
+        self.assertEqual(sum(len(labels) for _, labels in dataset.train.pixels(6)), 4)
+        self.assertEqual(sorted(dataset.bad_images.found), ["a/train-0-of-1#0", "b/train-0-of-1#0"])
+
     def test_held_out_images_are_listed(self):
         self.write("train", [0, 1] * 4)
         self.write("test", [0, 1])

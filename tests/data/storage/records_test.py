@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.data import digests
 from kdcl_tf.data.sources import tfrecord
 from tests import image_files
 
@@ -28,6 +29,28 @@ class TFRecordsTest(tf.test.TestCase):
         for index, wanted in enumerate(self.contents):
             self.assertEqual(self.records.read(index), wanted)
             self.assertEqual(read(tf.constant(index)).numpy(), wanted)
+
+    def test_files_of_one_name_are_told_by_their_folders(self):
+        paths = [os.path.join(self.get_temp_dir(), each) for each in ("a/x/t", "a/y/t", "a/y/u")]
+        for path in paths:
+            image_files.write_records(path, [image_files.example(b"same", 0)])
+        records, _, _ = tfrecord.read(paths, "image/encoded", "image/class/label")
+        self.assertEqual([records.name(index) for index in range(3)], ["x/t#0", "y/t#0", "y/u#0"])
+        self.assertEqual(records.take(np.array([1])).name(0), "y/t#0")
+        parts = (records.take(np.array([index])) for index in range(2))
+        self.assertLen({part.digest()["names"] for part in parts}, 2)
+
+    def test_files_of_different_names_are_told_by_these_wherever_they_are(self):
+        digest = self.records.digest()
+        numbers = np.array([0, 1, 0, 1, 2], np.int32).tobytes()
+        names = [b"first"] * 2 + [b"second"] * 3
+        self.assertEqual(digest["names"], digests.of_parts([*names, numbers]))
+        moved = os.path.join(self.get_temp_dir(), "moved", "second")
+        os.makedirs(os.path.dirname(moved), exist_ok=True)
+        os.rename(self.paths[1], moved)
+        keys = "image/encoded", "image/class/label"
+        records, _, _ = tfrecord.read([self.paths[0], moved], *keys)
+        self.assertEqual(records.digest(), digest)
 
     def test_take(self):
         taken = self.records.take(np.array([4, 1]))
