@@ -22,7 +22,8 @@ def held_out_and_train(
 
     Each class has a fixed permutation: its first `holdout_per_class` images are
     held out and the next `train_per_class` are trained on. So a larger
-    `train_per_class` contains the smaller one.
+    `train_per_class` contains the smaller one. Contents are not compared, as they are for a
+    share (`sources.shares`): of two copies of an image, one may be held out and one trained on.
 
     Args:
       labels: `[N]` integers in 0..num_classes-1.
