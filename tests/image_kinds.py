@@ -57,6 +57,28 @@ def bmp(positions, palette, bits):
     return header + info + colours + data
 
 
+def grey_tiff(width, bits, data, sample_format=1):
+    """A TIFF of one row of grey; `sample_format` 1 is without signs, 2 with, 3 floating point."""
+    short, long = (3, "<HHIHxx"), (4, "<HHII")
+    tags = (
+        (256, short, width),
+        (257, short, 1),
+        (258, short, bits),
+        (259, short, 1),  # No compression.
+        (262, short, 1),  # 0 is black.
+        (273, long, 8),  # Where the row begins.
+        (277, short, 1),
+        (278, short, 1),
+        (279, long, len(data)),
+        (339, short, sample_format),
+    )
+    entries = b"".join(
+        struct.pack(layout, tag, kind, 1, value) for tag, (kind, layout), value in tags
+    )
+    header = b"II*\0" + struct.pack("<I", 8 + len(data))
+    return header + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
 def with_alpha():
     """`[H, W, 4]`: the photograph, from transparent to opaque."""
     alpha = np.broadcast_to(np.linspace(0, 255, 45).astype(np.uint8), [37, 45])

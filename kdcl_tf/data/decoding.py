@@ -57,7 +57,7 @@ def rgb(
     They are those of Pillow's `Image.convert("RGB")` for the first frame: grey, palette and
     CMYK images become RGB; alpha is dropped, not blended with a background, so that a
     transparent pixel has the colour stored for it; of 16 bits the high 8 are taken (also of
-    16 bits of grey, which Pillow would clip). The image is turned as its EXIF orientation
+    12 or 16 bits of grey, which Pillow would clip). The image is turned as its EXIF orientation
     says.
 
     Args:

@@ -134,6 +134,11 @@ class FaultTest(tf.test.TestCase, parameterized.TestCase):
             "expected a JPEG, PNG, GIF, BMP, WebP or TIFF",
         ),
         ("tiff", lambda: image_files.encode(PHOTO, "TIFF")[:-500], "."),
+        (
+            "tiff_of_floats",
+            lambda: image_kinds.grey_tiff(1, 32, bytes(4), 3),
+            "^expected 8 or 16 bits a channel, without signs; got floating point: convert the image$",
+        ),
         ("jpeg", lambda: image_files.encode(PHOTO)[:-50], "the JPEG is cut short"),
         ("png", lambda: image_files.encode(PHOTO, "PNG")[:-500], "PNG"),
     )

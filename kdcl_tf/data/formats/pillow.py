@@ -16,7 +16,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _BITS_A_CHANNEL = 0x0112, 0x0102
 
 # The classes themselves: `Image.open` has a limit of pixels for the whole process, and opens
 # kinds for which it would start other programs.
@@ -87,9 +87,11 @@ def rgb(content: bytes) -> np.ndarray:
     """The pixels of the first frame as they are stored, `[H, W, 3]` uint8.
 
     As `PIL.Image.Image.convert("RGB")`: alpha is dropped, not blended with a background;
-    but of 16 bits of grey the high 8 are taken, which Pillow would clip.
+    but of 12 or 16 bits of grey the high 8 are taken, which Pillow would clip.
 
     Raises:
+      ValueError: for grey of 32 bits, with signs or of floating point, as TIFF may hold: what is
+        black and what white there, only its writer knows.
       Exception: as `opened`; whatever Pillow raises for damaged pixels.
     """
     with opened(content) as image:
@@ -119,7 +121,15 @@ def _eight_bit_bmp(content):
 
 
 def _eight_bits(image):
-    """An image of whole numbers up to 65535 as one of their high 8 bits."""
+    """An image of whole numbers up to 4095 or 65535 as one of their high 8 bits."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-        return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+        # Pillow's modes do not tell the 12 bits that TIFF may have from 16.
+        bits = image.tag_v2[_BITS_A_CHANNEL][0] if image.format == "TIFF" else 16
+        high = np.asarray(image).astype(np.uint16) >> (bits - 8)
+        return Image.fromarray(high.astype(np.uint8))
+    if image.mode in ("I", "F"):
+        got = "floating point" if image.mode == "F" else "32 bits or with signs"
+        raise ValueError(
+            f"expected 8 or 16 bits a channel, without signs; got {got}: convert the image"
+        )
     return image.convert("RGBA") if image.mode == "RGBa" else image

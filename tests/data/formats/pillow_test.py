@@ -29,6 +29,24 @@ class RgbTest(parameterized.TestCase):
         content = image_files.encode(grey.astype(np.uint16) * 256 + 200, kind)
         np.testing.assert_array_equal(pillow.rgb(content), np.dstack([grey] * 3))
 
+    def test_of_12_bits_of_grey_the_high_8_are_taken(self):
+        content = image_kinds.grey_tiff(2, 12, b"\xab\xc1\x23")
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), [[0xABC, 0x123]])
+        np.testing.assert_array_equal(pillow.rgb(content), [[[0xAB] * 3, [0x12] * 3]])
+
+    @parameterized.parameters(
+        (32, 1, np.uint32, "32 bits or with signs"),
+        (32, 2, np.int32, "32 bits or with signs"),
+        (16, 2, np.int16, "32 bits or with signs"),
+        (32, 3, np.float32, "floating point"),
+    )
+    def test_numbers_whose_white_is_not_known_are_refused(self, bits, sample_format, kind, got):
+        content = image_kinds.grey_tiff(2, bits, np.array([1, 300], kind).tobytes(), sample_format)
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), [[1, 300]])
+        message = f"^expected 8 or 16 bits a channel, without signs; got {got}: convert the image$"
+        with self.assertRaisesRegex(ValueError, message):
+            pillow.rgb(content)
+
     @parameterized.parameters(37, 40, 43)
     def test_a_bmp_of_2_bits_which_pillow_does_not_read(self, width):
         rng = np.random.default_rng(0)
