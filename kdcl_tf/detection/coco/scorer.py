@@ -47,7 +47,7 @@ class CocoScorer:
         classes: np.ndarray,
         masks: Sequence[dict[str, Any]] | None = None,
     ) -> None:
-        """Takes the n detections in an image; n may be 0, and only the best 100 count.
+        """Takes the n detections in an image; n may be 0, and only the best 100 of a class count.
 
         Args:
           image_id: COCO's number of the image.
@@ -83,9 +83,9 @@ class CocoScorer:
         Returns:
           `box_ap` (mean of the thresholds 0.50, 0.55 ... 0.95), `box_ap50`, `box_ap75`,
           `box_ap_small`, `box_ap_medium`, `box_ap_large`; `box_ar1`, `box_ar10`, `box_ar100`
-          (recall of the best 1, 10 and 100 an image), `box_ar_small`, `box_ar_medium`,
-          `box_ar_large` (of the best 100); and `box_ap/NAME` of each class, None where no
-          object is of it; with masks the same of `mask_`.
+          (recall of the best 1, 10 and 100 of a class in an image), `box_ar_small`,
+          `box_ar_medium`, `box_ar_large` (of the best 100); and `box_ap/NAME` of each class,
+          None where no object is of it; with masks the same of `mask_`.
         """
         # COCOeval prints, and knows no other way.
         with contextlib.redirect_stdout(io.StringIO()):

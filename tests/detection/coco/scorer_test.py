@@ -104,6 +104,13 @@ class ResultTest(CocoScorerTestCase):
         scorer.add(3, boxes, [0.5, 0.8], [2, 2])
         self.assertAlmostEqual(scorer.result()["box_ap"], 0.5 / 3)
 
+    def test_the_best_100_of_a_class_in_an_image_count(self):
+        boxes = np.concatenate([[[30, 20, 40, 30]] * 100, self.scenes.boxes[:1]])
+        for other_class, ap50 in ((1, 1 / 3), (0, 0.0)):
+            scorer = coco_scorer.CocoScorer(self.scenes)
+            scorer.add(1, boxes, [0.9] * 100 + [0.5], [other_class] * 100 + [0])
+            self.assertAlmostEqual(scorer.result()["box_ap50"], ap50)
+
     def test_what_is_in_a_crowd_is_not_counted(self):
         scorer = coco_scorer.CocoScorer(self.scenes)
         person, inside = self.scenes.boxes[0], [16, 30, 24, 38]
