@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from kdcl_tf.data import errors
 from kdcl_tf.detection.coco.rows import Rows, is_whole
 from kdcl_tf.detection.scenes import segmentations as segmentations_lib
+from kdcl_tf.files import escaping
 
 _PARTS = ("images", "annotations", "categories")
 _SEGMENTATION = "polygons of x, y of 3 corners or more each, or an RLE of the image's size"
@@ -76,11 +77,11 @@ class Instances:
 def read(file: pathlib.Path, masks: bool) -> Instances:
     """Reads a file, and looks at every value that is used.
 
-    Refused are: a category, an image or an annotation whose id another has, an annotation
-    of an unknown image or category, a file that is listed twice, a malformed value, and a
-    missing one but for `iscrowd`, which is then 0, and `area`, which is then that of the
-    segmentation, or of the box where there is none that can be used. Images without
-    annotations, and boxes without area, are not refused.
+    Refused are: a category whose name has line breaks or other controls, a category, an image
+    or an annotation whose id another has, an annotation of an unknown image or category, a file
+    that is listed twice, a malformed value, and a missing one but for `iscrowd`, which is then
+    0, and `area`, which is then that of the segmentation, or of the box where there is none that
+    can be used. Images without annotations, and boxes without area, are not refused.
 
     Args:
       file: path.
@@ -139,7 +140,7 @@ def _content(file):
 def _categories(rows):
     """(ids, names, supercategories), by id: a file in another order has the same classes."""
     ids = rows.distinct("id", is_whole, "a whole number")
-    names = rows.column("name", _is_name, "a name")
+    names = rows.column("name", _is_class, "a name without line breaks, tabs and other controls")
     if not ids:
         raise ValueError(f"'{rows.file}': expected at least 1 category; got none")
     names = [composed(name) for name in names]
@@ -226,6 +227,11 @@ def _area(segmentation, size, box):
 
 def _is_name(value):
     return isinstance(value, str) and bool(value.strip())
+
+
+def _is_class(value):
+    """Whether it is a name that a list of a line each can hold, as those of classifiers are."""
+    return _is_name(value) and escaping.is_plain(value)
 
 
 def _is_size(value):

@@ -217,6 +217,11 @@ class RefusedTest(CocoJsonTestCase):
         ({"id": 1}, "category 1: expected .*; got id 1 a second time"),
         ({"name": "person"}, "category 3: expected .*; got name 'person' a second time"),
         ({"name": ...}, "category 3: expected .*; got no name"),
+        (
+            {"name": "a\nb"},
+            r"category 3: expected a name without line breaks.*; got name 'a\\nb': mend",
+        ),
+        ({"name": "\ud800"}, r"category 3: expected a name without .*; got name '\\ud800': mend"),
     )
     def test_category(self, changes, message):
         self.assert_refused(_changed(coco_files.instances(), "categories", 1, **changes), message)
