@@ -11,12 +11,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort.membership import check_classifier, output_shape
+from kdcl_tf.cohort.membership import check_classifier, input_shape, output_shape
 from kdcl_tf.data.normalization import KEPT, Normalization
 from kdcl_tf.serving import classes, exported, saved_model, weight_sources
 from kdcl_tf.serving.weight_sources import WeightSource
 from kdcl_tf.students import precision
-from kdcl_tf.students.weights import reading
+from kdcl_tf.students.weights import fitting, found as found_lib, reading
 
 __all__ = ["ServedTeacher", "find", "frozen", "num_classes", "source_of"]
 
@@ -159,6 +159,8 @@ def _of_weights(source, given, class_names, image_shape):
     """
     shape = source.image_shape or (tuple(image_shape) if image_shape else None)
     student = reading.student(source.path or source.where, source.architecture, shape)
+    if source.kind == "keras":
+        _check_model(student, source)
     student.trainable = False
     student = precision.in_float32(student)
     pixels = source.normalization or (Normalization.from_card(given) if "mean" in given else None)
@@ -176,7 +178,7 @@ def _of_weights(source, given, class_names, image_shape):
     card = {
         "class_names": list(names),
         "num_classes": count,
-        "image_shape": list(student.input_shape[1:]),
+        "image_shape": list(input_shape(student)[1:]),
         **pixels.as_card(),
     }
 
@@ -185,6 +187,17 @@ def _of_weights(source, given, class_names, image_shape):
         return {"logits": student(pixels.apply_fractions(images), training=False)}
 
     return predict, card
+
+
+def _check_model(model, source):
+    """Refuses a `.keras` file that gives no logits, or is not of the architecture it is named by."""
+    check_classifier(f"the teacher {source.where}", model)
+    # A card only says what kdcl-export built; an older version's file has layers of its own.
+    if source.named:
+        name, shape = source.architecture, tuple(input_shape(model)[1:])
+        found = found_lib.of_model(model)
+        skeleton = reading.skeleton(name, None if None in shape else shape)
+        fitting.check(skeleton, found, where=source.where, architecture=name)
 
 
 def find(path: str | os.PathLike) -> pathlib.Path:

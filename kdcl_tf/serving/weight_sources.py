@@ -56,6 +56,7 @@ class WeightSource:
       normalization: of the images that it was trained on; None where nothing tells.
       class_names: in the order of its logits; None where nothing tells.
       image_shape: (height, width, channels) of its images; None where nothing tells.
+      named: whether the architecture is what the caller said, and not only the source.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class WeightSource:
     normalization: Normalization | None = None
     class_names: tuple[str, ...] | None = None
     image_shape: tuple[int, int, int] | None = None
+    named: bool = False
 
     @property
     def where(self) -> str:
@@ -101,6 +103,7 @@ def weight_source(
     known = facts.get("architecture", "")
     if architecture and known and architecture != known:
         raise ValueError(f"{source} is no {architecture}: its card says that it is a {known}")
+    named = bool(architecture)
     # A student's name is only a hint: a run's second mobilenet_v2 is called mobilenet_v2_2.
     architecture = architecture or known or architecture_of(facts.get("student", ""))
     kinds.check(source, architecture)
@@ -113,6 +116,7 @@ def weight_source(
         _normalization(kind, source, architecture, facts, normalization),
         tuple(facts["class_names"]) if "class_names" in facts else None,
         tuple(facts["image_shape"]) if "image_shape" in facts else None,
+        named,
     )
 
 

@@ -80,6 +80,34 @@ class TeachersTest(tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "alone; got .*a.keras of 10"):
             teachers.ServedTeacher(keras_path, [0.5], [0.25], names[:3])
 
+    def test_a_keras_file_that_gives_no_logits_of_normalised_images_is_refused(self):
+        images, shape = self.model.input, self.dataset.image_shape
+        probabilities = keras.layers.Softmax()(self.model(images))
+        scaled = keras.Input(shape)
+        models = {
+            "soft": keras.Model(images, probabilities),
+            "scaled": keras.Model(
+                scaled, self.model(keras.layers.Rescaling(1 / 255, name="halve")(scaled))
+            ),
+        }
+        paths = {name: self.folder / f"{name}.keras" for name in (*models, "good")}
+        for name, model in models.items():
+            model.save(paths[name])
+        self.model.save(paths["good"])
+        for path, message in (
+            (paths["soft"], f"the teacher {paths['soft']} ends in a softmax"),
+            (paths["scaled"], f"{paths['scaled']}: .*normalised images.* layer halve scales"),
+            (
+                f"resnet14={paths['good']}",
+                f"{paths['good']} is no resnet14: expected .* got nothing",
+            ),
+        ):
+            with self.assertRaisesRegex(ValueError, message) as caught:
+                teachers.ServedTeacher(path, [0.5], [0.25], self.dataset.class_names)
+            self.assertNotIn("\n", str(caught.exception))
+        given = (f"resnet8={paths['good']}", [0.5], [0.25], self.dataset.class_names)
+        self.assertEqual(teachers.ServedTeacher(*given).card["image_shape"], list(shape))
+
     def test_weights_that_do_not_say_whose_they_are_are_refused(self):
         path = serving.save_weights(self.model, self.folder / "a.weights.h5")
         with self.assertRaisesRegex(ValueError, "got none: give ARCHITECTURE=FILE"):

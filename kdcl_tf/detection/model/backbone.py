@@ -73,7 +73,9 @@ def _student(source):
     if source.kind == "fresh":
         return students.build(source.architecture, 1000, _BUILT_AT)
     try:
-        student = reading.student(source.path or source.kind, source.architecture, _BUILT_AT)
+        student = reading.student(
+            source.path or source.kind, source.architecture, _BUILT_AT, needs_head=False
+        )
     except ValueError as error:
         raise ValueError(f"backbone={error}") from error
     if student.input_shape[-1] != 3:

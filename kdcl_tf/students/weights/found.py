@@ -13,7 +13,15 @@ import numpy as np
 
 from kdcl_tf.students import keras_applications
 
-__all__ = ["Found", "head_of", "of_model", "own_variables", "plain_path", "settings_of"]
+__all__ = [
+    "Found",
+    "check_takes_normalized",
+    "head_of",
+    "of_model",
+    "own_variables",
+    "plain_path",
+    "settings_of",
+]
 
 # Prefix of the layers that belong to one branch of a branched network.
 _COPY = re.compile(r"^copy\d+_")
@@ -80,12 +88,12 @@ def of_model(model: keras.Model, takes_normalized: bool = True) -> Found:
     Raises:
       ValueError: when it is refused.
     """
+    if takes_normalized:
+        check_takes_normalized(model)
     layers = {each.name for each in model.layers}
     names = keras_applications.own_names(getattr(model, "operations", model.layers))
     arrays, settings, left_over = {}, {}, []
     for layer in _in_use(model):
-        if takes_normalized:
-            _check_takes_normalized(model, layer)
         name = plain_path(names.get(layer.name, layer.name))
         if layer.name not in layers:
             name = layer.path
@@ -114,16 +122,25 @@ def _in_use(model):
             yield layer
 
 
-def _check_takes_normalized(model, layer):
-    """Refuses what students never do: they get normalised images."""
+def check_takes_normalized(model: keras.Model) -> None:
+    """Raises ValueError for what students never do: they get normalised images.
+
+    Args:
+      model: built.
+    """
+    for layer in _in_use(model):
+        if _scales(layer):
+            raise ValueError(
+                f"expected a model of normalised images, as students get them; got {model.name}, "
+                f"whose layer {layer.name} scales its images itself: save it without"
+            )
+
+
+def _scales(layer):
     scales = isinstance(layer, keras.layers.Rescaling) and (
         np.any(np.asarray(layer.scale) != 1) or np.any(np.asarray(layer.offset) != 0)
     )
     if isinstance(layer, keras.layers.Normalization):
         measured = [np.asarray(each) for each in (layer.mean, layer.variance)]
         scales = np.any(measured[0] != 0) or np.any(measured[1] != 1)
-    if scales:
-        raise ValueError(
-            f"expected a model of normalised images, as students get them; got {model.name}, whose "
-            f"layer {layer.name} scales its images itself: save it without"
-        )
+    return scales

@@ -80,6 +80,7 @@ def student(
     source: str | os.PathLike,
     architecture: str,
     image_shape: tuple[int, int, int] | None = None,
+    needs_head: bool = True,
 ) -> keras.Model:
     """The whole student of a source, its head too.
 
@@ -87,20 +88,33 @@ def student(
       source: as in `load`, checked by `kinds.check`.
       architecture: name of the student; "" for a `.keras` file, which holds its own layers.
       image_shape: of its images; by default what the source says, or the usual.
+      needs_head: refuse a source without a head; False gives the student a random one of 1000
+        classes, for a caller that has no use for logits.
 
     Raises:
-      ValueError: when it cannot be read, or does not fit the architecture, in one line.
+      ValueError: when it cannot be read, does not fit the architecture, has no head where one is
+        needed, or is a `.keras` model that scales its images itself, in one line.
     """
     kind = kinds.kind_of(source)
     path = pathlib.Path(source).expanduser()
     if kind == "keras":
-        return keras_file.load_keras(path)
+        model = keras_file.load_keras(path)
+        try:
+            found_lib.check_takes_normalized(model)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        return model
     if kind == "weights":
         return keras_file.load_weights(path, architecture, image_shape and image_shape[:2])
     found = read(source, architecture)
     shape = found.image_shape or image_shape or skeleton(architecture).input_shape[1:]
     head = found_lib.head_of(skeleton(architecture, shape)).name
     kernel = found.arrays.get(f"{head}/kernel")
+    if kernel is None and needs_head:
+        raise ValueError(
+            f"{source}: expected weights with a head, which gives the logits; got none of "
+            f"{head}/kernel: give a file of the whole student"
+        )
     classes = 1000 if kernel is None else kernel.shape[-1]
     built = students.build(architecture, classes, shape)
     fitting.fit(built, found, where=str(source), architecture=architecture)

@@ -161,6 +161,9 @@ class WrittenTest(BackboneTestCase):
         student = students.build("resnet18", 5, (64, 64, 3), weights=path)
         wanted = keras.Model(student.input, student.get_layer("stage4_block2_relu2").output)
         self.assertAllClose(built(image)["32"], wanted(image), atol=1e-4, rtol=1e-4)
+        body = {name: value for name, value in arrays.items() if not name.startswith("fc.")}
+        torch_state.write(path, body)
+        self.assertAllClose(backbone.build(source)(image)["32"], built(image)["32"])
         with self.assertRaisesRegex(ValueError, "an unknown architecture; architecture=NAME says"):
             backbone_source.find(str(path))
 
@@ -223,6 +226,14 @@ class RefusedTest(BackboneTestCase):
             self.refused(
                 self.source("saved_model", path), "with a signature serving_default .*; got no"
             )
+
+    def test_a_keras_file_that_scales_its_images_itself(self):
+        images = keras.Input((_SIDE, _SIDE, 3))
+        scaled = keras.layers.Rescaling(1 / 255, name="scale")(images)
+        path = self.write("keras", keras.Model(images, _student()(scaled)))
+        self.refused(
+            self.source("keras", path), f"backbone={path}: .*layer scale scales its images"
+        )
 
     def test_a_student_of_gray_images(self):
         path = self.write("keras", _student(channels=1))

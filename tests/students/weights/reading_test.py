@@ -95,6 +95,24 @@ class TorchvisionTest(tf.test.TestCase, parameterized.TestCase):
         self.assertNotIn("\n", str(caught.exception))
 
 
+class HeadlessTest(tf.test.TestCase):
+    """A file without a head, as published backbones are."""
+
+    def test_it_is_a_backbone_and_no_whole_student(self):
+        arrays, _ = torch_state.state("resnet18")
+        body = {name: value for name, value in arrays.items() if not name.startswith("fc.")}
+        self.assertLess(len(body), len(arrays))
+        path = torch_state.write(_FOLDER / "headless.safetensors", body)
+        message = f"{path}: expected weights with a head, .*; got none of logits/kernel: give"
+        with self.assertRaisesRegex(ValueError, message) as caught:
+            reading.student(path, "resnet18")
+        self.assertNotIn("\n", str(caught.exception))
+        backbone = reading.student(path, "resnet18", needs_head=False)
+        self.assertEqual(backbone.output_shape, (None, 1000))
+        kernel = np.transpose(arrays["conv1.weight"], (2, 3, 1, 0))
+        self.assertAllEqual(backbone.get_layer("stem_conv").kernel, kernel)
+
+
 class ImageNetTest(tf.test.TestCase):
     """Keras's weights for ImageNet, as if Keras had downloaded them."""
 
