@@ -6,10 +6,12 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +25,10 @@ __all__ = [
     "WRITTEN",
     "Card",
     "checked_student",
+    "is_card",
     "path_of",
     "read",
+    "read_beside",
     "read_student",
     "takes_card",
     "write",
@@ -44,6 +48,9 @@ _MEASURED = "measured"
 
 # What files of LiteRT and ONNX end with.
 RUNTIME_SUFFIXES = (".tflite", ".onnx")
+
+# What cards of every version have.
+_ALWAYS = ("student", "image_shape", "mean", "deviation")
 
 _NUMBERS = ("mean", "deviation")
 _NAMES = ("student", "architecture")
@@ -234,15 +241,67 @@ def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, A
         or of the wrong kind.
       FileNotFoundError: when there is no such file.
     """
-    try:
-        facts = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DamageError(f"{_no_card(path)}: {error}; export it again") from error
+    facts = _json_in(path)
     if not isinstance(facts, dict):
         raise DamageError(
             f"{_no_card(path)}: expected an object of JSON; got {facts!r:.40}; export it again"
         )
     return _checked(path, facts, required)
+
+
+def read_beside(student: str | os.PathLike) -> dict[str, Any]:
+    """The facts of the card beside a file; {} where there is none.
+
+    A file of the card's name may be another's, as `model.to_json()` or a table of scores beside
+    `model.keras`: it is passed over, which a line on stderr says.
+
+    Raises:
+      DamageError: when the card is damaged, or what is there is no JSON, as a card that was cut
+        short.
+    """
+    path = path_of(student)
+    if not path.exists():
+        return {}
+    facts = _json_in(path)
+    if not _is_of_card(facts):
+        _tell_passed_over(path)
+        return {}
+    return _checked(path, facts, ())
+
+
+def is_card(path: str | os.PathLike) -> bool:
+    """Whether a file is the card of an exported student, even if its facts were changed.
+
+    Raises:
+      OSError: when it cannot be read.
+    """
+    try:
+        return _is_of_card(_json_in(path))
+    except DamageError:
+        return False
+
+
+def _is_of_card(facts):
+    # Damage may have changed the name of a fact, but hardly of two.
+    return isinstance(facts, dict) and (
+        "checksums" in facts or all(name in facts for name in _ALWAYS)
+    )
+
+
+# Once for each: a program looks for a card several times.
+@functools.cache
+def _tell_passed_over(path):
+    print(
+        f"{path} is passed over: expected a card with {', '.join(_ALWAYS)}; got other JSON",
+        file=sys.stderr,
+    )
+
+
+def _json_in(path):
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamageError(f"{_no_card(path)}: {error}; export it again") from error
 
 
 def _checked(path, facts, required):
@@ -327,6 +386,11 @@ def _check_kinds(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:
                 raise DamageError(
                     f"{path}: expected {key} to be {kind}; got {facts[key]!r:.100}; export it again"
                 )
+    has = [key for key in _NUMBERS if key in facts]
+    if len(has) == 1:
+        raise DamageError(
+            f"{path}: expected {' and '.join(_NUMBERS)}; got {has[0]} alone; export it again"
+        )
 
 
 def _are_numbers(value: Any) -> bool:

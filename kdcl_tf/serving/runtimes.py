@@ -113,7 +113,7 @@ class _Loaded(NamedTuple):
 
 def _card_beside(path):
     """The facts of the card beside a file, which is compared with its checksum, or None."""
-    if not cards.path_of(path).exists():
+    if not cards.read_beside(path):
         return None
     facts = cards.read_student(path)
     exported.check(path, facts)

@@ -259,11 +259,13 @@ def _facts_of(kind, source):
     """The facts of the card in a folder or beside a file, after its checksums; {} for none."""
     if kind not in ("saved_model", "keras", "weights"):
         return {}
-    card = cards.path_of(source)
-    if not card.exists():
-        return {}
-    facts = cards.read_student(source) if kind == "saved_model" else cards.read(card)
-    exported.check(source, facts)
+    facts = {}
+    if kind != "saved_model":
+        facts = cards.read_beside(source)
+    elif cards.path_of(source).exists():
+        facts = cards.read_student(source)
+    if facts:
+        exported.check(source, facts)
     return facts
 
 

@@ -1,6 +1,8 @@
 """Tests of kdcl_tf.serving.cards."""
 
+import contextlib
 import hashlib
+import io
 import json
 import pathlib
 import subprocess
@@ -160,7 +162,7 @@ class CardsTest(parameterized.TestCase):
         self.assertEqual(cards.read_student(self.folder), _FACTS)
 
     def test_a_card_is_read(self):
-        self.path.write_text('{"student": "resnet8", "mean": [0.5]}')
+        self.path.write_text('{"student": "resnet8", "mean": [0.5], "deviation": [0.25]}')
         self.assertEqual(cards.read(self.path, ("mean",))["student"], "resnet8")
         with self.assertRaises(FileNotFoundError):
             cards.read(self.folder / "absent.json")
@@ -186,12 +188,52 @@ class CardsTest(parameterized.TestCase):
         ({"mean": None}, "expected mean to be a list of numbers; got None"),
         ({"deviation": []}, r"expected deviation to be a list of numbers; got \[\]"),
         ({"deviation": [True]}, r"expected deviation to be a list of numbers; got \[True\]"),
+        ({"mean": [0.5]}, "expected mean and deviation; got mean alone"),
+        ({"deviation": [0.5]}, "expected mean and deviation; got deviation alone"),
         ({"architecture": 18}, "expected architecture to be the name of a student; got 18"),
     )
     def test_a_fact_of_another_kind(self, facts, message):
         self.path.write_text(json.dumps(facts))
         with self.assertRaisesRegex(ValueError, f"^{self.path}: {message}; export it again$"):
             cards.read(self.path)
+
+    @parameterized.parameters(
+        ({"mean": [0.5], "deviation": [0.2]},),
+        ({"class_name": "Functional", "config": {}},),
+        ({"accuracy": 0.9, "format": "png"},),
+        ([0.5, 0.25],),
+    )
+    def test_json_of_another_kind_is_no_card(self, found):
+        path = self.folder / "model.json"
+        path.write_text(json.dumps(found))
+        self.assertFalse(cards.is_card(path))
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            for _ in range(2):
+                self.assertEqual(cards.read_beside(self.folder / "model.keras"), {})
+        self.assertEqual(
+            told.getvalue(),
+            f"{path} is passed over: expected a card with student, image_shape, mean, deviation; "
+            "got other JSON\n",
+        )
+
+    def test_a_card_beside_a_file_is_one_of_any_version_even_if_it_is_damaged(self):
+        path, file = self.folder / "a.json", self.folder / "a.keras"
+        self.assertEqual(cards.read_beside(file), {})
+        file.write_bytes(b"model")
+        first = {name: _FACTS[name] for name in ("student", "image_shape", "mean", "deviation")}
+        path.write_text(json.dumps(first))
+        self.assertEqual(cards.read_beside(file), first)
+        cards.write(cards.Card.from_facts(_FACTS), file)
+        self.assertEqual(cards.read_beside(file)["class_names"], _FACTS["class_names"])
+        written = path.read_text()
+        for damaged in (written.replace('"mean"', '"meen"'), written.replace("checksums", "sums")):
+            path.write_text(damaged)
+            self.assertTrue(cards.is_card(path))
+            with self.assertRaisesRegex(DamageError, "is not what was written"):
+                cards.read_beside(file)
+        path.write_text(written[:100])
+        with self.assertRaisesRegex(DamageError, "is not the card of an exported model"):
+            cards.read_beside(file)
 
     def test_it_is_imported_without_tensorflow(self):
         program = (

@@ -138,6 +138,12 @@ class RuntimesTest(parameterized.TestCase):
             runtimes.load_file(path)
 
     @parameterized.product(suffix=runtimes.SUFFIXES)
+    def test_json_that_is_no_card_leaves_the_card_inside(self, suffix):
+        path = self._write(self.with_card[suffix], suffix)
+        cards.path_of(path).write_text('{"accuracy": 0.9}')
+        self.assertEqual(runtimes.load_file(path)[1]["class_names"], ["red", "green", "blue"])
+
+    @parameterized.product(suffix=runtimes.SUFFIXES)
     def test_what_is_no_file_of_ours_is_refused(self, suffix):
         path = self._write(self.content[suffix], suffix)
         with self.assertRaisesRegex(ValueError, "without a card inside it or in means.* beside it"):

@@ -1,7 +1,10 @@
 """Tests of kdcl_tf.serving.weight_sources."""
 
+import contextlib
+import io
 import json
 import pathlib
+import zipfile
 
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -68,6 +71,17 @@ class WeightSourceTest(parameterized.TestCase):
         source = weight_source("imagenet", f"keras:{classifier}")
         self.assertEqual(source.normalization, MODES[mode])
         self.assertIsNone(source.path)
+
+    def test_json_that_is_no_card_tells_nothing(self):
+        path = self.folder / "m.keras"
+        with zipfile.ZipFile(path, "w"):
+            pass
+        for other in ({"mean": [0.5, 0.5, 0.5]}, {"accuracy": 0.9}):
+            (self.folder / "m.json").write_text(json.dumps(other))
+            with contextlib.redirect_stderr(io.StringIO()) as told:
+                source = weight_source(path, "resnet8")
+            self.assertIsNone(source.normalization)
+            self.assertNotIn("older version", told.getvalue())
 
     def test_a_run_gives_its_only_student_or_that_of_the_architecture(self):
         first = self._exported("run/students/first")

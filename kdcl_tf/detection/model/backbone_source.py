@@ -99,7 +99,11 @@ def _fresh(backbone, architecture):
 
 def _with_card(kind, path, architecture):
     card = cards.path_of(path)
-    facts = cards.read(card) if card.exists() else {}
+    facts = {}
+    if kind != "saved_model":
+        facts = cards.read_beside(path)
+    elif card.exists():
+        facts = cards.read(card)
     if facts:
         exported.check(path, facts)
         weight_sources.check_one_student(path, facts)
@@ -120,5 +124,7 @@ def _with_card(kind, path, architecture):
             weight_sources.check_padding(path, name, facts)
         except ValueError as error:
             raise ValueError(f"backbone={error}") from error
-    card = {**normalization_lib.IMAGENET.as_card(), **facts}
-    return BackboneSource(kind, path, name, normalization_lib.Normalization.from_card(card))
+    pixels = normalization_lib.IMAGENET
+    if "mean" in facts:
+        pixels = normalization_lib.Normalization.from_card(facts)
+    return BackboneSource(kind, path, name, pixels)

@@ -88,6 +88,8 @@ def _exported(folder):
         for form, each in FORMATS.items():
             if each.ending and path.name.endswith(each.ending) and path.is_file():
                 try:
+                    if not cards.is_card(cards.path_of(path)):
+                        continue
                     facts = cards.read_student(path)
                 except (DamageError, OSError):
                     continue

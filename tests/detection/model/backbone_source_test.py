@@ -16,6 +16,12 @@ from kdcl_tf.files import identity
 from kdcl_tf.serving import cards
 
 _FILES = ("student", "student.keras", "student.weights.h5")
+_BASE = {
+    "student": "student",
+    "image_shape": [8, 8, 3],
+    "mean": [0.1, 0.2, 0.3],
+    "deviation": [1.0, 2.0, 3.0],
+}
 _KINDS = {"student": "saved_model", "student.keras": "keras", "student.weights.h5": "weights"}
 
 
@@ -85,6 +91,12 @@ class FileTest(BackboneSourceTestCase):
             self.refused("; got none: pass architecture=NAME", str(path))
         self.refused("unknown student 'resnet17'", str(path), "resnet17")
 
+    @parameterized.parameters("student.keras", "student.weights.h5")
+    def test_json_that_is_no_card_tells_nothing(self, name):
+        path = self.write(name, json.dumps({"mean": [0.5, 0.5, 0.5], "architecture": "resnet34"}))
+        found = backbone_source.find(str(path), "resnet18")
+        self.assertEqual(found, BackboneSource(_KINDS[name], path, "resnet18"))
+
     @parameterized.parameters(
         ("resnet18", "resnet18"),
         ("resnet18_2", "resnet18"),
@@ -124,7 +136,8 @@ class FileTest(BackboneSourceTestCase):
     def test_weights_for_another_padding_are_refused(self, name):
         path = self.write(name)
         for architecture in ("resnet20", "wrn_16_2", "resnet18"):
-            cards.path_of(path).write_text(json.dumps({"architecture": architecture}))
+            facts = {**_BASE, "architecture": architecture}
+            cards.path_of(path).write_text(json.dumps(facts))
             if architecture == "resnet18":
                 self.assertEqual(backbone_source.find(str(path)).architecture, "resnet18")
             else:
@@ -135,7 +148,7 @@ class FileTest(BackboneSourceTestCase):
 
     def test_a_keras_file_has_its_own_padding(self):
         path = self.write("student.keras")
-        cards.path_of(path).write_text(json.dumps({"architecture": "resnet20"}))
+        cards.path_of(path).write_text(json.dumps({**_BASE, "architecture": "resnet20"}))
         self.assertEqual(backbone_source.find(str(path)).architecture, "resnet20")
 
     def test_damage_is_refused(self):
