@@ -15,6 +15,7 @@ from kdcl_tf.serving.formats.names import FORMATS
 __all__ = ["check", "write"]
 
 _README = "README.md"
+_CLASS_NAMES = ".class_names.txt"
 
 
 def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) -> None:
@@ -30,7 +31,8 @@ def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) 
 
     Raises:
       ValueError: naming a file of a student of the same name that has other classes, or whose card
-        would be replaced by that of another epoch or run.
+        would be replaced by that of another epoch or run; or a file of another hand that would be
+        replaced by a card or by names of classes.
     """
     endings = [FORMATS[form].ending for form in forms if FORMATS[form].ending]
     there = list(_exported(folder)) if endings else []
@@ -51,6 +53,8 @@ def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) 
                 f"expected a folder without files of another {card.student}; got {folder}, where "
                 f"{name} is one, {told}: pass another --output, or delete it"
             )
+        if endings:
+            _check_others(card, paths)
 
 
 def write(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -77,9 +81,29 @@ def write(folder: pathlib.Path) -> list[pathlib.Path]:
     names = {facts["student"]: facts["class_names"] for _, _, facts in found}
     written = [path]
     for student, classes in names.items():
-        written.append(folder / f"{student}.class_names.txt")
-        files.write_text(written[-1], "".join(f"{name}\n" for name in classes))
+        written.append(folder / f"{student}{_CLASS_NAMES}")
+        files.write_text(written[-1], _lines(classes))
     return written
+
+
+def _check_others(card, paths):
+    """Refuses to replace what is no card, and names of other classes, which nobody exported here."""
+    for path in {cards.path_of(path) for path in paths}:
+        if path.exists() and not cards.is_card(path):
+            raise ValueError(
+                f"expected no file at {path}, where the card of {card.student} goes, or a card; got "
+                "another file: pass another --output, or move it"
+            )
+    names = paths[0].with_name(f"{card.student}{_CLASS_NAMES}")
+    if names.exists() and names.read_bytes() != _lines(card.class_names).encode():
+        raise ValueError(
+            f"expected no file at {names}, where the names of {card.student}'s classes go, or one of "
+            "these classes; got others: pass another --output, or move it"
+        )
+
+
+def _lines(classes):
+    return "".join(f"{name}\n" for name in classes)
 
 
 def _exported(folder):

@@ -96,6 +96,30 @@ class BesideTest(absltest.TestCase):
         with self.assertRaisesRegex(ValueError, "where a.keras is one, of another epoch or run, "):
             beside.check(self.folder, [later], ["weights"])
 
+    def test_what_nobody_exported_is_not_replaced(self):
+        card = Card("a", (8, 8, 3), ("cat", "ñandú"), Normalization((0.5,) * 3, (0.5,) * 3))
+        for name, text, forms in (
+            ("a.json", '{"class_name": "Functional"}', ("keras", "weights")),
+            ("a.json", "not JSON", ("weights",)),
+            ("a.onnx.json", "[]", ("onnx",)),
+            ("a.class_names.txt", "gato\nñandú\n", ("keras", "onnx")),
+        ):
+            path = self.folder / name
+            path.write_text(text, encoding="utf-8")
+            for form in forms:
+                with self.assertRaisesRegex(ValueError, f"expected no file at {path}, ") as caught:
+                    beside.check(self.folder, [card], [form])
+                self.assertNotIn("\n", str(caught.exception))
+            beside.check(self.folder, [card], ["saved_model"])
+            path.unlink()
+        self._export("a", ".keras", ".onnx")
+        self._write()
+        for name in ("a.json", "a.onnx.json"):
+            # A card that somebody changed is still one, and is mended by an export.
+            path = self.folder / name
+            path.write_text(path.read_text().replace('"a"', '"A"'))
+        beside.check(self.folder, [card], ["keras", "onnx"])
+
     def test_a_readme_of_another_hand_is_kept(self):
         self._export("a", ".onnx")
         (self.folder / "README.md").write_text("Mine.")
