@@ -66,7 +66,8 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
     Says on stderr when an older version wrote the export, which has none.
 
     Args:
-      student: a folder, or a file, of which only its own checksum counts.
+      student: a folder, or a file, of which only its own checksum counts; it may have been renamed
+        together with its card.
       facts: of its card.
 
     Raises:
@@ -81,6 +82,8 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
         return
     sums = facts["checksums"]
     if not path.is_dir():
+        if path.name not in sums and _is_one_of(path, sums):
+            return
         if path.name not in sums:
             # Another file of a student of that name was exported here, and its card written anew.
             raise DamageError(
@@ -92,6 +95,13 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
     found = identity.damage(path if path.is_dir() else path.parent, sums)
     if found:
         raise DamageError(f"{path} is damaged: {found}; export it again")
+
+
+def _is_one_of(path, sums):
+    try:
+        return set(identity.checksums_of([path]).values()) <= set(sums.values())
+    except OSError:
+        return False
 
 
 def digest(path: str | os.PathLike) -> str:

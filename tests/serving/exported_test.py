@@ -73,14 +73,17 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_a_file_that_its_card_is_not_of_is_refused(self):
         for name in ("a.keras", "a.weights.h5"):
-            (self.folder / name).write_bytes(b"x")
+            (self.folder / name).write_text(name)
         both = {"checksums": identity.checksums(self.folder)}
         one = {"checksums": identity.checksums_of([self.folder / "a.weights.h5"])}
         for name in ("a.keras", "a.weights.h5"):
             exported.check(self.folder / name, both)
         exported.check(self.folder / "a.weights.h5", one)
         (self.folder / "a.keras").rename(self.folder / "b.keras")
-        for name, facts in (("a.keras", one), ("b.keras", both)):
+        # Renamed, perhaps together with its card.
+        exported.check(self.folder / "b.keras", both)
+        (self.folder / "c.keras").write_text("another")
+        for name, facts in (("a.keras", one), ("b.keras", one), ("c.keras", both)):
             with self.assertRaisesRegex(
                 DamageError,
                 f"^{self.folder}/{name} is no file of the card beside it, which is of a",
