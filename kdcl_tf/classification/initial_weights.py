@@ -124,10 +124,20 @@ class InitialWeights:
             # Before any data is loaded: what does not fit a student of this name.
             skeleton = reading.skeleton(architecture, _shape(source, found, architecture))
             fitting.check(skeleton, found, where=source.where, architecture=architecture)
+            self._check_channels(name, source, skeleton.input_shape[-1])
             digest = _digest(source.path or found.file, source.normalization)
         except (ValueError, OSError) as error:
             raise ValueError(f"--initial_weights={name}={text}: {error}") from error
         return _Start(source, found, digest, source.normalization)
+
+    def _check_channels(self, name, source, channels):
+        mode = self._settings.source_normalizations.get(name, "")
+        if source.normalization and len(source.normalization.mean) != channels:
+            raise ValueError(
+                f"expected a normalisation of {channels} channels, as its images have; got "
+                f"{mode or 'one'} of {len(source.normalization.mean)}: pass "
+                f"--initial_normalization={name}=data"
+            )
 
     def _pixels(self, start, dataset):
         given = start.normalization

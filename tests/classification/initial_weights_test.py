@@ -392,6 +392,23 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
             Classification(settings).load()
         self.assertNotIn("\n", str(caught.exception))
 
+    def test_a_normalisation_of_colours_for_grey_images_is_told_before_data_is_loaded(self):
+        path = _FOLDER / "grey.keras"
+        serving.save_keras(students.build("resnet8", 3, (8, 8, 1)), path)
+        for mode in ("tf", "caffe", "torch", "data"):
+            settings = _settings(
+                initial_weights=(f"resnet8={path}",),
+                initial_normalization=(f"resnet8={mode}",),
+                dataset="folder:/no/such",
+            )
+            message = (
+                "no/such"
+                if mode == "data"
+                else f"^--initial_weights=resnet8={path}: .* of 1 channels, .*; got {mode} of 3: "
+            )
+            with self.assertRaisesRegex((ValueError, FileNotFoundError), message):
+                Classification(settings).load()
+
     def test_a_run_gives_the_student_of_the_architecture(self):
         run = _FOLDER / "run"
         shutil.copytree(_FOLDER / "exported", run / "students" / "mine")
