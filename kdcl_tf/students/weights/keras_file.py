@@ -95,18 +95,36 @@ def load_weights(
 
 def _ends(layers, architecture):
     """How many classes and channels the student of a file has."""
-    head = "dense"
+    head, stem = ("dense",), ("conv2d",)
     if names.parse(architecture).family == "keras":
         skeleton = students.build(architecture, 2, (_LARGE, _LARGE, 3))
-        last = found_lib.head_of(skeleton)
-        # A file counts the layers of each class.
-        same = [each for each in skeleton.layers if type(each) is type(last)]
-        number = same.index(last)
-        head = type(last).__name__.lower() + (f"_{number}" if number else "")
-    if head not in layers or "conv2d" not in layers:
-        missing = head if head not in layers else "conv2d"
-        raise ValueError(f"no {missing} layer")
-    return layers[head]["vars"]["0"].shape[-1], layers["conv2d"]["vars"]["0"].shape[2]
+        head = (_group_of(found_lib.head_of(skeleton), skeleton),)
+        stem = _groups_of_stem(skeleton)
+    return _kernel_in(layers, head).shape[-1], _kernel_in(layers, stem).shape[2]
+
+
+def _groups_of_stem(model):
+    """Where a file has the first layer with a kernel, which may be in a model of its own."""
+    first = next(
+        each for each in model.layers if hasattr(each, "kernel") or isinstance(each, keras.Model)
+    )
+    inside = ("layers", *_groups_of_stem(first)) if isinstance(first, keras.Model) else ()
+    return (_group_of(first, model), *inside)
+
+
+def _group_of(layer, model):
+    # A file counts the layers of each class.
+    number = [each for each in model.layers if type(each) is type(layer)].index(layer)
+    return type(layer).__name__.lower() + (f"_{number}" if number else "")
+
+
+def _kernel_in(layers, groups):
+    found = layers
+    for name in groups:
+        if name not in found:
+            raise ValueError(f"no {name} layer")
+        found = found[name]
+    return found["vars"]["0"]
 
 
 def _first_line(error):

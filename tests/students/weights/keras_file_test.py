@@ -4,6 +4,7 @@ import pathlib
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from kdcl_tf import students
@@ -55,6 +56,15 @@ class KerasFileTest(tf.test.TestCase):
         students.build("wrn_10_1", 7, (8, 8, 1)).save_weights(path)
         student = keras_file.load_weights(path, "wrn_10_1")
         self.assertEqual((student.output_shape, student.input_shape[3]), ((None, 7), 1))
+
+    @pytest.mark.slow
+    def test_a_first_layer_in_a_model_of_its_own(self):
+        path = self.folder / "stem.weights.h5"
+        student = students.build("keras:ConvNeXtTiny", 3, (32, 32, 3))
+        student.save_weights(path)
+        again = keras_file.load_weights(path, "keras:ConvNeXtTiny", (32, 32))
+        pixels = images(student)
+        self.assertAllEqual(again(pixels, training=False), student(pixels, training=False))
 
     def test_a_damaged_keras_file_is_refused_in_one_line(self):
         path = self.folder / "a.keras"
