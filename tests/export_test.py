@@ -56,7 +56,8 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.run_folder = class_folder.make(cls) / "run"
+        # TensorFlow takes such names for patterns.
+        cls.run_folder = class_folder.make(cls) / "run[1]"
         session = Session(Classification(_SETTINGS), Workdir(cls.run_folder))
         session.task.views.__class__ = _StoppingViews
         with contextlib.suppress(Interrupted):
@@ -65,7 +66,7 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
         cls.images = cls.dataset.test.images[:6]
 
     def _export(self, *arguments):
-        output = pathlib.Path(self.create_tempdir().full_path) / "new" / "models"
+        output = pathlib.Path(self.create_tempdir().full_path) / "new[1]" / "models"
         flag = f"--workdir={self.run_folder}"
         stdout, stderr, status = _main(flag, f"--output={output}", *arguments)
         self.assertEqual((stderr, status), ("", 0))

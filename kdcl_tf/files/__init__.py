@@ -14,11 +14,13 @@ from kdcl_tf.files.atomic import (
     write_text,
 )
 from kdcl_tf.files.ending import abandon, temporary_folder, undone, unwinding, unwinds
+from kdcl_tf.files.literal import literal_path
 
 __all__ = [
     "abandon",
     "check_writable",
     "clean",
+    "literal_path",
     "recover",
     "remove",
     "replaced_file",

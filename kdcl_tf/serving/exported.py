@@ -130,7 +130,8 @@ def load(path: str | os.PathLike) -> Any:
         raise DamageError(f"{pathlib.Path(path, _MODEL)} is missing; export it again")
 
     try:
-        return tf.saved_model.load(str(path))
+        with files.literal_path(path) as folder:
+            return tf.saved_model.load(str(folder))
     # Depending on the damage the error is TensorFlow's, Python's or protobuf's.
     except Exception as error:
         said = (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -106,7 +106,8 @@ class Checkpoints:
             return None
         path, facts = found
         self._check(path, facts["variables"])
-        self._checkpoint.read(str(path / _VARIABLES)).assert_consumed()
+        with files.literal_path(path) as folder:
+            self._checkpoint.read(str(folder / _VARIABLES)).assert_consumed()
         return facts["progress"]
 
     def first_not_finite(self) -> Any:
@@ -188,9 +189,10 @@ class SavedCheckpoint:
           ValueError: when a value is missing, or has another shape.
         """
         try:
-            reader = tf.train.load_checkpoint(str(self._folder / _VARIABLES))
-            for variable, position in zip(variables, positions, strict=True):
-                variable.assign(reader.get_tensor(f"{position:05d}/.ATTRIBUTES/VARIABLE_VALUE"))
+            with files.literal_path(self._folder) as folder:
+                reader = tf.train.load_checkpoint(str(folder / _VARIABLES))
+                for variable, position in zip(variables, positions, strict=True):
+                    variable.assign(reader.get_tensor(f"{position:05d}/.ATTRIBUTES/VARIABLE_VALUE"))
         except tf.errors.NotFoundError as error:
             raise DamageError(
                 f"checkpoint {self._folder} was removed while it was read, by a run that goes on: "

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import pathlib
+import shutil
 
 import tensorflow as tf
 from absl.testing import parameterized
@@ -114,8 +115,10 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_a_model_is_loaded(self):
         tf.saved_model.save(_Doubler(), str(self.folder))
-        doubler = exported.load(self.folder)
-        self.assertAllEqual(doubler.double(tf.ones([64])), tf.fill([64], 2.0))
+        shutil.copytree(self.folder, self.folder / "a[1]")
+        for path in (self.folder, self.folder / "a[1]"):
+            doubler = exported.load(path)
+            self.assertAllEqual(doubler.double(tf.ones([64])), tf.fill([64], 2.0))
 
     @parameterized.parameters("saved_model.pb", "variables/variables.data-00000-of-00001")
     def test_a_damaged_model(self, name):

@@ -11,7 +11,7 @@ from absl.testing import parameterized
 import kdcl_tf
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.training.checkpoint import Checkpoints, all_variables
+from kdcl_tf.training.checkpoint import Checkpoints, SavedCheckpoint, all_variables
 from kdcl_tf.training.optimizers import CoupledSGD
 
 
@@ -109,6 +109,19 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_without_a_checkpoint_restore_gives_none(self):
         self.assertIsNone(self._checkpoints(_cohort(0)).restore())
+
+    def test_a_folder_whose_name_is_a_pattern_is_read(self):
+        self.folder = self.folder / "lr[0.1]" / "checkpoints"
+        cohort = _cohort(0)
+        _train(cohort, 1)
+        self._checkpoints(cohort).save(1, {"epoch": 0, "step": 1})
+        saved, other, third = _values(cohort), _cohort(1), _cohort(2)
+        self.assertEqual(self._checkpoints(other).restore(), {"epoch": 0, "step": 1})
+        variables = all_variables(third)
+        SavedCheckpoint(self.folder).assign(variables, range(len(variables)))
+        for wanted, *got in zip(saved, _values(other), _values(third), strict=True):
+            self.assertAllEqual(wanted, got[0])
+            self.assertAllEqual(wanted, got[1])
 
     def test_only_the_newest_stay(self):
         checkpoints = self._checkpoints(_cohort(0), keep=2)

@@ -70,24 +70,28 @@ class Runtimes:
         Raises:
           ValueError: in one line, when the runtime cannot load or run it.
         """
-        process = self._processes[runtime]
         output = self._folder / f"{runtime}.npy"
-        request = {"file": str(file.absolute()), "images": str(self._images)}
-        request |= {"output": str(output), **facts}
-        try:
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
-            answer = process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
+        with files.literal_path(file) as path:
+            request = {"file": str(path.absolute()), "images": str(self._images)}
+            answer = self._answer(runtime, {**request, "output": str(output), **facts})
         if not answer:
-            status = process.wait()
+            status = self._processes[runtime].wait()
             self._start(runtime)
             raise ValueError(f"{runtime} ended with status {status} when it ran it")
         found = json.loads(answer)
         if "error" in found:
             raise ValueError(f"{runtime} cannot run it: {found['error']}")
         return Ran(np.load(output), found["latency"])
+
+    def _answer(self, runtime, request):
+        """The line that a process answers; "" where it has ended."""
+        process = self._processes[runtime]
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            return process.stdout.readline()
+        except BrokenPipeError:
+            return ""
 
     def _kill(self):
         """None of them has work that anyone waits for."""

@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf import files
 from kdcl_tf.students.weights import found as found_lib
 from kdcl_tf.students.weights.found import Found
 
@@ -28,7 +29,8 @@ def read(path: str | os.PathLike) -> Found:
     path = pathlib.Path(path).expanduser()
     try:
         # Kept in a variable, because a signature does not keep its variables alive.
-        loaded = tf.saved_model.load(str(path))
+        with files.literal_path(path) as folder:
+            loaded = tf.saved_model.load(str(folder))
     # Depending on the damage the error is TensorFlow's, Python's or protobuf's.
     except Exception as error:
         said = (str(error).splitlines() or [""])[0] or type(error).__name__
