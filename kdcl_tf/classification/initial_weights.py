@@ -11,9 +11,9 @@ from typing import Any
 import keras
 
 from kdcl_tf import data, students
-from kdcl_tf.classification import initial_sources
+from kdcl_tf.classification import initial_sources, plan
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.data.normalization import IMAGENET, KEPT
+from kdcl_tf.data.normalization import IMAGENET
 from kdcl_tf.serving import exported, weight_sources
 from kdcl_tf.serving.weight_sources import WeightSource
 from kdcl_tf.students.weights import fitting, found as found_lib, reading
@@ -141,11 +141,6 @@ class InitialWeights:
 
     def _pixels(self, start, dataset):
         given = start.normalization
-        used = given or dataset.normalization
-        order = "" if used.channels == KEPT else ", blue before red"
-        mean, deviation = (
-            "/".join(f"{each:.3g}" for each in numbers) for numbers in (used.mean, used.deviation)
-        )
         whose = "as the weights were trained"
         if not given:
             whose = (
@@ -154,7 +149,7 @@ class InitialWeights:
             )
         elif start.source.kind == "safetensors" and given == IMAGENET:
             whose = "as torchvision's weights for ImageNet were trained"
-        return f"images lose a mean of {mean} and are divided by {deviation}{order}, {whose}"
+        return f"{plan.normalized(given or dataset.normalization)}, {whose}"
 
 
 def set_trainable(student: keras.Model, head_alone: bool, batch_norm: bool) -> list:

@@ -20,6 +20,7 @@ from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.distribution import devices, strategies, traffic
 from kdcl_tf.distribution.replicas import Replicas
+from kdcl_tf.files import identity
 from kdcl_tf.methods.kdcl import NoHeldOutError
 from kdcl_tf.objectives import losses
 from kdcl_tf.serving import exported, teachers
@@ -76,6 +77,9 @@ class Classification(Task):
         )
         students, dataset = self.model.students, self.dataset
         self._lines = self._initial_weights.assign(students, dataset)
+        if self.settings.teacher:
+            own = next(iter(self.normalizations.values()))
+            self._lines = [*plan.of_teacher(self._teacher, own), *self._lines]
         self.strategy = strategy
         if self.settings.keep == "best":
             members = self.model.students.values()
@@ -117,11 +121,20 @@ class Classification(Task):
     def digest(self) -> dict[str, Any]:
         found = super().digest()
         if self.settings.teacher:
-            source = teachers.source_of(self.settings.teacher)
+            source = self._teacher
             found["teacher"] = exported.digest(source.path or imagenet.file_of(source.architecture))
+            # Of a folder, the card is among its files. Runs of earlier versions have none of it.
+            if source.kind != "saved_model":
+                pixels = source.normalization and source.normalization.as_card()
+                found["teacher_card"] = identity.digest_of([pixels, source.class_names])
         if self.sources():
             found[initial_weights.KEY] = self.sources()
         return found
+
+    @functools.cached_property
+    def _teacher(self):
+        """Where the weights of `--teacher` are."""
+        return teachers.source_of(self.settings.teacher)
 
     def sources(self) -> dict[str, str]:
         return self._initial_weights.digests() if self._initial_weights else {}

@@ -52,6 +52,7 @@ _TRACES = (
 # What has changed, as `identity.data_changes` begins to tell it, and what that is called.
 _RESTORED = (
     ("initial_weights", "weights"),
+    ("teacher_card", "card beside the teacher as it was"),
     ("teacher", "teacher as it was, which an export over it replaces"),
     ("backbone", "backbone as it was, which an export over it replaces"),
 )

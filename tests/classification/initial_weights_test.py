@@ -19,7 +19,8 @@ from kdcl_tf.classification import initial_weights
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.data.normalization import MODES, Normalization
-from kdcl_tf.serving import cards
+from kdcl_tf.files import identity
+from kdcl_tf.serving import cards, exported
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
@@ -217,6 +218,45 @@ class TeacherTest(tf.test.TestCase):
         )
         wanted = 4.0 * tf.reduce_sum(soft * tf.math.log(soft * 3.0), axis=1)
         self.assertAllClose(found[0], wanted, atol=1e-4)
+
+    def test_a_run_is_not_continued_without_the_card_of_its_teacher(self):
+        path = serving.save_keras(_SOURCES["resnet8"], _FOLDER / "taught.keras")
+        cards.write(_card("resnet8", _CLASSES), path)
+        settings = _settings(
+            method="offline_distillation",
+            students=("wrn_10_1",),
+            teacher=str(path),
+            initial_weights=(),
+            initial_normalization=(),
+            epochs=2,
+        )
+        folder = _FOLDER / "taught"
+        session = _session(settings, folder, _Stopping)
+        with self.assertRaises(Interrupted):
+            session.train()
+        self.assertRegex(session.task._lines[0], f"^the teacher is {path}: .*, as its card says$")
+        before = session.task.identity.data
+        card = cards.path_of(path).rename(_FOLDER / "taught.elsewhere")
+        with self.assertRaisesRegex(
+            ValueError,
+            "teacher_card differ; restore the card beside the teacher as it was, or pass",
+        ):
+            _session(settings, folder)
+        # A run of an earlier version knew the file alone.
+        again = Classification(settings)
+        again.load()
+        del before["teacher_card"]
+        self.assertEqual(identity.data_changes(before, again.digest()), "")
+        card.rename(cards.path_of(path))
+        self.assertEqual(_session(settings, folder).train()["epochs"], 2)
+
+    def test_the_digest_of_an_exported_teacher_has_its_card(self):
+        settings = _settings(method="offline_distillation", teacher=str(_FOLDER / "exported"))
+        task = Classification(settings)
+        task.load()
+        found = task.digest()
+        self.assertEqual(found["teacher"], exported.digest(_FOLDER / "exported"))
+        self.assertNotIn("teacher_card", found)
 
 
 class TrainingTest(tf.test.TestCase):
