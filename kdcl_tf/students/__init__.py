@@ -76,9 +76,11 @@ def build(
         weights: to start from: the folder of an exported student; a `.keras` or
             `.weights.h5` file of one; a `.safetensors` file of torchvision's ResNet or
             MobileNetV2 of the same name; or "imagenet" for a `keras:` student. They are
-            right for images normalised as those that they were trained on, see
-            `kdcl_tf.serving.weight_source`. The head is made anew where the number of
-            classes differs; a line on stderr says what was taken.
+            right for images normalised as those that they were trained on, which
+            `kdcl_tf.serving.weight_source` tells. It alone also compares an exported
+            student with its checksums, and refuses one of an older version that padded
+            otherwise: call it first, and give its `path`. The head is made anew where the
+            number of classes differs; a line on stderr says what was taken.
 
     Returns:
         A functional `keras.Model`, images `[B, height, width, channels]` ->
