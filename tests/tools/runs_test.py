@@ -47,7 +47,7 @@ class RunsTest(tf.test.TestCase):
         self.runs.whole = lambda *flags: runs.Runs._whole(self.runs, "--batch_size=0")
         (found,) = runs.steps_per_loop(self.machine, self.runs)
         self.assertEqual(found.verdict, findings.FAILED)
-        self.assertRegex(found.reason, "RuntimeError: kdcl-train: train: .*batch_size")
+        self.assertRegex(found.reason, "RuntimeError: kdcl-train: .*batch_size")
 
     def test_a_tpu_has_no_float16_and_compiles_everything(self):
         self.machine.kind = "TPU"

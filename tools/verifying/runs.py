@@ -106,7 +106,7 @@ class Runs:
         """Waits for a run; returns what it has printed."""
         output, error = process.communicate(timeout=_PATIENCE)
         if process.returncode:
-            raise RuntimeError(f"kdcl-train: {_last_line(error)}")
+            raise RuntimeError(_last_line(error))
         return output
 
 
