@@ -17,14 +17,13 @@ from typing import Any
 
 from kdcl_tf import files
 from kdcl_tf.data import distortions
-from kdcl_tf.data.normalization import KEPT, REVERSED, Normalization
+from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError
+from kdcl_tf.serving import card_facts
 
 __all__ = [
-    "WRITTEN",
     "Card",
-    "checked_student",
     "is_card",
     "path_of",
     "read",
@@ -39,21 +38,11 @@ _STUDENT = "student.json"
 _CLASS_NAMES = "class_names.txt"
 _CLASS_NAMES_JSON = "class_names.json"
 
-# Facts of the files of an export, which `write` adds to a card: the format of the weights, the
-# checksum of every other file, and that of the card itself.
-WRITTEN = ("format", "checksums", "checksum")
-
 # `{format: figures}` of the files that were measured when they were exported.
 _MEASURED = "measured"
 
 # What files of LiteRT and ONNX end with.
 RUNTIME_SUFFIXES = (".tflite", ".onnx")
-
-# What cards of every version have.
-_ALWAYS = ("student", "image_shape", "mean", "deviation")
-
-_NUMBERS = ("mean", "deviation")
-_NAMES = ("student", "architecture")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +104,15 @@ class Card:
     def from_facts(cls, facts: Mapping[str, Any]) -> Card:
         """The card that has these `facts`."""
         own = [field.name for field in dataclasses.fields(cls) if field.name in facts]
-        known = {*own, "num_classes", "mean", "deviation", "channels", "scaled_to", *WRITTEN}
+        known = {
+            *own,
+            "num_classes",
+            "mean",
+            "deviation",
+            "channels",
+            "scaled_to",
+            *card_facts.WRITTEN,
+        }
         return cls(
             **{
                 **{name: facts[name] for name in own},
@@ -209,7 +206,7 @@ def _with_sibling(path, facts):
 
 def _are_alike(old, facts):
     """Whether two cards differ only in what belongs to one file."""
-    own = (*WRITTEN, _MEASURED)
+    own = (*card_facts.WRITTEN, _MEASURED)
     texts = [
         json.dumps({name: each[name] for name in each if name not in own}, sort_keys=True)
         for each in (old, facts)
@@ -237,16 +234,10 @@ def read(path: str | os.PathLike, required: tuple[str, ...] = ()) -> dict[str, A
       required: names of facts that have to be in it.
 
     Raises:
-      DamageError: when it is no object of JSON or not as it was written, or a fact is missing
-        or of the wrong kind.
+      DamageError: when it is no JSON, and as `card_facts.checked`.
       FileNotFoundError: when there is no such file.
     """
-    facts = _json_in(path)
-    if not isinstance(facts, dict):
-        raise DamageError(
-            f"{_no_card(path)}: expected an object of JSON; got {facts!r:.40}; export it again"
-        )
-    return _checked(path, facts, required)
+    return card_facts.checked(path, _json_in(path), required)
 
 
 def read_beside(student: str | os.PathLike) -> dict[str, Any]:
@@ -263,10 +254,10 @@ def read_beside(student: str | os.PathLike) -> dict[str, Any]:
     if not path.exists():
         return {}
     facts = _json_in(path)
-    if not _is_of_card(facts):
+    if not card_facts.are_of_card(facts):
         _tell_passed_over(path)
         return {}
-    return _checked(path, facts, ())
+    return card_facts.checked(path, facts)
 
 
 def is_card(path: str | os.PathLike) -> bool:
@@ -276,23 +267,17 @@ def is_card(path: str | os.PathLike) -> bool:
       OSError: when it cannot be read.
     """
     try:
-        return _is_of_card(_json_in(path))
+        return card_facts.are_of_card(_json_in(path))
     except DamageError:
         return False
-
-
-def _is_of_card(facts):
-    # Damage may have changed the name of a fact, but hardly of two.
-    return isinstance(facts, dict) and (
-        "checksums" in facts or all(name in facts for name in _ALWAYS)
-    )
 
 
 # Once for each: a program looks for a card several times.
 @functools.cache
 def _tell_passed_over(path):
     print(
-        f"{path} is passed over: expected a card with {', '.join(_ALWAYS)}; got other JSON",
+        f"{path} is passed over: expected a card with {', '.join(card_facts.ALWAYS)}; got other "
+        "JSON",
         file=sys.stderr,
     )
 
@@ -301,23 +286,7 @@ def _json_in(path):
     try:
         return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise DamageError(f"{_no_card(path)}: {error}; export it again") from error
-
-
-def _checked(path, facts, required):
-    """Facts that are as they were written, those `required` among them; `path` says of what."""
-    if facts.keys() & set(WRITTEN) and not identity.is_sealed(facts):
-        raise DamageError(
-            f"{path} is not what was written: it was damaged or edited; export it again"
-        )
-    missing = [name for name in required if name not in facts]
-    if missing:
-        raise DamageError(
-            f"{_no_card(path)}: expected the facts {', '.join(required)}; got none of the name "
-            f"{', '.join(missing)}; export it again"
-        )
-    _check_kinds(path, facts)
-    return facts
+        raise DamageError(f"{card_facts.no_card(path)}: {error}; export it again") from error
 
 
 def read_student(folder: str | os.PathLike) -> dict[str, Any]:
@@ -332,30 +301,7 @@ def read_student(folder: str | os.PathLike) -> dict[str, Any]:
     if "class_names" not in facts:
         # Cards of older versions had none.
         facts["class_names"] = _class_names(path.with_name(_CLASS_NAMES))
-    return _with_count(path, facts)
-
-
-def checked_student(where: str | os.PathLike, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of an exported student that were read from inside its file.
-
-    Args:
-      where: they were found, for messages.
-      facts: an object of JSON.
-
-    Raises:
-      DamageError: as `read_student`.
-    """
-    return _with_count(where, dict(_checked(where, facts, ("image_shape", "class_names"))))
-
-
-def _with_count(path, facts):
-    names = facts["class_names"]
-    if facts.setdefault("num_classes", len(names)) != len(names):
-        raise DamageError(
-            f"{path}: expected {facts['num_classes']} class names; got {len(names)}; export it "
-            "again"
-        )
-    return facts
+    return card_facts.with_count(path, facts)
 
 
 def _class_names(path: pathlib.Path) -> list[str]:
@@ -365,45 +311,3 @@ def _class_names(path: pathlib.Path) -> list[str]:
         raise DamageError(
             f"expected a line for each class in {path}; got none to read ({error}); export it again"
         ) from error
-
-
-def _no_card(path: str | os.PathLike) -> str:
-    return f"{path} is not the card of an exported model"
-
-
-def _check_kinds(path: str | os.PathLike, facts: Mapping[str, Any]) -> None:
-    """Raises DamageError when a fact is of the wrong kind."""
-    kinds = (
-        (_NUMBERS, _are_numbers, "a list of numbers"),
-        (_NAMES, lambda value: isinstance(value, str), "the name of a student"),
-        (("image_shape",), _are_sizes, "three sizes above 0"),
-        (("class_names",), _are_names, "a list of names"),
-        (("channels",), lambda value: value in (KEPT, REVERSED), f"{KEPT} or {REVERSED}"),
-    )
-    for keys, fits, kind in kinds:
-        for key in keys:
-            if key in facts and not fits(facts[key]):
-                raise DamageError(
-                    f"{path}: expected {key} to be {kind}; got {facts[key]!r:.100}; export it again"
-                )
-    has = [key for key in _NUMBERS if key in facts]
-    if len(has) == 1:
-        raise DamageError(
-            f"{path}: expected {' and '.join(_NUMBERS)}; got {has[0]} alone; export it again"
-        )
-
-
-def _are_numbers(value: Any) -> bool:
-    return _is_list(value) and all(type(each) in (int, float) for each in value)
-
-
-def _are_sizes(value: Any) -> bool:
-    return _is_list(value) and len(value) == 3 and all(type(e) is int and e > 0 for e in value)
-
-
-def _are_names(value: Any) -> bool:
-    return _is_list(value) and all(isinstance(each, str) for each in value)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and bool(value)

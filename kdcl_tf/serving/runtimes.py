@@ -14,7 +14,7 @@ import numpy as np
 
 from kdcl_tf.files.extras import MissingPackageError, require
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import cards, exported, images as images_lib
+from kdcl_tf.serving import card_facts, cards, exported, images as images_lib
 from kdcl_tf.serving.formats import attachments
 
 __all__ = ["SUFFIXES", "MissingPackageError", "is_file", "load_file", "require_runtime"]
@@ -126,7 +126,7 @@ def _card_inside(path, loaded):
             f"expected a file that kdcl-export wrote; got {path}, without a card inside it or in "
             f"{cards.path_of(path).name} beside it"
         )
-    return cards.checked_student(path, attachments.facts_of(path, loaded.card))
+    return card_facts.checked_student(path, attachments.facts_of(path, loaded.card))
 
 
 def _litert(path, threads):

@@ -16,7 +16,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, serving, students
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import cards, photographs
+from kdcl_tf.serving import card_facts, cards, photographs
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision
 from tests.students.plain_layers import move_statistics
@@ -198,7 +198,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_card_of_an_older_version_has_its_class_names_beside_it(self):
         path = self._export(_student())
         card = json.loads((path / "student.json").read_text())
-        card = {name: fact for name, fact in card.items() if name not in cards.WRITTEN}
+        card = {name: fact for name, fact in card.items() if name not in card_facts.WRITTEN}
         names = card.pop("class_names")
         (path / "student.json").write_text(json.dumps(card))
         self.assertEqual(serving.load_student(path)[1], {**card, "class_names": names})
@@ -257,7 +257,7 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
     def test_an_export_of_an_older_version_is_read_with_a_line(self):
         path = self._export(_student())
         card = json.loads((path / "student.json").read_text())
-        card = {name: fact for name, fact in card.items() if name not in cards.WRITTEN}
+        card = {name: fact for name, fact in card.items() if name not in card_facts.WRITTEN}
         (path / "student.json").write_text(json.dumps(card))
         with contextlib.redirect_stderr(io.StringIO()) as told:
             predict, _ = serving.load_student(path)

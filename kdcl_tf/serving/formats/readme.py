@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdcl_tf.data.formats import rules
-from kdcl_tf.serving import cards
+from kdcl_tf.serving import card_facts
 from kdcl_tf.serving.formats import loading_lines
 from kdcl_tf.serving.formats.names import FORMATS
 
@@ -18,7 +18,7 @@ MARK = "<!-- Written by kdcl-export; written anew when more is exported to this 
 
 _SHOWN = 8
 # Facts in which the cards of one student's files differ.
-_OF_FILES = (*cards.WRITTEN, "measured", "file_format", "inputs", "outputs")
+_OF_FILES = (*card_facts.WRITTEN, "measured", "file_format", "inputs", "outputs")
 _RECIPE = (
     ("epochs", "{} epochs"),
     ("batch_size", "batches of {}"),
