@@ -34,7 +34,7 @@ class DetectionWorkersTest(tf.test.TestCase):
             (chief, out, error), (other, told, wrong) = pair.wait()
         self.assertEqual((chief, other), (0, 0), error + wrong)
         self.assertIn("box: AP", out)
-        self.assertIn("worker 1: the run is complete", told)
+        self.assertIn("worker 1: nothing is left to train", told)
         Session(Detection(settings), Workdir(folder / "whole")).train()
         self._assert_same(folder / "parts", folder / "whole")
 

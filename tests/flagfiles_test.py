@@ -89,7 +89,7 @@ class FlagfilesTest(parameterized.TestCase):
         }
         wanted = {"dataset": "cifar100", "epochs": 200, "batch_size": 128, "momentum": 0.9}
         self.assertEqual(found, {**wanted, "weight_decay": 5e-4, "seed": 0})
-        self.assertEmpty(settings.remarks())
+        self.assertEmpty(settings.remarks(100))
         rate = schedules.create(settings, 10)
         epochs = (0, 99, 100, 149, 150, 199)
         rates = [float(rate(10 * epoch)) for epoch in epochs]

@@ -55,7 +55,7 @@ class ImageNetFlagfilesTest(parameterized.TestCase):
 
     @_EACH_RUN
     def test_it_says_nothing_that_has_no_effect(self, row):
-        self.assertEmpty(_settings(row.name).remarks())
+        self.assertEmpty(_settings(row.name).remarks(100))
 
     @_EACH_RUN
     def test_it_says_its_tables_and_the_papers_numbers(self, row):

@@ -115,7 +115,7 @@ class StreamedRunTest(tf.test.TestCase):
         with WorkerPair(self.settings, workdir) as pair:
             (chief, _, error), (other, told, wrong) = pair.wait()
         self.assertEqual((chief, other), (0, 0), error + wrong)
-        self.assertIn("worker 1: the run is complete", told)
+        self.assertIn("worker 1: nothing is left to train", told)
         self._assert_trained_alike(workdir, 1e-3, 1e-2)
 
     def test_the_folder_lists_what_was_held_out(self):

@@ -31,3 +31,12 @@ if [ "$kdcl_sum" != "$(cksum < setup.py)" ] || [ "$kdcl_extras" != "$kdcl_wanted
   printf '%s\n' "$(cksum < setup.py)" "$kdcl_wanted" > "$KDCL_VENV/.installed"
 fi
 . "$KDCL_VENV/bin/activate"
+
+# The path that an argument of a script means in the folder from which it was called; the script has
+# gone from there to the project's.
+of_caller() {
+  case "$1" in
+    /*) printf '%s\n' "$1" ;;
+    *) printf '%s\n' "$OLDPWD/$1" ;;
+  esac
+}

@@ -4,10 +4,11 @@
 #
 #   bash tools/one_epoch.sh DATA_DIR [FOLDER]
 set -euo pipefail
-data_dir="${1:?usage: one_epoch.sh DATA_DIR [FOLDER]; DATA_DIR is where TFDS keeps its prepared cifar100/}"
-out="${2:-runs/one_epoch}"
+: "${1:?usage: one_epoch.sh DATA_DIR [FOLDER]; DATA_DIR is where TFDS keeps its prepared cifar100/}"
 cd "$(dirname "$0")/.."
 . tools/environment.sh
+data_dir="$(of_caller "$1")"
+out="$(of_caller "${2:-$PWD/runs/one_epoch}")"
 
 run() {
   name="$1"; shift

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/environment.sh
-out="${1:-runs/quickstart}"
+out="$(of_caller "${1:-$PWD/runs/quickstart}")"
 
 kdcl-train --compare --evaluate_every=5 --runs_at_once=2 --workdir="$out"
 echo "the programs of kdcl_tf: . $KDCL_VENV/bin/activate"

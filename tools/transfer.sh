@@ -10,12 +10,13 @@
 set -euo pipefail
 usage="usage: transfer.sh DATA_DIR COCO_DIR [FOLDER]; DATA_DIR is where TFDS keeps its prepared cifar100/, \
 COCO_DIR has train2017/, val2017/ and annotations/"
-data_dir="${1:?$usage}"
-coco="${2:?$usage}"
-out="${3:-runs/transfer}"
+: "${1:?$usage}" "${2:?$usage}"
 cd "$(dirname "$0")/.."
 KDCL_EXTRAS=detection
 . tools/environment.sh
+data_dir="$(of_caller "$1")"
+coco="$(of_caller "$2")"
+out="$(of_caller "${3:-$PWD/runs/transfer}")"
 
 classify() {
   name="$1"; shift

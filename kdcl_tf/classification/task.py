@@ -86,6 +86,12 @@ class Classification(Task):
             variables = [each for student in members for each in student.variables]
             self.kept = Kept(variables, f"validation_{self.settings.keep_by}_accuracy")
 
+    @property
+    def normalized(self) -> list[Any]:
+        """All students, but for those whose batch norm is frozen."""
+        frozen = self.settings.sources if self.settings.freeze_batch_norm else ()
+        return [each for name, each in self.model.students.items() if name not in frozen]
+
     def epoch(self, epoch: int, batch_size: int, skip: int, share) -> tf.data.Dataset:
         """(images, labels), and each image's weight where classes are weighted."""
         batches = super().epoch(epoch, batch_size, skip, share)

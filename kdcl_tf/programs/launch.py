@@ -91,19 +91,43 @@ def _as_chief(settings, cluster, path, train, report):
         if cluster:
             _meet(cluster, settings, result is not None)
         if result:
-            print(f"{workdir.path} holds this run, complete; nothing is trained", flush=True)
+            print(_complete(workdir.path, result, settings), flush=True)
+        elif not (workdir.path / "flags.txt").exists():
+            _tell_moved(workdir.path, settings)
         print(report(result or train(workdir), workdir.path))
+
+
+def _complete(path, result, settings):
+    """The line for a run that is there already, which says so if other devices trained it."""
+    then = result.get("settings", {}).get("strategy", settings.strategy)
+    trained = "" if then == settings.strategy else f", trained with --strategy={then}"
+    return f"{path} holds this run, complete{trained}; nothing is trained"
+
+
+def _tell_moved(path, settings):
+    """Names runs beside a new one that may be the same, of data that was moved since."""
+    from kdcl_tf.training import ownership
+
+    for other in ownership.moved_runs(path.parent, settings):
+        print(
+            f"{path} begins a new run; {other} has one with the same settings, whose data is no "
+            f"longer where it was: pass --workdir={other} to continue it",
+            flush=True,
+        )
 
 
 def _as_worker(settings, cluster, train):
     """What a worker other than the chief does: it needs no folder of the chief's."""
     from kdcl_tf.training.workdir import Workdir
 
-    complete = _meet(cluster, settings, False)
-    if not complete:
-        with files.temporary_folder("kdcl_worker_") as folder:
-            train(Workdir(folder))
-    print(f"worker {cluster.index}: the run is complete; results are at worker 0")
+    if _meet(cluster, settings, False):
+        print(f"worker {cluster.index}: the run is complete; results are at worker 0")
+        return
+    with files.temporary_folder("kdcl_worker_") as folder:
+        train(Workdir(folder))
+    print(
+        f"worker {cluster.index}: nothing is left to train; worker 0 has the results or writes them"
+    )
 
 
 def _meet(cluster, settings, complete):

@@ -133,7 +133,8 @@ class Runner:
             self._say(f"{head}: {summary(run.workdir)} in {minutes:.1f} min")
             return []
         failure = f"{run.row}, seed {run.seed}: {_last_line(_output(run))} (see {_output(run)})"
-        if not (run.workdir / "log.jsonl").exists():
+        # It is written when the data is loaded and the students are built.
+        if not (run.workdir / "flags.txt").exists():
             raise RunFailed("; ".join([*before, failure]))
         self._say(f"{head}: failed, {failure}")
         return [failure]

@@ -14,6 +14,7 @@ from typing import Any
 from kdcl_tf import files
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
+from kdcl_tf.serving import cards
 
 __all__ = ["check", "digest", "find_students", "holds_model", "load", "runs_in", "students_of"]
 
@@ -32,12 +33,27 @@ def holds_model(path: str | os.PathLike) -> bool:
     return any((path / name).exists() for name in _MARKS)
 
 
-def students_of(run: str | os.PathLike) -> list[pathlib.Path]:
-    """The folders of a run's exported students, sorted by name; empty for what is no run."""
+def students_of(run: str | os.PathLike, ensembles: bool = True) -> list[pathlib.Path]:
+    """The folders of a run's exported students, sorted by name; empty for what is no run.
+
+    Args:
+      run: its folder.
+      ensembles: whether those that were exported as one model count, too, which have no weights
+        of one student.
+    """
     folder = pathlib.Path(run) / "students"
     files.recover(folder)
     # A hidden folder is an export that was not finished.
-    return sorted({path.parent for name in _MARKS for path in folder.glob(f"[!.]*/{name}")})
+    found = sorted({path.parent for name in _MARKS for path in folder.glob(f"[!.]*/{name}")})
+    return [each for each in found if ensembles or not _is_ensemble(each)]
+
+
+def _is_ensemble(path):
+    try:
+        return bool(cards.read(cards.path_of(path)).get("members"))
+    except (DamageError, FileNotFoundError):
+        # Whoever takes it is told what is wrong.
+        return False
 
 
 def runs_in(path: str | os.PathLike) -> str:
@@ -47,17 +63,18 @@ def runs_in(path: str | os.PathLike) -> str:
     return f"; it is a folder of runs: pass one of them, such as {found[0]}" if found else ""
 
 
-def find_students(path: str | os.PathLike) -> list[pathlib.Path]:
+def find_students(path: str | os.PathLike, ensembles: bool = True) -> list[pathlib.Path]:
     """The folders of the exported students that a path stands for.
 
     Args:
       path: a student's folder, such as WORKDIR/students/NAME, or a run.
+      ensembles: as for `students_of`.
 
     Returns:
       That folder alone, or those of all the run's students; empty when there is neither.
     """
     path = pathlib.Path(path)
-    return [path] if holds_model(path) else students_of(path)
+    return [path] if holds_model(path) else students_of(path, ensembles)
 
 
 def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:

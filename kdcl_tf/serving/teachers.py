@@ -210,7 +210,7 @@ def find(path: str | os.PathLike) -> pathlib.Path:
       ValueError: when there is none, or more than one.
     """
     path = pathlib.Path(path).expanduser()
-    found = exported.find_students(path)
+    found = exported.find_students(path, ensembles=False)
     if len(found) > 1:
         raise ValueError(
             f"expected one student as the teacher; got {path}, a run of {len(found)}: choose one "

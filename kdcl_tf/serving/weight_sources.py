@@ -154,7 +154,7 @@ def student_of(run: str | os.PathLike, architecture: str = "") -> pathlib.Path:
       ValueError: when there is none, or more than one.
     """
     path = pathlib.Path(run)
-    found = exported.students_of(path)
+    found = exported.students_of(path, ensembles=False)
     if not found:
         told = (
             "a run that has exported none yet: kdcl-export does"

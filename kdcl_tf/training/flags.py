@@ -178,7 +178,8 @@ def define_machine_flags(
     flags.DEFINE_string(
         "strategy",
         defaults.strategy,
-        "What a run computes on; it may continue with another strategy. "
+        "What a run computes on; it may continue with another strategy. With more than one replica, "
+        "numbers are those of one device only with --synchronized_batch_norm. "
         f"{_explained(_STRATEGIES, strategies)}",
         fv,
     )

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data.bad_images import BadImageError
-from kdcl_tf.distribution import strategies
+from kdcl_tf.distribution import statistics, strategies
 from kdcl_tf.distribution.pace import Pace
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.distribution.workers import Workers
@@ -46,6 +46,9 @@ class Loop:
         Python; 0 for 1 on CPUs and about a second's worth elsewhere.
 
     Attributes:
+      steps_per_epoch: batches of an epoch, the last partial one included.
+      parts: of each batch that are normalised by themselves, by `statistics.parts`.
+      remarks: lines on how the run goes on, for a person.
       log: the records of all epochs so far, as in `log.jsonl`.  Of several workers the chief's
         has them.
 
@@ -66,11 +69,12 @@ class Loop:
         self._task, self._settings = task, settings
         self._strategy, self._workdir, self._checkpoints = strategy, workdir, checkpoints
         self._checkpoint_seconds = checkpoint_seconds
-        self._steps_per_epoch = task.steps_per_epoch(settings.batch_size)
-        self._schedules = schedules.by_record(settings, self._steps_per_epoch)
+        self.steps_per_epoch = task.steps_per_epoch(settings.batch_size)
+        self._schedules = schedules.by_record(settings, self.steps_per_epoch)
         self._workers = Workers(strategy)
         self._replicas = Replicas(strategy, task.model)
         self._interruption = Interruption()
+        self.parts = statistics.parts(strategy, task.normalized)
         self._saved_at = time.monotonic()
         self._pace = Pace(steps_per_loop, self._workers)
         # Whether the first whole epoch of its kind is still to come, which tells how long one takes.
@@ -81,6 +85,7 @@ class Loop:
         self.log = self._progress["log"]
         if restored:
             self._restore_log()
+        self.remarks = statistics.change(self._progress.get("parts"), self.parts)
 
     def run(self) -> None:
         """Trains to the last epoch.
@@ -96,9 +101,7 @@ class Loop:
         done = begun * images + min(step * self._settings.batch_size, images)
         self._bar = Progress(self._settings.epochs * images, done, self._workers.is_chief)
         if 0 < done < self._settings.epochs * images:
-            self._bar.say(
-                f"continuing at epoch {begun + 1}, step {step} of {self._steps_per_epoch}"
-            )
+            self._bar.say(f"continuing at epoch {begun + 1}, step {step} of {self.steps_per_epoch}")
         # 2. Epoch by epoch; the log drops what it had of an epoch that is run again.
         self._writer = tf.summary.create_noop_writer()
         if self._workers.is_chief:
@@ -110,9 +113,7 @@ class Loop:
                     began, left = time.monotonic(), self._settings.epochs - epoch - 1
                     self._run_epoch(epoch, step, seconds)
                     if left and step == 0 and self._tells_end:
-                        took = self._pace.usual_time(
-                            time.monotonic() - began, self._steps_per_epoch
-                        )
+                        took = self._pace.usual_time(time.monotonic() - began, self.steps_per_epoch)
                         self._bar.say(progress.ending(took, left))
                         self._tells_end = False
                     step, seconds = 0, 0.0
@@ -156,8 +157,8 @@ class Loop:
         with watch:
             self._train_epoch(epoch, first_step, watch)
         self._replicas.align()
-        self._check_variables(epoch, self._steps_per_epoch)
-        steps = (epoch + 1) * self._steps_per_epoch
+        self._check_variables(epoch, self.steps_per_epoch)
+        steps = (epoch + 1) * self.steps_per_epoch
         record = {
             "epoch": epoch + 1,
             "step": steps,
@@ -170,13 +171,13 @@ class Loop:
         }
         if (epoch + 1) % self._settings.evaluate_every == 0 or epoch + 1 == self._settings.epochs:
             # An evaluation that fails, at a damaged image say, must not cost the epoch.
-            self._save(epoch, self._steps_per_epoch, watch.seconds)
+            self._save(epoch, self.steps_per_epoch, watch.seconds)
             record.update(self._task.evaluate(self._replicas))
             if self._task.kept:
                 self._task.kept.offer(record)
         record.update(self._task.problems())
         # Once more, for the metrics: JSON cannot express infinity.
-        self._check_variables(epoch, self._steps_per_epoch)
+        self._check_variables(epoch, self.steps_per_epoch)
         self._log(record)
         self._save(epoch + 1, 0, 0.0)
         self._stop_if_asked(epoch + 1, 0, self._workers.total(self._requests()))
@@ -190,21 +191,21 @@ class Loop:
         means, requests = np.zeros([len(self._task.model.watched)], np.float32), ()
         trained, step, unread = first_step, first_step, []
         began = time.perf_counter() - watch.seconds
-        while step < self._steps_per_epoch:
-            count = min(self._pace.steps, self._steps_per_epoch - step)
+        while step < self.steps_per_epoch:
+            count = min(self._pace.steps, self.steps_per_epoch - step)
             started = time.perf_counter()
             taken = self._steps_function(iterator)(iterator, count, self._requests(), means)
             means, step = taken.means, step + count
             unread.append((step - count, count, taken))
             # What several steps gave is read while the next are computed.
-            waits = count > 1 and step < self._steps_per_epoch
+            waits = count > 1 and step < self.steps_per_epoch
             while len(unread) > waits:
                 trained, requests = self._read(epoch, trained, *unread.pop(0))
             self._pace.look(time.perf_counter() - started, count)
             if self._workers.count == 1:
                 # With no other worker to agree with, a signal that came meanwhile counts.
                 requests = self._requests()
-            if any(requests) and step < self._steps_per_epoch:
+            if any(requests) and step < self.steps_per_epoch:
                 for each in unread:
                     trained, _ = self._read(epoch, trained, *each)
                 unread.clear()
@@ -264,7 +265,7 @@ class Loop:
 
     def _divergence(self, what, epoch, step):
         return Divergence(
-            f"{what} is not finite at step {epoch * self._steps_per_epoch + step} "
+            f"{what} is not finite at step {epoch * self.steps_per_epoch + step} "
             f"(epoch {epoch + 1}, step {step}): try a lower --learning_rate or a longer warm-up; "
             "checkpoints from before it, if there are any, stay"
         )
@@ -286,15 +287,21 @@ class Loop:
     def _save(self, epoch, step, seconds):
         if self._workers.is_chief:
             self._workdir.check_present()
-        reached = {"epoch": epoch, "step": step, "seconds": seconds, "log": self.log}
-        self._checkpoints.save(epoch * self._steps_per_epoch + step, reached)
+        reached = {
+            "epoch": epoch,
+            "step": step,
+            "seconds": seconds,
+            "log": self.log,
+            "parts": self.parts,
+        }
+        self._checkpoints.save(epoch * self.steps_per_epoch + step, reached)
         self._saved_at = time.monotonic()
 
     def _stop_if_asked(self, epoch, step, requests):
         asked = [each for each, request in zip(SIGNALS, requests) if request]
         if asked:
             where = self._workdir.path if self._workers.is_chief else "the workdir of worker 0"
-            moment = f"at epoch {epoch + 1}, step {step} of {self._steps_per_epoch}"
+            moment = f"at epoch {epoch + 1}, step {step} of {self.steps_per_epoch}"
             if epoch == self._settings.epochs:
                 moment = "after the last epoch, before the export"
             raise Interrupted(

@@ -14,6 +14,7 @@ from kdcl_tf.training import manifests
 from kdcl_tf.training.settings import (
     MACHINE_SETTINGS,
     TrainingSettings,
+    is_gone,
     is_moved,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "check_settings",
     "identities",
     "is_other_epoch",
+    "moved_runs",
     "other_settings",
     "read_flags",
     "read_format",
@@ -247,6 +249,26 @@ def other_settings(first: Mapping[str, str], second: Mapping[str, str]) -> list[
         and first.get(name, "") != second.get(name, "")
         and not is_moved(name, first.get(name), second.get(name))
     ]
+
+
+def moved_runs(folder: pathlib.Path, settings: TrainingSettings) -> list[pathlib.Path]:
+    """The runs of the same settings in a folder whose data was where there is nothing now.
+
+    Args:
+      folder: of workdirs.
+      settings: of a run that begins.
+    """
+    flags = settings.as_flags()
+    return [
+        path.parent
+        for path in sorted(folder.glob("*/flags.txt"))
+        if _has_moved(read_flags(path), flags)
+    ]
+
+
+def _has_moved(before, now):
+    names = [name for name in now if is_moved(name, before.get(name), now[name])]
+    return any(is_gone(before[name]) for name in names) and not other_settings(before, now)
 
 
 def is_other_epoch(card: Mapping[str, Any], result: Mapping[str, Any]) -> bool:

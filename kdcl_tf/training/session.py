@@ -10,7 +10,7 @@ from typing import Any
 
 from kdcl_tf import files, students
 from kdcl_tf.data import bad_images
-from kdcl_tf.distribution import machine, products, strategies
+from kdcl_tf.distribution import machine, products, statistics, strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import Identity, digest_of
@@ -109,7 +109,13 @@ class Session:
             slow = products.remark(settings.precision)
             if not strategies.has_accelerators():
                 slow += machine.remark()
-            for line in [*settings.remarks(), *slow, *self.task.plan()]:
+            apart = [*statistics.remark(self.loop.parts), *self.loop.remarks]
+            for line in [
+                *settings.remarks(self.loop.steps_per_epoch),
+                *apart,
+                *slow,
+                *self.task.plan(),
+            ]:
                 print(line, flush=True)
         begun = len(self.loop.log)
         with bad_images.told_in_one_line():

@@ -110,8 +110,12 @@ class TrainingSettings:
             if field.default is not None
         }
 
-    def remarks(self) -> list[str]:
-        """Lines on settings that have no effect, and probably were to have one."""
+    def remarks(self, steps_per_epoch: int) -> list[str]:
+        """Lines on settings that have no effect, and probably were to have one.
+
+        Args:
+          steps_per_epoch: of all the run's images.
+        """
         defaults = self._usual()
         told = [
             f"--{name}={as_text(getattr(self, name))} has no effect {why}"
@@ -123,6 +127,14 @@ class TrainingSettings:
             told.append(
                 f"--milestones={as_text(self.milestones)}: the learning rate does not drop "
                 f"after epoch {', '.join(map(str, late))}, as the run ends after epoch {self.epochs}"
+            )
+        warmup = self.warmup_steps_of(steps_per_epoch)
+        early = [each for each in self.milestones if each * steps_per_epoch < warmup]
+        if self.schedule == "step" and early:
+            told.append(
+                f"--milestones={as_text(self.milestones)}: the learning rate does not drop after "
+                f"epoch {', '.join(map(str, early))}, while it still rises, but when the warm-up "
+                f"ends, after {warmup} steps, and so never has its full value"
             )
         return told
 
@@ -268,6 +280,12 @@ def is_moved(name: str, before: str | None, now: str | None) -> bool:
     if name != "dataset":
         return True
     return any(before.startswith(kind) and now.startswith(kind) for kind in _PATH_KINDS)
+
+
+def is_gone(text: str) -> bool:
+    """Whether something that a setting of `PATH_SETTINGS` names, as text, is not there."""
+    paths = [path for _, path in _sources(_parted(text)[1])]
+    return not all(path == IMAGENET or os.path.exists(os.path.expanduser(path)) for path in paths)
 
 
 def _sources(text):

@@ -64,6 +64,11 @@ class Task:
         raise TypeError(f"{type(self).__name__} must override build")
 
     @property
+    def normalized(self) -> list[Any]:
+        """The models whose batch normalization takes statistics of the images that it trains on."""
+        return [self.model]
+
+    @property
     def least_images(self) -> int:
         """Images that each replica needs in a step; 0 where it, or a part of them, may have none."""
         return 0 if strategies.takes_empty_batches() else self.accumulation_steps

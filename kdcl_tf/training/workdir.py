@@ -1,6 +1,6 @@
 """The folder of one run: its flags, log and results, written so that nothing is half there.
 
-flags.txt           the run's flags, a flagfile that repeats it
+flags.txt           the run's settings, a flagfile
 log.jsonl           one JSON object an epoch, which every checkpoint has, too
 checkpoints/        what a restart continues from
 tensorboard/        the same numbers for TensorBoard

@@ -132,14 +132,28 @@ class SettingsTest(parameterized.TestCase):
         ),
     )
     def test_what_has_no_effect_is_told(self, fields, with_effect, told):
-        self.assertEqual(Settings(**fields).remarks(), [told])
-        self.assertEmpty(Settings(**{**fields, **with_effect}).remarks())
-        self.assertEmpty(Settings().remarks())
+        self.assertEqual(Settings(**fields).remarks(100), [told])
+        self.assertEmpty(Settings(**{**fields, **with_effect}).remarks(100))
+        self.assertEmpty(Settings().remarks(100))
+
+    @parameterized.parameters(
+        ({"epochs": 10, "warmup_epochs": 6}, "5"),
+        ({"epochs": 10, "warmup_epochs": 8}, "5, 7"),
+        ({"milestones": (3, 50), "warmup_epochs": 5}, "3"),
+        ({"epochs": 10, "warmup_epochs": 5}, ""),
+        ({"epochs": 10, "warmup_epochs": 6, "schedule": "cosine"}, ""),
+    )
+    def test_milestones_inside_the_warm_up_are_told(self, fields, early):
+        told = Settings(**fields).remarks(100)
+        if not early:
+            return self.assertEmpty(told)
+        self.assertLen(told, 1)
+        self.assertIn(f"does not drop after epoch {early}, while it still rises, but", told[0])
 
     def test_what_a_recipe_says_to_other_methods_is_not_told(self):
         for temperature in (1.0, 2.0, 3.0):
             settings = Settings(method="independent", temperature=temperature)
-            self.assertEmpty(settings.remarks())
+            self.assertEmpty(settings.remarks(100))
 
     @parameterized.parameters(
         ("kdcl", 2.0),

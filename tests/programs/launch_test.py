@@ -69,6 +69,30 @@ class RunTest(tf.test.TestCase):
         told = f"{self.folder} holds this run, complete; nothing is trained\n2 in {self.folder}\n"
         self.assertEqual((stdout, status), (told, 0))
 
+    def test_a_complete_run_of_other_devices_is_told_from_this_one(self):
+        found = Identity(_SETTINGS.as_flags(), {}).facts
+        settings = {"strategy": "mirrored"}
+        result = {"accuracy": 2, "identity": found, "places": {}, "settings": settings}
+        Workdir(self.folder).write_result(result)
+        stdout, _, _ = self._run(AssertionError("trained again"))
+        self.assertIn("complete, trained with --strategy=mirrored; nothing is trained\n", stdout)
+
+    def test_a_run_whose_images_were_moved_is_named_where_another_begins(self):
+        place = pathlib.Path(self.folder)
+        (place / "photos").mkdir()
+        before = Settings(dataset=f"folder:{place / 'photos'}")
+        now = Settings(dataset=f"folder:{place / 'moved'}")
+        Workdir(place / "runs" / "first").record(before)
+        self.folder = str(place / "runs" / "second")
+        with mock.patch.object(sys.modules[__name__], "_SETTINGS", now):
+            # Another data set, as long as the first is where it was.
+            self.assertNotIn("begins a new run", self._run({"accuracy": 1})[0])
+            (place / "photos").rename(place / "moved")
+            pathlib.Path(self.folder, "result.json").unlink()
+            stdout, stderr, status = self._run({"accuracy": 1})
+        self.assertEqual((stderr, status), ("", 0))
+        self.assertIn(f"pass --workdir={place / 'runs' / 'first'} to continue it\n", stdout)
+
     def test_a_complete_run_is_reported_without_its_teacher(self):
         teacher = pathlib.Path(self.folder, "teacher")
         teacher.mkdir()

@@ -10,7 +10,7 @@ from absl.testing import parameterized
 
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import exported, teachers, weight_sources
 
 
 class _Doubler(tf.Module):
@@ -43,6 +43,18 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(exported.find_students(str(first)), [first])
         self.assertEqual(exported.students_of(first), [])
         self.assertEqual(exported.find_students(self.folder / "absent"), [])
+
+    def test_an_ensemble_is_no_student_whose_weights_could_be_taken(self):
+        student = self._student("run", "students", "resnet8")
+        ensemble = self._student("run", "students", "ensemble")
+        (ensemble / "student.json").write_text('{"student": "ensemble", "members": {"a": {}}}')
+        run = self.folder / "run"
+        self.assertEqual(exported.students_of(run), [ensemble, student])
+        self.assertEqual(exported.students_of(run, ensembles=False), [student])
+        self.assertEqual(exported.find_students(run, ensembles=False), [student])
+        self.assertEqual(exported.find_students(ensemble, ensembles=False), [ensemble])
+        for find in (teachers.find, weight_sources.student_of):
+            self.assertEqual(find(run), student)
 
     def test_one_that_a_killed_process_put_aside_is_found(self):
         path = self._student("students", "a")

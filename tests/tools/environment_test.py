@@ -71,6 +71,37 @@ class EnvironmentTest(absltest.TestCase):
         (self.folder / ".venv" / ".installed").write_text("123 45\n")
         self.assertEqual(self._made("test"), [".[test]", "active"])
 
+    def test_arguments_are_paths_in_the_folder_that_a_script_is_called_from(self):
+        programs = self.folder / ".venv" / "bin"
+        (programs / "activate").write_text(f"PATH={programs}:$PATH\n")
+        for name in ("kdcl-train", "kdcl-detect", "python"):
+            program = programs / name
+            program.write_text(f'#!/bin/sh\necho "$@" >> {self.folder}/arguments\n')
+            program.chmod(0o755)
+        caller = pathlib.Path(self.create_tempdir().full_path).resolve()
+        own = self.folder.resolve()
+        data, coco, out = (f"{caller}/{name}" for name in ("data", "coco", "out"))
+        for script, given, expected in (
+            ("quickstart", ["out"], [f"--workdir={out}\n"]),
+            ("quickstart", ["/out"], ["--workdir=/out\n"]),
+            ("quickstart", [], [f"--workdir={own}/runs/quickstart\n"]),
+            ("one_epoch", ["data", "out"], [f"--data_dir={data} --workdir={out}/"]),
+            ("one_epoch", ["/data"], [f"--data_dir=/data --workdir={own}/runs/one_epoch/"]),
+            (
+                "transfer",
+                ["data", "coco", "out"],
+                [f"={data} ", f"coco:{coco} ", f"={out}/cohort_2"],
+            ),
+        ):
+            shutil.copy(_ROOT / "tools" / f"{script}.sh", self.folder / "tools")
+            (self.folder / "arguments").unlink(missing_ok=True)
+            command = ["bash", self.folder / "tools" / f"{script}.sh", *given]
+            environment = {**os.environ, "KDCL_VENV": ".venv"}
+            subprocess.run(command, cwd=caller, env=environment, check=True, capture_output=True)
+            told = (self.folder / "arguments").read_text()
+            for part in expected:
+                self.assertIn(part, told, (script, given))
+
     def test_another_python_is_refused_in_one_line(self):
         old = self.folder / "old"
         old.write_text("#!/bin/sh\n[ $1 = --version ] && echo Python 2.7 || exit 1\n")

@@ -208,6 +208,35 @@ class SessionTest(tf.test.TestCase):
         self.assertIn(late, said(schedule="step", milestones=(1, 2, 5)))
         self.assertRegex(said(), "an epoch takes .* s: this run will end at about .*:")
 
+    def test_replicas_that_normalise_apart_are_told_and_so_is_a_change_of_their_number(self):
+        class Normalized(_LineTask):
+            @property
+            def normalized(self):
+                return [keras.Sequential([keras.Input([2]), keras.layers.BatchNormalization()])]
+
+        def said(strategy):
+            task = Normalized(_Settings(strategy=strategy, batch_size=3), [])
+            session = Session(task, Workdir(self.folder))
+            epoch = task.epoch
+
+            def stopped(*args):
+                # The lines come before; on two replicas the task itself is not tried.
+                os.kill(os.getpid(), signal.SIGTERM)
+                if strategy == "mirrored":
+                    raise Interrupted(signal.SIGTERM, "stopped")
+                return epoch(*args)
+
+            task.epoch = stopped
+            with contextlib.redirect_stdout(io.StringIO()) as stdout:
+                with self.assertRaises(Interrupted):
+                    session.train()
+            return stdout.getvalue()
+
+        self.assertNotIn("normalise", said("one"))
+        lines = said("mirrored")
+        self.assertIn("each of 2 replicas normalises its own part of a batch", lines)
+        self.assertIn("begun with each batch normalised as a whole, and goes on in 2 parts", lines)
+
     def test_the_card_travels_in_the_checkpoint(self):
         self._session().train()
         self.assertEqual(SavedCheckpoint(self.folder / "checkpoints").card, {"names": ["a", "é"]})

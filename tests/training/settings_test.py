@@ -160,6 +160,17 @@ class AsTextTest(parameterized.TestCase):
     def test_what_may_move(self, name, before, now, moved):
         self.assertEqual(training_settings.is_moved(name, before, now), moved)
 
+    def test_what_is_gone(self):
+        here = self.create_tempdir().full_path
+        for text, gone in (
+            (f"folder:{here}", False),
+            (f"folder:{here}/no", True),
+            (here, False),
+            (f"a={here},b=imagenet", False),
+            (f"a={here},b={here}/no.keras", True),
+        ):
+            self.assertEqual(training_settings.is_gone(text), gone, text)
+
 
 class MilestonesTest(parameterized.TestCase):
     @parameterized.parameters(

@@ -52,7 +52,7 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
         return _with_card("weights", path, architecture)
     if path.suffix == ".keras":
         return _with_card("keras", path, architecture)
-    found = exported.students_of(path)
+    found = exported.students_of(path, ensembles=False)
     if len(found) == 1 or (found and architecture):
         return find(str(_student_of(path, architecture)), architecture)
     if found:

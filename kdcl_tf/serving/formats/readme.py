@@ -17,6 +17,8 @@ __all__ = ["MARK", "of_folder", "of_saved_model"]
 MARK = "<!-- Written by kdcl-export; written anew when more is exported to this folder. -->"
 
 _SHOWN = 8
+# Formats that hold the student alone, without what comes before and after it.
+_OF_KERAS = ("keras", "weights")
 # Facts in which the cards of one student's files differ.
 _OF_FILES = (*card_facts.WRITTEN, "measured", "file_format", "inputs", "outputs")
 _RECIPE = (
@@ -48,7 +50,7 @@ _AS_STORED = (
 def of_saved_model(facts: Mapping[str, Any]) -> str:
     """The README of one SavedModel, from the facts of its card."""
     name = facts["student"]
-    return f"{_about(facts)}\n## Loading\n\n{loading_lines.of('saved_model', name, facts)}\n"
+    return f"{_about(facts, ['saved_model'])}\n## Loading\n\n{loading_lines.of('saved_model', name, facts)}\n"
 
 
 def of_folder(files: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
@@ -59,7 +61,7 @@ def of_folder(files: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
     """
     parts = [f"{MARK}\n"]
     for mine in _by_student(files):
-        parts += [_about(mine[0][2]), _table(mine), *_loading(mine)]
+        parts += [_about(mine[0][2], [form for _, form, _ in mine]), _table(mine), *_loading(mine)]
     return "\n".join(parts)
 
 
@@ -123,7 +125,8 @@ def _loading(files):
         yield f"## Loading `{name}`{more}\n\n{loading_lines.of(form, name, facts)}\n"
 
 
-def _about(facts):
+def _about(facts, forms):
+    """What a student is, takes and gives, in files of some of `FORMATS`."""
     height, width, channels = facts["image_shape"]
     names = facts["class_names"]
     listed = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
@@ -136,12 +139,39 @@ def _about(facts):
         f"{_cell(listed)}. Trained by kdcl_tf.\n\n"
         f"| | |\n|---|---|\n{rows}\n"
         "## Images\n\n"
-        f"`uint8 [B, {height}, {width}, {channels}]` (B is 1 in a `.tflite` file), {kind}, values 0 "
-        "to 255, not normalised, which the model does itself (files for Keras do not). "
+        f"{_inputs(forms, f'[B, {height}, {width}, {channels}]', kind)} "
         f"{_resizing(facts)} {_EXIF if is_turned else _AS_STORED}\n\n"
-        f"It gives `logits` and `probabilities`, `float32 [B, {len(names)}]`, in the order of the "
-        "class names.\n"
+        f"{_outputs(forms, f'`float32 [B, {len(names)}]`')}, in the order of the class names.\n"
     )
+
+
+def _inputs(forms, shape, kind):
+    """What models of some formats take; those of Keras are the student itself."""
+    if _are_of_keras(forms):
+        return (
+            f"`float32 {shape}`, {kind}, normalised, which the lines below do from values 0 to 255."
+        )
+    others = "" if _are_of_runtimes(forms) else " (files for Keras do not)"
+    single = " (B is 1 in a `.tflite` file)" * any(FORMATS[form].is_phone for form in forms)
+    return (
+        f"`uint8 {shape}`{single}, {kind}, values 0 to 255, not normalised, which the model does "
+        f"itself{others}."
+    )
+
+
+def _outputs(forms, shape):
+    if _are_of_keras(forms):
+        return f"It gives logits, {shape}, whose softmax are the probabilities"
+    others = "" if _are_of_runtimes(forms) else "; files for Keras give logits alone"
+    return f"It gives `logits` and `probabilities`, {shape}{others}"
+
+
+def _are_of_keras(forms):
+    return all(form in _OF_KERAS for form in forms)
+
+
+def _are_of_runtimes(forms):
+    return not any(form in _OF_KERAS for form in forms)
 
 
 def _resizing(facts):

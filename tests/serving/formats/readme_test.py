@@ -103,6 +103,35 @@ class ReadmeTest(parameterized.TestCase):
         self.assertIn("| accuracy | 50.0% of the 60 images of the check |", text)
         self.assertEqual(text.count("In int8 an image is integers"), 1)
 
+    @parameterized.parameters(
+        (
+            ("keras", "weights"),
+            "`float32 [B, 224, 224, 3]`, RGB, normalised, which the lines below do from",
+            "It gives logits, `float32 [B, 2]`, whose softmax are the probabilities, in the order",
+        ),
+        (
+            ("onnx",),
+            "`uint8 [B, 224, 224, 3]`, RGB, values 0 to 255, not normalised, which the model does "
+            "itself. ",
+            "It gives `logits` and `probabilities`, `float32 [B, 2]`, in the order",
+        ),
+        (
+            ("litert",),
+            "`uint8 [B, 224, 224, 3]` (B is 1 in a `.tflite` file), RGB, values 0 to 255",
+            "It gives `logits` and `probabilities`, `float32 [B, 2]`, in the order",
+        ),
+        (
+            ("keras", "onnx"),
+            "which the model does itself (files for Keras do not).",
+            "`float32 [B, 2]`; files for Keras give logits alone, in the order",
+        ),
+    )
+    def test_what_the_files_of_a_folder_take_and_give(self, forms, takes, gives):
+        files = [(f"m{names.FORMATS[form].ending}", form, _facts()) for form in forms]
+        text = readme.of_folder(files)
+        self.assertIn(takes, text)
+        self.assertIn(gives, text)
+
     def test_images_without_a_class_do_not_count_for_the_accuracy(self):
         found = {"images": 60, "labelled": 6, "bytes": 1, "top_1": 0.5, "agreement": 1.0}
         found |= {"largest_difference": 0.25, "milliseconds": 1.5}
