@@ -177,6 +177,73 @@ class FitTest(_ReplicasTestCase):
                 self.assertAllClose(found[name], expected[name], atol=1e-5)
 
 
+class HyperparametersTest(_ReplicasTestCase):
+    """Lambda and T are variables, which have a copy on each replica."""
+
+    def test_they_are_scheduled_saved_and_loaded(self):
+        with _strategy().scope():
+            cohort = _cohort(_dense_student)
+        schedule = kdcl_tf.callbacks.Schedule(
+            distillation_weight=lambda epoch: 0.5 + epoch, temperature=lambda epoch: 2.0 + epoch
+        )
+        images, labels = _data(6)
+        history = cohort.fit(
+            images, labels, batch_size=6, epochs=2, verbose=0, callbacks=[schedule]
+        ).history
+        self.assertEqual(history["distillation_weight"], [0.5, 1.5])
+        self.assertEqual(history["temperature"], [2.0, 3.0])
+        config = cohort.get_config()
+        self.assertEqual((config["temperature"], config["distillation_weight"]), (3.0, 1.5))
+        path = self.create_tempdir().full_path + "/cohort.keras"
+        cohort.save(path)
+        loaded = keras.saving.load_model(path)
+        self.assertEqual([loaded.temperature, loaded.distillation_weight], [3.0, 1.5])
+        self.assertAllClose(loaded.predict(images, verbose=0), cohort.predict(images, verbose=0))
+
+
+class OverflowTest(_ReplicasTestCase):
+    """In float16 a step that overflows on one replica is left out on all."""
+
+    def _make(self, optimizer):
+        def student(units):
+            policy = keras.DTypePolicy("mixed_float16")
+            return keras.Sequential(
+                [
+                    keras.Input((6, 6, 3)),
+                    keras.layers.Flatten(dtype=policy),
+                    keras.layers.Dense(units, dtype=policy),
+                    keras.layers.Dense(7, dtype=policy),
+                ]
+            )
+
+        with _strategy().scope():
+            return _cohort(student, optimizer=optimizer())
+
+    @parameterized.product(
+        huge=(slice(0, 4), slice(4, 8)),
+        optimizer=(
+            lambda: keras.optimizers.SGD(0.1),
+            lambda: {"z": keras.optimizers.SGD(0.1), "a": keras.optimizers.Adam(0.01)},
+        ),
+    )
+    def test_whichever_replica_overflows(self, huge, optimizer):
+        cohort = self._make(optimizer)
+        images, labels = _data(8)
+        cohort.fit(images, labels, batch_size=8, verbose=0)
+        optimizers = list((cohort.student_optimizers or {"": cohort.optimizer}).values())
+        before = [each.numpy() for each in cohort.trainable_variables]
+        scales = [float(each.dynamic_scale.numpy()) for each in optimizers]
+        steps = [int(each.inner_optimizer.iterations.numpy()) for each in optimizers]
+        # Beyond the largest number of float16, 65,504.
+        images[huge] *= 1e6
+        cohort.fit(images, labels, batch_size=8, shuffle=False, verbose=0)
+        for variable, expected in zip(cohort.trainable_variables, before, strict=True):
+            self.assertAllEqual(variable.numpy(), expected)
+        for each, scale, step in zip(optimizers, scales, steps, strict=True):
+            self.assertEqual(float(each.dynamic_scale.numpy()), scale / 2)
+            self.assertEqual(int(each.inner_optimizer.iterations.numpy()), step)
+
+
 class TrainStepTest(_ReplicasTestCase):
     def _loop(self, cohort):
         """`strategy.run` of `train_step` in one `tf.function`, as in `kdcl-train`."""

@@ -15,6 +15,7 @@ from kdcl_tf.classification import balance, curves, factory, initial_weights, in
 from kdcl_tf.classification.initial_weights import InitialWeights
 from kdcl_tf.classification.ramps import Ramp
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.cohort.hyperparameters import number
 from kdcl_tf.data import stream
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.data.dataset import ImageSplit
@@ -201,7 +202,7 @@ class Classification(Task):
         """
         scheduled = {}
         if self.settings.distillation_weight_schedule:
-            scheduled["distillation_weight"] = float(self.model.distillation_weight)
+            scheduled["distillation_weight"] = number(self.model.distillation_weight)
         return {**scheduled, **self._renew_ensemble(replicas)}
 
     def _renew_ensemble(self, replicas):

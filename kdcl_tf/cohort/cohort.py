@@ -153,6 +153,9 @@ class Cohort(Fitting, Learner, SavedCohort):
     ) -> list[tf.Tensor | None]:
         """The gradients that an optimizer gets, from those of the loss on this replica.
 
+        In float16 both are times the optimizer's loss scale, `dynamic_scale`, which changes.  What is
+        not linear, such as clipping, has to divide by it first, and multiply by it afterwards.
+
         Args:
           gradients: one for each variable, None where the loss does not depend on it.
           variables: of one optimizer.
@@ -166,7 +169,8 @@ class Cohort(Fitting, Learner, SavedCohort):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return self.cohort_metrics.all
+        """All that `reset_metrics` resets: the cohort's own, and those that a subclass makes."""
+        return [*self.cohort_metrics.all, *self._metrics]
 
     @property
     def watched(self) -> list[keras.metrics.Metric]:
@@ -251,11 +255,14 @@ class Cohort(Fitting, Learner, SavedCohort):
         if placement:
             placement.check(self, bool(compilation))
             self._check_runs_students_apart()
-        self.accumulation_steps, self._placement = accumulation_steps, placement
-        self.compilation, self.scales_loss = compilation, auto_scale_loss
         with self.distribute_strategy.scope():
+            prepared = self._prepared(optimizer, auto_scale_loss)
+            if placement:
+                placement.check_optimizer(prepared)
+            self.accumulation_steps, self._placement = accumulation_steps, placement
+            self.compilation, self.scales_loss = compilation, auto_scale_loss
             super().compile(
-                optimizer=self._prepared(optimizer, auto_scale_loss),
+                optimizer=prepared,
                 run_eagerly=run_eagerly,
                 steps_per_execution=steps_per_execution,
                 # Keras would compile the reduction over replicas and the update, too.
@@ -305,7 +312,8 @@ class Cohort(Fitting, Learner, SavedCohort):
         if self.student_optimizers:
             self.optimizer.build([each.trainable_variables for each in self.students.values()])
         for each, variables in self._optimizer_groups():
-            if not self.student_optimizers:
+            # Once: a `LossScaleOptimizer` would begin its scale anew.
+            if not self.student_optimizers and not each.built:
                 each.build(variables)
             if self._placement:
                 update_in_place(each)

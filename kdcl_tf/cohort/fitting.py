@@ -81,6 +81,7 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
       ValueError: for labels that are not numbers, and for one label that is not in a batch.
       tf.errors.InvalidArgumentError: when they are computed, which `fit` tells in one line.
     """
+    _check_common("labels", labels)
     labels = tf.convert_to_tensor(labels)
     if labels.dtype in (tf.bool, tf.string):
         raise ValueError(f"{_EXPECTED}{num_classes - 1}; got labels of type {labels.dtype.name}")
@@ -114,10 +115,19 @@ def check_weights(weights: Any) -> None:
     """
     if weights is None:
         return
+    _check_common("sample_weight", weights)
     shape = tf.convert_to_tensor(weights).shape
     if shape.rank not in (None, 1) and not (shape.rank == 2 and shape[1] in (None, 1)):
         raise ValueError(
             f"sample_weight: expected shape [B] or [B, 1], a weight for each example; got {shape}"
+        )
+
+
+def _check_common(what, given):
+    if isinstance(given, dict):
+        raise ValueError(
+            f"{what}: expected one tensor, which all students share; got a dict with keys "
+            f"{sorted(given)}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 
@@ -47,6 +48,11 @@ class Hyperparameter:
         if math.isinf(value):
             raise ValueError(f"{self.name} must be finite; got {value}")
         return value
+
+
+def number(value: Any) -> float:
+    """A number or a scalar variable as a float; `float` alone refuses one that has replicas."""
+    return float(value.numpy() if hasattr(value, "numpy") else value)
 
 
 def temperature(value: float) -> Hyperparameter:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import accumulation
+from kdcl_tf.cohort import accumulation, optimizers
 from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import check_weights, checked_labels
 from kdcl_tf.cohort.placement import Forward, penalty
@@ -151,8 +151,14 @@ class Learner(keras.Model):
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         objectives = step.objectives(examples, replicas * self.accumulation_steps)
         if self.student_optimizers:
-            optimizers = self.student_optimizers.values()
-            return [each.scale_loss(value) for each, value in zip(optimizers, objectives)]
+            own = self.student_optimizers.values()
+            if len(objectives) > len(own):
+                raise ValueError(
+                    f"{type(self).__name__}.forward appends the logits of companions, which learn "
+                    "from a loss of their own: expected one optimizer for all, without "
+                    "global_clipnorm; got one for each student"
+                )
+            return [each.scale_loss(value) for each, value in zip(own, objectives, strict=True)]
         return [self.optimizer.scale_loss(tf.add_n(objectives))]
 
     def _update(self, gradients):
@@ -160,6 +166,7 @@ class Learner(keras.Model):
 
         def apply():
             for (optimizer, variables), group in zip(self._optimizer_groups(), gradients):
+                group = optimizers.with_common_overflow(optimizer, group)
                 group = self.transform_gradients(group, variables)
                 optimizer.apply_gradients(zip(group, variables, strict=True))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from kdcl_tf.cohort import hyperparameters
 
 __all__ = [
     "StudentOptimizers",
@@ -90,7 +93,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
     @property
     def rates(self) -> dict[str, float]:
         """`{student: learning rate}`, the last of which the first student's was not 0."""
-        now = {name: _number(each.learning_rate) for name, each in self._pairs}
+        now = {name: hyperparameters.number(each.learning_rate) for name, each in self._pairs}
         return now if now[self._pairs[0][0]] else dict(self._rates) or now
 
     def build(self, variables: Sequence[Sequence[keras.Variable]]) -> None:
@@ -101,7 +104,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         """
         averaged, averages = [], []
         for (_, each), own in zip(self._pairs, variables):
-            if own:
+            if own and not each.built:
                 each.build(own)
             inner = _inner(each)
             if inner.use_ema and own:
@@ -266,13 +269,34 @@ def with_loss_scale(
     return keras.optimizers.LossScaleOptimizer(optimizer, name=f"loss_scale_{optimizer.name}")
 
 
+def with_common_overflow(
+    optimizer: keras.optimizers.Optimizer, gradients: list[tf.Tensor | None]
+) -> list[tf.Tensor | None]:
+    """A replica's gradients, which are NaN where those of any replica are not finite.
+
+    A `LossScaleOptimizer` leaves out a step that overflowed, which Keras decides by the first
+    replica's gradients alone: an overflow on another one would be summed into all weights.
+
+    Args:
+      optimizer: that gets the gradients; without a loss scale they stay as they are.
+      gradients: one for each variable, None where the loss does not depend on it.
+    """
+    replica = tf.distribute.get_replica_context()
+    is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if not is_scaled or replica is None or replica.num_replicas_in_sync == 1:
+        return gradients
+    dense = [None if each is None else tf.convert_to_tensor(each) for each in gradients]
+    finite = [tf.reduce_all(tf.math.is_finite(each)) for each in dense if each is not None]
+    overflows = tf.cast(~tf.reduce_all(tf.stack(finite)), tf.float32)
+    overflows = replica.all_reduce(tf.distribute.ReduceOp.SUM, overflows)
+    return [
+        None if each is None else tf.where(overflows > 0, tf.constant(math.nan, each.dtype), each)
+        for each in dense
+    ]
+
+
 def _computes_in_float16(student):
     return any(each.compute_dtype == "float16" for each in student._flatten_layers())
-
-
-def _number(rate):
-    """A learning rate as a float; `float` alone refuses a variable that has replicas."""
-    return float(rate.numpy() if hasattr(rate, "numpy") else rate)
 
 
 def _inner(optimizer):

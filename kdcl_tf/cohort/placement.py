@@ -77,6 +77,19 @@ class Placement:
         for name, student in cohort.students.items():
             _check_variables(name, student, self._devices[name])
 
+    def check_optimizer(self, optimizer: Any) -> None:
+        """Raises ValueError for one with a loss scale, which Keras applies inside a replica alone.
+
+        Args:
+          optimizer: one for all students, or `StudentOptimizers`.
+        """
+        for each in getattr(optimizer, "by_student", {"": optimizer}).values():
+            if isinstance(each, keras.optimizers.LossScaleOptimizer):
+                raise ValueError(
+                    "students on devices of their own cannot have a loss scale, which float16 needs: "
+                    "leave out devices, or compute in bfloat16 or float32"
+                )
+
 
 class Forward:
     """The forward passes of all students, each on its device, kept for its backward pass.

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.cohort import optimizers
+from kdcl_tf.cohort import hyperparameters, optimizers
 from kdcl_tf.cohort.membership import input_shape
 from kdcl_tf.objectives import names
 
@@ -35,8 +35,7 @@ class SavedCohort(keras.Model):
         """The arguments of the constructor."""
         return {
             "students": keras.saving.serialize_keras_object(dict(self.students)),
-            "temperature": float(self.temperature),
-            "distillation_weight": float(self.distillation_weight),
+            **{name: hyperparameters.number(getattr(self, name)) for name in _NUMBERS},
             "name": self.name,
         }
 
@@ -57,7 +56,7 @@ class SavedCohort(keras.Model):
         """
         super().save_own_variables(store)
         for name in _NUMBERS:
-            store[name] = np.float32(getattr(self, name))
+            store[name] = np.float32(hyperparameters.number(getattr(self, name)))
         store[_NAMES] = names.as_array(sorted(self.students))
         if self.filed_by_position():
             store[_ORDER] = names.as_array(self.students)

@@ -57,6 +57,12 @@ def of_students(settings: Any, placement: str) -> dict[str, str]:
             "placement=student expected nojit_compile, since XLA compiles for one device; got "
             "jit_compile: leave it out, or pass placement=data"
         )
+    if settings.precision == "float16":
+        raise ValueError(
+            "placement=student expected precision=float32 or bfloat16, since float16 needs a loss "
+            "scale, which Keras applies on replicas alone; got float16: pass precision=bfloat16, or "
+            "placement=data"
+        )
     found = _names()
     if len(found) < 2:
         raise ValueError(

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kdcl_tf.cohort import membership
 from kdcl_tf.cohort.cohort import Cohort
+from kdcl_tf.cohort.hyperparameters import number
 from kdcl_tf.objectives import ensembles
 
 __all__ = ["GeneralWeights", "Schedule"]
@@ -114,7 +115,7 @@ class Schedule(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if logs is not None:
-            logs.update({name: float(getattr(self.model, name)) for name in self._schedules})
+            logs.update({name: number(getattr(self.model, name)) for name in self._schedules})
 
 
 def _batches(held_out):

@@ -124,6 +124,16 @@ class LabelsTest(CohortTestCase):
             with self.assertRaisesRegex(ValueError, "sample_weight: expected shape"):
                 compiled().test_on_batch(images, labels, sample_weight=weights)
 
+    def test_labels_and_weights_by_student_are_refused(self):
+        images, labels = make_data()
+        by_student = {"z": labels, "a": labels}
+        with self.assertRaisesRegex(ValueError, r"labels: expected one tensor.*keys \['a', 'z'\]"):
+            fit(compiled(), images, by_student)
+        with self.assertRaisesRegex(
+            ValueError, "sample_weight: expected one tensor, which all stu"
+        ):
+            fit(compiled(), images, labels, sample_weight=by_student)
+
     def test_other_errors_stay_as_they_are(self):
         class Failing(keras.callbacks.Callback):
             def on_epoch_begin(self, epoch, logs=None):

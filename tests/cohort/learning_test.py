@@ -54,6 +54,18 @@ class Slowed(kdcl_tf.Independent):
         return [gradient / 4.0 for gradient in gradients]
 
 
+class Counting(kdcl_tf.Independent):
+    """Has a metric of its own, in Keras's manner."""
+
+    def __init__(self, students, **kwargs):
+        super().__init__(students, **kwargs)
+        self.seen = keras.metrics.Sum(name="seen")
+
+    def train_step(self, data):
+        self.seen.update_state(tf.shape(data[1])[0])
+        return super().train_step(data)
+
+
 def _tutor():
     return make_student(9, regularizer=keras.regularizers.L2(0.1))
 
@@ -78,6 +90,15 @@ def _losses_by_hand(students, tutor, images, labels):
         imitated = keras.losses.kl_divergence(target, tf.nn.softmax(logits / 2.0))
         loss += _cross_entropy(labels, logits) + 0.5 * 4.0 * tf.reduce_mean(imitated)
     return loss, own
+
+
+class MetricTest(CohortTestCase):
+    def test_a_metric_of_a_subclass_is_reported_and_begins_anew_each_epoch(self):
+        history = fit(compiled(Counting), epochs=3)
+        self.assertEqual(history["seen"], [14.0, 14.0, 14.0])
+        expected = fit(compiled(kdcl_tf.Independent), epochs=3)
+        self.assertAllClose({name: history[name] for name in expected}, expected)
+        self.assertEqual(set(history), {*expected, "seen"})
 
 
 class CompanionTest(CohortTestCase):
@@ -113,6 +134,27 @@ class CompanionTest(CohortTestCase):
         hits = np.argmax(cohort.tutor(images), axis=-1) == labels
         self.assertAllClose(found["ensemble_accuracy"], hits.mean())
         self.assertEqual(list(cohort.predict(images, verbose=0)), ["z", "a"])
+
+    def test_optimizers_of_each_student_would_not_train_a_companion_without_variables(self):
+        """Its loss is one of the students' variables, too, and would be left out."""
+
+        class Meeting(kdcl_tf.MutualLearning):
+            def forward(self, views, training=False):
+                logits = super().forward(views, training)
+                return tf.concat([logits, tf.reduce_mean(logits, 0, keepdims=True)], axis=0)
+
+            def distillation_losses(self, logits, labels, views):
+                return super().distillation_losses(logits[:-1], labels, views)
+
+        clipped = keras.optimizers.SGD(_RATE, global_clipnorm=1e9)
+        for optimizer in (clipped, {"z": "sgd", "a": "adam"}):
+            cohort = compiled(Meeting, optimizer=optimizer)
+            with self.assertRaisesRegex(
+                ValueError,
+                "^Meeting.forward appends .*: expected one optimizer for all, without gl",
+            ):
+                cohort.train_step(make_data())
+        fit(compiled(Meeting, optimizer="sgd"))
 
     def test_it_is_saved_with_the_cohort(self):
         cohort = _tutored()

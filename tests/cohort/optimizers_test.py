@@ -199,6 +199,17 @@ class LossScaleTest(CohortTestCase):
             self.assertIs(each, own[name])
         fit(cohort)
 
+    @parameterized.parameters("sgd", None)
+    def test_compiled_again_the_loss_scale_stays_what_it_has_become(self, optimizer):
+        students = {"z": make_student(4, dtype="mixed_float16"), "a": make_student(7)}
+        cohort = compiled(students=students, optimizer=optimizer or _each())
+        scaled = cohort.optimizer if optimizer else cohort.student_optimizers["z"]
+        scaled.dynamic_scale.assign(8.0)
+        names = [each.path for each in scaled.variables]
+        cohort.compile(cohort.optimizer)
+        self.assertEqual(scaled.dynamic_scale.numpy(), 8.0)
+        self.assertEqual([each.path for each in scaled.variables], names)
+
 
 class _Halving(keras.optimizers.schedules.LearningRateSchedule):
     """Of a class that is not registered with Keras."""

@@ -108,6 +108,16 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
         keras.utils.set_random_seed(9)
         self._compare(method=methods.OfflineDistillation, teacher=_student(6), run_eagerly=True)
 
+    @parameterized.parameters(True, False)
+    def test_a_loss_scale_is_refused_and_the_cohort_stays_as_it_was(self, by_student):
+        cohort = methods.KDCL(_students(devices={name: _DEVICES[name] for name in "za"}))
+        scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))
+        optimizer = {"z": scaled, "a": "sgd"} if by_student else scaled
+        with self.assertRaisesRegex(ValueError, "cannot have a loss scale, which float16 needs: "):
+            cohort.compile(optimizer, devices={name: _DEVICES[name] for name in "za"})
+        cohort.compile("sgd")
+        _fit(cohort)
+
     def test_penalties_parts_and_three_students_on_two_devices(self):
         self._compare(names="zam", regularizer=keras.regularizers.L2(0.1), accumulation_steps=2)
 

@@ -37,6 +37,7 @@ class OfStudentsTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         ({"strategy": "mirrored"}, "got strategy=mirrored, which copies all students"),
         ({"jit_compile": True}, "XLA compiles for one device; got jit_compile: leave it out"),
+        ({"precision": "float16"}, "got float16: pass precision=bfloat16, or placement=data"),
         ({"method": "one", "students": ("resnet8",)}, "got method=one, whose students do: pass"),
         ({"method": "clnn", "students": ("resnet8",)}, "got method=clnn, whose students do"),
     )
