@@ -56,9 +56,6 @@ _OF_THE_MACHINE = {
     "keep_checkpoints": ("train",),
 }
 
-# The suffixes of an image's picture and list, after its stem.
-_WRITTEN = (".png", ".json")
-
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines what to do, and the flags of a run."""
@@ -206,7 +203,7 @@ def _scenes_to_score(flag_values, model):
     rules = training_flags.image_rules(flag_values)
     data_dir = flag_values["data_dir"].value
     scenes = evaluation.load_scenes(model, name, split, data_dir, named, rules)
-    if not dataset.present:
+    if not dataset.present and named.annotations_of(split) == own.annotations_of(split):
         scenes = evaluation.of_run(model, split, scenes)
     file = named.annotations_of(split)
     listed = f" ({file})" if file else ""
@@ -286,12 +283,12 @@ def _folder_to_draw_to(flag_values, images):
     output = pathlib.Path(flag_values["output"].value).expanduser()
     if output.exists() and not output.is_dir():
         raise ValueError(f"--output={output}: expected a folder; got a file")
-    written = {(output / f"{path.stem}{end}").resolve() for path in images for end in _WRITTEN}
     for path in images:
-        if path.resolve() in written:
+        # Beside an image may lie what belongs to it, such as annotations in a file of its name.
+        if output.resolve() in (path.parent.resolve(), path.resolve().parent):
             raise ValueError(
-                f"--output={output}: the picture of {path} would replace the image itself; pass "
-                "another folder"
+                f"--output={output}: expected another folder than that of the images, where "
+                f"{path.stem}.png and {path.stem}.json could replace what is there; got that of {path}"
             )
     return output
 

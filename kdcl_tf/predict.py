@@ -65,6 +65,7 @@ def main(flag_values: flags.FlagValues) -> None:
             student, found.paths, values["top"], values["batch_size"], rules
         )
     top = min(values["top"], len(student.card["class_names"]))
+    rules = rules.as_trained(student.card)
     subject = writing.Subject(student.name, str(path), len(found.paths), top, rules)
     print(found.told, file=sys.stderr)
     try:

@@ -71,15 +71,21 @@ class RefusedTest(parameterized.TestCase):
         self.assertIn(message, process.stderr)
         self.assertEqual(process.stderr.count("\n"), 1)
 
-    def test_a_picture_would_replace_the_image(self):
+    @parameterized.parameters("street.png", "street.jpg")
+    def test_a_picture_and_its_list_would_replace_what_lies_beside_the_image(self, name):
         folder = pathlib.Path(self.create_tempdir().full_path)
-        image = folder / "street.png"
-        image.write_bytes(b"kept")
-        process = in_process.run(
-            "detect", "--mode=predict", f"--image={image}", f"--output={folder}", "--model=/"
-        )
-        self.assertRegex(process.stderr, r"would replace the image itself; pass another folder\n$")
-        self.assertEqual(image.read_bytes(), b"kept")
+        image, annotation, link = folder / name, folder / "street.json", folder / "link"
+        for path in (image, annotation):
+            path.write_bytes(b"kept")
+        link.symlink_to(folder)
+        for output in (folder, link):
+            process = in_process.run(
+                "detect", "--mode=predict", f"--image={image}", f"--output={output}", "--model=/"
+            )
+            self.assertEqual(process.returncode, 1)
+            self.assertIn("expected another folder than that of the images", process.stderr)
+        for path in (image, annotation):
+            self.assertEqual(path.read_bytes(), b"kept")
 
     def test_an_image_whose_name_has_a_comma(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
@@ -158,11 +164,18 @@ class RefusedTest(parameterized.TestCase):
         model = served.export(
             tiny_detector.detector(False), folder / "detector", tiny_detector.card(False) | card
         )
+        train = listed / "instances_train2017.json"
         all_of_it = f"--validation_annotations={listed / 'instances_val2017.json'}"
         for arguments, told, images in (
             ([], f"test of {name} ({file}), 1 images", {103}),
             ([all_of_it], f"test of {name} ({all_of_it[25:]}), 3 images", {101, 102, 103}),
             (["--evaluate_on=train"], f"train of {name}, 2 images", {1, 2}),
+            (["--evaluate_on=train", all_of_it], f"train of {name}, 2 images", {1, 2}),
+            (
+                ["--evaluate_on=train", f"--train_annotations={train}", "--train_images=train2017"],
+                f"train of {name} ({train}), 3 images",
+                {1, 2, 3},
+            ),
             ([f"--dataset={name}"], f"test of {name}, 3 images", {101, 102, 103}),
         ):
             with self.subTest(arguments):

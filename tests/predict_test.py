@@ -1,13 +1,17 @@
 """Tests of kdcl_tf.predict, in process and once in a process of its own."""
 
+import base64
 import csv
+import io
 import json
+import re
 import subprocess
 import sys
 from unittest import mock
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from kdcl_tf.files import escaping
 from tests import class_folder, exported_photos, image_files, in_process
@@ -74,6 +78,20 @@ class PredictTest(tf.test.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertLen(done.stdout.splitlines(), 4)
         self.assertEqual(output.read_text().count('src="data:image/jpeg;base64,'), 4)
+
+    def test_the_page_shows_a_photograph_as_the_student_saw_it(self):
+        photo = self.folder / "turned.jpg"
+        photo.write_bytes(exported_photos.turned(height=40, width=50))
+        for turned, size in (("true", (40, 50)), ("false", (50, 40))):
+            identity = {"settings": {"apply_exif_orientation": turned}}
+            student = self.folder / turned
+            exported_photos.export(student, identity=identity)
+            output = self.folder / f"{turned}.html"
+            done = self._run(f"--model={student}", f"--output={output}", photos=photo)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            (content,) = re.findall('src="data:image/jpeg;base64,([^"]*)"', output.read_text())
+            with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+                self.assertEqual(picture.size, size)
 
     def test_files_of_other_runtimes_answer_as_they_should(self):
         photos = self.folder / "colours"

@@ -1,4 +1,4 @@
-"""Makes a detector's training bitwise repeatable: every sum is added up in one order."""
+"""Makes a detector's training on CPUs bitwise repeatable: every sum is added up in one order."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ def enable() -> None:
     bits.  A detector ranks thousands of boxes that all but tie, so that the last bit decides what
     it trains on.  Here gradients are added in pairs, in the order in which they are found, and
     the graph's optimiser may not join the pairs again.  TensorFlow's own determinism, which does
-    not reach this, is asked for too.
+    not reach this, is asked for too where that is possible.
+
+    TensorFlow's own determinism is only asked for on CPUs alone: it has none for the products of
+    sparse matrices on GPUs, of which every step has some, and `tf.data` then decodes one image after
+    the other, for which a faster device would wait.
 
     It must be called before the first operation.  From then on, an operation that TensorFlow has
-    in no deterministic form, and a random one without a seed, is an error.
+    in no deterministic form, and a random one without a seed, is an error on CPUs.
     """
-    tf.config.experimental.enable_op_determinism()
+    if all(each.device_type == "CPU" for each in tf.config.get_visible_devices()):
+        tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     # TensorFlow has no public way to say how a tape adds.
     space = backprop._default_vspace._replace(aggregate_fn=_in_order)

@@ -46,13 +46,13 @@ def draw(
     picture = Image.fromarray(np.asarray(image, np.uint8)).convert("RGB")
     pen = ImageDraw.Draw(picture)
     line = max(1, round(min(picture.size) / 200))
-    font = ImageFont.load_default(size=max(10, round(min(picture.size) / 32)))
+    labels = [f"{name} {score:.2f}" for name, score in zip(names, scores)]
+    font, labels = _written(labels, max(10, round(min(picture.size) / 32)))
     for each in order:
         pen.rectangle(np.asarray(boxes[each]).tolist(), outline=colours[each], width=line)
     # After all boxes, whose lines would cross the labels.
     for each in order:
-        text = f"{names[each]} {scores[each]:.2f}"
-        _label(pen, boxes[each], picture.width, text, font, colours[each])
+        _label(pen, boxes[each], picture.width, labels[each], font, colours[each])
     return np.array(picture)
 
 
@@ -69,6 +69,26 @@ def write(path: str | os.PathLike, picture: np.ndarray) -> None:
     content = io.BytesIO()
     Image.fromarray(picture).save(content, "PNG")
     files.write_bytes(path, content.getvalue())
+
+
+def _written(labels, size):
+    """A font that has the letters of all labels, and the labels; other letters are escaped."""
+    if all(label.isascii() for label in labels):
+        return ImageFont.load_default(size=size), labels
+    # Pillow's own has little more than ASCII.
+    from matplotlib import font_manager, ft2font
+
+    path = font_manager.findfont("DejaVu Sans")
+    known = ft2font.FT2Font(path).get_charmap()
+    shown = [
+        "".join(each if ord(each) in known else _escaped(each) for each in label)
+        for label in labels
+    ]
+    return ImageFont.truetype(path, size), shown
+
+
+def _escaped(letter):
+    return letter.encode("ascii", "backslashreplace").decode()
 
 
 def _tinted(image, masks, colours):

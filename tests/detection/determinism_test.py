@@ -8,6 +8,8 @@ import json
 import pathlib
 import sys
 import time
+import types
+from unittest import mock
 
 import pytest
 import tensorflow as tf
@@ -42,6 +44,19 @@ def _enabled():
         sys.exit(3)
 
 
+def _enabled_beside_a_gpu():
+    """Ends with status 3 if gradients are added in pairs, and TensorFlow's own setting is off.
+
+    It has no deterministic products of sparse matrices on GPUs.
+    """
+    devices = [types.SimpleNamespace(device_type=kind) for kind in ("CPU", "GPU")]
+    with mock.patch.object(tf.config, "get_visible_devices", return_value=devices):
+        determinism.enable()
+    tf.random.uniform([])
+    names = [each.type for each in _gradient(tf.constant(2.0)).graph.get_operations()]
+    sys.exit(4 if "AddN" in names else 3)
+
+
 def _as_it_is():
     """Ends with status 3 if TensorFlow adds gradients, and unseeded numbers can be drawn."""
     tf.random.uniform([])
@@ -56,6 +71,7 @@ class DeterminismTest(tf.test.TestCase):
 
     def test_it_is_off_unless_it_is_turned_on(self):
         self.assertEqual(forked.start(_enabled).wait(), 3)
+        self.assertEqual(forked.start(_enabled_beside_a_gpu).wait(), 3)
         # Not here, where a program that was run in this process may have turned it on.
         self.assertEqual(forked.start(_as_it_is).wait(), 3)
 

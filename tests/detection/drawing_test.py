@@ -29,6 +29,17 @@ class DrawTest(tf.test.TestCase):
             # Background of the class's colour, and letters of another.
             self.assertAllInRange(band.mean(), 0.3, 0.98)
 
+    def test_letters_outside_ascii_are_told_apart(self):
+        """Those that no font is sure to have are shown by their numbers."""
+        shown = set()
+        for name in ("caf\u00e9", "caf\u00e8", "\u03ba\u03cd\u03c9\u03bd", "\u732b", "\u72ac"):
+            font, (label,) = drawing._written([name], 20)
+            shown.add(bytes(font.getmask(label)))
+        self.assertLen(shown, 5)
+        self.assertEqual(drawing._written(["\u732b caf\u00e9"], 20)[1], ["\\u732b caf\u00e9"])
+        wide = np.full([120, 400, 3], 128, np.uint8)
+        self.assertEqual(drawing.draw(wide, BOX, [0.9], ["\u732b"]).shape, wide.shape)
+
     def test_masks_are_translucent(self):
         mask = np.zeros([1, 120, 160], np.uint8)
         mask[0, 60:90, 50:80] = 1

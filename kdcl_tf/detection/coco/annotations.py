@@ -18,7 +18,7 @@ from kdcl_tf.files import escaping
 
 _PARTS = ("images", "annotations", "categories")
 _SEGMENTATION = "polygons of x, y of 3 corners or more each, or an RLE of the image's size"
-_WITHOUT_MASKS = "mend or remove it, or pass detector=faster, which needs boxes alone"
+_WITHOUT_MASKS = "mend or remove it, or train with detector=faster, which needs boxes alone"
 
 # Stands for an area that the file does not give, which no file may give.
 _MISSING = -1.0
@@ -144,7 +144,8 @@ def _categories(rows):
     if not ids:
         raise ValueError(f"'{rows.file}': expected at least 1 category; got none")
     names = [composed(name) for name in names]
-    above = [composed(str(row.get("supercategory"))) for row in rows.rows]
+    above = [row.get("supercategory") for row in rows.rows]
+    above = [composed(each) if isinstance(each, str) else None for each in above]
     return tuple(zip(*sorted(zip(ids, names, above))))
 
 

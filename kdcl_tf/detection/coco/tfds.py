@@ -58,7 +58,7 @@ def _prepared(name, data_dir, masks):
     if masks:
         raise ValueError(
             f"data set {name!r}: expected one with masks; got one with boxes alone: pass coco:PATH "
-            "with a folder of COCO's own files, or pass detector=faster"
+            "with a folder of COCO's own files, or train with detector=faster"
         )
     builder = tfds_lib.builder_of(name, data_dir)
     tfds_lib.prepare(name, builder)

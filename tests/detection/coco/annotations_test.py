@@ -136,6 +136,15 @@ class GroupsTest(CocoJsonTestCase):
         content = _changed(self.content("person"), "annotations", 1, category_id=0)
         self.assert_refused(content, "category 1: expected each name once; got name 'person'")
 
+    def test_a_class_called_none_is_no_group_of_those_without_a_supercategory(self):
+        categories = [{"id": 1, "name": "cup"}, {"id": 2, "name": "None"}]
+        content = coco_files.instances(categories=categories)
+        content["annotations"] = content["annotations"][:1]
+        for above in ({}, {"supercategory": None}):
+            content["categories"] = [{**each, **above} for each in categories]
+            found = self.read(content)
+            self.assertEqual((found.class_names, found.groups), (("cup", "None"), frozenset()))
+
     def test_a_class_without_annotations_is_one(self):
         # COCO's person is of the supercategory person, which is nothing but itself.
         content = _changed(coco_files.instances(), "categories", 0, supercategory="person")
@@ -175,7 +184,7 @@ class RefusedTest(CocoJsonTestCase):
         ({"iscrowd": 2}, "annotation 11: expected 0 or 1; got iscrowd 2"),
         (
             {"segmentation": []},
-            "annotation 11: expected polygons of x, y.*; got no polygons: .*pass detector=faster",
+            "annotation 11: expected polygons of x, y.*; got no polygons: .*train with detector=faster",
         ),
         ({"segmentation": ...}, "annotation 11: expected .*; got no segmentation"),
         (

@@ -90,7 +90,7 @@ class CocoTfdsTest(tf.test.TestCase):
     def test_masks_are_refused(self):
         with self.assertRaisesRegex(
             ValueError,
-            "'coco/2017': expected one with masks; .*pass coco:PATH.*pass detector=faster",
+            "'coco/2017': expected one with masks; .*pass coco:PATH.*train with detector=faster",
         ):
             coco_loading.load("coco/2017", self.data_dir, masks=True)
 
