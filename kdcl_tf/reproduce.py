@@ -105,7 +105,9 @@ def command(values: flags.FlagValues) -> str:
     """The command line that makes all runs, for the report."""
     parts = ["kdcl-reproduce", f"--table={values['table'].value}"]
     parts += [f"--scale={values['scale'].value}", f"--seeds={values['seeds'].value}"]
-    return shlex.join(parts) + " --data_dir=DIR"
+    # Where it was on this machine is not said.
+    places = ["--data_dir=DIR", *(["--folder=FOLDER"] if values["folder"].value else [])]
+    return f"{shlex.join(parts)} {' '.join(places)}"
 
 
 def main(flag_values: flags.FlagValues) -> None:

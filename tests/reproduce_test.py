@@ -176,6 +176,13 @@ class ReproduceTest(absltest.TestCase):
         self.assertNotIn("Traceback", output)
         self.assertTrue(list(log.parent.glob("checkpoints/step-*")))
 
+    def test_the_report_has_the_folder_in_its_command_and_not_where_it_was(self):
+        status, output = _in_process(self.folder, "--scale=small", "--report_only")
+        self.assertEqual(status, 0, output)
+        told = (self.folder / "report.md").read_text()
+        self.assertIn("--seeds=1 --data_dir=DIR --folder=FOLDER", told)
+        self.assertNotIn(str(self.folder), told)
+
     def test_a_run_that_fails_is_named_with_its_reason(self):
         status, output = _in_process(self.folder, "--scale=small", "--data_dir=/nowhere")
         self.assertEqual(status, 1)

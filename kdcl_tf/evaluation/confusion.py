@@ -14,7 +14,7 @@ from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.evaluation import loaded
-from kdcl_tf.objectives.scores import log_softmax
+from kdcl_tf.objectives.scores import hits, log_softmax
 from kdcl_tf.training import figures
 
 __all__ = ["Mistake", "Predicted", "matrix", "mistakes", "plot", "predicted", "write_csv"]
@@ -90,14 +90,15 @@ def matrix(found: Predicted, classes: int) -> np.ndarray:
     """How many images of each class a student takes for each of its classes.
 
     Args:
-      found: see `Predicted`; a class is predicted whose logit is the greatest, the first of equals.
+      found: see `Predicted`; the predicted class is the one with the greatest logit, which is not
+        the true one where another is as great, as in `objectives.scores.hits`.
       classes: of the data set.
 
     Returns:
       `[classes, C]` int64: row the true class, column the predicted one.
     """
     columns = found.logits.shape[1]
-    cells = found.labels * columns + found.logits.argmax(axis=1)
+    cells = found.labels * columns + _classes(found)
     return np.bincount(cells, minlength=classes * columns).reshape(classes, columns)
 
 
@@ -110,7 +111,7 @@ def mistakes(found: Predicted, most: int) -> list[Mistake]:
     """
     probabilities = np.exp(log_softmax(found.logits))
     rows = np.arange(len(found.labels))
-    best = found.logits.argmax(axis=1)
+    best = _classes(found)
     sure = probabilities[rows, best]
     wrong = np.flatnonzero(best != found.labels)
     order = wrong[np.argsort(-sure[wrong], kind="stable")][:most]
@@ -124,6 +125,13 @@ def mistakes(found: Predicted, most: int) -> list[Mistake]:
         )
         for row in order
     ]
+
+
+def _classes(found):
+    """`[N]`, the predicted classes."""
+    others = found.logits.astype(np.float64)
+    others[np.arange(len(found.labels)), found.labels] = -np.inf
+    return np.where(hits(found.logits, found.labels), found.labels, others.argmax(axis=1))
 
 
 def write_csv(

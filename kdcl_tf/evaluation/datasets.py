@@ -176,7 +176,8 @@ def trained_on(
         subset: dict[str, Any] = {
             key: int(known[key]) for key in ("holdout_per_class", "train_per_class") if key in known
         }
-        key = tuple(subset.items())
+        # 0 asks for all images, as no argument does.
+        key = tuple((name, count) for name, count in subset.items() if count)
         if key not in read:
             read[key] = load_dataset(student.card, dataset.name, **reading, **subset)
         if known and is_unchanged:

@@ -1,4 +1,4 @@
-"""Loss gap to a baseline by epoch, from the logs of runs (paper Fig. 4)."""
+"""Loss gap to a baseline by epoch, from the logs of runs."""
 
 from __future__ import annotations
 

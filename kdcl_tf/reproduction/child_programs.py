@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -31,3 +32,19 @@ def command(name: str, arguments: Sequence[str] = ()) -> list[str]:
     """
     root = pathlib.Path(files.__file__).absolute().parents[2]
     return [sys.executable, "-c", _CODE, str(root), name, *arguments]
+
+
+def end(status: int, printed: str) -> str:
+    """Why a program ended that failed, in a line.
+
+    Args:
+      status: as `subprocess.Popen.returncode` has it, not 0.
+      printed: by this process, not by an earlier one.
+    """
+    lines = [line for line in printed.splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else ""
+    if status > 0:
+        return last or "it printed nothing"
+    name = signal.Signals(-status).name
+    why = ", as where memory was full" if name == "SIGKILL" else ""
+    return f"ended by {name}{why}, after: {last}" if last else f"ended by {name}{why}"

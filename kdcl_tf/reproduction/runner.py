@@ -100,13 +100,14 @@ class Runner:
         run.workdir.mkdir(parents=True, exist_ok=True)
         arguments = [*run.arguments, *self._arguments, f"--workdir={run.workdir}"]
         with _output(run).open("a") as file:
+            before = file.tell()
             process = subprocess.Popen(
                 child_programs.command("train", arguments),
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 preexec_fn=_end_with_parent,
             )
-        return [_Running(run, head, process, time.monotonic())]
+        return [_Running(run, head, process, time.monotonic(), before)]
 
     def _ended(self, running):
         """Waits up to a second for one of the running to end; those that have."""
@@ -132,7 +133,9 @@ class Runner:
             minutes = (time.monotonic() - ended.began) / 60
             self._say(f"{head}: {summary(run.workdir)} in {minutes:.1f} min")
             return []
-        failure = f"{run.row}, seed {run.seed}: {_last_line(_output(run))} (see {_output(run)})"
+        printed = _output(run).read_bytes()[ended.before :].decode(errors="replace")
+        told = child_programs.end(ended.process.returncode, printed)
+        failure = f"{run.row}, seed {run.seed}: {told} (see {_output(run)})"
         # It is written when the data is loaded and the students are built.
         if not (run.workdir / "flags.txt").exists():
             raise RunFailed("; ".join([*before, failure]))
@@ -147,6 +150,8 @@ class _Running(NamedTuple):
     head: str
     process: subprocess.Popen
     began: float
+    # Bytes of the output of earlier processes.
+    before: int
 
 
 def _first_ready(waiting, running):
@@ -199,8 +204,3 @@ def _end_with_parent():
     if sys.platform == "linux":
         parent_death_signal = 1  # PR_SET_PDEATHSIG
         ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGTERM)
-
-
-def _last_line(path):
-    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "it printed nothing"

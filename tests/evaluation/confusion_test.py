@@ -9,6 +9,7 @@ from sklearn import metrics
 
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.evaluation import confusion
+from kdcl_tf.objectives import scores
 from tests import image_files
 
 # Of the classes 0, 0, 1, 1, 2; the second and the last two are taken for others.
@@ -28,6 +29,17 @@ class MatrixTest(tf.test.TestCase):
         found = confusion.Predicted(logits, labels, np.arange(100))
         wanted = metrics.confusion_matrix(labels, logits.argmax(1), labels=range(5))
         self.assertAllEqual(confusion.matrix(found, 5), wanted)
+
+    def test_what_is_right_is_right_in_every_analysis(self):
+        """Logits of few levels, as of int8, tie; a tie counts as wrong, and so does NaN."""
+        logits = np.array([[1, 1], [1, 1], [0, 2], [3, 0], [np.nan, 1], [2, np.nan]])
+        found = confusion.Predicted(logits, np.array([0, 1, 1, 0, 0, 0]), np.arange(6))
+        counts = confusion.matrix(found, 2)
+        self.assertAllEqual(counts, [[1, 3], [1, 1]])
+        self.assertEqual(np.trace(counts), scores.hits(found.logits, found.labels).sum())
+        wrong = {each.index for each in confusion.mistakes(found._replace(logits=logits[:4],
+                 labels=found.labels[:4], indices=found.indices[:4]), 9)}  # fmt: skip
+        self.assertEqual(wrong, {0, 1})
 
     def test_classes_that_only_the_student_knows_are_columns(self):
         found = _FOUND._replace(labels=np.array([0, 0, 1, 1, 0]))

@@ -73,13 +73,15 @@ class DatasetsTest(parameterized.TestCase):
 
     def test_the_training_images_of_a_run_are_read_as_there_and_once_for_all(self):
         dataset = datasets.load_dataset(_CARD)
+        every = _of_run(train_per_class="0", holdout_per_class="0")
         few = _of_run(train_per_class="2", holdout_per_class="0")
         students = [
             dataclasses.replace(_student(**change), name=name)
-            for name, change in (("a", _of_run()), ("b", few), ("c", few))
+            for name, change in (("a", _of_run()), ("all", every), ("b", few), ("c", few))
         ]
         found = datasets.trained_on(students, dataset, False)
         self.assertIs(found["a"], dataset)
+        self.assertIs(found["all"], dataset)
         self.assertIs(found["b"], found["c"])
         self.assertLen(found["b"].train, 20)
 

@@ -41,5 +41,17 @@ class CommandTest(absltest.TestCase):
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
 
 
+class EndTest(absltest.TestCase):
+    def test_the_reason_is_the_last_line_or_the_signal(self):
+        self.assertEqual(child_programs.end(1, "one\n\nkdcl-train: two\n \n"), "kdcl-train: two")
+        self.assertEqual(child_programs.end(1, ""), "it printed nothing")
+        killed = "ended by SIGKILL, as where memory was full"
+        self.assertEqual(child_programs.end(-9, ""), killed)
+        self.assertEqual(
+            child_programs.end(-9, "epoch 2/9  20%\n"), f"{killed}, after: epoch 2/9  20%"
+        )
+        self.assertEqual(child_programs.end(-11, "a\n"), "ended by SIGSEGV, after: a")
+
+
 if __name__ == "__main__":
     absltest.main()

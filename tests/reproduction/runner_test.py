@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -86,6 +87,22 @@ class RunnerTest(absltest.TestCase):
         with self.assertRaisesRegex(RunFailed, "^wrong, seed 0: .*unknown student 'resnet9'"):
             Runner(runs, say=self.said.append, at_once=2).run()
         self.assertIsNone(_trainer(runs[0].workdir))
+
+    def test_a_run_that_is_killed_says_so_and_not_what_an_earlier_one_printed(self):
+        run = Run("long", 0, self.folder / "long", ("--epochs=1000", "--milestones="))
+        run.workdir.mkdir()
+        (run.workdir / "output.txt").write_text("stopped by SIGTERM: the same command continues\n")
+
+        def look():
+            if child := _trainer(run.workdir):
+                os.kill(child, signal.SIGKILL)
+
+        with self.assertRaisesRegex(
+            RunFailed, "^long, seed 0: ended by SIGKILL, as .* full "
+        ) as caught:
+            Runner([run], say=self.said.append, look=look).run()
+        self.assertNotIn("stopped by", str(caught.exception))
+        self.assertIn("stopped by", (run.workdir / "output.txt").read_text())
 
     def test_a_run_that_fails_says_why(self):
         with self.assertRaisesRegex(RunFailed, "row, seed 0: .*unknown student 'resnet9'.*output"):

@@ -36,7 +36,8 @@ def signed(value: float | None, digits: int = 2) -> str:
     if value is None:
         return NOTHING
     # A negative zero has a minus sign, which the sum with a positive one takes away.
-    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", MINUS)
+    # Nor has a sum of numbers of a few digits more of them.
+    return f"{round(round(value, 6), digits) + 0.0:+.{digits}f}".replace("-", MINUS)
 
 
 def span(ends: tuple[float, float] | None) -> str:

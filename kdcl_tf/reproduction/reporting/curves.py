@@ -42,8 +42,8 @@ def loss_gaps(subject: Subject) -> Iterator[Heading | Figure]:
         subject,
         _gap_series,
         _GAP,
-        "Test cross-entropy of the baseline minus that of each method, by epoch (the paper's "
-        "Fig. 4); above 0, the method has the lower loss",
+        "Test cross-entropy of the baseline minus that of each method, by epoch; above 0, "
+        "the method has the lower loss",
         f"gaps{subject.suffix}.png",
     )
 

@@ -84,7 +84,7 @@ def _ensemble_row(subject, row):
 
 
 def losses(subject: Subject) -> Iterator[Heading | Grid]:
-    """The test loss after the last epoch, and its gap to the baseline's (the paper's Fig. 4)."""
+    """The test loss after the last epoch, and its gap to the baseline's."""
     heads = ["Method", "ICL"]
     columns = _accuracy_columns(subject.table)
     for column in columns:

@@ -158,7 +158,8 @@ class Records:
     def accuracies(self, row: Row, column: int) -> dict[int, float]:
         """`{seed: test accuracy in %}` after the last epoch: top-1, or the column's measure."""
         values = self.values(row, column, self.table.measure(column))
-        return {seed: 100 * each for seed, each in values.items()}
+        # What was counted in float32, without its rounding, which would decide ties.
+        return {seed: round(100 * each, 4) for seed, each in values.items()}
 
     def speeds(self, row: Row) -> dict[int, float]:
         """`{seed: images per second}` of the complete runs: the median over the epochs.

@@ -71,12 +71,13 @@ def _blocks(subject):
 
 def _head(subject):
     records, scale = subject.records, subject.scale
-    rows = sum(bool(records.complete(row)) for row in subject.table.rows)
+    whole = sum(len(records.complete(row)) == records.seeds for row in subject.table.rows)
     yield Paragraph(subject.table.title + ".")
     yield Paragraph(f"Scale \u201c{scale.name}\u201d: {scale.description}.")
     yield Paragraph(
-        f"{rows} of {len(subject.table.rows)} rows, {len(records.results)} of {records.planned} "
-        f"runs are complete, {records.seeds} seed{'s' if records.seeds > 1 else ''} each."
+        f"{whole} of {len(subject.table.rows)} rows, of {records.seeds} "
+        f"seed{'s' if records.seeds > 1 else ''} each, and {len(records.results)} of "
+        f"{records.planned} runs are complete."
     )
     missing = records.missing
     if missing:

@@ -13,6 +13,8 @@ class CellsTest(absltest.TestCase):
         self.assertEqual(cells.percent(0.12345), "12.35")
         self.assertEqual(cells.signed(-0.2), "\N{MINUS SIGN}0.20")
         self.assertEqual(cells.signed(0.2, 1), "+0.2")
+        # A tie is one, whatever a sum of binary fractions makes of it.
+        self.assertEqual(cells.signed((36.22 - 34.34) + (38.24 - 38.37), 1), "+1.8")
         self.assertEqual([cells.signed(each) for each in (-1e-9, -0.0, 0.0)], ["+0.00"] * 3)
         self.assertEqual([cells.printed(each) for each in (71.3, 71.61)], ["71.3", "71.61"])
 

@@ -80,7 +80,7 @@ class ReportTest(parameterized.TestCase):
         self.assertIn("the &lt;command&gt;", page)
         self.assertIn("the <command>", markdown)
         self.assertIn("must not be compared with the paper", page)
-        self.assertIn("14 of 14 rows, 42 of 42 runs are complete", page)
+        self.assertIn("14 of 14 rows, of 3 seeds each, and 42 of 42 runs are complete", page)
         self.assertIn("Ours ResNet-20", markdown)
         self.assertIn("Paper ResNet-32", markdown)
 
@@ -131,8 +131,17 @@ class ReportTest(parameterized.TestCase):
     def test_unfinished_runs_count_as_begun(self):
         write_run(self.folder, "vanilla", 0, {"resnet20": 0.3, "wrn_16_2": 0.4}, complete=False)
         markdown, page = self._write()
-        self.assertIn("0 of 14 rows, 0 of 42 runs are complete", markdown)
+        self.assertIn("0 of 14 rows, of 3 seeds each, and 0 of 42 runs are complete", markdown)
         self.assertIn('aria-label="Test accuracy by epoch, ResNet-20"', page)
+
+    def test_a_row_is_complete_with_all_its_seeds(self):
+        for seed in range(2):
+            write_run(self.folder, "vanilla", seed, {"resnet20": 0.3, "wrn_16_2": 0.4})
+        markdown, _ = self._write()
+        self.assertIn("0 of 14 rows, of 3 seeds each, and 2 of 42 runs", markdown)
+        write_run(self.folder, "vanilla", 2, {"resnet20": 0.3, "wrn_16_2": 0.4})
+        markdown, _ = self._write()
+        self.assertIn("1 of 14 rows, of 3 seeds each, and 3 of 42 runs", markdown)
 
     def test_nothing_at_all_is_said_and_no_error(self):
         markdown, page = self._write()
