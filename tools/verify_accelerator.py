@@ -24,6 +24,7 @@ _OF_RUNS = {
     "steps_per_loop": "steps_per_loop",
     "float16": "float16",
     "xla_run": "compiled",
+    "detector": "detector",
 }
 _OF_STEPS = {
     "methods": "methods",
@@ -42,9 +43,10 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         names,
         "What to check, all by default. May be repeated. resume: a run that is stopped and continued. "
         "steps_per_loop: several steps in one graph. float16: finite steps with a loss scale, and "
-        "resuming them. xla_run: kdcl-train --jit_compile. methods: each method's step against the "
-        "CPU's. mirrored: each method's step on all devices against one. batch_norm: synchronised "
-        "over all devices. xla: a compiled step against a plain one.",
+        "resuming them. xla_run: kdcl-train --jit_compile. detector: finite steps of kdcl-detect. "
+        "methods: each method's step against the CPU's. mirrored: each method's step on all devices "
+        "against one. batch_norm: synchronised over all devices. xla: a compiled step against a plain "
+        "one.",
         flag_values=flag_values,
     )
     flags.DEFINE_string("tpu", "", "Name of a TPU; local on the machine that has it.", flag_values)

@@ -7,5 +7,6 @@
 #   KDCL_TORCH_VENV=DIR bash tools/verify_accelerator.sh             also PyTorch, from DIR
 set -euo pipefail
 cd "$(dirname "$0")/.."
+KDCL_EXTRAS=detection
 . tools/environment.sh
 exec python tools/verify_accelerator.py "$@"

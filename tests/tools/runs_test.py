@@ -31,6 +31,10 @@ class RunsTest(tf.test.TestCase):
         self.assertEqual(self._verdicts(runs.compiled), [findings.PASSED])
 
     @pytest.mark.slow
+    def test_a_detector_trains(self):
+        self.assertEqual(self._verdicts(runs.detector), [findings.PASSED])
+
+    @pytest.mark.slow
     def test_another_run_is_seen_and_so_is_what_is_not_finite(self):
         one = self.runs.whole(*_SHORT)
         self.assertIs(self.runs.whole(*_SHORT), one)

@@ -1,4 +1,4 @@
-"""Real runs of kdcl-train, stopped and not, each a process: what they leave is compared.
+"""Real runs, stopped and not, each a process: what they leave is compared.
 
 Two runs on CPUs are the same bits.  On accelerators, kernels are asked to be deterministic, and
 what differs all the same has a bound.
@@ -20,8 +20,9 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf import files
 from kdcl_tf.reproduction import child_programs
-from verifying import cohorts
+from verifying import cohorts, scenes
 from verifying.findings import Finding, NotApplicable, measured
 from verifying.machine import Machine
 
@@ -39,13 +40,25 @@ _FLAGS = (
     "--learning_rate=0.02",
 )
 _HALF = ("--precision=float16", "--students=resnet8")
+_DETECTOR = (
+    "--detector=mask",
+    "--backbone=resnet18",
+    f"--short_side={scenes.SIDE}",
+    f"--long_side={scenes.SIDE}",
+    "--regions_per_image=8",
+    "--batch_size=2",
+    "--epochs=2",
+    "--milestones=",
+    "--evaluate_every=2",
+    "--learning_rate=0.001",
+)
 _BOUND, _HALF_BOUND = 1e-3, 1e-2
 # Seconds, on a machine that is busy with other things, too.
 _PATIENCE = 900
 
 
 class Runs:
-    """Runs of kdcl-train on one device, each in a folder of its own.
+    """Runs on one device, each in a folder of its own.
 
     Args:
       machine: where they run.
@@ -57,9 +70,16 @@ class Runs:
         self.whole = functools.cache(self._whole)
 
     def _whole(self, *flags):
-        """The workdir of a run that nothing disturbs."""
+        """The workdir of a run of kdcl-train that nothing disturbs."""
         workdir = self._new_workdir()
         self._finish(self._start(workdir, flags))
+        return workdir
+
+    def detected(self, *flags: str) -> pathlib.Path:
+        """The workdir of a run of kdcl-detect, whose kernels are those that it asks for itself."""
+        workdir = self._new_workdir()
+        arguments = [*self._machine.arguments, *flags, f"--workdir={workdir}"]
+        self._finish(self._process("detect", workdir, arguments))
         return workdir
 
     def stopped(self, *flags: str) -> pathlib.Path:
@@ -89,14 +109,17 @@ class Runs:
         return self._folder / f"run_{len(list(self._folder.iterdir()))}"
 
     def _start(self, workdir, flags):
-        # It must be counted by the next run before it has made it itself.
-        workdir.mkdir(exist_ok=True)
         arguments = [*_FLAGS, *self._machine.arguments, *flags, f"--workdir={workdir}"]
         deterministic = {} if self._machine.is_repeatable else {"TF_DETERMINISTIC_OPS": "1"}
-        environment = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        return self._process("train", workdir, arguments, **deterministic)
+
+    def _process(self, program, workdir, arguments, **environment):
+        # It must be counted by the next run before it has made it itself.
+        workdir.mkdir(exist_ok=True)
+        quiet = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
         return subprocess.Popen(
-            child_programs.command("train", arguments),
-            env={**os.environ, **environment, **deterministic},
+            child_programs.command(program, arguments),
+            env={**os.environ, **quiet, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -161,6 +184,22 @@ def compiled(machine: Machine, runs: Runs) -> Iterator[Finding]:
     )
 
 
+def detector(machine: Machine, runs: Runs) -> Iterator[Finding]:
+    """A detector, which computes with other operations than students do, in an epoch of its own."""
+
+    def count():
+        with files.temporary_folder("kdcl_scenes_") as folder:
+            scenes.write(folder)
+            return _not_finite(runs.detected(*_DETECTOR, f"--dataset=coco:{folder}"))
+
+    yield measured(
+        "detector",
+        "numbers that are not finite in the log and the weights of kdcl-detect",
+        0.0,
+        count,
+    )
+
+
 def _for_half(machine, runs):
     if machine.kind == "TPU":
         raise NotApplicable("TPUs compute in bfloat16")
@@ -187,9 +226,13 @@ def _difference(found, wanted):
 
 
 def _count_not_finite(workdir):
-    variables = _variables(workdir)
-    if not any("loss_scale" in path for path in variables):
+    if not any("loss_scale" in path for path in _variables(workdir)):
         raise RuntimeError("the run has no loss scale")
+    return _not_finite(workdir)
+
+
+def _not_finite(workdir):
+    variables = _variables(workdir)
     records = [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
     logged = [value for record in records for value in record.values()]
     numbers = sum(not math.isfinite(each) for each in logged if isinstance(each, (int, float)))
