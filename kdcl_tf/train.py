@@ -1,7 +1,7 @@
 """Trains a cohort of students and exports each.
 
     kdcl-train --compare                             # the quickstart, on digits
-    kdcl-train --flagfile=kdcl:cifar100/general_icl  # the paper's best CIFAR row
+    kdcl-train --flagfile=kdcl:cifar100/general_icl  # the best row of the paper's Table 7
 
 Run again with the same flags, it continues where it was stopped.
 """

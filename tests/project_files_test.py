@@ -51,6 +51,8 @@ class ProjectFilesTest(parameterized.TestCase):
         self.assertEqual(
             re.search(r"^version: (.+)$", citation, re.MULTILINE)[1], kdcl_tf.__version__
         )
+        released = re.search(r"^date-released: (.+)$", citation, re.MULTILINE)[1]
+        self.assertIn(f"## {kdcl_tf.__version__} ({released})\n", _text("CHANGELOG.md"))
         link = re.search(r"^  url: (.+)$", citation, re.MULTILINE)[1]
         self.assertIn(link, re.sub(r'"\s+"', "", _text("setup.py")))
 

@@ -294,8 +294,8 @@ def _define_step_flags(fv):
         settings_lib.PLACEMENTS,
         "What is divided between devices; a run may continue with the other. data: every device has "
         "all students and a part of the images. student: every device has students of its own and "
-        "all images; it needs --strategy=one, which then uses all devices, two or more, no branches and no "
-        "--jit_compile.",
+        "all images; it needs --strategy=one, which then uses all devices, two or more, and goes "
+        "neither with branches nor with --jit_compile or --precision=float16.",
         fv,
     )
     flags.DEFINE_string(

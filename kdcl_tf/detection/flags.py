@@ -75,7 +75,7 @@ def _define_data_flags(fv):
         _DEFAULTS.dataset,
         "coco:PATH, a folder of images with annotations as COCO, Roboflow or CVAT write them, or "
         "coco/2017 of TFDS. For --mode=evaluate, by default that of the detector's run, with the files "
-        "that it named and the first images that it was trained on.",
+        "that it named and, of its training images, the first ones that it was trained on.",
         fv,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data sets.", fv)

@@ -34,13 +34,14 @@ DISTORTIONS = {
         "padded_crop",
         "PaddedCrop",
         False,
-        "pads and crops whole images, and mirrors them, but not digits or letters of TFDS",
+        "pads and crops whole images, and mirrors them, but not digits, letters or traffic signs of TFDS",
     ),
     "resized_crop": Entry(
         "resized_crop",
         "ResizedCrop",
         True,
-        "shows windows of any scale and shape, mirrored and in other colours, as for ImageNet",
+        "shows windows of any scale and shape, mirrored (but for those same sets) and in other "
+        "colours, as for ImageNet",
     ),
     "none": Entry(
         "undistorted", "Undistorted", False, "shows images as they are, the same to all students"
