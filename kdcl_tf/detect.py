@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.files import extras
 from kdcl_tf.prediction import images as image_names
 from kdcl_tf.programs import command_line
+from kdcl_tf.serving import exported
 from kdcl_tf.training import flags as training_flags
 
 MODES = ("train", "evaluate", "predict")
@@ -166,6 +168,8 @@ def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
 def _evaluate(flag_values):
     with command_line.user_errors():
         output = command_line.file_to_write("output", flag_values["output"].value)
+        model = flag_values["model"].value
+        exported.check_apart(output, [os.path.expanduser(model)] if model else [])
         named = detection_flags.named_files(flag_values)
         named.check()
         if flag_values["dataset"].present:

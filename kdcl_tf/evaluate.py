@@ -36,6 +36,11 @@ _READ_BY = {
     "match_classes": _OF_IMAGES,
     "skip_bad_images": _OF_IMAGES,
     "split": _OF_A_SPLIT,
+    "mistakes": ("confusion",),
+    "noise_step": ("noise",),
+    "noise_max": ("noise",),
+    "noise_draws": ("noise",),
+    "seed": ("noise",),
     "plot": tuple(each for each in (*_OF_IMAGES, "loss_gap") if each != "scores"),
 }
 
@@ -76,7 +81,9 @@ def _prepare_students(
     )
     students = _students(values, paths)
     name = values["dataset"] or students[0].card.get("dataset")
-    datasets.check_alike(students, name or "", values["rules"])
+    if not name:
+        raise ValueError(datasets.UNKNOWN)
+    datasets.check_alike(students, name, values["rules"])
     split_by = shares.common(students, name, values["test_share"])
     dataset, split = _images(values, students, name, split_by)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
@@ -288,18 +295,19 @@ def output_files(
         command_line.file_to_write("output", values["output"]),
         command_line.file_to_write("plot", values["plot"]),
     )
-    if plot and (plot == output or plot.suffix in (".json", ".csv", ".html")):
+    exported.check_apart(output, paths)
+    if plot and (plot == output or plot.suffix.lower() in (".json", ".csv", ".html")):
         raise ValueError(
             f"expected --plot to name a picture, such as {plot.with_suffix('.png').name}; got "
             f"{values['plot']}"
         )
+    if output and output.suffix.lower() in (".png", ".csv", ".html"):
+        raise ValueError(
+            f"expected --output to name a JSON file, such as {output.with_suffix('.json').name}; got "
+            f"{values['output']}"
+        )
     if values["analysis"] == "scores":
         return output, None
-    if output and output.suffix in (".png", ".csv", ".html"):
-        raise ValueError(
-            f"expected --output to name a JSON file, such as {output.with_suffix('.json').name}, as"
-            f" what is drawn goes beside it; got {values['output']}"
-        )
     if output is None:
         # Beside `students/`, or beside a model that is in no run.
         beside = paths[0].parent.parent if paths[0].parent.name == "students" else paths[0].parent

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from kdcl_tf import files
 from kdcl_tf.classification import restoring
 from kdcl_tf.files import extras
 from kdcl_tf.programs import command_line
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from kdcl_tf.serving.formats.writing import Model
 
 ENSEMBLE = "ensemble"
-_OF_IMAGES = ("images", "calibration", "calibration_images", "dataset", "data_dir")
+_OF_IMAGES = ("images", "test_images", "calibration", "calibration_images", "dataset", "data_dir")
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -113,6 +114,7 @@ def main(flag_values: flags.FlagValues) -> None:
         found, students = restoring.restore(workdir, settings)
         restoring.check_epoch(workdir, output, found)
         output.mkdir(parents=True, exist_ok=True)
+        files.check_writable(output)
         models = models_of(values["student"], students, found)
         beside.check(output, [model.card for model in models], forms)
         folder = values["images"] or values["calibration"]
@@ -165,6 +167,11 @@ def _check_flags(flag_values, forms):
         calibrates and "calibration" not in given
     )
     expected = {}
+    if "images" not in given and not is_checked:
+        expected["test_images"] = (
+            "--test_images with --images or a format of LiteRT or ONNX, since other files are checked "
+            "with images of noise"
+        )
     for name in () if calibrates else ("calibration", "calibration_images"):
         expected[name] = f"litert_int8 among --format with --{name}, since only that is calibrated"
     for name in () if reads_own else ("dataset", "data_dir"):
@@ -250,7 +257,7 @@ def write_all(
     rows, missed = [], []
     started = [formats.FORMATS[form].runtime for form in forms]
     with Runtimes(started, pictures.images) as runs:
-        writer = Writer(output, runs, pictures, calibration and calibration.images)
+        writer = Writer(output, runs, pictures, calibration)
         for model in models:
             for form in forms:
                 try:
@@ -274,8 +281,16 @@ def _missed(error, output, model, form):
     path = output / f"{model.card.student}{formats.FORMATS[form].ending}"
     # What a converter or Keras refuses names no file.
     told = "" if isinstance(error, BoundError) else f"{path.name} is not written: "
-    stays = f" ({path}, of an earlier export, stays)" if path.exists() else ""
+    stays = f" ({path}, of an earlier export, stays{_lost(path)})" if path.exists() else ""
     return f"{told}{error}{stays}"
+
+
+def _lost(path):
+    """What a file that stays has lost, if the student's other file has taken the card of both."""
+    from kdcl_tf.serving import cards
+
+    facts = cards.read_beside(path)
+    return ", without its card" if path.name not in facts.get("checksums", [path.name]) else ""
 
 
 def cli() -> None:

@@ -98,8 +98,7 @@ class EvaluateTest(tf.test.TestCase):
                 f"--workdir={run}",
                 f"--analysis={analysis}",
                 "--images=20",
-                "--noise_step=0.1",
-                "--noise_draws=1",
+                *(["--noise_step=0.1", "--noise_draws=1"] if analysis == "noise" else []),
             )
             self.assertEqual((stderr, status), ("", 0))
             output, plot = (run / "analyses" / f"{analysis}.{kind}" for kind in ("json", "png"))
@@ -153,6 +152,17 @@ class EvaluateTest(tf.test.TestCase):
             ((f"--workdir={run}", "--analysis=noise", "--noise_step=-1"), "a step of the noise"),
             ((f"--workdir={run}", "--analysis=spread", "--plot=/nowhere/a.png"), "make /nowhere"),
             ((f"--workdir={run}", f"--plot={run}/a.png"), "leave out --plot"),
+            ((f"--workdir={run}", "--noise_max=0.3"), "leave out --noise_max"),
+            ((f"--workdir={run}", "--analysis=noise", "--mistakes=3"), "leave out --mistakes"),
+            (
+                (f"--workdir={run}", f"--output={run}/s.CSV"),
+                "name a JSON file, such as s.json; got",
+            ),
+            (
+                (f"--model={model}", f"--output={model}/student.json"),
+                "belongs to an exported model",
+            ),
+            ((f"--model={model}", f"--output={model}/scores.json"), "belongs to an exported model"),
             ((f"--workdir={run}", "--analysis=overfitting", "--split=train"), "leave out --split"),
             ((f"--workdir={run},{run}", "--analysis=loss_gap", "--images=2"), f"{run} twice"),
             ((f"--model={model},{run}/students/../students/resnet8",), f"{model} twice"),
@@ -375,6 +385,15 @@ class EvaluateTest(tf.test.TestCase):
             self.assertRegex(
                 stderr.splitlines()[-1], ": expected images that can be decoded; got none among 3: "
             )
+
+    def test_a_student_of_no_known_data_set_is_told_to_name_one(self):
+        student = self.folder / "of_nothing"
+        exported_photos.export(student)
+        for more in ([], ["--test_share=0.2"]):
+            _, stderr, status = _main(f"--model={student}", *more)
+            self.assertEqual(status, 1)
+            self.assertIn("expected the name of a data set; got none", stderr)
+            self.assertEqual(stderr.count("\n"), 1)
 
     def test_what_is_no_student_is_refused_in_one_line(self):
         _, stderr, status = _main(f"--model={self.folder}")

@@ -217,6 +217,10 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
             "expected --student to be one of resnet8, wrn_10_1, ensemble; got resnet20",
         ),
         (["--output=/dev/null/models"], "expected a folder; got /dev/null/models, where a file is"),
+        (
+            ["--test_images=9"],
+            "expected --test_images with --images or a format of LiteRT or ONNX, ",
+        ),
         (["--calibration_images=9"], "litert_int8 among --format with --calibration_images, since"),
         (
             ["--dataset=folder:/x"],

@@ -12,6 +12,11 @@ from kdcl_tf.data.sources import names
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from kdcl_tf.files import identity
 
+UNKNOWN = (
+    "expected the name of a data set; got none, and the student's card does not tell what it was "
+    "trained on: pass dataset=NAME"
+)
+
 
 def load_dataset(
     card: Mapping[str, Any],
@@ -38,10 +43,7 @@ def load_dataset(
     """
     name = name or card.get("dataset")
     if not name:
-        raise ValueError(
-            "expected the name of a data set; got none, and the student's card does not tell what "
-            "it was trained on: pass dataset=NAME"
-        )
+        raise ValueError(UNKNOWN)
     height, width, _ = card["image_shape"]
     # Only images in a data set's own size are not square.
     size = height if height == width else 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kdcl_tf import files
@@ -16,7 +16,16 @@ from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards
 
-__all__ = ["check", "digest", "find_students", "holds_model", "load", "runs_in", "students_of"]
+__all__ = [
+    "check",
+    "check_apart",
+    "digest",
+    "find_students",
+    "holds_model",
+    "load",
+    "runs_in",
+    "students_of",
+]
 
 _MODEL = "saved_model.pb"
 # What an exported model is known by: a student whose model is missing still has its card.
@@ -109,6 +118,8 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
             )
         # Two files of one student share a card, and one of them may have been moved elsewhere.
         sums = {path.name: sums[path.name]}
+    # Which is for people: no program reads it.
+    sums = {name: each for name, each in sums.items() if name != "README.md"}
     found = identity.damage(path if path.is_dir() else path.parent, sums)
     if found:
         raise DamageError(f"{path} is damaged: {found}; export it again")
@@ -119,6 +130,30 @@ def _is_one_of(path, sums):
         return set(identity.checksums_of([path]).values()) <= set(sums.values())
     except OSError:
         return False
+
+
+def check_apart(output: pathlib.Path | None, models: Iterable[str | os.PathLike]) -> None:
+    """Refuses to write results where a card or a model is.
+
+    Args:
+      output: a file that is going to be written, or None.
+      models: that are read: folders or files.
+
+    Raises:
+      ValueError: when it is a card, one of the models, or inside one.
+    """
+    if output is None:
+        return
+    place = pathlib.Path(os.path.realpath(output))
+    is_taken = place.is_file() and cards.is_card(place)
+    for model in map(os.path.realpath, models):
+        is_taken |= place == pathlib.Path(model)
+        is_taken |= pathlib.Path(model) in place.parents and holds_model(model)
+    if is_taken:
+        raise ValueError(
+            f"expected --output to be a file of its own; got {output}, which belongs to an exported "
+            "model: pass another"
+        )
 
 
 def digest(path: str | os.PathLike) -> str:

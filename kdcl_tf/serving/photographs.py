@@ -17,7 +17,7 @@ _EXPLAINED = (
     "the signature photograph takes the encoded bytes of one JPEG or PNG of any size, and decodes "
     "and resizes them as evaluation does; it does not turn the image as its EXIF orientation says"
 )
-_TURN = ", which TensorFlow has no operation for: turn it before, as kdcl-predict does"
+_TURN = ", which TensorFlow has no operation for: turn it before"
 _AS_STORED = ", as in this student's training"
 
 

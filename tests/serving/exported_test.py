@@ -84,6 +84,39 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(DamageError, "damaged: saved_model.pb cannot be read"):
             exported.check(path, facts)
 
+    def test_a_readme_is_for_people_who_may_add_to_it(self):
+        path = self._student("a")
+        (path / "README.md").write_text("# a")
+        (path / "class_names.txt").write_text("cat")
+        facts = {"checksums": identity.checksums(path)}
+        (path / "README.md").write_text("# a\r\nof mine")
+        exported.check(path, facts)
+        (path / "README.md").unlink()
+        exported.check(path, facts)
+        (path / "class_names.txt").write_text("dog")
+        with self.assertRaisesRegex(DamageError, "class_names.txt is not what was written"):
+            exported.check(path, facts)
+
+    def test_results_are_not_written_where_a_model_is(self):
+        student = self._student("run", "students", "m")
+        (student / "student.json").write_text('{"checksums": {}}')
+        file = self.folder / "run" / "students" / "m.onnx"
+        file.write_bytes(b"model")
+        card = file.with_name("m.onnx.json")
+        card.write_text('{"checksums": {}}')
+        scores = file.with_name("scores.json")
+        scores.write_text('{"m": 0.5}')
+        link = self.folder / "link.json"
+        link.symlink_to(card)
+        for output in (None, scores, file.with_name("new.json"), self.folder / "x.json"):
+            exported.check_apart(output, [student, file])
+        inside = [student / "student.json", student / "scores.json"]
+        for output in (*inside, file, card, link):
+            with self.assertRaisesRegex(
+                ValueError, "^expected --output to be a file of its own; got"
+            ):
+                exported.check_apart(output, [student, file])
+
     def test_a_file_that_its_card_is_not_of_is_refused(self):
         for name in ("a.keras", "a.weights.h5"):
             (self.folder / name).write_text(name)

@@ -9,7 +9,7 @@ from kdcl_tf import files
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards
 from kdcl_tf.serving.cards import Card
-from kdcl_tf.serving.formats import readme
+from kdcl_tf.serving.formats import attachments, readme
 from kdcl_tf.serving.formats.names import FORMATS
 
 __all__ = ["check", "write"]
@@ -31,8 +31,8 @@ def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) 
 
     Raises:
       ValueError: naming a file of a student of the same name that has other classes, or whose card
-        would be replaced by that of another epoch or run; or a file of another hand that would be
-        replaced by a card or by names of classes.
+        would be replaced by that of another epoch or run; or a file or folder of another hand that
+        would be replaced.
     """
     endings = [FORMATS[form].ending for form in forms if FORMATS[form].ending]
     there = list(_exported(folder)) if endings else []
@@ -55,6 +55,8 @@ def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) 
             )
         if endings:
             _check_others(card, paths)
+        if "saved_model" in forms:
+            _check_folder(folder / card.student)
 
 
 def write(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -87,7 +89,13 @@ def write(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _check_others(card, paths):
-    """Refuses to replace what is no card, and names of other classes, which nobody exported here."""
+    """Refuses to replace what is no card, names of other classes, and models without a card."""
+    for path in paths:
+        if path.exists() and not _is_exported(path):
+            raise ValueError(
+                f"expected no file at {path}, or one that was exported; got a file without a card: "
+                "pass another --output, or move it; if an export was killed here, delete it"
+            )
     for path in {cards.path_of(path) for path in paths}:
         if path.exists() and not cards.is_card(path):
             raise ValueError(
@@ -99,6 +107,23 @@ def _check_others(card, paths):
         raise ValueError(
             f"expected no file at {names}, where the names of {card.student}'s classes go, or one of "
             "these classes; got others: pass another --output, or move it"
+        )
+
+
+def _is_exported(path):
+    """Whether a model has a card, inside or beside it."""
+    try:
+        inside = path.is_file() and attachments.CARD.encode() in path.read_bytes()
+        return inside or cards.is_card(cards.path_of(path))
+    except FileNotFoundError:
+        return False
+
+
+def _check_folder(path):
+    if path.exists() and not cards.path_of(path).exists():
+        raise ValueError(
+            f"expected nothing at {path}, or an exported student to replace; got something else: pass "
+            "another --output, or move it"
         )
 
 

@@ -104,13 +104,13 @@ let output = try interpreter.output(at: 1)  // 0 has the logits
 let probabilities = output.data.withUnsafeBytes {{ Array($0.bindMemory(to: Float32.self)) }}
 ```
 
-Class names are in `labels.txt` inside the file, too, which is a ZIP archive as well. MediaPipe's
-`ImageClassifier` loads the file as it is; of its answers take those of the head `probabilities`.
+Class names are in `labels.txt` inside the file, too, which is a ZIP archive as well.
 {mediapipe}"""
 
 # How an app makes an image of a photograph in colour.
 _BITMAP = """// photograph: a Bitmap, {turned}.
-var scaled = photograph
+// The copy is one whose pixels can be read, which those of ImageDecoder are not by default.
+var scaled = photograph.copy(Bitmap.Config.ARGB_8888, false)
 // createScaledBitmap looks at 2 x 2 pixels: in halves, all of them count, as in evaluation.
 while (scaled.width >= 2 * {wide} || scaled.height >= 2 * {tall}) {{
     scaled = Bitmap.createScaledBitmap(
@@ -123,7 +123,8 @@ for (pixel in pixels) {{
     image.put((pixel shr 16).toByte()).put((pixel shr 8).toByte()).put(pixel.toByte())
 }}
 """
-_MEDIAPIPE = """It scales a photograph in its own way: to get the same answers as here, make the image
+_MEDIAPIPE = """MediaPipe's `ImageClassifier` loads the file as it is; of its answers take those of the head
+`probabilities`. It scales a photograph in its own way: to get the same answers as here, make the image
 of {height} x {width} pixels as in the lines above first."""
 
 _LINES = {"saved_model": _SAVED_MODEL, "keras": _KERAS, "weights": _WEIGHTS, "onnx": _ONNX}

@@ -64,7 +64,7 @@ FORMATS = {
         "litert",
         _LITERT,
         0.95,
-        "as litert, a quarter as large, in integers, calibrated on training images",
+        "as litert, a quarter as large, in integers",
     ),
     "onnx": Format(
         ".onnx", "onnxruntime", _ONNX, 0, "for ONNX Runtime, takes any number of uint8 images"

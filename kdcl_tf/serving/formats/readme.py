@@ -20,7 +20,7 @@ _SHOWN = 8
 # Formats that hold the student alone, without what comes before and after it.
 _OF_KERAS = ("keras", "weights")
 # Facts in which the cards of one student's files differ.
-_OF_FILES = (*card_facts.WRITTEN, "measured", "file_format", "inputs", "outputs")
+_OF_FILES = (*card_facts.WRITTEN, "measured", "calibrated_on", "file_format", "inputs", "outputs")
 _RECIPE = (
     ("epochs", "{} epochs"),
     ("batch_size", "batches of {}"),
@@ -38,8 +38,8 @@ _INT8 = (
     "arrays from every `.tflite` file."
 )
 _EXIF = (
-    "A photograph has to be turned as its EXIF orientation says before it is scaled, which "
-    "`kdcl-predict` does and no operation of these models."
+    "A photograph has to be turned as its EXIF orientation says before it is scaled, which no "
+    "operation of these models does."
 )
 _AS_STORED = (
     "A photograph is taken as it is stored, whatever its EXIF orientation says: the student was "
@@ -93,7 +93,10 @@ def _table(files):
                 f"{found['largest_difference']:.2g}",
                 f"{found['milliseconds']:.2f}",
             ]
-        lines.append(f"| {' | '.join([f'`{name}`', FORMATS[form].summary, *cells])} |")
+        told = FORMATS[form].summary
+        if "calibrated_on" in facts:
+            told += f", calibrated on {facts['calibrated_on']}"
+        lines.append(f"| {' | '.join([f'`{name}`', told, *cells])} |")
     lines.append(
         "\nEach file was loaded by its own runtime and run on so many images; the student may have "
         "been trained on images of a folder, and its top-1 of them then says nothing of others. "

@@ -104,7 +104,7 @@ class Writer:
       output: the folder, which is there.
       runtimes: processes of all formats that are going to be written.
       pictures: those on which the runtimes run.
-      calibration: `[K, H, W, C]` uint8, K above 0, for int8.
+      calibration: images to calibrate int8 with, one or more.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Writer:
         output: pathlib.Path,
         runtimes: Runtimes,
         pictures: Pictures,
-        calibration: np.ndarray | None = None,
+        calibration: Pictures | None = None,
     ):
         self._output, self._runtimes = output, runtimes
         self._pictures, self._calibration = pictures, calibration
@@ -130,6 +130,9 @@ class Writer:
           OSError: when it cannot be written.
         """
         card = _card_in(model.card, form)
+        if form == "litert_int8" and self._calibration:
+            images = self._calibration
+            card = card.with_more(calibrated_on=f"{len(images.images):,} {images.source}")
         path = self._output / f"{card.student}{FORMATS[form].ending}"
         found = []
 
@@ -141,7 +144,9 @@ class Writer:
             saved_model.export_function(model.logits, path, card=card, check=check)
             return path, found[0]
         self._write_file(model, form, card, path, check)
-        cards.write(card.with_more(measured={form: found[0].facts}), path)
+        # A file without a card would be taken for one of another hand.
+        with files.undone(lambda: cards.path_of(path).exists() or path.unlink(missing_ok=True)):
+            cards.write(card.with_more(measured={form: found[0].facts}), path)
         return path, found[0]
 
     def _write_file(self, model, form, card, path, check):
@@ -165,7 +170,8 @@ class Writer:
             return onnx_models.convert(model.logits, card.image_shape, texts)
         kind = {"litert": "float32"}.get(form, form.removeprefix("litert_"))
         logits = model.for_integers() if kind == "int8" else model.logits
-        content = litert.convert(logits, card.image_shape, kind, self._calibration)
+        images = self._calibration.images if self._calibration else None
+        content = litert.convert(logits, card.image_shape, kind, images)
         # A module of the extra `export`.
         from kdcl_tf.serving.formats import phone_metadata
 

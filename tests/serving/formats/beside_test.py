@@ -3,15 +3,16 @@
 import pathlib
 import tempfile
 
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving import cards
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import beside, readme
+from kdcl_tf.serving.formats.names import FORMATS
 
 
-class BesideTest(absltest.TestCase):
+class BesideTest(parameterized.TestCase):
     def setUp(self):
         super().setUp()
         folder = tempfile.TemporaryDirectory()
@@ -119,6 +120,36 @@ class BesideTest(absltest.TestCase):
             path = self.folder / name
             path.write_text(path.read_text().replace('"a"', '"A"'))
         beside.check(self.folder, [card], ["keras", "onnx"])
+
+    @parameterized.parameters("a.keras", "a.weights.h5", "a.int8.tflite", "a.onnx")
+    def test_a_model_of_another_hand_is_not_replaced(self, name):
+        card = Card("a", (8, 8, 3), ("cat", "ñandú"), Normalization((0.5,) * 3, (0.5,) * 3))
+        (form,) = [form for form, each in FORMATS.items() if name == f"a{each.ending}"]
+        path = self.folder / name
+        path.write_bytes(b"model")
+        with self.assertRaisesRegex(ValueError, f"expected no file at {path}, or one that was exp"):
+            beside.check(self.folder, [card], [form])
+        other = "onnx" if form != "onnx" else "keras"
+        beside.check(self.folder, [card], [other])
+        if name.endswith(("tflite", "onnx")):
+            # One that is alone has its card inside.
+            path.write_bytes(b"model student.json {}")
+            beside.check(self.folder, [card], [form])
+
+    def test_a_folder_of_another_hand_is_not_replaced(self):
+        card = Card("a", (8, 8, 3), ("cat", "ñandú"), Normalization((0.5,) * 3, (0.5,) * 3))
+        path = self.folder / "a"
+        path.mkdir()
+        for name in ("photo.jpg", "saved_model.pb"):
+            (path / name).touch()
+            with self.assertRaisesRegex(
+                ValueError, f"expected nothing at {path}, or an exported st"
+            ):
+                beside.check(self.folder, [card], ["saved_model", "onnx"])
+            beside.check(self.folder, [card], ["onnx"])
+        # A damaged card is one, and is mended by an export.
+        (path / "student.json").write_text("{")
+        beside.check(self.folder, [card], ["saved_model"])
 
     def test_a_readme_of_another_hand_is_kept(self):
         self._export("a", ".onnx")

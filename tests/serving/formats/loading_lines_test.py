@@ -42,6 +42,10 @@ class LoadingLinesTest(parameterized.TestCase):
         self.assertIn("make the image\nof 32 x 24 pixels as in the lines above first", text)
         grey = loading_lines.of("litert", "a.tflite", {**_FACTS, "image_shape": [32, 24, 1]})
         self.assertNotIn("Bitmap", grey)
+        self.assertNotIn("MediaPipe", grey)
+        self.assertIn("MediaPipe's `ImageClassifier` loads the file as it is", text)
+        # Those of ImageDecoder lie in the memory of the GPU.
+        self.assertIn("photograph.copy(Bitmap.Config.ARGB_8888, false)", text)
         # LiteRT copies a buffer of another byte order from its position on: nothing, of a full one.
         for each, size in ((text, 2304), (grey, 768)):
             self.assertIn(f"allocateDirect({size}).order(ByteOrder.nativeOrder())", each)

@@ -132,6 +132,14 @@ class ReadmeTest(parameterized.TestCase):
         self.assertIn(takes, text)
         self.assertIn(gives, text)
 
+    def test_what_integers_were_calibrated_on(self):
+        facts = _facts(calibrated_on="200 images of a folder")
+        files = [("m.int8.tflite", "litert_int8", facts), ("m.onnx", "onnx", _facts())]
+        text = readme.of_folder(files)
+        self.assertIn("in integers, calibrated on 200 images of a folder |", text)
+        self.assertEqual(text.count("calibrated on"), 1)
+        self.assertEqual(text.count("# mobilenet_v2\n"), 1)
+
     def test_images_without_a_class_do_not_count_for_the_accuracy(self):
         found = {"images": 60, "labelled": 6, "bytes": 1, "top_1": 0.5, "agreement": 1.0}
         found |= {"largest_difference": 0.25, "milliseconds": 1.5}

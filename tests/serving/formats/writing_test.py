@@ -90,7 +90,8 @@ class _Written:
         started = {names.FORMATS[form].runtime for forms in ours.values() for form in forms}
         with processes.Runtimes(started, images) as running:
             pictures = Pictures(images, labels, "images of a test")
-            writer = writing.Writer(cls.folder, running, pictures, images[:40])
+            calibration = Pictures(images[:40], labels[:40], "training images")
+            writer = writing.Writer(cls.folder, running, pictures, calibration)
             for name, forms in ours.items():
                 cls.models[name] = _model(name, cls.models)
                 cls.pictures[name] = images, labels
@@ -209,6 +210,12 @@ class SmallModelsTest(_Written, tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "got resnet8 and one_channel, which differ"):
             writing.ensemble(dict(enumerate(models)))
 
+    def test_the_card_of_integers_says_what_they_were_calibrated_on(self):
+        for name, form in self.written:
+            path, _ = self.written[name, form]
+            told = cards.read(cards.path_of(path)).get("calibrated_on")
+            self.assertEqual(told, "40 training images" if form == "litert_int8" else None)
+
     def test_one_that_misses_its_bound_is_not_written(self):
         images, labels = self.pictures["resnet8"]
         output = pathlib.Path(self.create_tempdir().full_path)
@@ -220,7 +227,8 @@ class SmallModelsTest(_Written, tf.test.TestCase):
         module = mock.patch.object(writing, "litert", mock.Mock(convert=broken))
         with module, processes.Runtimes(["litert"], images) as running:
             pictures = Pictures(images, labels, "images of a test")
-            writer = writing.Writer(output, running, pictures, images[:9])
+            few = Pictures(images[:9], labels[:9], "images of a test")
+            writer = writing.Writer(output, running, pictures, few)
             for form in ("litert", "litert_int8"):
                 with self.assertRaisesRegex(checking.BoundError, "^resnet8.* is not written: "):
                     writer.write(self.models["resnet8"], form)
