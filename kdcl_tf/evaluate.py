@@ -35,6 +35,8 @@ _READ_BY = {
     "images": _OF_IMAGES,
     "match_classes": _OF_IMAGES,
     "skip_bad_images": _OF_IMAGES,
+    "tfrecord_image_key": _OF_IMAGES,
+    "tfrecord_label_key": _OF_IMAGES,
     "split": _OF_A_SPLIT,
     "mistakes": ("confusion",),
     "noise_step": ("noise",),
@@ -83,7 +85,9 @@ def _prepare_students(
     name = values["dataset"] or students[0].card.get("dataset")
     if not name:
         raise ValueError(datasets.UNKNOWN)
-    datasets.check_alike(students, name, values["rules"])
+    reading = _reading(values)
+    data.check_keys(name, *(each or "" for each in reading["keys"].values()))
+    datasets.check_alike(students, name, reading["rules"], reading["keys"])
     split_by = shares.common(students, name, values["test_share"])
     dataset, split = _images(values, students, name, split_by)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
@@ -92,8 +96,7 @@ def _prepare_students(
             print(told, file=sys.stderr)
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        reading = {**_reading(values), **split_by}
-        found = datasets.trained_on(students, dataset, not values["dataset"], **reading)
+        found = datasets.trained_on(students, dataset, not values["dataset"], **reading, **split_by)
         trained_on = {name: _first(each, values["images"]) for name, each in found.items()}
         return lambda: analyses.overfitting(students, trained_on, size)
     return {
@@ -123,7 +126,9 @@ def _students(values, paths):
 
 def _reading(values):
     """How the images of a data set are read."""
-    return {name: values[name] for name in ("data_dir", "skip_bad_images", "rules")}
+    keys = {name: values[name] for name in ("tfrecord_image_key", "tfrecord_label_key")}
+    same = {name: values[name] for name in ("data_dir", "skip_bad_images", "rules")}
+    return {**same, "keys": keys}
 
 
 def _images(values, students, name, split_by):
@@ -144,7 +149,7 @@ def _images(values, students, name, split_by):
         )
     split = _split(values, dataset, name)
     if dataset.told:
-        warnings = "".join(shares.warning(each, split_by) for each in students)
+        warnings = "".join(shares.warning(each, split_by, dataset) for each in students)
         print(dataset.told + warnings, file=sys.stderr)
     if not values["dataset"]:
         datasets.check_unchanged(students, dataset)

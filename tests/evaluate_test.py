@@ -314,6 +314,52 @@ class EvaluateTest(tf.test.TestCase):
             self.assertEqual(status, 0, stderr)
             self.assertEqual("if some of these images were in it" in stderr, warns)
 
+    def test_a_folder_that_changed_since_its_split_is_told(self):
+        photos = self._photos("changing", 8)
+        copy = self.folder / "copy_of_changing"
+        model = self._of_photos(photos, "mine", test_share="0.25")
+        own = f"--dataset=folder:{photos}"
+        _, stderr, status = _main(f"--model={model}", own)
+        self.assertEqual(status, 0, stderr)
+        self.assertNotIn("split it", stderr)
+        for path in sorted(photos.rglob("*.jpg"))[::3]:
+            path.unlink()
+        shutil.copytree(photos, copy)
+        _, stderr, status = _main(f"--model={model}")
+        self.assertEqual(status, 1)
+        self.assertIn("evaluate on them as they are, some of which it may have been", stderr)
+        moved = [f"--dataset=folder:{copy}", "--test_share=0.25"]
+        for flags in ([own], moved):
+            _, stderr, status = _main(f"--model={model}", *flags)
+            self.assertEqual(status, 0, stderr)
+            self.assertIn("the folder is not as mine's run split it: some of these ima", stderr)
+
+    def test_features_of_tfrecords_are_those_that_are_given(self):
+        folder = self.folder / "records"
+        folder.mkdir()
+        for split in ("train", "test"):
+            records = [
+                image_files.example(
+                    image_files.encode(image_files.photo(n)), n % 3, "picture", "kind"
+                )
+                for n in range(6)
+            ]
+            image_files.write_records(folder / f"{split}.tfrecord", records)
+        student = exported_photos.export(
+            self.folder / "of_words", shape=(16, 16, 3), classes=("0", "1", "2")
+        )
+        flags = (f"--model={student}", f"--dataset=tfrecord:{folder}")
+        _, stderr, status = _main(*flags)
+        self.assertEqual(status, 1)
+        self.assertIn("pass --tfrecord_image_key=NAME", stderr)
+        keys = ("--tfrecord_image_key=picture", "--tfrecord_label_key=kind")
+        table, stderr, status = _main(*flags, *keys)
+        self.assertEqual(status, 0, stderr)
+        self.assertRegex(table.splitlines()[1], "^of_words ")
+        _, stderr, status = _main(f"--model={student}", "--dataset=digits", keys[0])
+        self.assertEqual((status, stderr.count("\n")), (1, 1))
+        self.assertIn("expected a data set tfrecord:PATH; got 'digits'", stderr)
+
     def test_training_images_are_those_of_the_run_however_its_folder_is_named(self):
         photos = self._photos("named", 6)
         settings = {"test_share": "0.5", "train_per_class": "1", "holdout_per_class": "0"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from kdcl_tf.data import distortions
 from kdcl_tf.data.sources import names
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from kdcl_tf.files import identity
+
+TFRECORD_KEYS = ("tfrecord_image_key", "tfrecord_label_key")
 
 UNKNOWN = (
     "expected the name of a data set; got none, and the student's card does not tell what it was "
@@ -24,16 +27,19 @@ def load_dataset(
     data_dir: str | None = None,
     skip_bad_images: bool = False,
     rules: data.ImageRules = data.ImageRules(),
+    keys: Mapping[str, str | None] = types.MappingProxyType({}),
     **subset: Any,
 ) -> data.ImageDataset:
     """The named data set at the student's resolution, by default the one it was trained on.
 
     Images are scaled as those that the student was trained on, turned upright only if those
-    were, and found in TFRecords under the same features.
+    were, and found in TFRecords under the same features.  Of its own set, those are left out as
+    too large that its run left out.
 
     Args:
       card: the student's.
       name, data_dir, skip_bad_images, rules: as in `data.load`.
+      keys: `tfrecord_image_key` and `tfrecord_label_key`, where they are not the run's.
       **subset: further arguments of `data.load`: `holdout_per_class` and `train_per_class`, for
         the images it was trained on; `test_share` and `validation_share`, see `shares.shares_of`; and
         `needs_train`.
@@ -44,6 +50,9 @@ def load_dataset(
     name = name or card.get("dataset")
     if not name:
         raise ValueError(UNKNOWN)
+    rules = rules.as_trained(card)
+    if is_own(card, name):
+        rules = rules.limited_as(card)
     height, width, _ = card["image_shape"]
     # Only images in a data set's own size are not square.
     size = height if height == width else 0
@@ -51,11 +60,11 @@ def load_dataset(
         name,
         data_dir=data_dir,
         image_size=size,
-        **_features(card, name),
+        **_features(card, name, keys),
         distortion=card.get("distortion", "padded_crop"),
         normalization=data.Normalization.from_card(card) if "mean" in card else None,
         skip_bad_images=skip_bad_images,
-        rules=rules.as_trained(card),
+        rules=rules,
         **subset,
     )
 
@@ -101,14 +110,19 @@ def check_unchanged(
         before = student.card.get("identity", {}).get("data", {})
         changes = identity.data_changes({key: before[key] for key in now if key in before}, now)
         if changes:
+            share = student.flags.get("test_share", "0.0")
+            trained = ", some of which it may have been trained on" if float(share) else ""
             raise ValueError(
                 f"{dataset.name} is not what {student.name} was trained with: {changes}; restore "
-                f"the images, or pass dataset={dataset.name} to evaluate on them as they are"
+                f"the images, or pass dataset={dataset.name} to evaluate on them as they are{trained}"
             )
 
 
 def check_alike(
-    students: Sequence[LoadedStudent], name: str, rules: data.ImageRules = data.ImageRules()
+    students: Sequence[LoadedStudent],
+    name: str,
+    rules: data.ImageRules = data.ImageRules(),
+    keys: Mapping[str, str | None] = types.MappingProxyType({}),
 ) -> None:
     """Refuses students for whom the images of a data set are read differently.
 
@@ -119,11 +133,12 @@ def check_alike(
       students: that are analysed together.
       name: of the data set.
       rules: as in `data.load`.
+      keys: as in `load_dataset`.
 
     Raises:
       ValueError: naming the first that differs from the first student, and how.
     """
-    first, *others = ((each.name, _read_as(each.card, name, rules)) for each in students)
+    first, *others = ((each.name, _read_as(each.card, name, rules, keys)) for each in students)
     for other in others:
         if other[1] != first[1]:
             raise ValueError(
@@ -133,21 +148,21 @@ def check_alike(
             )
 
 
-def _read_as(card, name, rules):
+def _read_as(card, name, rules, keys):
     """How `load_dataset` reads images for a student, in words."""
     height, width, _ = card["image_shape"]
     tall, wide = distortions.scaled_size(card.get("distortion", "padded_crop"), height, width)
     cut = f" and cut to {height} x {width}" if (tall, wide) != (height, width) else ""
     turned = "" if rules.as_trained(card).apply_exif_orientation else ", not turned upright"
-    keys = ", ".join(filter(None, _features(card, name).values()))
-    return f"scaled to {tall} x {wide}{cut}{turned}{f', of the features {keys}' * bool(keys)}"
+    named = ", ".join(filter(None, _features(card, name, keys).values()))
+    return f"scaled to {tall} x {wide}{cut}{turned}{f', of the features {named}' * bool(named)}"
 
 
-def _features(card, name):
-    """The features of TFRecords that the student's run named, as arguments of `data.load`."""
+def _features(card, name, keys):
+    """The features of TFRecords that are given, or the student's run named, for `data.load`."""
     settings = card.get("identity", {}).get("settings", {})
-    keys = ("tfrecord_image_key", "tfrecord_label_key") if name.startswith("tfrecord:") else ()
-    return {key: settings.get(key) or None for key in keys}
+    needed = TFRECORD_KEYS if name.startswith("tfrecord:") else ()
+    return {key: keys.get(key) or settings.get(key) or None for key in needed}
 
 
 def trained_on(

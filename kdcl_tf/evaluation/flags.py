@@ -52,6 +52,14 @@ def _define_image_flags(fv):
         "Leave out images that cannot be decoded, instead of stopping at the first.",
         fv,
     )
+    for key, what in (("image", "encoded image"), ("label", "label")):
+        flags.DEFINE_string(
+            f"tfrecord_{key}_key",
+            None,
+            f"For --dataset=tfrecord:PATH: the feature that is the {what}, by default as for the "
+            "student's run.",
+            flag_values=fv,
+        )
     training_flags.define_image_flags(fv, data.ImageRules(), training_flags.AS_TRAINED)
     flags.DEFINE_enum(
         "split",

@@ -94,17 +94,26 @@ def _check_given(given, found, name):
             )
 
 
-def warning(student: LoadedStudent, shares: Mapping[str, float]) -> str:
+def warning(student: LoadedStudent, shares: Mapping[str, float], dataset: data.ImageDataset) -> str:
     """What to add where a student may be tested on images that it was trained on; else `""`.
 
     Args:
       student: of any run.
       shares: that the data set is split by.
+      dataset: as it was read.
     """
-    share = student.flags.get("test_share", "0.0")
-    if float(share) in (0.0, shares.get("test_share")):
+    share = float(student.flags.get("test_share", 0))
+    if not share:
+        return ""
+    if share != shares.get("test_share"):
+        return (
+            f"; {student.name} was trained on such a folder, split by test_share={share}: if some of"
+            f" these images were in it, pass --test_share={share}"
+        )
+    before = student.card.get("identity", {}).get("data", {}).get("test", {}).get("names")
+    if before in (None, dataset.test.digest().get("names")):
         return ""
     return (
-        f"; {student.name} was trained on such a folder, split by test_share={share}: if some of"
-        f" these images were in it, pass --test_share={share}"
+        f"; the folder is not as {student.name}'s run split it: some of these images may be among "
+        "those that it was trained on"
     )

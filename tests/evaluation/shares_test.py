@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import types
 
 from absl.testing import absltest, parameterized
 
@@ -66,10 +67,19 @@ class SharesTest(parameterized.TestCase):
             shares.common(students, "folder:photos")
 
     def test_a_student_that_may_know_the_images_is_told(self):
+        now = {"images": 3, "names": "a" * 64}
+        dataset = types.SimpleNamespace(test=types.SimpleNamespace(digest=lambda: now))
         student = _student(test_share=0.2)
-        self.assertIn("pass --test_share=0.2", shares.warning(student, {}))
-        self.assertEqual(shares.warning(student, {"test_share": 0.2}), "")
-        self.assertEqual(shares.warning(_student(), {}), "")
+        self.assertIn("pass --test_share=0.2", shares.warning(student, {}, dataset))
+        # Of a run that told nothing of its images, nothing is known.
+        split = {"test_share": 0.2}
+        self.assertEqual(shares.warning(student, split, dataset), "")
+        self.assertEqual(shares.warning(_student(), {}, dataset), "")
+        student.card["identity"]["data"] = {"test": now}
+        self.assertEqual(shares.warning(student, split, dataset), "")
+        student.card["identity"]["data"] = {"test": {**now, "names": "b" * 64}}
+        told = shares.warning(student, split, dataset)
+        self.assertIn("the folder is not as x's run split it: some of these images may be", told)
 
 
 if __name__ == "__main__":

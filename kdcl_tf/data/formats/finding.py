@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections
 import os
-from collections.abc import Iterator
 
 from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.files import escaping
@@ -30,29 +29,40 @@ def images_below(folder: str | os.PathLike) -> tuple[list[str], collections.Coun
     """
     reasons = collections.Counter()
     folder = os.fspath(folder)
-    return sorted(_walk(folder, reasons, {os.path.realpath(folder)})), reasons
+    found, links, seen = [], collections.deque(), {os.path.realpath(folder)}
+    _walk(folder, found, links, reasons, seen)
+    # After all folders have been entered by their own names.
+    while links:
+        _enter(links.popleft(), found, links, reasons, seen)
+    return sorted(found), reasons
 
 
-def _walk(folder: str, reasons: collections.Counter, seen: set[str]) -> Iterator[str]:
-    """Yields the images below a folder; `seen` has the folders that were entered."""
+def _walk(folder, found, links, reasons, seen):
+    """Adds the images below a folder, and the links to folders; `seen` has those entered."""
     with os.scandir(folder) as listing:
-        # A list, so that no more than one folder is open at a time.  Links come last, so that a
-        # folder has its own name if it has one here.
-        entries = sorted(listing, key=lambda entry: (entry.is_symlink(), entry.name))
+        # A list, so that no more than one folder is open at a time.
+        entries = sorted(listing, key=lambda entry: entry.name)
     for entry in entries:
         if entry.name.startswith("."):
             reasons["hidden"] += 1
         elif os.path.isdir(entry.path):
-            place = os.path.realpath(entry.path)
-            if place in seen:
-                reasons["links to a folder that is there"] += 1
-                continue
-            seen.add(place)
-            yield from _walk(entry.path, reasons, seen)
+            if entry.is_symlink():
+                links.append(entry.path)
+            else:
+                _enter(entry.path, found, links, reasons, seen)
         elif reason := _why_no_image(entry):
             reasons[reason] += 1
         else:
-            yield entry.path
+            found.append(entry.path)
+
+
+def _enter(folder, found, links, reasons, seen):
+    place = os.path.realpath(folder)
+    if place in seen:
+        reasons["links to a folder that is there"] += 1
+        return
+    seen.add(place)
+    _walk(folder, found, links, reasons, seen)
 
 
 def _why_no_image(entry: os.DirEntry) -> str:

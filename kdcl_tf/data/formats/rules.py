@@ -10,6 +10,8 @@ from typing import Any
 # Of the files that are taken for images in a folder.
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
+_LIMITS = ("max_image_megabytes", "max_image_megapixels")
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageRules:
@@ -33,7 +35,7 @@ class ImageRules:
     max_image_megapixels: float = 160.0
 
     def __post_init__(self):
-        for name in ("max_image_megabytes", "max_image_megapixels"):
+        for name in _LIMITS:
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name}: expected a number above 0; got {value}")
@@ -52,6 +54,21 @@ class ImageRules:
         if is_turned_in_training(card):
             return self
         return dataclasses.replace(self, apply_exif_orientation=False)
+
+    def limited_as(self, card: Mapping[str, Any]) -> ImageRules:
+        """These rules with the limits of a student's run, in the place of those that are the defaults.
+
+        Args:
+          card: of the exported student, whose own images are to be read.
+        """
+        settings = card.get("identity", {}).get("settings", {})
+        default = ImageRules()
+        limits = {
+            name: float(settings[name])
+            for name in _LIMITS
+            if name in settings and getattr(self, name) == getattr(default, name)
+        }
+        return dataclasses.replace(self, **limits)
 
     def as_facts(self) -> list[float]:
         """All of them, for the key of what is kept of images that were read by these rules."""

@@ -35,8 +35,18 @@ _KINDS = {"bytes_list": "strings", "float_list": "floats", "int64_list": "intege
 
 
 def candidates(image_key: str | None = None, label_key: str | None = None) -> tuple[Keys, ...]:
-    """The names that features may have: `KNOWN`, with those that are given in their place."""
-    given = (Keys(image_key or each.image, label_key or each.label, each.name) for each in KNOWN)
+    """The names that features may have: `KNOWN`, with those that are given in their place.
+
+    The name of a class belongs to the known label, and says nothing of another one.
+    """
+    given = (
+        Keys(
+            image_key or each.image,
+            label_key or each.label,
+            each.name if label_key in (None, each.label) else "",
+        )
+        for each in KNOWN
+    )
     return tuple(dict.fromkeys(given))
 
 

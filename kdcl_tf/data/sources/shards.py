@@ -26,6 +26,9 @@ _WORD = re.compile(rf"(?<![a-zA-Z])({'|'.join(TRAIN_NAMES + TEST_NAMES)})(?![a-z
 
 _NO_RECORDS = "without records"
 
+# Of copies that editors, `cp --backup` and downloads leave: their images would count twice.
+_COPY = re.compile(r"(~|\.(bak|old|orig|tmp|part|partial|crdownload))$", re.IGNORECASE)
+
 
 class Shard(NamedTuple):
     """What a file's name says of its place among others.
@@ -66,6 +69,8 @@ class Found(NamedTuple):
 def find(pattern: str) -> Found:
     """Sorts files into those that hold TFRecords and those that do not, by their first bytes.
 
+    What is called a copy, such as `train.tfrecord.bak`, is passed over.
+
     Args:
       pattern: a folder, or a pattern such as `/data/imagenet/*-of-*`.
 
@@ -80,6 +85,9 @@ def find(pattern: str) -> Found:
         )
     kinds = {}
     for file in files:
+        if _COPY.search(file):
+            passed_over["that are called copies"] += 1
+            continue
         kind = record_file.kind_of(file)
         if kind == record_file.OTHER and not _is_called_records(file):
             passed_over[_NO_RECORDS] += 1

@@ -133,9 +133,13 @@ def _classes(labels: np.ndarray) -> tuple[int, int]:
 
 
 def _class_names(labels, names, lowest, count):
-    """A name for each class: that of its first image if it is its own, else the label."""
-    _, firsts = np.unique(labels, return_index=True)
-    found = [os.fsdecode(bytes(name)) for name in names[firsts]]
+    """A name for each class: that of most of its images if it is its own, else the label."""
+    known, numbers = np.unique(names, return_inverse=True)
+    pairs, counts = np.unique(labels * len(known) + numbers, return_counts=True)
+    # Of equally many the first by name.
+    order = np.lexsort((pairs, -counts, pairs // len(known)))
+    _, firsts = np.unique(pairs[order] // len(known), return_index=True)
+    found = [os.fsdecode(bytes(known[pair % len(known)])) for pair in pairs[order][firsts]]
     if all(found) and len(set(found)) == count:
         return tuple(found)
     return tuple(str(label + lowest) for label in range(count))

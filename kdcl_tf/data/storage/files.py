@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import os
@@ -18,7 +19,6 @@ from kdcl_tf.files import escaping
 
 __all__ = ["Files"]
 
-_READ_AT_ONCE = 1024
 _MOST_BYTES = rules_lib.ImageRules().max_bytes
 
 
@@ -59,11 +59,16 @@ class Files:
 
     def read_all(self) -> Iterator[bytes]:
         """The bytes of every image, in order; none of those that cannot be read."""
-        with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(self), _READ_AT_ONCE):
-                yield from pool.map(
-                    self._read_or_nothing, range(start, min(start + _READ_AT_ONCE, len(self)))
-                )
+        count = os.cpu_count() or 1
+        with futures.ThreadPoolExecutor(count) as pool:
+            # A few ahead of who takes them, since together they may be larger than the memory.
+            ahead = collections.deque()
+            for index in range(len(self)):
+                ahead.append(pool.submit(self._read_or_nothing, index))
+                if len(ahead) > 2 * count:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
     def digest(self) -> dict[str, str]:
         """Of their names."""

@@ -25,7 +25,9 @@ RECORD_HEADER, RECORD_FOOTER = 12, 4
 # Hashes of records are below this, so that they are int64.
 HASHES = 1 << 62
 
+# Of what is read at once: records, and bytes, of which several copies are in memory.
 _READ_AT_ONCE = 1024
+_MOST_AT_ONCE = 64 * 2**20
 _MOST_BYTES = rules_lib.ImageRules().max_bytes
 
 
@@ -95,12 +97,23 @@ class TFRecords:
           ChangedError: when a record is another than when its file was indexed.
         """
         optional = {self.key: tf.io.FixedLenFeature([], tf.string, "")}
-        for start in range(0, len(self), _READ_AT_ONCE):
-            indices = range(start, min(start + _READ_AT_ONCE, len(self)))
+        for indices in self._chunks():
             records = [self._record_or_nothing(index) for index in indices]
             with tf.device("CPU:0"):
                 self._check(records, indices)
                 yield from tf.io.parse_example(records, optional)[self.key].numpy()
+
+    def _chunks(self):
+        """Ranges of records that are read at once: not many, and not many bytes."""
+        ends = np.cumsum(self.lengths)
+        start = 0
+        while start < len(self):
+            before = ends[start - 1] if start else 0
+            # The first that is too much, if it is not alone.
+            end = int(np.searchsorted(ends, before + _MOST_AT_ONCE, side="right"))
+            end = min(max(end, start + 1), start + _READ_AT_ONCE)
+            yield range(start, end)
+            start = end
 
     def digest(self) -> dict[str, str]:
         """Of their names, and of the hashes of all records."""

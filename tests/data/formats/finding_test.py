@@ -29,6 +29,21 @@ class FindingTest(absltest.TestCase):
             },
         )
 
+    def test_a_folder_has_its_own_name_wherever_a_link_to_it_is(self):
+        root = pathlib.Path(self.create_tempdir().full_path)
+        away = pathlib.Path(self.create_tempdir().full_path)
+        for path in (root / "cat" / "1.jpg", root / "best" / "2.jpg", away / "deep" / "3.jpg"):
+            path.parent.mkdir()
+            path.touch()
+        # The first in the order of names, and one level below the folder that it leads to.
+        (root / "best" / "newest").symlink_to(root / "cat")
+        (root / "a").symlink_to(away)
+        (away / "deep" / "back").symlink_to(root)
+        found, reasons = finding.images_below(root)
+        names = [pathlib.Path(path).relative_to(root).as_posix() for path in found]
+        self.assertEqual(names, ["a/deep/3.jpg", "best/2.jpg", "cat/1.jpg"])
+        self.assertEqual(reasons, {"links to a folder that is there": 2})
+
     def test_an_empty_folder_has_none(self):
         self.assertEqual(finding.images_below(self.create_tempdir().full_path), ([], {}))
 

@@ -28,6 +28,15 @@ class ImageRulesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, f"{name}: expected a number above 0; got"):
             rules_lib.ImageRules(**{name: value})
 
+    def test_the_limits_of_a_run_are_taken_where_none_are_given(self):
+        settings = {"max_image_megabytes": "2.5", "max_image_megapixels": "20.0"}
+        card = {"identity": {"settings": settings}}
+        found = rules_lib.ImageRules().limited_as(card)
+        self.assertEqual((found.max_image_megabytes, found.max_image_megapixels), (2.5, 20.0))
+        given = rules_lib.ImageRules(max_image_megapixels=30.0).limited_as(card)
+        self.assertEqual((given.max_image_megabytes, given.max_image_megapixels), (2.5, 30.0))
+        self.assertEqual(rules_lib.ImageRules().limited_as({}), rules_lib.ImageRules())
+
     def test_what_is_said_of_a_file(self):
         self.assertEqual(
             rules_lib.too_many_bytes(3_000_000_000, 256_000_000),

@@ -91,6 +91,16 @@ class FindTest(absltest.TestCase):
         with self.assertRaisesRegex(FileNotFoundError, message):
             shards.of_split("x", found, ("val",))
 
+    def test_copies_are_passed_over(self):
+        for name in ("train.tfrecord", "test.tfrecord"):
+            self.write(name)
+        for suffix in ("~", ".bak", ".OLD", ".orig", ".tmp", ".part"):
+            self.write(f"train.tfrecord{suffix}")
+        for pattern in ("", "/*"):
+            found = shards.find(f"{self.folder}{pattern}")
+            self.assertEqual(self.names(found.kinds), ["test.tfrecord", "train.tfrecord"])
+            self.assertEqual(found.passed_over, {"that are called copies": 6})
+
     def split(self, split_names, *files):
         """The names, of these files, that are of a split."""
         kinds = {f"/data/{file}": "records" for file in files}

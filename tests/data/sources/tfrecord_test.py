@@ -97,6 +97,30 @@ class IndexTest(TfrecordTestCase):
             self.write(split, [1, 2, 1], image__class__synset=lambda label: b"n%08d" % label)
         self.assertEqual(self.load().class_names, ("n00000001", "n00000002"))
 
+    def test_a_class_has_the_name_of_most_of_its_images(self):
+        names = iter([b"dog", b"dog", b"cat", b"cat", b"cat", b"dog"] * 2)
+        for split in ("train", "val"):
+            labels = [0, 1, 0, 0, 1, 1]
+            self.write(split, labels, image__class__synset=lambda label: next(names))
+        self.assertEqual(self.load().class_names, ("cat", "dog"))
+
+    def test_the_names_of_other_classes_are_none_of_a_label_that_is_given(self):
+        fine = ["n3", "n1", "n2", "n4"]
+        for split in ("train", "test"):
+            records = []
+            for number, name in enumerate(fine):
+                photo = image_files.encode(image_files.photo(number))
+                record = image_files.example(photo, number, image__class__synset=name.encode())
+                example = tf.train.Example.FromString(record)
+                coarse = example.features.feature["image/superclass"]
+                coarse.int64_list.value.append(number // 2)
+                records.append(example.SerializeToString())
+            image_files.write_records(self.folder / f"{split}.tfrecord", records)
+        self.assertEqual(self.load().class_names, tuple(fine))
+        coarse = self.load(tfrecord_label_key="image/superclass")
+        self.assertEqual(coarse.class_names, ("0", "1"))
+        self.assertAllEqual(coarse.train.labels, [0, 0, 1, 1])
+
     def test_names_of_tfds_and_its_features(self):
         for split in ("train", "test"):
             records = [

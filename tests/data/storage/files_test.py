@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.data.storage.files."""
 
 import os
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -28,6 +29,24 @@ class FilesTest(tf.test.TestCase):
     def test_take(self):
         self.assertEqual(self.files.take(np.array([2, 0])).read(1), b"one")
         self.assertEqual(self.files.take(slice(1, 2)).name(0), "b/zwei ü.jpg")
+
+    def test_all_are_read_in_order_a_few_ahead_of_who_takes_them(self):
+        names = [f"{number:03}.jpg" for number in range(200)]
+        image_files.write(self.root, {name: name.encode() for name in names})
+        files = storage.Files(self.root, np.array([os.fsencode(name) for name in names]))
+        opened = []
+
+        def read(self, index):
+            opened.append(index)
+            return f"{index:03}.jpg".encode()
+
+        with mock.patch.object(storage.Files, "read", read):
+            found = []
+            for number, content in enumerate(files.read_all(), start=1):
+                found.append(content.decode())
+                self.assertLessEqual(len(opened), number + 2 * os.cpu_count() + 1)
+        self.assertEqual(found, names)
+        self.assertEqual([each.decode() for each in files.read_all()], names)
 
     def test_a_file_that_is_gone(self):
         os.remove(os.path.join(self.root, "a/1.jpg"))

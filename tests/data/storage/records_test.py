@@ -1,12 +1,14 @@
 """Tests of kdcl_tf.data.storage.records."""
 
 import os
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import digests
 from kdcl_tf.data.sources import tfrecord
+from kdcl_tf.data.storage import records as records_lib
 from tests import image_files
 
 
@@ -55,6 +57,16 @@ class TFRecordsTest(tf.test.TestCase):
     def test_take(self):
         taken = self.records.take(np.array([4, 1]))
         self.assertEqual((taken.name(0), taken.read(1)), ("second#2", self.contents[1]))
+
+    def test_all_are_read_in_order_not_many_bytes_at_once(self):
+        self.assertEqual([*self.records.read_all()], self.contents)
+        lengths = self.records.lengths
+        for most, sizes in ((1, [1] * 5), (int(lengths[:3].sum()), [3, 1, 1]), (10**6, [5])):
+            with mock.patch.object(records_lib, "_MOST_AT_ONCE", most):
+                self.assertEqual([len(each) for each in self.records._chunks()], sizes)
+                self.assertEqual([*self.records.read_all()], self.contents)
+        with mock.patch.object(records_lib, "_READ_AT_ONCE", 2):
+            self.assertEqual([len(each) for each in self.records._chunks()], [2, 2, 1])
 
     def test_a_file_that_became_shorter(self):
         os.truncate(self.paths[1], os.path.getsize(self.paths[1]) - 900)
