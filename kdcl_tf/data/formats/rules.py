@@ -63,7 +63,7 @@ class ImageRules:
         """
         settings = card.get("identity", {}).get("settings", {})
         default = ImageRules()
-        limits = {
+        limits: dict[str, Any] = {
             name: float(settings[name])
             for name in _LIMITS
             if name in settings and getattr(self, name) == getattr(default, name)

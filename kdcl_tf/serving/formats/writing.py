@@ -144,8 +144,7 @@ class Writer:
             saved_model.export_function(model.logits, path, card=card, check=check)
             return path, found[0]
         self._write_file(model, form, card, path, check)
-        # A file without a card would be taken for one of another hand.
-        with files.undone(lambda: cards.path_of(path).exists() or path.unlink(missing_ok=True)):
+        with files.undone(lambda: _discard_without_card(path)):
             cards.write(card.with_more(measured={form: found[0].facts}), path)
         return path, found[0]
 
@@ -206,6 +205,12 @@ class Writer:
         )
         starts = range(0, len(images), _BATCH)
         return np.concatenate([serve(images[start : start + _BATCH]).numpy() for start in starts])
+
+
+def _discard_without_card(path):
+    """Takes away a file whose card could not be written: it would seem to be of another hand."""
+    if not cards.path_of(path).exists():
+        path.unlink(missing_ok=True)
 
 
 def _card_in(card: Card, form: str) -> Card:

@@ -101,7 +101,7 @@ class IndexTest(TfrecordTestCase):
         names = iter([b"dog", b"dog", b"cat", b"cat", b"cat", b"dog"] * 2)
         for split in ("train", "val"):
             labels = [0, 1, 0, 0, 1, 1]
-            self.write(split, labels, image__class__synset=lambda label: next(names))
+            self.write(split, labels, 1, image__class__synset=lambda label: next(names))
         self.assertEqual(self.load().class_names, ("cat", "dog"))
 
     def test_the_names_of_other_classes_are_none_of_a_label_that_is_given(self):
