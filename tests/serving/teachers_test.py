@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.applications import imagenet_utils
 
 from kdcl_tf import data, serving, students
 from kdcl_tf.serving import cards, teachers
@@ -89,6 +90,9 @@ class TeachersTest(tf.test.TestCase):
             "scaled": keras.Model(
                 scaled, self.model(keras.layers.Rescaling(1 / 255, name="halve")(scaled))
             ),
+            "computed": keras.Model(
+                scaled, self.model(imagenet_utils.preprocess_input(scaled, mode="tf"))
+            ),
         }
         paths = {name: self.folder / f"{name}.keras" for name in (*models, "good")}
         for name, model in models.items():
@@ -97,6 +101,7 @@ class TeachersTest(tf.test.TestCase):
         for path, message in (
             (paths["soft"], f"the teacher {paths['soft']} ends in a softmax"),
             (paths["scaled"], f"{paths['scaled']}: .*normalised images.* layer halve scales"),
+            (paths["computed"], f"{paths['computed']}: .*divide.* before any layer with weights"),
             (
                 f"resnet14={paths['good']}",
                 f"{paths['good']} is no resnet14: expected .* got nothing",

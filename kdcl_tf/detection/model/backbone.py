@@ -78,6 +78,11 @@ def _student(source):
         )
     except ValueError as error:
         raise ValueError(f"backbone={error}") from error
+    if not hasattr(student, "input_shape"):
+        raise ValueError(
+            f"backbone={source.path}: expected one student, a functional model; got "
+            f"{type(student).__name__}: save one of its students"
+        )
     if student.input_shape[-1] != 3:
         raise ValueError(
             f"backbone={source.path}: expected a student of images of 3 channels; got one of "

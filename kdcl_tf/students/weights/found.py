@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 import re
 from collections.abc import Mapping
@@ -27,6 +28,18 @@ __all__ = [
 _COPY = re.compile(r"^copy\d+_")
 # What decides a layer's numbers beside its variables.
 _SETTINGS = ("strides", "padding", "dilation_rate", "groups", "epsilon", "data_format")
+# Keras's operations that leave normalised images normalised. Of any other that comes before all
+# weights, such as those of `preprocess_input`, it is not known.
+_HARMLESS = (
+    "Cast",
+    "ExpandDims",
+    "ExtractPatches",
+    "Pad",
+    "Reshape",
+    "Resize",
+    "Squeeze",
+    "Transpose",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,13 +99,14 @@ def of_model(model: keras.Model, takes_normalized: bool = True) -> Found:
         caller knows the normalisation that takes the place of those layers.
 
     Raises:
-      ValueError: when it is refused.
+      ValueError: when it is refused, or has several variables of one name, as a cohort has.
     """
     if takes_normalized:
         check_takes_normalized(model)
     layers = {each.name for each in model.layers}
     names = keras_applications.own_names(getattr(model, "operations", model.layers))
     arrays, settings, left_over = {}, {}, []
+    owners: dict[str, keras.Variable] = {}
     for layer in _in_use(model):
         name = plain_path(names.get(layer.name, layer.name))
         if layer.name not in layers:
@@ -100,6 +114,11 @@ def of_model(model: keras.Model, takes_normalized: bool = True) -> Found:
         settings[name] = settings_of(layer)
         for variable in layer.variables:
             path = f"{name}/{variable.path.rpartition(f'{layer.name}/')[2]}"
+            if owners.setdefault(path, variable) is not variable:
+                raise ValueError(
+                    f"expected one student; got {model.name} with several variables of one name, "
+                    f"such as {path}"
+                )
             if isinstance(layer, keras.layers.Normalization):
                 left_over.append(path)
             elif "seed_generator" not in path:
@@ -115,11 +134,16 @@ def settings_of(layer: keras.layers.Layer) -> dict[str, Any]:
 
 def _in_use(model):
     """The layers of a model, and the layers of models in it."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _in_use(layer)
+    return (each for each in _operations(model) if isinstance(each, keras.layers.Layer))
+
+
+def _operations(model):
+    """What a model computes, in order: its layers and plain operations, and those of models in it."""
+    for each in getattr(model, "operations", model.layers):
+        if isinstance(each, keras.Model):
+            yield from _operations(each)
         else:
-            yield layer
+            yield each
 
 
 def check_takes_normalized(model: keras.Model) -> None:
@@ -134,6 +158,17 @@ def check_takes_normalized(model: keras.Model) -> None:
                 f"expected a model of normalised images, as students get them; got {model.name}, "
                 f"whose layer {layer.name} scales its images itself: save it without"
             )
+    for each in itertools.takewhile(_has_no_weights, _operations(model)):
+        if not isinstance(each, keras.layers.Layer) and type(each).__name__ not in _HARMLESS:
+            raise ValueError(
+                f"expected a model of normalised images, as students get them; got {model.name}, "
+                f"whose operation {each.name} changes its images before any layer with weights, as "
+                "preprocess_input does: save it without"
+            )
+
+
+def _has_no_weights(operation):
+    return not getattr(operation, "weights", ())
 
 
 def _scales(layer):

@@ -93,19 +93,20 @@ def student(
 
     Raises:
       ValueError: when it cannot be read, does not fit the architecture, has no head where one is
-        needed, or is a `.keras` model that scales its images itself, in one line.
+        needed, or is of a model that scales its images itself, in one line.
     """
     kind = kinds.kind_of(source)
     path = pathlib.Path(source).expanduser()
-    if kind == "keras":
-        model = keras_file.load_keras(path)
+    if kind in ("keras", "weights"):
+        if kind == "keras":
+            model = keras_file.load_keras(path)
+        else:
+            model = keras_file.load_weights(path, architecture, image_shape and image_shape[:2])
         try:
             found_lib.check_takes_normalized(model)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         return model
-    if kind == "weights":
-        return keras_file.load_weights(path, architecture, image_shape and image_shape[:2])
     found = read(source, architecture)
     shape = found.image_shape or image_shape or skeleton(architecture).input_shape[1:]
     head = found_lib.head_of(skeleton(architecture, shape)).name

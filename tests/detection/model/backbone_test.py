@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, serving, students
+from kdcl_tf import data, methods, serving, students
 from kdcl_tf.data import normalization
 from kdcl_tf.detection.model import backbone, backbone_source
 from kdcl_tf.detection.model.backbone_source import BackboneSource
@@ -233,6 +233,13 @@ class RefusedTest(BackboneTestCase):
         path = self.write("keras", keras.Model(images, _student()(scaled)))
         self.refused(
             self.source("keras", path), f"backbone={path}: .*layer scale scales its images"
+        )
+
+    def test_a_whole_cohort(self):
+        path = self.folder / "cohort.keras"
+        methods.Independent({name: _student() for name in "ab"}).save(path)
+        self.refused(
+            self.source("keras", path), f"backbone={path}: expected one student.*; got Independent"
         )
 
     def test_a_student_of_gray_images(self):

@@ -2,8 +2,9 @@
 
 import keras
 import tensorflow as tf
+from keras.applications import imagenet_utils
 
-from kdcl_tf import students
+from kdcl_tf import methods, students
 from kdcl_tf.students.weights import found
 
 
@@ -41,6 +42,51 @@ class FoundTest(tf.test.TestCase):
             with self.assertRaisesRegex(ValueError, f"whose layer {layer.name} scales its images"):
                 found.of_model(_model(layer))
         self.assertLen(found.of_model(_model(keras.layers.Rescaling(1.0))).arrays, 2)
+
+    def test_a_model_that_computes_with_its_images_before_any_weights_is_refused(self):
+        for mode, operation in (("tf", "divide"), ("torch", "divide"), ("caffe", "get_item")):
+            with self.subTest(mode):
+                model = _model(
+                    lambda images, mode=mode: imagenet_utils.preprocess_input(images, mode=mode)
+                )
+                inner = keras.Input((8, 8, 3))
+                nested = keras.Model(inner, model(inner))
+                for each in (model, nested):
+                    message = f"{each.name}, whose operation \\w*{operation}\\w* changes its images before"
+                    with self.assertRaisesRegex(ValueError, message) as caught:
+                        found.check_takes_normalized(each)
+                    self.assertNotIn("\n", str(caught.exception))
+
+    def test_operations_that_keep_the_numbers_or_follow_weights_are_taken(self):
+        for first in (
+            lambda images: keras.ops.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]]),
+            lambda images: 2.0 * keras.layers.Conv2D(2, 1)(images) - 1.0,
+        ):
+            self.assertGreaterEqual(len(found.of_model(_model(first)).arrays), 2)
+        # Its activations are operations.
+        found.check_takes_normalized(students.build("keras:MobileNetV3Small", 2, (32, 32, 3)))
+
+    def test_several_students_are_refused(self):
+        def built(*names):
+            students_of = {
+                f"s{at}": students.build(name, 3, (8, 8, 3)) for at, name in enumerate(names)
+            }
+            return methods.Independent(students_of)
+
+        branches = students.build_branches("resnet8", 3, (8, 8, 3), copies=(2,)).values()
+        first, second = branches
+        for model in (
+            built("resnet8", "resnet8"),
+            built("resnet14", "resnet8"),
+            keras.Model(first.input, [first.output, second.output]),
+        ):
+            message = (
+                f"expected one student; got {model.name} with several variables of one name, such"
+            )
+            with self.assertRaisesRegex(ValueError, message):
+                found.of_model(model)
+        for each in branches:
+            self.assertLen(found.of_model(each).arrays, len(each.variables))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from keras.src.legacy.saving import legacy_h5_format
 
-from kdcl_tf import serving, students
+from kdcl_tf import methods, serving, students
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.students.weights import reading
 from tests.students.plain_layers import images, move_statistics
@@ -69,6 +69,37 @@ class OwnFilesTest(tf.test.TestCase, parameterized.TestCase):
                 other.get_layer(layer).get_weights(), student.get_layer(layer).get_weights()
             ):
                 self.assertAllEqual(own, given)
+
+
+class RefusedTest(tf.test.TestCase):
+    def test_weights_of_a_classifier_that_normalises_its_images_are_refused(self):
+        name = "keras:EfficientNetB0"
+        student = students.build(name, 3, (32, 32, 3))
+        path = _FOLDER / "e.weights.h5"
+        student.save_weights(path)
+        self.assertEqual(reading.student(path, name, (32, 32, 3)).output_shape, (None, 3))
+        (layer,) = [each for each in student.layers if isinstance(each, keras.layers.Normalization)]
+        layer.adapt(np.random.default_rng(0).uniform(size=[4, 32, 32, 3]))
+        student.save_weights(path)
+        message = f"^{path}: expected a model of normalised images, .* layer {layer.name} scales"
+        with self.assertRaisesRegex(ValueError, message) as caught:
+            reading.student(path, name, (32, 32, 3))
+        self.assertNotIn("\n", str(caught.exception))
+
+    def test_a_whole_cohort_is_refused_and_one_of_its_students_is_not(self):
+        for names in (("resnet8", "resnet8"), ("resnet14", "resnet8")):
+            members = {
+                f"s{at}": students.build(name, 3, (8, 8, 3)) for at, name in enumerate(names)
+            }
+            methods.Independent(members).save(_FOLDER / "cohort.keras")
+            with self.assertRaisesRegex(ValueError, "^expected one student; got .*") as caught:
+                students.build(names[0], 3, (8, 8, 3), weights=_FOLDER / "cohort.keras")
+            self.assertNotIn("\n", str(caught.exception))
+        members["s1"].save(_FOLDER / "one.keras")
+        taken = reading.load(
+            students.build("resnet8", 3, (8, 8, 3)), _FOLDER / "one.keras", "resnet8"
+        )
+        self.assertLen(taken.taken, len(members["s1"].variables))
 
 
 class TorchvisionTest(tf.test.TestCase, parameterized.TestCase):
