@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kdcl_tf.detection import exported_detector
 from kdcl_tf.detection.exported_detector import ExportedDetector
 from kdcl_tf.serving import exported
+from kdcl_tf.students import names
 
 if TYPE_CHECKING:
     from kdcl_tf.detection.model.detector import Detector
@@ -35,7 +36,7 @@ def find(run: str | os.PathLike, detector: str, architecture: str) -> ExportedDe
     """
     source = exported_detector.find(run, "initial_weights", _FACTS)
     for name, wanted in (("detector", detector), ("architecture", architecture)):
-        if source.card[name] != wanted:
+        if not names.same(source.card[name], wanted):
             flag = "backbone" if name == "architecture" else name
             raise ValueError(
                 f"initial_weights={run}: expected the {name} {wanted or 'of a student'}, as {flag} "

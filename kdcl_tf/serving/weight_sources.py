@@ -101,7 +101,7 @@ def weight_source(
     facts = _facts_of(kind, source)
     check_one_student(source, facts)
     known = facts.get("architecture", "")
-    if architecture and known and architecture != known:
+    if architecture and known and not names.same(architecture, known):
         raise ValueError(f"{source} is no {architecture}: its card says that it is a {known}")
     named = bool(architecture)
     # A student's name is only a hint: a run's second mobilenet_v2 is called mobilenet_v2_2.
@@ -164,7 +164,7 @@ def student_of(run: str | os.PathLike, architecture: str = "") -> pathlib.Path:
         raise ValueError(f"expected an exported student or a run with some; got {path}, {told}")
     if len(found) == 1:
         return found[0]
-    same = [each for each in found if _architecture_in(each) == architecture]
+    same = [each for each in found if names.same(_architecture_in(each), architecture)]
     if architecture and len(same) == 1:
         return same[0]
     fault = f"{len(same) or 'no'} {architecture}" if architecture else f"{len(found)} students"

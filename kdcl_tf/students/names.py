@@ -76,6 +76,17 @@ def parse(name: str) -> StudentName:
     )
 
 
+def same(first: str, second: str) -> bool:
+    """Whether two names are of one network: `mobilenet_v2_1.0` is `mobilenet_v2`, too.
+
+    Texts that are no names of students are compared as they are.
+    """
+    try:
+        return parse(first) == parse(second)
+    except ValueError:
+        return first == second
+
+
 def model_name_of(name: str) -> str:
     """A student's name as Keras models and files can have it: without the colon of `keras:`."""
     return name.replace(":", "_")

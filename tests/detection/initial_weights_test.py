@@ -1,12 +1,14 @@
 """Tests of kdcl_tf.detection.initial_weights."""
 
+import dataclasses
 import pathlib
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.detection import initial_weights, served
+from kdcl_tf.detection import exported_detector, initial_weights, served
 from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.detection.task import Detection, create_detector
@@ -67,6 +69,15 @@ class InitialWeightsTest(tf.test.TestCase):
             initial_weights.assign(
                 tiny_detector.detector(masks=False), self._source(), tiny_detector.CLASS_NAMES
             )
+
+    def test_one_backbone_may_have_several_names(self):
+        source = exported_detector.find(tiny_detector.exported(), "initial_weights", ())
+        card = {**source.card, "architecture": "mobilenet_v2"}
+        source = dataclasses.replace(source, card=card)
+        with mock.patch.object(exported_detector, "find", return_value=source):
+            self.assertIs(initial_weights.find("a", "mask", "mobilenet_v2_1.0"), source)
+            with self.assertRaisesRegex(ValueError, "architecture mobilenet_v2_0.5, as backbone"):
+                initial_weights.find("a", "mask", "mobilenet_v2_0.5")
 
     def test_a_run_starts_from_it_under_its_normalisation(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

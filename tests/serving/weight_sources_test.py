@@ -95,6 +95,14 @@ class WeightSourceTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, f"a run with no resnet14: choose one of {first}"):
             weight_source(self.folder / "run", "resnet14")
 
+    def test_one_network_may_have_several_names(self):
+        path = self._exported("run/students/first", "mobilenet_v2")
+        self._exported("run/students/second", "mobilenet_v2_0.5")
+        self.assertEqual(weight_source(path, "mobilenet_v2_1.0").architecture, "mobilenet_v2_1.0")
+        self.assertEqual(weight_source(self.folder / "run", "mobilenet_v2_1.0").path, path)
+        with self.assertRaisesRegex(ValueError, "no mobilenet_v2_0.5: .* it is a mobilenet_v2$"):
+            weight_source(path, "mobilenet_v2_0.5")
+
     def test_a_run_that_has_exported_nothing(self):
         (self.folder / "run" / "checkpoints").mkdir(parents=True)
         with self.assertRaisesRegex(ValueError, "has exported none yet: kdcl-export does"):

@@ -38,6 +38,19 @@ class NamesTest(parameterized.TestCase):
         self.assertIsNone(names.validate_branches(name))
         self.assertEqual(names.model_name_of(name), name)
 
+    @parameterized.parameters(
+        ("mobilenet_v2", "mobilenet_v2_1.0", True),
+        ("mobilenet_v2_1", "mobilenet_v2_1.0", True),
+        ("mobilenet_v2", "mobilenet_v2_0.5", False),
+        ("keras:VGG16", "keras:VGG16", True),
+        ("keras:VGG16", "keras:VGG19", False),
+        ("resnet8", "", False),
+        ("faster", "faster", True),
+    )
+    def test_one_network_may_have_several_names(self, first, second, same):
+        self.assertEqual(names.same(first, second), same)
+        self.assertEqual(names.same(second, first), same)
+
     def test_a_classifier_of_keras(self):
         found = names.parse("keras:ResNet50V2")
         self.assertEqual((found.family, found.classifier), ("keras", "ResNet50V2"))

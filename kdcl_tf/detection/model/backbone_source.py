@@ -8,6 +8,7 @@ import pathlib
 from kdcl_tf import students
 from kdcl_tf.data import normalization as normalization_lib
 from kdcl_tf.serving import cards, exported, weight_sources
+from kdcl_tf.students import names
 from kdcl_tf.students.weights import kinds
 
 
@@ -56,9 +57,9 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
     if len(found) == 1 or (found and architecture):
         return find(str(_student_of(path, architecture)), architecture)
     if found:
-        names = ", ".join(str(each) for each in found)
+        paths = ", ".join(str(each) for each in found)
         raise ValueError(
-            f"backbone={backbone}: expected a student; got a run, whose students are {names}"
+            f"backbone={backbone}: expected a student; got a run, whose students are {paths}"
         )
     raise ValueError(
         f"backbone={backbone}: expected a name such as resnet18, a folder that kdcl-train or "
@@ -108,7 +109,7 @@ def _with_card(kind, path, architecture):
         exported.check(path, facts)
         weight_sources.check_one_student(path, facts)
     known = facts.get("architecture", "")
-    if architecture and known and architecture != known:
+    if architecture and known and not names.same(architecture, known):
         raise ValueError(f"architecture={architecture}: expected {known}, as {card} says")
     # A student's name is only a hint: a run's second mobilenet_v2 is called mobilenet_v2_2.
     name = architecture or known or weight_sources.architecture_of(facts.get("student", ""))

@@ -115,6 +115,12 @@ class FileTest(BackboneSourceTestCase):
         found = backbone_source.find(str(path), "mobilenet_v2")
         self.assertEqual(found.architecture, "mobilenet_v2")
 
+    def test_one_network_may_have_several_names(self):
+        path = self.write("student", {"student": "a", "architecture": "mobilenet_v2"})
+        found = backbone_source.find(str(path), "mobilenet_v2_1.0")
+        self.assertEqual(found.architecture, "mobilenet_v2_1.0")
+        self.refused("expected mobilenet_v2, as ", str(path), "mobilenet_v2_0.5")
+
     @parameterized.parameters("", "{", "[1, 2]", '"resnet18"')
     def test_a_card_that_is_none_is_refused(self, text):
         path = self.write("student", text)
