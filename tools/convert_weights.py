@@ -12,6 +12,7 @@ training on several devices puts before them.
 import os
 import pathlib
 import sys
+from collections.abc import Callable
 
 _INSIDE = ("state_dict", "model_state_dict", "model")
 _PREFIX = "module."
@@ -30,6 +31,10 @@ def main() -> None:
         sys.exit(f"expected a target that ends in .safetensors; got {target}")
     if target.exists():
         sys.exit(f"expected a new file; got {target}, which is there: pass another, or remove it")
+    if not target.parent.is_dir():
+        sys.exit(
+            f"expected a target in a folder that is there; got {target}: make the folder first"
+        )
     try:
         import safetensors.torch
         import torch
@@ -47,16 +52,34 @@ def main() -> None:
     weights = state_of(found, torch.Tensor)
     if not weights:
         sys.exit(f"{source}: expected a state_dict, names with tensors; got none")
+    contiguous = {name: value.contiguous().clone() for name, value in weights.items()}
+    try:
+        write(target, lambda path: safetensors.torch.save_file(contiguous, path))
+    except Exception as error:  # safetensors has an error of its own for a full disk.
+        told = " ".join(str(error).split())
+        sys.exit(f"{target}: expected a file that can be written; got {told}")
+    print(f"{target}: {len(weights)} tensors")
+
+
+def write(target: pathlib.Path, save: Callable[[pathlib.Path], None]) -> None:
+    """Writes a file whole, or leaves nothing.
+
+    Args:
+        target: the file.
+        save: writes it to the path that it is given.
+    """
     # Beside the target, and renamed when it is whole.
     partial = target.with_name(f".{target.name}.partial")
-    contiguous = {name: value.contiguous().clone() for name, value in weights.items()}
-    safetensors.torch.save_file(contiguous, partial)
-    # It is made for its owner alone; others may read what they may read of a new file.
-    mask = os.umask(0)
-    os.umask(mask)
-    partial.chmod(0o666 & ~mask)
-    os.replace(partial, target)
-    print(f"{target}: {len(weights)} tensors")
+    try:
+        save(partial)
+        # It is made for its owner alone; others may read what they may read of a new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        partial.chmod(0o666 & ~mask)
+        os.replace(partial, target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def state_of(found, kind: type) -> dict:

@@ -35,6 +35,10 @@ class ConvertWeightsTest(absltest.TestCase):
         for arguments, message in (
             (["a.pth", "b.pth"], "expected a target that ends in .safetensors; got b.pth"),
             (["there.pth"], "expected a new file; got there.safetensors"),
+            (
+                ["a.pth", "nowhere/b.safetensors"],
+                "a folder that is there; got nowhere/b.safetensors",
+            ),
         ):
             done = subprocess.run(
                 [sys.executable, _PATH, *arguments],
@@ -45,6 +49,20 @@ class ConvertWeightsTest(absltest.TestCase):
             )
             self.assertEqual(done.returncode, 1)
             self.assertIn(message, done.stderr)
+            self.assertLen(done.stderr.splitlines(), 1)
+
+    def test_a_file_is_written_whole_or_not_at_all(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+
+        def fail(path):
+            path.write_bytes(b"half")
+            raise ValueError("no space")
+
+        with self.assertRaisesRegex(ValueError, "no space"):
+            convert_weights.write(folder / "a.safetensors", fail)
+        self.assertEmpty(list(folder.iterdir()))
+        convert_weights.write(folder / "a.safetensors", lambda path: path.write_bytes(b"whole"))
+        self.assertEqual([each.read_bytes() for each in folder.iterdir()], [b"whole"])
 
 
 if __name__ == "__main__":
