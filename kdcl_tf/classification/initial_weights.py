@@ -100,7 +100,7 @@ class InitialWeights:
                 keep_head=keeps,
                 reason=reason,
             )
-            pixels = self._pixels(start, dataset)
+            pixels = self._pixels(name, start, dataset)
             lines.append(f"{name} starts from {start.source.where}: {taken}; {pixels}")
         # They are as large as the students, and a run is long.
         self._starts = {
@@ -120,7 +120,8 @@ class InitialWeights:
             digest = _digest(source.path, source.normalization)
             return _Start(source, None, digest, source.normalization)
         try:
-            found = reading.read(source.path or source.where, architecture, source.size)
+            size = source.size or self._size
+            found = reading.read(source.path or source.where, architecture, size)
             # Before any data is loaded: what does not fit a student of this name.
             skeleton = reading.skeleton(architecture, _shape(source, found, architecture))
             fitting.check(skeleton, found, where=source.where, architecture=architecture)
@@ -129,6 +130,12 @@ class InitialWeights:
         except (ValueError, OSError) as error:
             raise ValueError(f"--initial_weights={name}={text}: {error}") from error
         return _Start(source, found, digest, source.normalization)
+
+    @property
+    def _size(self):
+        """(height, width) of the students' images, where a flag says it."""
+        side = self._settings.image_size
+        return (side, side) if side else None
 
     def _check_channels(self, name, source, channels):
         mode = self._settings.source_normalizations.get(name, "")
@@ -139,16 +146,18 @@ class InitialWeights:
                 f"--initial_normalization={name}=data"
             )
 
-    def _pixels(self, start, dataset):
+    def _pixels(self, name, start, dataset):
         given = start.normalization
         whose = "as the weights were trained"
-        if not given:
+        if not given and name in self._settings.source_normalizations:
+            whose = "as --initial_normalization says"
+        elif not given:
             whose = (
                 "as the data set's colours ask, since nothing says how the weights were trained; "
                 "--initial_normalization may"
             )
         elif start.source.kind == "safetensors" and given == IMAGENET:
-            whose = "as torchvision's weights for ImageNet were trained"
+            whose = "as torchvision's weights for ImageNet ask, which they are taken to be"
         return f"{plan.normalized(given or dataset.normalization)}, {whose}"
 
 
@@ -184,7 +193,8 @@ def _digest(path, normalization):
 def _shape(source, found, architecture):
     """(height, width, channels) of images that the source's own student takes; None for usual."""
     first = found.arrays.get("stem_conv/kernel")
-    if source.image_shape or first is None or first.ndim != 4:
-        return source.image_shape
+    known = source.image_shape or found.image_shape
+    if known or first is None or first.ndim != 4:
+        return known
     side = students.default_image_size([architecture])
     return side, side, first.shape[2]

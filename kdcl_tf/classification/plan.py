@@ -39,7 +39,9 @@ def of_teacher(source: WeightSource, own: Normalization) -> list[str]:
     whose = "as its card says"
     if source.normalization is None:
         whose = "as the students' are, since nothing says how the teacher was trained"
-    elif source.kind in ("safetensors", kinds.IMAGENET):
+    elif source.kind == "safetensors":
+        whose = "as torchvision's weights for ImageNet ask, which it is taken to be"
+    elif source.kind == kinds.IMAGENET:
         whose = "as such weights for ImageNet were trained"
     used = source.normalization or own
     return [f"the teacher is {source.where}: {normalized(used)}, {whose}"]

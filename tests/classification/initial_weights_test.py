@@ -180,6 +180,15 @@ class PixelsTest(tf.test.TestCase):
             second, r"wrn_10_1 .* none made anew \(of the same classes\), none left over"
         )
 
+    def test_a_line_says_whether_a_flag_chose_the_normalisation(self):
+        for given, told in (
+            ((), "since nothing says how the weights were trained; --initial_normalization may$"),
+            (("resnet8=data",), r"divided by \S+, as --initial_normalization says$"),
+        ):
+            settings = _settings(initial_normalization=given)
+            task = _session(settings, _FOLDER / f"told_{len(given)}").task
+            self.assertRegex(task._lines[0], told)
+
     def test_parameters_are_all_counted_and_the_digest_names_the_sources(self):
         count = students.parameter_count(_SOURCES["resnet8"])
         self.assertEqual(self.result["students"]["resnet8"]["parameters"], count)
@@ -448,6 +457,20 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
             )
             with self.assertRaisesRegex((ValueError, FileNotFoundError), message):
                 Classification(settings).load()
+
+    @parameterized.parameters("grey_keras.keras", "grey_keras.weights.h5")
+    def test_a_file_without_a_card_of_a_student_of_small_grey_images_is_taken(self, name):
+        path = _FOLDER / name
+        student = students.build("keras:MobileNet", 3, (32, 32, 1))
+        (student.save if path.suffix == ".keras" else student.save_weights)(path)
+        settings = _settings(
+            students=("keras:MobileNet",),
+            initial_weights=(f"keras_MobileNet={path}",),
+            initial_normalization=(),
+            image_size=32,
+        )
+        (start,) = initial_weights.InitialWeights(settings)._starts.values()
+        self.assertEqual(start.found.image_shape, (32, 32, 1))
 
     def test_a_run_gives_the_student_of_the_architecture(self):
         run = _FOLDER / "run"

@@ -39,6 +39,12 @@ class PlanTest(parameterized.TestCase):
         (
             "safetensors",
             IMAGENET,
+            "images lose a mean of 0.485/0.456/0.406 and are divided by 0.229/0.224/0.225, as "
+            "torchvision's weights for ImageNet ask, which it is taken to be",
+        ),
+        (
+            "imagenet",
+            IMAGENET,
             "images lose a mean of 0.485/0.456/0.406 and are divided by 0.229/0.224/0.225, as such "
             "weights for ImageNet were trained",
         ),

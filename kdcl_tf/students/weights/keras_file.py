@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import warnings
@@ -28,7 +29,7 @@ def read_keras(path: str | os.PathLike) -> Found:
     Raises:
       ValueError: when it cannot be read here, in one line.
     """
-    return found_lib.of_model(load_keras(path))
+    return _found_in(load_keras(path))
 
 
 def load_keras(path: str | os.PathLike) -> keras.Model:
@@ -55,7 +56,7 @@ def read_weights(
     path: str | os.PathLike, architecture: str, size: tuple[int, int] | None = None
 ) -> Found:
     """The variables of a `.weights.h5` file of a student, by our names."""
-    return found_lib.of_model(load_weights(path, architecture, size))
+    return _found_in(load_weights(path, architecture, size))
 
 
 def load_weights(
@@ -91,6 +92,14 @@ def load_weights(
             f"{path}: expected weights of a {architecture}; got {_first_line(error)}"
         ) from error
     return student
+
+
+def _found_in(model):
+    """The variables of a model, and the size of its images where it takes no other."""
+    shape = getattr(model, "input_shape", None)
+    is_known = isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:]
+    found = found_lib.of_model(model)
+    return dataclasses.replace(found, image_shape=shape[1:] if is_known else None)
 
 
 def _ends(layers, architecture):
