@@ -97,7 +97,9 @@ def _define_baseline_flags(fv):
         "",
         "For --method=offline_distillation: an exported student, WORKDIR/students/NAME; a complete "
         "run of one student; or another source that --initial_weights knows, as ARCHITECTURE=SOURCE if "
-        "it does not say its architecture, such as resnet50=FILE.safetensors.",
+        "it does not say its architecture, such as resnet50=FILE.safetensors. The teacher's images are "
+        "normalised as its card says. A .safetensors file is taken to be torchvision's for ImageNet; a "
+        ".keras or .weights.h5 file without a card gets images normalised as the first student's.",
         fv,
     )
     flags.DEFINE_enum(
@@ -329,7 +331,8 @@ def _define_initial_flags(fv):
         "train_head_epochs",
         _DEFAULTS.train_head_epochs,
         "For how many epochs only the head is trained in students that start from weights; these "
-        "epochs count in the schedule, too.",
+        "epochs count in the schedule, too, and in the bias correction of adam, adamw and nadam, so that "
+        "their first steps in the other layers are several times as large as the learning rate asks.",
         flag_values=fv,
     )
     flags.DEFINE_bool(

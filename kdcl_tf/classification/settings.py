@@ -23,6 +23,10 @@ KEEPS = ("last", "best")
 # The paper's T on CIFAR for KDCL and its teachers, each method's own for the rest.
 _TEMPERATURES = {"kdcl": 2.0, "offline_distillation": 2.0, "one": 3.0, "clnn": 2.0}
 _BRANCHES = {"one": 3, "clnn": 4}
+# Keras divides the moments by what is missing in them after as many steps as the optimizer took,
+# also in layers that begin to be trained later. Adamax so begins with small steps, and LAMB divides
+# by the step's norm.
+_TOO_LARGE_AFTER_HEADS = ("adam", "adamw", "nadam")
 # ONE's authors ramp up over 80 of 300 epochs.
 _RAMP_UP = {"one": 80 / 300}
 
@@ -198,6 +202,17 @@ class Settings(TrainingSettings):
 
     def warmup_steps_of(self, steps_per_epoch: int) -> int:
         return self.warmup_epochs * steps_per_epoch
+
+    def remarks(self, steps_per_epoch: int) -> list[str]:
+        told = super().remarks(steps_per_epoch)
+        if 0 < self.train_head_epochs < self.epochs and self.optimizer in _TOO_LARGE_AFTER_HEADS:
+            told.append(
+                f"--train_head_epochs={self.train_head_epochs} with --optimizer={self.optimizer}: "
+                "after the heads' epochs, the first steps of the other layers are several times as "
+                "large as the learning rate asks, since the bias correction counts the heads' steps: "
+                "pass a lower --learning_rate, or --optimizer=sgd, which has none"
+            )
+        return told
 
     def _usual(self):
         return {**super()._usual(), **self._defaults()}

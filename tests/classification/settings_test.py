@@ -150,6 +150,30 @@ class SettingsTest(parameterized.TestCase):
         self.assertLen(told, 1)
         self.assertIn(f"does not drop after epoch {early}, while it still rises, but", told[0])
 
+    @parameterized.parameters(
+        ("adam", 1, True),
+        ("adamw", 3, True),
+        ("nadam", 1, True),
+        ("sgd", 1, False),
+        ("adamax", 1, False),
+        ("lamb", 1, False),
+        ("adam", 0, False),
+        ("adam", 4, False),
+    )
+    def test_large_steps_after_the_heads_epochs_are_told(self, optimizer, epochs, is_told):
+        settings = Settings(
+            optimizer=optimizer,
+            train_head_epochs=epochs,
+            epochs=4,
+            initial_weights=("resnet8=a.keras",),
+        )
+        told = settings.remarks(100)
+        self.assertLen(told, int(is_told))
+        for line in told:
+            self.assertStartsWith(
+                line, f"--train_head_epochs={epochs} with --optimizer={optimizer}: "
+            )
+
     def test_what_a_recipe_says_to_other_methods_is_not_told(self):
         for temperature in (1.0, 2.0, 3.0):
             settings = Settings(method="independent", temperature=temperature)
