@@ -45,17 +45,18 @@ class FoundTest(tf.test.TestCase):
 
     def test_a_model_that_computes_with_its_images_before_any_weights_is_refused(self):
         for mode, operation in (("tf", "divide"), ("torch", "divide"), ("caffe", "get_item")):
-            with self.subTest(mode):
-                model = _model(
-                    lambda images, mode=mode: imagenet_utils.preprocess_input(images, mode=mode)
+            model = _model(
+                lambda images, mode=mode: imagenet_utils.preprocess_input(images, mode=mode)
+            )
+            inner = keras.Input((8, 8, 3))
+            nested = keras.Model(inner, model(inner))
+            for each in (model, nested):
+                message = (
+                    f"{each.name}, whose operation \\w*{operation}\\w* changes its images before"
                 )
-                inner = keras.Input((8, 8, 3))
-                nested = keras.Model(inner, model(inner))
-                for each in (model, nested):
-                    message = f"{each.name}, whose operation \\w*{operation}\\w* changes its images before"
-                    with self.assertRaisesRegex(ValueError, message) as caught:
-                        found.check_takes_normalized(each)
-                    self.assertNotIn("\n", str(caught.exception))
+                with self.assertRaisesRegex(ValueError, message) as caught:
+                    found.check_takes_normalized(each)
+                self.assertNotIn("\n", str(caught.exception))
 
     def test_operations_that_keep_the_numbers_or_follow_weights_are_taken(self):
         for first in (
