@@ -35,7 +35,7 @@ class CocoFlagfilesTest(parameterized.TestCase):
         self.assertEqual((settings.epochs, settings.batch_size), (14, 32))
         self.assertEqual((settings.weight_decay, settings.momentum), (1e-4, 0.9))
         self.assertTrue(settings.synchronized_batch_norm)
-        self.assertEmpty(settings.remarks())
+        self.assertEmpty(settings.remarks(-(-_IMAGES // 32)))
         steps = -(-_IMAGES // 32)
         rate = schedules.create(settings, steps)
         expected = [(0, 0.0133), (500, 0.04), (9 * steps - 1, 0.04), (9 * steps, 0.004)]

@@ -114,7 +114,7 @@ _ERRORS = (
     (
         "evaluate",
         ["--model=x", "--analysis=confusion", "--output=found.html"],
-        "a JSON file, such as found.json, as .*; got found.html",
+        "a JSON file, such as found.json; got found.html",
     ),
     ("evaluate", ["--split=val"], "value should be one of <test|train|validation>"),
     (
