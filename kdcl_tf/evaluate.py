@@ -126,7 +126,9 @@ def _students(values, paths):
 
 def _reading(values):
     """How the images of a data set are read."""
-    keys = {name: values[name] for name in ("tfrecord_image_key", "tfrecord_label_key")}
+    from kdcl_tf.evaluation import datasets
+
+    keys = {name: values[name] for name in datasets.TFRECORD_KEYS}
     same = {name: values[name] for name in ("data_dir", "skip_bad_images", "rules")}
     return {**same, "keys": keys}
 

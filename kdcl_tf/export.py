@@ -18,6 +18,7 @@ from absl import flags
 from kdcl_tf import files
 from kdcl_tf.classification import restoring
 from kdcl_tf.files import extras
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.programs import command_line
 from kdcl_tf.serving.formats import names as formats
 
@@ -289,7 +290,10 @@ def _lost(path):
     """What a file that stays has lost, if the student's other file has taken the card of both."""
     from kdcl_tf.serving import cards
 
-    facts = cards.read_beside(path)
+    try:
+        facts = cards.read_beside(path)
+    except DamageError:
+        return ""  # Whoever loads it is told.
     return ", without its card" if path.name not in facts.get("checksums", [path.name]) else ""
 
 

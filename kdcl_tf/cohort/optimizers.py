@@ -287,6 +287,8 @@ def with_common_overflow(
         return gradients
     dense = [None if each is None else tf.convert_to_tensor(each) for each in gradients]
     finite = [tf.reduce_all(tf.math.is_finite(each)) for each in dense if each is not None]
+    if not finite:
+        return gradients  # Keras says that there are none.
     overflows = tf.cast(~tf.reduce_all(tf.stack(finite)), tf.float32)
     overflows = replica.all_reduce(tf.distribute.ReduceOp.SUM, overflows)
     return [

@@ -118,7 +118,7 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
             )
         # Two files of one student share a card, and one of them may have been moved elsewhere.
         sums = {path.name: sums[path.name]}
-    # Which is for people: no program reads it.
+    # README.md is for people, who may add to it: no program reads it.
     sums = {name: each for name, each in sums.items() if name != "README.md"}
     found = identity.damage(path if path.is_dir() else path.parent, sums)
     if found:

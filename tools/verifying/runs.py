@@ -185,7 +185,7 @@ def compiled(machine: Machine, runs: Runs) -> Iterator[Finding]:
 
 
 def detector(machine: Machine, runs: Runs) -> Iterator[Finding]:
-    """A detector, which computes with other operations than students do, in an epoch of its own."""
+    """A detector, which computes with other operations than students do."""
 
     def count():
         with files.temporary_folder("kdcl_scenes_") as folder:

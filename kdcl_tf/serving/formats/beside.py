@@ -111,12 +111,12 @@ def _check_others(card, paths):
 
 
 def _is_exported(path):
-    """Whether a model has a card, inside or beside it."""
-    try:
-        inside = path.is_file() and attachments.CARD.encode() in path.read_bytes()
-        return inside or cards.is_card(cards.path_of(path))
-    except FileNotFoundError:
-        return False
+    """Whether a model has a card: beside it, or, of LiteRT's and ONNX's, inside it."""
+    beside = cards.path_of(path)
+    if beside.exists() and cards.is_card(beside):
+        return True
+    holds_texts = path.suffix in cards.RUNTIME_SUFFIXES and path.is_file()
+    return holds_texts and attachments.CARD.encode() in path.read_bytes()
 
 
 def _check_folder(path):
