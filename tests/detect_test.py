@@ -4,12 +4,13 @@ import json
 import pathlib
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import detect
-from kdcl_tf.detection import served
+from kdcl_tf.detection import determinism, served
 from kdcl_tf.detection.settings import DetectionSettings
 from tests import coco_files, image_files, in_process, tiny_detector
 
@@ -131,6 +132,23 @@ class RefusedTest(parameterized.TestCase):
             r"[^\n]*: pass --train_annotations=FILE[^\n]*\n$"
         )
         self.assertRegex(process.stderr, message)
+
+    @parameterized.parameters((0, 4, "1..3"), (2, 3, "1..2"))
+    def test_a_batch_of_more_images_than_there_are_begins_no_run(self, first, size, expected):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        coco_files.write(folder / "coco")
+        fields = tiny_detector.backbone_flags(folder) | {"dataset": f"coco:{folder / 'coco'}"}
+        fields |= {"epochs": 1, "milestones": (), "first_images": first, "batch_size": size}
+        arguments = [
+            f"--{name}={value}" for name, value in DetectionSettings(**fields).as_flags().items()
+        ]
+        # It would hold for all tests of this process.
+        with mock.patch.object(determinism, "enable"):
+            process = in_process.run("detect", *arguments, f"--workdir={folder / 'run'}")
+        self.assertEqual(process.returncode, 1)
+        message = rf"^\S+: batch_size: expected {expected}, the number of .*; got {size}\n$"
+        self.assertRegex(process.stderr, message)
+        self.assertFalse((folder / "run").exists())
 
     def test_scenes_that_changed_since_the_run_are_not_evaluated_unless_they_are_named(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

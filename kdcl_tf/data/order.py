@@ -44,12 +44,7 @@ class Epochs:
         Raises:
           ValueError: when `batch_size` is not in 1..number of training images.
         """
-        count = len(self.dataset.train)
-        if not 1 <= batch_size <= count:
-            raise ValueError(
-                f"batch_size: expected 1..{count}, the number of training images; got {batch_size}"
-            )
-        return math.ceil(count / batch_size)
+        return steps_of(len(self.dataset.train), batch_size)
 
     def epoch(
         self,
@@ -192,6 +187,19 @@ class StudentEpochs(Epochs):
             student: view(number if self._invariant else 0, self.normalizations[student])
             for number, student in enumerate(self.students)
         }
+
+
+def steps_of(images: int, batch_size: int) -> int:
+    """Number of batches that images make, the last partial one included.
+
+    Raises:
+      ValueError: when `batch_size` is not in 1..`images`.
+    """
+    if not 1 <= batch_size <= images:
+        raise ValueError(
+            f"batch_size: expected 1..{images}, the number of training images; got {batch_size}"
+        )
+    return math.ceil(images / batch_size)
 
 
 def fold_in(key: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:

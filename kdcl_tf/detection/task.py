@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf import files, students
+from kdcl_tf.data import order
 from kdcl_tf.detection import curves, found as found_lib, initial_weights, served
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
@@ -66,12 +67,13 @@ class Detection(Task):
 
     def build(self, strategy: tf.distribute.Strategy) -> None:
         settings = self.settings
+        steps = self.steps_per_epoch(settings.batch_size)
         self.strategy = strategy
         self.model = create_detector(settings, self.source, self.dataset.num_classes)
         if self._initial and not self.begun:
             names = self.dataset.class_names
             self._lines = [initial_weights.assign(self.model, self._initial, names)]
-        compile_detector(self.model, settings, self.steps_per_epoch(settings.batch_size))
+        compile_detector(self.model, settings, steps)
         self.views = create_views(settings, self.dataset, self.source, self.model.multiple)
 
     @property
@@ -84,7 +86,7 @@ class Detection(Task):
 
     def steps_per_epoch(self, batch_size: int) -> int:
         # The views need the detector, whose schedule needs the steps.
-        return math.ceil(self.images / batch_size)
+        return order.steps_of(self.images, batch_size)
 
     def digest(self) -> dict[str, Any]:
         splits = {"train": self.dataset.train.digest(), "test": self.dataset.test.digest()}

@@ -26,7 +26,7 @@ class DetectionTest(tf.test.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
         coco_files.write(self.folder)
-        settings = DetectionSettings(dataset=f"coco:{self.folder}", detector="mask")
+        settings = DetectionSettings(dataset=f"coco:{self.folder}", detector="mask", batch_size=2)
         self.task = Detection(settings)
         self.task.load()
         self.task.model, self.task.strategy = self.detector, self.strategy
@@ -39,6 +39,11 @@ class DetectionTest(tf.test.TestCase):
         self.assertEqual((self.task.images, self.task.steps_per_epoch(2)), (3, 2))
         (batch,) = self.task.epoch(0, 2, 1, stream.Share())
         self.assertEqual(batch["images"].shape[0], 1)
+
+    def test_a_batch_of_more_images_than_there_are_is_refused_as_by_the_views(self):
+        for of in (self.task, self.task.views):
+            with self.assertRaisesRegex(ValueError, "batch_size: expected 1..3, .*; got 4"):
+                of.steps_per_epoch(4)
 
     def test_masks_names_of_images_and_ids_of_categories_are_part_of_the_data(self):
         before = self._digest(coco_files.instances())
@@ -72,7 +77,7 @@ class DetectionTest(tf.test.TestCase):
     def test_the_plan(self):
         images, network = self.task.plan()
         self.assertEqual(
-            images, "plan: 3 training, 3 evaluated images; 1 step of 32 images an epoch, 14 epochs"
+            images, "plan: 3 training, 3 evaluated images; 2 steps of 2 images an epoch, 14 epochs"
         )
         self.assertEqual(network, f"detector: {self.detector.count_params():,} parameters")
 
