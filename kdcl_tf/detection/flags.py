@@ -105,7 +105,8 @@ def _define_data_flags(fv):
         "evaluate_on",
         _DEFAULTS.evaluate_on,
         settings_lib.SPLITS,
-        "Which images are evaluated. test: the validation images. train: those that are trained on.",
+        "Which images are evaluated. test: the validation images. train: those that are trained on; no "
+        "others are needed.",
         fv,
     )
     for name, text in (

@@ -89,7 +89,10 @@ class Detection(Task):
         return order.steps_of(self.images, batch_size)
 
     def digest(self) -> dict[str, Any]:
-        splits = {"train": self.dataset.train.digest(), "test": self.dataset.test.digest()}
+        splits = {"train": self.dataset.train.digest()}
+        # Validation images that nothing is evaluated on may come and go.
+        if self.settings.evaluate_on == "test":
+            splits["test"] = self.dataset.test.digest()
         return {"classes": list(self.dataset.class_names), **splits, **self.sources()}
 
     def sources(self) -> dict[str, str]:

@@ -66,10 +66,21 @@ class DetectionTest(tf.test.TestCase):
             before[split] = {key: before[split][key] for key in ("images", "annotations")}
         self.assertEqual(identity.data_changes(before, now), "")
 
-    def _digest(self, *contents):
+    def test_validation_images_are_part_of_the_data_only_if_they_are_evaluated(self):
+        contents = coco_files.instances(), coco_files.instances(101)
+        whole = self._digest(*contents)
+        before = self._digest(*contents, evaluate_on="train")
+        self.assertEqual(before, {key: whole[key] for key in ("classes", "train")})
+        changed = coco_files.changed(contents[1], "annotations", 1, bbox=[1, 1, 9, 9])
+        now = self._digest(contents[0], changed, evaluate_on="train")
+        self.assertEqual(now, before)
+        # A run that an earlier version began goes on.
+        self.assertEqual(identity.data_changes(whole, now), "")
+
+    def _digest(self, *contents, **fields):
         folder = self.create_tempdir().full_path
         coco_files.write(folder, *contents)
-        settings = DetectionSettings(dataset=f"coco:{folder}", detector="mask")
+        settings = DetectionSettings(dataset=f"coco:{folder}", detector="mask", **fields)
         task = Detection(settings)
         task.load()
         return json.loads(json.dumps(task.digest()))

@@ -118,6 +118,16 @@ def read(file: pathlib.Path, masks: bool) -> Instances:
     )
 
 
+def annotated(file: pathlib.Path) -> frozenset[int]:
+    """Ids of the categories that a file annotates; nothing else of it is looked at.
+
+    Raises:
+      ValueError: when it is no file of instances.
+    """
+    rows = (row for row in _content(file)["annotations"] if isinstance(row, dict))
+    return frozenset(filter(is_whole, (row.get("category_id") for row in rows)))
+
+
 def _content(file):
     try:
         content = json.loads(file.read_bytes())

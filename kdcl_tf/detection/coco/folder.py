@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -36,8 +35,9 @@ def read(
       path: the folder.
       masks: whether the objects' masks are read.
       named: files of annotations and folders of images that go before the layout's.
-      needs_test: whether a folder without validation images is refused; it has no test scenes
-        otherwise.
+      needs_test: whether the validation images are read, too, and refused where there are none;
+        otherwise there are no test scenes, and only which categories a validation file annotates
+        is read, where there is one and that decides the classes.
 
     Returns:
       The scenes; classes in the order of COCO's category ids.
@@ -48,17 +48,19 @@ def read(
       ValueError: in one line that names the file and the annotation's or image's id.
     """
     root = _root(path)
-    files = {"train": layouts.find(root, "train", named)}
-    if needs_test or layouts.find_or_none(root, "test", named):
-        files["test"] = layouts.find(root, "test", named)
+    splits = ("train", "test") if needs_test else ("train",)
+    files = {split: layouts.find(root, split, named) for split in splits}
     instances = {
         split: coco_annotations.read(each.annotations, masks) for split, each in files.items()
     }
-    _check_categories(*instances.values())
     groups = frozenset.intersection(*(each.groups for each in instances.values()))
+    if needs_test:
+        _check_categories(**instances)
+    else:
+        groups = _annotated_nowhere(groups, layouts.find_or_none(root, "test", named))
     scenes = {split: _scenes(files[split], each, groups) for split, each in instances.items()}
-    scenes.setdefault("test", _none_of(scenes["train"]))
-    return scenes_lib.SceneDataset(f"coco:{path}", scenes["train"], scenes["test"])
+    test = scenes["test"] if needs_test else scenes["train"].none()
+    return scenes_lib.SceneDataset(f"coco:{path}", scenes["train"], test)
 
 
 def read_split(
@@ -73,22 +75,24 @@ def read_split(
     Args:
       split: "train" or "test".
       known: names of classes; a category of such a name is one even if this split, too, has it
-        only as the supercategory of others.
+        only as the supercategory of others. Without any, the other split's file tells where it is
+        there.
     """
     root = _root(path)
     files = layouts.find(root, split, named)
     instances = coco_annotations.read(files.annotations, masks)
     groups = instances.groups - _classes_among(instances, known)
-    other = layouts.find_or_none(root, _OTHER[split], named)
-    if groups and other and other.annotations.is_file():
-        # Only if the other split has none of it, either, is a category no class.
-        groups &= coco_annotations.read(other.annotations, masks=False).groups
+    if not known:
+        other = layouts.find_or_none(root, _OTHER[split], named)
+        groups = _annotated_nowhere(groups, other)
     return _scenes(files, instances, groups)
 
 
-def _none_of(scenes):
-    """No scenes, of the same classes; nothing of them is left out."""
-    return dataclasses.replace(scenes.take(slice(0)), dropped_ids=scenes.dropped_ids[:0])
+def _annotated_nowhere(groups, other):
+    """Those groups of one split that the other one's file, if it is there, does not annotate."""
+    if groups and other and other.annotations.is_file():
+        groups -= coco_annotations.annotated(other.annotations)
+    return groups
 
 
 def _root(path):
@@ -108,8 +112,7 @@ def _classes_among(instances, known):
     return {number for number, name in pairs if number in instances.groups and name in classes}
 
 
-def _check_categories(train, test=None):
-    test = test or train
+def _check_categories(train, test):
     pairs = [set(zip(each.category_ids, each.class_names)) for each in (train, test)]
     for number, name in sorted(pairs[0] ^ pairs[1]):
         with_it, without = (train, test) if (number, name) in pairs[0] else (test, train)

@@ -99,6 +99,7 @@ def find(root: pathlib.Path, split: str, named: NamedFiles = NamedFiles()) -> Sp
         f"'{root}': expected annotations/instances_train2017.json and train2017 (COCO), "
         "train/_annotations.coco.json (Roboflow), or annotations/instances_default.json and images "
         f"(CVAT); got none of these: pass {name}_annotations=FILE and pass {name}_images=FOLDER"
+        f"{_OR_ON_TRAIN[split]}"
     )
 
 

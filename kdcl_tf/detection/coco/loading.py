@@ -55,7 +55,8 @@ def load(
         `coco/2017`.
       masks: whether the masks of objects are read; `coco/2017` has none.
       named: files of annotations and folders of images of `coco:PATH`, where no layout fits.
-      needs_test: whether a folder without validation images is refused.
+      needs_test: whether the validation images are read, too, and refused where there are none;
+        otherwise there are no test scenes.
 
     Raises:
       ValueError: for an unknown name, or damaged or contradictory annotations.
@@ -68,7 +69,7 @@ def load(
         return coco_folder.read(name.removeprefix(_PREFIX).strip(), masks, named, needs_test)
     from kdcl_tf.detection.coco import tfds as coco_tfds
 
-    return coco_tfds.read(name, data_dir, masks)
+    return coco_tfds.read(name, data_dir, masks, needs_test)
 
 
 def load_split(

@@ -26,7 +26,9 @@ _FLAT = {
 }
 
 
-def read(name: str, data_dir: str | None, masks: bool) -> scenes_lib.SceneDataset:
+def read(
+    name: str, data_dir: str | None, masks: bool, needs_test: bool = True
+) -> scenes_lib.SceneDataset:
     """Indexes the prepared set in one pass, which the cache keeps; prepares it if necessary.
 
     Its `train` is trained on and its `validation` tested on. TFDS keeps areas in whole
@@ -37,6 +39,7 @@ def read(name: str, data_dir: str | None, masks: bool) -> scenes_lib.SceneDatase
       name: `coco/2017`, perhaps with `:VERSION`.
       data_dir: the folder that holds `coco/`; None is TFDS's default.
       masks: whether masks are read, which the set has not.
+      needs_test: whether the validation images are read, too; otherwise there are no test scenes.
 
     Raises:
       ValueError: for masks; a set of other features, or prepared in other files than
@@ -44,7 +47,8 @@ def read(name: str, data_dir: str | None, masks: bool) -> scenes_lib.SceneDatase
       FileNotFoundError: not prepared, and it cannot be downloaded.
     """
     builder, class_names = _prepared(name, data_dir, masks)
-    train, test = (_scenes(builder, split, class_names) for split in SPLITS)
+    train = _scenes(builder, "train", class_names)
+    test = _scenes(builder, "test", class_names) if needs_test else train.none()
     return scenes_lib.SceneDataset(name, train, test)
 
 

@@ -86,6 +86,10 @@ class Scenes:
             **flat,
         )
 
+    def none(self) -> Scenes:
+        """No scenes, of the same classes; nothing of them is left out."""
+        return dataclasses.replace(self.take(slice(0)), dropped_ids=self.dropped_ids[:0])
+
     def under(self, rules: ImageRules) -> Scenes:
         """The same scenes, whose images are read by these rules."""
         images = storage.limited(self.images, rules.max_bytes)
@@ -193,7 +197,7 @@ class SceneDataset:
 
     Attributes:
       name: what the user calls it.
-      train, test: `Scenes`.
+      train, test: `Scenes`; of `test` none where nothing is tested on it.
     """
 
     name: str

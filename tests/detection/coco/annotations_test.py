@@ -96,6 +96,14 @@ class ReadTest(CocoJsonTestCase):
         content = _changed(content, "annotations", 1, bbox=[1, 1, 0, 5], segmentation=[])
         self.assertAllEqual(self.read(content).boxes[1], [1, 1, 1, 6])
 
+    def test_annotated_categories(self):
+        self.read(coco_files.instances())
+        self.assertEqual(coco_annotations.annotated(self.file), {1, 3, 90})
+        content = coco_files.instances() | {"annotations": [{"category_id": 3}, {}, [1]]}
+        content["annotations"] += [{"category_id": [1]}, {"category_id": 1.5}]
+        self.file.write_text(json.dumps(content))
+        self.assertEqual(coco_annotations.annotated(self.file), {3})
+
     def test_no_annotations_at_all(self):
         content = coco_files.instances()
         content["annotations"] = []

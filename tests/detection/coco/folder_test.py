@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.detection.coco.folder; of single values, see coco_json_test."""
 
+import json
 import os
 import pathlib
 import unicodedata
@@ -56,6 +57,27 @@ class ReadTest(tf.test.TestCase):
         self.assertStartsWith(warning, "train of ")
         self.assertEqual(dataset.summary()["train_dropped_boxes"], 1)
         self.assertEqual(dataset.summary()["test_dropped_boxes"], 0)
+
+    def test_where_no_test_images_are_needed_those_that_are_there_are_not_read(self):
+        coco_files.write(self.root)
+        expected = coco_folder.read(self.root, masks=True).train.digest()
+        os.rename(os.path.join(self.root, "val2017"), os.path.join(self.root, "gone"))
+        file = pathlib.Path(self.root, "annotations", "instances_val2017.json")
+        found = coco_files.instances(101)
+        other = [{"id": 2, "name": "bicycle"}]
+        for content in (
+            found,
+            found | {"images": [], "annotations": []},
+            found | {"annotations": []},
+            found | {"annotations": [{"category_id": []}, 7]},
+            found | {"categories": other},
+            None,
+        ):
+            file.write_text(json.dumps(content))
+            dataset = coco_folder.read(self.root, masks=True, needs_test=False)
+            self.assertEqual(dataset.train.digest(), expected)
+            self.assertEmpty(dataset.test)
+            self.assertEqual(dataset.test.class_names, ("person", "car", "brush"))
 
     def test_classes_may_be_spelled_otherwise_in_the_other_file(self):
         spelled = [
@@ -207,15 +229,37 @@ class GroupsTest(tf.test.TestCase):
             self.assertAllEqual(scenes.classes, [0, 1, 0, 2])
 
     def test_annotated_in_one_split_it_is_a_class_in_both(self):
+        for first, second in (self.contents, reversed(self.contents)):
+            with self.subTest(first["images"][0]["id"]):
+                self._assert_a_class_in_both(first, second)
+
+    def _assert_a_class_in_both(self, *contents):
+        """In the folder of some contents, of which one annotates the group."""
         self.contents[0]["annotations"][0]["category_id"] = 0
-        coco_files.write(self.root, *self.contents)
+        coco_files.write(self.root, *contents)
         dataset = coco_folder.read(self.root, masks=False)
         for scenes in (
             dataset.train,
             dataset.test,
             coco_folder.read_split(self.root, "test", False),
+            coco_folder.read(self.root, masks=False, needs_test=False).train,
         ):
             self.assertEqual(scenes.class_names, ("things", "person", "car", "brush"))
+
+    def test_a_split_alone_is_read_whatever_is_wrong_with_the_other(self):
+        self.contents[0]["annotations"][1]["bbox"] = [1, 2, 3]
+        coco_files.write(self.root, *self.contents)
+        names = ("person", "car", "brush")
+        for known in ((), names):
+            found = coco_folder.read_split(self.root, "test", False, known=known)
+            self.assertEqual(found.class_names, names)
+        file = pathlib.Path(self.root, "annotations", "instances_train2017.json")
+        file.write_bytes(b"{")
+        found = coco_folder.read_split(self.root, "test", False, known=names)
+        self.assertEqual(found.class_names, names)
+        # Nothing else tells whether it is a class.
+        with self.assertRaisesRegex(ValueError, "train2017.json' is damaged, or no JSON"):
+            coco_folder.read_split(self.root, "test", False)
 
     def test_alone_a_split_has_the_classes_that_are_known(self):
         coco_files.write(self.root, *self.contents)

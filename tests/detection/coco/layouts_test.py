@@ -69,6 +69,13 @@ class LayoutsTest(parameterized.TestCase):
         with self.assertRaisesRegex(FileNotFoundError, "COCO.*Roboflow.*CVAT.*; got none of these"):
             layouts.find(self.root, "train")
 
+    def test_without_a_layout_too_validation_images_need_not_be_there(self):
+        named = NamedFiles(train_annotations="a.json")
+        with self.assertRaisesRegex(FileNotFoundError, "=FOLDER, or pass evaluate_on=train$"):
+            layouts.find(self.root, "test", named)
+        with self.assertRaisesRegex(FileNotFoundError, "pass train_images=FOLDER$"):
+            layouts.find(self.root, "train")
+
 
 class NamedFilesTest(parameterized.TestCase):
     def setUp(self):

@@ -71,6 +71,13 @@ class CocoTfdsTest(tf.test.TestCase):
             for index in range(3):
                 self.assertEqual(one.images.read(index), other.images.read(index))
 
+    def test_only_the_training_images_are_read_where_no_others_are_needed(self):
+        whole = coco_loading.load("coco/2017", self.data_dir)
+        found = coco_loading.load("coco/2017", self.data_dir, needs_test=False)
+        self.assertEqual(found.train.digest(), whole.train.digest())
+        self.assertEmpty(found.test)
+        self.assertEqual(found.summary()["num_test"], 0)
+
     def test_the_pass_is_made_once(self):
         first = coco_tfds.read("coco/2017", self.data_dir, masks=False)
         with mock.patch.object(coco_tfds, "_facts", side_effect=AssertionError):
