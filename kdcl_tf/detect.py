@@ -180,7 +180,7 @@ def _evaluate(flag_values):
 
     with command_line.user_errors():
         scenes, lines = _scenes_to_score(flag_values, model)
-    for line in filter(None, lines):
+    for line in lines:
         print(line, flush=True)
     try:
         scorer = evaluation.score(model, scenes)
@@ -211,7 +211,7 @@ def _scenes_to_score(flag_values, model):
         scenes = evaluation.of_run(model, split, scenes)
     file = named.annotations_of(split)
     listed = f" ({file})" if file else ""
-    lines = [scenes.warning(f"{split} of {name}")]
+    lines = [*scenes.warnings(f"{split} of {name}")]
     if evaluation.is_own(model, name) and (not named or named == own):
         changes = evaluation.changes(model, split, scenes)
         told = f"{name} is not what the detector was trained with: {changes}"

@@ -163,8 +163,9 @@ def _scenes(files, instances, groups):
         class_names=instances.class_names,
     )
     if scenes.crowds.all():
+        remedy = f" (iscrowd 1); {scenes_lib.NO_CROWDS}" if len(scenes.crowds) else ""
         raise ValueError(
             f"'{instances.file}': expected at least 1 box of an object; got none, and "
-            f"{len(scenes.boxes)} of crowds"
+            f"{len(scenes.boxes)} of crowds{remedy}"
         )
     return scenes

@@ -13,6 +13,11 @@ from kdcl_tf.data import storage
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.detection.scenes import segmentations as segmentations_lib
 
+# What to do where objects are listed as crowds, in messages.
+NO_CROWDS = "CVAT writes brush masks so: set iscrowd to 0 where each is one object"
+# The share of annotations from which that is likely; of COCO's own 1 in 100 is a crowd.
+_MANY_CROWDS = 0.25
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scenes:
@@ -95,18 +100,24 @@ class Scenes:
         images = storage.limited(self.images, rules.max_bytes)
         return dataclasses.replace(self, images=images, rules=rules)
 
-    def warning(self, name: str) -> str | None:
-        """A line that says which boxes could not be used, or None.
+    def warnings(self, name: str) -> tuple[str, ...]:
+        """A line where some boxes could not be used, and one where many are of crowds.
 
         Args:
           name: what the user calls these scenes.
         """
-        if not len(self.dropped_ids):
-            return None
-        return (
-            f"{name}: {len(self.dropped_ids)} boxes are left out, since they have no area inside"
-            f" their image; the first is that of annotation {self.dropped_ids[0]}"
-        )
+        lines, crowds = [], int(self.crowds.sum())
+        if len(self.dropped_ids):
+            lines.append(
+                f"{name}: {len(self.dropped_ids)} boxes are left out, since they have no area inside"
+                f" their image; the first is that of annotation {self.dropped_ids[0]}"
+            )
+        if crowds > _MANY_CROWDS * len(self.crowds):
+            lines.append(
+                f"{name}: {crowds} of {len(self.crowds)} annotations are crowds (iscrowd 1), which "
+                f"are neither learned nor scored; {NO_CROWDS}"
+            )
+        return tuple(lines)
 
     def checksum(self) -> str:
         """16 hexadecimal digits of all ids, sizes, boxes and classes, in their order."""
@@ -236,7 +247,6 @@ class SceneDataset:
         return found
 
     def warnings(self) -> tuple[str, ...]:
-        """A line for each split that has boxes that could not be used."""
-        splits = (("train", self.train), ("test", self.test))
-        lines = (scenes.warning(f"{split} of {self.name}") for split, scenes in splits)
-        return tuple(filter(None, lines))
+        """The lines of each split."""
+        train, test = f"train of {self.name}", f"test of {self.name}"
+        return (*self.train.warnings(train), *self.test.warnings(test))

@@ -53,8 +53,8 @@ class ReadTest(tf.test.TestCase):
         coco_files.write(self.root, content)
         os.remove(os.path.join(self.root, "annotations", "instances_val2017.json"))
         dataset = coco_folder.read(self.root, masks=False, needs_test=False)
-        (warning,) = dataset.warnings()
-        self.assertStartsWith(warning, "train of ")
+        self.assertEqual(dataset.warnings(), dataset.train.warnings(f"train of coco:{self.root}"))
+        self.assertIn(" 1 boxes are left out", dataset.warnings()[0])
         self.assertEqual(dataset.summary()["train_dropped_boxes"], 1)
         self.assertEqual(dataset.summary()["test_dropped_boxes"], 0)
 
@@ -175,6 +175,30 @@ class OtherLayoutsTest(tf.test.TestCase):
         self.assert_same(dataset.train)
         self.assert_same(dataset.test, "val")
         self.assert_same(coco_folder.read_split(str(self.root), "test", True, named), "val")
+
+    def test_brush_masks_of_cvat(self):
+        """It writes them as it writes crowds."""
+        content = coco_files.instances()
+        coded = {"size": [40, 60], "counts": [600, 400, 1400]}
+        brushed = [
+            coco_files.annotation(20 + number, 1, (15, 0, 10, 40), crowd=1, segmentation=coded)
+            for number in range(7)
+        ]
+        content["annotations"] = [content["annotations"][1], *brushed]
+        coco_files.write(self.root / "coco", content)
+        self.move(
+            ("annotations/instances_train2017.json", "annotations/instances_default.json"),
+            ("train2017", "images"),
+        )
+        dataset = coco_folder.read(str(self.root), masks=True, needs_test=False)
+        self.assertEqual(
+            dataset.warnings(),
+            (
+                f"train of coco:{self.root}: 7 of 8 annotations are crowds (iscrowd 1), which are "
+                "neither learned nor scored; CVAT writes brush masks so: set iscrowd to 0 where "
+                "each is one object",
+            ),
+        )
 
     def test_images_in_one_folder_of_all(self):
         self.move(("annotations", "annotations"), ("train2017", "images/train2017"))
@@ -318,7 +342,8 @@ class RefusedTest(tf.test.TestCase):
             annotation["iscrowd"] = 1
         coco_files.write(self.root, train=content)
         self.assert_refused(
-            ValueError, "expected at least 1 box of an object; got none, and 4 of crowds"
+            ValueError,
+            "expected at least 1 box of an object; got none, and 4 of crowds .*: set iscrowd to 0",
         )
 
     def test_other_categories_in_the_other_file(self):
@@ -335,7 +360,7 @@ class RefusedTest(tf.test.TestCase):
     def test_nothing_to_train_on(self):
         coco_files.write(self.root, train=coco_files.instances() | {"annotations": []})
         self.assert_refused(
-            ValueError, "train2017.json': expected at least 1 box .*, and 0 of crowds"
+            ValueError, "train2017.json': expected at least 1 box .*, and 0 of crowds$"
         )
         coco_files.write(self.root, val=coco_files.instances() | {"annotations": []})
         self.assert_refused(ValueError, "val2017.json': expected at least 1 box of an object")

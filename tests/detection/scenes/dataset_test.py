@@ -121,8 +121,10 @@ class SceneDatasetTest(tf.test.TestCase):
         }  # fmt: skip
         self.assertContainsSubset(expected.items(), summary.items())
         self.assertNotEqual(summary["train_checksum"], summary["test_checksum"])
-        (warning,) = dataset.warnings()
-        self.assertRegex(warning, "train of coco:x: 1 boxes are left out, .* annotation 20$")
+        first, crowds = dataset.warnings()
+        self.assertRegex(first, "^train of coco:x: 1 boxes are left out, .* annotation 20$")
+        # Of the 4 of the test scenes, one is, too.
+        self.assertRegex(crowds, r"^train of coco:x: 1 of 3 annotations are crowds \(iscrowd 1\), ")
 
 
 if __name__ == "__main__":
