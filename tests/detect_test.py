@@ -137,18 +137,30 @@ class RefusedTest(parameterized.TestCase):
     def test_a_batch_of_more_images_than_there_are_begins_no_run(self, first, size, expected):
         folder = pathlib.Path(self.create_tempdir().full_path)
         coco_files.write(folder / "coco")
-        fields = tiny_detector.backbone_flags(folder) | {"dataset": f"coco:{folder / 'coco'}"}
-        fields |= {"epochs": 1, "milestones": (), "first_images": first, "batch_size": size}
-        arguments = [
-            f"--{name}={value}" for name, value in DetectionSettings(**fields).as_flags().items()
-        ]
-        # It would hold for all tests of this process.
-        with mock.patch.object(determinism, "enable"):
-            process = in_process.run("detect", *arguments, f"--workdir={folder / 'run'}")
+        process = self._train(folder, first_images=first, batch_size=size)
         self.assertEqual(process.returncode, 1)
         message = rf"^\S+: batch_size: expected {expected}, the number of .*; got {size}\n$"
         self.assertRegex(process.stderr, message)
         self.assertFalse((folder / "run").exists())
+
+    def test_without_outlines_another_detector_is_named_as_a_flag(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        content = coco_files.changed(coco_files.instances(), "annotations", 1, segmentation=[])
+        coco_files.write(folder / "coco", content)
+        process = self._train(folder, detector="mask")
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(
+            process.stderr,
+            r"annotation 11: .*; got no polygons: mend or remove it, or pass --detector=faster, [^\n]*\n$",
+        )
+
+    def _train(self, folder, **fields):
+        fields = tiny_detector.backbone_flags(folder) | {"epochs": 1, "milestones": ()} | fields
+        settings = DetectionSettings(dataset=f"coco:{folder / 'coco'}", **fields)
+        arguments = [f"--{name}={value}" for name, value in settings.as_flags().items()]
+        # It would hold for all tests of this process.
+        with mock.patch.object(determinism, "enable"):
+            return in_process.run("detect", *arguments, f"--workdir={folder / 'run'}")
 
     def test_scenes_that_changed_since_the_run_are_not_evaluated_unless_they_are_named(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

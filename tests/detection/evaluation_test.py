@@ -36,6 +36,12 @@ class EvaluationTest(tf.test.TestCase):
     def test_the_training_images_can_be_scored(self):
         self.assertAllEqual(self.scenes("train").ids, [1, 2, 3])
 
+    def test_a_missing_outline_is_refused_without_the_advice_to_train_another_detector(self):
+        content = coco_files.changed(coco_files.instances(101), "annotations", 1, segmentation=[])
+        coco_files.write(self.folder / "coco", val=content)
+        with self.assertRaisesRegex(ValueError, "1011: .*; got no polygons: mend or remove it$"):
+            self.scenes()
+
     def test_other_classes_are_refused(self):
         categories = [{"id": 1, "name": "person"}, {"id": 2, "name": "cat"}, {"id": 3, "name": "x"}]
         content = coco_files.instances(categories=categories)

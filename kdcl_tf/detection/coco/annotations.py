@@ -18,7 +18,6 @@ from kdcl_tf.files import escaping
 
 _PARTS = ("images", "annotations", "categories")
 _SEGMENTATION = "polygons of x, y of 3 corners or more each, or an RLE of the image's size"
-_WITHOUT_MASKS = "mend or remove it, or train with detector=faster, which needs boxes alone"
 
 # Stands for an area that the file does not give, which no file may give.
 _MISSING = -1.0
@@ -74,7 +73,7 @@ class Instances:
         )
 
 
-def read(file: pathlib.Path, masks: bool) -> Instances:
+def read(file: pathlib.Path, masks: bool, or_else: str = "") -> Instances:
     """Reads a file, and looks at every value that is used.
 
     Refused are: a category whose name has line breaks or other controls, a category, an image
@@ -87,6 +86,8 @@ def read(file: pathlib.Path, masks: bool) -> Instances:
       file: path.
       masks: whether segmentations are read; then every annotation whose box has a width
         and a height must have one that can be used.
+      or_else: what may be done about one that cannot, other than to mend or remove it; words that
+        follow these.
 
     Raises:
       FileNotFoundError: when it is not there.
@@ -103,7 +104,8 @@ def read(file: pathlib.Path, masks: bool) -> Instances:
     _check_names(categories, groups)
     segmentations = None
     if masks:
-        found = _segmentations(rows, sizes[columns["owners"]], columns["boxes"])
+        remedy = f"mend or remove it{or_else}"
+        found = _segmentations(rows, sizes[columns["owners"]], columns["boxes"], remedy)
         segmentations = segmentations_lib.pack(found)
     return Instances(
         file=file,
@@ -216,7 +218,7 @@ def _annotations(rows, ids, sizes, category_ids):
     }
 
 
-def _segmentations(rows, sizes, boxes):
+def _segmentations(rows, sizes, boxes, remedy):
     """Yields each annotation's segmentation; None where the box has no area and is left out."""
     for number, (row, size, box) in enumerate(zip(rows.rows, sizes.tolist(), boxes.tolist())):
         if not (box[2] > box[0] and box[3] > box[1]):
@@ -225,7 +227,7 @@ def _segmentations(rows, sizes, boxes):
         segmentation = row.get("segmentation")
         fault = segmentations_lib.fault(segmentation, *size)
         if fault:
-            raise rows.refusal(number, fault, _SEGMENTATION, _WITHOUT_MASKS)
+            raise rows.refusal(number, fault, _SEGMENTATION, remedy)
         yield segmentation
 
 

@@ -14,6 +14,8 @@ from kdcl_tf.detection.coco.image_names import ImageNames
 from kdcl_tf.detection.scenes import dataset as scenes_lib
 
 _OTHER = {"train": "test", "test": "train"}
+# What a run may do without masks; a detector that was trained may not.
+_OR_BOXES = ", or pass detector=faster, which needs boxes alone"
 
 
 def read(
@@ -51,7 +53,8 @@ def read(
     splits = ("train", "test") if needs_test else ("train",)
     files = {split: layouts.find(root, split, named) for split in splits}
     instances = {
-        split: coco_annotations.read(each.annotations, masks) for split, each in files.items()
+        split: coco_annotations.read(each.annotations, masks, _OR_BOXES)
+        for split, each in files.items()
     }
     groups = frozenset.intersection(*(each.groups for each in instances.values()))
     if needs_test:

@@ -46,7 +46,7 @@ def read(
         TFRecords; a damaged file.
       FileNotFoundError: not prepared, and it cannot be downloaded.
     """
-    builder, class_names = _prepared(name, data_dir, masks)
+    builder, class_names = _prepared(name, data_dir, masks, ", or pass detector=faster")
     train = _scenes(builder, "train", class_names)
     test = _scenes(builder, "test", class_names) if needs_test else train.none()
     return scenes_lib.SceneDataset(name, train, test)
@@ -58,11 +58,11 @@ def read_split(name: str, data_dir: str | None, split: str, masks: bool) -> scen
     return _scenes(builder, split, class_names)
 
 
-def _prepared(name, data_dir, masks):
+def _prepared(name, data_dir, masks, or_else=""):
     if masks:
         raise ValueError(
-            f"data set {name!r}: expected one with masks; got one with boxes alone: pass coco:PATH "
-            "with a folder of COCO's own files, or train with detector=faster"
+            f"data set {name!r}: expected one with masks; got one with boxes alone: pass "
+            f"dataset=coco:PATH with a folder of COCO's own files{or_else}"
         )
     builder = tfds_lib.builder_of(name, data_dir)
     tfds_lib.prepare(name, builder)

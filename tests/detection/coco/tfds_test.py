@@ -97,9 +97,12 @@ class CocoTfdsTest(tf.test.TestCase):
     def test_masks_are_refused(self):
         with self.assertRaisesRegex(
             ValueError,
-            "'coco/2017': expected one with masks; .*pass coco:PATH.*train with detector=faster",
+            "'coco/2017': expected one with masks; .*pass dataset=coco:PATH.*, or pass detector=faster",
         ):
             coco_loading.load("coco/2017", self.data_dir, masks=True)
+        # A detector that was trained cannot be another.
+        with self.assertRaisesRegex(ValueError, "with a folder of COCO's own files$"):
+            coco_loading.load_split("coco/2017", "test", self.data_dir, masks=True)
 
     def test_not_prepared_and_no_network(self):
         folder = self.create_tempdir().full_path
