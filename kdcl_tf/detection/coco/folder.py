@@ -125,22 +125,21 @@ def _check_categories(train, test):
         )
 
 
-def _images(folders, instances):
+def _images(files, instances):
     """Where the images are: `storage.Files`."""
     if not len(instances.ids):
         raise ValueError(f"'{instances.file}': expected at least 1 image; got none")
-    names = [ImageNames(folder) for folder in folders]
-    # The folder of the first image, or where no folder has it, the first that is there.
-    names.sort(key=lambda each: (not each.find(instances.names[0]), not each.folder.is_dir()))
-    folder = names[0].folder
-    found = [names[0].find(name) for name in instances.names]
+    names = _place_of(instances.names[0], files.folders)
+    folder = names.folder
+    found = [names.find(name) for name in instances.names]
     missing = [index for index, name in enumerate(found) if not name]
     if missing:
         first = missing[0]
         raise FileNotFoundError(
             f"{len(missing)} of the {len(found)} images of '{instances.file}' are not in"
             f" '{folder}', the first is '{instances.names[first]}' of id {instances.ids[first]}:"
-            " fetch them, or remove them from the annotations"
+            " fetch them, or remove them from the annotations, or pass"
+            f" {files.name}_annotations=FILE and pass {files.name}_images=FOLDER"
         )
     if any(map(os.path.isabs, found)):
         found = [os.path.join(os.path.abspath(folder), name) for name in found]
@@ -149,10 +148,20 @@ def _images(folders, instances):
     return storage.Files(str(folder), np.array([os.fsencode(name) for name in found]))
 
 
+def _place_of(name, folders):
+    """`ImageNames` of the first folder with such an image, or else of one that is told to lack it."""
+    places = [ImageNames(folder) for folder in folders]
+    for place in places:
+        if place.find(name):
+            return place
+    # The last is that of the whole data set, if there are several.
+    return next((place for place in places[:-1] if place.folder.is_dir()), places[0])
+
+
 def _scenes(files, instances, groups):
     instances = instances.without(groups)
     scenes = scenes_lib.arranged(
-        images=_images(files.folders, instances),
+        images=_images(files, instances),
         ids=instances.ids,
         sizes=instances.sizes,
         owners=instances.owners,

@@ -7,7 +7,8 @@
 - CVAT: annotations in `annotations/instances_default.json`, or `..._Train.json` and
   `..._Validation.json`; images in `images`, also in a folder of the subset's name.
 
-A file of annotations that is named by itself needs no layout.
+In all of them, images may also be where their names lead from the data set's folder, as
+`train2017/1.jpg` does.  A file of annotations that is named by itself needs no layout.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ class SplitFiles:
     Attributes:
       annotations: the file of instances.
       folders: where its images may be; the first that has the first image is taken.
+      name: what the split is called in flags and messages, "train" or "validation".
     """
 
     annotations: pathlib.Path
     folders: tuple[pathlib.Path, ...]
+    name: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +67,8 @@ class NamedFiles:
         if not annotations:
             return None
         annotations = _existing(root, annotations)
-        return SplitFiles(annotations, (_existing(root, images) if images else annotations.parent,))
+        folder = _existing(root, images) if images else annotations.parent
+        return SplitFiles(annotations, (folder,), SPLITS[split])
 
     def annotations_of(self, split: str) -> str:
         """The file of annotations that is named for a split, "train" or "test"; "" for none."""
@@ -110,7 +114,8 @@ def find_or_none(root: pathlib.Path, split: str, named: NamedFiles) -> SplitFile
         return files
     for listed, folders in _choices(layout, split):
         if (root / listed).is_file():
-            return SplitFiles(root / listed, tuple(root / each for each in folders))
+            places = tuple(root / each for each in (*folders, ""))
+            return SplitFiles(root / listed, places, SPLITS[split])
     return None
 
 

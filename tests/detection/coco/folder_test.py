@@ -205,6 +205,18 @@ class OtherLayoutsTest(tf.test.TestCase):
         self.move(("val2017", "images/val2017"))
         self.assert_same(coco_folder.read(str(self.root), masks=False).test, "val")
 
+    def test_names_that_lead_from_the_folder_of_all(self):
+        for split in ("train2017", "val2017"):
+            file = self.root / "coco" / "annotations" / f"instances_{split}.json"
+            content = json.loads(file.read_bytes())
+            for each in content["images"]:
+                each["file_name"] = f"{split}/{each['file_name']}"
+            file.write_text(json.dumps(content))
+        dataset = coco_folder.read(str(self.root / "coco"), masks=True)
+        self.assert_same(dataset.train)
+        self.assert_same(dataset.test, "val")
+        self.assertEqual(dataset.test.images.name(0), "val2017/000000000101.jpg")
+
     def test_absolute_names(self):
         content = coco_files.instances()
         for each in content["images"][:2]:
@@ -334,7 +346,11 @@ class RefusedTest(tf.test.TestCase):
     def test_missing_folder_of_images(self):
         coco_files.write(self.root)
         os.rename(os.path.join(self.root, "train2017"), os.path.join(self.root, "train2014"))
-        self.assert_refused(FileNotFoundError, "3 of the 3 images of .*train2017.json' are not in")
+        message = (
+            "3 of the 3 images of .*train2017.json' are not in '.*/train2017', the first .*, or pass "
+            "train_annotations=FILE and pass train_images=FOLDER$"
+        )
+        self.assert_refused(FileNotFoundError, message)
 
     def test_crowds_alone(self):
         content = coco_files.instances()

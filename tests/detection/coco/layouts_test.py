@@ -40,6 +40,7 @@ class LayoutsTest(parameterized.TestCase):
             found = layouts.find(self.root, split)
             self.assertEqual(found.annotations, self.root / annotations)
             self.assertIn(self.root / folder, found.folders)
+            self.assertEqual(found.folders[-1], self.root)
 
     def test_cvat_without_subsets_has_no_validation(self):
         self.write("annotations/instances_default.json")
