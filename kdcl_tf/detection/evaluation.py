@@ -41,14 +41,18 @@ def load_scenes(
       data_dir: where TFDS keeps its data, or None.
       named: files of annotations and folders of images, where no layout fits.
       rules: how large an image may be, and whether it is turned upright; none is where those of
-        the detector's training were not.
+        the detector's training were not. Of its own data set, images may be as large as in its run,
+        where a limit is the default.
 
     Raises:
       ValueError: when they have other classes than the detector.
     """
     known = [composed(each) for each in model.card["class_names"]]
     scenes = coco_loading.load_split(name, split, data_dir, model.has_masks, named, known)
-    scenes = scenes.under(rules.as_trained(model.card))
+    rules = rules.as_trained(model.card)
+    if is_own(model, name):
+        rules = rules.limited_as(model.card)
+    scenes = scenes.under(rules)
     found = [composed(each) for each in scenes.class_names]
     for number, (ours, theirs) in enumerate(itertools.zip_longest(known, found), start=1):
         if ours != theirs:

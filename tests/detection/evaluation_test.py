@@ -6,6 +6,7 @@ import pathlib
 import tensorflow as tf
 
 from kdcl_tf.data import bad_images
+from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.detection import evaluation, served
 from tests import coco_files, tiny_detector
 
@@ -41,6 +42,27 @@ class EvaluationTest(tf.test.TestCase):
         coco_files.write(self.folder / "coco", val=content)
         with self.assertRaisesRegex(ValueError, "1011: .*; got no polygons: mend or remove it$"):
             self.scenes()
+
+    def test_images_of_its_own_set_may_be_as_large_as_in_its_run(self):
+        name = f"coco:{self.folder / 'coco'}"
+        # The largest of them has 2,400 pixels.
+        settings = {"max_image_megabytes": "300.0", "max_image_megapixels": "0.0024"}
+        self.model.card = {**self.model.card, "identity": {"settings": settings}, "dataset": name}
+        given = {"max_image_megapixels": 0.001}
+        for dataset, rules, expected in (
+            (name, {}, (300, 0.0024)),
+            (name, given, (300, 0.001)),
+            ("coco:elsewhere", {}, (256, 160)),
+        ):
+            self.model.card["dataset"] = dataset
+            scenes = evaluation.load_scenes(self.model, name, "test", rules=ImageRules(**rules))
+            found = scenes.rules.max_image_megabytes, scenes.rules.max_image_megapixels
+            self.assertEqual(found, expected)
+        self.model.card["dataset"] = name
+        self.assertLen(evaluation.score(self.model, self.scenes()).result(), 30)
+        settings["max_image_megapixels"] = "0.0023"
+        with self.assertRaisesRegex(bad_images.BadImageError, "raise max_image_megapixels if"):
+            evaluation.score(self.model, self.scenes())
 
     def test_other_classes_are_refused(self):
         categories = [{"id": 1, "name": "person"}, {"id": 2, "name": "cat"}, {"id": 3, "name": "x"}]

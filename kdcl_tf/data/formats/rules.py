@@ -56,10 +56,10 @@ class ImageRules:
         return dataclasses.replace(self, apply_exif_orientation=False)
 
     def limited_as(self, card: Mapping[str, Any]) -> ImageRules:
-        """These rules with the limits of a student's run, in the place of those that are the defaults.
+        """These rules with the limits of a model's run, in the place of those that are the defaults.
 
         Args:
-          card: of the exported student, whose own images are to be read.
+          card: of the exported student or detector, whose own images are to be read.
         """
         settings = card.get("identity", {}).get("settings", {})
         default = ImageRules()
