@@ -137,7 +137,8 @@ def _rle_fault(coded, height, width):
     counts = coded.get("counts")
     if coded.get("size") != [height, width]:
         return f"an RLE of size {coded.get('size')} in an image of {[height, width]}"
-    if isinstance(counts, (str, bytes)):
+    is_text = isinstance(counts, bytes) or (isinstance(counts, str) and counts.isascii())
+    if is_text:
         counts = _runs(counts)
     if not isinstance(counts, list):
         return f"an RLE with counts {counts!r:.60}"

@@ -206,6 +206,10 @@ class RefusedTest(CocoJsonTestCase):
         ({"segmentation": [[1, 2, 3e12, 4, 5, 6]]}, r"a polygon \[1, 2, 3000000000000.0, 4"),
         ({"segmentation": [[1, 2, -7e5, 4, 5, 6]]}, "a corner at -700000, far outside its image"),
         ({"segmentation": {"size": [9, 9], "counts": [81]}}, r"; got an RLE of size \[9, 9\]"),
+        (
+            {"segmentation": {"size": [40, 60], "counts": "\ud800"}},
+            r"annotation 11: expected .*; got an RLE with counts '\\ud800': mend",
+        ),
     )
     def test_annotation(self, changes, message):
         self.assert_refused(_changed(coco_files.instances(), "annotations", 1, **changes), message)

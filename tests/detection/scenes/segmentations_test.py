@@ -45,6 +45,8 @@ class FaultTest(tf.test.TestCase, parameterized.TestCase):
         ({"size": [4, 5], "counts": "06"}, "an RLE of 6 pixels in an image of 20"),
         ({"size": [4, 5], "counts": b"06P"}, "not whole numbers"),
         ({"size": [4, 5], "counts": "O5"}, "not whole numbers"),
+        ({"size": [4, 5], "counts": "06\ud800"}, r"an RLE with counts '06\\ud800'"),
+        ({"size": [4, 5], "counts": "06\u00e9"}, "an RLE with counts '06\u00e9'"),
     )
     def test_told(self, segmentation, message):
         self.assertRegex(segmentations.fault(segmentation, 4, 5), message)
