@@ -12,7 +12,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from kdcl_tf.data import errors
-from kdcl_tf.detection.coco.rows import Rows, is_whole
+from kdcl_tf.detection.coco.rows import Rows, is_whole, make_ids_whole
 from kdcl_tf.detection.scenes import segmentations as segmentations_lib
 from kdcl_tf.files import escaping
 
@@ -80,7 +80,8 @@ def read(file: pathlib.Path, masks: bool, or_else: str = "") -> Instances:
     or an annotation whose id another has, an annotation of an unknown image or category, a file
     that is listed twice, a malformed value, and a missing one but for `iscrowd`, which is then
     0, and `area`, which is then that of the segmentation, or of the box where there is none that
-    can be used. Images without annotations, and boxes without area, are not refused.
+    can be used. Ids may be text of digits, and a segmentation one polygon that is in no list, as VIA
+    writes them. Images without annotations, and boxes without area, are not refused.
 
     Args:
       file: path.
@@ -146,6 +147,8 @@ def _content(file):
             f"'{file}' is no file of instances: expected lists named {', '.join(_PARTS)}; got "
             f"{', '.join(got) or type(content).__name__}"
         )
+    for part in _PARTS:
+        make_ids_whole(content[part])
     return content
 
 
@@ -206,7 +209,7 @@ def _annotations(rows, ids, sizes, category_ids):
     crowds = rows.column("iscrowd", lambda value: value in (0, 1), "0 or 1", 0)
     for number, area in enumerate(areas):
         if area == _MISSING:
-            segmentation = rows.rows[number].get("segmentation")
+            segmentation = _segmentation(rows.rows[number])
             areas[number] = _area(segmentation, sizes[owners[number]].tolist(), boxes[number])
     return {
         "annotation_ids": np.array(numbers, np.int64),
@@ -224,11 +227,20 @@ def _segmentations(rows, sizes, boxes, remedy):
         if not (box[2] > box[0] and box[3] > box[1]):
             yield None
             continue
-        segmentation = row.get("segmentation")
+        segmentation = _segmentation(row)
         fault = segmentations_lib.fault(segmentation, *size)
         if fault:
             raise rows.refusal(number, fault, _SEGMENTATION, remedy)
         yield segmentation
+
+
+def _segmentation(row):
+    """A row's segmentation; one polygon that is in no list becomes a list of itself."""
+    found = row.get("segmentation")
+    is_polygon = (
+        isinstance(found, list) and len(found) >= 6 and all(map(segmentations_lib.is_number, found))
+    )
+    return [found] if is_polygon else found
 
 
 def _area(segmentation, size, box):

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
+
+_IDS = ("id", "image_id", "category_id")
+# One text a number, so that two ids stay two.
+_DIGITS = re.compile("0|[1-9][0-9]{0,17}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +67,25 @@ class Rows:
         return ValueError(
             f"'{self.file}': {self.kind} {name}: expected {expected}; got {got}: {remedy}"
         )
+
+
+def make_ids_whole(rows: list[Any]) -> None:
+    """Makes ids that are written as text of digits, or as whole floats, the numbers that they mean.
+
+    VIA writes `"image_id": "0"` beside `"id": 0`, and pandas makes floats of a column that lacks a
+    value.  Any other id stays as it is.
+    """
+    for row in rows:
+        for key in _IDS if isinstance(row, dict) else ():
+            if type(row.get(key)) in (str, float):
+                row[key] = _number(row[key])
+
+
+def _number(value):
+    """What it means as a whole number, if that is certain; else the value."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= 2**53 else value
+    return int(value) if _DIGITS.fullmatch(value) else value
 
 
 def is_whole(value: Any) -> bool:

@@ -96,6 +96,24 @@ class ReadTest(CocoJsonTestCase):
         content = _changed(content, "annotations", 1, bbox=[1, 1, 0, 5], segmentation=[])
         self.assertAllEqual(self.read(content).boxes[1], [1, 1, 1, 6])
 
+    def test_ids_in_text_and_polygons_in_no_list_as_via_writes_them(self):
+        plain = coco_files.instances()
+        written = json.loads(json.dumps(plain))
+        for row in written["annotations"]:
+            row |= {"image_id": str(row["image_id"]), "category_id": float(row["category_id"])}
+            if isinstance(row["segmentation"], list):
+                (row["segmentation"],) = row["segmentation"]
+                del row["area"]
+        for row in (*written["images"], *written["categories"]):
+            row["id"] = str(row["id"])
+        found, expected = self.read(written), self.read(plain)
+        for name in ("ids", "owners", "boxes", "classes", "crowds", "annotation_ids"):
+            self.assertAllEqual(getattr(found, name), getattr(expected, name), name)
+        self.assertEqual(found.category_ids, expected.category_ids)
+        self.assertEqual(found.segmentations.digest(), expected.segmentations.digest())
+        # Pixels of the polygons, and not of the boxes.
+        self.assertAllEqual(found.areas[1:], [600, 80, 400])
+
     def test_annotated_categories(self):
         self.read(coco_files.instances())
         self.assertEqual(coco_annotations.annotated(self.file), {1, 3, 90})
@@ -166,7 +184,8 @@ class RefusedTest(CocoJsonTestCase):
             {"category_id": 2},
             "annotation 11: expected one of the 3 categories, 1, 3, 90; got category_id 2",
         ),
-        ({"category_id": "1"}, "annotation 11: expected .*; got category_id '1'"),
+        ({"category_id": "x1"}, "annotation 11: expected .*; got category_id 'x1'"),
+        ({"id": "13"}, "annotation 13: expected .*; got id 13 a second time"),
         ({"category_id": ...}, "annotation 11: expected .*; got no category_id"),
         ({"image_id": 4}, "annotation 11: expected one of the 3 images; got image_id 4"),
         ({"image_id": ...}, "annotation 11: expected .*; got no image_id"),
@@ -199,6 +218,8 @@ class RefusedTest(CocoJsonTestCase):
             {"segmentation": [[1, 2, 3, 4]]},
             "annotation 11: expected .*; got a polygon of 4 numbers",
         ),
+        ({"segmentation": [1, 2, 3, 4, 5, 6, 7]}, "; got a polygon of 7 numbers"),
+        ({"segmentation": [1, 2, 3, 4]}, "; got a polygon 1: mend"),
         (
             {"segmentation": [[1, 2, 3, 4, 5, 6, 7]]},
             "expected .*x, y of.*; got a polygon of 7 numbers",

@@ -4,7 +4,7 @@ import pathlib
 
 from absl.testing import absltest
 
-from kdcl_tf.detection.coco.rows import Rows, is_whole
+from kdcl_tf.detection.coco.rows import Rows, is_whole, make_ids_whole
 
 
 def _rows(*rows):
@@ -44,6 +44,17 @@ class RowsTest(absltest.TestCase):
         self.assertStartsWith(str(_rows([]).refusal(0, "x", "y")), "'a.json': image number 0: ")
         self.assertEndsWith(str(_rows([]).refusal(0, "x", "y")), ": mend or remove it")
         self.assertEndsWith(str(_rows([]).refusal(0, "x", "y", "pray")), "got x: pray")
+
+    def test_ids_that_mean_whole_numbers_become_these(self):
+        kept = ("", "-1", "+1", "007", "1.0", " 1", "1e3", "\u0663", 1.5, True, None, [1], 2.0**60)
+        for value, expected in (("0", 0), ("12", 12), (3.0, 3), *((each, each) for each in kept)):
+            row = {"id": value, "image_id": value, "category_id": value, "name": value}
+            rows = [row, 7, {}]
+            make_ids_whole(rows)
+            self.assertEqual([row["id"], row["image_id"], row["category_id"]], [expected] * 3)
+            self.assertIs(type(row["id"]), type(expected))
+            self.assertIs(row["name"], value)
+            self.assertEqual(rows[1:], [7, {}])
 
     def test_whole_numbers(self):
         self.assertTrue(is_whole(-3))
