@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from kdcl_tf.files.identity import FORMAT, DamageError
 __all__ = ["NAME", "folder_of", "newest", "read", "saved", "sealed_facts", "write"]
 
 NAME = "manifest.json"
+# A copy that is called `step-<n>.bak` or `step-before-…` is its owner's.
+_FOLDER = re.compile("step-([0-9]{9,})")
 
 
 def folder_of(checkpoints: pathlib.Path, step: int) -> pathlib.Path:
@@ -26,9 +29,14 @@ def folder_of(checkpoints: pathlib.Path, step: int) -> pathlib.Path:
 
 
 def saved(checkpoints: pathlib.Path) -> list[pathlib.Path]:
-    """The folders of all checkpoints of a run, whole or not, oldest first."""
+    """The folders of all checkpoints of a run, whole or not, oldest first.
+
+    What only begins like one is none: it is neither restored nor removed.
+    """
     files.recover(checkpoints)
-    return sorted(checkpoints.glob("step-*"))
+    found = [(_FOLDER.fullmatch(path.name), path) for path in checkpoints.glob("step-*")]
+    steps = [(int(match[1]), path) for match, path in found if match and path.is_dir()]
+    return [path for _, path in sorted(steps)]
 
 
 def write(folder: pathlib.Path, facts: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -130,6 +131,18 @@ class CheckpointsTest(tf.test.TestCase, parameterized.TestCase):
         names = sorted(path.name for path in self.folder.iterdir())
         self.assertEqual(names, ["step-000000010", "step-000000100"])
         self.assertEqual(checkpoints.restore(), {"step": 100})
+
+    def test_a_copy_of_another_name_is_neither_restored_nor_removed(self):
+        checkpoints = self._checkpoints(_cohort(0), keep=1)
+        checkpoints.save(1, {"step": 1})
+        copies = ["step-000000009.bak", "step-before"]
+        for name in copies:
+            shutil.copytree(self.folder / "step-000000001", self.folder / name)
+        for step in (2, 3):
+            checkpoints.save(step, {"step": step})
+        names = sorted(path.name for path in self.folder.iterdir())
+        self.assertEqual(names, ["step-000000003", *copies])
+        self.assertEqual(checkpoints.restore(), {"step": 3})
 
     def test_the_same_step_twice_keeps_the_later(self):
         checkpoints = self._checkpoints(_cohort(0))

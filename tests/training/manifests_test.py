@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 from absl.testing import absltest
 
@@ -40,6 +41,23 @@ class ManifestsTest(absltest.TestCase):
         path, facts = manifests.newest(self.folder)
         self.assertEqual((path.name, facts["progress"]), ("step-000000040", {"step": 40}))
         self.assertIsNone(manifests.newest(self.folder / "none"))
+
+    def test_copies_that_their_owner_has_named_are_none(self):
+        whole = self._path(40).parent
+        for name in (
+            "step-before-lr-change",
+            "step-000000041.bak",
+            "step-000000041.tar",
+            "step-41",
+        ):
+            shutil.copytree(whole, self.folder / name)
+        (self.folder / "step-000000042").touch()
+        # Longer than nine digits, a number is still after those that are less.
+        self._write(1_000_000_000, {"progress": {}})
+        self.assertEqual(
+            [path.name for path in manifests.saved(self.folder)],
+            ["step-000000005", "step-000000040", "step-1000000000"],
+        )
 
     def test_a_damaged_one_is_passed_over_with_a_line(self):
         for damage, wrong in (
