@@ -22,6 +22,7 @@ __all__ = [
     "digest",
     "find_students",
     "holds_model",
+    "known_card",
     "load",
     "runs_in",
     "students_of",
@@ -58,11 +59,18 @@ def students_of(run: str | os.PathLike, ensembles: bool = True) -> list[pathlib.
 
 
 def _is_ensemble(path):
+    return bool(known_card(path).get("members"))
+
+
+def known_card(student: str | os.PathLike) -> dict[str, Any]:
+    """The facts of an exported student's card; {} for one that is missing or damaged.
+
+    Whoever takes the student is told what is wrong.
+    """
     try:
-        return bool(cards.read(cards.path_of(path)).get("members"))
+        return cards.read(cards.path_of(student))
     except (DamageError, FileNotFoundError):
-        # Whoever takes it is told what is wrong.
-        return False
+        return {}
 
 
 def runs_in(path: str | os.PathLike) -> str:
@@ -118,8 +126,6 @@ def check(student: str | os.PathLike, facts: Mapping[str, Any]) -> None:
             )
         # Two files of one student share a card, and one of them may have been moved elsewhere.
         sums = {path.name: sums[path.name]}
-    # README.md is for people, who may add to it: no program reads it.
-    sums = {name: each for name, each in sums.items() if name != "README.md"}
     found = identity.damage(path if path.is_dir() else path.parent, sums)
     if found:
         raise DamageError(f"{path} is damaged: {found}; export it again")
@@ -159,12 +165,23 @@ def check_apart(output: pathlib.Path | None, models: Iterable[str | os.PathLike]
 def digest(path: str | os.PathLike) -> str:
     """The SHA-256 of an exported model, a folder or a file: of its files' names and contents.
 
+    What is for people counts as it was written, whatever they have added.
+
     Raises:
       OSError: when it cannot be read.
     """
     path = pathlib.Path(path).expanduser()
-    sums = identity.checksums(path) if path.is_dir() else identity.checksums_of([path])
-    return identity.digest_of(sums)
+    if not path.is_dir():
+        return identity.digest_of(identity.checksums_of([path]))
+    found, card = identity.checksums(path), known_card(path)
+    written = {
+        name: each
+        for name, each in card.get("checksums", {}).items()
+        if name in identity.FOR_PEOPLE
+    }
+    if written:
+        found = {name: each for name, each in found.items() if name not in identity.FOR_PEOPLE}
+    return identity.digest_of({**found, **written})
 
 
 def load(path: str | os.PathLike) -> Any:

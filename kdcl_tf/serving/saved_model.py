@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf import files, students
+from kdcl_tf.files import identity
 from kdcl_tf.serving import answering, cards, exported, images as images_lib, photographs
 from kdcl_tf.serving.formats import readme
 from kdcl_tf.students import cost, normalization, precision
@@ -24,6 +25,8 @@ __all__ = [
     "save_weights",
     "with_cost",
 ]
+
+_README = "README.md"
 
 
 class _ServedStudent(tf.Module):
@@ -89,7 +92,8 @@ def export_student(
 
     Args:
       student: a built keras.Model of normalised images.
-      path: the folder, written whole; it replaces an older export.
+      path: the folder, written whole; it replaces an older export, of which a README.md that was
+        changed by hand is kept; ours is README.kdcl.md then.
       card: the student's, which gives the size and the normalisation of its images.
 
     Returns:
@@ -133,9 +137,24 @@ def export_function(
         tf.saved_model.save(served, str(partial), signatures=signatures)
         card = check(partial) if check else card
         card = card.with_more(photograph=photographs.explained(card.facts))
-        files.write_text(partial / "README.md", readme.of_saved_model(card.facts))
+        readme_of_user = _readme_of_user(path)
+        name = "README.kdcl.md" if readme_of_user else _README
+        files.write_text(partial / name, readme.of_saved_model(card.facts))
         cards.write(card, partial)
+        # Not among the checksums, so that the next export tells it from ours, too.
+        if readme_of_user:
+            (partial / _README).write_bytes(readme_of_user)
     return path
+
+
+def _readme_of_user(path):
+    """The README of an export that its user has changed; None for ours, or where nothing tells."""
+    sums = exported.known_card(path).get("checksums")
+    with contextlib.suppress(OSError):
+        found = identity.checksums_of([path / _README])
+        if sums and found[_README] != sums.get(_README):
+            return (path / _README).read_bytes()
+    return None
 
 
 def with_cost(card: cards.Card, student: keras.Model) -> cards.Card:

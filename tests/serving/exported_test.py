@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import pathlib
 import shutil
 
@@ -96,6 +97,20 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         (path / "class_names.txt").write_text("dog")
         with self.assertRaisesRegex(DamageError, "class_names.txt is not what was written"):
             exported.check(path, facts)
+
+    def test_what_people_add_to_a_readme_does_not_change_the_digest(self):
+        path = self._student("a")
+        (path / "README.md").write_text("# a")
+        before = exported.digest(path)
+        facts = {"student": "a", "num_classes": 2, "checksums": identity.checksums(path)}
+        (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
+        whole = exported.digest(path)
+        self.assertNotEqual(whole, before)
+        self.assertEqual(whole, identity.digest_of(identity.checksums(path)))
+        (path / "README.md").write_text("# a, of mine")
+        self.assertEqual(exported.digest(path), whole)
+        (path / "README.md").unlink()
+        self.assertEqual(exported.digest(path), whole)
 
     def test_results_are_not_written_where_a_model_is(self):
         student = self._student("run", "students", "m")

@@ -219,6 +219,19 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         self.assertFalse((first / "old").exists())
         self.assertFalse((first / "rubbish").exists())
 
+    def test_an_export_keeps_a_readme_that_its_user_has_changed(self):
+        path, student = self._export(_student()), _student()
+        written = (path / "README.md").read_text()
+        (path / "README.md").write_text(f"{written}\nOn the shelf since Monday.\n")
+        for _ in range(2):
+            self._export(student)
+            self.assertIn("since Monday", (path / "README.md").read_text())
+            self.assertStartsWith((path / "README.kdcl.md").read_text(), written.splitlines()[0])
+            serving.load_student(path)
+        (path / "README.md").unlink()
+        self._export(student)
+        self.assertEqual(sorted(each.name for each in path.glob("README*")), ["README.md"])
+
     def test_an_export_replaces_nothing_that_is_no_student(self):
         photos = self.folder / "resnet8"
         photos.mkdir()
