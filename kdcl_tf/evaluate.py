@@ -189,9 +189,10 @@ def _prepare_logs(values: Mapping[str, Any], _: Any) -> Callable[[], Analysis]:
     paths = [_absolute(each) for each in values["workdir"]]
     # Runs are named by where their paths differ, as far up as needed.
     common = os.path.commonpath([path.parent for path in paths])
-    logs = {str(path.relative_to(common)): read_log(path) for path in paths}
+    results = {path: read_result(path) for path in paths}
+    logs = {str(path.relative_to(common)): read_log(path, results[path]) for path in paths}
     # A loss on other images, or of other classes, is no more or less by what the students learned.
-    ownership.check_same_data({path: read_result(path) for path in paths}, ("classes", "test"))
+    ownership.check_same_data(results, ("classes", "test"))
     found = analyses.loss_gap(logs, values["student"])
     return lambda: found
 

@@ -131,6 +131,12 @@ class EvaluateTest(tf.test.TestCase):
         text, stderr, status = _main(flag, "--analysis=loss_gap", "--student=resnet8")
         self.assertEqual((stderr, status), ("", 0))
         self.assertRegex(text, r"1 +\+0.5000")
+        # A complete run's log may have been changed for another's.
+        result = {"epochs": 1, "students": {"resnet8": {"cross_entropy": 1.5}}}
+        Workdir(pathlib.Path(runs[0])).write_result(result)
+        _, stderr, status = _main(flag, "--analysis=loss_gap", "--student=resnet8")
+        self.assertEqual(status, 1)
+        self.assertIn("alone/log.jsonl is damaged (its epoch 1 has other numbers than", stderr)
         for run, classes in zip(runs, (["cat", "dog"], ["cat", "cow"])):
             facts = Identity({}, {"classes": classes}, versions={}).facts
             Workdir(pathlib.Path(run)).write_result({"identity": facts})

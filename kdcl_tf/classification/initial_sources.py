@@ -6,13 +6,15 @@ import os
 import pathlib
 
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.serving import exported
 from kdcl_tf.serving.weight_sources import WeightSource, named_source, weight_source
 from kdcl_tf.students.weights import kinds
+from kdcl_tf.training.workdir import check_export
 
 # What a run has in its folder as soon as its students have their weights, and when it is complete.
 _TRACES = ("checkpoints/*", "result.json")
 
-__all__ = ["check", "find", "is_file"]
+__all__ = ["check", "check_place", "find", "is_file"]
 
 
 def check(settings: Settings, workdir: str | os.PathLike) -> None:
@@ -47,9 +49,26 @@ def find(settings: Settings, student: str) -> WeightSource:
     text = settings.sources[student]
     mode = settings.source_normalizations.get(student, "")
     try:
-        return weight_source(text, settings.architectures[student], mode)
+        source = weight_source(text, settings.architectures[student], mode)
+        check_place(text, source)
+        return source
     except (ValueError, OSError) as error:
         raise ValueError(f"--initial_weights={student}={text}: {error}") from error
+
+
+def check_place(text: str, source: WeightSource) -> None:
+    """Refuses a student that was found in a run's folder and is another run's.
+
+    Args:
+      text: what named it, a run, or `ARCHITECTURE=RUN`; other sources are the user's own choice.
+      source: the one that was found.
+
+    Raises:
+      ValueError: as `check_export`.
+    """
+    named = [pathlib.Path(each).expanduser() for each in (text, text.partition("=")[2])]
+    if source.kind == "saved_model" and source.path and source.path.parent.parent in named:
+        check_export(source.path.parent.parent, source.path, exported.known_card(source.path))
 
 
 def is_file(source: str) -> bool:

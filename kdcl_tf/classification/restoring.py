@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import pathlib
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from kdcl_tf.serving import exported
 from kdcl_tf.training import manifests, ownership
-from kdcl_tf.training.workdir import read_log, read_result
+from kdcl_tf.training.workdir import read_result
 
 # What imports TensorFlow is imported where it is needed: settings are read and checked before.
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def restore(
 ) -> tuple[dict[str, Card], dict[str, keras.Model]]:
     """`({name: Card}, {name: student})` from the newest checkpoint, without the run's data.
 
-    The cards have the test accuracy that a complete run has logged, unless the checkpoint lies
+    The cards have the test accuracy that a complete run's checkpoint has, unless the checkpoint lies
     within an epoch.
 
     Raises:
@@ -89,8 +89,10 @@ def restore(
         told = f"exported: epoch {best}, the best of {settings.keep_by} on the validation set"
         print(told, file=sys.stderr, flush=True)
     # Within an epoch the weights are no longer those that were tested after the one before.
-    is_tested = best or not checkpoint.step
-    return _with_accuracies(workdir, found) if is_tested else found, students
+    if not read_result(workdir) or (checkpoint.step and not best):
+        return found, students
+    # The log beside it may be another run's.
+    return _with_accuracies(found, checkpoint.log), students
 
 
 def check_epoch(workdir: pathlib.Path, output: pathlib.Path, found: Mapping[str, Card]) -> None:
@@ -112,10 +114,10 @@ def check_epoch(workdir: pathlib.Path, output: pathlib.Path, found: Mapping[str,
         )
 
 
-def _with_accuracies(workdir: pathlib.Path, found: Mapping[str, Card]) -> dict[str, Card]:
-    """The cards with the test accuracy that a complete run has logged of their epoch, if it has."""
-    # The checkpoint of a run that is not complete may lie within an epoch.
-    log = read_log(workdir) if read_result(workdir) else []
+def _with_accuracies(
+    found: Mapping[str, Card], log: Sequence[Mapping[str, Any]]
+) -> dict[str, Card]:
+    """The cards with the test accuracy that a log has of their epoch, if it has."""
     records = {record["epoch"]: record for record in log}
     cards = {}
     for name, card in found.items():

@@ -11,7 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import files, serving, students
-from kdcl_tf.classification import balance, curves, factory, initial_weights, inputs, plan
+from kdcl_tf.classification import (
+    balance,
+    curves,
+    factory,
+    initial_sources,
+    initial_weights,
+    inputs,
+    plan,
+)
 from kdcl_tf.classification.initial_weights import InitialWeights
 from kdcl_tf.classification.ramps import Ramp
 from kdcl_tf.classification.settings import Settings
@@ -49,8 +57,8 @@ class Classification(Task):
     """
 
     def __init__(self, settings: Settings, data_dir: str | None = None, placement: str = "data"):
-        super().__init__(settings)
-        self._data_dir, self._placement = data_dir, placement
+        super().__init__(settings, data_dir)
+        self._placement = placement
         self.accumulation_steps = settings.accumulation_steps
         self._phase = _ALL
         self._evaluated_batches = {}
@@ -62,7 +70,7 @@ class Classification(Task):
         settings = self.settings
         self._devices = devices.of_students(settings, self._placement)
         self._initial_weights = InitialWeights(settings, self.begun)
-        self.dataset = inputs.load_dataset(settings, self._data_dir)
+        self.dataset = inputs.load_dataset(settings, self.data_dir)
         if settings.keep == "best" and self.dataset.validation is None:
             raise ValueError(
                 f"--keep=best chooses an epoch on a validation set; got none in {settings.dataset}: "
@@ -141,7 +149,13 @@ class Classification(Task):
     @functools.cached_property
     def _teacher(self):
         """Where the weights of `--teacher` are."""
-        return teachers.source_of(self.settings.teacher)
+        text = self.settings.teacher
+        source = teachers.source_of(text)
+        try:
+            initial_sources.check_place(text, source)
+        except ValueError as error:
+            raise ValueError(f"--teacher={text}: {error}") from error
+        return source
 
     def sources(self) -> dict[str, str]:
         return self._initial_weights.digests() if self._initial_weights else {}

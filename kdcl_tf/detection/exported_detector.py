@@ -13,6 +13,7 @@ from typing import Any
 
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving import cards, exported
+from kdcl_tf.training.workdir import check_export
 
 __all__ = ["CARD", "ExportedDetector", "find"]
 
@@ -47,9 +48,10 @@ def find(run: str | os.PathLike, option: str, facts: Sequence[str]) -> ExportedD
       facts: what its card must say.
 
     Raises:
-      ValueError: when there is none, or a damaged one, in one line.
+      ValueError: when there is none, or one that is damaged or of another run than the one that it
+        lies in, in one line.
     """
-    path = pathlib.Path(run).expanduser()
+    path = folder = pathlib.Path(run).expanduser()
     if exported.holds_model(path / "detector"):
         path = path / "detector"
     if not exported.holds_model(path) or not (path / CARD).exists():
@@ -60,6 +62,8 @@ def find(run: str | os.PathLike, option: str, facts: Sequence[str]) -> ExportedD
     try:
         card = cards.read(path / CARD, facts)
         exported.check(path, card)
+        if path != folder:
+            check_export(folder, path, card)
     except ValueError as error:
         raise ValueError(f"{option}: {error}") from error
     return ExportedDetector(path, card)

@@ -15,11 +15,10 @@ from kdcl_tf import data, serving
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
-from kdcl_tf.files import identity
 from kdcl_tf.objectives.scores import scores
 from kdcl_tf.serving import classes, runtimes
-from kdcl_tf.training.ownership import is_other_epoch, other_settings, read_flags
-from kdcl_tf.training.workdir import read_result
+from kdcl_tf.training.ownership import read_flags
+from kdcl_tf.training.workdir import check_export
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +69,7 @@ def check_places(students: Sequence[LoadedStudent]) -> None:
       ValueError: naming the first.
     """
     for student in students:
-        _check_place(student.path, student.card)
+        check_export(student.path.parent.parent, student.path, student.card)
 
 
 def told_of_epochs(students: Sequence[LoadedStudent]) -> str:
@@ -90,29 +89,6 @@ def told_of_epochs(students: Sequence[LoadedStudent]) -> str:
         for name, epoch in of_run.items()
     )
     return told and f"these were exported at different epochs: {told}; kdcl-export makes them anew"
-
-
-def _check_place(path, card):
-    if card.get("student", path.name) != path.name:
-        raise ValueError(
-            f"{path} holds student {card['student']}: put each in the folder of its name"
-        )
-    result = read_result(path.parent.parent) or {}
-    if "identity" not in card or "identity" not in result:
-        return
-    ran, exported = result["identity"], card["identity"]
-    differ = other_settings(ran["settings"], exported["settings"])
-    told = f"with another {', '.join(f'--{name}' for name in differ)}" if differ else ""
-    told = told or identity.data_changes(ran["data"], exported["data"])
-    if not told and is_other_epoch(card, result):
-        raise ValueError(
-            f"expected {path} to be of epoch {result['exported_epoch']}, as result.json beside it; got "
-            f"epoch {card['epoch']}: export it again"
-        )
-    if told:
-        raise ValueError(
-            f"{path} is of another run than result.json beside it, {told}: export it again"
-        )
 
 
 def fitted(

@@ -9,6 +9,7 @@ import os
 import pathlib
 
 from kdcl_tf.serving import exported
+from kdcl_tf.training.workdir import check_export
 
 __all__ = ["find"]
 
@@ -24,7 +25,8 @@ def find(model: str | None, student: str | None = None) -> pathlib.Path:
       student: which student of a run.
 
     Raises:
-      ValueError: when there is none, or a run has several and none is chosen.
+      ValueError: when there is none, or a run has several and none is chosen; when what lies in a
+        run's folder is another run's, or another student.
     """
     if not model:
         raise ValueError(
@@ -53,7 +55,10 @@ def find(model: str | None, student: str | None = None) -> pathlib.Path:
             f"expected one student; got {path}, a run of {len(found)}: pass --student={names[0]}, "
             f"or another of {', '.join(names)}"
         )
-    return found[names.index(student)] if student else found[0]
+    chosen = found[names.index(student)] if student else found[0]
+    if chosen != path:
+        check_export(path, chosen, exported.known_card(chosen))
+    return chosen
 
 
 def _file(path, student):

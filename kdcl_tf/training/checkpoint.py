@@ -163,6 +163,7 @@ class SavedCheckpoint:
       identity: the facts of the run's `Identity`.
       epoch: how many epochs the run had completed.
       step: how many steps of the next epoch it had taken.
+      log: the records of the epochs so far.
 
     Raises:
       ValueError: when there is none, or all are damaged, or it has another format.
@@ -177,6 +178,7 @@ class SavedCheckpoint:
         self.card, self.identity = facts["card"], facts["identity"]
         progress = facts["progress"]
         self.epoch, self.step = progress["epoch"], progress.get("step", 0)
+        self.log = progress.get("log", [])
 
     def assign(self, variables: Sequence, positions: Sequence[int]) -> None:
         """Gives variables their saved values.

@@ -29,6 +29,7 @@ __all__ = [
     "identities",
     "is_other_epoch",
     "moved_runs",
+    "other_run",
     "other_settings",
     "read_flags",
     "read_format",
@@ -56,6 +57,7 @@ _RESTORED = (
     ("initial_weights", "weights"),
     ("teacher_card", "card beside the teacher as it was"),
     ("teacher", "teacher as it was, which an export over it replaces"),
+    ("backbone_card", "card beside the backbone as it was"),
     ("backbone", "backbone as it was, which an export over it replaces"),
 )
 # What `--compare` makes in its folder.
@@ -249,6 +251,14 @@ def other_settings(first: Mapping[str, str], second: Mapping[str, str]) -> list[
         and first.get(name, "") != second.get(name, "")
         and not is_moved(name, first.get(name), second.get(name))
     ]
+
+
+def other_run(ran: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """In what the identity of one run differs from another's, in words; "" where they are of one."""
+    settings = other_settings(ran["settings"], other["settings"])
+    if settings:
+        return f"with another {', '.join(f'--{name}' for name in settings)}"
+    return identity.data_changes(ran["data"], other["data"])
 
 
 def moved_runs(folder: pathlib.Path, settings: TrainingSettings) -> list[pathlib.Path]:

@@ -159,25 +159,27 @@ class Workdir:
     def restore_records(self, settings: TrainingSettings) -> None:
         """Writes again what a complete run has lost of `flags.txt` and `log.jsonl`.
 
-        A log that no checkpoint has stays lost or damaged.
+        A log that is another run's, or not all that was written, is lost, too.  One that no
+        checkpoint has stays as it is, which is told where it is damaged.
 
         Args:
           settings: of the run.
         """
         if not ownership.read_flags(self.path / "flags.txt"):
             self.record(settings)
+        result = self.result
         try:
-            if self.log:
+            if read_log(self.path, result):
                 return
+            told = f"{self.path / 'log.jsonl'} is gone"
         except DamageError as error:
             told = str(error)
-        else:
-            told = f"{self.path / 'log.jsonl'} is gone"
-        facts = self.begun()
-        records = facts["progress"]["log"] if facts else []
-        if records and records[-1]["epoch"] == self.result["epochs"]:
+        records = _log_of_checkpoint(self.path, result)
+        if records:
             print(f"{told}: it is written again from the checkpoint", flush=True)
             self.write_log(records)
+        elif (self.path / "log.jsonl").exists():
+            print(told, flush=True)
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -215,11 +217,10 @@ class Workdir:
           DamageError: when an export is missing that no checkpoint can replace.
         """
         result = self.result
-        exports = (result or {}).get("exports", [])
-        missing = [each for each in exports if not _is_export_of(self.path / each, result)]
+        missing = missing_exports(self.path, result or {})
         if not missing:
             return result
-        if not any(self.path.glob("checkpoints/step-*")):
+        if not manifests.saved(self.path / "checkpoints"):
             raise DamageError(
                 f"{self.path / missing[0]} of a complete run is missing, damaged or another run's, "
                 "and there is no checkpoint to export it from: restore it, or pass another "
@@ -232,6 +233,20 @@ class Workdir:
         self.check_present()
         text = json.dumps(identity.sealed(result), indent=2)
         files.write_text(self.path / "result.json", text + "\n")
+
+
+def missing_exports(folder: pathlib.Path, result: Mapping[str, Any]) -> list[str]:
+    """What a complete run has exported and does not have any more, whole and as its own.
+
+    Args:
+      folder: of the run.
+      result: of the run.
+
+    Returns:
+      The paths in the folder.
+    """
+    exports = result.get("exports", [])
+    return [each for each in exports if not _is_export_of(folder / each, result)]
 
 
 def _is_export_of(folder, result):
@@ -255,6 +270,56 @@ def _is_export_of(folder, result):
     return False
 
 
+def check_export(run: str | os.PathLike, model: str | os.PathLike, card: Mapping[str, Any]) -> None:
+    """Refuses an exported model in a run's folder that is another's: of a name, a run or an epoch.
+
+    A complete run is known by its result, another by its checkpoints; where nothing tells, none is
+    refused.
+
+    Args:
+      run: the folder of the run.
+      model: the folder of the model in it.
+      card: the facts of the model's card.
+
+    Raises:
+      ValueError: naming the model, and what differs.
+    """
+    model = pathlib.Path(model)
+    if card.get("student", model.name) != model.name:
+        raise ValueError(
+            f"{model} holds student {card['student']}: put each in the folder of its name"
+        )
+    result = read_result(run) or {}
+    known, exported = result.get("identity"), card.get("identity")
+    if not result and exported:
+        known = _identity_of_checkpoints(pathlib.Path(run), exported["settings"])
+    if not known or not exported:
+        return
+    told = ownership.other_run(known, exported)
+    if told:
+        beside = "result.json" if result else "the checkpoints"
+        raise ValueError(
+            f"{model} is of another run than {beside} beside it, {told}: export it again"
+        )
+    if ownership.is_other_epoch(card, result):
+        raise ValueError(
+            f"expected {model} to be of epoch {result['exported_epoch']}, as result.json beside it; "
+            f"got epoch {card['epoch']}: export it again"
+        )
+
+
+def _identity_of_checkpoints(run, names):
+    """The identity of a run that goes on, with the flags of some names; None where nothing tells.
+
+    A later version that goes on with it has flags that an export of before lacks.
+    """
+    with contextlib.suppress(ValueError):  # All are damaged, or of another format.
+        for known in ownership.identities(run, None):
+            own = {name: text for name, text in known["settings"].items() if name in names}
+            return {**known, "settings": own}
+    return None
+
+
 def read_result(folder: str | os.PathLike) -> dict[str, Any] | None:
     """The result of a run, of a folder that need not be writable; None where there is none.
 
@@ -272,21 +337,62 @@ def read_result(folder: str | os.PathLike) -> dict[str, Any] | None:
     return result
 
 
-def read_log(folder: str | os.PathLike) -> list[dict[str, Any]]:
+def read_log(
+    folder: str | os.PathLike, result: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """The epochs that a run has logged, of a folder that need not be writable.
 
+    Args:
+      folder: of the run.
+      result: of a run that is complete, read before: the log must be that of its checkpoint, and
+        must have all its epochs and the numbers of the one that was exported.
+
     Raises:
-      DamageError: when a line is damaged, naming it.
+      DamageError: when a line is damaged, naming it; when the log is not the result's.
     """
     path = pathlib.Path(folder) / "log.jsonl"
     if not path.exists():
         return []
     # A line that a crash cut short has no newline yet.
     lines = path.read_bytes().split(b"\n")[:-1]
-    return [
+    log = [
         _parsed(line, f"line {number} of {path}", path.parent)
         for number, line in enumerate(lines, 1)
     ]
+    if result:
+        wrong = _not_of_result(log, result)
+        if not wrong and log != (_log_of_checkpoint(path.parent, result) or log):
+            wrong = "it is not what the newest checkpoint has"
+        if wrong:
+            raise DamageError(_damaged(str(path), wrong, path.parent))
+    return log
+
+
+def _not_of_result(log, result):
+    """Why a log is not that of a complete run, in words; "" where it is, as far as both tell."""
+    epochs = [each.get("epoch") for each in log]
+    count = result.get("epochs", len(epochs))
+    if epochs != list(range(1, count + 1)):
+        return f"expected the epochs 1 to {count}, each once; got {len(epochs)}"
+    exported = result.get("exported_epoch", count)
+    told = {name: value for name, value in result.items() if name.startswith("test_")}
+    for student, facts in result.get("students", {}).items():
+        told.update({f"test_{student}_{name}": value for name, value in facts.items()})
+    record = log[exported - 1] if log else {}
+    shared = told.keys() & record.keys()
+    if (told and not shared) or any(told[name] != record[name] for name in shared):
+        return f"its epoch {exported} has other numbers than result.json"
+    return ""
+
+
+def _log_of_checkpoint(folder, result):
+    """The log in the newest checkpoint of a complete run; None where there is none of the whole run."""
+    with contextlib.suppress(ValueError):  # All are damaged, or of another format.
+        newest = manifests.newest(folder / "checkpoints", manifests.sealed_facts)
+        log = newest[1]["progress"].get("log") if newest else None
+        if log and not _not_of_result(log, result):
+            return log
+    return None
 
 
 def _parsed(content, where, workdir):
@@ -302,7 +408,7 @@ def _parsed(content, where, workdir):
 
 def _damaged(where, reason, workdir):
     """Only a checkpoint makes good for what is deleted."""
-    if not any(workdir.glob("checkpoints/step-*")):
+    if not manifests.saved(workdir / "checkpoints"):
         return (
             f"{where} is damaged ({reason}), and there is no checkpoint to write it again from: "
             "restore it from a backup"

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.classification.initial_sources: what is said of unusable weights."""
 
+import json
 import pathlib
 
 import numpy as np
@@ -8,6 +9,8 @@ from safetensors.numpy import save_file
 
 from kdcl_tf.classification import initial_sources
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.files import identity
+from kdcl_tf.serving.weight_sources import WeightSource
 from tests import in_process
 
 _WRONG = (
@@ -60,6 +63,18 @@ class SourcesTest(absltest.TestCase):
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(message, done.stderr)
             self.assertLen(done.stderr.strip().splitlines(), 1, done.stderr)
+
+    def test_another_runs_student_in_a_runs_folder_is_refused(self):
+        path = self.folder / "run" / "students" / "resnet8"
+        path.mkdir(parents=True)
+        facts = {"student": "wrn_10_2", "num_classes": 2, "checksums": {}}
+        (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
+        source = WeightSource("saved_model", path, "resnet8")
+        for text in (str(self.folder / "run"), f"resnet8={self.folder / 'run'}"):
+            with self.assertRaisesRegex(ValueError, "resnet8 holds student wrn_10_2: put each"):
+                initial_sources.check_place(text, source)
+        # A folder that is named itself is the user's own choice.
+        initial_sources.check_place(str(path), source)
 
     def test_a_run_that_has_begun_needs_no_source(self):
         settings = Settings(initial_weights=("resnet8=none.keras",))

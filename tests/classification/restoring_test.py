@@ -60,6 +60,14 @@ class RestoringTest(tf.test.TestCase):
         self.assertEqual((card["epoch"], card["test_accuracy"]), (2, logged))
         restoring.check_epoch(self.run_folder, self.run_folder / "students", found)
 
+    def test_the_accuracy_is_the_checkpoints_whatever_log_lies_beside_it(self):
+        folder = self._copy()
+        log = Workdir(folder).log
+        lines = [{**each, "test_resnet8_accuracy": 0.125} for each in log]
+        Workdir(folder).write_log(lines)
+        found, _ = restoring.restore(folder, _SETTINGS)
+        self.assertEqual(found["resnet8"].more["test_accuracy"], log[-1]["test_resnet8_accuracy"])
+
     def test_students_within_an_epoch_have_no_accuracy(self):
         found, _ = restoring.restore(self._copy(step=1), _SETTINGS)
         self.assertNotIn("test_accuracy", found["resnet8"].more)

@@ -1,10 +1,12 @@
 """Tests of kdcl_tf.prediction.student."""
 
+import json
 import os
 import pathlib
 
 from absl.testing import absltest
 
+from kdcl_tf.files import identity
 from kdcl_tf.prediction import student
 
 
@@ -38,6 +40,18 @@ class FindTest(absltest.TestCase):
             student.find(str(self.folder))
         with self.assertRaisesRegex(ValueError, "--student to be large or small of .*; got tiny"):
             student.find(str(self.folder), "tiny")
+
+    def test_what_lies_in_a_run_and_is_anothers_is_refused(self):
+        self._made("small", "large")
+        for name, other in (("small", "large"), ("large", "small")):
+            facts = {"student": other, "num_classes": 2, "checksums": {}}
+            path = self.folder / "students" / name / "student.json"
+            path.write_text(json.dumps(identity.sealed(facts)))
+        with self.assertRaisesRegex(ValueError, "students/small holds student large: put each"):
+            student.find(str(self.folder), "small")
+        # A folder of its own may have any name.
+        path = self.folder / "students" / "small"
+        self.assertEqual(student.find(str(path)), path)
 
     def test_a_file_of_a_runtime(self):
         path = self.folder / "small.tflite"

@@ -33,7 +33,7 @@ def write_run(
     for epoch in range(1, EPOCHS[-1] + 1):
         workdir.log_epoch(_line(epoch, accuracies, general, losses))
     if complete:
-        workdir.write_result({**_result(accuracies), **more})
+        workdir.write_result({**_result(accuracies, losses[-1]), **more})
     return workdir
 
 
@@ -55,13 +55,13 @@ def _line(epoch, accuracies, general, losses):
     return line
 
 
-def _result(accuracies):
+def _result(accuracies, loss):
     return {
         "students": {
             name: {
                 "accuracy": accuracy,
                 "train_accuracy": accuracy + 0.1,
-                "cross_entropy": 1.0,
+                "cross_entropy": loss,
                 "top_5_accuracy": 1.0,
             }
             for name, accuracy in accuracies.items()

@@ -9,11 +9,19 @@ import sys
 
 from absl.testing import absltest, parameterized
 
+from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError
 from kdcl_tf.training import manifests
 from kdcl_tf.training.ownership import read_flags
 from kdcl_tf.training.settings import TrainingSettings
-from kdcl_tf.training.workdir import Workdir, WorkdirLost
+from kdcl_tf.training.workdir import (
+    Workdir,
+    WorkdirLost,
+    check_export,
+    missing_exports,
+    read_log,
+    read_result,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,17 +199,19 @@ class WorkdirTest(parameterized.TestCase):
         ):
             self.workdir.log
 
-    def _save(self, log):
+    def _save(self, log, of=None):
         folder = manifests.folder_of(self.workdir.path / "checkpoints", 1)
         folder.mkdir(parents=True)
-        facts = {"identity": {"settings": {}}, "progress": {"log": log}, "variables": []}
+        facts = {"identity": of or {"settings": {}}, "progress": {"log": log}, "variables": []}
         manifests.write(folder, facts)
 
-    @parameterized.parameters("lost", "damaged", "whole")
+    @parameterized.parameters("lost", "damaged", "short", "another run's")
     def test_a_complete_run_gets_its_flags_and_log_back_from_its_checkpoint(self, how):
         log, path = [{"epoch": 1}, {"epoch": 2}], self.workdir.path / "log.jsonl"
         self.workdir.write_result({"epochs": 2})
-        self.workdir.write_log([{"epoch": 1, "own": 1}])
+        self.workdir.write_log([{"epoch": 1, "own": 1}, {"epoch": 2}])
+        if how == "short":
+            path.write_bytes(path.read_bytes()[:-1])
         if how == "lost":
             path.unlink()
         elif how == "damaged":
@@ -212,7 +222,94 @@ class WorkdirTest(parameterized.TestCase):
         self._save(log)
         self.workdir.restore_records(_Settings(seed=1))
         self.assertEqual(read_flags(self.workdir.path / "flags.txt")["seed"], "0")
-        self.assertEqual(self.workdir.log, [{"epoch": 1, "own": 1}] if how == "whole" else log)
+        self.assertEqual(self.workdir.log, log)
+
+    def _with_loss(self, losses, **result):
+        """A complete run with the losses of its epochs."""
+        log = [{"epoch": n, "test_a_cross_entropy": each} for n, each in enumerate(losses, 1)]
+        self.workdir.write_log(log)
+        students = {"a": {"cross_entropy": losses[-1], "saved_model": "students/a"}}
+        self.workdir.write_result({"epochs": len(log), "students": students, **result})
+        return log
+
+    def test_the_log_of_a_complete_run_must_be_its_own(self):
+        log = self._with_loss([2.0, 1.5])
+        path, result = self.workdir.path, self.workdir.result
+        self.assertEqual(read_log(path, result), log)
+        whole = (path / "log.jsonl").read_bytes()
+        for lines, wrong in (
+            (whole[:-1], "expected the epochs 1 to 2, each once; got 1"),
+            (whole.replace(b"1.5", b"1.6"), "its epoch 2 has other numbers than result.json"),
+            (whole.replace(b"test_a", b"test_b"), "its epoch 2 has other numbers than result.json"),
+        ):
+            (path / "log.jsonl").write_bytes(lines)
+            with self.assertRaisesRegex(
+                DamageError, rf"log.jsonl is damaged \({wrong}\), and there is no checkpoint"
+            ):
+                read_log(path, result)
+        # Of a run that goes on, a crash may have cut the last line.
+        self.assertLen(read_log(path), 2)
+        (path / "log.jsonl").write_bytes(whole.replace(b"2.0", b"2.1"))
+        self._save(log)
+        with self.assertRaisesRegex(DamageError, "not what the newest checkpoint has.*: delete th"):
+            read_log(path, result)
+        (path / "log.jsonl").unlink()
+        self.assertEqual(read_log(path, result), [])
+
+    def test_the_numbers_are_those_of_the_epoch_that_was_exported(self):
+        self._with_loss([1.5, 2.0, 1.5], exported_epoch=2)
+        with self.assertRaisesRegex(DamageError, "its epoch 2 has other numbers"):
+            read_log(self.workdir.path, self.workdir.result)
+
+    def test_published_logs_are_those_of_their_results(self):
+        results = sorted(pathlib.Path(__file__).parents[2].joinpath("results").rglob("result.json"))
+        self.assertNotEmpty(results)
+        for path in results:
+            read_log(path.parent, read_result(path.parent))
+
+    def _facts(self, **settings):
+        return {"settings": settings, "data": {"classes": ["x"]}, "format": FORMAT}
+
+    @parameterized.parameters("result", "checkpoint")
+    def test_an_export_in_its_folder_must_be_its_own(self, known):
+        model = self.workdir.path / "students" / "a"
+        own = {"student": "a", "identity": self._facts(seed="0"), "epoch": 1}
+        check_export(self.workdir.path, model, {**own, "identity": self._facts(seed="1")})
+        if known == "result":
+            self.workdir.write_result({"identity": own["identity"], "exported_epoch": 1})
+        else:
+            later = self._facts(seed="0", flag_of_a_later_version="x")
+            self._save([], later)
+        check_export(self.workdir.path, model, own)
+        check_export(self.workdir.path, model, {})
+        beside = "result.json" if known == "result" else "the checkpoints"
+        for change, wrong in (
+            ({"student": "b"}, "/a holds student b: put each"),
+            ({"identity": self._facts(seed="1")}, f"another run than {beside} .*another --seed"),
+        ):
+            with self.assertRaisesRegex(ValueError, wrong):
+                check_export(self.workdir.path, model, {**own, **change})
+
+    def test_a_readme_that_its_user_has_changed_leaves_a_run_complete(self):
+        folder = self.workdir.path / "students" / "a"
+        folder.mkdir(parents=True)
+        for name in ("README.md", "saved_model.pb"):
+            (folder / name).write_text("written")
+        ran = self._facts()
+        facts = {"student": "a", "identity": ran, "checksums": identity.checksums(folder)}
+        (folder / "student.json").write_text(json.dumps(identity.sealed(facts)))
+        result = {"identity": ran, "exports": ["students/a"]}
+        self.workdir.write_result(result)
+        (folder / "README.md").write_text("written, and added to")
+        self.assertEqual(self.workdir.complete_result, result)
+        (folder / "README.md").unlink()
+        self.assertEqual(self.workdir.complete_result, result)
+        (folder / "saved_model.pb").write_text("damaged")
+        self.assertEqual(missing_exports(self.workdir.path, result), ["students/a"])
+        # A copy that its owner has named is no checkpoint to export from.
+        (self.workdir.path / "checkpoints" / "step-000000001.bak").mkdir(parents=True)
+        with self.assertRaisesRegex(DamageError, "there is no checkpoint to export it from"):
+            _ = self.workdir.complete_result
 
     def test_a_log_that_stops_before_the_end_is_not_given_back(self):
         self.workdir.write_result({"epochs": 2})

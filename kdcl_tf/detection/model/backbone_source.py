@@ -10,6 +10,7 @@ from kdcl_tf.data import normalization as normalization_lib
 from kdcl_tf.serving import cards, exported, weight_sources
 from kdcl_tf.students import names
 from kdcl_tf.students.weights import kinds
+from kdcl_tf.training.workdir import check_export
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,8 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
       architecture: name of the student that a file holds, where no card beside it says so.
 
     Raises:
-      ValueError: when there is no such student, or its architecture is unknown.
+      ValueError: when there is no such student, or its architecture is unknown; or when it lies in
+        a run's folder and is another run's.
     """
     path = pathlib.Path(backbone).expanduser()
     if backbone == kinds.IMAGENET or (path.suffix == ".safetensors" and path.exists()):
@@ -55,7 +57,9 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
         return _with_card("keras", path, architecture)
     found = exported.students_of(path, ensembles=False)
     if len(found) == 1 or (found and architecture):
-        return find(str(_student_of(path, architecture)), architecture)
+        student = _student_of(path, architecture)
+        _check_export(path, student)
+        return find(str(student), architecture)
     if found:
         paths = ", ".join(str(each) for each in found)
         raise ValueError(
@@ -83,6 +87,13 @@ def _student_of(path, architecture):
         return weight_sources.student_of(path, architecture)
     except ValueError as error:
         raise ValueError(f"backbone={path}: {error}") from error
+
+
+def _check_export(run, student):
+    try:
+        check_export(run, student, exported.known_card(student))
+    except ValueError as error:
+        raise ValueError(f"backbone={run}: {error}") from error
 
 
 def _fresh(backbone, architecture):

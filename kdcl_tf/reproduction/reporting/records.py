@@ -14,7 +14,7 @@ from kdcl_tf.reproduction.reporting import statistics
 from kdcl_tf.reproduction.tables.scales import Scale
 from kdcl_tf.reproduction.tables.table import Row, Table
 from kdcl_tf.training.settings import as_text
-from kdcl_tf.training.workdir import Workdir
+from kdcl_tf.training.workdir import read_log, read_result
 
 _TOP_5 = "_top_5_accuracy"
 
@@ -46,9 +46,9 @@ class Records:
             for seed in range(seeds):
                 path = folder / row.name / f"seed{seed}"
                 if path.is_dir():
-                    workdir = Workdir(path)
-                    self._results[row.name, seed] = workdir.result
-                    self._logs[row.name, seed] = workdir.log
+                    result = read_result(path)
+                    self._results[row.name, seed] = result
+                    self._logs[row.name, seed] = read_log(path, result)
 
     @property
     def planned(self) -> int:

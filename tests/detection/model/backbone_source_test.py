@@ -53,6 +53,17 @@ class BackboneSourceTestCase(parameterized.TestCase):
         self.assertNotIn("\n", str(caught.exception))
 
 
+class RunTest(BackboneSourceTestCase):
+    def test_another_student_in_a_runs_folder_is_refused(self):
+        run = self.folder
+        (run / "students").mkdir()
+        card = {"student": "resnet34", "architecture": "resnet34", "num_classes": 2}
+        path = self.write("students/resnet18", card)
+        self.refused("^backbone=.*resnet18 holds student resnet34: put each", str(run))
+        # A folder that is named itself is the user's own choice.
+        self.assertEqual(backbone_source.find(str(path)).architecture, "resnet34")
+
+
 class FreshTest(BackboneSourceTestCase):
     @parameterized.parameters("resnet18", "mobilenet_v2_0.5", "resnet20", "keras:ResNet50V2")
     def test_a_name_is_a_student_with_fresh_weights(self, name):
