@@ -12,6 +12,8 @@ from absl.testing import absltest, parameterized
 from kdcl_tf import detect
 from kdcl_tf.detection import determinism, served
 from kdcl_tf.detection.settings import DetectionSettings
+from kdcl_tf.files.identity import Identity
+from kdcl_tf.training.workdir import Workdir
 from tests import coco_files, image_files, in_process, tiny_detector
 
 _DETECT = [sys.executable, "-m", "kdcl_tf.detect"]
@@ -32,6 +34,24 @@ class ReportTest(absltest.TestCase):
         self.assertEqual(lines[0], "box: AP 50.0%, AP50 75.0%, AP75 none, AR100 60.0%")
         self.assertEqual(lines[1], "1,234 parameters, runs/one/detector")
         self.assertEqual(lines[2], "plot: runs/one/curves.png; numbers: runs/one/result.json")
+
+
+class CompleteTest(absltest.TestCase):
+    def test_a_complete_run_is_asked_for_without_what_it_started_from(self):
+        run = pathlib.Path(self.create_tempdir().full_path)
+        gone = {"backbone": f"{run}/gone.keras", "initial_weights": f"{run}/gone"}
+        settings = DetectionSettings(dataset=f"coco:{run}/gone", **gone)
+        flags = [f"--{name}={text}" for name, text in settings.as_flags().items()]
+        refused = in_process.run("detect", *flags, f"--workdir={run / 'new'}")
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("gone.keras is neither a path nor a student", refused.stderr)
+        result = {"test_box_ap": 0.5, "test_box_ap50": 0.75, "test_box_ap75": 0.25}
+        result |= {"test_box_ar100": 0.6, "parameters": 1234, "detector": "detector"}
+        facts = Identity(settings.as_flags(), {}, versions={}).facts
+        Workdir(run).write_result({**result, "identity": facts, "places": settings.places()})
+        done = in_process.run("detect", *flags, f"--workdir={run}")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertStartsWith(done.stdout, f"{run} holds this run, complete; nothing is trained\n")
 
 
 class RefusedTest(parameterized.TestCase):

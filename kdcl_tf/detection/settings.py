@@ -86,6 +86,15 @@ class DetectionSettings(TrainingSettings):
                 "shapes, while images differ in their number of boxes"
             )
         self._check_data()
+
+    def check_sources(self) -> None:
+        """Refuses a backbone and initial weights that are not there or do not fit.
+
+        A run that is complete needs neither.
+
+        Raises:
+          ValueError: in one line.
+        """
         source = backbone_source.find(self.backbone, self.architecture)
         if source.architecture and not self.feature_layers:
             _check_levels(source.architecture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from kdcl_tf import files, students
 from kdcl_tf.data import order
+from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection import curves, found as found_lib, initial_weights, served
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
@@ -25,6 +27,7 @@ from kdcl_tf.detection.scenes.views import SceneViews
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
+from kdcl_tf.files import identity
 from kdcl_tf.serving import exported
 from kdcl_tf.training import optimizers, schedules
 from kdcl_tf.training.settings import POLICIES
@@ -33,6 +36,8 @@ from kdcl_tf.training.workdir import Workdir
 
 # Images of 800 x 1333 pixels fill memory.
 _EVALUATION_BATCH = 2
+# In a checkpoint's card.
+_PIXELS = "normalization"
 
 
 class Detection(Task):
@@ -44,10 +49,9 @@ class Detection(Task):
     """
 
     def __init__(self, settings: DetectionSettings, data_dir: str | None = None):
-        super().__init__(settings)
+        super().__init__(settings, data_dir)
         self.accumulation_steps = settings.accumulation_steps
-        self._data_dir = data_dir
-        self._backbone_file = self._initial = None
+        self._backbone_file = self._initial = self._initial_digest = None
         self._lines = []
         # The path of COCO's list of what the last evaluation detected.
         self._detections = None
@@ -55,15 +59,28 @@ class Detection(Task):
     def load(self) -> None:
         self.source = backbone_source.find(self.settings.backbone, self.settings.architecture)
         if self.settings.initial_weights:
-            kind = self.settings.detector
-            self._initial = initial_weights.find(
-                self.settings.initial_weights, kind, self.source.architecture
-            )
-            pixels = self._initial.normalization
-            self.source = dataclasses.replace(self.source, normalization=pixels)
+            self.source = dataclasses.replace(self.source, normalization=self._start())
         # Keras downloads before any data is loaded.
         self._backbone_file = self.source.path or backbone.downloaded(self.source)
-        self.dataset = load_dataset(self.settings, self._data_dir)
+        self.dataset = load_dataset(self.settings, self.data_dir)
+
+    def _start(self):
+        """Finds the detector to start from, and returns the normalisation of its images.
+
+        A run that goes on has its weights in a checkpoint, and may have lost it.
+        """
+        text, begun = self.settings.initial_weights, self.begun or {}
+        if _PIXELS in begun.get("card", {}) and not pathlib.Path(text).expanduser().exists():
+            self._initial_digest = begun["identity"]["data"]["initial_weights"]
+            return Normalization.from_card(begun["card"][_PIXELS])
+        kind = self.settings.detector
+        self._initial = initial_weights.find(text, kind, self.source.architecture)
+        self._initial_digest = exported.digest(self._initial.path)
+        return self._initial.normalization
+
+    def card(self) -> dict[str, Any]:
+        """How images are normalised, which the detector that a run starts from says."""
+        return {_PIXELS: self.source.normalization.as_card()}
 
     def build(self, strategy: tf.distribute.Strategy) -> None:
         settings = self.settings
@@ -96,9 +113,15 @@ class Detection(Task):
         return {"classes": list(self.dataset.class_names), **splits, **self.sources()}
 
     def sources(self) -> dict[str, str]:
-        initial = self._initial.path if self._initial else None
-        files = {"backbone": self._backbone_file, "initial_weights": initial}
-        return {name: exported.digest(path) for name, path in files.items() if path}
+        found = {}
+        if self._backbone_file:
+            found["backbone"] = exported.digest(self._backbone_file)
+        if self._initial_digest:
+            found["initial_weights"] = self._initial_digest
+        # Of a folder, the card is among its files. Runs of earlier versions have none of it.
+        elif self.source.kind in ("keras", "weights"):
+            found["backbone_card"] = identity.digest_of(self.source.normalization.as_card())
+        return found
 
     def diverged(self, means: Sequence[float]) -> str:
         """Names the losses that are not finite."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import shutil
 from unittest import mock
 
 import numpy as np
@@ -107,6 +108,17 @@ class InitialWeightsTest(tf.test.TestCase):
         self.assertRegex(
             task._lines[0], r"4 \(.*\) made anew, of 3 classes in the place of other 3; im"
         )
+        # A run that goes on has its weights in a checkpoint.
+        shutil.rmtree(folder / "run")
+        again = Detection(settings)
+        again.begun = {"card": task.card(), "identity": {"data": task.digest()}}
+        again.load()
+        self.assertEqual(again.digest(), task.digest())
+        self.assertEqual(again.source.normalization, task.source.normalization)
+        # One of an earlier version does not tell how its images were normalised.
+        again.begun["card"] = {}
+        with self.assertRaisesRegex(ValueError, "initial_weights=.*: expected an exported det"):
+            again.load()
 
 
 if __name__ == "__main__":

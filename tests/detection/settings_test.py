@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.detection.settings."""
 
+import dataclasses
+
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.detection.settings import DetectionSettings
@@ -58,7 +60,14 @@ class DetectionSettingsTest(parameterized.TestCase):
     )
     def test_refused(self, fields, message):
         with self.assertRaisesRegex(ValueError, message):
-            DetectionSettings(**fields)
+            DetectionSettings(**fields).check_sources()
+
+    def test_sources_may_be_gone_once_a_run_is_complete(self):
+        settings = DetectionSettings(backbone="gone/student.keras", initial_weights="gone/run")
+        with self.assertRaisesRegex(ValueError, "backbone=gone/student.keras is neither a path"):
+            settings.check_sources()
+        with self.assertRaisesRegex(ValueError, "initial_weights=gone/run: expected an exported d"):
+            dataclasses.replace(settings, backbone="resnet18").check_sources()
 
 
 if __name__ == "__main__":

@@ -6,11 +6,14 @@ import pathlib
 import tensorflow as tf
 
 from kdcl_tf.data import stream
+from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.detection.scenes.views import SceneViews
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.detection.task import Detection
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.files import identity
+from kdcl_tf.serving import cards
+from kdcl_tf.training import ownership
 from kdcl_tf.training.workdir import Workdir
 from tests import coco_files, tiny_detector
 
@@ -84,6 +87,32 @@ class DetectionTest(tf.test.TestCase):
         task = Detection(settings)
         task.load()
         return json.loads(json.dumps(task.digest()))
+
+    def test_the_card_beside_a_file_of_the_backbone_is_part_of_the_data(self):
+        path = self.folder / "student.keras"
+        path.touch()
+        settings = DetectionSettings(backbone=str(path))
+
+        def sources():
+            task = Detection(settings)
+            task.source = backbone_source.find(settings.backbone)
+            task._backbone_file = task.source.path
+            return task.sources()
+
+        before = sources()
+        facts = {"student": "a", "num_classes": 2, "mean": [0.1] * 3, "deviation": [0.2] * 3}
+        sums = identity.checksums_of([path])
+        written = identity.sealed({**facts, "format": identity.FORMAT, "checksums": sums})
+        cards.path_of(path).write_text(json.dumps(written))
+        now = sources()
+        self.assertEqual(identity.data_changes(now, before), "backbone_card differ")
+        with self.assertRaisesRegex(
+            ValueError, "backbone_card differ; restore the card beside the backbone as it was, or"
+        ):
+            ownership._compare_data(self.folder, now, before)
+        # A run of an earlier version knew the file alone.
+        del now["backbone_card"]
+        self.assertEqual(identity.data_changes(now, before), "")
 
     def test_the_plan(self):
         images, network = self.task.plan()
