@@ -130,6 +130,13 @@ def _train(flag_values):
 
     with command_line.user_errors():
         settings = detection_flags.settings_from_flags(flag_values)
+        path = flag_values["workdir"].value or detection_flags.default_workdir(settings)
+        # A complete run needs no sources, and one that goes on looks for them itself; other workers
+        # do not know whether it does.
+        folder = pathlib.Path(path).expanduser()
+        begun = (folder / "result.json").exists() or any(folder.glob("checkpoints/*"))
+        if launch.is_chief(settings) and not begun:
+            settings.check_sources()
 
     def create_session(workdir, cluster):
         from kdcl_tf.detection import determinism
@@ -147,10 +154,11 @@ def _train(flag_values):
 
     launch.run(
         settings,
-        flag_values["workdir"].value or detection_flags.default_workdir(settings),
+        path,
         create_session,
         report,
         logical_devices=flag_values["logical_devices"].value,
+        data_dir=flag_values["data_dir"].value,
     )
 
 

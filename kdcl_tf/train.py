@@ -60,6 +60,7 @@ def main(flag_values: flags.FlagValues) -> None:
         create_session,
         report,
         flag_values["logical_devices"].value,
+        flag_values["data_dir"].value,
     )
 
 
@@ -68,7 +69,8 @@ def _compare(flag_values, settings, path):
 
     workdir = pathlib.Path(path).expanduser()
     with command_line.user_errors():
-        runs = comparing.prepare(settings, flag_values["seeds"].value, workdir)
+        seeds, data_dir = flag_values["seeds"].value, flag_values["data_dir"].value
+        runs = comparing.prepare(settings, seeds, workdir, data_dir)
     if len(settings.student_names) == 1 and settings.method in ("kdcl", "mutual_learning"):
         print(
             "one student alone learns from no other: pass two or more --students for a gain",

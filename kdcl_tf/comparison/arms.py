@@ -66,16 +66,19 @@ def counterparts(settings: Settings) -> Mapping[str, str]:
     return dict(zip(settings.student_names, names))
 
 
-def runs(settings: Settings, seeds: int, workdir: pathlib.Path) -> list[Run]:
+def runs(
+    settings: Settings, seeds: int, workdir: pathlib.Path, data_dir: str | None = None
+) -> list[Run]:
     """The runs in the order to run them, so that pairs are complete soon.
 
     Args:
       settings: of the cohort; the first seed is theirs.
       seeds: how many.
       workdir: a run is in `workdir/<arm>/seed<n>`.
+      data_dir: where TFDS keeps its data sets; None for its default.
     """
     return [
-        _run(arm, each, workdir)
+        _run(arm, each, workdir, data_dir)
         for seed in range(settings.seed, settings.seed + seeds)
         for arm, each in _arms(dataclasses.replace(settings, seed=seed)).items()
     ]
@@ -85,12 +88,16 @@ def _arms(settings):
     return {ALONE: alone(settings), COHORT: settings}
 
 
-def _run(arm, settings, workdir):
+def _run(arm, settings, workdir, data_dir):
     arguments = tuple(f"--{name}={text}" for name, text in settings.as_flags().items())
-    return _Run(arm, settings.seed, workdir / arm / f"seed{settings.seed}", arguments)
+    folder = workdir / arm / f"seed{settings.seed}"
+    return _Run(arm, settings.seed, folder, arguments, data_dir=data_dir)
 
 
+@dataclasses.dataclass(frozen=True)
 class _Run(Run):
+    data_dir: str | None = None
+
     @property
     def is_complete(self) -> bool:
         """Whether it has come to its end, on data that lies where it lies now.
@@ -103,7 +110,9 @@ class _Run(Run):
           DamageError: when the result is damaged.
         """
         result = read_result(self.workdir)
-        return result is not None and not self.settings.lie_elsewhere(result.get("places", {}))
+        if result is None:
+            return False
+        return not self.settings.lie_elsewhere(result.get("places", {}), self.data_dir)
 
 
 def check(settings: Settings, workdir: pathlib.Path) -> None:

@@ -25,6 +25,7 @@ def run(
     create_session: Callable[[Any, Any], Any],
     report: Callable[[Mapping[str, Any], pathlib.Path], str],
     logical_devices: int | None = None,
+    data_dir: str | None = None,
 ) -> None:
     """Trains what the settings say; of a complete run it only prints the report.
 
@@ -38,6 +39,7 @@ def run(
         object whose `train()` gives the result.  It is called when TensorFlow is imported.
       report: a function of that result and the workdir's path, which gives text.
       logical_devices: parts to divide the CPU into, or None.
+      data_dir: where TFDS keeps its data sets; None for its default.
     """
     with command_line.user_errors():
         cluster = _cluster(settings)
@@ -45,7 +47,7 @@ def run(
     if cluster and cluster.index:
         _as_worker(settings, cluster, train)
     else:
-        _as_chief(settings, cluster, path, train, report)
+        _as_chief(settings, cluster, path, train, report, data_dir)
 
 
 def is_chief(settings: TrainingSettings) -> bool:
@@ -67,7 +69,7 @@ def _cluster(settings):
     return cluster.from_environment(os.environ)
 
 
-def _as_chief(settings, cluster, path, train, report):
+def _as_chief(settings, cluster, path, train, report, data_dir):
     """The whole run; of several workers, the first one's part."""
     from kdcl_tf.training import ownership
     from kdcl_tf.training.workdir import Workdir
@@ -81,7 +83,8 @@ def _as_chief(settings, cluster, path, train, report):
         # Once more, for what another process has written while this one waited.
         is_moved = workdir.check(settings)
         result = workdir.complete_result
-        if result and (is_moved or settings.lie_elsewhere(result.get("places", {}))):
+        places = (result or {}).get("places", {})
+        if result and (is_moved or settings.lie_elsewhere(places, data_dir)):
             # Only its digest tells whether it is the same data.
             result = None
         if result:

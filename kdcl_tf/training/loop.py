@@ -85,6 +85,9 @@ class Loop:
         self.log = self._progress["log"]
         if restored:
             self._restore_log()
+        elif self._workers.is_chief:
+            # Found after the first epoch, a damaged one would cost it.
+            _ = self._workdir.log
         self.remarks = statistics.change(self._progress.get("parts"), self.parts)
 
     def run(self) -> None:

@@ -149,11 +149,16 @@ class Session:
             "images_per_second": last["images_per_second"],
             "settings": dataclasses.asdict(self.task.settings),
             "data": self.task.dataset.summary(),
-            "places": self.task.settings.places(),
+            "places": self._places(),
             "identity": self.task.identity.facts,
             "format": self.task.identity.format,
             "versions": dict(self.task.identity.versions),
         }
+
+    def _places(self):
+        """Where data and trained networks were; stays out of what is published."""
+        settings = self.task.settings
+        return {**settings.places(), **settings.place_of_data(self.task.data_dir)}
 
     def _used(self, trained):
         """The machine and the memory; of a process that only exported, those known from before."""
@@ -177,15 +182,18 @@ def _check_room(folder, variables):
     Raises:
       OSError: when a folder cannot be written to, or has no room for two checkpoints.
     """
-    for name in ("checkpoints", "students"):
+    for name in ("checkpoints", "students", "tensorboard"):
         path = folder / name
         if path.exists():
             files.check_writable(path)
     needed = 2 * sum(math.prod(each.shape) * each.value.dtype.size for each in variables)
-    free = shutil.disk_usage(folder).free
+    # It may be a link to another disk.
+    checkpoints = folder / "checkpoints"
+    place = checkpoints if checkpoints.exists() else folder
+    free = shutil.disk_usage(place).free
     if free < needed:
         raise OSError(
-            f"the disk of {folder} has {free / 2**20:.0f} MiB free; two checkpoints need "
+            f"the disk of {place} has {free / 2**20:.0f} MiB free; two checkpoints need "
             f"{needed / 2**20:.0f} MiB: free some space, or pass another --workdir"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import re
 from collections.abc import Mapping
 
 from kdcl_tf.data.formats.rules import ImageRules
@@ -58,6 +59,7 @@ PATH_SETTINGS = (
     "validation_annotations",
 )
 _PATH_KINDS = ("folder:", "tfrecord:", "coco:")
+_TFDS_DEFAULT = os.path.join("~", "tensorflow_datasets")
 
 
 class TrainingSettings:
@@ -88,18 +90,44 @@ class TrainingSettings:
                 found[name] = _absolute_sources(text)
         return found
 
-    def lie_elsewhere(self, before: Mapping[str, str]) -> bool:
+    def place_of_data(self, data_dir: str | None) -> dict[str, str]:
+        """`{"data_dir": absolute path}` of the folder in which TFDS keeps the data set.
+
+        Empty for data that is not TFDS's.
+
+        Args:
+          data_dir: where TFDS keeps its data sets; None for its default.
+        """
+        name = getattr(self, "dataset", "digits")
+        if name == "digits" or _parted(name)[0]:
+            return {}
+        root = data_dir or os.environ.get("TFDS_DATA_DIR") or _TFDS_DEFAULT
+        folder = os.path.join(os.path.expanduser(root), re.split("[/:]", name)[0])
+        return {"data_dir": os.path.realpath(folder)}
+
+    def lie_elsewhere(self, before: Mapping[str, str], data_dir: str | None = None) -> bool:
         """Whether data or a trained network is there now at another place than before.
 
         What is gone is not: a complete run does not need it.
 
         Args:
-          before: `places` of the settings at another time.
+          before: `places` and `place_of_data` of the settings at another time.  Runs of earlier
+            versions lack the latter, and are compared where `data_dir` is given.
+          data_dir: as for `place_of_data`.
         """
-        return any(
+        return self._is_other_data_dir(before.get("data_dir"), data_dir) or any(
             name not in before or not _are_known(text, before[name])
             for name, text in self.places().items()
         )
+
+    def _is_other_data_dir(self, before, data_dir):
+        now = self.place_of_data(data_dir).get("data_dir")
+        if now is None or now == before:
+            return False
+        if os.path.exists(now):
+            return bool(data_dir or before)
+        # Asked for where it is not, though it still is where it was.
+        return bool(data_dir and before) and os.path.exists(before)
 
     @classmethod
     def default_flags(cls) -> dict[str, str]:

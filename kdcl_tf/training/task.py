@@ -24,9 +24,10 @@ class Task:
 
     Args:
       settings: of the run.
+      data_dir: where TFDS keeps its data sets; None for its default.
 
     Attributes:
-      settings: as given.
+      settings, data_dir: as given.
       dataset: what `load` loaded, with `train` and `summary()`.
       views: what `build` or `load` made of it, such as `data.Views`.
       model: what `build` built: compiled, with `watched`, metrics that are means, of which the
@@ -42,8 +43,8 @@ class Task:
     # Parts that each replica runs a step's images in.
     accumulation_steps = 1
 
-    def __init__(self, settings: TrainingSettings):
-        self.settings = settings
+    def __init__(self, settings: TrainingSettings, data_dir: str | None = None):
+        self.settings, self.data_dir = settings, data_dir
         self.dataset = self.views = self.model = self.strategy = self.identity = None
         self.begun = self.kept = None
 

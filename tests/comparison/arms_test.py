@@ -128,6 +128,17 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
         moved = dataclasses.replace(settings, dataset=new)
         self.assertFalse(arms.runs(moved, 1, self.folder / "compared")[0].is_complete)
 
+    def test_a_run_on_data_in_another_data_dir_is_asked_again(self):
+        one, two = (str(self.folder / name) for name in ("one", "two"))
+        settings = dataclasses.replace(_SETTINGS, dataset="cifar100")
+        for name in ("one", "two"):
+            (self.folder / name / "cifar100").mkdir(parents=True)
+        run = arms.runs(settings, 1, self.folder / "compared", one)[0]
+        result = {"places": run.settings.places() | run.settings.place_of_data(one)}
+        Workdir(run.workdir).write_result(result)
+        self.assertTrue(run.is_complete)
+        self.assertFalse(arms.runs(settings, 1, self.folder / "compared", two)[0].is_complete)
+
     def test_a_comparison_needs_no_exports_of_runs_that_are_complete(self):
         run = arms.runs(_SETTINGS, 1, self.folder)[0]
         self._complete(run, "a", exports=["students/resnet8"])

@@ -69,6 +69,19 @@ class RunTest(tf.test.TestCase):
         told = f"{self.folder} holds this run, complete; nothing is trained\n2 in {self.folder}\n"
         self.assertEqual((stdout, status), (told, 0))
 
+    def test_a_complete_run_is_asked_again_for_data_in_another_data_dir(self):
+        settings = Settings(dataset="cifar100")
+        for name in ("one", "two"):
+            pathlib.Path(self.folder, name, "cifar100").mkdir(parents=True)
+        one, two = (f"{self.folder}/{name}" for name in ("one", "two"))
+        self.folder = f"{self.folder}/run"
+        found = Identity(settings.as_flags(), {}).facts
+        places = settings.place_of_data(one)
+        Workdir(self.folder).write_result({"accuracy": 2, "identity": found, "places": places})
+        with mock.patch.object(sys.modules[__name__], "_SETTINGS", settings):
+            self.assertIn("nothing is trained", self._run({"accuracy": 3}, data_dir=one)[0])
+            self.assertEqual(self._run({"accuracy": 3}, data_dir=two)[0], f"3 in {self.folder}\n")
+
     def test_a_complete_run_of_other_devices_is_told_from_this_one(self):
         found = Identity(_SETTINGS.as_flags(), {}).facts
         settings = {"strategy": "mirrored"}

@@ -14,6 +14,7 @@ from absl.testing import parameterized
 from kdcl_tf import data
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.loop import Divergence, Loop
@@ -204,6 +205,11 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
         resumed.loop.run()
         self.assertEqual(int(resumed.cohort.optimizer.iterations), 6)
         self._assert_same(resumed, whole)
+
+    def test_a_damaged_log_without_a_checkpoint_is_told_before_training(self):
+        (self.folder / "log.jsonl").write_text("{\n")
+        with self.assertRaisesRegex(DamageError, "line 1 of .*log.jsonl is damaged"):
+            _Run(self.folder, ensemble="naive")
 
     def test_a_checkpoint_of_another_run_is_refused_before_training(self):
         run = _Run(self.folder, ensemble="naive")

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import types
 from unittest import mock
@@ -144,6 +145,32 @@ class SessionTest(tf.test.TestCase):
         session.workdir.write_result({"kept": True})
         self.assertEqual(session.train(), {"kept": True})
         self.assertEqual(session.task.told, ["load", "build"])
+
+    def test_what_the_end_will_write_is_tried_before(self):
+        for name in ("checkpoints", "students", "tensorboard"):
+            self.folder = pathlib.Path(self.create_tempdir().full_path)
+            (self.folder / name).touch()
+            with self.assertRaisesRegex(OSError, name):
+                self._session()
+
+    def test_the_room_is_that_of_the_disk_of_the_checkpoints(self):
+        other = pathlib.Path(self.create_tempdir().full_path)
+        self.folder.mkdir()
+        (self.folder / "checkpoints").symlink_to(other)
+        usage, full = shutil.disk_usage, types.SimpleNamespace(free=0)
+
+        def told(path):
+            return full if pathlib.Path(path).resolve() == other.resolve() else usage(path)
+
+        with mock.patch.object(shutil, "disk_usage", told):
+            with self.assertRaisesRegex(OSError, "^the disk of .*/checkpoints has 0 MiB free; two"):
+                self._session()
+
+    def test_the_result_tells_where_its_data_was(self):
+        session = self._session()
+        session.task.data_dir = "somewhere"
+        with mock.patch.object(_Settings, "place_of_data", lambda _, where: {"data_dir": where}):
+            self.assertEqual(session.train()["places"], {"data_dir": "somewhere"})
 
     def test_what_only_exports_is_not_the_machine_that_trained(self):
         trained = self._session().train()

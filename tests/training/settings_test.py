@@ -3,6 +3,8 @@
 import dataclasses
 import os
 import pathlib
+import shutil
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -92,6 +94,52 @@ class TrainingSettingsTest(parameterized.TestCase):
     def test_a_recipe_must_say_how_long_it_warms_up(self):
         with self.assertRaisesRegex(TypeError, "_Settings must override warmup_steps_of"):
             _Settings(shrink=1.0).warmup_steps_of(10)
+
+
+@dataclasses.dataclass(frozen=True)
+class _OfTFDS(training_settings.TrainingSettings):
+    dataset: str = "cifar100"
+
+
+class DataDirTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.one, self.two = (str(self.folder / name) for name in ("one", "two"))
+        (self.folder / "one" / "cifar100").mkdir(parents=True)
+
+    def test_the_place_is_that_of_the_flag_or_of_tfds(self):
+        place = os.path.realpath(self.folder / "one" / "cifar100")
+        for name in ("cifar100", "cifar100:3.0.2", "cifar100/x:3.0.2"):
+            self.assertEqual(_OfTFDS(name).place_of_data(self.one), {"data_dir": place})
+        with mock.patch.dict(os.environ, TFDS_DATA_DIR=self.one):
+            self.assertEqual(_OfTFDS().place_of_data(None), {"data_dir": place})
+        with mock.patch.dict(os.environ, HOME=str(self.folder)):
+            os.environ.pop("TFDS_DATA_DIR", None)
+            default = {"data_dir": os.path.realpath(self.folder / "tensorflow_datasets/cifar100")}
+            self.assertEqual(_OfTFDS().place_of_data(None), default)
+            self.assertEqual(_OfTFDS().place_of_data("~/one"), {"data_dir": place})
+        for name in ("digits", "folder:x", "tfrecord:x", "coco:x"):
+            self.assertEqual(_OfTFDS(name).place_of_data(self.one), {})
+
+    def test_data_of_tfds_lies_elsewhere_where_it_is_asked_for_elsewhere(self):
+        settings, before = _OfTFDS(), _OfTFDS().place_of_data(self.one)
+        self.assertFalse(settings.lie_elsewhere(before, self.one))
+        # Wherever it is not, and asked for.
+        self.assertTrue(settings.lie_elsewhere(before, self.two))
+        with mock.patch.dict(os.environ, TFDS_DATA_DIR=self.two):
+            self.assertFalse(settings.lie_elsewhere(before))
+            (self.folder / "two" / "cifar100").mkdir(parents=True)
+            self.assertTrue(settings.lie_elsewhere(before))
+            # A run of an earlier version does not tell where its data was.
+            self.assertFalse(settings.lie_elsewhere({}))
+        self.assertTrue(settings.lie_elsewhere({}, self.two))
+        shutil.rmtree(self.two)
+        self.assertFalse(settings.lie_elsewhere({}, self.two))
+        # A complete run does not need what is gone.
+        shutil.rmtree(self.one)
+        for data_dir in (self.one, self.two):
+            self.assertFalse(settings.lie_elsewhere(before, data_dir))
 
 
 class AsTextTest(parameterized.TestCase):
