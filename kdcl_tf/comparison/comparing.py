@@ -15,12 +15,17 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.comparison import arms, findings as findings_lib
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.runner import RunFailed, Runner
-from kdcl_tf.training.workdir import Workdir, read_result
+from kdcl_tf.training.workdir import Workdir, missing_exports, read_result
+
+# A comparison reads results alone, and needs neither exports nor what they are made from.
+_GONE = ", which is gone or not the run's: kdcl-export --workdir={} exports it again"
 
 __all__ = ["RunFailed", "compare", "places", "prepare"]
 
 
-def prepare(settings: Settings, seeds: int, workdir: pathlib.Path) -> list[Run]:
+def prepare(
+    settings: Settings, seeds: int, workdir: pathlib.Path, data_dir: str | None = None
+) -> list[Run]:
     """The runs of a comparison, in a folder that can hold it.
 
     Args:
@@ -28,13 +33,14 @@ def prepare(settings: Settings, seeds: int, workdir: pathlib.Path) -> list[Run]:
       seeds: how many, from the settings' on.
       workdir: is made; gets `cohort/seed<n>`, `alone/seed<n>`, `comparison.json` and
         `comparison.txt`.
+      data_dir: where TFDS keeps its data sets; None for its default.
 
     Raises:
       ValueError, OSError: when the folder holds something else, or cannot be written to.
     """
     arms.check(settings, workdir)
     Workdir(workdir).discard_if_empty()
-    return arms.runs(settings, seeds, workdir)
+    return arms.runs(settings, seeds, workdir, data_dir)
 
 
 def compare(
@@ -86,7 +92,11 @@ def places(result: Mapping[str, Any], path: pathlib.Path, head: str = "SavedMode
       path: the folder of the run.
       head: what the list of models is called.
     """
-    models = [f"  {path / student['saved_model']}" for student in result["students"].values()]
+    gone = missing_exports(path, result)
+    models = [
+        f"  {path / name}{_GONE.format(path) * (name in gone)}"
+        for name in (student["saved_model"] for student in result["students"].values())
+    ]
     return ["", f"{head}:", *models, f"plot: {path / 'accuracy.png'}"]
 
 

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.comparison.comparing, with real runs, one of them stopped and continued."""
 
 import json
+import pathlib
 import signal
 import subprocess
 import sys
@@ -9,10 +10,37 @@ import time
 import pytest
 from absl.testing import absltest
 
+from kdcl_tf.comparison import comparing
+from kdcl_tf.files import identity
 from tests import class_folder, in_process
 
 _SMALL = ("--students=resnet8", "--image_size=8", "--train_per_class=2", "--batch_size=20")
 _FLAGS = ("--compare", *_SMALL, "--epochs=15", "--milestones=", "--checkpoint_seconds=0")
+
+
+class PlacesTest(absltest.TestCase):
+    def test_a_model_that_is_gone_is_not_said_to_be_there(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        names = ("kept", "lost")
+        for name in names:
+            path = folder / "students" / name
+            path.mkdir(parents=True)
+            ran = {"settings": {}, "data": {}}
+            facts = {"student": name, "identity": ran, "checksums": {}}
+            (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
+        exports = [f"students/{name}" for name in names]
+        members = {name: {"saved_model": path} for name, path in zip(names, exports, strict=True)}
+        result = {"identity": ran, "exports": exports, "students": members}
+        there = [f"  {folder / path}" for path in exports]
+        self.assertEqual(comparing.places(result, folder)[2:4], there)
+        (folder / "students" / "lost" / "student.json").unlink()
+        kept, lost = comparing.places(result, folder)[2:4]
+        self.assertEqual(kept, there[0])
+        self.assertEqual(
+            lost,
+            f"{there[1]}, which is gone or not the run's: kdcl-export --workdir={folder} exports it "
+            "again",
+        )
 
 
 @pytest.mark.slow
