@@ -3,6 +3,7 @@
 from kdcl_tf.training.workdir import Workdir
 
 EPOCHS = (2, 4)
+_TESTED = ("accuracy", "cross_entropy", "top_5_accuracy")
 # The flags of a real run that takes seconds.
 SHORT_RUN = (
     "--students=resnet8,resnet8",
@@ -30,10 +31,13 @@ def write_run(
       more: further entries of `result.json`.
     """
     workdir = Workdir(folder / row / f"seed{seed}")
-    for epoch in range(1, EPOCHS[-1] + 1):
-        workdir.log_epoch(_line(epoch, accuracies, general, losses))
+    result = {**_result(accuracies, losses[-1]), **more}
+    log = [_line(epoch, accuracies, general, losses) for epoch in range(1, EPOCHS[-1] + 1)]
+    for name, student in result["students"].items():
+        log[-1] |= {f"test_{name}_{kind}": student[kind] for kind in _TESTED if kind in student}
+    workdir.write_log(log)
     if complete:
-        workdir.write_result({**_result(accuracies, losses[-1]), **more})
+        workdir.write_result(result)
     return workdir
 
 
