@@ -40,7 +40,7 @@ class TfrecordTestCase(tf.test.TestCase, parameterized.TestCase):
         for shard in range(shards):
             records = []
             for number, label in list(enumerate(labels))[shard::shards]:
-                pixels = np.full([20 + number, 30, 3], 10 * abs(label), np.uint8)
+                pixels = np.full([20 + number, 30, 3], 10 * abs(label) % 256, np.uint8)
                 content = image_files.encode(pixels, ("JPEG", "PNG")[number % 2])
                 texts = {key: value(label) for key, value in others.items()}
                 records.append(image_files.example(content, label, **texts))
@@ -356,6 +356,9 @@ class RefusedTest(TfrecordTestCase):
         ([0, 2], "got 2 from 0 to 2, none of 1"),
         ([2, 3], "got 2 from 2 to 3"),
         ([-1, 0, 1], "got 3 from -1 to 1"),
+        ([0, 5_000_000_000], "got 2 from 0 to 5000000000, none of 1"),
+        ([0, 1, 2**63 - 1], f"got 3 from 0 to {2**63 - 1}, none of 2"),
+        ([-(2**63), 2**63 - 1], f"got 2 from {-(2**63)} to {2**63 - 1}, none of {1 - 2**63}"),
     )
     def test_labels_that_could_mean_more_than_one_thing(self, labels, message):
         self.write("train", labels)
