@@ -13,8 +13,9 @@ from typing import NamedTuple
 from kdcl_tf.data.sources import record_file
 from kdcl_tf.files.escaping import escaped
 
-# `train-00000-of-00004`, `train_1_of_4.tfrecord`, `photos-train.tfrecord-00000-of-00001`.
-_SHARD = re.compile(r"(?<!\d)(\d+)[-_.]?of[-_.]?(\d+)(?!\d)")
+# `train-00000-of-00004`, `train_1_of_4.tfrecord`, `photos-train.tfrecord-00000-of-00001`,
+# `train (1 of 4).tfrecord`.
+_SHARD = re.compile(r"(?<!\d)(\d+)[-_. ]?of[-_. ]?(\d+)(?!\d)", re.IGNORECASE)
 
 # Suffixes that say what a file is, and so are no part of what it is called.
 _SUFFIX = re.compile(r"(\.(tfrecords?|tfrec|records?))+$", re.IGNORECASE)
@@ -28,6 +29,16 @@ _NO_RECORDS = "without records"
 
 # Of copies that editors, `cp --backup` and downloads leave: their images would count twice.
 _COPY = re.compile(r"(~|\.(bak|old|orig|tmp|part|partial|crdownload))$", re.IGNORECASE)
+
+# What downloads and desktops add to the name of a copy, where the name is there already:
+# `train (1).tfrecord`, `train - Copy (2).tfrecord`, `train_copy.tfrecord`, `train (3rd copy)`.
+_COPY_MARK = re.compile(
+    r"^(?:copy of )+"
+    r"| ?\(\d+\)"
+    r"| ?\((?:\w+ )?copy(?: \d+)?\)"
+    r"|(?: - |[-_. ])copy(?:\d+| ?\(\d+\)| \d+)?(?![a-zA-Z0-9])",
+    re.IGNORECASE,
+)
 
 
 class Shard(NamedTuple):
@@ -49,7 +60,7 @@ def shard_of(path: str) -> Shard:
     found = [*_SHARD.finditer(name)]
     if not found:
         return Shard(os.path.join(folder, _SUFFIX.sub("", name)), None, None)
-    start = _SUFFIX.sub("", name[: found[-1].start()].rstrip("-_."))
+    start = _SUFFIX.sub("", name[: found[-1].start()].rstrip("-_. ("))
     return Shard(os.path.join(folder, start), int(found[-1][1]), int(found[-1][2]))
 
 
@@ -69,7 +80,9 @@ class Found(NamedTuple):
 def find(pattern: str) -> Found:
     """Sorts files into those that hold TFRecords and those that do not, by their first bytes.
 
-    What is called a copy, such as `train.tfrecord.bak`, is passed over.
+    What is called a copy, such as `train.tfrecord.bak`, is passed over; so is `train (1).tfrecord`
+    where there is a `train.tfrecord`, and a link to another of the files that is for the same split.
+    An empty file counts as one of records if it is called so.
 
     Args:
       pattern: a folder, or a pattern such as `/data/imagenet/*-of-*`.
@@ -83,17 +96,40 @@ def find(pattern: str) -> Found:
             f"tfrecord:{escaped(pattern)}: expected a folder of TFRecord files, or a pattern such"
             " as '/data/imagenet/*-of-*'; got no files"
         )
-    kinds = {}
+    kinds, twice = {}, _twice(files)
     for file in files:
-        if _COPY.search(file):
-            passed_over["that are called copies"] += 1
+        if file in twice:
+            passed_over[twice[file]] += 1
             continue
         kind = record_file.kind_of(file)
-        if kind == record_file.OTHER and not _is_called_records(file):
+        if kind in (record_file.OTHER, record_file.EMPTY) and not _is_called_records(file):
             passed_over[_NO_RECORDS] += 1
         else:
             kinds[file] = kind
     return Found(kinds, passed_over)
+
+
+def _twice(files):
+    """`{path: how}` of the files whose images would count twice: copies, and links to others."""
+    there = {*files}
+    found = {file: "that are called copies" for file in files if _is_called_copy(file, there)}
+    firsts: dict[tuple, str] = {}
+    # Of a file and the links to it, the file is read. Shards of equal content may well be links to
+    # one file, and so may a training and a test set.
+    for file in sorted(there - {*found}, key=lambda file: (os.path.islink(file), file)):
+        words = _WORD.findall(os.path.basename(file))
+        place = os.path.realpath(file), *words[-1:], shard_of(file).number or 0
+        if firsts.setdefault(place, file) != file:
+            found[file] = "that are links to others"
+    return found
+
+
+def _is_called_copy(file, there):
+    if _COPY.search(file):
+        return True
+    folder, name = os.path.split(file)
+    original = _COPY_MARK.sub("", name)
+    return original != name and os.path.join(folder, original) in there
 
 
 def _listed(pattern):
@@ -211,17 +247,25 @@ def _check_group(prefix, shards):
 
 def _check_numbers(prefix, there, total):
     """Shards are numbered from 0, or, by some tools, from 1."""
-    expected = set(range(1, total + 1)) if total in there and 0 not in there else set(range(total))
-    missing, beyond = sorted(expected - there), sorted(there - expected)
+    if total < 1:
+        raise ValueError(
+            f"'{escaped(prefix)}' ...: expected one shard or more; got number {min(there)} of"
+            f" {total}: rename the file"
+        )
+    first = 1 if total in there and 0 not in there else 0
+    # A name may hold any number: as many are only counted where they are there.
+    expected = range(first, first + total)
+    missing = [*itertools.islice((number for number in expected if number not in there), 6)]
     if missing:
         shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise FileNotFoundError(
             f"'{escaped(prefix)}' ...: expected all {total} shards; got {len(there)}, without"
-            f" number {shown}"
+            f" number {shown}: add them, or rename the files if they are no shards"
         )
+    beyond = sorted(there - {*expected})
     if beyond:
         raise ValueError(
-            f"'{escaped(prefix)}' ...: expected shards numbered {min(expected)}..{max(expected)};"
+            f"'{escaped(prefix)}' ...: expected shards numbered {first}..{first + total - 1};"
             f" got number {beyond[0]}"
         )
 

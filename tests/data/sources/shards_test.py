@@ -20,6 +20,9 @@ class ShardOfTest(parameterized.TestCase):
         ("cifar100-train.tfrecord-00000-of-00001", "cifar100-train", 0, 1),
         ("train2017-7-of-12.tfrec", "train2017", 7, 12),
         ("1-of-2-train-000-of-003", "1-of-2-train", 0, 3),
+        ("train-00000-OF-00003", "train", 0, 3),
+        ("train (3 of 4).tfrecord", "train", 3, 4),
+        ("train 3 of 4", "train", 3, 4),
         ("train.tfrecord", "train", None, None),
         ("train", "train", None, None),
         ("train-00000", "train-00000", None, None),
@@ -48,9 +51,26 @@ class CheckCompleteTest(parameterized.TestCase):
                     shards.check_complete(group[:1])
 
     @parameterized.parameters(
-        (["train-00000-of-00004.tfrecord"], FileNotFoundError, "all 4 shards; got 1, .* 1, 2, 3$"),
-        (["train-1-of-3", "train-3-of-3"], FileNotFoundError, "got 2, without number 2$"),
-        (["train-0-of-9"], FileNotFoundError, "number 1, 2, 3, 4, 5, ...$"),
+        (
+            ["train-00000-of-00004.tfrecord"],
+            FileNotFoundError,
+            "all 4 shards; got 1, .* 1, 2, 3: add",
+        ),
+        (["train-1-of-3", "train-3-of-3"], FileNotFoundError, "got 2, without number 2: add them"),
+        (["train-0-of-9"], FileNotFoundError, "number 1, 2, 3, 4, 5, ...: add"),
+        (
+            ["train-00000-of-99999999999"],
+            FileNotFoundError,
+            "all 99999999999 .* 1, 2, 3, 4, 5, ...",
+        ),
+        (["train_20230101of20231231"], FileNotFoundError, "rename the files if they are no shards"),
+        (["train (1 of 3)", "train (3 of 3)"], FileNotFoundError, "got 2, without number 2:"),
+        (
+            ["train-0-of-0"],
+            ValueError,
+            "/train' ...: expected one shard or more; got number 0 of 0",
+        ),
+        (["train-2-of-00"], ValueError, "got number 2 of 0: rename the file"),
         (["train-0-of-1", "train-0-of-2", "train-1-of-2"], ValueError, "got 1 shards and 2 shards"),
         (["train-0-of-1", "train.tfrecord"], ValueError, "got 1 shards and one file"),
         (["train", "train.tfrecord"], ValueError, "got one file"),
@@ -100,6 +120,42 @@ class FindTest(absltest.TestCase):
             found = shards.find(f"{self.folder}{pattern}")
             self.assertEqual(self.names(found.kinds), ["test.tfrecord", "train.tfrecord"])
             self.assertEqual(found.passed_over, {"that are called copies": 6})
+
+    def test_copies_and_links_are_passed_over_where_the_file_is_there(self):
+        for name in ("train.tfrecord", "test-0-of-2", "test-1-of-2"):
+            self.write(name)
+        copies = ["train (1).tfrecord", "train - Copy.tfrecord", "train - Copy (2).tfrecord"]
+        copies += ["train_copy.tfrecord", "Copy of train.tfrecord", "train copy 2.tfrecord"]
+        copies += ["train (another copy).tfrecord", "test-0-of-2 (1)", "test_copy-0-of-2"]
+        for name in copies:
+            self.write(name)
+        for name, of in (("a_train", "train.tfrecord"), ("latest-test-1-of-2", "test-1-of-2")):
+            (self.folder / name).symlink_to(self.folder / of)
+        for pattern in ("", "/*"):
+            found = shards.find(f"{self.folder}{pattern}")
+            self.assertEqual(
+                self.names(found.kinds), ["test-0-of-2", "test-1-of-2", "train.tfrecord"]
+            )
+            counts = {"that are called copies": 9, "that are links to others": 2}
+            self.assertEqual(found.passed_over, counts)
+
+    def test_what_is_called_a_copy_is_read_where_there_is_no_original(self):
+        names = ["test (1).tfrecord", "train - Copy.tfrecord", "train_copyright.tfrecord"]
+        for name in (*names, "train.idx"):
+            self.write(name)
+        found = shards.find(f"{self.folder}/*.tfrecord")
+        self.assertEqual(self.names(found.kinds), names)
+        self.write("train.tfrecord")
+        found = shards.find(f"{self.folder}/*.tfrecord")
+        self.assertEqual(self.names(found.kinds), [names[0], "train.tfrecord", names[2]])
+
+    def test_links_to_one_file_that_stand_for_several(self):
+        self.write("blob")
+        names = ["test.tfrecord", "train-0-of-2", "train-1-of-2"]
+        for name in names:
+            (self.folder / name).symlink_to(self.folder / "blob")
+        found = shards.find(f"{self.folder}/t*")
+        self.assertEqual(self.names(found.kinds), names)
 
     def split(self, split_names, *files):
         """The names, of these files, that are of a split."""
@@ -154,6 +210,18 @@ class FindTest(absltest.TestCase):
         self.write("train-1-of-2")
         found = shards.find(f"{self.folder}/train-*")
         self.assertLen(shards.of_split("x", found, ("train",)), 2)
+
+    def test_empty_files_of_other_names_are_none(self):
+        self.write("train-00000-of-00002")
+        self.write("test.tfrecord", b"")
+        others = ("train-00001-of-00002.lock", "train-00000-of-00002.done", "train.txt", "_SUCCESS")
+        for name in others:
+            self.write(name, b"")
+        found = shards.find(str(self.folder))
+        self.assertEqual(self.names(found.kinds), ["test.tfrecord", "train-00000-of-00002"])
+        self.assertEqual(found.passed_over, {"without records": 4})
+        with self.assertRaisesRegex(FileNotFoundError, "all 2 shards; got 1, without number 1"):
+            shards.of_split("x", found, ("train",))
 
 
 if __name__ == "__main__":
