@@ -57,15 +57,18 @@ def bmp(positions, palette, bits):
     return header + info + colours + data
 
 
-def grey_tiff(width, bits, data, sample_format=1):
-    """A TIFF of one row of grey; `sample_format` 1 is without signs, 2 with, 3 floating point."""
+def grey_tiff(width, bits, data, sample_format=1, photometric=1):
+    """A TIFF of one row of grey.
+
+    `sample_format` 1 is without signs, 2 with, 3 floating point; with `photometric` 0, 0 is white.
+    """
     short, long = (3, "<HHIHxx"), (4, "<HHII")
     tags = (
         (256, short, width),
         (257, short, 1),
         (258, short, bits),
         (259, short, 1),  # No compression.
-        (262, short, 1),  # 0 is black.
+        (262, short, photometric),
         (273, long, 8),  # Where the row begins.
         (277, short, 1),
         (278, short, 1),

@@ -17,6 +17,8 @@ from PIL import (
 )
 
 _ORIENTATION, _BITS_A_CHANNEL = 0x0112, 0x0102
+# Of grey TIFF images: 0 where 0 is white, 1 where it is black.
+_PHOTOMETRIC_INTERPRETATION = 0x0106
 
 # The classes themselves: `Image.open` has a limit of pixels for the whole process, and opens
 # kinds for which it would start other programs.
@@ -126,6 +128,9 @@ def _eight_bits(image):
         # Pillow's modes do not tell the 12 bits that TIFF may have from 16.
         bits = image.tag_v2[_BITS_A_CHANNEL][0] if image.format == "TIFF" else 16
         high = np.asarray(image).astype(np.uint16) >> (bits - 8)
+        # Of fewer bits Pillow itself makes 0 black.
+        if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_INTERPRETATION) == 0:
+            high = 255 - high
         return Image.fromarray(high.astype(np.uint8))
     if image.mode in ("I", "F"):
         got = "floating point" if image.mode == "F" else "32 bits or with signs"

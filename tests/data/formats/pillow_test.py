@@ -29,6 +29,15 @@ class RgbTest(parameterized.TestCase):
         content = image_files.encode(grey.astype(np.uint16) * 256 + 200, kind)
         np.testing.assert_array_equal(pillow.rgb(content), np.dstack([grey] * 3))
 
+    @parameterized.parameters((0, 255), (1, 0))
+    def test_0_is_white_or_black_as_a_tiff_says(self, photometric, first):
+        grey = np.array([0, 1, 100, 254, 255])
+        for bits, numbers in ((8, grey.astype(np.uint8)), (16, (grey * 256 + 7).astype("<u2"))):
+            content = image_kinds.grey_tiff(5, bits, numbers.tobytes(), photometric=photometric)
+            found = pillow.rgb(content)
+            np.testing.assert_array_equal(found[0, :, 0], np.abs(first - grey))
+            np.testing.assert_array_equal(found, np.repeat(found[..., :1], 3, axis=-1))
+
     def test_of_12_bits_of_grey_the_high_8_are_taken(self):
         content = image_kinds.grey_tiff(2, 12, b"\xab\xc1\x23")
         np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), [[0xABC, 0x123]])
