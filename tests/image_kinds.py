@@ -75,11 +75,34 @@ def grey_tiff(width, bits, data, sample_format=1, photometric=1):
         (279, long, len(data)),
         (339, short, sample_format),
     )
+    return _tiff(tags, data)
+
+
+def _tiff(tags, data):
     entries = b"".join(
         struct.pack(layout, tag, kind, 1, value) for tag, (kind, layout), value in tags
     )
     header = b"II*\0" + struct.pack("<I", 8 + len(data))
     return header + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def tiled_tiff(height, width, tile):
+    """A grey TIFF of one black tile of `tile` pixels on each side, of which next to none are there."""
+    data = zlib.compress(bytes(1000))
+    short, long = (3, "<HHIHxx"), (4, "<HHII")
+    tags = (
+        (256, long, width),
+        (257, long, height),
+        (258, short, 8),
+        (259, short, 8),  # Compressed as by zlib.
+        (262, short, 1),
+        (277, short, 1),
+        (322, long, tile),
+        (323, long, tile),
+        (324, long, 8),  # Where the tile begins.
+        (325, long, len(data)),
+    )
+    return _tiff(tags, data)
 
 
 def with_alpha():

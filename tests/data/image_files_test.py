@@ -131,6 +131,7 @@ class LimitsTest(_Folder):
                 "a/bomb.png": image_kinds.empty_png(50_000, 50_000),
                 "a/bomb.webp": image_kinds.empty_webp(16_000, 16_000),
                 "a/bomb.gif": image_kinds.empty_gif(60_000, 60_000),
+                "a/bomb.tiff": image_kinds.tiled_tiff(16, 16, 40_000),
                 "a/sparse.png": b"\x89PNG",
             },
         )
@@ -147,6 +148,7 @@ class LimitsTest(_Folder):
             ("bomb.png", "at most 160 megapixels; got 50000 x 50000, 2500 megapixels"),
             ("bomb.webp", "at most 160 megapixels; got 16000 x 16000, 256 megapixels"),
             ("bomb.gif", "at most 160 megapixels; got 60000 x 60000, 3600 megapixels"),
+            ("bomb.tiff", "at most 160 megapixels; got 40000 x 40000, 1600 megapixels"),
             ("sparse.png", "at most 256 MB for an image; got 3000 MB"),
         ):
             self.assertRegex(done.stdout, f"train/a/{name}\ta\texpected {reason}; raise max_image")

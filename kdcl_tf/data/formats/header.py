@@ -136,6 +136,7 @@ def _other(content, rules):
     image = pillow.opened(content)
     width, height = _stored_size(image)
     rules.check_pixels(height, width)
+    _check_tiles(image, rules)
     return Header(Decoder.PILLOW, height, width, pillow.orientation(image))
 
 
@@ -143,6 +144,13 @@ def _stored_size(image: Image.Image):
     """(width, height); Pillow gives the upright one of a TIFF image."""
     tags = getattr(image, "tag_v2", {})
     return int(tags.get(256, image.size[0])), int(tags.get(257, image.size[1]))
+
+
+def _check_tiles(image, rules):
+    """Memory is taken for a whole tile of a TIFF image, however few pixels the image has."""
+    tags = getattr(image, "tag_v2", {})
+    if 322 in tags and 323 in tags:
+        rules.check_pixels(int(tags[323]), int(tags[322]))
 
 
 def _webp_size(content):

@@ -4,6 +4,7 @@ import io
 import struct
 from unittest import mock
 
+import numpy as np
 from absl.testing import absltest, parameterized
 from PIL import Image, ImageFile
 
@@ -95,6 +96,14 @@ class RefusedTest(parameterized.TestCase):
         rules = ImageRules(max_image_megapixels=(37 * 45 - 1) / 1e6)
         with self.assertRaisesRegex(ValueError, "expected at most .* megapixels; got 37 x 45"):
             header_lib.read(image_kinds.files()[name], rules)
+
+    def test_no_tile_has_more_pixels_than_allowed(self):
+        content = image_kinds.tiled_tiff(16, 15, 16)
+        self.assertEqual(header_lib.read(content)[1:], (16, 15, 1))
+        np.testing.assert_array_equal(pillow.rgb(content), np.zeros([16, 15, 3]))
+        content = image_kinds.tiled_tiff(16, 15, 40_000)
+        with self.assertRaisesRegex(ValueError, "at most 160 megapixels; got 40000 x 40000"):
+            header_lib.read(content)
 
     def test_every_cut_of_a_header_ends_in_an_error_or_a_header(self):
         for name in ("jpeg_baseline", "png_RGB", "webp_alpha", "gif_still", "bmp_P", "tiff_RGB"):
