@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 
 import numpy as np
@@ -18,8 +19,12 @@ from kdcl_tf.files.escaping import escaped
 
 _SECONDS_BETWEEN_LINES = 10.0
 
-# Records whose facts are found at once.
+# Records whose facts are found at once, and bytes of them unless one alone has more.
 _BATCH = 16
+_MOST_AT_ONCE = 64 * 2**20
+
+# No `tf.train.Example` has more bytes: protocol buffers do not.
+_LONGEST = 2**31 - 1
 
 
 def locate(
@@ -86,12 +91,14 @@ def _pass(files, facts, check):
 def _read_file(file, facts, check):
     """The lengths and hashes of a file's records, and their facts; every checksum is checked."""
     record_file.check_not_compressed(file)
+    largest = max(lengths_of(file), default=0)
+    at_once = min(_BATCH, max(1, _MOST_AT_ONCE // (largest or 1)))
 
     def measured(records):
         known = {"lengths": tf.strings.length(records), "hashes": storage.hashes_of(records)}
         return {**known, **facts(records)}
 
-    parts, count = tf.data.TFRecordDataset(os.fsencode(file)).batch(_BATCH).map(measured), 0
+    parts, count = tf.data.TFRecordDataset(os.fsencode(file)).batch(at_once).map(measured), 0
     # So that a file without records has arrays too, of the right kinds.
     found = [tf.nest.map_structure(_none_of, parts.element_spec)]
     try:
@@ -100,18 +107,45 @@ def _read_file(file, facts, check):
             count += len(part["lengths"])
     except tf.errors.OpError as error:
         _check_records(file, count, check)
-        raise damaged(file, count, error) from error
+        raise damaged(file, count, errors.one_line(error)) from error
     together = _together(found)
     lengths = together["lengths"].astype(np.int64)
     _check_end(file, lengths)
     return {**together, "lengths": lengths}
 
 
-def damaged(file: str, count: int, error: BaseException) -> ValueError:
+def lengths_of(file: str) -> Iterator[int]:
+    """The bytes of one record of a file after another, from their headers.
+
+    TensorFlow takes memory for as many bytes as a header says, before it reads them: so this comes
+    first. It ends at a header whose checksum is wrong, which TensorFlow finds before it takes any.
+
+    Raises:
+      ValueError: for a record that ends behind the file, or has more bytes than an example may.
+    """
+    size, start = os.path.getsize(file), 0
+    with open(file, "rb") as content:
+        for number in itertools.count():
+            content.seek(start)
+            header = content.read(storage.RECORD_HEADER)
+            if len(header) < storage.RECORD_HEADER:
+                return
+            length = int.from_bytes(header[:8], "little")
+            start += storage.RECORD_HEADER + length + storage.RECORD_FOOTER
+            if start > size or length > _LONGEST:
+                if not record_file.is_header(header):
+                    return
+                most = f"an example has at most {_LONGEST}"
+                why = "the file ends inside it" if start > size else most
+                raise damaged(file, number, f"a record of {length} bytes, but {why}")
+            yield length
+
+
+def damaged(file: str, count: int, got: str) -> ValueError:
     """The error of a file that cannot be read past its first `count` records."""
     return ValueError(
         f"TFRecord file '{escaped(file)}' cannot be read past record {count}: expected an undamaged"
-        f" file; got {errors.one_line(error)}"
+        f" file; got {got}"
     )
 
 

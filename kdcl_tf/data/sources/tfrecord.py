@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import storage
+from kdcl_tf.data import errors, storage
 from kdcl_tf.data.sources import features, record_index, shards, source as source_lib
 from kdcl_tf.files.escaping import escaped
 
@@ -105,10 +105,11 @@ def _first_record(files: Sequence[str]) -> tuple[str, bytes]:
     """
     for file in files:
         try:
+            next(record_index.lengths_of(file), 0)
             for record in tf.data.TFRecordDataset(os.fsencode(file)).take(1):
                 return file, record.numpy()
         except tf.errors.OpError as error:
-            raise record_index.damaged(file, 0, error) from error
+            raise record_index.damaged(file, 0, errors.one_line(error)) from error
     raise ValueError(f"'{escaped(files[0])}' ...: expected TFRecord files with records; got none")
 
 

@@ -1,12 +1,15 @@
 """Tests of kdcl_tf.data.sources.record_index; those of tfrecord have more of it."""
 
 import os
+import struct
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
+from absl.testing import parameterized
 
 from kdcl_tf.data import storage
-from kdcl_tf.data.sources import record_index
+from kdcl_tf.data.sources import record_file, record_index
 from tests import image_files
 
 
@@ -21,7 +24,19 @@ def _facts(records):
     return {"counts_of_letters": letters.row_lengths(), "letters": letters.values}
 
 
-class LocateTest(tf.test.TestCase):
+def _at_once(records):
+    return {"at_once": tf.fill([tf.size(records)], tf.size(records))}
+
+
+def _header(length):
+    """That of a record of so many bytes."""
+    data = struct.pack("<Q", length)
+    checksum = record_file._crc32c(data)
+    masked = ((checksum >> 15) | (checksum << 17)) + 0xA282EAD8
+    return data + struct.pack("<I", masked & 0xFFFFFFFF)
+
+
+class LocateTest(tf.test.TestCase, parameterized.TestCase):
     def setUp(self):
         super().setUp()
         image_files.use_own_cache(self)
@@ -71,6 +86,45 @@ class LocateTest(tf.test.TestCase):
         images, found = record_index.locate([path], "image", _facts, ())
         self.assertEqual(images.read(1), b"ten" * 9)
 
+    @parameterized.parameters(
+        (
+            2**40,
+            100,
+            2,
+            "past record 2: .*; got a record of 1099511627776 bytes, but the file ends",
+        ),
+        (
+            3 * 10**9,
+            3 * 10**9 + 4,
+            2,
+            r"past record 2: .* bytes, but an example has at most 2147483647",
+        ),
+        (
+            2**64 - 1,
+            0,
+            0,
+            "past record 0: .* got a record of 18446744073709551615 bytes, but the file",
+        ),
+    )
+    def test_no_memory_is_taken_for_a_record_of_any_length(self, length, there, number, message):
+        """With a right header: by the checksum of a wrong one TensorFlow finds it itself."""
+        path = self._write("a", ["one", "two"][:number])
+        with open(path, "ab") as file:
+            file.write(_header(length))
+            file.truncate(file.tell() + there)
+        with self.assertRaisesRegex(
+            ValueError, f"^TFRecord file '{path}' cannot be read {message}"
+        ):
+            record_index.locate([path], "image", _facts, ())
+
+    def test_few_large_records_are_read_at_once(self):
+        path = self._write("a", ["four"] * 3)
+        (length, *_) = record_index.lengths_of(path)
+        for most, expected in ((3 * length, [3, 3, 3]), (3 * length - 1, [2, 2, 1]), (1, [1] * 3)):
+            with mock.patch.object(record_index, "_MOST_AT_ONCE", most):
+                _, found = record_index.locate([path], "image", _at_once, (most,))
+            self.assertAllEqual(found["at_once"], expected)
+
     def test_a_file_without_records(self):
         images, found = record_index.locate([self._write("a", [])], "image", _facts, ())
         self.assertEmpty(images)
@@ -79,9 +133,11 @@ class LocateTest(tf.test.TestCase):
 
     def test_a_record_without_the_features_is_refused(self):
         path = os.path.join(self.folder, "c")
-        image_files.write_records(path, [image_files.example(b"x", 0, "image", "label")])
-        with self.assertRaisesRegex(ValueError, f"'{path}' cannot be read past record 0: .*word"):
-            record_index.locate([path], "image", _facts, ())
+        for record in (image_files.example(b"x", 0, "image", "label"), b""):
+            image_files.write_records(path, [record])
+            message = f"'{path}' cannot be read past record 0: .*(word|image)"
+            with self.assertRaisesRegex(ValueError, message):
+                record_index.locate([path], "image", _facts, ())
 
 
 if __name__ == "__main__":

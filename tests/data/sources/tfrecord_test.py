@@ -342,15 +342,16 @@ class RefusedTest(TfrecordTestCase):
             subprocess.run(command, shell=True, check=True)
         self.assertAllEqual(self.levels(self.load().train), self.levels(plain.train))
 
-    @parameterized.parameters(("cut",), ("changed",))
-    def test_damage_is_found_in_the_pass(self, kind):
+    @parameterized.parameters(("cut", 19), ("changed", 16))
+    def test_damage_is_found_in_the_pass(self, kind, count):
         self.write("train", [0, 1] * 20)
         self.write("test", [0, 1])
         path = self.folder / "train-00001-of-00002"
         content = bytearray(path.read_bytes())
         content[-100] ^= 1
         path.write_bytes(content[:-50] if kind == "cut" else content)
-        self.assert_refused(ValueError, f"'{path}' cannot be read past record 16", "undamaged")
+        message = f"'{path}' cannot be read past record {count}: expected an undamaged file; got"
+        self.assert_refused(ValueError, message)
 
     @parameterized.parameters(
         ([0, 2], "got 2 from 0 to 2, none of 1"),
