@@ -24,6 +24,8 @@ _PNG_METADATA = (
     b"tEXtRaw profile type exif",
     b"zTXtRaw profile type exif",
     b"iTXtRaw profile type exif",
+    b"tEXtXML:com.adobe.xmp",
+    b"zTXtXML:com.adobe.xmp",
     b"iTXtXML:com.adobe.xmp",
 )
 
@@ -117,15 +119,14 @@ def _png(content, rules):
 
 
 def _png_orientation(content):
-    """Opens the image only if a chunk says that there is something to find."""
-    position, in_front = 8, True
+    """Opens the image only if a chunk says that there is something to find, and where."""
+    position, behind, found = 8, False, set()
     while position + 8 <= len(content):
-        kind = content[position + 4 : position + 8]
-        in_front &= kind != b"IDAT"
+        behind |= content.startswith(b"IDAT", position + 4)
         if content.startswith(_PNG_METADATA, position + 4):
-            return pillow.orientation_of(content, load=not in_front)
+            found.add(behind)
         position += 12 + _big(content, position, 4)
-    return 1
+    return pillow.orientation_of(content, load=True in found) if found else 1
 
 
 def _other(content, rules):

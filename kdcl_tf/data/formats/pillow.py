@@ -51,7 +51,7 @@ def opened(content: bytes) -> Image.Image:
       ValueError: when it is no JPEG, PNG, GIF, BMP, WebP or TIFF image.
       Exception: whatever Pillow raises for a damaged header.
     """
-    if content[:2] == b"BM" and content[28:30] == b"\2\0":
+    if content[:2] == b"BM" and _has_2_bits(content):
         content = _eight_bit_bmp(content)
     for prefixes, kind in _CLASSES:
         if content.startswith(prefixes):
@@ -106,6 +106,11 @@ def rgb(content: bytes) -> np.ndarray:
         found.info.pop("transparency", None)
         found = found.convert("RGB")
         return np.asarray(found.transpose(_BACK[stored]) if is_turned else found)
+
+
+def _has_2_bits(content):
+    """Whether a BMP has 2 bits a pixel; OS/2's header of 12 bytes has other facts at that place."""
+    return int.from_bytes(content[14:18], "little") >= 40 and content[28:30] == b"\2\0"
 
 
 def _eight_bit_bmp(content):

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from unittest import mock
 
 import numpy as np
@@ -57,6 +58,26 @@ class ReadTest(parameterized.TestCase):
         content = behind_the_pixels(image_kinds.turned("PNG", 6))
         self.assertGreater(content.index(b"eXIf"), content.index(b"IDAT"))
         self.assertEqual(header_lib.read(content).orientation, 6)
+
+    def test_orientation_in_xmp_of_a_png(self):
+        """In a chunk of any text, before the pixels and behind, and behind XMP that has none."""
+        plain, key = image_files.encode(image_kinds.PHOTO, "PNG"), b"XML:com.adobe.xmp\0"
+        first = plain.index(b"IDAT") - 4
+        for kind, text in (
+            (b"tEXt", XMP),
+            (b"zTXt", b"\0" + zlib.compress(XMP)),
+            (b"iTXt", bytes(4) + XMP),
+        ):
+            chunk = image_kinds.png_chunk(kind, key + text)
+            empty = image_kinds.png_chunk(b"iTXt", key + bytes(4) + b"<x:xmpmeta/>")
+            for content in (
+                plain[:first] + chunk + plain[first:],
+                plain[:-12] + chunk + plain[-12:],
+                plain[:first] + empty + plain[first:-12] + chunk + plain[-12:],
+            ):
+                upright = image_kinds.by_pillow(plain)[:, ::-1].transpose(1, 0, 2)
+                np.testing.assert_array_equal(image_kinds.transposed(content), upright)
+                self.assertEqual(header_lib.read(content).orientation, 8)
 
     def test_a_jpeg_without_metadata_is_not_given_to_pillow(self):
         content = image_files.encode(image_kinds.PHOTO)

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.data.formats.pillow."""
 
 import io
+import struct
 
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -64,6 +65,16 @@ class RgbTest(parameterized.TestCase):
         with self.assertRaisesRegex(OSError, "Unsupported BMP pixel depth"):
             Image.open(io.BytesIO(content)).load()
         np.testing.assert_array_equal(pillow.rgb(content), palette[positions])
+
+    def test_a_bmp_of_os_2_whose_palette_looks_like_2_bits_a_pixel(self):
+        """Its palette begins at byte 26: the first colour's red is where others have their bits."""
+        palette = np.array([[2, 5, 6], [7, 8, 0]])
+        colours = palette[:, ::-1].astype(np.uint8).tobytes()
+        start = 26 + len(colours)
+        content = struct.pack("<2sIHHI", b"BM", start + 4, 0, 0, start)
+        content += struct.pack("<IHHHH", 12, 2, 1, 1, 1) + colours + b"\x40\0\0\0"
+        self.assertEqual(content[28:30], b"\2\0")
+        np.testing.assert_array_equal(pillow.rgb(content), palette[None, [0, 1]])
 
     def test_a_bmp_by_hand(self):
         palette = np.array([[1, 2, 3], [201, 202, 203]])
