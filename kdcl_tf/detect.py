@@ -19,7 +19,7 @@ from absl import flags
 from kdcl_tf.detection import flags as detection_flags, report as report_lib
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.settings import DetectionSettings
-from kdcl_tf.files import extras
+from kdcl_tf.files import escaping, extras
 from kdcl_tf.prediction import images as image_names
 from kdcl_tf.programs import command_line
 from kdcl_tf.serving import exported
@@ -274,14 +274,14 @@ def _images(flag_values):
         from kdcl_tf.detection import prediction
 
         paths = prediction.in_folders(paths)
-    missing = [str(path) for path in paths if not path.is_file()]
+    missing = [escaping.escaped(str(path)) for path in paths if not path.is_file()]
     if missing:
         commas = image_names.told_of_commas([str(path) for path in paths])
         raise ValueError(
             f"--image: expected files; got {', '.join(missing)}, which is not there{commas}"
         )
     counts = collections.Counter(path.stem for path in paths)
-    twice = [stem for stem, count in counts.items() if count > 1]
+    twice = [escaping.escaped(stem) for stem, count in counts.items() if count > 1]
     if twice:
         raise ValueError(
             f"--image: expected files of different names; got two called {', '.join(sorted(twice))}"
@@ -298,9 +298,11 @@ def _folder_to_draw_to(flag_values, images):
     for path in images:
         # Beside an image may lie what belongs to it, such as annotations in a file of its name.
         if output.resolve() in (path.parent.resolve(), path.resolve().parent):
+            name = escaping.escaped(path.stem)
             raise ValueError(
                 f"--output={output}: expected another folder than that of the images, where "
-                f"{path.stem}.png and {path.stem}.json could replace what is there; got that of {path}"
+                f"{name}.png and {name}.json could replace what is there; got that of"
+                f" {escaping.escaped(str(path))}"
             )
     return output
 

@@ -14,6 +14,7 @@ from kdcl_tf.data.formats.rules import SUFFIXES, ImageRules, too_many_bytes
 from kdcl_tf.detection import drawing
 from kdcl_tf.detection.scenes import masks
 from kdcl_tf.detection.served import ServedDetector
+from kdcl_tf.files.escaping import escaped
 
 
 def in_folders(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
@@ -32,18 +33,20 @@ def _in_folder(folder):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )
     if not images:
-        raise ValueError(f"image={folder}: expected images in it, {', '.join(SUFFIXES)}; got none")
+        raise ValueError(
+            f"image={escaped(str(folder))}: expected images in it, {', '.join(SUFFIXES)}; got none"
+        )
     return images
 
 
 def check(path: pathlib.Path, rules: ImageRules = ImageRules()) -> None:
     """Raises ValueError unless the file is an image that can be decoded."""
-    size = path.stat().st_size
+    size, name = path.stat().st_size, escaped(str(path))
     if size > rules.max_bytes:
-        raise ValueError(f"image={path} is not read: {too_many_bytes(size, rules.max_bytes)}")
+        raise ValueError(f"image={name} is not read: {too_many_bytes(size, rules.max_bytes)}")
     fault = decoding.fault(path.read_bytes(), rules)
     if fault:
-        raise ValueError(f"image={path} cannot be decoded: {fault}")
+        raise ValueError(f"image={name} cannot be decoded: {fault}")
 
 
 def draw(
@@ -75,7 +78,8 @@ def draw(
     listing = _listed(found, names, outlines)
     files.write_text(folder / f"{path.stem}.json", json.dumps(listing, indent=2) + "\n")
     seen = ", ".join(f"{name} {score:.2f}" for name, score in zip(names, found.scores))
-    return f"{path.name}: {seen or f'nothing with a score of {least_score} or more'}; {picture}"
+    seen = seen or f"nothing with a score of {least_score} or more"
+    return f"{escaped(path.name)}: {seen}; {escaped(str(picture))}"
 
 
 def _listed(found, names, outlines):

@@ -16,6 +16,8 @@ import pathlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from kdcl_tf.files.escaping import escaped
+
 __all__ = ["SCHEME", "expanded", "folder", "names", "program_of", "that_has"]
 
 # What a name of a flagfile of ours begins with.
@@ -123,13 +125,15 @@ def _flags_of(named, place, reading):
     if reading.count > _MOST or len(reading.including) > _DEEPEST:
         raise ValueError(
             f"expected flagfiles that include at most {_MOST} others, {_DEEPEST} deep; got more, "
-            f"the last {named}: put their flags into one"
+            f"the last {escaped(named)}: put their flags into one"
         )
     path = _of_ours(named) if named.startswith(SCHEME) else place(named)
-    text = _text(path, named)
+    text = _text(path, escaped(named))
     here = path.resolve()
     if here in reading.including:
-        raise ValueError(f"flagfile {named} includes itself: remove that --flagfile from it")
+        raise ValueError(
+            f"flagfile {escaped(named)} includes itself: remove that --flagfile from it"
+        )
     outside = reading.including
     reading.including = (*outside, here)
     yield from _expanded(_lines(text), functools.partial(_beside, path), reading)
@@ -148,7 +152,7 @@ def _named_by_user(named):
         return pathlib.Path(named).expanduser()
     except RuntimeError as error:
         raise ValueError(
-            f"flagfile {named} is in the home of an unknown user: write it out"
+            f"flagfile {escaped(named)} is in the home of an unknown user: write it out"
         ) from error
 
 
@@ -157,8 +161,9 @@ def _beside(including, named):
     path = including.parent / _named_by_user(named)
     if not path.exists():
         raise ValueError(
-            f"expected flagfile {named}, which {including} names, to be {path}; got nothing there: "
-            "name a flagfile from the folder of the one that names it"
+            f"expected flagfile {escaped(named)}, which {escaped(str(including))} names, to be "
+            f"{escaped(str(path))}; got nothing there: name a flagfile from the folder of the one that "
+            "names it"
         )
     return path
 
@@ -173,7 +178,7 @@ def _of_ours(named):
     if name in names():
         return folder() / f"{name.removeprefix(SCHEME)}{_SUFFIX}"
     raise ValueError(
-        f"expected a flagfile of kdcl_tf, such as {SCHEME}cifar100/general_icl; got {named}: "
+        f"expected a flagfile of kdcl_tf, such as {SCHEME}cifar100/general_icl; got {escaped(named)}: "
         + _near(name)
     )
 

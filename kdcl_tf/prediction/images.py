@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES
+from kdcl_tf.files.escaping import escaped
 
 __all__ = ["Found", "find", "told_of_commas"]
 
@@ -54,8 +55,9 @@ def find(names: Sequence[str]) -> Found:
         raise ValueError("expected --image, files and folders separated by commas; got none")
     missing = [name for name in names if not (os.path.isfile(name) or os.path.isdir(name))]
     if missing:
+        got = ", ".join(map(escaped, missing))
         raise ValueError(
-            f"expected --image to name files and folders that are there; got {', '.join(missing)}"
+            f"expected --image to name files and folders that are there; got {got}"
             f"{told_of_commas(names)}"
         )
     passed_over = collections.Counter()
@@ -78,7 +80,9 @@ def told_of_commas(names: Sequence[str]) -> str:
     whole = ",".join(names)
     if len(names) < 2 or not os.path.exists(whole):
         return ""
-    return f": commas separate names, and {whole} has one itself: pass a folder that it is in"
+    return (
+        f": commas separate names, and {escaped(whole)} has one itself: pass a folder that it is in"
+    )
 
 
 def _in_folder(folder: str, passed_over: collections.Counter) -> list[str]:
@@ -86,7 +90,7 @@ def _in_folder(folder: str, passed_over: collections.Counter) -> list[str]:
     if not paths:
         ignored = _told(reasons)
         raise ValueError(
-            f"expected images in --image={folder}, files with suffix {', '.join(SUFFIXES)}; got "
+            f"expected images in --image={escaped(folder)}, files with suffix {', '.join(SUFFIXES)}; got "
             f"none{f' ({ignored})' * bool(ignored)}"
         )
     passed_over.update(reasons)

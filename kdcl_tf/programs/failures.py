@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from absl import flags
 
 from kdcl_tf import files
+from kdcl_tf.files.escaping import escaped
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training.interruption import SIGNALS
 
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 _ARGUMENT = re.compile(r"\bpass ([a-z_]+)=(\w+)")
+# With the blanks around it; runs of other blanks stay, which names may have.
+_LINE_BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large", re.IGNORECASE)
 _TRACEBACK = "error.txt"
 
@@ -161,12 +164,18 @@ def foreseen(error: BaseException) -> str:
     if isinstance(error, RuntimeError) and "home directory" in str(error):
         return "a path begins with ~ and a user whose home is unknown: write the path out"
     if isinstance(error, (FileExistsError, NotADirectoryError)) and error.filename is not None:
-        return f"expected a folder; got {os.fsdecode(error.filename)}, where a file is in the way"
+        return f"expected a folder; got {_name_in(error)}, where a file is in the way"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+        return f"{_name_in(error)}: {error.strerror}"
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return f"memory is full ({_first_line(error)}): {_less_memory()}"
     return ""
+
+
+def _name_in(error):
+    """The name of the file that the system refused, escaped; it may be a number of an open one."""
+    name = error.filename
+    return escaped(str(name) if isinstance(name, int) else os.fsdecode(name))
 
 
 def _less_memory():
@@ -193,7 +202,7 @@ def _defect(error: BaseException) -> str:
         with contextlib.suppress(OSError):
             if folder.is_dir():
                 files.write_text(folder / name, text)
-                place = f"its traceback is in {folder / name}"
+                place = f"its traceback is in {escaped(str(folder / name))}"
                 break
     return f"unexpected {type(error).__name__}: {_first_line(error)}; {place}"
 
@@ -220,7 +229,7 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 
 def _line(message):
-    return f"{_program()}: {' '.join(message.split())}"
+    return f"{_program()}: {_LINE_BREAK.sub(' ', message.strip())}"
 
 
 def _as_flag(argument):

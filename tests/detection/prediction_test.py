@@ -38,11 +38,11 @@ class PredictionTest(tf.test.TestCase):
         photos = self.folder / "photos"
         found = prediction.in_folders([self.image, photos])
         self.assertEqual(found, [self.image, photos / "a.jpg", photos / "b.PNG"])
-        (self.folder / "empty").mkdir()
+        (self.folder / "emp\nty").mkdir()
         with self.assertRaisesRegex(
-            ValueError, "image=.*empty: expected images in it, .*; got none"
+            ValueError, r"image=.*emp\\nty: expected images in it, .*; got none"
         ):
-            prediction.in_folders([self.folder / "empty"])
+            prediction.in_folders([self.folder / "emp\nty"])
 
     def test_boxes_are_written_as_exactly_as_they_are(self):
         prediction.draw(self.model, self.image, self.folder, 0.5)
@@ -61,15 +61,18 @@ class PredictionTest(tf.test.TestCase):
             self.assertEqual(picture.shape, shape)
 
     def test_nothing_sure_is_said_so(self):
-        line = prediction.draw(self.model, self.image, self.folder, 1.0)
-        self.assertIn("nothing with a score of 1.0 or more", line)
-        self.assertEqual(json.loads((self.folder / "photo.json").read_text()), [])
+        image = self.image.rename(self.folder / "a\nb.jpg")
+        line = prediction.draw(self.model, image, self.folder, 1.0)
+        told = r"a\nb.jpg: nothing with a score of 1.0 or more; "
+        self.assertEqual(line, rf"{told}{self.folder}/a\nb.png")
+        self.assertEqual(json.loads((self.folder / "a\nb.json").read_text()), [])
 
     def test_a_damaged_image_is_refused(self):
         prediction.check(self.image)
-        self.image.write_bytes(self.image.read_bytes()[:200])
-        with self.assertRaisesRegex(ValueError, r"photo.jpg cannot be decoded: the JPEG is cut"):
-            prediction.check(self.image)
+        cut = self.folder / "cut\u2028.jpg"
+        cut.write_bytes(self.image.read_bytes()[:200])
+        with self.assertRaisesRegex(ValueError, r"cut\\u2028.jpg cannot be decoded: the JPEG is"):
+            prediction.check(cut)
 
 
 if __name__ == "__main__":

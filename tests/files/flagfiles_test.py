@@ -114,6 +114,8 @@ class RefusedTest(_InFolder):
             f"^expected --flagfile to be a file; got {self.path}, which is not there$",
         ):
             flagfiles.expanded([f"--flagfile={self.path}"])
+        with self.assertRaisesRegex(FileNotFoundError, r"got x\\ny, which is not there$"):
+            flagfiles.expanded(["--flagfile=x\ny"])
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.folder)
         for named in ("cifar100/general_icl", "flags/cifar100/general_icl.flags"):

@@ -51,6 +51,8 @@ class FindTest(absltest.TestCase):
             images.find([""])
         with self.assertRaisesRegex(ValueError, "that are there; got .*/x.jpg, .*/y$"):
             self._find("a.png", "x.jpg", "y")
+        with self.assertRaisesRegex(ValueError, r"that are there; got .*/x  \\n1.jpg$"):
+            self._find("x  \n1.jpg")
 
     def test_a_name_with_commas_is_told(self):
         (self.folder / "IMG,1,2.jpg").touch()
@@ -64,6 +66,9 @@ class FindTest(absltest.TestCase):
         (self.folder / "empty").mkdir()
         with self.assertRaisesRegex(ValueError, r"in --image=.*/empty, files with .*; got none$"):
             self._find(".", "empty")
+        (self.folder / "a\nb").mkdir()
+        with self.assertRaisesRegex(ValueError, r"in --image=.*/a\\nb, files with .*; got none$"):
+            self._find("a\nb")
         (self.folder / "empty" / "a.txt").touch()
         with self.assertRaisesRegex(ValueError, r"got none \(ignored: 1 with suffix .txt\)$"):
             self._find("empty")

@@ -88,7 +88,17 @@ class FailuresTest(parameterized.TestCase):
         ),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "^the disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "a/b"), "^a/b: Permission denied$"),
-        (FileNotFoundError(errno.ENOENT, "No such file", b"\xff"), "^.*: No such file$"),
+        (FileNotFoundError(errno.ENOENT, "No such file", b"\xff"), r"^\\xff: No such file$"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/a\nb\u2028c  d \udcff"),
+            r"^/a\\nb\\u2028c  d \\xff: Permission denied$",
+        ),
+        (
+            NotADirectoryError(errno.ENOTDIR, "Not a directory", "a\r\n  b"),
+            r"got a\\r\\n  b, where",
+        ),
+        (OSError(errno.EBADF, "Bad file descriptor", 7), "^7: Bad file descriptor$"),
+        (DamageError("'a  b' is\n  damaged: \r\n\n mend it \n"), "^'a  b' is damaged: mend it$"),
         (FileExistsError(errno.EEXIST, "File exists", "a/b"), "a folder; got a/b, where a file is"),
         (
             NotADirectoryError(errno.ENOTDIR, "Not a directory", "a/b"),

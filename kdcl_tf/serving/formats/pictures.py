@@ -19,6 +19,7 @@ from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES, ImageRules
 from kdcl_tf.data.sources import contents
+from kdcl_tf.files.escaping import escaped
 from kdcl_tf.serving.cards import Card
 
 __all__ = ["Pictures", "noise", "of_folder", "spread"]
@@ -91,7 +92,8 @@ def of_folder(
     if not paths:
         told = contents.passed_over(passed_over)
         raise ValueError(
-            f"expected a folder with images ({', '.join(SUFFIXES)}); got none in {root}"
+            f"expected a folder with images ({', '.join(SUFFIXES)}); got none in"
+            f" {escaped(str(root))}"
             f"{f' ({told})' * bool(told)}"
         )
     found = [os.path.relpath(path, root) for path in paths]

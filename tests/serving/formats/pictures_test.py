@@ -85,6 +85,9 @@ class PicturesTest(tf.test.TestCase, parameterized.TestCase):
     def test_a_folder_of_nothing_or_with_a_bad_image_is_refused(self):
         with self.assertRaisesRegex(ValueError, "expected a folder with images .* got none in"):
             pictures.of_folder(self.folder, _card())
+        (self.folder / "a\nb").mkdir()
+        with self.assertRaisesRegex(ValueError, r"got none in .*/a\\nb$"):
+            pictures.of_folder(self.folder / "a\nb", _card())
         image_files.write(self.folder, {"a.jpg": b"no image"})
         with self.assertRaisesRegex(BadImageError, "image 'a.jpg' .* cannot be decoded"):
             pictures.of_folder(self.folder, _card())
