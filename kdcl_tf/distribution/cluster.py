@@ -52,7 +52,7 @@ def _from_tf_config(text):
         cluster, task = config["cluster"], config["task"]
         kind, index = task["type"], _whole(task["index"])
         addresses = {job: list(hosts) for job, hosts in cluster.items()}
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"TF_CONFIG={_short(text)} cannot be read ({type(error).__name__}: {error}): expected "
             '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'

@@ -207,7 +207,7 @@ def _check_keras():
     with contextlib.suppress(OSError):
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not JSON ({error}): mend or remove it") from error
     if not isinstance(config, dict) or not isinstance(config.get("epsilon", 1e-7), float):
         raise ValueError(f"{path} is not a configuration of Keras: mend or remove it")

@@ -159,7 +159,7 @@ def fault(analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path) -> str:
         found = json.loads(output(analysis, folder).read_text())
         kind, paths, digests = found["analysis"], found["students"], found["digests"]
         got = [student_of(pathlib.Path(path)) for path in paths]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         return f"is damaged, or of an older version ({type(error).__name__}: {error})"
     there = students(analysis, runs)
     expected = [student_of(path) for path in there]

@@ -256,7 +256,7 @@ def _is_export_of(folder, result):
             continue
         try:
             facts = json.loads(card.read_bytes())
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         if not identity.is_sealed(facts) or identity.damage(folder, facts["checksums"]):
             return False

@@ -37,6 +37,7 @@ class TfConfigTest(parameterized.TestCase):
     @parameterized.parameters(
         ("{", "cannot be read"),
         ("[]", "cannot be read"),
+        ("[" * 100_000, r"cannot be read \(RecursionError"),
         ("{}", r"cannot be read \(KeyError: 'cluster'\)"),
         ('{"cluster": {"worker": ["a:1"]}}', r"KeyError: 'task'"),
     )

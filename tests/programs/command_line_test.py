@@ -322,6 +322,14 @@ class InProcessTest(absltest.TestCase):
         with self.assertRaises(TypeError), command_line.user_errors():
             raise TypeError("a defect keeps its traceback")
 
+    def test_a_configuration_of_keras_that_is_no_json(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for text in ("{", "[" * 100_000):
+            (folder / "keras.json").write_text(text)
+            with mock.patch.dict(os.environ, {"KERAS_HOME": str(folder)}):
+                with self.assertRaisesRegex(ValueError, f"^{folder}/keras.json is not JSON .*mend"):
+                    command_line._check_keras()
+
     def test_the_home_of_keras_is_found_as_keras_does(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         (folder / "own").mkdir()

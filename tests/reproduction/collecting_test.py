@@ -239,7 +239,7 @@ class AnalysisTest(absltest.TestCase):
             # Of runs that have been moved since.
             paths = [f"/elsewhere/runs/{name}" for name in students]
             content = {"analysis": kind, "students": paths, "digests": digests, "numbers": {"a": 1}}
-            path.write_text(json.dumps(content) if kind else "{")
+            path.write_text(json.dumps(content) if kind.isalpha() else kind)
             try:
                 collecting.collect_analysis(analysis, planned, runs, target)
             except ValueError as error:
@@ -251,7 +251,8 @@ class AnalysisTest(absltest.TestCase):
         self.assertEqual(found["students"], names)
         others = [name.replace("resnet32", "wrn_16_2") for name in names]
         for kind, students, message in (
-            ("", names, "noise_of_first_student.json is damaged, or of an older version"),
+            ("{", names, "noise_of_first_student.json is damaged, or of an older version"),
+            ("[" * 100_000, names, "noise_of_first_student.json is damaged, or of an older"),
             ("spread", names, "expected noise of .*; got spread of "),
             (
                 "noise",

@@ -168,6 +168,7 @@ class OwnershipTest(parameterized.TestCase):
             lambda: (folder / "saved_model.pb").unlink(),
             lambda: (folder / "saved_model.pb").write_bytes(b"other"),
             lambda: (folder / "student.json").write_text("{}"),
+            lambda: (folder / "student.json").write_text("[" * 100_000),
             lambda: self._export(folder, student="b"),
             lambda: self._export(folder, identity=_identity(_Settings(seed=1)).facts),
             lambda: self._export(folder, identity=_identity(data={}).facts),
