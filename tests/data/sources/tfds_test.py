@@ -343,7 +343,7 @@ class IndexTest(TfdsTestCase):
         folder = os.path.join(self.data_dir, "kdcl_photos", "1.0.0")
         (file,) = tf.io.gfile.glob(f"{folder}/*-train.tfrecord*")
         os.truncate(file, os.path.getsize(file) - 10)
-        message = f"'{file}' cannot be read past record 0"
+        message = f"'{file}' cannot be read past record 5"
         self.assert_refused(ValueError, message, "kdcl_photos", distortion="resized_crop")
 
 
