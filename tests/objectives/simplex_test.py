@@ -57,11 +57,13 @@ def _duality_gap(vectors, weights):
 def _brute_force(matrix):
     """The least w'Cw on the simplex, over every support."""
     students, best = len(matrix), (np.inf, None)
+    scale = np.sqrt(np.diag(matrix))
     for size in range(1, students + 1):
         for support in map(list, itertools.combinations(range(students), size)):
-            solution = np.linalg.lstsq(matrix[np.ix_(support, support)], np.ones(size), rcond=None)[
-                0
-            ]
+            part = np.ix_(support, support)
+            # Scaled, since `lstsq` takes what is tiny beside the rest for zero.
+            unit = (matrix / np.outer(scale, scale))[part], 1.0 / scale[support]
+            solution = np.linalg.lstsq(*unit, rcond=None)[0] / scale[support]
             weights = np.zeros(students)
             weights[support] = solution / solution.sum()
             if weights.min() >= 0:
@@ -163,6 +165,23 @@ class MinimiseQuadraticTest(tf.test.TestCase, parameterized.TestCase):
             matrix = errors @ errors.T / 40
             found = simplex.minimise_quadratic(tf.constant(matrix))
             self.assertAllClose(found, _brute_force(matrix)[1], atol=1e-6)
+
+    @parameterized.product(error=(1e-2, 1e-4, 1e-5, 1e-6, 1e-10), bad=(0, 1, 2))
+    def test_two_nearly_perfect_students_beside_a_bad_one(self, error, bad):
+        # Uncorrelated: the nearly perfect ones get 4/5 and 1/5, as their errors are 1 to 2.
+        errors = np.insert([error, 2 * error], bad, 1.0)
+        matrix = np.diag(errors**2)
+        inverse = errors**-2.0
+        for solve in (simplex.minimise_quadratic, simplex.unconstrained_quadratic):
+            found = solve(tf.constant(matrix))
+            self.assertAllClose(found, inverse / inverse.sum(), rtol=1e-6, atol=0)
+        # Correlated, where the bad one gets nothing.
+        unit = 0.5 + np.random.default_rng(0).normal(size=[3, 50])
+        matrix = np.cov(unit) * np.outer(errors, errors)
+        weights = simplex.minimise_quadratic(tf.constant(matrix)).numpy()
+        value, best = _brute_force(matrix)
+        self.assertAllClose(weights @ matrix @ weights, value, rtol=1e-4, atol=0)
+        self.assertAllClose(weights, best, rtol=1e-4, atol=1e-9)
 
     @parameterized.parameters(1, 2, 5, 8)
     def test_identical_and_perfect_students_get_equal_weights(self, students):
