@@ -10,11 +10,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kdcl_tf.objectives import targets
+
 __all__ = ["Fitting", "check_weights", "checked_labels", "told_in_one_line"]
 
 _EXPECTED = "labels: expected whole numbers from 0 to "
 # As TensorFlow tells it: in a graph, "[expected] [got]"; in eager mode, a line each.
-_FAILED = re.compile(rf"({_EXPECTED}\d+)(?:\] \[|'?\n)([^\]\n]+)")
+_FAILED = re.compile(r"(labels: expected .+?)(?:\] \[|'?\n)([^\]\n]+)")
 
 
 class Fitting(keras.Model):
@@ -74,7 +76,8 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
     """The labels, which fail when they are run where they are no classes.
 
     Args:
-      labels: `[B]` or `[B, 1]` classes of any type of number, or `[B, C]` probabilities.
+      labels: `[B]` or `[B, 1]` classes of any type of number, or `[B, C]` probabilities; see
+        `targets.are_probabilities`.
       num_classes: C.
 
     Raises:
@@ -90,8 +93,8 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
             "labels: expected [B] or [B, C]; got the label of one example: pass batches, such as "
             "dataset.batch(32)"
         )
-    if labels.shape.rank == 2 and labels.shape[-1] == num_classes:
-        return labels
+    if targets.are_probabilities(labels, num_classes):
+        return _of_width(labels, num_classes)
     # In a type that has the number of classes: int8 and uint8 have not, nor have narrow floats.
     wide = tf.cast(labels, tf.float64 if labels.dtype.is_floating else tf.int64)
     is_class = (wide >= 0) & (wide < num_classes)
@@ -102,6 +105,16 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
     told = [f"{_EXPECTED}{num_classes - 1}", wrong[:3]]
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(is_class), told)]):
         return tf.identity(labels)
+
+
+def _of_width(probabilities, num_classes):
+    """Probabilities of a known width, which fail when they are run where theirs is another."""
+    if probabilities.shape[-1] == num_classes:
+        return probabilities
+    width = tf.shape(probabilities)[-1]
+    told = [f"labels: expected a probability for each of {num_classes} classes", width]
+    with tf.control_dependencies([tf.debugging.Assert(tf.equal(width, num_classes), told)]):
+        return tf.ensure_shape(probabilities, [None, num_classes])
 
 
 def check_weights(weights: Any) -> None:

@@ -4,7 +4,7 @@ Pure functions of tensors.  Everywhere below
 
 * `logits` is `[M, B, C]` (students, examples, classes), unnormalised, any float type;
 * `labels` is `[B]` (or `[B, 1]`) integer classes, or `[B, C]` probabilities such as
-  label smoothing and mixup make;
+  label smoothing and mixup make; in a graph, floats `[B, ?]` of unknown width are probabilities;
 * arithmetic and results are float32, and no gradient passes: a soft target is a constant
   to the students that learn from it.
 
@@ -28,6 +28,7 @@ import tensorflow as tf
 from kdcl_tf.objectives import simplex
 
 __all__ = [
+    "are_probabilities",
     "dense_labels",
     "error_matrix",
     "general",
@@ -73,6 +74,9 @@ def linear(logits: tf.Tensor, labels: tf.Tensor, temperature: float = 1.0) -> tf
     Where masks differ, the least is a limit: that of weights which fall to 0, but are not 0.
 
     Args and returns: as `naive`.
+
+    Raises:
+      ValueError: for logits whose number of students a graph does not know.
     """
     students, excluded = _usable_students(logits, labels)
     weights = _linear_weights(students, excluded)
@@ -94,6 +98,9 @@ def linear_weights(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
     Returns:
       `[B, M]`, on the simplex.
+
+    Raises:
+      ValueError: for logits whose number of students a graph does not know.
     """
     return _linear_weights(*_usable_students(logits, labels))
 
@@ -142,10 +149,12 @@ def general_weights(errors: tf.Tensor, ridge: float = 0.0) -> tf.Tensor:
       `[M]` float32.  Paper Eqs. 8-11.
 
     Raises:
-      ValueError: for a ridge below 0.
+      ValueError: for a ridge below 0, and errors whose number of students a graph does not know.
     """
     if not ridge >= 0:  # Refuses NaN too.
         raise ValueError(f"ridge must be >= 0; got {ridge}")
+    errors = tf.convert_to_tensor(errors)
+    _check_students_are_known("errors", errors)
     matrix = simplex.add_ridge(error_matrix(errors), ridge)
     return tf.stop_gradient(_float32(simplex.minimise_quadratic(matrix)))
 
@@ -165,15 +174,33 @@ def error_matrix(errors: tf.Tensor) -> tf.Tensor:
     return tf.matmul(flat, flat, transpose_b=True) / examples
 
 
+def are_probabilities(labels: tf.Tensor, num_classes: int | None) -> bool:
+    """Whether labels are `[B, C]` probabilities, and not classes, by shape and type alone.
+
+    Args:
+      labels: `[B]`, `[B, 1]` or `[B, C]`.  Of those of two dimensions whose last is unknown in a
+        graph, floats are probabilities.
+      num_classes: C, or None where it is unknown.
+    """
+    if labels.shape.rank != 2:
+        return False
+    width = labels.shape[-1]
+    if width is None:
+        return labels.dtype.is_floating
+    return width == num_classes or (num_classes is None and width != 1)
+
+
 def dense_labels(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     """`[B, C]` float32 probabilities from labels of either form.
 
     Raises:
       ValueError: for labels that are neither `[B]`, `[B, 1]` nor `[B, C]`.
+      tf.errors.InvalidArgumentError: in a graph, for probabilities of unknown width that turn out
+        not to have C columns.
     """
     labels = tf.convert_to_tensor(labels)
-    if labels.shape.rank == 2 and labels.shape[-1] == num_classes:
-        return _float32(labels)
+    if are_probabilities(labels, num_classes):
+        return _float32(tf.ensure_shape(labels, [None, num_classes]))
     return tf.one_hot(_class_indices(labels, num_classes), num_classes)
 
 
@@ -182,11 +209,20 @@ def target_logits(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
     A logit of -inf counts only where its class has a probability above 0: integer labels pick
     their logit, and a product with a probability of 0 is 0.
+
+    Raises:
+      ValueError, tf.errors.InvalidArgumentError: as `dense_labels`.
     """
     logits, labels = _float32(logits), tf.convert_to_tensor(labels)
     num_classes = logits.shape[-1]
-    if labels.shape.rank == 2 and labels.shape[-1] == num_classes:
-        return tf.reduce_sum(tf.math.multiply_no_nan(logits, _float32(labels)), axis=-1)
+    if are_probabilities(labels, num_classes):
+        if num_classes is None:
+            # One column would be broadcast to all classes.
+            tf.debugging.assert_equal(
+                tf.shape(labels)[-1], tf.shape(logits)[-1], "expected labels as wide as logits"
+            )
+        dense = dense_labels(labels, num_classes)
+        return tf.reduce_sum(tf.math.multiply_no_nan(logits, dense), axis=-1)
     indices = tf.broadcast_to(_class_indices(labels, num_classes), tf.shape(logits)[:-1])
     return tf.gather(logits, indices, batch_dims=logits.shape.rank - 1)
 
@@ -195,11 +231,22 @@ def _class_indices(labels, num_classes):
     if labels.shape.rank == 2 and labels.shape[-1] == 1:
         labels = tf.squeeze(labels, axis=-1)
     if labels.shape.rank != 1:
+        width = "C" if num_classes is None else num_classes
+        fix = "" if labels.shape[1:].is_fully_defined() else ": tell it by tf.ensure_shape"
         raise ValueError(
-            f"labels must be [B] classes or [B, {num_classes}] probabilities for "
-            f"{num_classes} classes; got shape {labels.shape}"
+            f"labels must be [B] classes or [B, {width}] probabilities for {width} classes; got "
+            f"shape {labels.shape}{fix}"
         )
     return tf.cast(labels, tf.int32)
+
+
+def _check_students_are_known(what, tensor):
+    """Refuses a tensor `[M, ...]` that has no static M."""
+    if tensor.shape[0] is None:
+        raise ValueError(
+            f"{what} must have a known number of students M; got shape {tensor.shape}: tell it by "
+            "tf.ensure_shape"
+        )
 
 
 def _float32(tensor):
@@ -236,6 +283,7 @@ def _usable_students(logits, labels):
     A class that any student masks gets the same large negative number in all of them.
     """
     shifted, excluded = _shift_by_target(logits, labels)
+    _check_students_are_known("logits", shifted)
     best = tf.argmin(_cross_entropies(shifted, excluded), axis=0)
     students, excluded = tf.transpose(shifted, [1, 0, 2]), tf.transpose(excluded)
     of_best = tf.gather(students, best, axis=1, batch_dims=1)[:, tf.newaxis]

@@ -25,6 +25,12 @@ class _Noting(keras.callbacks.Callback):
         self.notes.append(self.name)
 
 
+def _forget_shape(labels):
+    found = tf.numpy_function(lambda array: array, [labels], tf.float32)
+    found.set_shape([None, None])
+    return found
+
+
 class CallbacksTest(CohortTestCase):
     def test_those_that_come_first_do_and_the_others_keep_their_order(self):
         notes = []
@@ -107,6 +113,28 @@ class LabelsTest(CohortTestCase):
     def test_probabilities_pass(self):
         soft = np.full([3, 6], 1 / 6, np.float32)
         self.assertAllEqual(fitting.checked_labels(soft, 6), soft)
+
+    def test_probabilities_of_unknown_width_train_as_of_a_known_one(self):
+        images, labels = make_data()
+        mixed = 0.7 * np.eye(6)[labels] + 0.3 * np.eye(6)[labels[::-1]]
+        data = tf.data.Dataset.from_tensor_slices((images, mixed.astype(np.float32))).batch(7)
+        unknown = data.map(lambda image, label: (image, _forget_shape(label)))
+        weights = []
+        for each in (data, unknown):
+            cohort = compiled_graph()
+            cohort.fit(each, validation_data=each, verbose=0)
+            weights.append(cohort.get_weights())
+        self.assertAllClose(*weights)
+
+    @parameterized.parameters(1, 5)
+    def test_probabilities_of_another_width_are_told_in_one_line(self, width):
+        images, _ = make_data()
+        labels = np.ones([len(images), width], np.float32)
+        data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(7)
+        data = data.map(lambda image, label: (image, _forget_shape(label)))
+        message = f"^labels: expected a probability for each of 6 classes; got {width}$"
+        with self.assertRaisesRegex(ValueError, message):
+            compiled_graph().fit(data, verbose=0)
 
     def test_one_batch_is_told_of_in_one_line_as_well(self):
         images, labels = make_data()

@@ -112,6 +112,11 @@ class ExtremeTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllClose(BY_EXAMPLE[name](logits, [0]), expected, atol=1e-6)
 
 
+def _trace(function, *specs):
+    """The function in a graph that knows of its arguments what the specs say."""
+    return tf.function(lambda *args: function(*args), input_signature=specs).get_concrete_function()
+
+
 class FailureTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(*BY_EXAMPLE)
     def test_logits_of_another_rank(self, name):
@@ -126,8 +131,78 @@ class FailureTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, message):
             targets.dense_labels(np.zeros(shape, int), 3)
 
+    def test_unknown_numbers_of_students_are_told_in_one_line(self):
+        message = r"must have a known number of students M; got shape \(None, None.*ensure_shape"
+        logits = tf.TensorSpec([None, None, 3])
+        for target in (targets.linear, targets.linear_weights):
+            with self.assertRaisesRegex(ValueError, f"logits {message}"):
+                _trace(target, logits, tf.TensorSpec([None], tf.int32))
+        for errors in (tf.TensorSpec([None, None]), logits):
+            with self.assertRaisesRegex(ValueError, f"errors {message}"):
+                _trace(targets.general_weights, errors)
+
+
+class UnknownShapesTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(
+        ("naive", [3, None, 6], [None, None]),
+        ("naive", [3, None, None], [None, 6]),
+        ("naive", [None, None, None], [None, None]),
+        ("min_logit", [3, None, None], [None, None]),
+        ("linear", [3, None, 6], [None, None]),
+    )
+    def test_probabilities_of_unknown_width(self, name, logits_shape, labels_shape):
+        logits, mixed = random_logits(3, soft=True)
+        logits, mixed = tf.constant(logits, tf.float32), tf.constant(mixed, tf.float32)
+        specs = tf.TensorSpec(logits_shape), tf.TensorSpec(labels_shape)
+        found = _trace(BY_EXAMPLE[name], *specs)(logits, mixed)
+        self.assertAllClose(found, BY_EXAMPLE[name](logits, mixed), atol=1e-6)
+
+    @parameterized.parameters("naive", "min_logit")
+    def test_unknown_numbers_of_students(self, name):
+        logits, labels = random_logits()
+        logits = tf.constant(logits, tf.float32)
+        specs = tf.TensorSpec([None, None, None]), tf.TensorSpec([None], tf.int64)
+        found = _trace(BY_EXAMPLE[name], *specs)(logits, tf.constant(labels, tf.int64))
+        self.assertAllClose(found, BY_EXAMPLE[name](logits, labels), atol=1e-6)
+
+    @parameterized.parameters(([3, None],), ([3, None, 4],), ([3, None, None],))
+    def test_weights_of_unknown_numbers_of_examples(self, shape):
+        errors = np.random.default_rng(0).normal(size=[3, 7, 4][: len(shape)])
+        errors = tf.constant(errors, tf.float32)
+        found = _trace(targets.general_weights, tf.TensorSpec(shape))(errors)
+        self.assertAllClose(found, targets.general_weights(errors))
+
+    @parameterized.product(classes=(4, None), width=(1, 3))
+    def test_probabilities_of_another_width_are_refused(self, classes, width):
+        naive = _trace(
+            targets.naive, tf.TensorSpec([3, None, classes]), tf.TensorSpec([None, None])
+        )
+        with self.assertRaises(tf.errors.InvalidArgumentError):
+            naive(tf.zeros([3, 5, 4]), tf.ones([5, width]))
+
+    def test_integers_of_unknown_width_are_refused(self):
+        with self.assertRaisesRegex(ValueError, r"got shape \(None, None\): tell it by tf.ensure"):
+            _trace(
+                targets.naive, tf.TensorSpec([3, None, 4]), tf.TensorSpec([None, None], tf.int32)
+            )
+
 
 class LabelsTest(tf.test.TestCase):
+    def test_are_probabilities(self):
+        for shape, dtype, classes, expected in (
+            ([5], tf.float32, 4, False),
+            ([5, 1], tf.float32, 4, False),
+            ([5, 4], tf.int32, 4, True),
+            ([5, 3], tf.float32, 4, False),
+            ([5, None], tf.float32, 4, True),
+            ([5, None], tf.int32, 4, False),
+            ([5, 1], tf.float32, None, False),
+            ([5, 4], tf.float32, None, True),
+            (None, tf.float32, 4, False),
+        ):
+            labels = tf.TensorSpec(shape, dtype)
+            self.assertEqual(targets.are_probabilities(labels, classes), expected)
+
     def test_dense_labels(self):
         expected = [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
         self.assertAllEqual(targets.dense_labels([1, 2], 3), expected)
