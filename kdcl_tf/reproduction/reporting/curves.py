@@ -10,7 +10,6 @@ from kdcl_tf.reproduction.reporting.subject import Subject
 
 _COLOURS = 8
 _ACCURACY = "test accuracy (%)"
-_GAP = "baseline's loss minus the method's (nats)"
 
 
 def pictures(
@@ -19,8 +18,12 @@ def pictures(
     """The pictures of the Markdown report: `(file name, [(heading, series)], y label)` each."""
     return [
         (f"curves{subject.suffix}.png", _of_columns(subject, _accuracy_series), _ACCURACY),
-        (f"gaps{subject.suffix}.png", _of_columns(subject, _gap_series), _GAP),
+        (f"gaps{subject.suffix}.png", _of_columns(subject, _gap_series), _gap_label(subject)),
     ]
+
+
+def _gap_label(subject):
+    return f"{subject.loss_of_baseline.removeprefix('the ')} minus the method's (nats)"
 
 
 def learning_curves(subject: Subject) -> Iterator[Heading | Figure]:
@@ -37,12 +40,12 @@ def learning_curves(subject: Subject) -> Iterator[Heading | Figure]:
 
 def loss_gaps(subject: Subject) -> Iterator[Heading | Figure]:
     """The baseline's test loss minus each method's, by epoch."""
-    yield Heading("Loss gap to the baseline")
+    yield Heading(f"Loss gap to {subject.baseline}")
     yield from _charts(
         subject,
         _gap_series,
-        _GAP,
-        "Test cross-entropy of the baseline minus that of each method, by epoch; above 0, "
+        _gap_label(subject),
+        f"Test cross-entropy of {subject.baseline} minus that of each method, by epoch; above 0, "
         "the method has the lower loss",
         f"gaps{subject.suffix}.png",
     )

@@ -38,8 +38,8 @@ def paired(subject: Subject) -> Iterator[Heading | Grid]:
     yield Grid(
         heads=(*heads, *sums, "Seeds"),
         rows=tuple(_gain_row(subject, row) for row in rows),
-        caption=f"{subject.at_scale} Percentage points over the baseline of the same seed. The "
-        "interval is that of the mean, by Student's t on the paired differences: it needs three "
+        caption=f"{subject.at_scale} Percentage points over {subject.baseline} of the same seed. "
+        "The interval is that of the mean, by Student's t on the paired differences: it needs three "
         "seeds, and of three it is wide, as 4.3 standard errors lie on each side of the mean. "
         "Where it includes 0, the seeds do not tell a gain from none. All seeds train on the same "
         "images: with others, gains would differ more.",

@@ -29,7 +29,7 @@ def accuracies(subject: Subject) -> Iterator[Heading | Grid]:
         quiet=subject.baselines,
         caption=f"{subject.at_scale} Test accuracy in % after the last epoch, {subject.of_seeds}"
         + "".join(subject.if_seeds("; spread: least and greatest"))
-        + f". Gain: percentage points over the baseline of the same seed{of_sums}. ICL: "
+        + f". Gain: percentage points over {subject.baseline} of the same seed{of_sums}. ICL: "
         "invariant collaborative learning. (T): the teacher, from its own row. Bold: the greatest "
         "of a column" + (", of the rows with all seeds" if len(most) < len(rows) else "") + ".",
     )
@@ -95,8 +95,8 @@ def losses(subject: Subject) -> Iterator[Heading | Grid]:
         rows=tuple(_loss_row(subject, row, columns) for row in subject.table.rows),
         quiet=subject.baselines,
         caption=f"{subject.at_scale} Test cross-entropy in nats after the last epoch, "
-        f"{subject.of_seeds}. Gap: the baseline's loss minus that of the method, for the same "
-        "seed; above 0, the method has the lower loss.",
+        f"{subject.of_seeds}. Gap: {subject.loss_of_baseline} minus that of the method, for the "
+        "same seed; above 0, the method has the lower loss.",
     )
 
 

@@ -58,6 +58,19 @@ class Subject:
         return [cell] if self.records.seeds > 1 else []
 
     @property
+    def baseline(self) -> str:
+        """What gains are over, in a caption: `the baseline`, or `the cohort with λ = 1`."""
+        if not self.table.over_a_cohort:
+            return "the baseline"
+        return f"the cohort with {self.table.row(self.table.baseline).label}"
+
+    @property
+    def loss_of_baseline(self) -> str:
+        """`the baseline's loss`, or `the loss of the cohort with λ = 1`."""
+        is_named = self.table.over_a_cohort
+        return f"the loss of {self.baseline}" if is_named else "the baseline's loss"
+
+    @property
     def baselines(self) -> frozenset[int]:
         """The positions of the rows that gains are over."""
         names = [row.name for row in self.table.rows]

@@ -62,6 +62,7 @@ def _table_9():
         title="The weight of the distillation loss, KDCL-General on CIFAR-100",
         columns=_PAIR,
         baseline="lambda_1",
+        over_a_cohort=True,
         sweep=Sweep("λ, the weight of the distillation loss", tuple(map(float, numbers)), True),
         rows=tuple(
             Row(f"lambda_{weight}", f"λ = {weight}", paper, invariant=True)

@@ -147,6 +147,7 @@ def _weights_of_the_loss():
         "Three rows of the paper's Table 9: the weight of the distillation loss of KDCL-General "
         "with ICL",
         baseline="general_icl",
+        over_a_cohort=True,
         sweep=Sweep(_TABLE_9.sweep.label, (0.2, 1.0, 5.0), True),
         rows=(
             _TABLE_9.row("lambda_0.2"),

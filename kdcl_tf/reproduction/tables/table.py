@@ -71,6 +71,8 @@ class Table:
       columns: the headings of the columns, usually one for each student.
       rows: the printed rows, in the paper's order.
       baseline: the name of the row that gains are over.
+      over_a_cohort: whether the students of the baseline train in a cohort, too, and not alone, as
+        in the other tables; captions then name it.
       folder: the folder of the flagfiles in `flags/`.
       sweep: the setting whose values are the rows, or None.
       alone: rows that are not printed, but run because printed rows report their students, such
@@ -90,6 +92,7 @@ class Table:
     rows: tuple[Row, ...]
     baseline: str
     folder: str
+    over_a_cohort: bool = False
     sweep: Sweep | None = None
     alone: tuple[Row, ...] = ()
     measures: tuple[str, ...] | None = None
