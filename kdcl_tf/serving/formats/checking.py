@@ -34,7 +34,8 @@ class Measured:
     Attributes:
       images: how many it was run on.
       bytes: of the file, or of all files in a folder.
-      top_1: share of the images with a label whose class is right; None without labels.
+      top_1: share of the images with a label whose class is right, where a tie for the largest
+        logit is not; None without labels.
       labelled: how many images have a label.
       agreement: share of the images whose class is the student's.
       largest_difference: of logits, from the student's.

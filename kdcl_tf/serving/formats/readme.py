@@ -100,7 +100,8 @@ def _table(files):
     lines.append(
         "\nEach file was loaded by its own runtime and run on so many images; the student may have "
         "been trained on images of a folder, and its top-1 of them then says nothing of others. "
-        "Agreement and difference are those of classes and logits with the student in float32; "
+        "A tie for the largest logit is a miss in top-1. Agreement and difference are those of "
+        "classes, the first of the largest logits, and of logits with the student in float32; "
         "the time is that of one thread of the machine that exported it, the median."
     )
     if any(form == "litert_int8" for _, form, _ in files):

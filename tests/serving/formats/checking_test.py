@@ -44,7 +44,7 @@ class CheckingTest(parameterized.TestCase):
         self.assertIsNone(found.top_1)
         # A tie is a miss, as everywhere else.
         tied = checking.measured(np.array([[1.0, 1.0, 0.0]]), np.eye(3)[:1], np.array([0]), 10, 0.5)
-        self.assertEqual(tied.top_1, 0.0)
+        self.assertEqual((tied.top_1, tied.agreement), (0.0, 1.0))
         self.assertNotIn("top_1", found.facts)
         self.assertEqual(found.facts["agreement"], 0.75)
 
