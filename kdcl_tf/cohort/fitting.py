@@ -37,7 +37,7 @@ class Fitting(keras.Model):
         Raises:
           ValueError: for labels that are no classes of the students, in one line.
         """
-        self.check_callbacks(callbacks if isinstance(callbacks, Sequence) else [callbacks])
+        self.check_callbacks(_listed(callbacks))
         with told_in_one_line():
             return super().fit(x, y, batch_size, epochs, verbose, _in_order(callbacks), **kwargs)
 
@@ -157,8 +157,18 @@ def told_in_one_line() -> Iterator[None]:
         raise ValueError(f"{found[1]}; got {got}") from None
 
 
+def _listed(callbacks: Any) -> list[Any]:
+    """The callbacks of what `fit` takes: none, one, several, or Keras's own list of them."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return [] if callbacks is None else keras.tree.flatten(callbacks)
+
+
 def _in_order(callbacks: Any) -> Any:
-    """Callbacks with `comes_first` before the others, each group in the order given."""
-    if not isinstance(callbacks, Sequence):
-        return callbacks
-    return sorted(callbacks, key=lambda each: not getattr(each, "comes_first", False))
+    """Callbacks with `comes_first` before the others, each group in the order given.
+
+    Keras's own list of them stays the same object, whose callbacks are put in order.
+    """
+    listed = _listed(callbacks)
+    listed.sort(key=lambda each: not getattr(each, "comes_first", False))
+    return callbacks if isinstance(callbacks, keras.callbacks.CallbackList) else listed

@@ -130,21 +130,33 @@ class Learner(keras.Model):
 
     def _step_from(self, logits, penalties, views, labels, sample_weight):
         distillation = self.distillation_losses(logits, labels, views)
-        self._check_losses(distillation, logits)
+        distillation = self._checked_losses(distillation, logits, labels)
         return Step.create(
             logits, labels, distillation, self.distillation_weight, sample_weight, penalties
         )
 
-    def _check_losses(self, distillation, logits):
-        """Refuses what an override of `distillation_losses` gives in another shape."""
-        expected = tf.TensorShape([len(self.students), logits.shape[1]])
+    def _checked_losses(self, distillation, logits, labels):
+        """`[M, B]`, what an override of `distillation_losses` gives; other shapes are refused.
+
+        In a graph whose batches have no known size, a loss of a known one belongs to no image:
+        it is `[B, M]`, or `[M, 1]`.  Sizes that the graph does not know are compared when it runs.
+        """
+        students, known = len(self.students), logits.shape[1] or labels.shape[0]
         found = getattr(distillation, "shape", None)
-        if found is None or not expected.is_compatible_with(found) or found.rank is None:
+        shape = None if found is None else tf.TensorShape(found)
+        if (
+            shape is None
+            or shape.rank != 2
+            or not shape.is_compatible_with([students, known])
+            or (known is None and shape[1] is not None)
+        ):
             raise ValueError(
                 f"{type(self).__name__}.distillation_losses: expected a tensor [M, B], a loss for "
-                f"each of {len(self.students)} students and each image; got "
+                f"each of {students} students and each image; got "
                 + (f"{distillation!r:.100}" if found is None else f"shape {found}")
             )
+        distillation = tf.ensure_shape(distillation, [students, None])
+        return tf.reshape(distillation, [students, tf.shape(logits)[1]])
 
     def _objectives(self, step, examples):
         """What each optimizer minimises, times its loss scale, which is 1 but in float16."""

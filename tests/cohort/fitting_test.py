@@ -39,6 +39,17 @@ class CallbacksTest(CohortTestCase):
         fit(compiled(), epochs=1, callbacks=callbacks)
         self.assertEqual(notes, ["b", "d", "a", "c"])
 
+    @parameterized.parameters(True, False)
+    def test_every_form_of_several_is_put_in_order(self, is_keras_list):
+        notes, seen, cohort = [], [], compiled()
+        callbacks = [[_Noting(notes, "a")], [_Noting(notes, "b", comes_first=True)]]
+        if is_keras_list:
+            callbacks = keras.callbacks.CallbackList(callbacks, add_history=True, model=cohort)
+        cohort.check_callbacks = seen.extend
+        fit(cohort, epochs=1, callbacks=callbacks)
+        self.assertEqual(notes, ["b", "a"])
+        self.assertContainsSubset("ab", [getattr(each, "name", None) for each in seen])
+
     def test_one_callback_and_a_list_of_keras(self):
         notes = []
         fit(compiled(), epochs=1, callbacks=_Noting(notes, "alone"))

@@ -6,9 +6,18 @@ import re
 import keras
 import numpy as np
 import tensorflow as tf
+from absl.testing import parameterized
 
 import kdcl_tf
-from tests.small_cohort import CohortTestCase, compiled, fit, make_data, make_student, make_students
+from tests.small_cohort import (
+    CohortTestCase,
+    compiled,
+    compiled_graph,
+    fit,
+    make_data,
+    make_student,
+    make_students,
+)
 
 _RATE = 0.2
 
@@ -244,6 +253,35 @@ class ExtendingTest(CohortTestCase):
             message = rf"distillation_losses: expected a tensor \[M, B\].*2 students.*{told}"
             with self.assertRaisesRegex(ValueError, message):
                 fit(cohort)
+
+    @parameterized.parameters(
+        (lambda logits: tf.transpose(tf.reduce_mean(logits, axis=-1)), r"\(None, 2\)"),
+        (lambda logits: tf.reduce_mean(logits, axis=[1, 2])[:, tf.newaxis], r"\(2, 1\)"),
+        (lambda logits: tf.reshape(logits, [-1]), r"\(None,\)"),
+    )
+    def test_a_graph_that_knows_no_size_of_a_batch_refuses_them_as_well(self, give, told):
+        cohort = compiled_graph(Misshaped, settings={"give": give})
+        with self.assertRaisesRegex(ValueError, f"expected a tensor .*got shape {told}"):
+            fit(cohort)
+
+    def test_a_graph_that_knows_no_number_of_students_counts_their_losses_once(self):
+        def give(logits):
+            sums = tf.reduce_sum(logits**2, axis=-1)
+            return tf.reshape(sums, [-1, tf.shape(logits)[1]])
+
+        def transposed(logits):
+            return tf.reshape(logits[:, :, 0], [tf.shape(logits)[1], -1])
+
+        expected = fit(compiled(Misshaped, settings={"give": give}))
+        found = fit(compiled_graph(Misshaped, settings={"give": give}))
+        self.assertAllClose(found, expected, atol=1e-6)
+        entropies, distilled = (
+            sum(found[f"{name}_{loss}"][0] for name in "za")
+            for loss in ("cross_entropy", "distillation_loss")
+        )
+        self.assertAllClose(found["loss"][0], entropies + distilled)
+        with self.assertRaises(tf.errors.InvalidArgumentError):
+            fit(compiled_graph(Misshaped, settings={"give": transposed}))
 
     def test_a_loss_of_ones_own_is_refused_with_the_reason(self):
         message = "compile expected no loss, since students minimise cross-entropy.*got 'mse'"

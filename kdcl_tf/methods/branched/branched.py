@@ -66,8 +66,8 @@ class Branched(Cohort):
             )
         return super().views(inputs)
 
-    def compile(  # type: ignore[override]  # Only the optimizer goes without its name.
-        self, optimizer: Any = "rmsprop", **kwargs: Any
+    def compile(  # type: ignore[override]  # What follows the optimizer is as in `Cohort`.
+        self, optimizer: Any = "rmsprop", *args: Any, **kwargs: Any
     ) -> None:
         """As `Cohort.compile`, with one optimizer for all, since they share variables."""
         if isinstance(optimizer, dict):
@@ -75,7 +75,7 @@ class Branched(Cohort):
                 f"the students of {type(self).__name__} share variables: expected one optimizer "
                 f"for all; got a dict with keys {sorted(optimizer)}"
             )
-        super().compile(optimizer=optimizer, **kwargs)
+        super().compile(optimizer, *args, **kwargs)
 
     def owners(self, variable: keras.Variable) -> int:
         """How many students have a variable; 0 where it belongs to a companion alone."""

@@ -109,6 +109,14 @@ class RefusalTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "share variables: expected one optimizer"):
             CLNN(branches).compile({name: keras.optimizers.SGD() for name in branches})
 
+    @parameterized.parameters(ONE, CLNN)
+    def test_compile_has_keras_order_of_arguments(self, method):
+        with self.assertRaisesRegex(ValueError, "compile expected no loss, .*; got 'mse'"):
+            method(tree()).compile("sgd", "mse")
+        cohort = method(tree())
+        cohort.compile("sgd", None, [keras.metrics.SparseTopKCategoricalAccuracy(2, name="top2")])
+        self.assertIn("branch0_top2", [each.name for each in cohort.metrics])
+
 
 class SavingTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters((ONE, {"ramp_up_steps": 7}), (CLNN, {}))
