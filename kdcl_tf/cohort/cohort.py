@@ -289,6 +289,8 @@ class Cohort(Fitting, Learner, SavedCohort):
             return self._of_each(optimizer, auto_scale_loss)
         optimizer = keras.optimizers.get(optimizer)
         several = len(self.students) > 1 and not self.may_share_layers
+        if several:
+            optimizers.check_clips_apart(optimizer, self.trainable_variables, self.students)
         if several and optimizers.clips_by_global_norm(optimizer):
             given = "one with global_clipnorm, which is copied for each student: leave that out"
             optimizers.check_owned(self.trainable_variables, self.students, given)
@@ -319,7 +321,13 @@ class Cohort(Fitting, Learner, SavedCohort):
                 update_in_place(each)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing to build; Keras would fail at the mean of uneven replicas' batches."""
+        """Nothing to build; Keras would fail at the mean of uneven replicas' batches.
+
+        It asks for it when training begins, and optimizers may need to know the weights of then.
+        """
+        with self.distribute_strategy.scope():
+            for each, _ in self._optimizer_groups():
+                optimizers.copy_weights(each)
 
     def _check_runs_students_apart(self):
         if type(self).forward is not Cohort.forward:

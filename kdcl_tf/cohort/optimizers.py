@@ -14,11 +14,14 @@ from kdcl_tf.cohort import hyperparameters
 __all__ = [
     "StudentOptimizers",
     "by_student",
+    "check_clips_apart",
     "check_owned",
     "check_scope",
     "clips_by_global_norm",
+    "copy_weights",
     "has_slots",
     "one_for_each",
+    "parts",
     "with_loss_scale",
 ]
 
@@ -48,7 +51,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         # Pairs, which Keras does not take for something to save, see `by_name`.
         self._pairs = tuple(optimizers.items())
-        self.use_ema = any(_inner(each).use_ema for each in optimizers.values())
+        self.use_ema = any(each.use_ema for own in optimizers.values() for each in parts(own))
         self._rates = tuple((rates or {}).items())
         self._rates = tuple(self.rates.items())
 
@@ -80,6 +83,12 @@ class StudentOptimizers(keras.optimizers.Optimizer):
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         rates = self.rates
+        without = [name for name, _ in self._pairs if name not in rates]
+        if without:
+            raise ValueError(
+                "expected a learning rate of each student's optimizer; got none of that of "
+                f"{', '.join(without)}: set those of student_optimizers[name].optimizers one by one"
+            )
         first = rates[self._pairs[0][0]]
         if not first and any(rates.values()):
             raise ValueError(
@@ -92,9 +101,16 @@ class StudentOptimizers(keras.optimizers.Optimizer):
 
     @property
     def rates(self) -> dict[str, float]:
-        """`{student: learning rate}`, the last of which the first student's was not 0."""
-        now = {name: hyperparameters.number(each.learning_rate) for name, each in self._pairs}
-        return now if now[self._pairs[0][0]] else dict(self._rates) or now
+        """`{student: learning rate}`, the last of which the first student's was not 0.
+
+        Without those of a `MultiOptimizer`, which has several.
+        """
+        now = {
+            name: hyperparameters.number(each.learning_rate)
+            for name, each in self._pairs
+            if hasattr(each, "learning_rate")
+        }
+        return now if now.get(self._pairs[0][0], True) else dict(self._rates) or now
 
     def build(self, variables: Sequence[Sequence[keras.Variable]]) -> None:
         """Builds each student's optimizer.
@@ -106,12 +122,14 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         for (_, each), own in zip(self._pairs, variables):
             if own and not each.built:
                 each.build(own)
-            inner = _inner(each)
-            if inner.use_ema and own:
-                averaged += inner._trainable_variables
-                averages += inner._model_variables_moving_average
+            for part in parts(each) if own else []:
+                if part.use_ema and part.built:
+                    averaged += part._trainable_variables
+                    averages += part._model_variables_moving_average
         # Where Keras's SwapEMAWeights looks for them.
         self._trainable_variables = averaged
+        # Of a `MultiOptimizer` it may be known only now.
+        self.use_ema = self.use_ema or bool(averages)
         if self.use_ema:
             self._model_variables_moving_average = averages
         self.built = True
@@ -166,7 +184,8 @@ def by_student(
             f"got keys {sorted(optimizers)}"
         )
     found = {name: keras.optimizers.get(optimizers[name]) for name in students}
-    if len({id(each) for each in found.values()}) < len(found):
+    objects = [id(part) for each in found.values() for part in parts(each)]
+    if len(set(objects)) < len(objects):
         raise ValueError(
             "two students share one optimizer object, which can be built only once: "
             "give each its own, or pass the optimizer itself instead of a dict"
@@ -208,7 +227,8 @@ def check_scope(optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.S
       ValueError: when it was.
     """
     # Not `iterations`, which is no variable where the optimizer accumulates gradients.
-    if not strategy.extended.variable_created_in_scope(optimizer.variables[0].value):
+    first = [each.variables[0].value for each in (optimizer, *parts(optimizer))]
+    if not all(map(strategy.extended.variable_created_in_scope, first)):
         raise ValueError(
             "the optimizer was made outside the scope of the cohort's strategy: make it, "
             "and compile, inside `with strategy.scope():`"
@@ -255,6 +275,64 @@ def clips_by_global_norm(optimizer: Any) -> bool:
     return getattr(_inner(optimizer), "global_clipnorm", None) is not None
 
 
+def check_clips_apart(
+    optimizer: keras.optimizers.Optimizer,
+    variables: Sequence[keras.Variable],
+    students: Mapping[str, keras.Model],
+) -> None:
+    """Refuses a `MultiOptimizer` in which one optimizer clips several students by a common norm.
+
+    Args:
+      optimizer: for all students; one that is none, or clips nothing, passes.
+      variables: that it is to train; it is built on them, since only then all its parts are known.
+      students: `{name: student}`.
+
+    Raises:
+      ValueError: naming the students.
+    """
+    divided = _inner(optimizer)
+    if not hasattr(divided, "optimizers"):
+        return
+    if not divided.built:
+        divided.build(variables)
+    owners = {id(each): name for name, own in students.items() for each in own.variables}
+    for part in parts(divided):
+        if part.global_clipnorm is None or not part.built:
+            continue
+        together = {owners.get(id(each), "none") for each in part._trainable_variables}
+        if len(together) > 1:
+            raise ValueError(
+                "expected global_clipnorm of one student's gradients; got a MultiOptimizer in which "
+                f"{part.name} clips those of {', '.join(sorted(together))} together: pass "
+                "{student: MultiOptimizer}, with optimizers of each student's own"
+            )
+
+
+def copy_weights(optimizer: keras.optimizers.Optimizer) -> None:
+    """Gives one that keeps a copy of the weights, and has made no step, those of now.
+
+    Keras builds optimizers when training begins, and a cohort when it is compiled: weights may
+    have been set in between, which the first step would undo.
+    """
+    for part in parts(optimizer):
+        if (
+            isinstance(part, _COPYING)
+            and part.built
+            and not hyperparameters.number(part.iterations)
+        ):
+            for copy, variable in zip(part._momentums, part._trainable_variables, strict=True):
+                if copy is not None:
+                    copy.assign(variable.value)
+
+
+# Keras's optimizers whose first momentum is a copy of the weights.
+_COPYING = tuple(
+    getattr(keras.optimizers, name)
+    for name in ("ScheduleFreeAdamW",)
+    if hasattr(keras.optimizers, name)
+)
+
+
 def with_loss_scale(
     optimizer: keras.optimizers.Optimizer, students: Iterable[keras.Model]
 ) -> keras.optimizers.Optimizer:
@@ -299,6 +377,16 @@ def with_common_overflow(
 
 def _computes_in_float16(student):
     return any(each.compute_dtype == "float16" for each in student._flatten_layers())
+
+
+def parts(optimizer: Any) -> list[keras.optimizers.Optimizer]:
+    """The optimizers that one consists of, without loss scales: itself, or a `MultiOptimizer`'s.
+
+    Of a `MultiOptimizer` that chooses them by a function, those that it has asked for when it was
+    built.
+    """
+    inner = _inner(optimizer)
+    return list(getattr(inner, "optimizers", [inner]))
 
 
 def _inner(optimizer):

@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kdcl_tf.cohort import optimizers
+
 __all__ = ["Forward", "Placement", "penalty", "update_in_place"]
 
 
@@ -148,15 +150,17 @@ def update_in_place(optimizer: keras.optimizers.Optimizer) -> None:
     By itself it computes the update wherever `apply_gradients` is called, and weights,
     slots and gradients of all students would travel there and back.
     """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    update = optimizer.update_step
+    for part in optimizers.parts(optimizer):
+        part.update_step = _in_place(part.update_step)
 
+
+def _in_place(update):
     def update_step(gradient, variable, learning_rate):
         own = variable.value if isinstance(variable, keras.Variable) else variable
         with tf.device(own.device):
             update(gradient, variable, learning_rate)
 
-    optimizer.update_step = update_step
+    return update_step
 
 
 def _check_variables(name, student, device):

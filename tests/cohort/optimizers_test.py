@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.cohort.optimizers."""
 
 import os
+import unittest
 
 import keras
 import tensorflow as tf
@@ -10,21 +11,15 @@ from kdcl_tf import methods
 from kdcl_tf.cohort.optimizers import by_student, check_scope, one_for_each
 from tests.small_cohort import CohortTestCase, compiled, fit, make_data, make_student, make_students
 
-_KINDS = (
-    "Adadelta",
-    "Adafactor",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Ftrl",
-    "Lamb",
-    "Lion",
-    "Muon",
-    "Nadam",
-    "RMSprop",
-    "SGD",
-)
+# Wrappers of others have tests of their own.
+_WRAPPERS = ("LossScaleOptimizer", "MultiOptimizer", "Optimizer")
+_KINDS = [
+    name
+    for name, each in vars(keras.optimizers).items()
+    if isinstance(each, type)
+    and issubclass(each, keras.optimizers.Optimizer)
+    and name not in _WRAPPERS
+]
 
 
 def _alone(student, optimizer, **kwargs):
@@ -41,11 +36,16 @@ def _each(**kwargs):
 
 class TrainedAloneTest(CohortTestCase):
     def _assert_as_alone(self, cohort, make):
+        # Weights of before `fit`, where Keras builds the optimizer of a student alone.
+        students = make_students()
+        for name, student in students.items():
+            student.set_weights([0.1 + 2 * each for each in student.get_weights()])
+            cohort.students[name].set_weights(student.get_weights())
         fit(cohort)
-        for name, student in make_students().items():
+        for name, student in students.items():
             self.assert_same_weights(cohort.students[name], _alone(student, make()), atol=1e-5)
 
-    @parameterized.parameters(*(each for each in _KINDS if hasattr(keras.optimizers, each)))
+    @parameterized.parameters(*_KINDS)
     def test_every_kind_of_keras(self, kind):
         def make():
             return getattr(keras.optimizers, kind)(0.01)
@@ -70,6 +70,74 @@ class TrainedAloneTest(CohortTestCase):
         self._assert_as_alone(compiled(methods.Independent, optimizer=make()), make)
         optimizers = {"a": make(), "z": make()}
         self._assert_as_alone(compiled(methods.Independent, optimizer=optimizers), make)
+
+
+@unittest.skipUnless(hasattr(keras.optimizers, "MultiOptimizer"), "Keras has none yet")
+class MultiOptimizerTest(CohortTestCase):
+    """Kernels by one optimizer and the rest by another, or as a test says."""
+
+    def _make(self, kernels=None, **others):
+        kinds = keras.optimizers
+        default, kernels = kinds.SGD(0.1, **others), kernels or kinds.Adam(0.01)
+        return kinds.MultiOptimizer(kinds.OptimizerMap(default, {".*kernel": kernels}))
+
+    def test_each_student_may_have_one_and_trains_as_alone(self):
+        cohort = compiled(methods.Independent, optimizer={"a": self._make(), "z": self._make()})
+        self.assertEqual(cohort.optimizer.rates, {})
+        fit(cohort)
+        for name, student in make_students().items():
+            self.assert_same_weights(cohort.students[name], _alone(student, self._make()))
+
+    def test_a_rate_of_all_is_refused_where_a_student_has_several(self):
+        cohort = compiled(optimizer={"z": "sgd", "a": self._make()})
+        self.assertAllClose(cohort.optimizer.rates, {"z": 0.01})
+        with self.assertRaisesRegex(
+            ValueError, "a learning rate of each .*; got none of that of a"
+        ):
+            cohort.optimizer.learning_rate = 0.1
+        self.assertAllClose(cohort.student_optimizers["z"].learning_rate, 0.01)
+
+    def test_averages_of_one_that_has_them_are_the_end(self):
+        def make():
+            return self._make(use_ema=True, ema_momentum=0.8)
+
+        cohort = compiled(methods.Independent, optimizer={"a": make(), "z": make()})
+        self.assertTrue(cohort.optimizer.use_ema)
+        fit(cohort)
+        for name, student in make_students().items():
+            self.assert_same_weights(cohort.students[name], _alone(student, make()))
+
+    def test_no_students_are_clipped_together(self):
+        message = (
+            "one student's gradients; got a MultiOptimizer in which .* clips those of a, z tog"
+        )
+        clipped = [keras.optimizers.SGD(0.1, global_clipnorm=0.05) for _ in range(2)]
+        for given in (
+            self._make(clipped[0]),
+            self._make(global_clipnorm=0.05),
+            keras.optimizers.MultiOptimizer(lambda variable: clipped[1]),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                methods.Independent(make_students()).compile(given)
+        cohort = methods.Independent(make_students())
+        own = [each.path for each in cohort.students["z"].trainable_variables]
+        apart = keras.optimizers.MultiOptimizer(
+            lambda each: each_student["z" if each.path in own else "a"]
+        )
+        each_student = {
+            name: keras.optimizers.SGD(0.1, global_clipnorm=0.05) for name in cohort.students
+        }
+        cohort.compile(apart, run_eagerly=True)
+        fit(cohort)
+        for name, student in make_students().items():
+            alone = _alone(student, keras.optimizers.SGD(0.1, global_clipnorm=0.05))
+            self.assert_same_weights(cohort.students[name], alone)
+
+    def test_one_object_inside_two_is_refused(self):
+        shared = keras.optimizers.SGD(0.1)
+        given = {name: self._make(shared) for name in "za"}
+        with self.assertRaisesRegex(ValueError, "two students share one optimizer object"):
+            compiled(optimizer=given)
 
 
 class CallbacksTest(CohortTestCase):

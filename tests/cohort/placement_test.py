@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.cohort.placement: each student stays on its device, and learns as on one."""
 
 import contextlib
+import unittest
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ from absl.testing import parameterized
 from benchmarking import partitions
 
 from kdcl_tf import methods, students
-from kdcl_tf.cohort.placement import Placement
+from kdcl_tf.cohort.placement import Placement, update_in_place
 from kdcl_tf.training.optimizers import CoupledSGD
 from tests.small_cohort import make_branches
 
@@ -211,6 +212,23 @@ class DevicesTest(tf.test.TestCase):
         for op, device in updated:
             self.assertEqual(_device(op.device), device, op.name)
             self.assertEqual(_device(op.inputs[1].op.device), device, op.inputs[1].name)
+
+    @unittest.skipUnless(hasattr(keras.optimizers, "MultiOptimizer"), "Keras has none yet")
+    def test_updates_of_an_optimizer_of_several(self):
+        devices = []
+
+        class Noting(keras.optimizers.SGD):
+            def update_step(self, gradient, variable, learning_rate):
+                devices.append(_device(tf.identity(gradient).device))
+
+        with tf.device("CPU:1"):
+            variable = keras.Variable([1.0])
+        optimizer = keras.optimizers.MultiOptimizer(lambda _: Noting())
+        optimizer.build([variable])
+        update_in_place(optimizer)
+        with tf.device("CPU:0"):
+            optimizer.optimizers[0].update_step(tf.ones([1]), variable, 0.1)
+        self.assertEqual(devices, [1])
 
     def test_only_views_logits_and_their_gradients_travel(self):
         views = {name: tf.zeros([4, 8, 8, 3]) for name in self.cohort.students}
