@@ -1,12 +1,19 @@
 """Which models may join a cohort."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-__all__ = ["check_classifier", "check_students", "input_names", "input_shape", "output_shape"]
+__all__ = [
+    "check_classifier",
+    "check_students",
+    "input_names",
+    "input_shape",
+    "map_shapes",
+    "output_shape",
+]
 
 
 def check_students(students: Mapping[str, keras.Model], may_share_layers: bool = False) -> None:
@@ -29,12 +36,13 @@ def check_students(students: Mapping[str, keras.Model], may_share_layers: bool =
 def input_shape(student: keras.Model) -> Any:
     """The shape of the batches that a built student takes, such as `(None, H, W, C)`.
 
-    A subclassed model remembers the one it was built on; None where it does not even that.
+    Of several inputs it is a list of shapes.  A subclassed model remembers the one it was built on,
+    which may be a dict or a list of shapes; None where it does not even that.
     """
     if getattr(student, "inputs", None):
         return student.input_shape
     built_on = (student.get_build_config() or {}).get("input_shape")
-    return built_on and (None, *built_on[1:])
+    return built_on and map_shapes(lambda shape: (None, *shape[1:]), built_on)
 
 
 def output_shape(student: keras.Model) -> Any:
@@ -45,18 +53,38 @@ def output_shape(student: keras.Model) -> Any:
     """
     if hasattr(student, "output_shape"):
         return student.output_shape
-    images = input_shape(student)
-    return images and student.compute_output_spec(keras.KerasTensor(images)).shape
+    shape = input_shape(student)
+    if not shape:
+        return None
+    output = student.compute_output_spec(map_shapes(keras.KerasTensor, shape))
+    return keras.tree.map_structure(lambda each: each.shape, output)
+
+
+def map_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """What a function gives of each shape of a dict or a list, which may be nested, or of one.
+
+    Args:
+      function: of a shape, a tuple or a list of sizes.
+      shapes: a shape, or a structure of them.
+    """
+    if isinstance(shapes, Mapping):
+        return {name: map_shapes(function, each) for name, each in shapes.items()}
+    if shapes and isinstance(shapes[-1], (Mapping, tuple, list)):
+        return [map_shapes(function, each) for each in shapes]
+    return function(shapes)
 
 
 def input_names(student: keras.Model) -> set[str]:
-    """The names under which a functional model takes its inputs; none for other models."""
+    """The names under which a model takes its inputs.
+
+    Those of a subclassed model are the keys of the dict it was built on; none for another.
+    """
+    inputs = getattr(student, "inputs", None)
+    if not inputs:
+        shape = input_shape(student)
+        return set(shape) if isinstance(shape, dict) else set()
     given = getattr(student, "input", None)
-    return (
-        set(given)
-        if isinstance(given, dict)
-        else {each.name for each in getattr(student, "inputs", None) or ()}
-    )
+    return set(given) if isinstance(given, dict) else {each.name for each in inputs}
 
 
 def check_classifier(who: str, model: Any) -> None:
@@ -100,14 +128,55 @@ def _check_nothing_shared(students):
 
 
 def _last_operation(model):
-    """The operation that gives the logits, inside nested models too.
+    """The operation that gives the numbers of the logits, inside nested models too.
 
-    None for a subclassed model, whose `call` cannot be read.
+    None for a model with a `call` of its own, which cannot be read.
     """
-    sequential = isinstance(model, keras.Sequential)
-    operations = model.layers if sequential else getattr(model, "operations", None)
-    last = operations[-1] if operations else None
-    return _last_operation(last) if isinstance(last, keras.Model) else last
+    if not _is_of_keras(type(model).call):
+        return None
+    for operation in _from_the_last(model):
+        if isinstance(operation, keras.Model):
+            return _last_operation(operation)
+        if not _keeps_numbers(operation):
+            return operation
+    return None
+
+
+def _from_the_last(model) -> Iterator[Any]:
+    """The operations of a model from its output back, as far as each has one input."""
+    if isinstance(model, keras.Sequential):
+        yield from reversed(model.layers)
+        return
+    tensors = getattr(model, "outputs", None) or ()
+    while len(tensors) == 1:
+        operation, node, _ = tensors[0]._keras_history
+        yield operation
+        tensors = operation._inbound_nodes[node].input_tensors
+
+
+# Layers and operations of Keras that hand on the numbers they get, in another shape or type.
+_KEEPING = (
+    "ActivityRegularization",
+    "Cast",
+    "Dropout",
+    "Flatten",
+    "Identity",
+    "Reshape",
+    "Squeeze",
+)
+
+
+def _keeps_numbers(operation):
+    kind = type(operation)
+    if not _is_of_keras(kind):
+        return False
+    is_linear = getattr(operation, "activation", None) is keras.activations.linear
+    return kind.__name__ in _KEEPING or (kind is keras.layers.Activation and is_linear)
+
+
+def _is_of_keras(defined):
+    """Whether a class or a method is Keras's own, which does what its name says."""
+    return defined.__module__.split(".")[0] == "keras"
 
 
 # Activations by name, since keras.activations, keras.ops and tf.nn have some of their own.
@@ -129,7 +198,8 @@ def _activation(operation):
     """The name of what an operation does last."""
     activation = getattr(operation, "activation", operation)
     name = getattr(activation, "__name__", type(activation).__name__)
-    return "linear of a kernel" if name == "linear" and hasattr(operation, "kernel") else name
+    of_a_kernel = hasattr(operation, "kernel") and _is_of_keras(type(operation).call)
+    return "linear of a kernel" if name == "linear" and of_a_kernel else name
 
 
 def _gives_probabilities(model):
@@ -137,26 +207,21 @@ def _gives_probabilities(model):
 
     A model that cannot be asked, for instance since it takes no arrays of a known shape, does not.
     """
-    shapes = _input_shapes(model)
-    if shapes is None:
+    shapes = input_shape(model)
+    if not shapes:
         return False
     rng = np.random.default_rng(0)
-    images = [rng.normal(size=[4, *shape]).astype(np.float32) for shape in shapes]
+
+    def images(shape):
+        sides = [32 if side is None else side for side in shape[1:]]
+        return rng.normal(size=[4, *sides]).astype(np.float32)
+
     try:
-        found = np.asarray(model(images[0] if len(images) == 1 else images, training=False))
+        found = np.asarray(model(map_shapes(images, shapes), training=False))
     except Exception:  # Whatever a stranger's model raises: it is no proof.
         return False
     sums = found.astype(np.float64).sum(axis=-1)
-    return bool((found >= 0).all() and (found <= 1).all() and np.allclose(sums, 1.0, atol=1e-3))
-
-
-def _input_shapes(model):
-    """The shape of an example of each input, sizes that are open as 32; None if unknown."""
-    inputs = getattr(model, "inputs", None)
-    shapes = [each.shape for each in inputs] if inputs else None
-    if shapes is None:
-        built_on = (model.get_build_config() or {}).get("input_shape")
-        if not isinstance(built_on, (tuple, list)) or isinstance(built_on[-1], (tuple, list)):
-            return None
-        shapes = [built_on]
-    return [[32 if side is None else side for side in shape[1:]] for shape in shapes]
+    # What is rounded to 16 bits adds up to 1 less exactly.
+    short = any(each.compute_dtype in ("bfloat16", "float16") for each in model._flatten_layers())
+    is_one = np.allclose(sums, 1.0, atol=1e-2 if short else 1e-3)
+    return bool((found >= 0).all() and (found <= 1).all() and is_one)

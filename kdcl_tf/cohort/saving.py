@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.cohort import hyperparameters, optimizers
-from kdcl_tf.cohort.membership import input_shape
+from kdcl_tf.cohort.membership import input_shape, map_shapes
 from kdcl_tf.objectives import names
 
 # In the store of a cohort's own variables.
@@ -143,8 +143,8 @@ class SavedCohort(keras.Model):
 
     def compute_output_shape(self, input_shape: Any) -> dict[str, tuple[int | None, int]]:
         """`{student: (B, C)}`, of the shape of a batch or of a view for each student."""
-        shape = next(iter(input_shape.values())) if isinstance(input_shape, dict) else input_shape
-        return dict.fromkeys(self.students, (shape[0], self.num_classes))
+        sizes = keras.tree.flatten(map_shapes(lambda shape: shape[0], input_shape))
+        return dict.fromkeys(self.students, (sizes[0], self.num_classes))
 
     def export(
         self, filepath: str | os.PathLike, format: str = "tf_saved_model", **kwargs: Any

@@ -304,6 +304,24 @@ class ExtendingTest(CohortTestCase):
         self.assertAllClose(found, fit(apart, {"z": inputs, "a": inputs}, labels))
         self.assertAllClose(shared.students["z"](inputs), shared.predict(inputs, verbose=0)["z"])
 
+    def test_subclassed_students_with_several_inputs(self):
+        class Both(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.logits = keras.layers.Dense(6)
+
+            def call(self, inputs, training=False):
+                return self.logits(inputs["left"] + inputs["right"])
+
+        images, labels = make_data()
+        inputs = {"left": images, "right": 2 * images}
+        students = {"z": Both(), "a": Both()}
+        for student in students.values():
+            student(inputs)
+        shared = compiled(students=students)
+        fit(shared, inputs, labels)
+        self.assertAllClose(students["z"](inputs), shared.predict(inputs, verbose=0)["z"])
+
 
 if __name__ == "__main__":
     tf.test.main()

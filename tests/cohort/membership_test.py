@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.cohort.membership: who is let in, and what the others are told."""
 
+import unittest.mock
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -46,6 +48,37 @@ class _Ending(_Subclassed):
         return self.ending(super().call(inputs, training))
 
 
+class _OfTwo(keras.Model):
+    """Takes two inputs in a dict, and gives logits as it is told."""
+
+    def __init__(self, wrap=lambda logits: logits):
+        super().__init__()
+        self.logits, self.wrap = keras.layers.Dense(3), wrap
+
+    def call(self, inputs, training=False):
+        return self.wrap(self.logits(inputs["left"] - inputs["right"]))
+
+
+def _built_of_two(**kwargs):
+    model = _OfTwo(**kwargs)
+    model({"left": np.zeros([2, 5], np.float32), "right": np.zeros([2, 5], np.float32)})
+    return model
+
+
+class _Softened(keras.layers.Dense):
+    """A dense layer that gives probabilities, of which its activation says nothing."""
+
+    def call(self, inputs, training=None):
+        return keras.ops.softmax(super().call(inputs, training))
+
+
+class _OfLayers(keras.Sequential):
+    """A model of layers that does more than they do."""
+
+    def call(self, inputs, training=None, mask=None):
+        return keras.ops.softmax(super().call(inputs, training, mask))
+
+
 class AcceptedTest(tf.test.TestCase, parameterized.TestCase):
     def test_sequential_functional_and_subclassed_students(self):
         membership.check_students(
@@ -65,6 +98,33 @@ class AcceptedTest(tf.test.TestCase, parameterized.TestCase):
     def test_logits_that_no_layer_tells_are_asked_for(self, ending):
         membership.check_students({"a": _built(_Ending(ending))})
         membership.check_students({"a": _functional(lambda x: ending(keras.layers.Dense(3)(x)))})
+
+    def test_a_dict_of_inputs(self):
+        model = _built_of_two()
+        membership.check_students({"a": model, "b": _built_of_two()})
+        self.assertEqual(membership.input_shape(model), {"left": (None, 5), "right": (None, 5)})
+        self.assertEqual(membership.output_shape(model), (None, 3))
+        self.assertEqual(membership.input_names(model), {"left", "right"})
+        self.assertEmpty(membership.input_names(_built(_Subclassed())))
+
+    def test_what_hands_on_logits_is_no_reason_to_ask(self):
+        class Asked(Exception):
+            pass
+
+        def ask(*args, **kwargs):
+            raise Asked
+
+        for ending in (
+            keras.layers.Activation("linear", dtype="float32"),
+            keras.layers.Dropout(0.5),
+            keras.layers.Reshape((3,)),
+            lambda x: keras.ops.cast(x, "float16"),
+        ):
+            student = _functional(lambda x, ending=ending: ending(keras.layers.Dense(3)(x)))
+            with unittest.mock.patch.object(membership, "_gives_probabilities", ask):
+                membership.check_students({"a": student})
+                with self.assertRaises(Asked):
+                    membership.check_students({"a": _built(_Subclassed())})
 
     def test_what_cannot_be_asked_is_let_in(self):
         def only_tensors_of_two_examples(x):
@@ -115,6 +175,9 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         )
         two = _functional(lambda x: [keras.layers.Dense(3)(x), keras.layers.Dense(3)(x)])
         self._refused({"a": two}, r"must give logits \[B, C\]; got output shape \[")
+        for wrap in (lambda x: {"logits": x}, lambda x: [x, x]):
+            subclassed = _built_of_two(wrap=wrap)
+            self._refused({"a": subclassed}, r"must give logits \[B, C\]; got output shape [{\[]")
 
     def test_any_softmax_at_the_end(self):
         dense = keras.layers.Dense(3)
@@ -127,6 +190,9 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
             "activation layer": _functional(lambda x: keras.layers.Activation("softmax")(dense(x))),
             "operation": _functional(lambda x: keras.ops.softmax(dense(x))),
             "nested": keras.Sequential([keras.Input((5,)), softmax]),
+            "linear": _functional(
+                lambda x: keras.layers.Activation("linear")(keras.ops.softmax(dense(x)))
+            ),
         }
         for name, student in endings.items():
             self._refused({name: student}, f"student '{name}' ends in a softmax; .*needs logits")
@@ -142,6 +208,10 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
             _student(activation=tf.nn.sigmoid),
             _functional(lambda x: keras.ops.sigmoid(dense(x))),
             _functional(lambda x: keras.layers.Activation("hard_sigmoid")(dense(x))),
+            _functional(lambda x: keras.layers.Dropout(0.1)(keras.ops.sigmoid(dense(x)))),
+            keras.Sequential(
+                [_student(activation="sigmoid"), keras.layers.Activation("linear", dtype="float32")]
+            ),
         ):
             self._refused({"a": student}, "student 'a' ends in a (hard )?sigmoid; .*needs logits")
 
@@ -149,8 +219,13 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         dense = keras.layers.Dense(3)
         students = {
             "subclassed": _built(_Ending(keras.ops.softmax)),
-            "linear": _functional(
-                lambda x: keras.layers.Activation("linear")(keras.ops.softmax(dense(x)))
+            "two inputs": _built_of_two(wrap=keras.ops.softmax),
+            "own layer": _functional(_Softened(3)),
+            "own model": _built(_OfLayers([keras.Input((5,)), keras.layers.Dense(3)])),
+            "rounded": _functional(
+                lambda x: keras.layers.Lambda(
+                    lambda y: tf.nn.softmax(tf.cast(y, "bfloat16")), output_shape=(3,)
+                )(keras.layers.Dense(3, dtype="mixed_bfloat16")(x))
             ),
             "lambda": _functional(
                 lambda x: keras.layers.Lambda(lambda y: tf.nn.softmax(y), output_shape=(3,))(

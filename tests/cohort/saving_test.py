@@ -236,6 +236,9 @@ class SavingTest(CohortTestCase):
         shapes = {"z": (7, 6), "a": (7, 6)}
         self.assertEqual(cohort.compute_output_shape((7, 5)), shapes)
         self.assertEqual(cohort.compute_output_shape({"z": (7, 5), "a": (7, 5)}), shapes)
+        parts = {"left": (7, 5), "right": [7, 5]}
+        self.assertEqual(cohort.compute_output_shape(parts), shapes)
+        self.assertEqual(cohort.compute_output_shape({"z": parts, "a": parts}), shapes)
 
     def test_a_fresh_process_loads_it(self):
         cohort = self._trained("sgd")
