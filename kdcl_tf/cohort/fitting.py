@@ -30,6 +30,7 @@ class Fitting(keras.Model):
         epochs: int = 1,
         verbose: str | int = "auto",
         callbacks: Any = None,
+        *args: Any,
         **kwargs: Any,
     ) -> keras.callbacks.History:
         """As `keras.Model.fit`, but that callbacks with `comes_first` run before the others.
@@ -39,7 +40,8 @@ class Fitting(keras.Model):
         """
         self.check_callbacks(_listed(callbacks))
         with told_in_one_line():
-            return super().fit(x, y, batch_size, epochs, verbose, _in_order(callbacks), **kwargs)
+            ordered = _in_order(callbacks)
+            return super().fit(x, y, batch_size, epochs, verbose, ordered, *args, **kwargs)
 
     def check_callbacks(self, callbacks: Sequence[Any]) -> None:
         """What a method has to say of the callbacks of `fit`, before it begins."""

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state
 
 from kdcl_tf.cohort import hyperparameters, optimizers
 from kdcl_tf.cohort.membership import input_shape, map_shapes
@@ -20,6 +21,9 @@ from kdcl_tf.objectives import names
 _NAMES = "students"
 _ORDER = "order"
 _NUMBERS = ("temperature", "distillation_weight")
+# What else a SavedModel of a cohort has beside its students.
+_TAKEN = ("ensemble", "serve", "signatures", "variables")
+_TAKEN += ("trainable_variables", "non_trainable_variables")
 
 __all__ = ["SavedCohort"]
 
@@ -32,7 +36,14 @@ class SavedCohort(keras.Model):
     """
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
+        """The arguments of the constructor.
+
+        Raises:
+          ValueError: when Keras asks for them to write its older format.
+        """
+        # Its functions `save_model` do not call `save`.
+        if global_state.get_global_attribute("use_legacy_config", False):
+            raise ValueError(_no_older_format("an .h5 or .hdf5 file"))
         return {
             "students": keras.saving.serialize_keras_object(dict(self.students)),
             **{name: hyperparameters.number(getattr(self, name)) for name in _NUMBERS},
@@ -105,18 +116,21 @@ class SavedCohort(keras.Model):
                 f"filed; got those of {', '.join(saved)}: make the cohort in that order"
             )
 
-    def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any) -> None:
+    def save(
+        self,
+        filepath: str | os.PathLike,
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Saves the cohort as a `.keras` file, as `keras.Model.save` does.
 
         Raises:
           ValueError: for a `.h5` or `.hdf5` file, which cannot hold a cohort.
         """
         if str(filepath).endswith((".h5", ".hdf5")):
-            raise ValueError(
-                f"expected a .keras file for a cohort; got {filepath}: Keras's older format cannot "
-                "hold it (save_weights writes .weights.h5 files)"
-            )
-        super().save(filepath, overwrite=overwrite, **kwargs)
+            raise ValueError(_no_older_format(filepath))
+        super().save(filepath, overwrite, zipped, **kwargs)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> keras.layers.Layer:
         """As `keras.Model.get_layer`; a student has its name in the cohort."""
@@ -124,10 +138,10 @@ class SavedCohort(keras.Model):
             return self.students[name]
         return super().get_layer(name, index)
 
-    def summary(self, **kwargs: Any) -> None:
+    def summary(self, *args: Any, **kwargs: Any) -> None:
         """As `keras.Model.summary`; students have their names in the cohort."""
         with self._named_students():
-            super().summary(**kwargs)
+            super().summary(*args, **kwargs)
 
     @contextlib.contextmanager
     def _named_students(self) -> Iterator[None]:
@@ -147,36 +161,56 @@ class SavedCohort(keras.Model):
         return dict.fromkeys(self.students, (sizes[0], self.num_classes))
 
     def export(
-        self, filepath: str | os.PathLike, format: str = "tf_saved_model", **kwargs: Any
+        self,
+        filepath: str | os.PathLike,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
     ) -> None:
         """Writes a SavedModel with an endpoint for each student, and `ensemble`.
 
         An endpoint takes the images of its student, normalised as in training, and gives logits
         `[B, C]`; that of the ensemble takes what all students share, and gives probabilities.
-        `serve` is the cohort itself, `{student: logits}`.  `kdcl_tf.serving.export_student` writes
+        `serve` is the cohort itself, `{student: logits}`; it is also the signature
+        `serving_default`, with which servers answer who names none.  `kdcl_tf.serving.export_student` writes
         one student that takes uint8 images.
 
         Args:
           filepath: the folder.
           format: only `"tf_saved_model"`.
-          **kwargs: `verbose`, as in `keras.Model.export`.
+          verbose: whether to print the endpoints, as in `keras.Model.export`.
+          input_signature: of what all students take, as there; by default float32 images.
+          **kwargs: further arguments of `keras.export.ExportArchive.write_out`.
 
         Raises:
-          ValueError: for another format, or students that do not share the shape of their images.
+          ValueError: for another format, students that do not share the shape of their images, or
+            one whose name an endpoint cannot have.
         """
         if format != "tf_saved_model":
             raise ValueError(
                 f'expected format="tf_saved_model" for a cohort; got {format!r}: export '
                 "cohort.students[name] in other formats"
             )
-        signature = [self._shared_input()]
+        taken = [name for name in self.students if name in _TAKEN]
+        if taken:
+            raise ValueError(
+                "expected students whose names a SavedModel of a cohort does not have itself; got "
+                f"{', '.join(taken)}: make the cohort with other names"
+            )
+        signature = input_signature
+        if signature is None:
+            signature = self._shared_input()
+        if not isinstance(signature, (list, tuple)):
+            signature = [signature]
         archive = keras.export.ExportArchive()
         archive.track(self)
+        # First, so that it is the default.
+        archive.add_endpoint("serve", lambda images: self(images, training=False), signature)
         for name, student in self.students.items():
             archive.add_endpoint(name, functools.partial(student, training=False), signature)
         archive.add_endpoint("ensemble", self._ensemble, signature)
-        archive.add_endpoint("serve", lambda images: self(images, training=False), signature)
-        archive.write_out(str(filepath), **kwargs)
+        archive.write_out(str(filepath), verbose=verbose is not False, **kwargs)
 
     def _ensemble(self, images):
         """Probabilities, even where the average has weights below 0, as Eq. 11 gives them."""
@@ -220,3 +254,10 @@ class SavedCohort(keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Calls `compile` with what `get_compile_config` gave."""
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _no_older_format(given):
+    return (
+        f"expected a .keras file for a cohort; got {given}: Keras's older format cannot hold it "
+        "(save_weights writes .weights.h5 files)"
+    )

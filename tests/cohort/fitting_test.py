@@ -74,6 +74,10 @@ class LabelsTest(CohortTestCase):
         with self.assertRaisesRegex(ValueError, message):
             cohort.evaluate(images, labels, verbose=0)
 
+    def test_arguments_have_keras_order(self):
+        history = compiled().fit(*make_data(), 5, 1, 0, None, 0.5).history
+        self.assertIn("val_loss", history)
+
     def test_several_are_told(self):
         labels = np.array([9, 1, 8, 7, 6])
         with self.assertRaisesRegex(ValueError, "got 9, 8, 7$"):

@@ -186,6 +186,17 @@ class SavingTest(CohortTestCase):
         with self.assertRaisesRegex(ValueError, "expected a .keras file for a cohort; got .*.h5"):
             compiled().save(self._path("cohort.h5"))
 
+    @parameterized.product(cohort=(methods.KDCL, methods.CLNN), suffix=(".h5", ".hdf5"))
+    def test_functions_of_keras_refuse_it_as_well(self, cohort, suffix):
+        make, settings = _METHODS[cohort]
+        cohort = cohort(make(), **settings)
+        for save in (keras.saving.save_model, keras.models.save_model):
+            with self.assertRaisesRegex(ValueError, "expected a .keras file for a cohort; got an"):
+                save(cohort, self._path(f"function{suffix}"))
+        keras.saving.save_model(cohort, self._path("function.keras"))
+        cohort.save(self._path("folder"), True, False)
+        self.assertTrue(os.path.isdir(self._path("folder")))
+
     def test_an_export_has_every_student_and_the_ensemble(self):
         cohort = compiled()
         fit(cohort)
@@ -195,6 +206,7 @@ class SavingTest(CohortTestCase):
         for name, student in cohort.students.items():
             self.assertAllClose(getattr(loaded, name)(images), student(images), atol=1e-6)
         served = loaded.serve(images)
+        self.assertAllClose(loaded.signatures["serving_default"](tf.constant(images)), served)
         self.assertAllClose(served, cohort(images), atol=1e-6)
         mean = np.mean([tf.nn.softmax(each) for each in served.values()], axis=0)
         self.assertAllClose(loaded.ensemble(images), mean, atol=1e-6)
@@ -203,6 +215,17 @@ class SavingTest(CohortTestCase):
         students = {"z": make_student(4), "a": make_student(4, size=3)}
         with self.assertRaisesRegex(ValueError, "images of one shape; got {'z': .*one by one"):
             methods.KDCL(students).export(self._path("exported"))
+        for name in ("serve", "variables"):
+            with self.assertRaisesRegex(ValueError, f"does not have itself; got {name}: make"):
+                methods.KDCL({name: make_student()}).export(self._path("taken"))
+
+    def test_an_export_of_a_signature_of_ones_own(self):
+        cohort = methods.KDCL(make_students())
+        signature = tf.TensorSpec([3, 5], tf.float32, name="vectors")
+        cohort.export(self._path("signature"), "tf_saved_model", False, signature)
+        loaded = tf.saved_model.load(self._path("signature"))
+        found = loaded.signatures["ensemble"](vectors=tf.zeros([3, 5]))
+        self.assertEqual([each.shape for each in found.values()], [(3, 6)])
 
     def test_subclassed_students_are_exported(self):
         students = {name: Subclassed() for name in "za"}
@@ -228,7 +251,7 @@ class SavingTest(CohortTestCase):
     def test_students_are_shown_and_found_by_their_names(self):
         cohort, lines = compiled(), []
         own = [student.name for student in cohort.students.values()]
-        cohort.summary(print_fn=lines.append)
+        cohort.summary(80, None, lines.append)
         self.assertRegex("".join(lines), r"(?s)z \(Sequential\).*a \(Sequential\)")
         self.assertEqual([student.name for student in cohort.students.values()], own)
         self.assertIs(cohort.get_layer("a"), cohort.students["a"])
