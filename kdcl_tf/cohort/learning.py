@@ -175,6 +175,9 @@ class Learner(keras.Model):
 
     def _update(self, gradients):
         """Updates all students at once: each gradient is taken before any variable moves."""
+        if self.student_optimizers:
+            # Layers of a method may have made theirs only in this step.
+            optimizers.check_owned(self.trainable_variables, self.students)
 
         def apply():
             for (optimizer, variables), group in zip(self._optimizer_groups(), gradients):

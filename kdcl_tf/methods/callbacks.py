@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from kdcl_tf.cohort import membership
 from kdcl_tf.cohort.cohort import Cohort
+from kdcl_tf.cohort.fitting import told_in_one_line
 from kdcl_tf.cohort.hyperparameters import number
+from kdcl_tf.methods.kdcl import NoHeldOutError
 from kdcl_tf.objectives import ensembles
 
 __all__ = ["GeneralWeights", "Schedule"]
@@ -55,6 +57,7 @@ class GeneralWeights(keras.callbacks.Callback):
             )
         if _gives_single_images(self.held_out, self.model):
             self.held_out = self.held_out.batch(_BATCH)
+        _check_first(self.held_out, self.model)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._in_epoch, self._renewed = True, None
@@ -165,6 +168,30 @@ def _gives_single_images(held_out, cohort):
     elif isinstance(batch, list):
         batch = batch[0]
     return labels.rank == 0 or (bool(batch) and images.rank == len(batch) - 1)
+
+
+def _check_first(held_out, cohort):
+    """Refuses before the first epoch what could only fail, or never end, after it.
+
+    Raises:
+      NoHeldOutError: when there are no examples.
+      ValueError: for a data set without an end, and a first batch that cannot be measured.
+    """
+    if isinstance(held_out, tf.data.Dataset):
+        batches = held_out.cardinality().numpy()
+        if batches == tf.data.INFINITE_CARDINALITY:
+            raise ValueError(
+                "GeneralWeights expected held-out images that end; got a tf.data.Dataset that repeats "
+                "without end: leave out repeat()"
+            )
+        if batches == 0:
+            raise NoHeldOutError
+        return
+    first = next(iter(held_out), None)
+    if first is None:
+        raise NoHeldOutError
+    with told_in_one_line():
+        cohort.error_sums(first)
 
 
 def _is_images(first):

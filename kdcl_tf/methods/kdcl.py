@@ -18,6 +18,11 @@ __all__ = ["KDCL", "NoHeldOutError"]
 class NoHeldOutError(ValueError):
     """There are no held-out images to fit General's weights to."""
 
+    def __init__(
+        self, message: str = "expected held-out images to fit General's weights to; got none"
+    ):
+        super().__init__(message)
+
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
 class KDCL(Cohort):
@@ -49,6 +54,8 @@ class KDCL(Cohort):
         self, logits: tf.Tensor, labels: tf.Tensor, views: dict[str, tf.Tensor]
     ) -> tf.Tensor:
         soft = self.ensemble.soft_target(logits, labels, self.temperature)
+        # Its layers may have made theirs only now.
+        _check_has_nothing_to_train(self.ensemble)
         return tf.stack(
             [losses.distillation(soft, each, self.temperature) for each in tf.unstack(logits)]
         )
@@ -103,7 +110,7 @@ class KDCL(Cohort):
                 raise ValueError(self._not_finite(number, batch, matrix))
             total, examples = total + matrix, examples + count
         if not examples:
-            raise NoHeldOutError("expected held-out images to fit General's weights to; got none")
+            raise NoHeldOutError
         weights = self.ensemble.renew(total / examples)
         return {name: float(weight) for name, weight in zip(self.students, weights)}
 

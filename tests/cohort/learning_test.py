@@ -180,6 +180,19 @@ class CompanionTest(CohortTestCase):
         with self.assertRaisesRegex(ValueError, "belongs to no student: expected one optimizer"):
             cohort.compile({"z": "sgd", "a": "sgd"})
 
+    def test_variables_that_a_step_makes_would_not_be_trained_by_them(self):
+        class Late(kdcl_tf.Independent):
+            def __init__(self, students):
+                super().__init__(students)
+                self.scale = keras.layers.Dense(1)
+
+            def distillation_losses(self, logits, labels, views):
+                return tf.squeeze(self.scale(logits), axis=-1)
+
+        cohort = compiled(Late, optimizer={"z": "sgd", "a": "sgd"})
+        with self.assertRaisesRegex(ValueError, "kernel belongs to no student: expected one opt"):
+            cohort.train_step(make_data())
+
     def test_devices_of_their_own_are_refused(self):
         cohort = Tutored(make_students(), _tutor())
         with self.assertRaisesRegex(ValueError, "got Tutored, which overrides forward"):

@@ -299,6 +299,24 @@ class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
             with self.assertRaisesRegex(ValueError, "GeneralWeights expected arrays .*; got "):
                 callbacks.GeneralWeights(once)
 
+    def test_what_would_fail_after_an_epoch_is_refused_before_the_first(self):
+        images, labels = _data()
+        for held_out, message in (
+            (tf.data.Dataset.from_tensor_slices((images, labels)).repeat(), "images that end; got"),
+            (
+                tf.data.Dataset.from_tensor_slices((images, labels)).batch(5).repeat(),
+                "leave out re",
+            ),
+            ([], "expected held-out images .*; got none"),
+            ((images[:0], labels[:0]), "expected held-out images .*; got none"),
+            (list(zip(images, labels)), "got the label of one example: pass batches"),
+            ([(images, labels + 4)], "whole numbers from 0 to 3; got"),
+        ):
+            callback = callbacks.GeneralWeights(held_out)
+            callback.set_model(self.cohort)
+            with self.assertRaisesRegex(ValueError, message):
+                callback.on_train_begin()
+
     def test_images_without_labels_are_refused(self):
         images, labels = _data()
         for held_out, message in (

@@ -264,6 +264,25 @@ class TrainableEnsembleTest(tf.test.TestCase):
         ):
             KDCL(_students(), Learned())
 
+    def test_weights_that_are_made_in_a_step_are_refused_in_it(self):
+        class Late(ensembles.Ensemble):
+            def __init__(self, trainable):
+                super().__init__()
+                self.mix = keras.layers.Dense(4, trainable=trainable)
+
+            def soft_target(self, logits, labels, temperature):
+                return tf.nn.softmax(self.mix(tf.reduce_mean(logits, axis=0)) / temperature)
+
+        clipped = keras.optimizers.SGD(0.1, global_clipnorm=1.0)
+        for optimizer, eagerly in (("sgd", True), (clipped, False)):
+            cohort = KDCL(_students(), Late(trainable=True))
+            cohort.compile(optimizer, run_eagerly=eagerly)
+            with self.assertRaisesRegex(ValueError, "without trainable weights; got .*kernel"):
+                cohort.train_on_batch(*_data())
+        frozen = KDCL(_students(), Late(trainable=False))
+        frozen.compile("sgd", run_eagerly=True)
+        frozen.train_on_batch(*_data())
+
 
 if __name__ == "__main__":
     tf.test.main()
