@@ -147,7 +147,7 @@ def _from_the_last(model) -> Iterator[Any]:
     if isinstance(model, keras.Sequential):
         yield from reversed(model.layers)
         return
-    tensors = getattr(model, "outputs", None) or ()
+    tensors: Any = getattr(model, "outputs", None) or []
     while len(tensors) == 1:
         operation, node, _ = tensors[0]._keras_history
         yield operation

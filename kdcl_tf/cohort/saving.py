@@ -22,8 +22,14 @@ _NAMES = "students"
 _ORDER = "order"
 _NUMBERS = ("temperature", "distillation_weight")
 # What else a SavedModel of a cohort has beside its students.
-_TAKEN = ("ensemble", "serve", "signatures", "variables")
-_TAKEN += ("trainable_variables", "non_trainable_variables")
+_TAKEN = (
+    "ensemble",
+    "non_trainable_variables",
+    "serve",
+    "signatures",
+    "trainable_variables",
+    "variables",
+)
 
 __all__ = ["SavedCohort"]
 

@@ -56,6 +56,7 @@ class KDCL(Cohort):
         soft = self.ensemble.soft_target(logits, labels, self.temperature)
         # Its layers may have made theirs only now.
         _check_has_nothing_to_train(self.ensemble)
+        _check_target(soft, logits, type(self.ensemble).__name__)
         return tf.stack(
             [losses.distillation(soft, each, self.temperature) for each in tf.unstack(logits)]
         )
@@ -162,6 +163,17 @@ class KDCL(Cohort):
     def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None):
         ensemble = keras.saving.deserialize_keras_object(config["ensemble"], custom_objects)
         return super().from_config({**config, "ensemble": ensemble}, custom_objects)
+
+
+def _check_target(soft, logits, ensemble):
+    """Refuses a soft target that is none for each image, which losses would repeat for all."""
+    shape = tf.TensorShape(getattr(soft, "shape", None))
+    is_one = logits.shape[1] is None and shape.rank == 2 and shape[0] == 1
+    if shape.rank != 2 or is_one or not shape.is_compatible_with(logits.shape[1:]):
+        raise ValueError(
+            f"{ensemble}.soft_target: expected probabilities [B, C], a row for each image; got "
+            + (f"{soft!r:.100}" if shape.rank is None else f"shape {shape}")
+        )
 
 
 def _check_has_nothing_to_train(ensemble):

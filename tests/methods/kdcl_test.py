@@ -253,6 +253,32 @@ class SettingsTest(tf.test.TestCase):
             KDCL(_students(3), general)
 
 
+class MisshapedTargetTest(tf.test.TestCase):
+    def test_a_target_that_is_not_of_each_image_is_refused(self):
+        class Told(ensembles.Ensemble):
+            def __init__(self, give):
+                super().__init__()
+                self.give = give
+
+            def soft_target(self, logits, labels, temperature):
+                return self.give(tf.nn.softmax(logits))
+
+        for give, told in (
+            (lambda soft: soft, r"shape \(2, .*, 4\)"),
+            (lambda soft: tf.reduce_mean(soft, axis=[0, 1]), r"shape \(4,\)"),
+            (lambda soft: tf.reduce_mean(soft[0], axis=0, keepdims=True), r"shape \(1, 4\)"),
+            (lambda soft: tf.reduce_max(soft[0], axis=1, keepdims=True), r"shape \(.*, 1\)"),
+            (lambda soft: None, "None"),
+        ):
+            for eagerly in (True, False):
+                cohort = KDCL(_students(), Told(give))
+                cohort.compile("sgd", run_eagerly=eagerly)
+                with self.assertRaisesRegex(
+                    ValueError, rf"Told.soft_target: expected .*\[B, C\], a .*; got {told}"
+                ):
+                    cohort.fit(*_data(), batch_size=5, verbose=0)
+
+
 class TrainableEnsembleTest(tf.test.TestCase):
     def test_an_ensemble_with_weights_to_train_is_refused(self):
         class Learned(ensembles.Ensemble):
