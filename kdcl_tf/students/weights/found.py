@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 import pathlib
 import re
 from collections.abc import Mapping
@@ -16,11 +17,14 @@ from kdcl_tf.students import keras_applications
 
 __all__ = [
     "Found",
+    "NotNormalizedError",
     "check_takes_normalized",
     "head_of",
+    "headless",
     "of_model",
     "own_variables",
     "plain_path",
+    "scaling",
     "settings_of",
 ]
 
@@ -40,6 +44,10 @@ _HARMLESS = (
     "Squeeze",
     "Transpose",
 )
+
+
+class NotNormalizedError(ValueError):
+    """A model scales or normalises its images itself, which students never do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +79,14 @@ def head_of(student: keras.Model) -> keras.layers.Layer:
     return [each for each in student.layers if hasattr(each, "kernel")][-1]
 
 
+def headless(source: str | os.PathLike, head: str) -> ValueError:
+    """What a source that has no layer of this name, the head, is refused with."""
+    return ValueError(
+        f"{source}: expected weights with a head, which gives the logits; got none of "
+        f"{head}/kernel: give a file of the whole student"
+    )
+
+
 def own_variables(student: keras.Model) -> dict[str, keras.Variable]:
     """`{path: variable}` of what a student learns or measures on images.
 
@@ -99,7 +115,8 @@ def of_model(model: keras.Model, takes_normalized: bool = True) -> Found:
         caller knows the normalisation that takes the place of those layers.
 
     Raises:
-      ValueError: when it is refused, or has several variables of one name, as a cohort has.
+      NotNormalizedError: when it is refused for that.
+      ValueError: when it has several variables of one name, as a cohort has.
     """
     if takes_normalized:
         check_takes_normalized(model)
@@ -147,24 +164,29 @@ def _operations(model):
 
 
 def check_takes_normalized(model: keras.Model) -> None:
-    """Raises ValueError for what students never do: they get normalised images.
+    """Raises NotNormalizedError for what students never do: they get normalised images.
 
     Args:
       model: built.
     """
     for layer in _in_use(model):
         if _scales(layer):
-            raise ValueError(
-                f"expected a model of normalised images, as students get them; got {model.name}, "
-                f"whose layer {layer.name} scales its images itself: save it without"
-            )
+            raise scaling(model.name, layer.name)
     for each in itertools.takewhile(_has_no_weights, _operations(model)):
         if not isinstance(each, keras.layers.Layer) and type(each).__name__ not in _HARMLESS:
-            raise ValueError(
+            raise NotNormalizedError(
                 f"expected a model of normalised images, as students get them; got {model.name}, "
                 f"whose operation {each.name} changes its images before any layer with weights, as "
                 "preprocess_input does: save it without"
             )
+
+
+def scaling(model: str | os.PathLike, layer: str) -> NotNormalizedError:
+    """What a model is refused with whose layer scales its images."""
+    return NotNormalizedError(
+        f"expected a model of normalised images, as students get them; got {model}, whose layer "
+        f"{layer} scales its images itself: save it without"
+    )
 
 
 def _has_no_weights(operation):

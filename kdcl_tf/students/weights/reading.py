@@ -47,7 +47,10 @@ def load(student: keras.Model, source: str | os.PathLike, architecture: str) -> 
 
 
 def read(
-    source: str | os.PathLike, architecture: str, size: tuple[int, int] | None = None
+    source: str | os.PathLike,
+    architecture: str,
+    size: tuple[int, int] | None = None,
+    takes_normalized: bool = True,
 ) -> Found:
     """The variables of a source.
 
@@ -55,8 +58,10 @@ def read(
       source: as in `load`, checked by `kinds.check`.
       architecture: name of the student that they are for.
       size: height and width of its images, where they are known.
+      takes_normalized: as `found.of_model`.
 
     Raises:
+      NotNormalizedError: as `found.of_model`.
       ValueError: when it cannot be read, in one line.
     """
     kind = kinds.kind_of(source)
@@ -68,9 +73,9 @@ def read(
     if kind == "saved_model":
         return saved_model.read(path)
     if kind == "keras":
-        return keras_file.read_keras(path)
+        return keras_file.read_keras(path, takes_normalized)
     if kind == "weights":
-        return keras_file.read_weights(path, architecture, size)
+        return keras_file.read_weights(path, architecture, size, takes_normalized)
     paths = found_lib.own_variables(skeleton(architecture))
     arrays, counters = torchvision.as_student(safetensors_file.arrays(path), paths, architecture)
     return Found(arrays, tuple(counters))
@@ -101,7 +106,8 @@ def student(
         if kind == "keras":
             model = keras_file.load_keras(path)
         else:
-            model = keras_file.load_weights(path, architecture, image_shape and image_shape[:2])
+            size = image_shape and image_shape[:2]
+            model = keras_file.load_weights(path, architecture, size, needs_head)
         try:
             found_lib.check_takes_normalized(model)
         except ValueError as error:
@@ -112,10 +118,7 @@ def student(
     head = found_lib.head_of(skeleton(architecture, shape)).name
     kernel = found.arrays.get(f"{head}/kernel")
     if kernel is None and needs_head:
-        raise ValueError(
-            f"{source}: expected weights with a head, which gives the logits; got none of "
-            f"{head}/kernel: give a file of the whole student"
-        )
+        raise found_lib.headless(source, head)
     classes = 1000 if kernel is None else kernel.shape[-1]
     built = students.build(architecture, classes, shape)
     fitting.fit(built, found, where=str(source), architecture=architecture)

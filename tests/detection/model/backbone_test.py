@@ -210,9 +210,8 @@ class RefusedTest(BackboneTestCase):
     def test_a_weights_file_without_a_dense_layer(self):
         model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
         path = self.write("weights", model)
-        self.refused(
-            self.source("weights", path), "expected weights of a resnet8; got no dense layer"
-        )
+        # It could be a student without its head, and then has not all other layers.
+        self.refused(self.source("weights", path), "expected weights of a resnet8; got .* loaded")
 
     def test_a_saved_model_of_something_else(self):
         class Adder(tf.Module):

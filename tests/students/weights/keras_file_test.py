@@ -8,6 +8,8 @@ import pytest
 import tensorflow as tf
 
 from kdcl_tf import students
+from kdcl_tf.students import families, names
+from kdcl_tf.students.layers import Layers
 from kdcl_tf.students.weights import keras_file
 from tests.students.plain_layers import images, move_statistics
 
@@ -98,6 +100,61 @@ class KerasFileTest(tf.test.TestCase):
             ValueError, "expected weights of a resnet8; got .* symbol table"
         ):
             keras_file.load_weights(weights, "resnet8")
+
+
+def _resnet8(before=None, dropout=False, classes=3, after=None):
+    """A model that has a resnet8's layers and others."""
+    images = x = keras.Input((8, 8, 3))
+    x = x if before is None else before(x)
+    *body, head = families.parts(names.parse("resnet8"), classes, Layers())
+    for part in body:
+        x = part(x)
+    x = head(keras.layers.Dropout(0.5)(x) if dropout else x)
+    return keras.Model(images, x if after is None else after(x))
+
+
+class FurtherLayersTest(tf.test.TestCase):
+    """Files of more than the student, of which Keras reads the student's layers alone."""
+
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(self.create_tempdir().full_path) / "a.weights.h5"
+
+    def test_layers_that_scale_images_are_refused_unless_their_normalisation_is_known(self):
+        for layer in (
+            keras.layers.Rescaling(1 / 255, name="halve"),
+            keras.Sequential([keras.layers.Rescaling(1 / 255, name="halve")]),
+            keras.layers.Normalization(name="halve"),
+            keras.layers.Normalization(mean=[1.0] * 3, variance=[2.0] * 3, name="halve"),
+        ):
+            model = _resnet8(before=layer)
+            model.save_weights(self.path)
+            message = (
+                f"^expected a model of normalised images, .* got {self.path}, whose layer halve"
+            )
+            for read in (keras_file.load_weights, keras_file.read_weights):
+                with self.assertRaisesRegex(ValueError, message) as caught:
+                    read(self.path, "resnet8", (8, 8))
+                self.assertNotIn("\n", str(caught.exception))
+            found = keras_file.read_weights(self.path, "resnet8", takes_normalized=False)
+            self.assertAllEqual(found.arrays["logits/kernel"], model.get_layer("logits").kernel)
+
+    def test_layers_that_learn_are_refused(self):
+        model = _resnet8(classes=256, after=keras.layers.Dense(3, name="answers"))
+        model.save_weights(self.path)
+        message = f"^{self.path}: expected weights of a resnet8; got a further layer, answers$"
+        with self.assertRaisesRegex(ValueError, message):
+            keras_file.load_weights(self.path, "resnet8")
+
+    def test_layers_that_neither_learn_nor_scale_are_passed_over(self):
+        turned = keras.Sequential([keras.layers.RandomRotation(0.1), keras.layers.RandomFlip()])
+        model = _resnet8(before=turned, dropout=True, after=keras.layers.Softmax())
+        model.save_weights(self.path)
+        student = keras_file.load_weights(self.path, "resnet8", (8, 8))
+        pixels = images(student)
+        self.assertAllClose(
+            tf.nn.softmax(student(pixels, training=False)), model(pixels, training=False)
+        )
 
 
 if __name__ == "__main__":

@@ -143,6 +143,28 @@ class HeadlessTest(tf.test.TestCase):
         kernel = np.transpose(arrays["conv1.weight"], (2, 3, 1, 0))
         self.assertAllEqual(backbone.get_layer("stem_conv").kernel, kernel)
 
+    def test_files_of_keras_are_too(self):
+        student = students.build("resnet8", 3, (8, 8, 3))
+        body = keras.Model(student.input, student.get_layer("pool").output)
+        move_statistics(body)
+        whole, weights = _FOLDER / "body.keras", _FOLDER / "body.weights.h5"
+        body.save(whole)
+        body.save_weights(weights)
+        message = f"^{weights}: expected weights with a head, .*; got none of logits/kernel: give"
+        with self.assertRaisesRegex(ValueError, message):
+            reading.student(weights, "resnet8")
+        wanted = body(images(body), training=False)
+        for path in (whole, weights):
+            backbone = reading.student(path, "resnet8", (8, 8, 3), needs_head=False)
+            pool = keras.Model(backbone.input, backbone.get_layer("pool").output)
+            self.assertAllClose(pool(images(body), training=False), wanted, atol=1e-5)
+            other = students.build("resnet8", 4, (8, 8, 3))
+            taken = reading.load(other, path, "resnet8")
+            self.assertEqual(taken.new, ("logits/kernel", "logits/bias"))
+            self.assertEqual((taken.reason, taken.left_over), ("the source has none", ()))
+            pool = keras.Model(other.input, other.get_layer("pool").output)
+            self.assertAllClose(pool(images(body), training=False), wanted, atol=1e-5)
+
 
 class ImageNetTest(tf.test.TestCase):
     """Keras's weights for ImageNet, as if Keras had downloaded them."""
