@@ -322,9 +322,11 @@ def _define_initial_flags(fv):
         "initial_normalization",
         [],
         "STUDENT=NORMALIZATION,... for weights that do not say how their images were normalised: "
-        "data, by the mean and standard deviation of each channel of the training images (the "
-        "default); or tf, caffe or torch, as "
-        "keras.applications has them; torch is torchvision's, too.",
+        "data (the default), as the data set's: by the mean and standard deviation of each channel of "
+        "the training images, or ImageNet's constants with --distortion=resized_crop; or tf, caffe or "
+        "torch, as keras.applications has them; torch is torchvision's, too. With one of "
+        "these three, layers of a .keras or .weights.h5 file that scale its images are left out; "
+        "otherwise such a file is refused.",
         fv,
     )
     flags.DEFINE_integer(

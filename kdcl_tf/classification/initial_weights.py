@@ -13,7 +13,7 @@ import keras
 from kdcl_tf import data, students
 from kdcl_tf.classification import initial_sources, plan
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.data.normalization import IMAGENET
+from kdcl_tf.data.normalization import IMAGENET, MODES
 from kdcl_tf.serving import exported, weight_sources
 from kdcl_tf.serving.weight_sources import WeightSource
 from kdcl_tf.students.weights import fitting, found as found_lib, reading
@@ -121,12 +121,22 @@ class InitialWeights:
             return _Start(source, None, digest, source.normalization)
         try:
             size = source.size or self._size
-            found = reading.read(source.path or source.where, architecture, size)
+            # Only a normalisation that was given takes the place of layers that scale images.
+            given = self._settings.source_normalizations.get(name, "")
+            is_given = weight_sources.normalization_of(given) is not None
+            where = source.path or source.where
+            found = reading.read(where, architecture, size, takes_normalized=not is_given)
             # Before any data is loaded: what does not fit a student of this name.
-            skeleton = reading.skeleton(architecture, _shape(source, found, architecture))
+            shape = _shape(source, found, architecture, self._size)
+            skeleton = reading.skeleton(architecture, shape)
             fitting.check(skeleton, found, where=source.where, architecture=architecture)
             self._check_channels(name, source, skeleton.input_shape[-1])
             digest = _digest(source.path or found.file, source.normalization)
+        except found_lib.NotNormalizedError as error:
+            raise ValueError(
+                f"--initial_weights={name}={text}: {error}, or pass --initial_normalization={name}="
+                f"{', '.join(MODES)}, whichever those layers compute"
+            ) from error
         except (ValueError, OSError) as error:
             raise ValueError(f"--initial_weights={name}={text}: {error}") from error
         return _Start(source, found, digest, source.normalization)
@@ -153,7 +163,7 @@ class InitialWeights:
             whose = "as --initial_normalization says"
         elif not given:
             whose = (
-                "as the data set's colours ask, since nothing says how the weights were trained; "
+                "as the data set's images are, since nothing says how the weights were trained; "
                 "--initial_normalization may"
             )
         elif start.source.kind == "safetensors" and given == IMAGENET:
@@ -190,11 +200,16 @@ def _digest(path, normalization):
     return hashlib.sha256(json.dumps([exported.digest(path), pixels]).encode()).hexdigest()
 
 
-def _shape(source, found, architecture):
-    """(height, width, channels) of images that the source's own student takes; None for usual."""
+def _shape(source, found, architecture, size):
+    """(height, width, channels) of the student's images, as far as they are known.
+
+    Args:
+      source, found: the weights, whose own student's images these are where nothing else is said.
+      architecture: whose usual images they are otherwise.
+      size: (height, width) that a flag says, or None.
+    """
     first = found.arrays.get("stem_conv/kernel")
-    known = source.image_shape or found.image_shape
-    if known or first is None or first.ndim != 4:
-        return known
+    channels = 3 if first is None or first.ndim != 4 else first.shape[2]
     side = students.default_image_size([architecture])
-    return side, side, first.shape[2]
+    height, width, channels = source.image_shape or found.image_shape or (side, side, channels)
+    return *(size or (height, width)), channels

@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 import unittest
+import unittest.mock
 
 import keras
 import numpy as np
@@ -21,6 +22,8 @@ from kdcl_tf.classification.task import Classification
 from kdcl_tf.data.normalization import MODES, Normalization
 from kdcl_tf.files import identity
 from kdcl_tf.serving import cards, exported
+from kdcl_tf.students import families, names
+from kdcl_tf.students.layers import Layers
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
@@ -182,7 +185,10 @@ class PixelsTest(tf.test.TestCase):
 
     def test_a_line_says_whether_a_flag_chose_the_normalisation(self):
         for given, told in (
-            ((), "since nothing says how the weights were trained; --initial_normalization may$"),
+            (
+                (),
+                "as the data set's images are, since nothing says how .*; --initial_normalization may$",
+            ),
             (("resnet8=data",), r"divided by \S+, as --initial_normalization says$"),
         ):
             settings = _settings(initial_normalization=given)
@@ -471,6 +477,52 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         )
         (start,) = initial_weights.InitialWeights(settings)._starts.values()
         self.assertEqual(start.found.image_shape, (32, 32, 1))
+
+    @parameterized.parameters("scaling.keras", "scaling.weights.h5")
+    def test_a_model_that_scales_its_images_needs_their_normalisation(self, name):
+        path, inputs = _FOLDER / name, keras.Input((8, 8, 3))
+        x = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+        for part in families.parts(names.parse("resnet8"), 3, Layers()):
+            x = part(x)
+        model = keras.Model(inputs, x)
+        (model.save if path.suffix == ".keras" else model.save_weights)(path)
+        common = {"students": ("resnet8",), "initial_weights": (f"resnet8={path}",)}
+        for given in ((), ("resnet8=data",)):
+            message = (
+                f"^--initial_weights=resnet8={path}: .* scales its images itself: save it without, "
+                "or pass --initial_normalization=resnet8=tf, caffe, torch, "
+            )
+            with self.assertRaisesRegex(ValueError, message) as caught:
+                initial_weights.InitialWeights(_settings(**common, initial_normalization=given))
+            self.assertNotIn("\n", str(caught.exception))
+        settings = _settings(**common, initial_normalization=("resnet8=tf",))
+        (start,) = initial_weights.InitialWeights(settings)._starts.values()
+        self.assertEqual(start.normalization, MODES["tf"])
+        self.assertAllEqual(start.found.arrays["logits/kernel"], model.get_layer("logits").kernel)
+
+    def test_a_network_that_depends_on_the_size_of_images_is_told_before_data_is_loaded(self):
+        def dependent(weights, classes, input_shape, classifier_activation):
+            x = images = keras.Input(input_shape)
+            for size in (2, classes):
+                x = keras.layers.Dense(size)(keras.layers.Flatten()(x))
+            return keras.Model(images, x)
+
+        path = _FOLDER / "dependent.keras"
+        with unittest.mock.patch.object(keras.applications, "MobileNet", dependent):
+            students.build("keras:MobileNet", 3, (8, 8, 3)).save(path)
+            for side in (0, 8, 9):
+                settings = _settings(
+                    students=("keras:MobileNet",),
+                    initial_weights=(f"keras_MobileNet={path}",),
+                    initial_normalization=(),
+                    image_size=side,
+                )
+                if side < 9:
+                    initial_weights.InitialWeights(settings)
+                    continue
+                message = r"is no keras:MobileNet: expected \[243, 2\] at .*; got \[192, 2\]"
+                with self.assertRaisesRegex(ValueError, message):
+                    initial_weights.InitialWeights(settings)
 
     def test_a_run_gives_the_student_of_the_architecture(self):
         run = _FOLDER / "run"
