@@ -6,15 +6,15 @@ import os
 import pathlib
 
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.serving import exported
-from kdcl_tf.serving.weight_sources import WeightSource, named_source, weight_source
+from kdcl_tf.serving import exported, teacher_sources
+from kdcl_tf.serving.weight_sources import WeightSource, weight_source
 from kdcl_tf.students.weights import kinds
 from kdcl_tf.training.workdir import check_export
 
 # What a run has in its folder as soon as its students have their weights, and when it is complete.
 _TRACES = ("checkpoints/*", "result.json")
 
-__all__ = ["check", "check_place", "find", "is_file"]
+__all__ = ["check", "check_place", "find", "find_teacher", "is_file"]
 
 
 def check(settings: Settings, workdir: str | os.PathLike) -> None:
@@ -33,11 +33,8 @@ def check(settings: Settings, workdir: str | os.PathLike) -> None:
         return
     for student in settings.sources:
         find(settings, student)
-    if "=" in settings.teacher:
-        try:
-            named_source(settings.teacher)
-        except (ValueError, OSError) as error:
-            raise ValueError(f"--teacher={settings.teacher}: {error}") from error
+    if settings.teacher:
+        find_teacher(settings)
 
 
 def find(settings: Settings, student: str) -> WeightSource:
@@ -54,6 +51,21 @@ def find(settings: Settings, student: str) -> WeightSource:
         return source
     except (ValueError, OSError) as error:
         raise ValueError(f"--initial_weights={student}={text}: {error}") from error
+
+
+def find_teacher(settings: Settings) -> WeightSource:
+    """The source of the teacher's weights, after what can be checked quickly.
+
+    Raises:
+      ValueError: in one line that names the flag.
+    """
+    text = settings.teacher
+    try:
+        source = teacher_sources.source_of(text)
+        check_place(text, source)
+        return source
+    except (ValueError, OSError) as error:
+        raise ValueError(f"--teacher={text}: {error}") from error
 
 
 def check_place(text: str, source: WeightSource) -> None:

@@ -287,7 +287,9 @@ class Settings(TrainingSettings):
             if self.keep_by:
                 raise ValueError(f"--keep_by={self.keep_by} is for --keep=best; got --keep=last")
             return
-        if not self.validation_share and not self.dataset.startswith("folder:"):
+        # A folder may have a validation set, but where test images are taken from the others.
+        has_none = self.test_share or not self.dataset.startswith("folder:")
+        if has_none and not self.validation_share:
             raise ValueError(
                 "--keep=best chooses an epoch on a validation set; got none: pass "
                 "--validation_share=0.1"

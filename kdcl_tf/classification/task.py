@@ -32,7 +32,7 @@ from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.files import identity
 from kdcl_tf.methods.kdcl import NoHeldOutError
 from kdcl_tf.objectives import losses
-from kdcl_tf.serving import exported, teachers
+from kdcl_tf.serving import exported
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students.weights import imagenet
 from kdcl_tf.training.checkpoint import all_variables
@@ -149,13 +149,7 @@ class Classification(Task):
     @functools.cached_property
     def _teacher(self):
         """Where the weights of `--teacher` are."""
-        text = self.settings.teacher
-        source = teachers.source_of(text)
-        try:
-            initial_sources.check_place(text, source)
-        except ValueError as error:
-            raise ValueError(f"--teacher={text}: {error}") from error
-        return source
+        return initial_sources.find_teacher(self.settings)
 
     def sources(self) -> dict[str, str]:
         return self._initial_weights.digests() if self._initial_weights else {}

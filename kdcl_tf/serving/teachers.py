@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,12 +12,12 @@ import tensorflow as tf
 
 from kdcl_tf.cohort.membership import check_classifier, input_shape, output_shape
 from kdcl_tf.data.normalization import KEPT, Normalization
-from kdcl_tf.serving import classes, exported, saved_model, weight_sources
-from kdcl_tf.serving.weight_sources import WeightSource
+from kdcl_tf.serving import classes, saved_model
+from kdcl_tf.serving.teacher_sources import find, source_of
 from kdcl_tf.students import precision
 from kdcl_tf.students.weights import fitting, found as found_lib, reading
 
-__all__ = ["ServedTeacher", "find", "frozen", "num_classes", "source_of"]
+__all__ = ["ServedTeacher", "find", "frozen", "num_classes"]
 
 
 @keras.saving.register_keras_serializable(package="kdcl_tf")
@@ -28,7 +27,7 @@ class ServedTeacher(keras.layers.Layer):
     It has no trainable variables.  A cohort that is saved with it saves its path.
 
     Args:
-      path: see `source_of`.
+      path: see `teacher_sources.source_of`.
       mean, deviation: per channel, in units of 0..1, of the normalisation that its inputs
         have; by default that of the data it was trained on.
       class_names: the names of the students' classes, in whose order its logits come; by
@@ -37,6 +36,8 @@ class ServedTeacher(keras.layers.Layer):
       channels: the order of its inputs' channels, as in `data.Normalization`; with `mean`, by
         default as they are.
       image_shape: (height, width, channels) of its inputs, where weights do not say.
+      own_normalization: of the images that it was trained on, as in a card, where nothing beside
+        its weights says so; by default that of its inputs.
 
     Raises:
       ValueError: when there is no exported student at the path, or its classes are not the
@@ -52,6 +53,7 @@ class ServedTeacher(keras.layers.Layer):
         match_classes: str = "name",
         channels: str | None = None,
         image_shape: Sequence[int] | None = None,
+        own_normalization: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**{**kwargs, "trainable": False})
@@ -64,7 +66,9 @@ class ServedTeacher(keras.layers.Layer):
         if source.kind == "saved_model":
             self._predict, self.card = saved_model.load_student(str(source.path))
         else:
-            self._predict, self.card = _of_weights(source, given, class_names, image_shape)
+            self._predict, self.card = _of_weights(
+                source, own_normalization or given, class_names, image_shape
+            )
         self.normalization = Normalization.from_card({**self.card, **given})
         own = self.card["class_names"]
         self.class_names = tuple(own if class_names is None else class_names)
@@ -105,6 +109,8 @@ class ServedTeacher(keras.layers.Layer):
             "class_names": list(self.class_names),
             "match_classes": self.match_classes,
             "image_shape": list(self.card["image_shape"]),
+            # Another than `mean` and `deviation` where it is used for other inputs.
+            "own_normalization": Normalization.from_card(self.card).as_card(),
         }
         return {**super().get_config(), **own}
 
@@ -134,36 +140,23 @@ def num_classes(teacher: keras.layers.Layer) -> int:
     return output_shape(teacher)[-1]
 
 
-def source_of(path: str | os.PathLike) -> WeightSource:
-    """The weights of the teacher that a path, or `ARCHITECTURE=SOURCE`, stands for.
-
-    Args:
-      path: as `find`; or a `.keras`, `.weights.h5` or `.safetensors` file, or "imagenet", with
-        the name of the student that it is of where no card says so, such as
-        `resnet50=FILE.safetensors`.
-
-    Raises:
-      ValueError: when there is none, or more than one.
-    """
-    text = os.fspath(path)
-    file = pathlib.Path(text).expanduser()
-    if file.is_dir() or (not file.exists() and "=" not in text):
-        return weight_sources.weight_source(find(file))
-    return weight_sources.named_source(text)
-
-
-def _of_weights(source, given, class_names, image_shape):
+def _of_weights(source, like, class_names, image_shape):
     """`(predict, card)` of a teacher that is no SavedModel, as `saved_model.load_student`.
 
-    What it does not say is taken to be the students': its normalisation and its classes.
+    What it does not say is taken to be as in the normalisation `like`, and the students' classes.
     """
     shape = source.image_shape or (tuple(image_shape) if image_shape else None)
     student = reading.student(source.path or source.where, source.architecture, shape)
     if source.kind == "keras":
-        _check_model(student, source)
+        check_classifier(f"the teacher {source.where}", student)
+    own = input_shape(student)[1:]
+    # Of a model for images of any size, those that it is given.
+    shape = [given if size is None else size for size, given in zip(own, shape or own)]
+    if source.kind == "keras" and source.named:
+        _check_architecture(student, source, shape)
     student.trainable = False
     student = precision.in_float32(student)
-    pixels = source.normalization or (Normalization.from_card(given) if "mean" in given else None)
+    pixels = source.normalization or (Normalization.from_card(like) if "mean" in like else None)
     if pixels is None:
         raise ValueError(
             f"{source.where} does not say how its images were normalised: give mean and deviation"
@@ -178,7 +171,7 @@ def _of_weights(source, given, class_names, image_shape):
     card = {
         "class_names": list(names),
         "num_classes": count,
-        "image_shape": list(input_shape(student)[1:]),
+        "image_shape": list(shape),
         **pixels.as_card(),
     }
 
@@ -189,36 +182,9 @@ def _of_weights(source, given, class_names, image_shape):
     return predict, card
 
 
-def _check_model(model, source):
-    """Refuses a `.keras` file that gives no logits, or is not of the architecture it is named by."""
-    check_classifier(f"the teacher {source.where}", model)
+def _check_architecture(model, source, shape):
+    """Refuses a `.keras` file that is not of the architecture that it is named by."""
     # A card only says what kdcl-export built; an older version's file has layers of its own.
-    if source.named:
-        name, shape = source.architecture, tuple(input_shape(model)[1:])
-        found = found_lib.of_model(model)
-        skeleton = reading.skeleton(name, None if None in shape else shape)
-        fitting.check(skeleton, found, where=source.where, architecture=name)
-
-
-def find(path: str | os.PathLike) -> pathlib.Path:
-    """The folder of the exported student that a path stands for.
-
-    Args:
-      path: that folder, such as WORKDIR/students/NAME, or a WORKDIR with one student.
-
-    Raises:
-      ValueError: when there is none, or more than one.
-    """
-    path = pathlib.Path(path).expanduser()
-    found = exported.find_students(path, ensembles=False)
-    if len(found) > 1:
-        raise ValueError(
-            f"expected one student as the teacher; got {path}, a run of {len(found)}: choose one "
-            "of " + ", ".join(str(each) for each in found)
-        )
-    if not found:
-        raise ValueError(
-            "expected an exported student as the teacher, such as WORKDIR/students/NAME, or a "
-            f"finished run of one student; got {path}, which has none"
-        )
-    return found[0]
+    found = found_lib.of_model(model)
+    skeleton = reading.skeleton(source.architecture, None if None in shape else tuple(shape))
+    fitting.check(skeleton, found, where=source.where, architecture=source.architecture)

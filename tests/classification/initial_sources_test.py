@@ -27,6 +27,13 @@ _WRONG = (
     ("resnet8", "cut.safetensors", "for the student of that network; got "),
 )
 
+_WRONG_TEACHERS = (
+    ("typo", "/typo: expected an exported student as the teacher"),
+    ("a.pth", "/a.pth: expected an exported student (WORKDIR/students/NAME), "),
+    ("two", "/two: expected one student as the teacher; got "),
+    ("damaged", "/damaged/student.json is not the card of an exported model: "),
+)
+
 
 class SourcesTest(absltest.TestCase):
     def setUp(self):
@@ -37,6 +44,11 @@ class SourcesTest(absltest.TestCase):
         save_file({"conv1.weight": np.ones([8, 8])}, self.folder / "whole.safetensors")
         whole = (self.folder / "whole.safetensors").read_bytes()
         (self.folder / "cut.safetensors").write_bytes(whole[:-8])
+        for path in ("two/students/a", "two/students/b", "damaged"):
+            student = self.folder / path
+            student.mkdir(parents=True)
+            (student / "saved_model.pb").touch()
+            (student / "student.json").write_text("{")
 
     def _path(self, name):
         return name if name == "imagenet" else str(self.folder / name)
@@ -51,12 +63,17 @@ class SourcesTest(absltest.TestCase):
             ["train", ["--learning_rate=resnet8=0.1"]],
             ["train", ["--learning_rate=fast"]],
         ]
+        taught = ["--students=resnet8", "--method=offline_distillation"]
+        cases += [
+            ["train", [*taught, f"--teacher={self._path(name)}"]] for name, _ in _WRONG_TEACHERS
+        ]
         wanted = [message for _, _, message in _WRONG]
         wanted += [
             "expected --initial_weights for students of the run, resnet8, wrn_10_2; got 'resnet20'",
             "expected --learning_rate for every student, or one number for all; got none for wrn_10_2",
             "learning_rate",
         ]
+        wanted += [message for _, message in _WRONG_TEACHERS]
         found, imported = in_process.run_all(cases)
         self.assertNotIn("tensorflow", imported)
         for done, message in zip(found, wanted, strict=True):

@@ -255,6 +255,15 @@ class SettingsTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "expected 32 or more pixels a side for .*; got 16"):
             Settings(**fields, image_size=16)
 
+    def test_the_best_epoch_needs_a_validation_set_that_there_may_be(self):
+        fields = {"students": ("resnet8",), "keep": "best", "dataset": "folder:photos"}
+        # The folder may have one, but not where its test images are chosen.
+        self.assertEqual(Settings(**fields).keep_by, "resnet8")
+        self.assertEqual(Settings(**fields, test_share=0.2, validation_share=0.1).test_share, 0.2)
+        for more in ({"test_share": 0.2}, {"dataset": "digits"}):
+            with self.assertRaisesRegex(ValueError, "--keep=best .*: pass --validation_share=0.1"):
+                Settings(**{**fields, **more})
+
     def test_general_needs_held_out_images_and_nothing_else_does(self):
         with self.assertRaisesRegex(ValueError, "--holdout_per_class=0: pass 1 or more"):
             Settings(ensemble="general", holdout_per_class=0)

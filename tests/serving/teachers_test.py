@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.teachers."""
 
+import json
 import pathlib
 
 import keras
@@ -28,20 +29,6 @@ class TeachersTest(tf.test.TestCase):
         path = self.folder / "students" / name
         return serving.export_student(self.model, path, card=Card.of(self.model, self.dataset))
 
-    def test_find_takes_the_student_or_a_run_of_one(self):
-        path = self._export()
-        self.assertEqual(teachers.find(path), path)
-        (self.folder / "students" / ".partial-0123abcd-other").mkdir()
-        (self.folder / "students" / ".partial-0123abcd-other" / "saved_model.pb").touch()
-        self.assertEqual(teachers.find(str(self.folder)), path)
-
-    def test_find_refuses_none_and_several(self):
-        with self.assertRaisesRegex(ValueError, "exported student .*nothing, which has none"):
-            teachers.find(self.folder / "nothing")
-        first, second = self._export("a"), self._export("b")
-        with self.assertRaisesRegex(ValueError, f"choose one of {first}, {second}"):
-            teachers.find(self.folder)
-
     def test_images_normalised_otherwise_are_brought_back_to_pixels(self):
         teacher = teachers.ServedTeacher(self._export(), mean=[0.5], deviation=[0.25])
         pixels = self.dataset.test.images[:4].astype(np.float32) / 255.0
@@ -55,6 +42,29 @@ class TeachersTest(tf.test.TestCase):
         self.assertAllClose(second((pixels - 0.1) / 2.0), first((pixels - 0.5) / 0.25), atol=1e-4)
         again = teachers.ServedTeacher.from_config(second.get_config())
         self.assertEqual(again.normalization, second.normalization)
+
+    def test_a_teacher_without_a_card_keeps_its_own_normalisation_when_it_is_saved(self):
+        path = serving.save_keras(self.model, self.folder / "a.keras")
+        own, other = data.Normalization((0.5,), (0.25,)), data.Normalization((0.1,), (2.0,), "BGR")
+        second = teachers.ServedTeacher(path, **own.as_card()).renormalized(other)
+        pixels = self.dataset.test.images[:4].astype(np.float32) / 255.0
+        wanted = self.model(own.apply_fractions(pixels), training=False)
+        config = json.loads(json.dumps(second.get_config()))
+        for teacher in (second, teachers.ServedTeacher.from_config(config)):
+            self.assertAllClose(teacher((pixels - 0.1) / 2.0), wanted, atol=1e-4)
+
+    def test_a_keras_file_for_images_of_any_size_is_a_teacher_of_the_students(self):
+        shape = self.dataset.image_shape
+        model = keras.models.clone_model(self.model, keras.Input((None, None, shape[2])))
+        model.set_weights(self.model.get_weights())
+        model.save(self.folder / "any.keras")
+        images = self.dataset.normalization.apply(self.dataset.test.images[:4])
+        for path in (self.folder / "any.keras", f"resnet8={self.folder / 'any.keras'}"):
+            teacher = teachers.ServedTeacher(path, [0.5], [0.25], image_shape=shape)
+            self.assertEqual(teacher.card["image_shape"], list(shape))
+            self.assertAllClose(teacher(images), self.model(images, training=False), atol=1e-4)
+            again = teachers.ServedTeacher.from_config(teacher.get_config())
+            self.assertAllClose(again(images), teacher(images), atol=1e-5)
 
     def test_weights_of_any_kind_are_a_teacher(self):
         own = data.Normalization((0.3,), (0.6,))
@@ -112,11 +122,6 @@ class TeachersTest(tf.test.TestCase):
             self.assertNotIn("\n", str(caught.exception))
         given = (f"resnet8={paths['good']}", [0.5], [0.25], self.dataset.class_names)
         self.assertEqual(teachers.ServedTeacher(*given).card["image_shape"], list(shape))
-
-    def test_weights_that_do_not_say_whose_they_are_are_refused(self):
-        path = serving.save_weights(self.model, self.folder / "a.weights.h5")
-        with self.assertRaisesRegex(ValueError, "got none: give ARCHITECTURE=FILE"):
-            teachers.source_of(path)
 
     def test_by_default_images_are_normalised_as_it_learned_them(self):
         teacher = teachers.ServedTeacher(self._export())
