@@ -6,7 +6,8 @@
 It needs PyTorch and safetensors, but not kdcl_tf.  A .pth file is a pickle, which may hold code;
 only weights are loaded from it, and a file that holds anything else is refused.  Of a checkpoint
 that has more than weights its `state_dict` or `model` is taken, and names lose the `module.` that
-training on several devices puts before them.
+training on several devices puts before them.  Where all names have it, they also lose the `model.` of
+Lightning and the `_orig_mod.` of `torch.compile`.
 """
 
 import os
@@ -16,6 +17,8 @@ from collections.abc import Callable
 
 _INSIDE = ("state_dict", "model_state_dict", "model")
 _PREFIX = "module."
+# What may stand before all names of a network that another one wraps.
+_SHARED = (_PREFIX, "_orig_mod.", "model.")
 
 
 def main() -> None:
@@ -52,7 +55,11 @@ def main() -> None:
     weights = state_of(found, torch.Tensor)
     if not weights:
         sys.exit(f"{source}: expected a state_dict, names with tensors; got none")
-    contiguous = {name: value.contiguous().clone() for name, value in weights.items()}
+    try:
+        contiguous = {name: value.contiguous().clone() for name, value in weights.items()}
+    except Exception as error:  # Of a sparse tensor it may be several.
+        told = " ".join(str(error).split())
+        sys.exit(f"{source}: expected dense tensors; got others ({told})")
     try:
         write(target, lambda path: safetensors.torch.save_file(contiguous, path))
     except Exception as error:  # safetensors has an error of its own for a full disk.
@@ -94,9 +101,18 @@ def state_of(found, kind: type) -> dict:
     for key in _INSIDE:
         if isinstance(found.get(key), dict):
             return state_of(found[key], kind)
-    if not all(isinstance(value, kind) for value in found.values()):
+    if not all(isinstance(name, str) and isinstance(found[name], kind) for name in found):
         return {}
-    return {name.removeprefix(_PREFIX): value for name, value in found.items()}
+    return dict(zip(_plain(list(found)), found.values(), strict=True))
+
+
+def _plain(names):
+    """The names without what wrappers put before them."""
+    names = [name.removeprefix(_PREFIX) for name in names]
+    for prefix in _SHARED:
+        if names and all(name.startswith(prefix) for name in names):
+            return _plain([name.removeprefix(prefix) for name in names])
+    return names
 
 
 if __name__ == "__main__":

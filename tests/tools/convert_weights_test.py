@@ -4,6 +4,8 @@ import importlib.util
 import pathlib
 import subprocess
 import sys
+import types
+import unittest.mock
 
 import numpy as np
 from absl.testing import absltest
@@ -25,8 +27,34 @@ class ConvertWeightsTest(absltest.TestCase):
             state = convert_weights.state_of(found, np.ndarray)
             self.assertEqual(list(state), ["conv1.weight", "fc.bias"])
 
+    def test_what_wrappers_put_before_all_names_is_left_out(self):
+        for prefix in ("model.", "_orig_mod.", "model._orig_mod.", "_orig_mod.module."):
+            weights = {f"{prefix}{name}": np.zeros(2) for name in ("conv1.weight", "fc.bias")}
+            state = convert_weights.state_of({"state_dict": weights}, np.ndarray)
+            self.assertEqual(list(state), ["conv1.weight", "fc.bias"])
+        # Not of some of them, where it may be the name of a part.
+        weights = {"model.weight": np.zeros(2), "fc.bias": np.zeros(3)}
+        self.assertEqual(list(convert_weights.state_of(weights, np.ndarray)), list(weights))
+
+    def test_tensors_that_are_not_dense_are_refused_in_one_line(self):
+        class Sparse:
+            def contiguous(self):
+                raise RuntimeError("no strides\nof a sparse tensor")
+
+        fake = types.SimpleNamespace(Tensor=Sparse, load=lambda *_, **__: {"a": Sparse()})
+        target = pathlib.Path(self.create_tempdir().full_path) / "a.safetensors"
+        with (
+            unittest.mock.patch.dict(sys.modules, {"torch": fake, "safetensors.torch": fake}),
+            unittest.mock.patch.object(sys, "argv", ["convert", "a.pth", str(target)]),
+            self.assertRaisesRegex(
+                SystemExit, "^a.pth: expected dense tensors; got .*no strides of"
+            ),
+        ):
+            convert_weights.main()
+        self.assertFalse(target.exists())
+
     def test_what_is_no_state_is_none(self):
-        for found in ([1], {}, {"epoch": 3}, {"a": np.zeros(1), "b": "text"}):
+        for found in ([1], {}, {"epoch": 3}, {"a": np.zeros(1), "b": "text"}, {0: np.zeros(1)}):
             self.assertEqual(convert_weights.state_of(found, np.ndarray), {})
 
     def test_bad_arguments_end_in_one_line(self):
