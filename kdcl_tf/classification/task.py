@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf import files, serving, students
+from kdcl_tf import files, students
 from kdcl_tf.classification import (
     balance,
     curves,
@@ -32,7 +32,7 @@ from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.files import identity
 from kdcl_tf.methods.kdcl import NoHeldOutError
 from kdcl_tf.objectives import losses
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import answering, exported, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students.weights import imagenet
 from kdcl_tf.training.checkpoint import all_variables
@@ -352,7 +352,12 @@ class Classification(Task):
         card = self._card_of(name, test_accuracy=accuracy, **exported, identity=self.identity.facts)
         workdir.check_present()
         path = workdir.path / "students" / name
-        serving.export_student(student, path, card=card)
+        # The folder is the run's own: an export there that has lost its card is mended, too.
+        saved_model.export_function(
+            answering.of_student(student, card.normalization),
+            path,
+            card=saved_model.with_cost(card, student),
+        )
         return {
             **{kind: last[key] for kind in kinds if (key := f"test_{name}_{kind}") in last},
             "train_accuracy": last[f"{name}_accuracy"],

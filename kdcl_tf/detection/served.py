@@ -84,7 +84,13 @@ def card_of(
     }
 
 
-def export(detector: Detector, path: str | os.PathLike, card: Mapping[str, Any]) -> pathlib.Path:
+def export(
+    detector: Detector,
+    path: str | os.PathLike,
+    card: Mapping[str, Any],
+    *,
+    is_own: bool = False,
+) -> pathlib.Path:
     """Writes a detector as a SavedModel that loads where `kdcl_tf` is not installed.
 
     Its signature `serving_default` takes `image`, uint8 `[H, W, 3]` of any size, and gives
@@ -102,11 +108,24 @@ def export(detector: Detector, path: str | os.PathLike, card: Mapping[str, Any])
       detector: `Detector`, of any precision.
       path: the folder, written whole; it replaces an older one.
       card: of `card_of`.
+      is_own: whether the folder is known to be for this export, as that in a run is: then one that
+        has lost its card is replaced, too.
 
     Returns:
       The path.
+
+    Raises:
+      FileExistsError: when the path exists and is no exported detector.
+      ValueError: when the card has not as many class names as the detector has classes.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
+    if not (is_own and exported.holds_model(path)):
+        exported.check_replaced(path, "detector", exported_detector.CARD)
+    if len(card["class_names"]) != detector.num_classes:
+        raise ValueError(
+            f"expected a name for each of the detector's {detector.num_classes} classes; got "
+            f"{len(card['class_names'])}: give the card all of them, in their order"
+        )
     served = _ServedDetector(_in_float32(detector), card)
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures={"serving_default": served.serve})

@@ -170,7 +170,7 @@ class Detection(Task):
         """Exports the detector; gives COCO's figures."""
         card = served.card_of(self.settings, self.source, self.dataset)
         card = {**card, "identity": self.identity.facts}
-        served.export(self.model, workdir.path / "detector", card)
+        served.export(self.model, workdir.path / "detector", card, is_own=True)
         return {
             **{name: value for name, value in last.items() if name.startswith("test_")},
             "evaluated_on": self.settings.evaluate_on,

@@ -24,6 +24,7 @@ from kdcl_tf.serving import card_facts
 
 __all__ = [
     "Card",
+    "has_card",
     "is_card",
     "path_of",
     "read",
@@ -269,6 +270,21 @@ def is_card(path: str | os.PathLike) -> bool:
     try:
         return card_facts.are_of_card(_json_in(path))
     except DamageError:
+        return False
+
+
+def has_card(folder: str | os.PathLike, name: str = _STUDENT) -> bool:
+    """Whether a folder has the card of an export, which may be damaged; other JSON is none.
+
+    Args:
+      folder: it need not be there.
+      name: of the card.
+    """
+    try:
+        return card_facts.are_of_card(_json_in(pathlib.Path(folder, name)))
+    except DamageError:
+        return True
+    except OSError:
         return False
 
 

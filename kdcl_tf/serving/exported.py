@@ -19,18 +19,21 @@ from kdcl_tf.serving import cards
 __all__ = [
     "check",
     "check_apart",
+    "check_replaced",
     "digest",
     "find_students",
     "holds_model",
     "known_card",
     "load",
+    "may_replace",
     "runs_in",
     "students_of",
 ]
 
 _MODEL = "saved_model.pb"
+_CARD = "student.json"
 # What an exported model is known by: a student whose model is missing still has its card.
-_MARKS = (_MODEL, "student.json")
+_MARKS = (_MODEL, _CARD)
 
 
 def holds_model(path: str | os.PathLike) -> bool:
@@ -41,6 +44,38 @@ def holds_model(path: str | os.PathLike) -> bool:
     path = pathlib.Path(path)
     files.recover(path.parent)
     return any((path / name).exists() for name in _MARKS)
+
+
+def may_replace(path: str | os.PathLike, card: str = _CARD) -> bool:
+    """Whether an export may be written to a folder: a new one, or one of an older export.
+
+    A SavedModel alone is not enough, since anybody may have written it: an export, whole or damaged,
+    has its card.  A folder that a killed process left renamed aside is put back first.
+
+    Args:
+      path: of the folder.
+      card: the name of the card of such exports.
+    """
+    path = pathlib.Path(path)
+    files.recover(path.parent)
+    return not os.path.lexists(path) or cards.has_card(path, card)
+
+
+def check_replaced(path: str | os.PathLike, kind: str, card: str = _CARD) -> None:
+    """Refuses to write an export where something else is.
+
+    Args:
+      path, card: as for `may_replace`.
+      kind: what is exported, such as "student".
+
+    Raises:
+      FileExistsError: unless `may_replace`.
+    """
+    if not may_replace(path, card):
+        raise FileExistsError(
+            f"expected a new folder, or an exported {kind} to replace, at {path}; got something "
+            "else, which is kept: choose another folder"
+        )
 
 
 def students_of(run: str | os.PathLike, ensembles: bool = True) -> list[pathlib.Path]:

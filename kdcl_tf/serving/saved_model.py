@@ -9,10 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import files, students
+from kdcl_tf.data.sources import source
 from kdcl_tf.files import identity
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import answering, cards, exported, images as images_lib, photographs
 from kdcl_tf.serving.formats import readme
 from kdcl_tf.students import cost, normalization, precision
@@ -100,8 +103,14 @@ def export_student(
       The path.
 
     Raises:
-      FileExistsError: when the path exists and is no exported student.
+      FileExistsError: when the path exists and is no exported student: a SavedModel of another
+        hand has no card, and is kept.
+      ValueError: when the card is not of the student: it has not as many class names as there are
+        logits, names that are empty or no plain line of text, or not a mean and a deviation for
+        each channel.
     """
+    path = pathlib.Path(path).expanduser()
+    exported.check_replaced(path, "student")
     logits = answering.of_student(student, card.normalization)
     return export_function(logits, path, card=with_cost(card, student))
 
@@ -115,19 +124,25 @@ def export_function(
 ) -> pathlib.Path:
     """Writes a function of pixels as `export_student` writes a student.
 
+    It replaces any exported model, also one whose card is gone: it is for a folder that is known
+    to be for this export, as those in a run are.
+
     Args:
       logits: see `serving.answering`.
       path, card: as there.
       check: is given the SavedModel's path before it has its final name, and returns the card
         to write; what it raises leaves nothing written.
+
+    Raises:
+      FileExistsError: when the path exists and is no exported model.
+      ValueError: as there.
     """
-    path = pathlib.Path(path)
-    if not exported.holds_model(path) and path.exists():
-        raise FileExistsError(
-            f"expected a new folder, or an exported student to replace, at {path}; got something "
-            "else, which is kept: choose another folder"
-        )
+    path = pathlib.Path(path).expanduser()
+    if not exported.holds_model(path):
+        exported.check_replaced(path, "student")
+    _check_card(card)
     served = _ServedStudent(logits, card.image_shape, card.scaled_to)
+    _check_classes(card, served.serve.get_concrete_function().structured_outputs["logits"].shape)
     signatures = {
         "serving_default": served.serve,
         "pixels": served.serve_pixels,
@@ -157,6 +172,27 @@ def _readme_of_user(path):
     return None
 
 
+def _check_card(card):
+    """Raises ValueError for class names or a normalisation that nothing could use."""
+    source.check_class_names(card.class_names)
+    channels = card.image_shape[-1]
+    for name, numbers in card.normalization.as_card().items():
+        if name in ("mean", "deviation") and np.shape(numbers) not in ((channels,), (1,)):
+            raise ValueError(
+                f"expected a {name} for each of the card's {channels} channels, or one for all; got "
+                f"{len(numbers)}: change the card's normalization"
+            )
+
+
+def _check_classes(card, shape):
+    """Raises ValueError unless logits of a shape are one for each class of a card."""
+    if not shape.is_compatible_with([None, card.num_classes]):
+        raise ValueError(
+            f"expected logits [B, {card.num_classes}], one for each class name of the card; got a "
+            f"student of {shape.as_list()}: give the card a name for each logit, in their order"
+        )
+
+
 def with_cost(card: cards.Card, student: keras.Model) -> cards.Card:
     """The card with the student's `parameters` and, where they can be counted, `multiply_adds`."""
     more = {"parameters": students.parameter_count(student)}
@@ -180,9 +216,9 @@ def load_student(
 
     Raises:
       ValueError: when the folder is no student that `export_student` wrote.
-      DamageError: when its card or one of its files is missing or not what was written.  Of an
-        export of an older version, without checksums, it is said on stderr that only TensorFlow
-        has checked it.
+      DamageError: when its card or one of its files is missing or not what was written, or the
+        card has not as many classes as there are logits.  Of an export of an older version,
+        without checksums, it is said on stderr that only TensorFlow has checked it.
     """
     path = pathlib.Path(path).expanduser()
     card_path = cards.path_of(path)
@@ -194,6 +230,13 @@ def load_student(
     facts = cards.read_student(path)
     exported.check(path, facts)
     loaded = exported.load(path)
+    shape = loaded.signatures["serving_default"].structured_outputs["logits"].shape
+    if not shape.is_compatible_with([None, facts["num_classes"]]):
+        # An older version did not compare them.
+        raise DamageError(
+            f"{path} is not what its card tells of: expected logits of {facts['num_classes']} "
+            f"classes; got {shape.as_list()}; export it again"
+        )
     card = {name: fact for name, fact in facts.items() if name not in ("checksums", "checksum")}
 
     def predict(images, check_range=True):

@@ -123,6 +123,22 @@ class ServedDetectorTest(tf.test.TestCase):
             with self.assertRaisesRegex(ValueError, f"{pathlib.Path(name).name}.*export it again"):
                 served.ServedDetector(copy)
 
+    def test_only_an_exported_detector_is_replaced(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        (folder / "saved_model.pb").write_text("theirs")
+        model, card = tiny_detector.detector(), tiny_detector.card()
+        with self.assertRaisesRegex(FileExistsError, "or an exported detector to replace, at"):
+            served.export(model, folder, card)
+        (folder / "student.json").write_text('{"checksums": {}}')
+        with self.assertRaisesRegex(FileExistsError, "got something else, which is kept"):
+            served.export(model, folder, card)
+        self.assertEqual((folder / "saved_model.pb").read_text(), "theirs")
+        # A run's own export is mended, whatever is left of it.
+        served.export(model, folder, card, is_own=True)
+        self.assertEqual(served.ServedDetector(folder).card["class_names"], card["class_names"])
+        with self.assertRaisesRegex(ValueError, "each of the detector's 3 classes; got 2: "):
+            served.export(model, folder, {**card, "class_names": ["a", "b"]})
+
     def test_refused(self):
         with self.assertRaisesRegex(ValueError, "expected an exported detector, a folder"):
             served.ServedDetector(self.create_tempdir().full_path)

@@ -73,6 +73,27 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(DamageError, f"^{path}/saved_model.pb is missing; export it"):
             exported.load(path)
 
+    def test_an_export_replaces_only_one_of_its_kind(self):
+        path = self._student("a")
+        self.assertTrue(exported.may_replace(self.folder / "absent"))
+        self.assertFalse(exported.may_replace(path))
+        (path / "detector.json").write_text('{"checksums": {}}')
+        self.assertFalse(exported.may_replace(path))
+        self.assertTrue(exported.may_replace(path, "detector.json"))
+        with self.assertRaisesRegex(
+            FileExistsError, f"^expected .* exported student .* at {path}; "
+        ):
+            exported.check_replaced(path, "student")
+        # Of a version without checksums, and one that is damaged.
+        for text in (
+            '{"student": "a", "image_shape": [1, 1, 1], "mean": [0], "deviation": [1]}',
+            '{"student": "a", "ima',
+        ):
+            (path / "student.json").write_text(text)
+            exported.check_replaced(path, "student")
+        (path / "student.json").write_text('["Ada"]')
+        self.assertFalse(exported.may_replace(path))
+
     def test_files_are_compared_with_the_checksums(self):
         path = self._student("a")
         facts = {"checksums": identity.checksums(path)}

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.serving."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import pathlib
@@ -16,7 +17,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, serving, students
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import card_facts, cards, photographs
+from kdcl_tf.serving import answering, card_facts, cards, photographs, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision
 from tests.students.plain_layers import move_statistics
@@ -144,7 +145,13 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
 
         old, path = AnySize(), self.folder / "old"
         tf.saved_model.save(old, str(path), signatures={"serving_default": old.serve})
-        cards.write(Card.of(_student(), self.dataset), path)
+        card = Card.of(_student(), self.dataset)
+        cards.write(card, path)
+        with self.assertRaisesRegex(
+            DamageError, r"of 10 classes; got \[None, 3\]; export it again"
+        ):
+            serving.load_student(path)
+        cards.write(dataclasses.replace(card, class_names=("red", "green", "blue")), path)
         predict, _ = serving.load_student(path)
         self.assertEqual(predict(self.dataset.test.images[:3])["logits"].shape, (3, 3))
         with self.assertRaisesRegex(ValueError, "scale them to 8 x 8 pixels"):
@@ -239,6 +246,54 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(FileExistsError, "got something else, which is kept"):
             self._export(_student())
         self.assertTrue((photos / "photo.jpg").exists())
+
+    @parameterized.parameters(
+        ({},), ({"detector.json": '{"checksums": {}}'},), ({"student.json": '["Ada"]'},)
+    )
+    def test_a_saved_model_of_another_hand_is_not_replaced(self, files):
+        other = self.folder / "resnet8"
+        other.mkdir()
+        files = {"saved_model.pb": "theirs", "notes.txt": "mine", **files}
+        for name, text in files.items():
+            (other / name).write_text(text)
+        with self.assertRaisesRegex(FileExistsError, f"to replace, at {other}; got something else"):
+            self._export(_student())
+        self.assertEqual({each.name: each.read_text() for each in other.iterdir()}, files)
+
+    def test_a_run_mends_its_own_export_that_has_lost_its_card(self):
+        student, path = _student(), self._export(_student())
+        (path / "student.json").unlink()
+        with self.assertRaisesRegex(FileExistsError, "got something else"):
+            self._export(student)
+        card = Card.of(student, self.dataset)
+        logits = answering.of_student(student, card.normalization)
+        saved_model.export_function(logits, path, card=card)
+        self.assertEqual(serving.load_student(path)[1]["student"], "resnet8")
+
+    @parameterized.parameters(
+        (
+            {"class_names": ("cat", "dog")},
+            r"expected logits \[B, 2\], one for each class name of the card; got a student of "
+            r"\[None, 10\]: ",
+        ),
+        ({"class_names": (*"abcdefghi", "j\nk")}, r"class names: expected text .*; got 'j\\nk'"),
+        ({"class_names": (*"abcdefghi", "")}, "class names: expected text .*; got ''"),
+        (
+            {"normalization": data.Normalization((0.5,) * 2, (0.5,) * 3)},
+            "expected a mean for each of the card's 3 channels, or one for all; got 2: ",
+        ),
+        (
+            {"normalization": data.Normalization((0.5,), (0.5,) * 4)},
+            "expected a deviation for each of the card's 3 channels, or one for all; got 4: ",
+        ),
+    )
+    def test_a_card_that_is_not_of_the_student_is_refused(self, change, message):
+        student = _student()
+        card = dataclasses.replace(Card.of(student, self.dataset), **change)
+        with self.assertRaisesRegex(ValueError, f"^{message}") as caught:
+            serving.export_student(student, self.folder / "resnet8", card=card)
+        self.assertNotIn("\n", str(caught.exception))
+        self.assertEmpty(list(self.folder.iterdir()))
 
     @parameterized.parameters(
         ("student.json", "cut", "student.json is not the card of an exported model: .*"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from kdcl_tf import files
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import cards
+from kdcl_tf.serving import cards, exported as exported_lib
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import attachments, readme
 from kdcl_tf.serving.formats.names import FORMATS
@@ -120,7 +120,7 @@ def _is_exported(path):
 
 
 def _check_folder(path):
-    if path.exists() and not cards.path_of(path).exists():
+    if not exported_lib.may_replace(path):
         raise ValueError(
             f"expected nothing at {path}, or an exported student to replace; got something else: pass "
             "another --output, or move it"

@@ -147,6 +147,9 @@ class BesideTest(parameterized.TestCase):
             ):
                 beside.check(self.folder, [card], ["saved_model", "onnx"])
             beside.check(self.folder, [card], ["onnx"])
+        (path / "student.json").write_text('["Ada", "Grace"]')
+        with self.assertRaisesRegex(ValueError, f"expected nothing at {path}, or an exported st"):
+            beside.check(self.folder, [card], ["saved_model"])
         # A damaged card is one, and is mended by an export.
         (path / "student.json").write_text("{")
         beside.check(self.folder, [card], ["saved_model"])
