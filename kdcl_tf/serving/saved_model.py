@@ -264,7 +264,7 @@ def save_keras(
     student: keras.Model,
     path: str | os.PathLike,
     check: Callable[[pathlib.Path], Any] | None = None,
-) -> str | os.PathLike:
+) -> pathlib.Path:
     """Writes a `.keras` file of the student, which takes normalised images.
 
     The file has float32 and Keras's own layers, whatever the student was trained with, so that
@@ -276,9 +276,13 @@ def save_keras(
       check: is given the file before it has its final name; what it raises leaves nothing
         written.
 
+    Returns:
+      The path.
+
     Raises:
       ValueError: when Keras cannot build the student again from its configuration.
     """
+    path = pathlib.Path(path).expanduser()
     stock = normalization.with_stock_normalization(precision.in_float32(student))
     with files.replaced_file(path) as partial:
         keras.saving.save_model(stock, partial)
@@ -291,12 +295,16 @@ def save_weights(
     student: keras.Model,
     path: str | os.PathLike,
     check: Callable[[pathlib.Path], Any] | None = None,
-) -> str | os.PathLike:
+) -> pathlib.Path:
     """Writes a `.weights.h5` file, to load into a student that is built by the same name.
 
     Args:
       student, path, check: as in `save_keras`.
+
+    Returns:
+      The path.
     """
+    path = pathlib.Path(path).expanduser()
     with files.replaced_file(path) as partial:
         student.save_weights(partial)
         if check:

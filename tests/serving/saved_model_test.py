@@ -4,9 +4,11 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import pathlib
 import subprocess
 import sys
+from unittest import mock
 
 import keras
 import numpy as np
@@ -379,6 +381,20 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             self.assertGreater(scale, 0.0)
             logits = np.load(folder / f"{name}.logits.npy")
             self.assertAllClose(logits / scale, expected / scale, rtol=0.0, atol=2e-6)
+
+    def test_the_home_of_the_user_is_found_in_every_path(self):
+        student = _student()
+        card = Card.of(student, self.dataset)
+        with mock.patch.dict(os.environ, HOME=str(self.folder)):
+            written = [
+                serving.export_student(student, "~/resnet8", card=card),
+                serving.save_keras(student, "~/resnet8.keras"),
+                serving.save_weights(student, "~/resnet8.weights.h5"),
+            ]
+            self.assertEqual(serving.load_student("~/resnet8")[1]["student"], "resnet8")
+        names = ["resnet8", "resnet8.keras", "resnet8.weights.h5"]
+        self.assertEqual(written, [self.folder / name for name in names])
+        self.assertCountEqual([path.name for path in self.folder.iterdir()], names)
 
     def test_a_weights_file_fits_a_student_of_the_same_name(self):
         student = _student()
