@@ -97,17 +97,17 @@ class _Loaded(NamedTuple):
     """A file in its runtime.
 
     Attributes:
-      run: uint8 images `[B, H, W, C]`, B above 0, to `{output: float32 [B, num_classes]}`.
-      shape: of the images, B first, whatever it is.
-      is_uint8: whether it takes uint8.
-      outputs: their names.
+      run: uint8 images `[B, H, W, C]`, B above 0, to `{output: float32 [B, num_classes]}`, of a
+        file with one input.
+      inputs: `(shape, whether it is uint8)` of each.  What a shape does not fix is no number, or
+        -1.
+      outputs: `{name: shape}`.
       card: the text of the card inside the file, or None.
     """
 
     run: Callable[[np.ndarray], dict[str, np.ndarray]]
-    shape: list[Any]
-    is_uint8: bool
-    outputs: list[str]
+    inputs: list[tuple[list[Any], bool]]
+    outputs: dict[str, list[Any]]
     card: str | None
 
 
@@ -135,22 +135,28 @@ def _litert(path, threads):
     try:
         interpreter = Interpreter(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()
-        signature = interpreter.get_signature_runner()
-        ((name, given),) = signature.get_input_details().items()
-        outputs = signature.get_output_details()
+        names = list(interpreter.get_signature_list())
+        # Ours have one; what a file of another hand without it has is not asked.
+        signature = interpreter.get_signature_runner(names[0]) if len(names) == 1 else None
     except (ValueError, RuntimeError) as error:
         raise _unloadable(path, error) from error
+    inputs = signature.get_input_details() if signature else {}
+    outputs = signature.get_output_details() if signature else {}
 
     def run(images):
+        (name,) = inputs
         found = [signature(**{name: image[None]}) for image in images]
         return {
             each: _floats(np.concatenate([one[each] for one in found]), outputs[each])
             for each in _OUTPUTS
         }
 
-    card = attachments.archived(path, attachments.CARD)
-    is_uint8 = given["dtype"] == np.uint8
-    return _Loaded(run, given["shape"].tolist(), is_uint8, list(outputs), card)
+    return _Loaded(
+        run,
+        [(each["shape"].tolist(), each["dtype"] == np.uint8) for each in inputs.values()],
+        {name: each["shape_signature"].tolist() for name, each in outputs.items()},
+        attachments.archived(path, attachments.CARD),
+    )
 
 
 def _floats(values, details):
@@ -170,17 +176,21 @@ def _onnx(path, threads):
     providers = ["CPUExecutionProvider"]
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        (given,) = session.get_inputs()
     # The runtime's errors have no common class but this one.
     except Exception as error:
         raise _unloadable(path, error) from error
 
-    def run(images):
-        return dict(zip(_OUTPUTS, session.run(_OUTPUTS, {given.name: images})))
+    inputs = session.get_inputs()
 
-    card = session.get_modelmeta().custom_metadata_map.get(attachments.CARD)
-    outputs = [each.name for each in session.get_outputs()]
-    return _Loaded(run, list(given.shape), given.type == "tensor(uint8)", outputs, card)
+    def run(images):
+        return dict(zip(_OUTPUTS, session.run(_OUTPUTS, {inputs[0].name: images})))
+
+    return _Loaded(
+        run,
+        [(list(each.shape), each.type == "tensor(uint8)") for each in inputs],
+        {each.name: list(each.shape) for each in session.get_outputs()},
+        session.get_modelmeta().custom_metadata_map.get(attachments.CARD),
+    )
 
 
 def _unloadable(path, error):
@@ -190,11 +200,22 @@ def _unloadable(path, error):
 
 def _check_model(path, card, loaded):
     """Raises DamageError when a card is of another model than the file's."""
-    expected = list(card["image_shape"])
-    fits = loaded.shape[1:] == expected and loaded.is_uint8
-    if not fits or not set(_OUTPUTS) <= set(loaded.outputs):
+    expected, count = list(card["image_shape"]), card["num_classes"]
+    shapes = [shape for shape, _ in loaded.inputs]
+    fits = [shape[1:] for shape in shapes] == [expected] and loaded.inputs[0][1]
+    if not fits or not all(_has_classes(loaded.outputs.get(name), count) for name in _OUTPUTS):
+        outputs = [f"{name} {shape}" for name, shape in loaded.outputs.items()]
         raise DamageError(
             f"{path} is not what its card tells of: expected a model of uint8 [B, "
-            f"{', '.join(map(str, expected))}] with {' and '.join(_OUTPUTS)}; got one of "
-            f"{loaded.shape} with {', '.join(loaded.outputs)}; export it again"
+            f"{', '.join(map(str, expected))}] with {' and '.join(_OUTPUTS)} of {count} classes; got "
+            f"one of {' and '.join(map(str, shapes)) or 'no signature'} with "
+            f"{', '.join(outputs) or 'no outputs'}; export it again"
         )
+
+
+def _has_classes(shape, count):
+    """Whether an output may be `[B, count]`: a file need not say how long it is."""
+    if not shape:
+        return False
+    is_told = isinstance(shape[-1], int) and shape[-1] >= 0
+    return not is_told or shape[-1] == count

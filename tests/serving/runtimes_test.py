@@ -1,6 +1,8 @@
 """Tests of kdcl_tf.serving.runtimes, on a model whose logits are the mean of each channel."""
 
+import functools
 import json
+import operator
 import pathlib
 import subprocess
 import sys
@@ -43,6 +45,29 @@ def _means(count):
         return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
 
     return function
+
+
+@functools.cache
+def _sums():
+    """Files of models with two inputs; that of LiteRT has a signature for each of two functions."""
+    spec = tf.TensorSpec([1, 3], tf.float32)
+    module = tf.Module()
+    for name in ("add", "sub"):
+        function = tf.function(getattr(operator, name), input_signature=[spec] * 2)
+        setattr(module, name, function)
+    concrete = [module.add.get_concrete_function(), module.sub.get_concrete_function()]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(concrete, module)
+    values = onnx.TensorProto.FLOAT
+    given = [onnx.helper.make_tensor_value_info(name, values, [1, 3]) for name in "ab"]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Add", ["a", "b"], ["c"])],
+        "sum",
+        given,
+        [onnx.helper.make_tensor_value_info("c", values, [1, 3])],
+    )
+    opset = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+    return {".tflite": converter.convert(), ".onnx": model.SerializeToString()}
 
 
 def _images(count):
@@ -130,12 +155,25 @@ class RuntimesTest(parameterized.TestCase):
 
     @parameterized.product(suffix=runtimes.SUFFIXES)
     def test_a_card_of_another_model_is_refused(self, suffix):
-        other = Card("other", (8, 8, 3), _CARD.class_names, _CARD.normalization)
-        path = self._write(self.content[suffix], suffix, other)
-        with self.assertRaisesRegex(
-            DamageError, "is not what its card tells of: expected .*8, 8, 3"
+        for shape, classes, told in (
+            ((8, 8, 3), _CARD.class_names, "8, 8, 3"),
+            (_CARD.image_shape, ("red", "green"), r"of 2 classes; got .* with logits \[.*, 3\]"),
         ):
+            other = Card("other", shape, classes, _CARD.normalization)
+            path = self._write(self.content[suffix], suffix, other)
+            with self.assertRaisesRegex(
+                DamageError, f"is not what its card tells of: expected .*{told}"
+            ):
+                runtimes.load_file(path)
+
+    @parameterized.product(suffix=runtimes.SUFFIXES, with_card=(True, False))
+    def test_a_sound_file_of_another_hand_is_not_called_damaged(self, suffix, with_card):
+        path = self._write(_sums()[suffix], suffix, _CARD if with_card else None)
+        message = "is not what its card tells of" if with_card else "without a card inside it or in"
+        with self.assertRaisesRegex(ValueError, message) as caught:
             runtimes.load_file(path)
+        self.assertNotIn("cannot load", str(caught.exception))
+        self.assertNotIn("\n", str(caught.exception))
 
     @parameterized.product(suffix=runtimes.SUFFIXES)
     def test_json_that_is_no_card_leaves_the_card_inside(self, suffix):
