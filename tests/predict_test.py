@@ -125,11 +125,11 @@ class PredictTest(tf.test.TestCase):
         self.assertEndsWith(done.stderr, ": expected images that can be read; got none among 1\n")
         self.assertFalse(output.exists())
 
-    def test_a_student_that_is_damaged_or_of_grey_images_is_refused_in_one_line(self):
-        grey = exported_photos.export(self.folder / "grey", shape=(16, 16, 1))
+    def test_a_student_that_is_damaged_or_of_other_channels_is_refused_in_one_line(self):
+        pairs = exported_photos.export(self.folder / "pairs", shape=(16, 16, 2))
         damaged = exported_photos.export(self.folder / "damaged")
         (damaged / "saved_model.pb").write_bytes(b"cut")
-        for model, message in ((grey, "with 3 channels"), (damaged, "is damaged: saved_model.pb")):
+        for model, message in ((pairs, "with 3 channels"), (damaged, "is damaged: saved_model.pb")):
             done = self._run(f"--model={model}")
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertRegex(done.stderr, message)

@@ -16,7 +16,7 @@ from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.objectives.scores import scores
-from kdcl_tf.serving import classes, runtimes
+from kdcl_tf.serving import classes, images as images_lib, runtimes
 from kdcl_tf.training.ownership import read_flags
 from kdcl_tf.training.workdir import check_export
 
@@ -96,8 +96,9 @@ def fitted(
 ) -> LoadedStudent:
     """The student with its logits and class names in the order of a data set's classes.
 
-    Logits of classes that only the student knows come after those, so that its accuracy is
-    among all the classes that it tells apart.
+    One of grey images is given the luminance of images in colours.  Logits of classes that only
+    the student knows come after those, so that its accuracy is among all the classes that it
+    tells apart.
 
     Args:
       student: a loaded student.
@@ -115,17 +116,20 @@ def fitted(
         dataset=dataset.name,
         match=match_classes,
     )
-    if tuple(card["image_shape"]) != tuple(dataset.image_shape):
+    given, taken = (tuple(each) for each in (dataset.image_shape, card["image_shape"]))
+    is_grey = (*given[:2], 1) == taken and given[2] == 3
+    if given != taken and not is_grey:
         raise ValueError(
             f"expected images of {list(card['image_shape'])} for student {student.name}; got "
             f"{dataset.name} with {list(dataset.image_shape)}"
         )
 
     def predict(images, **options):
+        images = images_lib.of_colours(images, 1) if is_grey else images
         found = student.predict(images, **options)
         return {name: tf.gather(values, order, axis=1) for name, values in found.items()}
 
-    if order == list(range(len(order))):
+    if order == list(range(len(order))) and not is_grey:
         return student
     names = [*dataset.class_names, *(card["class_names"][n] for n in order[dataset.num_classes :])]
     return dataclasses.replace(student, predict=predict, card={**card, "class_names": names})

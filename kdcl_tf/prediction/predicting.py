@@ -12,6 +12,7 @@ from kdcl_tf.data import bad_images, distortions, encoded, storage
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.evaluation import loaded
 from kdcl_tf.files import escaping
+from kdcl_tf.serving import images as images_lib
 
 __all__ = ["Prediction", "predictions"]
 
@@ -72,7 +73,7 @@ def predictions(
       rules: how large an image may be, and whether it is turned.
 
     Raises:
-      ValueError: for a student of other images than RGB.
+      ValueError: for a student of images that are neither RGB nor grey.
     """
     # Outside the generator, so that it is known at once whether the student can be used.
     return _in_batches(student, split(student, paths, rules), paths, top, batch_size)
@@ -96,15 +97,15 @@ def _in_batches(student, images, paths, top, batch_size):
 def split(
     student: loaded.LoadedStudent, paths: Sequence[str], rules: ImageRules = ImageRules()
 ) -> encoded.EncodedSplit:
-    """Image files as evaluation of this student would see them.
+    """Image files as evaluation of this student would see them, in colours.
 
     Raises:
-      ValueError: for a student of other images than RGB.
+      ValueError: for a student of images that are neither RGB nor grey.
     """
     height, width, channels = student.card["image_shape"]
-    if channels != 3:
+    if channels not in (1, 3):
         raise ValueError(
-            f"expected a student of images with 3 channels, red, green and blue; got "
+            "expected a student of images with 3 channels, red, green and blue, or 1, grey; got "
             f"{student.path} of {channels}"
         )
     rules = rules.as_trained(student.card)
@@ -123,6 +124,7 @@ def split(
 
 def _most_probable(student, pixels, top):
     """Yields `(classes, probabilities)` of each image."""
+    pixels = images_lib.of_colours(pixels, student.card["image_shape"][-1])
     found = loaded.answers(student.predict, pixels)
     logits, probabilities = np.asarray(found["logits"]), np.asarray(found["probabilities"])
     order = np.argsort(-logits, axis=1, kind="stable")[:, :top]

@@ -1,4 +1,4 @@
-"""Checks that images are what an exported student takes, before it answers anything.
+"""Images as an exported student takes them: checked before it answers, and grey where it is.
 
 Importing this module does not import TensorFlow.
 """
@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["checked", "whole_numbers"]
+__all__ = ["checked", "of_colours", "whole_numbers"]
 
 # How far beyond 0..1 floats may be: resampling overshoots a little.
 _OVERSHOOT = 0.25
@@ -76,6 +76,32 @@ def whole_numbers(images: Any, image_shape: Sequence[int]) -> np.ndarray:
     if images.ndim != 4 or list(images.shape[1:]) != list(image_shape):
         raise ValueError(f"{expected}: {_remedy(images.shape, image_shape)}")
     return images
+
+
+def of_colours(images: Any, channels: int) -> Any:
+    """Images in colours with the channels that a student takes: one of grey is given luminance.
+
+    Args:
+      images: `[B, H, W, 3]`, red, green and blue, an array or a tensor, uint8 or floats.
+      channels: of the student's images.
+
+    Returns:
+      `[B, H, W, channels]`, of the same kind and type.
+
+    Raises:
+      ValueError: for other channels than 1 and 3, about which colours tell nothing.
+    """
+    if channels == 3:
+        return images
+    if channels != 1:
+        raise ValueError(
+            "expected a student of images with 3 channels, red, green and blue, or 1, grey; got one "
+            f"of {channels}: give its images to serving.load_student"
+        )
+    import tensorflow as tf
+
+    grey = tf.image.rgb_to_grayscale(images)
+    return grey.numpy() if isinstance(images, np.ndarray) else grey
 
 
 def _array(images: Any) -> np.ndarray:

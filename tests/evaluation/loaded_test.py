@@ -128,6 +128,7 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters(
         ({"class_names": ["a", "b"]}, "to have the classes of student x; got 10 of 10 .* not know"),
+        ({"image_shape": [8, 8, 2]}, r"images of \[8, 8, 2\] for student x; got digits with \[8,"),
         ({"image_shape": [8, 6, 3]}, r"images of \[8, 6, 3\] for student x; got digits with \[8,"),
     )
     def test_what_does_not_fit_is_refused(self, change, message):

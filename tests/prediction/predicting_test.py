@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.prediction.predicting: what it computes is what evaluation computes."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -114,9 +115,30 @@ class PredictingTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(pixels.shape, (1, 16, 20, 3))
         self.assertLen(self._found(student, 2), 4)
 
-    def test_a_student_of_grey_images_is_refused_at_once(self):
+    def test_a_student_of_grey_images_is_given_luminance(self):
         student = self._student("padded_crop", (16, 16, 1))
-        with self.assertRaisesRegex(ValueError, "3 channels, red, green and blue; got .* of 1"):
+        (found,) = predicting.predictions(student, [self.paths[1]], 3)
+        ((pixels, _),) = predicting.split(student, [self.paths[1]]).numbered()
+        self.assertEqual(pixels.shape, (1, 16, 16, 3))
+        # Of the picture in colours.
+        self.assertGreater(np.ptp(pixels.astype(int), axis=-1).max(), 50)
+        grey = tf.image.rgb_to_grayscale(pixels).numpy()
+        expected = loaded.answers(student.predict, grey)["probabilities"][0]
+        names = student.card["class_names"]
+        self.assertEqual(found.classes, tuple(names[each] for each in np.argsort(-expected)))
+        self.assertAllClose(found.probabilities, np.sort(expected)[::-1], rtol=1e-6)
+
+    def test_evaluation_gives_a_student_of_grey_images_the_same(self):
+        student = self._student("padded_crop", (16, 16, 1))
+        dataset = datasets.load_dataset(student.card, f"folder:{self.folder}", skip_bad_images=True)
+        dataset = dataclasses.replace(dataset, class_names=tuple(student.card["class_names"]))
+        fitted = loaded.fitted(student, dataset)
+        logits, _ = loaded.predictions(fitted.predict, dataset.test)
+        self.assertAllClose(tf.nn.softmax(logits), self._found(student, 256), rtol=1e-5)
+
+    def test_a_student_of_other_channels_is_refused_at_once(self):
+        student = self._student("padded_crop", (16, 16, 2))
+        with self.assertRaisesRegex(ValueError, "3 channels, .* or 1, grey; got .* of 2"):
             predicting.predictions(student, self.paths)
 
     def test_names_of_any_bytes_are_found_and_are_one_line(self):

@@ -26,6 +26,22 @@ class ImagesTest(tf.test.TestCase, parameterized.TestCase):
             self.assertEqual(found.dtype, tf.float32)
             self.assertAllClose(found, levels / 255.0, atol=1e-3)
 
+    def test_colours_as_a_student_of_grey_images_takes_them(self):
+        levels = _levels(2, *_SHAPE)
+        self.assertIs(images.of_colours(levels, 3), levels)
+        expected = levels @ [0.2989, 0.587, 0.114]
+        for given, atol in ((levels, 1.0), ((levels / 255.0).astype(np.float32), 1e-6)):
+            scale = 1.0 if given is levels else 255.0
+            grey = images.of_colours(given, 1)
+            self.assertIsInstance(grey, np.ndarray)
+            self.assertEqual((grey.dtype, grey.shape), (given.dtype, (2, 8, 6, 1)))
+            self.assertAllClose(grey[..., 0] * scale, expected, atol=atol * scale)
+            self.assertAllEqual(images.of_colours(tf.constant(given), 1), grey)
+        with self.assertRaisesRegex(
+            ValueError, "^expected a student of .* or 1, grey; got one of 2"
+        ):
+            images.of_colours(levels, 2)
+
     def test_nested_lists(self):
         levels = _levels(2, *_SHAPE)
         self.assertAllEqual(images.checked(levels.tolist(), _SHAPE), levels)

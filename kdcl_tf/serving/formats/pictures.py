@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from kdcl_tf.data import storage
 from kdcl_tf.data.bad_images import BadImages
@@ -20,6 +19,7 @@ from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES, ImageRules
 from kdcl_tf.data.sources import contents
 from kdcl_tf.files.escaping import escaped
+from kdcl_tf.serving import images as images_lib
 from kdcl_tf.serving.cards import Card
 
 __all__ = ["Pictures", "noise", "of_folder", "spread"]
@@ -84,7 +84,7 @@ def of_folder(
       most: images evenly spread over the sorted paths; 0 for all.
 
     Raises:
-      ValueError: when there is no image.
+      ValueError: when there is no image, or the student is of neither colours nor grey.
       BadImageError: at the first that cannot be decoded.
     """
     root = pathlib.Path(folder).expanduser()
@@ -111,9 +111,7 @@ def of_folder(
     )
     pictures = spread(split, most, "images of a folder")
     known = pictures.labels < len(numbers)
-    images = pictures.images
-    if card.image_shape[-1] == 1:
-        images = tf.image.rgb_to_grayscale(images).numpy()
+    images = images_lib.of_colours(pictures.images, card.image_shape[-1])
     return pictures._replace(images=images, labels=np.where(known, pictures.labels, -1))
 
 
