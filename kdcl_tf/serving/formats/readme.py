@@ -31,6 +31,7 @@ _RECIPE = (
     ("distortion", "distortion {}"),
     ("precision", "precision {}"),
 )
+_HERE = "These lines run in this folder; elsewhere, put its path in the place of the dot."
 _OF_DISTILLATION = ("temperature", "distillation_weight")
 _INT8 = (
     "In int8 an image is integers from the first operation on. Only the last operations make "
@@ -48,9 +49,9 @@ _AS_STORED = (
 
 
 def of_saved_model(facts: Mapping[str, Any]) -> str:
-    """The README of one SavedModel, from the facts of its card."""
-    name = facts["student"]
-    return f"{_about(facts, ['saved_model'])}\n## Loading\n\n{loading_lines.of('saved_model', name, facts)}\n"
+    """The README of one SavedModel, which lies in its folder, from the facts of its card."""
+    lines = loading_lines.of("saved_model", ".", facts)
+    return f"{_about(facts, ['saved_model'])}\n## Loading\n\n{_HERE}\n\n{lines}\n"
 
 
 def of_folder(files: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:

@@ -183,17 +183,22 @@ class SmallModelsTest(_Written, tf.test.TestCase):
     def test_the_lines_of_the_readme_load_each_file_in_python(self):
         images, _ = self.pictures["resnet8"]
         # Without loss, whatever its name says.
-        image_files.write(self.folder, {"photograph.jpg": image_files.encode(images[0], "PNG")})
-        self.addCleanup((self.folder / "photograph.jpg").unlink)
+        photograph = {"photograph.jpg": image_files.encode(images[0], "PNG")}
+        folders = (self.folder, self.written["resnet8", "saved_model"][0])
+        for folder in folders:
+            image_files.write(folder, photograph)
+            self.addCleanup((folder / "photograph.jpg").unlink)
         for name, form in (*(("resnet8", form) for form in names.FORMATS), ("bfloat16", "keras")):
             expected = tf.nn.softmax(self._expected(name))
             path, _ = self.written[name, form]
             facts = cards.read_student(path)
-            (block,) = re.findall(
-                r"```python\n(.*?)```", loading_lines.of(form, path.name, facts), re.DOTALL
-            )
+            text = loading_lines.of(form, path.name, facts)
+            if form == "saved_model":
+                text = (path / "README.md").read_text(encoding="utf-8")
+            (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
             found = {}
-            with _inside(self.folder):
+            # Where the README lies.
+            with _inside(path if form == "saved_model" else path.parent):
                 exec(block, found)
             if "answers" in found:
                 probabilities = found["answers"]["probabilities"]
