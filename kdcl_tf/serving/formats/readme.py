@@ -22,9 +22,16 @@ _OF_KERAS = ("keras", "weights")
 # Facts in which the cards of one student's files differ.
 _OF_FILES = (*card_facts.WRITTEN, "measured", "calibrated_on", "file_format", "inputs", "outputs")
 _RECIPE = (
+    ("initial_weights", "initial weights {}"),
+    ("teacher", "teacher {}"),
     ("epochs", "{} epochs"),
+    ("train_head_epochs", "heads alone in the first {}"),
+    ("freeze_batch_norm", "batch norm frozen"),
     ("batch_size", "batches of {}"),
+    ("optimizer", "optimizer {}"),
     ("learning_rate", "learning rate {}"),
+    ("schedule", "schedule {}"),
+    ("class_weights", "class weights {}"),
     ("temperature", "temperature {}"),
     ("distillation_weight", "distillation weight {}"),
     ("weight_decay", "weight decay {}"),
@@ -32,6 +39,8 @@ _RECIPE = (
     ("precision", "precision {}"),
 )
 _HERE = "These lines run in this folder; elsewhere, put its path in the place of the dot."
+# Settings that say that something was not done, as the defaults do; SGD goes without saying.
+_NOT_TOLD = ("", "none", "false", "0", "sgd")
 _OF_DISTILLATION = ("temperature", "distillation_weight")
 _INT8 = (
     "In int8 an image is integers from the first operation on. Only the last operations make "
@@ -208,7 +217,7 @@ def _rows(facts):
     yield "network", facts.get("architecture") or _members(facts)
     yield "recipe", _recipe(settings)
     yield "seed", settings.get("seed", "")
-    yield "epoch", str(facts.get("epoch", ""))
+    yield "epoch", ", ".join(str(facts[name]) for name in ("epoch", "kept") if name in facts)
     yield "accuracy", _accuracy(facts, data)
     yield "parameters", f"{facts['parameters']:,}" if "parameters" in facts else ""
     yield "multiply-adds", _millions(facts.get("multiply_adds"))
@@ -230,9 +239,9 @@ def _recipe(settings):
     told = [f"{method} of {settings.get('students', '').replace(',', ' + ')}"]
     unused = _OF_DISTILLATION if method == "independent" else ()
     told += [
-        text.format(settings[name])
+        text.format(settings[name].replace(",", " and "))
         for name, text in _RECIPE
-        if settings.get(name) and name not in unused
+        if settings.get(name, "") not in _NOT_TOLD and name not in unused
     ]
     return ", ".join(told)
 

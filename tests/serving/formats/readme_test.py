@@ -39,6 +39,33 @@ class ReadmeTest(parameterized.TestCase):
             self.assertEqual("temperature 2.0" in text, told)
             self.assertEqual("distillation weight 1.0" in text, told)
 
+    def test_what_a_student_was_made_from(self):
+        given = {
+            "initial_weights": "resnet18=imagenet,mobilenet_v2=best.keras", "teacher": "teachers/a",
+            "optimizer": "adamw", "schedule": "cosine", "class_weights": "balanced",
+            "train_head_epochs": "3", "freeze_batch_norm": "true",
+        }  # fmt: skip
+        settings = {**_IDENTITY["settings"], **given}
+        kept = "the epoch with the best accuracy of a on 90 validation images"
+        facts = _facts(epoch=88, kept=kept, identity={**_IDENTITY, "settings": settings})
+        text = readme.of_saved_model(facts)
+        self.assertIn(
+            r"mobilenet\_v2, initial weights resnet18=imagenet and mobilenet\_v2=best.keras, teacher "
+            "teachers/a, 100 epochs, heads alone in the first 3, batch norm frozen, batches of 64, "
+            "optimizer adamw, learning rate 0.05, schedule cosine, class weights balanced |",
+            text,
+        )
+        self.assertIn(f"\n| epoch | 88, {kept} |\n", text)
+        usual = {
+            "initial_weights": "", "teacher": "", "optimizer": "sgd", "schedule": "step",
+            "class_weights": "none", "train_head_epochs": "0", "freeze_batch_norm": "false",
+        }  # fmt: skip
+        identity = {**_IDENTITY, "settings": {**settings, **usual}}
+        text = readme.of_saved_model({**facts, "identity": identity})
+        self.assertIn(
+            r"mobilenet\_v2, 100 epochs, batches of 64, learning rate 0.05, schedule step |", text
+        )
+
     def test_what_a_student_is(self):
         text = readme.of_saved_model(_facts(test_accuracy=0.912, epoch=88))
         for row in (
