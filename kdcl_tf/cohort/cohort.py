@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import accumulation, hyperparameters, optimizers
+from kdcl_tf.cohort import accumulation, clipping, hyperparameters, optimizers
 from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import Fitting
 from kdcl_tf.cohort.learning import Learner
@@ -218,7 +218,8 @@ class Cohort(Fitting, Learner, SavedCohort):
           optimizer: one for all students, or `{name: optimizer}`.  One with `global_clipnorm`
             is copied for each student, so that no student's gradients clip another's.  After
             that only `cohort.optimizer.learning_rate = rate` sets the copies' rate: neither the
-            optimizer that was given nor `cohort.optimizer.learning_rate.assign` does.
+            optimizer that was given nor `cohort.optimizer.learning_rate.assign` does.  What clips
+            gradients clips their sum over all replicas.
           loss: None, since the method decides what the students minimise; the second
             argument of `keras.Model.compile`.
           metrics: further metrics of logits; each student gets its own copy.  Accuracy,
@@ -311,6 +312,8 @@ class Cohort(Fitting, Learner, SavedCohort):
         return optimizers.StudentOptimizers(found, rates=rates)
 
     def _build_optimizers(self):
+        for each in (self.student_optimizers or {"": self.optimizer}).values():
+            clipping.clip_sum_of_replicas(each)
         if self.student_optimizers:
             self.optimizer.build([each.trainable_variables for each in self.students.values()])
         for each, variables in self._optimizer_groups():

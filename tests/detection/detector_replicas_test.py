@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kdcl_tf.detection.model import learning
 from kdcl_tf.detection.model.detector import Detector
+from tests import tiny_detector
 from tests.detection import small_scenes
 from tests.detection.small_scenes import CLASSES
 
@@ -77,6 +78,22 @@ class DetectorReplicasTest(tf.test.TestCase):
         found = strategy.run(tf.function(summed), args=(parts,))
         for each in strategy.experimental_local_results(found):
             self.assertAllClose(each, [2.7, 3.6])
+
+    def test_an_optimizer_clips_the_sum_too(self):
+        strategy = _strategy()
+        with strategy.scope():
+            detector = tiny_detector.detector(masks=False)
+            optimizer = keras.optimizers.SGD(1.0, clipnorm=4.5)
+            # Twice, which changes it once.
+            detector.compile(optimizer)
+            detector.compile(optimizer)
+            weight = keras.Variable([0.0, 0.0])
+            optimizer.build([weight])
+        parts = strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant([[3.0, 0.0], [0.0, 4.0]][context.replica_id_in_sync_group])
+        )
+        strategy.run(tf.function(lambda part: optimizer.apply([part], [weight])), args=(parts,))
+        self.assertAllClose(weight.numpy(), [-2.7, -3.6])
 
     def trained(self, strategy):
         detector, batch = _detector(strategy), _shares(strategy)

@@ -31,7 +31,7 @@ class Learner(keras.Model):
         """Configures training.
 
         Args:
-          optimizer: of all variables.
+          optimizer: of all variables.  What it clips itself is the sum over all replicas.
           accumulation_steps: the number of parts in which the images of each step are run, one
             after the other, to need less memory.  The update is that of the whole batch, but
             for batch norm's statistics, which are those of a part.  It takes a further forward
@@ -48,6 +48,7 @@ class Learner(keras.Model):
         if not clip_norm >= 0:
             raise ValueError(f"clip_norm: expected 0 or more; got {clip_norm}")
         super().compile(optimizer=optimizer)
+        _clip_sum_of_replicas(self.optimizer)
         self.accumulation_steps, self.clip_norm = accumulation_steps, clip_norm
 
     def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -152,14 +153,27 @@ def clipped(gradients: Sequence[Any], norm: float) -> list[Any]:
         variable.
       norm: > 0, of all variables' gradients together.
     """
-    replica = tf.distribute.get_replica_context()
-    found = [tf.convert_to_tensor(each) for each in gradients if each is not None]
-    if replica.num_replicas_in_sync > 1:
-        found = replica.all_reduce(tf.distribute.ReduceOp.SUM, found)
-    found, _ = tf.clip_by_global_norm(found, norm)
-    # The optimizer sums over replicas again, each of which now has the whole.
-    shares = iter([each / replica.num_replicas_in_sync for each in found])
+    found = [each for each in gradients if each is not None]
+    shares = iter(_changed_in_sum(lambda sums: tf.clip_by_global_norm(sums, norm)[0], found))
     return [None if each is None else next(shares) for each in gradients]
+
+
+def _clip_sum_of_replicas(optimizer):
+    """Makes a Keras optimizer that clips do it as `clipped` does, and not replica by replica."""
+    if optimizer.clipnorm or optimizer.global_clipnorm or optimizer.clipvalue:
+        # Of the class, so that an optimizer that is given to two detectors changes once.
+        clip = functools.partial(type(optimizer)._clip_gradients, optimizer)
+        optimizer._clip_gradients = functools.partial(_changed_in_sum, clip)
+
+
+def _changed_in_sum(change, gradients):
+    """This replica's share of what `change` makes of the gradients' sums over replicas."""
+    replica = tf.distribute.get_replica_context()
+    sums = [tf.convert_to_tensor(each) for each in gradients]
+    if replica.num_replicas_in_sync > 1:
+        sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+    # The optimizer sums over replicas again, each of which now has the whole.
+    return [each / replica.num_replicas_in_sync for each in change(sums)]
 
 
 def _over_replicas(counts):
