@@ -74,29 +74,49 @@ def of_students(settings: Any, placement: str) -> dict[str, str]:
 
 
 def workload(settings: Any, cohort: keras.Model, dataset: data.ImageDataset) -> traffic.Workload:
-    """What `traffic` needs to know of a run."""
-    members = cohort.students.values()
+    """What `traffic` needs to know of a run, in the epochs in which more than heads are trained.
+
+    Args:
+      settings: `classification.settings.Settings`.
+      cohort: compiled.
+      dataset: that it trains on.
+    """
+    members, frozen = cohort.networks(), _frozen(settings, cohort)
+    layers = {id(each): each for member in members for each in member._flatten_layers()}
     return traffic.Workload(
-        parameters=tuple(students.parameter_count(each) for each in members),
+        parameters=tuple(
+            students.parameter_count(each)
+            - sum(students.parameter_count(layer) for layer in _among(each, frozen))
+            for each in members
+        ),
         num_classes=dataset.num_classes,
         batch_size=settings.batch_size,
         view_bytes=4 * math.prod(dataset.image_shape),
         is_shared=not settings.invariant,
+        shares_layers=settings.is_branched,
+        is_clipped=settings.clips_gradients,
         synchronized_channels=tuple(
             layer.moving_mean.shape[0]
-            for each in members
-            for layer in _layers(each)
-            if getattr(layer, "synchronized", False)
+            for key, layer in layers.items()
+            if getattr(layer, "synchronized", False) and key not in frozen
         ),
         accumulation_steps=cohort.accumulation_steps,
     )
 
 
-def _layers(model):
-    for layer in model.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from _layers(layer)
+def _frozen(settings, cohort):
+    """`{id: layer}` of the batch norm that --freeze_batch_norm leaves as it is."""
+    names = settings.sources if settings.freeze_batch_norm else ()
+    return {
+        id(layer): layer
+        for name in names
+        for layer in cohort.students[name].layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+
+
+def _among(model, layers):
+    return [each for each in model._flatten_layers() if id(each) in layers]
 
 
 def _names():

@@ -5,9 +5,9 @@ devices, B the images of a step, and C the classes.
 
 * Data parallel: every device trains all students on B / D images, then gradients are
   summed by a ring all-reduce, in which each device sends 2 (D - 1) / D * 4 P bytes and
-  receives as many at the same time.  Batch norm that is synchronised reduces besides, in
-  every part of the batch, C_l + 1 and C_l numbers of a layer of C_l channels, forward and
-  again backward.
+  receives as many at the same time; twice where an optimizer clips the sum.  Batch norm that
+  is synchronised reduces besides, in every part of the batch, C_l + 1 and C_l numbers of a
+  layer of C_l channels, forward and again backward.
 * A student a device: student i trains on device i mod D on all B images.  Logits go to
   device 0, and their gradients back: 4 B C bytes each way for every student that is not on
   device 0, whose link carries them all, one direction after the other.
@@ -24,11 +24,13 @@ class Workload:
     """What is trained.
 
     Attributes:
-      parameters: of each student, trainable.
+      parameters: trained ones of each student; of students that share layers, one number for all.
       num_classes: C.
       batch_size: B, over all devices.
       view_bytes: of one student's view of one image.
       is_shared: whether all students see one view.
+      shares_layers: whether students share layers, and so cannot live on devices of their own.
+      is_clipped: whether gradients are clipped.
       synchronized_channels: C_l of each synchronised batch norm layer.
       accumulation_steps: parts a batch is run in.
     """
@@ -38,6 +40,8 @@ class Workload:
     batch_size: int
     view_bytes: int = 0
     is_shared: bool = False
+    shares_layers: bool = False
+    is_clipped: bool = False
     synchronized_channels: tuple[int, ...] = ()
     accumulation_steps: int = 1
 
@@ -50,7 +54,8 @@ def ring_all_reduce_bytes(numbers: int, devices: int) -> float:
 def reduced_numbers(workload: Workload) -> int:
     """float32 numbers that data parallel training sums over its devices in a step."""
     statistics = sum(2 * (2 * channels + 1) for channels in workload.synchronized_channels)
-    return sum(workload.parameters) + workload.accumulation_steps * statistics
+    gradients = sum(workload.parameters) * (2 if workload.is_clipped else 1)
+    return gradients + workload.accumulation_steps * statistics
 
 
 def away(workload: Workload, devices: int) -> int:
@@ -84,13 +89,15 @@ def student_image_bytes(workload: Workload, devices: int) -> int:
 
 
 def describe(workload: Workload, devices: int) -> str:
-    """One line: what both placements exchange a step on that many devices."""
+    """One line: what the placements that are possible exchange a step on that many devices."""
+    gradients = f"{_megabytes(data_bytes(workload, devices))} of gradients"
+    images = _megabytes(data_image_bytes(workload))
+    if workload.shares_layers:
+        return f"{devices} devices exchange a step: {gradients}; images to devices: {images}"
     return (
-        f"{devices} devices exchange a step: --placement=data "
-        f"{_megabytes(data_bytes(workload, devices))} of gradients, --placement=student "
+        f"{devices} devices exchange a step: --placement=data {gradients}, --placement=student "
         f"{_megabytes(student_bytes(workload, devices))} of logits; images to devices: "
-        f"{_megabytes(data_image_bytes(workload))} and "
-        f"{_megabytes(student_image_bytes(workload, devices))}"
+        f"{images} and {_megabytes(student_image_bytes(workload, devices))}"
     )
 
 

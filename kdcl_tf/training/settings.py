@@ -208,6 +208,11 @@ class TrainingSettings:
         return found
 
     @property
+    def clips_gradients(self) -> bool:
+        """Whether the optimizer does, by its arguments."""
+        return any(self.optimizer_options.get(name) for name in _CLIPPING)
+
+    @property
     def image_rules(self) -> ImageRules:
         """How large an encoded image may be, and whether it is turned upright."""
         fields = dataclasses.fields(ImageRules)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from unittest import mock
 
+import keras
 import pytest
 import tensorflow as tf
 from absl.testing import parameterized
@@ -12,7 +13,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, students
 from kdcl_tf.classification import factory
 from kdcl_tf.classification.settings import Settings
-from kdcl_tf.distribution import devices
+from kdcl_tf.distribution import devices, traffic
 from tests import in_process
 
 _TRAIN = [sys.executable, "-m", "kdcl_tf.train"]
@@ -53,7 +54,7 @@ class SplitTest(tf.test.TestCase):
             devices.split_cpu(3)
 
 
-class WorkloadTest(tf.test.TestCase):
+class WorkloadTest(tf.test.TestCase, parameterized.TestCase):
     def test_it_is_that_of_the_run(self):
         settings = _settings(accumulation_steps=2)
         dataset = data.load("digits", image_size=8)
@@ -73,6 +74,47 @@ class WorkloadTest(tf.test.TestCase):
         self.assertEqual(found.synchronized_channels[:3], (16, 16, 16))
         self.assertLen(found.synchronized_channels, 9)
         self.assertTrue(found.is_shared)
+
+    @parameterized.parameters("one", "clnn")
+    def test_what_branches_share_counts_once(self, method):
+        settings = _settings(
+            method=method, students=("resnet8",), synchronized_batch_norm=True, holdout_per_class=0
+        )
+        dataset = data.load("digits", image_size=8)
+        cohort = factory.create_compiled(settings, dataset, 3)
+        found = devices.workload(settings, cohort, dataset)
+        # With the gate of ONE, which belongs to no branch.
+        parameters = sum(each.numpy().size for each in cohort.trainable_variables)
+        self.assertEqual(found.parameters, (parameters,))
+        channels = {
+            id(layer): layer.gamma.shape[0]
+            for layer in cohort.network.layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+        }
+        self.assertEqual(sorted(found.synchronized_channels), sorted(channels.values()))
+        self.assertNotIn("placement", traffic.describe(found, 2))
+
+    def test_frozen_batch_norm_does_not_count_and_clipping_does(self):
+        dataset = data.load("digits", image_size=8)
+        settings = _settings(
+            students=("resnet8", "wrn_10_1"),
+            initial_weights=("resnet8=resnet8.keras",),
+            freeze_batch_norm=True,
+            synchronized_batch_norm=True,
+            optimizer_arguments="clipnorm=1.0",
+        )
+        cohort = factory.create_compiled(settings, dataset, 3)
+        found = devices.workload(settings, cohort, dataset)
+        # Of ResNet-8's nine layers of batch norm, each of three stages has three.
+        statistics = 2 * (3 * 16 + 3 * 32 + 3 * 64)
+        self.assertEqual(found.parameters, (78_042 - statistics, 77_850))
+        others = [
+            layer.gamma.shape[0]
+            for layer in cohort.students["wrn_10_1"].layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]
+        self.assertCountEqual(found.synchronized_channels, others)
+        self.assertTrue(found.is_clipped)
 
 
 @pytest.mark.slow

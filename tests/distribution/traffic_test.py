@@ -28,6 +28,10 @@ class BytesTest(parameterized.TestCase):
         parts = dataclasses.replace(workload, accumulation_steps=3)
         self.assertEqual(traffic.reduced_numbers(parts), 600 + 3 * (2 * 33 + 2 * 65))
 
+    def test_gradients_are_summed_twice_where_they_are_clipped(self):
+        workload = dataclasses.replace(_THREE, is_clipped=True)
+        self.assertEqual(traffic.data_bytes(workload, 2), 2 * 2 * 4 * 600)
+
     def test_student(self):
         # One student's 8 x 10 logits there, and their gradients back.
         self.assertEqual(traffic.student_bytes(_THREE, 2), 2 * 4 * 8 * 10)
@@ -47,6 +51,10 @@ class BytesTest(parameterized.TestCase):
             traffic.describe(_THREE, 2),
             "2 devices exchange a step: --placement=data 0.005 MB of gradients, "
             "--placement=student 0.001 MB of logits; images to devices: 0.000 MB and 0.000 MB",
+        )
+        self.assertEqual(
+            traffic.describe(dataclasses.replace(_THREE, shares_layers=True), 2),
+            "2 devices exchange a step: 0.005 MB of gradients; images to devices: 0.000 MB",
         )
 
 

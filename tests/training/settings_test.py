@@ -91,6 +91,13 @@ class TrainingSettingsTest(parameterized.TestCase):
         wanted = {"learning_rate": "0.02", "milestones": "", "flip": "false", "shrink": "0.5"}
         self.assertEqual({name: found[name] for name in wanted}, wanted)
 
+    @parameterized.parameters(
+        ("", False), ("nesterov=true", False), ("clipnorm=0", False), ("clipvalue=0.5", True)
+    )
+    def test_whether_gradients_are_clipped(self, arguments, clips):
+        settings = _Settings(shrink=1.0, optimizer_arguments=arguments)
+        self.assertEqual(settings.clips_gradients, clips)
+
     def test_a_recipe_must_say_how_long_it_warms_up(self):
         with self.assertRaisesRegex(TypeError, "_Settings must override warmup_steps_of"):
             _Settings(shrink=1.0).warmup_steps_of(10)
