@@ -82,4 +82,6 @@ def join(steps: list[Step]) -> Step:
 def _sum(total, gradient):
     if total is None or gradient is None:
         return gradient if total is None else total
-    return tf.convert_to_tensor(total) + tf.convert_to_tensor(gradient)
+    # Of a student that lives on a device of its own, gradients stay there.
+    with tf.device(gradient.device):
+        return tf.convert_to_tensor(total) + tf.convert_to_tensor(gradient)

@@ -145,22 +145,49 @@ def penalty(model: keras.Model) -> tf.Tensor:
 
 
 def update_in_place(optimizer: keras.optimizers.Optimizer) -> None:
-    """Makes a Keras optimizer update each variable on the variable's device.
+    """Makes a Keras optimizer clip each gradient, and decay and update each variable, on its device.
 
-    By itself it computes the update wherever `apply_gradients` is called, and weights,
-    slots and gradients of all students would travel there and back.
+    By itself it computes all that wherever `apply_gradients` is called, and weights, slots and
+    gradients of all students would travel there and back.
+
+    Args:
+      optimizer: of one student where it has `global_clipnorm`, as `compile` makes it.
     """
     for part in optimizers.parts(optimizer):
-        part.update_step = _in_place(part.update_step)
+        _in_place(part)
 
 
-def _in_place(update):
+def _in_place(optimizer):
+    update, clip, decay = (
+        getattr(optimizer, name)
+        for name in ("update_step", "_clip_gradients", "_apply_weight_decay")
+    )
+
+    def clip_gradients(gradients):
+        if not optimizers.clips_by_global_norm(optimizer):
+            return [clip_group([each])[0] for each in gradients]
+        return clip_group(gradients)
+
+    def clip_group(gradients):
+        with tf.device(gradients[0].device):
+            return clip(gradients)
+
+    def apply_weight_decay(variables):
+        for each in variables:
+            with tf.device(_device_of(each)):
+                decay([each])
+
     def update_step(gradient, variable, learning_rate):
-        own = variable.value if isinstance(variable, keras.Variable) else variable
-        with tf.device(own.device):
+        with tf.device(_device_of(variable)):
             update(gradient, variable, learning_rate)
 
-    return update_step
+    optimizer._clip_gradients = clip_gradients
+    optimizer._apply_weight_decay = apply_weight_decay
+    optimizer.update_step = update_step
+
+
+def _device_of(variable):
+    return (variable.value if isinstance(variable, keras.Variable) else variable).device
 
 
 def _check_variables(name, student, device):

@@ -40,8 +40,17 @@ def _students(names="za", devices=None, regularizer=None):
     return made
 
 
-def _optimizer():
-    return CoupledSGD(0.1, momentum=0.9, coupled_weight_decay=0.01)
+def _dense_students(devices):
+    made = {}
+    for name, device in devices.items():
+        with tf.device(device):
+            layers = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(10)]
+            made[name] = keras.Sequential(layers)
+    return made
+
+
+def _optimizer(**kwargs):
+    return CoupledSGD(0.1, momentum=0.9, coupled_weight_decay=0.01, **kwargs)
 
 
 def _cohort(method=methods.KDCL, names="za", devices=None, regularizer=None, **settings):
@@ -90,8 +99,11 @@ class PlacementTest(tf.test.TestCase):
 class StepTest(tf.test.TestCase, parameterized.TestCase):
     """Three steps, the last of 2 images."""
 
-    def _compare(self, **settings):
-        expected, found = _cohort(**settings), _cohort(devices=_DEVICES, **settings)
+    def _compare(self, optimizer=_optimizer, **settings):
+        expected, found = (
+            _cohort(optimizer=optimizer(), devices=devices, **settings)
+            for devices in (None, _DEVICES)
+        )
         self.assertAllClose(_fit(found), _fit(expected), rtol=1e-6, atol=1e-6)
         for each, wanted in zip(found.variables, expected.variables, strict=True):
             self.assertAllClose(each.numpy(), wanted.numpy(), rtol=1e-6, atol=1e-6)
@@ -122,6 +134,10 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
     def test_penalties_parts_and_three_students_on_two_devices(self):
         self._compare(names="zam", regularizer=keras.regularizers.L2(0.1), accumulation_steps=2)
 
+    @parameterized.parameters("clipnorm", "global_clipnorm")
+    def test_clipping_and_decay(self, clipping):
+        self._compare(lambda: keras.optimizers.AdamW(0.01, **{clipping: 0.1}), run_eagerly=True)
+
     def test_an_optimizer_for_each_and_a_student_that_is_frozen(self):
         cohorts = []
         for devices in (None, {name: _DEVICES[name] for name in "za"}):
@@ -151,7 +167,7 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllClose(found[name], wanted[name])
 
 
-class DevicesTest(tf.test.TestCase):
+class DevicesTest(tf.test.TestCase, parameterized.TestCase):
     """Two students of the library, told apart by their names."""
 
     @classmethod
@@ -231,14 +247,35 @@ class DevicesTest(tf.test.TestCase):
         self.assertEqual(devices, [1])
 
     def test_only_views_logits_and_their_gradients_travel(self):
-        views = {name: tf.zeros([4, 8, 8, 3]) for name in self.cohort.students}
+        self._assert_travels(self.cohort, parts=1)
+
+    @parameterized.product(
+        optimizer=(
+            lambda: _optimizer(clipnorm=0.1),
+            lambda: _optimizer(global_clipnorm=0.1),
+            lambda: _optimizer(clipvalue=0.1),
+            lambda: keras.optimizers.AdamW(0.1),
+        ),
+        parts=(1, 2),
+    )
+    def test_no_gradient_travels_to_be_clipped_or_added_and_no_weight_to_decay(
+        self, optimizer, parts
+    ):
+        devices = {"z": "CPU:0", "a": "CPU:1"}
+        cohort = methods.KDCL(_dense_students(devices))
+        cohort.compile(optimizer(), devices=devices, accumulation_steps=parts)
+        self._assert_travels(cohort, parts)
+
+    def _assert_travels(self, cohort, parts):
+        views = {name: tf.zeros([4, 8, 8, 3]) for name in cohort.students}
         labels = tf.zeros([4], tf.int64)
-        found = partitions.transfers(self.cohort.train_step, (views, labels))
+        found = partitions.transfers(cohort.train_step, (views, labels))
         self.assertEmpty([each for each in found if each.size is None])
         # The learning rate of each update, and whatever else is one number.
         large = sorted((each.source, each.size) for each in found if each.size != 4)
-        logits, view = 4 * 10 * 4, 4 * 8 * 8 * 3 * 4
-        self.assertEqual(large, [("CPU:0", logits), ("CPU:0", view), ("CPU:1", logits)])
+        logits, view = 4 * 10 * 4 // parts, 4 * 8 * 8 * 3 * 4 // parts
+        each_part = [("CPU:0", logits), ("CPU:0", view), ("CPU:1", logits)]
+        self.assertEqual(large, sorted(parts * each_part))
 
 
 class RefusalTest(tf.test.TestCase, parameterized.TestCase):
