@@ -101,6 +101,11 @@ class Classification(Task):
         frozen = self.settings.sources if self.settings.freeze_batch_norm else ()
         return [each for name, each in self.model.students.items() if name not in frozen]
 
+    @property
+    def trained(self) -> list[Any]:
+        """Without a teacher, which predicts only."""
+        return self.model.networks()
+
     def epoch(self, epoch: int, batch_size: int, skip: int, share) -> tf.data.Dataset:
         """(images, labels), and each image's weight where classes are weighted."""
         batches = super().epoch(epoch, batch_size, skip, share)

@@ -179,7 +179,8 @@ def define_machine_flags(
         "strategy",
         defaults.strategy,
         "What a run computes on; it may continue with another strategy. With more than one replica, "
-        "numbers are those of one device only with --synchronized_batch_norm. "
+        "numbers are those of one device only with --synchronized_batch_norm, and then neither with "
+        "--accumulation_steps nor with layers such as dropout. "
         f"{_explained(_STRATEGIES, strategies)}",
         fv,
     )

@@ -47,8 +47,7 @@ class Loop:
 
     Attributes:
       steps_per_epoch: batches of an epoch, the last partial one included.
-      parts: of each batch that are normalised by themselves, by `statistics.parts`.
-      remarks: lines on how the run goes on, for a person.
+      remarks: lines on the number of replicas, and on how the run goes on with it, for a person.
       log: the records of all epochs so far, as in `log.jsonl`.  Of several workers the chief's
         has them.
 
@@ -74,7 +73,11 @@ class Loop:
         self._workers = Workers(strategy)
         self._replicas = Replicas(strategy, task.model)
         self._interruption = Interruption()
-        self.parts = statistics.parts(strategy, task.normalized)
+        others = statistics.dependences(task.normalized, task.trained, task.accumulation_steps)
+        replicas = strategy.num_replicas_in_sync
+        self._parts = statistics.parts(strategy, task.normalized)
+        # On whose number the run depends even where batches are normalised as a whole.
+        self._dependent = replicas if others else 1
         self._saved_at = time.monotonic()
         self._pace = Pace(steps_per_loop, self._workers)
         # Whether the first whole epoch of its kind is still to come, which tells how long one takes.
@@ -88,7 +91,15 @@ class Loop:
         elif self._workers.is_chief:
             # Found after the first epoch, a damaged one would cost it.
             _ = self._workdir.log
-        self.remarks = statistics.change(self._progress.get("parts"), self.parts)
+        self.remarks = [
+            *statistics.remark(self._parts, replicas, others),
+            *statistics.change(
+                self._progress.get("parts"),
+                self._parts,
+                self._progress.get("replicas"),
+                self._dependent,
+            ),
+        ]
 
     def run(self) -> None:
         """Trains to the last epoch.
@@ -295,7 +306,8 @@ class Loop:
             "step": step,
             "seconds": seconds,
             "log": self.log,
-            "parts": self.parts,
+            "parts": self._parts,
+            "replicas": self._dependent,
         }
         self._checkpoints.save(epoch * self.steps_per_epoch + step, reached)
         self._saved_at = time.monotonic()

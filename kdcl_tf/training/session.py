@@ -10,7 +10,7 @@ from typing import Any
 
 from kdcl_tf import files, students
 from kdcl_tf.data import bad_images
-from kdcl_tf.distribution import machine, products, statistics, strategies
+from kdcl_tf.distribution import machine, products, strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import Identity, digest_of
@@ -109,10 +109,9 @@ class Session:
             slow = products.remark(settings.precision)
             if not strategies.has_accelerators():
                 slow += machine.remark()
-            apart = [*statistics.remark(self.loop.parts), *self.loop.remarks]
             for line in [
                 *settings.remarks(self.loop.steps_per_epoch),
-                *apart,
+                *self.loop.remarks,
                 *slow,
                 *self.task.plan(),
             ]:

@@ -70,6 +70,11 @@ class Task:
         return [self.model]
 
     @property
+    def trained(self) -> list[Any]:
+        """The models that run in training, and so draw random numbers there."""
+        return [self.model]
+
+    @property
     def least_images(self) -> int:
         """Images that each replica needs in a step; 0 where it, or a part of them, may have none."""
         return 0 if strategies.takes_empty_batches() else self.accumulation_steps

@@ -62,6 +62,29 @@ class StatisticsTest(parameterized.TestCase, tf.test.TestCase):
         (line,) = statistics.change(1, 2)
         self.assertIn("normalised as a whole, and goes on in 2 parts:", line)
 
+    def test_what_is_told_of_parts_and_random_numbers(self):
+        model = _normalized(synchronized=True)
+        dropout = keras.Sequential([keras.Input([4]), keras.layers.Dropout(0.5)])
+        self.assertEmpty(statistics.dependences([model], [model], 1))
+        # Those are told of by `parts`.
+        self.assertEmpty(statistics.dependences([_normalized()], [model], 2))
+        (parts,) = statistics.dependences([model], [model], 2)
+        self.assertRegex(parts, r"statistics of 2 parts of a batch \(--accumulation_steps\)")
+        inside = keras.Sequential([keras.Input([4]), dropout])
+        (drawn,) = statistics.dependences([model], [inside], 1)
+        self.assertRegex(drawn, "dropout draw the same random numbers on every replica")
+        (line,) = statistics.remark(1, 2, [parts, drawn])
+        self.assertEqual(line, f"the numbers are not those of one device: {parts}; {drawn}")
+        (line,) = statistics.remark(2, 2, [drawn])
+        self.assertTrue(line.endswith(f"makes them so, but for what follows: {drawn}"))
+        self.assertEmpty(statistics.remark(1, 1, [parts]))
+
+    def test_a_change_of_replicas_is_told_where_numbers_depend_on_them(self):
+        self.assertEmpty([*statistics.change(1, 1, None, 2), *statistics.change(1, 1, 2, 2)])
+        (line,) = statistics.change(1, 1, 2, 1)
+        self.assertIn("begun with 2 replicas, and goes on with 1 replica, on which", line)
+        self.assertLen(statistics.change(1, 2, 1, 2), 1)
+
 
 if __name__ == "__main__":
     tf.test.main()
