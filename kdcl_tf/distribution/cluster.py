@@ -22,7 +22,7 @@ class Cluster:
     """The workers of a run.
 
     Attributes:
-      workers: `host:port` of each; the first is the chief.
+      workers: `host:port` of each; the first is the chief.  An IPv6 address stands in brackets.
       index: which of them this process is.
     """
 
@@ -127,13 +127,24 @@ def _variable(environ, name):
     raise LookupError(f"SLURM_STEP_{name}")
 
 
+def host_and_port(address: str) -> tuple[str, int]:
+    """`"[::1]:12345"` as `("::1", 12345)`, without the brackets, which no look-up of names knows.
+
+    Raises:
+      ValueError: when it has another form.
+    """
+    found = re.fullmatch(r"(?:([^\s:\[\]]+)|\[([^\s\[\]]+)\]):(\d{1,5})", str(address))
+    if not found or not 0 < int(found[3]) < 1 << 16:
+        raise ValueError(
+            f"the worker {address!r} has no address: expected host:port, or [host]:port for an IPv6 "
+            "address, and a port from 1 to 65535"
+        )
+    return found[1] or found[2], int(found[3])
+
+
 def _checked(workers, index, what):
     for address in workers:
-        found = re.fullmatch(r"\S+:(\d{1,5})", str(address))
-        if not found or not 0 < int(found[1]) < 1 << 16:
-            raise ValueError(
-                f"the worker {address!r} has no address: expected host:port, a port from 1 to 65535"
-            )
+        host_and_port(address)
     twice = sorted({each for each in workers if workers.count(each) > 1})
     if twice:
         raise ValueError(f"two workers have one address, {twice[0]}: expected a port for each")

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 
-from kdcl_tf.distribution.cluster import Cluster
+from kdcl_tf.distribution.cluster import Cluster, host_and_port
 
 _PATIENCE = 600.0
 _TELL_AFTER = 15.0
@@ -89,21 +89,23 @@ def _hear(server, cluster, deadline, stack):
 
 def _call(cluster, flags, deadline):
     """The side of a worker that is not the chief."""
-    host, _, port = cluster.workers[0].rpartition(":")
+    address, unknown = host_and_port(cluster.workers[0]), ""
     word = json.dumps({"index": cluster.index, "flags": flags}) + "\n"
     tell_at = time.monotonic() + _TELL_AFTER
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError):
-            with socket.create_connection((host, int(port)), timeout=5.0) as connection:
+        try:
+            with socket.create_connection(address, timeout=5.0) as connection:
                 connection.sendall(word.encode())
                 connection.settimeout(max(deadline - time.monotonic(), 0.01))
                 answer = json.loads(_line(connection))
             break
+        except (OSError, ValueError) as error:
+            unknown = f" ({error})" if isinstance(error, socket.gaierror) else ""
         tell_at = _tell(f"0 at {cluster.workers[0]}", tell_at, deadline)
         time.sleep(_RETRY)
     else:
         raise TimeoutError(
-            f"no answer from worker 0 at {cluster.workers[0]}: start it; if the run is complete, "
+            f"no answer from worker 0 at {cluster.workers[0]}{unknown}: start it; if the run is complete, "
             "its results are there"
         )
     if answer["error"]:
@@ -133,7 +135,7 @@ def _line(connection):
 def _own_address(cluster, deadline):
     """A listening socket at this worker's port, which the run before may not have freed yet."""
     address = cluster.workers[cluster.index]
-    port = int(address.rpartition(":")[2])
+    _, port = host_and_port(address)
     deadline = min(deadline, time.monotonic() + 30.0)
     while True:
         try:

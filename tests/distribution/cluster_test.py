@@ -54,6 +54,12 @@ class TfConfigTest(parameterized.TestCase):
         ({"worker": ["a"]}, "worker", 0, "'a' has no address: expected host:port"),
         ({"worker": ["a:0"]}, "worker", 0, "'a:0' has no address: .* a port from 1 to 65535"),
         ({"worker": ["a:65536"]}, "worker", 0, "'a:65536' has no address"),
+        (
+            {"worker": ["::1:23460"]},
+            "worker",
+            0,
+            r"'::1:23460' has .* or \[host\]:port for an IPv6",
+        ),
         ({"worker": ["a:1", "a:1"]}, "worker", 0, "two workers have one address, a:1"),
         ({"worker": ["a:1", "b:1"]}, "worker", 1.5, "index 1.5 is no whole number"),
         ({"chief": ["a:1"], "worker": ["b:1"]}, "chief", 1, "no chief 1: expected index 0"),
@@ -61,6 +67,16 @@ class TfConfigTest(parameterized.TestCase):
     def test_what_cannot_be(self, jobs, kind, index, message):
         with self.assertRaisesRegex(ValueError, message):
             cluster.from_environment(_tf_config(jobs, kind, index))
+
+    @parameterized.parameters(
+        ("gpu08:12000", "gpu08", 12_000),
+        ("10.0.0.1:1", "10.0.0.1", 1),
+        ("[fe80::1]:9", "fe80::1", 9),
+    )
+    def test_host_and_port(self, address, host, port):
+        self.assertEqual(cluster.host_and_port(address), (host, port))
+        found = cluster.from_environment(_tf_config({"worker": [address]}, "worker", 0))
+        self.assertEqual(found.workers, (address,))
 
     def test_neither(self):
         message = "expected TF_CONFIG or SLURM.*; got neither: set TF_CONFIG"

@@ -15,16 +15,24 @@ from kdcl_tf.distribution.cluster import Cluster
 _FLAGS = {"seed": "0", "epochs": "2"}
 
 
-def _addresses(count):
+def _addresses(count, host="localhost"):
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("", 0))) for _ in range(count)]
-        return tuple(f"localhost:{each.getsockname()[1]}" for each in sockets)
+        return tuple(f"{host}:{each.getsockname()[1]}" for each in sockets)
+
+
+def _has_ipv6():
+    with contextlib.suppress(OSError):
+        if socket.has_dualstack_ipv6():
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+            return True
+    return False
 
 
 class RendezvousTest(absltest.TestCase):
-    def _meet(self, flags, complete=False, stranger=False):
+    def _meet(self, flags, complete=False, stranger=False, host="localhost"):
         """What each of the workers is told: a value or an exception."""
-        addresses = _addresses(len(flags))
+        addresses = _addresses(len(flags), host)
 
         def run(index):
             if index == 0 and stranger:
@@ -40,6 +48,18 @@ class RendezvousTest(absltest.TestCase):
 
     def test_all_go_on_when_all_are_there(self):
         self.assertEqual(self._meet([_FLAGS] * 3), [False] * 3)
+
+    @absltest.skipUnless(_has_ipv6(), "this machine has no IPv6")
+    def test_addresses_of_ipv6(self):
+        self.assertEqual(self._meet([_FLAGS] * 2, host="[::1]"), [False] * 2)
+
+    def test_a_name_that_is_not_known_is_told(self):
+        unknown = socket.gaierror(-2, "Name or service not known")
+        with mock.patch.object(socket, "create_connection", side_effect=unknown):
+            with self.assertRaisesRegex(
+                TimeoutError, r"worker 0 at a:1 \(.*Name or service not known\): start it"
+            ):
+                rendezvous.meet(Cluster(("a:1", _addresses(1)[0]), 1), _FLAGS, patience=0.5)
 
     def test_all_hear_that_the_run_is_complete(self):
         self.assertEqual(self._meet([_FLAGS] * 3, complete=True), [True] * 3)
