@@ -61,6 +61,7 @@ def main(flag_values: flags.FlagValues) -> None:
         report,
         flag_values["logical_devices"].value,
         flag_values["data_dir"].value,
+        flag_values["placement"].value,
     )
 
 

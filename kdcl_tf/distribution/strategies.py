@@ -47,7 +47,8 @@ def _create_mirrored():
 
 
 def _create_multi_worker(cluster):
-    gpus = len(tf.config.list_physical_devices("GPU"))
+    # Not physical devices, which also lists those that `devices.split_cpu` has hidden.
+    gpus = len(tf.config.get_visible_devices("GPU"))
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
         task_type="worker",

@@ -26,6 +26,7 @@ def run(
     report: Callable[[Mapping[str, Any], pathlib.Path], str],
     logical_devices: int | None = None,
     data_dir: str | None = None,
+    placement: str = "data",
 ) -> None:
     """Trains what the settings say; of a complete run it only prints the report.
 
@@ -40,6 +41,7 @@ def run(
       report: a function of that result and the workdir's path, which gives text.
       logical_devices: parts to divide the CPU into, or None.
       data_dir: where TFDS keeps its data sets; None for its default.
+      placement: "data" or "student".
     """
     with command_line.user_errors():
         cluster = _cluster(settings)
@@ -47,7 +49,18 @@ def run(
     if cluster and cluster.index:
         _as_worker(settings, cluster, train)
     else:
+        _remark_devices(settings.strategy, logical_devices, placement)
         _as_chief(settings, cluster, path, train, report, data_dir)
+
+
+def _remark_devices(strategy, logical_devices, placement):
+    """Tells of a CPU that is divided for nothing."""
+    if (logical_devices or 1) > 1 and strategy in ("one", "multi_worker") and placement == "data":
+        print(
+            f"--logical_devices={logical_devices} divides a CPU of which --strategy={strategy} uses one "
+            "device: pass --strategy=mirrored for all",
+            flush=True,
+        )
 
 
 def is_chief(settings: TrainingSettings) -> bool:

@@ -39,7 +39,7 @@ class RunTest(tf.test.TestCase):
         super().setUp()
         self.folder = self.create_tempdir().full_path
 
-    def _run(self, end, **arguments):
+    def _run(self, end, settings=None, **arguments):
         """`(stdout, stderr, status)` of a run whose session ends so."""
 
         def create(workdir, cluster):
@@ -51,7 +51,7 @@ class RunTest(tf.test.TestCase):
         stdout, stderr, status = io.StringIO(), io.StringIO(), 0
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
             try:
-                launch.run(_SETTINGS, self.folder, create, self._report, **arguments)
+                launch.run(settings or _SETTINGS, self.folder, create, self._report, **arguments)
             except SystemExit as stop:
                 status = stop.code
         return stdout.getvalue(), stderr.getvalue(), status
@@ -61,6 +61,21 @@ class RunTest(tf.test.TestCase):
 
     def test_a_result_is_reported(self):
         self.assertEqual(self._run({"accuracy": 1}), (f"1 in {self.folder}\n", "", 0))
+
+    def test_a_cpu_that_is_divided_for_nothing_is_told(self):
+        with mock.patch("kdcl_tf.distribution.devices.split_cpu"):
+            stdout, _, _ = self._run({"accuracy": 1}, logical_devices=2)
+            self.assertStartsWith(
+                stdout,
+                "--logical_devices=2 divides a CPU of which --strategy=one uses one device: ",
+            )
+            for used in (
+                {"logical_devices": 1},
+                {"logical_devices": 2, "placement": "student"},
+                {"logical_devices": 2, "settings": Settings(strategy="mirrored")},
+            ):
+                self.folder = self.create_tempdir().full_path
+                self.assertStartsWith(self._run({"accuracy": 1}, **used)[0], "1 in ")
 
     def test_a_complete_run_is_only_reported(self):
         found = Identity(_SETTINGS.as_flags(), {}).facts
