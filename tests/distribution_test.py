@@ -1,6 +1,10 @@
 """Tests that two replicas train as one device does, whatever the size of the batch."""
 
+import contextlib
 import functools
+import pathlib
+import shutil
+import tempfile
 
 import keras
 import numpy as np
@@ -10,6 +14,9 @@ from absl.testing import parameterized
 from benchmarking import partitions
 
 import kdcl_tf
+from kdcl_tf import serving
+from kdcl_tf.serving import teachers
+from kdcl_tf.serving.cards import Card
 from kdcl_tf.students.normalization import FusedBatchNormalization
 
 
@@ -319,6 +326,51 @@ class AccumulationTest(_ReplicasTestCase):
         expected = self._train(single, (images[order], labels[order]))
         self.assertAllClose(self._train(double, (images, labels)), expected, atol=1e-5)
         self.assert_same_weights(double, single)
+
+
+class ExportedTeacherTest(_ReplicasTestCase):
+    """Steps with a teacher from an exported run, the rows of Table 1 that distil offline."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        keras.utils.set_random_seed(3)
+        teacher = _convolutional_student(5)
+        names = tuple("abcdefg")
+        normalization = kdcl_tf.data.Normalization((0.5,), (0.25,))
+        card = Card("teacher", (6, 6, 3), names, normalization)
+        cls.path = pathlib.Path(tempfile.mkdtemp()) / "teacher"
+        cls.addClassCleanup(shutil.rmtree, cls.path.parent)
+        serving.export_student(teacher, cls.path, card=card)
+        cls.single = cls._trained(tf.distribute.get_strategy())
+
+    @classmethod
+    def _trained(cls, strategy, **compiling):
+        """A cohort after a step on 17 images; its teacher is made in the scope, as in `kdcl-train`."""
+        keras.utils.set_random_seed(4)
+        devices = compiling.get("devices", {})
+        students = {}
+        with strategy.scope():
+            for name, units in (("z", 4), ("a", 6)):
+                with tf.device(devices[name]) if devices else contextlib.nullcontext():
+                    students[name] = _dense_student(units)
+            teacher = teachers.ServedTeacher(cls.path)
+            cohort = kdcl_tf.OfflineDistillation(students, teacher)
+            cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9), **compiling)
+        cohort.fit(*_data(17), batch_size=17, shuffle=False, verbose=0)
+        return cohort
+
+    @parameterized.parameters(
+        (True, {}, 1e-5),
+        (False, {"jit_compile": True}, 1e-5),
+        (True, {"jit_compile": True}, 5e-4),
+        (False, {"devices": {"z": "CPU:0", "a": "CPU:1"}}, 1e-5),
+    )
+    def test_a_step(self, replicated, compiling, atol):
+        strategy = _strategy() if replicated else tf.distribute.get_strategy()
+        found = self._trained(strategy, **compiling)
+        for each, wanted in zip(found.variables, self.single.variables, strict=True):
+            self.assertAllClose(each.numpy(), wanted.numpy(), atol=atol, msg=each.path)
 
 
 class CompilationTest(_ReplicasTestCase):
