@@ -225,6 +225,20 @@ class BadImagesTest(tf.test.TestCase):
             with self.assertRaisesRegex(BadImageError, "leave 1 .* --accumulation_steps=2: mend"):
                 _run(settings, self.folder / "run")
 
+    @pytest.mark.slow
+    def test_two_workers_whose_parts_have_too_few_images_both_end(self):
+        """One has 1 image left in a step, the other 2, in a graph of several steps."""
+        settings = Settings(
+            **{**self.flags, "batch_size": 4, "accumulation_steps": 2, "skip_bad_images": True}
+        )
+        with WorkerPair(settings, self.folder / "run", steps_per_loop=3) as pair:
+            told = pair.wait()
+        for status, _, error in told:
+            self.assertEqual(status, 1, error)
+            self.assertRegex(
+                error, "leave 1 of a step on a device, fewer than --accumulation_steps=2"
+            )
+
     def test_where_nothing_can_be_decoded_there_is_nothing_to_train(self):
         for file in (self.folder / "images" / "train").glob("*/*"):
             file.write_bytes(b"")

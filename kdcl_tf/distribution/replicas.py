@@ -115,8 +115,8 @@ class Replicas:
           iterator: as those that the function will be given.
           requests: what requests are.
           several: whether one call may take more than one step.
-          left: gives the images that a batch has left for the replica that has fewest; None
-            where all batches are whole.
+          left: gives the images that a batch has left for the replica of this worker that has
+            fewest; None where all batches are whole.
           least: images that a replica needs; a batch with fewer is passed over.
         """
 
@@ -234,12 +234,26 @@ class Replicas:
         if left is None:
             return self._trained(batch, before, index, requests)
         images = left(batch)
+        if isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # A worker that passed over a batch that another trains on would not answer it.
+            images = self._fewest(images)
         return tf.cond(
             images >= least,
             lambda: self._trained(batch, before, index, requests),
             # None at all are a batch that is no step; a few are an error, whose first is kept.
             lambda: (before.without(images), tf.zeros_like(requests)),
         )
+
+    def _fewest(self, images):
+        """The least of all replicas' numbers."""
+        replicas = self._strategy.num_replicas_in_sync
+
+        def of_replica(images):
+            own = tf.one_hot(tf.distribute.get_replica_context().replica_id_in_sync_group, replicas)
+            # A sum, since replicas reduce by no minimum.
+            return self._sum_of_replicas(own * tf.cast(images, tf.float32))
+
+        return tf.cast(tf.reduce_min(self._first(of_replica, images)), tf.int32)
 
     def _trained(self, batch, before, index, requests):
         sums = self._first(self._train_part, batch, requests)

@@ -124,7 +124,7 @@ class Task:
         return False
 
     def left(self, batch) -> tf.Tensor:
-        """The images that a batch has left for the replica that has fewest: an int32 scalar.
+        """An int32 scalar: images that a batch has left for this worker's replica that has fewest.
 
         It is asked only where `leaves_out_images`, inside a graph.
         """

@@ -88,6 +88,13 @@ class ReplicasTest(tf.test.TestCase):
         self.assertAllClose(totals[0], metrics["loss"])
         self.assertAllClose(totals[1], metrics["a_cross_entropy"])
 
+    def test_the_fewest_images_of_any_replica(self):
+        """Of which several workers make sure before each step that some images may be missing in."""
+        images = self.strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant([5, 3][context.replica_id_in_sync_group])
+        )
+        self.assertEqual(int(tf.function(self.replicas._fewest)(images)), 3)
+
     def test_a_function_is_made_once(self):
         first, other = (
             self.replicas.steps_function(iter(self.batches), _WISHES, False) for _ in range(2)
