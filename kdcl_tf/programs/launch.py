@@ -49,12 +49,13 @@ def run(
     if cluster and cluster.index:
         _as_worker(settings, cluster, train)
     else:
-        _remark_devices(settings.strategy, logical_devices, placement)
+        _remark_devices(settings, logical_devices, placement)
         _as_chief(settings, cluster, path, train, report, data_dir)
 
 
-def _remark_devices(strategy, logical_devices, placement):
+def _remark_devices(settings, logical_devices, placement):
     """Tells of a CPU that is divided for nothing."""
+    strategy = settings.strategy
     if (logical_devices or 1) > 1 and strategy in ("one", "multi_worker") and placement == "data":
         print(
             f"--logical_devices={logical_devices} divides a CPU of which --strategy={strategy} uses one "
