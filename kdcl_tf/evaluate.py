@@ -184,7 +184,7 @@ def _prepare_logs(values: Mapping[str, Any], _: Any) -> Callable[[], Analysis]:
     """Compares the losses in the logs of runs at once, and returns a function of the result."""
     from kdcl_tf.evaluation import analyses
     from kdcl_tf.training import ownership
-    from kdcl_tf.training.workdir import read_log, read_result
+    from kdcl_tf.training.run_files import read_log, read_result
 
     paths = [_absolute(each) for each in values["workdir"]]
     # Runs are named by where their paths differ, as far up as needed.

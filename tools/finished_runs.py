@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kdcl_tf.reproduction import same_images
-from kdcl_tf.training.workdir import read_result
+from kdcl_tf.training.run_files import read_result
 
 
 def read(arguments: Sequence[str]) -> tuple[list[pathlib.Path], list[dict[str, Any]]]:

@@ -25,7 +25,7 @@ from kdcl_tf import files
 from kdcl_tf.programs import command_line
 from kdcl_tf.reproduction import analyses, collecting, proof
 from kdcl_tf.reproduction.reporting.proof import report
-from kdcl_tf.training.workdir import read_result
+from kdcl_tf.training.run_files import read_result
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = _ROOT / "results"

@@ -9,7 +9,7 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.serving import exported, teacher_sources
 from kdcl_tf.serving.weight_sources import WeightSource, weight_source
 from kdcl_tf.students.weights import kinds
-from kdcl_tf.training.workdir import check_export
+from kdcl_tf.training.run_files import check_export
 
 # What a run has in its folder as soon as its students have their weights, and when it is complete.
 _TRACES = ("checkpoints/*", "result.json")

@@ -12,7 +12,7 @@ from absl import flags
 
 from kdcl_tf.serving import exported
 from kdcl_tf.training import manifests, ownership
-from kdcl_tf.training.workdir import read_result
+from kdcl_tf.training.run_files import read_result
 
 # What imports TensorFlow is imported where it is needed: settings are read and checked before.
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training import ownership
-from kdcl_tf.training.workdir import Workdir, read_result
+from kdcl_tf.training.run_files import read_result
+from kdcl_tf.training.workdir import Workdir
 
 __all__ = [
     "ALONE",

@@ -15,7 +15,8 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.comparison import arms, findings as findings_lib
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.runner import RunFailed, Runner
-from kdcl_tf.training.workdir import Workdir, missing_exports, read_result
+from kdcl_tf.training.run_files import missing_exports, read_result
+from kdcl_tf.training.workdir import Workdir
 
 # A comparison reads results alone, and needs neither exports nor what they are made from.
 _GONE = ", which is gone or not the run's: kdcl-export --workdir={} exports it again"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kdcl_tf.training import figures
+from kdcl_tf.files import figures
 
 _FIGURES = {
     "test_box_ap": "box AP",

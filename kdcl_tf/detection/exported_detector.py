@@ -13,7 +13,7 @@ from typing import Any
 
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving import cards, exported
-from kdcl_tf.training.workdir import check_export
+from kdcl_tf.training.run_files import check_export
 
 __all__ = ["CARD", "ExportedDetector", "find"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kdcl_tf.files import figures
 from kdcl_tf.objectives.scores import hits
-from kdcl_tf.training import figures
 
 _SHOWN = 12
 

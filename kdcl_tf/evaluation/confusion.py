@@ -14,8 +14,8 @@ from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.evaluation import loaded
+from kdcl_tf.files import figures
 from kdcl_tf.objectives.scores import hits, log_softmax
-from kdcl_tf.training import figures
 
 __all__ = ["Mistake", "Predicted", "matrix", "mistakes", "plot", "predicted", "write_csv"]
 

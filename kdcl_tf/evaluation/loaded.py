@@ -18,7 +18,7 @@ from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.objectives.scores import scores
 from kdcl_tf.serving import classes, images as images_lib, runtimes
 from kdcl_tf.training.ownership import read_flags
-from kdcl_tf.training.workdir import check_export
+from kdcl_tf.training.run_files import check_export
 
 
 @dataclasses.dataclass(frozen=True)

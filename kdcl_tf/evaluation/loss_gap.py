@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kdcl_tf.training import figures
+from kdcl_tf.files import figures
 
 
 def loss_by_epoch(log: Sequence[Mapping[str, Any]], student: str) -> dict[int, float]:

@@ -11,8 +11,8 @@ import numpy as np
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.files import figures
 from kdcl_tf.objectives.scores import hits, log_softmax
-from kdcl_tf.training import figures
 
 
 def noise_curves(

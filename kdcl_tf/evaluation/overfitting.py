@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kdcl_tf.training import figures
+from kdcl_tf.files import figures
 
 
 def plot(results: Mapping[str, Mapping[str, float]], path: str | os.PathLike) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kdcl_tf.files import figures
 from kdcl_tf.objectives.scores import log_softmax
-from kdcl_tf.training import figures
 
 
 def spread_by_category(logits: ArrayLike, labels: ArrayLike) -> dict[str, np.ndarray]:

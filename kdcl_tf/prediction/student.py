@@ -9,7 +9,7 @@ import os
 import pathlib
 
 from kdcl_tf.serving import exported
-from kdcl_tf.training.workdir import check_export
+from kdcl_tf.training.run_files import check_export
 
 __all__ = ["find"]
 

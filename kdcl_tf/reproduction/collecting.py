@@ -20,8 +20,8 @@ from kdcl_tf.reproduction.analyses import Analysis
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.serving import exported
 from kdcl_tf.training import ownership
+from kdcl_tf.training.run_files import read_log, read_result
 from kdcl_tf.training.settings import as_text
-from kdcl_tf.training.workdir import read_log, read_result
 
 # Training and test images of data sets whose size is known, however few of them a run takes.
 _IMAGES = {"cifar100": (50_000, 10_000)}

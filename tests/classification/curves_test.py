@@ -8,7 +8,7 @@ from absl.testing import parameterized
 from matplotlib import colors
 
 from kdcl_tf.classification import curves
-from kdcl_tf.training import figures
+from kdcl_tf.files import figures
 
 
 def _log(students, epochs=4, evaluate_every=1):

@@ -13,7 +13,7 @@ from kdcl_tf.files import identity
 from kdcl_tf.reproduction import analyses, collecting, proof
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.serving import exported
-from kdcl_tf.training.workdir import read_log, read_result
+from kdcl_tf.training.run_files import read_log, read_result
 from tests import in_process
 
 _FLAGS = (

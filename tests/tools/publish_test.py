@@ -13,7 +13,7 @@ from absl.testing import absltest
 from kdcl_tf.reproduction import analyses, collecting, proof
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.reporting.proof import report
-from kdcl_tf.training.workdir import read_result
+from kdcl_tf.training.run_files import read_result
 from tests import in_process
 
 

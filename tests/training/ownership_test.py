@@ -10,8 +10,9 @@ from absl.testing import absltest, parameterized
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError, Identity
 from kdcl_tf.training import manifests, ownership
+from kdcl_tf.training.run_files import read_result
 from kdcl_tf.training.settings import TrainingSettings
-from kdcl_tf.training.workdir import Workdir, read_result
+from kdcl_tf.training.workdir import Workdir
 
 _DATA = {"classes": ["ape", "bee"], "train": {"images": 4, "labels": "a" * 64}}
 

@@ -11,17 +11,11 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError
-from kdcl_tf.training import manifests
 from kdcl_tf.training.ownership import read_flags
+from kdcl_tf.training.run_files import missing_exports
 from kdcl_tf.training.settings import TrainingSettings
-from kdcl_tf.training.workdir import (
-    Workdir,
-    WorkdirLost,
-    check_export,
-    missing_exports,
-    read_log,
-    read_result,
-)
+from kdcl_tf.training.workdir import Workdir, WorkdirLost
+from tests.training.written_checkpoint import write_checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,17 +187,11 @@ class WorkdirTest(parameterized.TestCase):
             DamageError, rf"^line {line} of {path} is damaged \(.*\), and there is no checkpoint"
         ):
             self.workdir.log
-        self._save([])
+        write_checkpoint(self.workdir.path, [])
         with self.assertRaisesRegex(
             DamageError, f"^line {line} of {path} is damaged .*: delete the"
         ):
             self.workdir.log
-
-    def _save(self, log, of=None):
-        folder = manifests.folder_of(self.workdir.path / "checkpoints", 1)
-        folder.mkdir(parents=True)
-        facts = {"identity": of or {"settings": {}}, "progress": {"log": log}, "variables": []}
-        manifests.write(folder, facts)
 
     @parameterized.parameters("lost", "damaged", "short", "another run's")
     def test_a_complete_run_gets_its_flags_and_log_back_from_its_checkpoint(self, how):
@@ -219,76 +207,13 @@ class WorkdirTest(parameterized.TestCase):
         self.workdir.restore_records(_Settings())
         self.assertEqual(read_flags(self.workdir.path / "flags.txt")["seed"], "0")
         self.assertEqual(path.exists(), how != "lost")
-        self._save(log)
+        write_checkpoint(self.workdir.path, log)
         self.workdir.restore_records(_Settings(seed=1))
         self.assertEqual(read_flags(self.workdir.path / "flags.txt")["seed"], "0")
         self.assertEqual(self.workdir.log, log)
 
-    def _with_loss(self, losses, **result):
-        """A complete run with the losses of its epochs."""
-        log = [{"epoch": n, "test_a_cross_entropy": each} for n, each in enumerate(losses, 1)]
-        self.workdir.write_log(log)
-        students = {"a": {"cross_entropy": losses[-1], "saved_model": "students/a"}}
-        self.workdir.write_result({"epochs": len(log), "students": students, **result})
-        return log
-
-    def test_the_log_of_a_complete_run_must_be_its_own(self):
-        log = self._with_loss([2.0, 1.5])
-        path, result = self.workdir.path, self.workdir.result
-        self.assertEqual(read_log(path, result), log)
-        whole = (path / "log.jsonl").read_bytes()
-        for lines, wrong in (
-            (whole[:-1], "expected the epochs 1 to 2, each once; got 1"),
-            (whole.replace(b"1.5", b"1.6"), "its epoch 2 has other numbers than result.json"),
-            (whole.replace(b"test_a", b"test_b"), "its epoch 2 has other numbers than result.json"),
-        ):
-            (path / "log.jsonl").write_bytes(lines)
-            with self.assertRaisesRegex(
-                DamageError, rf"log.jsonl is damaged \({wrong}\), and there is no checkpoint"
-            ):
-                read_log(path, result)
-        # Of a run that goes on, a crash may have cut the last line.
-        self.assertLen(read_log(path), 2)
-        (path / "log.jsonl").write_bytes(whole.replace(b"2.0", b"2.1"))
-        self._save(log)
-        with self.assertRaisesRegex(DamageError, "not what the newest checkpoint has.*: delete th"):
-            read_log(path, result)
-        (path / "log.jsonl").unlink()
-        self.assertEqual(read_log(path, result), [])
-
-    def test_the_numbers_are_those_of_the_epoch_that_was_exported(self):
-        self._with_loss([1.5, 2.0, 1.5], exported_epoch=2)
-        with self.assertRaisesRegex(DamageError, "its epoch 2 has other numbers"):
-            read_log(self.workdir.path, self.workdir.result)
-
-    def test_published_logs_are_those_of_their_results(self):
-        results = sorted(pathlib.Path(__file__).parents[2].joinpath("results").rglob("result.json"))
-        self.assertNotEmpty(results)
-        for path in results:
-            read_log(path.parent, read_result(path.parent))
-
     def _facts(self, **settings):
         return {"settings": settings, "data": {"classes": ["x"]}, "format": FORMAT}
-
-    @parameterized.parameters("result", "checkpoint")
-    def test_an_export_in_its_folder_must_be_its_own(self, known):
-        model = self.workdir.path / "students" / "a"
-        own = {"student": "a", "identity": self._facts(seed="0"), "epoch": 1}
-        check_export(self.workdir.path, model, {**own, "identity": self._facts(seed="1")})
-        if known == "result":
-            self.workdir.write_result({"identity": own["identity"], "exported_epoch": 1})
-        else:
-            later = self._facts(seed="0", flag_of_a_later_version="x")
-            self._save([], later)
-        check_export(self.workdir.path, model, own)
-        check_export(self.workdir.path, model, {})
-        beside = "result.json" if known == "result" else "the checkpoints"
-        for change, wrong in (
-            ({"student": "b"}, "/a holds student b: put each"),
-            ({"identity": self._facts(seed="1")}, f"another run than {beside} .*another --seed"),
-        ):
-            with self.assertRaisesRegex(ValueError, wrong):
-                check_export(self.workdir.path, model, {**own, **change})
 
     def test_a_readme_that_its_user_has_changed_leaves_a_run_complete(self):
         folder = self.workdir.path / "students" / "a"
@@ -313,7 +238,7 @@ class WorkdirTest(parameterized.TestCase):
 
     def test_a_log_that_stops_before_the_end_is_not_given_back(self):
         self.workdir.write_result({"epochs": 2})
-        self._save([{"epoch": 1}])
+        write_checkpoint(self.workdir.path, [{"epoch": 1}])
         self.workdir.restore_records(_Settings())
         self.assertEqual(self.workdir.log, [])
 

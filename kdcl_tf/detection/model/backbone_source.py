@@ -10,7 +10,7 @@ from kdcl_tf.data import normalization as normalization_lib
 from kdcl_tf.serving import cards, exported, weight_sources
 from kdcl_tf.students import names
 from kdcl_tf.students.weights import kinds
-from kdcl_tf.training.workdir import check_export
+from kdcl_tf.training.run_files import check_export
 
 
 @dataclasses.dataclass(frozen=True)

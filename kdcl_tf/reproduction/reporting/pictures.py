@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from kdcl_tf.files import figures
 from kdcl_tf.reproduction.reporting import charts
-from kdcl_tf.training import figures
 
 
 def write(

@@ -13,8 +13,8 @@ from kdcl_tf.reproduction.plan import departures, plan
 from kdcl_tf.reproduction.reporting import statistics
 from kdcl_tf.reproduction.tables.scales import Scale
 from kdcl_tf.reproduction.tables.table import Row, Table
+from kdcl_tf.training.run_files import read_log, read_result
 from kdcl_tf.training.settings import as_text
-from kdcl_tf.training.workdir import read_log, read_result
 
 _TOP_5 = "_top_5_accuracy"
 

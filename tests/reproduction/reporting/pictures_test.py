@@ -6,9 +6,9 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.files import figures
 from kdcl_tf.reproduction.reporting import pictures
 from kdcl_tf.reproduction.reporting.charts import Series, telling_apart
-from kdcl_tf.training import figures
 
 
 class PicturesTest(tf.test.TestCase):

@@ -7,7 +7,7 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
-from kdcl_tf.training.workdir import read_result
+from kdcl_tf.training.run_files import read_result
 
 _FOLDERS = parameterized.parameters("7", "2")
 

@@ -1,10 +1,10 @@
-"""Tests of kdcl_tf.training.figures."""
+"""Tests of kdcl_tf.files.figures."""
 
 import pathlib
 
 import tensorflow as tf
 
-from kdcl_tf.training import figures
+from kdcl_tf.files import figures
 
 
 class FiguresTest(tf.test.TestCase):
