@@ -9,13 +9,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kdcl_tf.cohort import optimizers
+
 __all__ = ["clip_sum_of_replicas", "clips"]
 
 
 def clips(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether an optimizer has `clipnorm`, `global_clipnorm` or `clipvalue`."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    return bool(optimizer.clipnorm or optimizer.global_clipnorm or optimizer.clipvalue)
+    return any(
+        part.clipnorm or part.global_clipnorm or part.clipvalue
+        for part in optimizers.parts(optimizer)
+    )
 
 
 def clip_sum_of_replicas(optimizer: keras.optimizers.Optimizer) -> None:
@@ -26,12 +30,13 @@ def clip_sum_of_replicas(optimizer: keras.optimizers.Optimizer) -> None:
 
     Args:
       optimizer: that may have been given to this function before, or have a loss scale, which the
-        gradients are divided by before they are clipped.
+        gradients are divided by before they are clipped.  A `MultiOptimizer`'s own ones are known
+        when it is built.
     """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    # Of the class, so that a second call changes nothing.
-    clip = functools.partial(type(optimizer)._clip_gradients, optimizer)
-    optimizer._clip_gradients = functools.partial(_clip_sum, optimizer, clip)
+    for part in optimizers.parts(optimizer):
+        # Of the class, so that a second call changes nothing.
+        clip = functools.partial(type(part)._clip_gradients, part)
+        part._clip_gradients = functools.partial(_clip_sum, part, clip)
 
 
 def _clip_sum(

@@ -18,6 +18,7 @@ from kdcl_tf.cohort.membership import check_students, input_names, output_shape
 from kdcl_tf.cohort.metrics import CohortMetrics
 from kdcl_tf.cohort.placement import Placement, update_in_place
 from kdcl_tf.cohort.saving import SavedCohort
+from kdcl_tf.cohort.student_optimizers import StudentOptimizers
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -279,12 +280,12 @@ class Cohort(Fitting, Learner, SavedCohort):
     def student_optimizers(self) -> dict[str, keras.optimizers.Optimizer] | None:
         """`{name: optimizer}`, in the order of the students; None where one trains all."""
         optimizer = self.optimizer
-        is_several = isinstance(optimizer, optimizers.StudentOptimizers)
+        is_several = isinstance(optimizer, StudentOptimizers)
         return optimizer.by_student if is_several else None
 
     def _prepared(self, optimizer, auto_scale_loss):
         """The optimizer of all students, or `StudentOptimizers`."""
-        if isinstance(optimizer, optimizers.StudentOptimizers):
+        if isinstance(optimizer, StudentOptimizers):
             return self._of_each(optimizer.by_student, auto_scale_loss, rates=optimizer.rates)
         if isinstance(optimizer, dict):
             return self._of_each(optimizer, auto_scale_loss)
@@ -309,17 +310,16 @@ class Cohort(Fitting, Learner, SavedCohort):
                 name: optimizers.with_loss_scale(each, [self.students[name]])
                 for name, each in found.items()
             }
-        return optimizers.StudentOptimizers(found, rates=rates)
+        return StudentOptimizers(found, rates=rates)
 
     def _build_optimizers(self):
-        for each in (self.student_optimizers or {"": self.optimizer}).values():
-            clipping.clip_sum_of_replicas(each)
         if self.student_optimizers:
             self.optimizer.build([each.trainable_variables for each in self.students.values()])
         for each, variables in self._optimizer_groups():
             # Once: a `LossScaleOptimizer` would begin its scale anew.
             if not self.student_optimizers and not each.built:
                 each.build(variables)
+            clipping.clip_sum_of_replicas(each)
             if self._placement:
                 update_in_place(each)
 

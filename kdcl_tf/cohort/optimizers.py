@@ -12,7 +12,6 @@ import tensorflow as tf
 from kdcl_tf.cohort import hyperparameters
 
 __all__ = [
-    "StudentOptimizers",
     "by_student",
     "check_clips_apart",
     "check_owned",
@@ -20,150 +19,11 @@ __all__ = [
     "clips_by_global_norm",
     "copy_weights",
     "has_slots",
+    "inner",
     "one_for_each",
     "parts",
     "with_loss_scale",
 ]
-
-
-@keras.saving.register_keras_serializable(package="kdcl_tf")
-class StudentOptimizers(keras.optimizers.Optimizer):
-    """One optimizer for each student, which Keras and its callbacks see as one optimizer.
-
-    Its learning rate is that of the first student; to set it is to multiply the rates of all
-    students by the same number.  Where the first's is 0, the others keep the ratios to it that they
-    had before, so that a warm-up may begin at 0.  Its moving averages are those of all optimizers
-    with `use_ema`.  It has no variables of its own.
-
-    Args:
-      optimizers: `{student: optimizer}`, in the order of the students.
-      name: of this one.
-      rates: `{student: learning rate}`, whose ratios count while the first student's rate is 0; by
-        default those of the optimizers.
-    """
-
-    def __init__(
-        self,
-        optimizers: Mapping[str, keras.optimizers.Optimizer],
-        name: str = "student_optimizers",
-        rates: Mapping[str, float] | None = None,
-    ):
-        super().__init__(learning_rate=0.0, name=name)
-        # Pairs, which Keras does not take for something to save, see `by_name`.
-        self._pairs = tuple(optimizers.items())
-        self.use_ema = any(each.use_ema for own in optimizers.values() for each in parts(own))
-        self._rates = tuple((rates or {}).items())
-        self._rates = tuple(self.rates.items())
-
-    @property
-    def by_name(self) -> list[keras.optimizers.Optimizer]:
-        """The optimizers in the order of the students' names, in which Keras saves them."""
-        return [each for _, each in sorted(self._pairs)]
-
-    @property
-    def by_student(self) -> dict[str, keras.optimizers.Optimizer]:
-        """`{student: optimizer}`, in the order of the students."""
-        return dict(self._pairs)
-
-    @property
-    def variables(self) -> list[keras.Variable]:
-        """Those of all optimizers."""
-        return [variable for _, each in self._pairs for variable in each.variables]
-
-    @property
-    def iterations(self) -> Any:
-        """The steps of the first student's optimizer."""
-        return self._pairs[0][1].iterations
-
-    @property
-    def learning_rate(self) -> Any:
-        """That of the first student's optimizer."""
-        return self._pairs[0][1].learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        rates = self.rates
-        without = [name for name, _ in self._pairs if name not in rates]
-        if without:
-            raise ValueError(
-                "expected a learning rate of each student's optimizer; got none of that of "
-                f"{', '.join(without)}: set those of student_optimizers[name].optimizers one by one"
-            )
-        first = rates[self._pairs[0][0]]
-        if not first and any(rates.values()):
-            raise ValueError(
-                "expected a first student's learning rate other than 0, by which those of all are "
-                f"scaled; got {rates}: give it the rate that it is to have, and let a callback set 0"
-            )
-        self._rates = tuple(rates.items())
-        for name, each in self._pairs:
-            each.learning_rate = value * (rates[name] / first) if first else value
-
-    @property
-    def rates(self) -> dict[str, float]:
-        """`{student: learning rate}`, the last of which the first student's was not 0.
-
-        Without those of a `MultiOptimizer`, which has several.
-        """
-        now = {
-            name: hyperparameters.number(each.learning_rate)
-            for name, each in self._pairs
-            if hasattr(each, "learning_rate")
-        }
-        return now if now.get(self._pairs[0][0], True) else dict(self._rates) or now
-
-    def build(self, variables: Sequence[Sequence[keras.Variable]]) -> None:
-        """Builds each student's optimizer.
-
-        Args:
-          variables: the trainable ones of each student, in the order of the students.
-        """
-        averaged, averages = [], []
-        for (_, each), own in zip(self._pairs, variables):
-            if own and not each.built:
-                each.build(own)
-            for part in parts(each) if own else []:
-                if part.use_ema and part.built:
-                    averaged += part._trainable_variables
-                    averages += part._model_variables_moving_average
-        # Where Keras's SwapEMAWeights looks for them.
-        self._trainable_variables = averaged
-        # Of a `MultiOptimizer` it may be known only now.
-        self.use_ema = self.use_ema or bool(averages)
-        if self.use_ema:
-            self._model_variables_moving_average = averages
-        self.built = True
-
-    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-        """Refused: a cohort applies each student's gradients by that student's optimizer."""
-        raise TypeError(
-            "the optimizers of a cohort's students are applied one by one: expected "
-            "cohort.train_step, or an optimizer of optimizer.by_student"
-        )
-
-    def finalize_variable_values(self, var_list: Any) -> None:
-        """Ends a training: students whose optimizers have `use_ema` get their averages."""
-        for _, each in self._pairs:
-            if each.built:
-                each.finalize_variable_values(_inner(each)._trainable_variables)
-
-    def save_own_variables(self, store: Any) -> None:
-        """Nothing: each optimizer saves its own."""
-
-    def load_own_variables(self, store: Any) -> None:
-        """Nothing: each optimizer loads its own."""
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            "optimizers": keras.saving.serialize_keras_object(self.by_student),
-            "name": self.name,
-            "rates": self.rates,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> StudentOptimizers:
-        found = keras.saving.deserialize_keras_object(config["optimizers"], custom_objects)
-        return cls(**{**config, "optimizers": found})
 
 
 def by_student(
@@ -267,12 +127,12 @@ def _copy(optimizer):
 def has_slots(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether a built optimizer keeps more than its steps and its rate, such as momenta."""
     own = ("iteration", "learning_rate")
-    return any(each.name not in own for each in _inner(optimizer).variables)
+    return any(each.name not in own for each in inner(optimizer).variables)
 
 
 def clips_by_global_norm(optimizer: Any) -> bool:
     """Whether the norm of all gradients together decides how far each is clipped."""
-    return getattr(_inner(optimizer), "global_clipnorm", None) is not None
+    return getattr(inner(optimizer), "global_clipnorm", None) is not None
 
 
 def check_clips_apart(
@@ -290,7 +150,7 @@ def check_clips_apart(
     Raises:
       ValueError: naming the students.
     """
-    divided = _inner(optimizer)
+    divided = inner(optimizer)
     if not hasattr(divided, "optimizers"):
         return
     if not divided.built:
@@ -385,10 +245,10 @@ def parts(optimizer: Any) -> list[keras.optimizers.Optimizer]:
     Of a `MultiOptimizer` that chooses them by a function, those that it has asked for when it was
     built.
     """
-    inner = _inner(optimizer)
-    return list(getattr(inner, "optimizers", [inner]))
+    found = inner(optimizer)
+    return list(getattr(found, "optimizers", [found]))
 
 
-def _inner(optimizer):
+def inner(optimizer):
     """The optimizer inside a `LossScaleOptimizer`, or the optimizer itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)

@@ -179,8 +179,8 @@ class SavedCohort(keras.Model):
         An endpoint takes the images of its student, normalised as in training, and gives logits
         `[B, C]`; that of the ensemble takes what all students share, and gives probabilities.
         `serve` is the cohort itself, `{student: logits}`; it is also the signature
-        `serving_default`, with which servers answer who names none.  `kdcl_tf.serving.export_student` writes
-        one student that takes uint8 images.
+        `serving_default`, which servers use where a request names none.
+        `kdcl_tf.serving.export_student` writes one student that takes uint8 images.
 
         Args:
           filepath: the folder.

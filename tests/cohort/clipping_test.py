@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.cohort.clipping."""
 
 import functools
+import unittest
 
 import keras
 import tensorflow as tf
@@ -19,6 +20,13 @@ def _strategy():
     return tf.distribute.MirroredStrategy(
         ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
     )
+
+
+def _in_parts(**clipping):
+    """Kernels by an optimizer that clips, and the rest by one that does not."""
+    kernels = keras.optimizers.SGD(0.5, **clipping)
+    names = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1), {".*kernel": kernels})
+    return keras.optimizers.MultiOptimizer(names)
 
 
 def _scaled(optimizer):
@@ -69,9 +77,11 @@ class OptimizerTest(tf.test.TestCase, parameterized.TestCase):
 
 
 class CohortTest(CohortTestCase):
-    def _trained(self, strategy, dtype, **clipping):
+    def _trained(self, strategy, dtype, parts=False, **clipping):
         with strategy.scope():
             optimizer = keras.optimizers.SGD(0.5, momentum=0.9, **clipping)
+            if parts:
+                optimizer = {name: _in_parts(**clipping) for name in make_students()}
             students = make_students(dtype=dtype)
             cohort = compiled_graph(students=students, optimizer=optimizer)
         batch = tf.data.Dataset.from_tensor_slices(make_data(_EXAMPLES)).batch(_EXAMPLES)
@@ -88,6 +98,12 @@ class CohortTest(CohortTestCase):
         single = self._trained(tf.distribute.get_strategy(), dtype, **clipping)
         double = self._trained(_strategy(), dtype, **clipping)
         self.assert_same_weights(double, single, atol)
+
+    @unittest.skipUnless(hasattr(keras.optimizers, "MultiOptimizer"), "Keras has none yet")
+    def test_each_part_of_a_multi_optimizer_clips_the_sum(self):
+        single = self._trained(tf.distribute.get_strategy(), None, parts=True, clipnorm=0.05)
+        double = self._trained(_strategy(), None, parts=True, clipnorm=0.05)
+        self.assert_same_weights(double, single, 1e-6)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,121 @@
+"""Tests of kdcl_tf.cohort.student_optimizers."""
+
+import os
+
+import keras
+import tensorflow as tf
+
+from tests.small_cohort import CohortTestCase, compiled, fit, make_student
+
+
+def _each(**kwargs):
+    return {name: keras.optimizers.SGD(rate, **kwargs) for name, rate in (("z", 0.2), ("a", 0.1))}
+
+
+class CallbacksTest(CohortTestCase):
+    def _rates(self, cohort):
+        return [float(each.learning_rate) for each in cohort.student_optimizers.values()]
+
+    def test_the_rate_is_the_first_students_and_scales_all(self):
+        cohort = compiled(optimizer=_each())
+        self.assertAllClose(cohort.optimizer.learning_rate, 0.2)
+        cohort.optimizer.learning_rate = 0.1
+        self.assertAllClose(self._rates(cohort), [0.1, 0.05])
+        cohort.optimizer.learning_rate = 0.0
+        self.assertAllClose(self._rates(cohort), [0.0, 0.0])
+        cohort.optimizer.learning_rate = 0.3
+        self.assertAllClose(self._rates(cohort), [0.3, 0.15])
+
+    def test_a_warm_up_from_0_keeps_the_ratio(self):
+        cohort = compiled(optimizer=_each())
+        warm_up = keras.callbacks.LearningRateScheduler(lambda epoch: 0.2 * min(1.0, epoch / 2))
+        history = fit(cohort, callbacks=[warm_up], epochs=3)
+        self.assertAllClose(history["learning_rate"], [0.0, 0.1, 0.2])
+        self.assertAllClose(self._rates(cohort), [0.2, 0.1])
+
+    def test_a_cohort_that_was_saved_at_0_goes_on_with_the_ratio(self):
+        cohort = compiled(optimizer=_each())
+        cohort.optimizer.learning_rate = 0.0
+        folder = self.create_tempdir().full_path
+        cohort.save(os.path.join(folder, "cohort.keras"))
+        cohort.save_weights(os.path.join(folder, "cohort.weights.h5"))
+        loaded = keras.saving.load_model(os.path.join(folder, "cohort.keras"))
+        weights = compiled(optimizer=_each())
+        weights.load_weights(os.path.join(folder, "cohort.weights.h5"))
+        again = compiled(optimizer=cohort.optimizer)
+        for each in (loaded, weights, again):
+            self.assertAllClose(self._rates(each), [0.0, 0.0])
+            each.optimizer.learning_rate = 0.3
+            self.assertAllClose(self._rates(each), [0.3, 0.15])
+
+    def test_rates_of_replicas_are_read_and_set(self):
+        strategy = tf.distribute.MirroredStrategy(
+            ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+        )
+        with strategy.scope():
+            cohort = compiled(optimizer=_each())
+        for rate in (0.0, 0.4):
+            cohort.optimizer.learning_rate = rate
+        self.assertAllClose(cohort.optimizer.rates, {"z": 0.4, "a": 0.2})
+
+    def test_a_first_rate_of_0_scales_only_equal_ones(self):
+        cohort = compiled(optimizer={"z": keras.optimizers.SGD(0.0), "a": "sgd"})
+        with self.assertRaisesRegex(
+            ValueError, "first student's learning rate other than 0, .* got"
+        ):
+            cohort.optimizer.learning_rate = 0.3
+        cohort = compiled(optimizer=keras.optimizers.SGD(0.0, global_clipnorm=1.0))
+        cohort.optimizer.learning_rate = 0.3
+        self.assertAllClose(self._rates(cohort), [0.3, 0.3])
+
+    def test_schedulers_set_it(self):
+        cohort = compiled(optimizer=_each())
+        scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        history = fit(cohort, callbacks=[scheduler])
+        self.assertAllClose(history["learning_rate"], [0.1, 0.05])
+        self.assertAllClose(self._rates(cohort), [0.05, 0.025])
+
+    def test_a_plateau_halves_it(self):
+        cohort = compiled(optimizer={"z": "sgd", "a": keras.optimizers.SGD(0.02)})
+        plateau = keras.callbacks.ReduceLROnPlateau(
+            "loss", factor=0.5, patience=1, min_delta=100.0, mode="min"
+        )
+        fit(cohort, callbacks=[plateau], epochs=3)
+        self.assertAllClose(self._rates(cohort), [0.0025, 0.005])
+
+    def test_tensorboard_logs_it(self):
+        folder = self.create_tempdir().full_path
+        fit(compiled(optimizer=_each()), callbacks=[keras.callbacks.TensorBoard(folder)])
+        self.assertNotEmpty(os.listdir(folder))
+
+    def test_averages_are_swapped_for_evaluation_and_are_the_end(self):
+        cohort = compiled(optimizer=_each(use_ema=True, ema_momentum=0.5))
+        expected = compiled(optimizer=_each(use_ema=True, ema_momentum=0.5))
+        swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        fit(cohort, callbacks=[swap], epochs=1)
+        fit(expected, epochs=1)
+        self.assert_same_weights(cohort, expected)
+
+    def test_backup_and_restore_goes_on(self):
+        class Dying(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 1:
+                    raise KeyboardInterrupt
+
+        folder = self.create_tempdir().full_path
+        backup = keras.callbacks.BackupAndRestore(os.path.join(folder, "backup"))
+        optimizers = {"z": keras.optimizers.SGD(0.2, momentum=0.9), "a": "adam"}
+        with self.assertRaises(KeyboardInterrupt):
+            fit(compiled(optimizer=optimizers), epochs=3, callbacks=[backup, Dying()])
+        optimizers = {"z": keras.optimizers.SGD(0.2, momentum=0.9), "a": "adam"}
+        resumed = compiled(
+            students={"z": make_student(4), "a": make_student(7)}, optimizer=optimizers
+        )
+        fit(resumed, epochs=3, callbacks=[backup])
+        expected = compiled(optimizer={"z": keras.optimizers.SGD(0.2, momentum=0.9), "a": "adam"})
+        fit(expected, epochs=3)
+        self.assert_same_weights(resumed, expected)
+
+
+if __name__ == "__main__":
+    tf.test.main()
