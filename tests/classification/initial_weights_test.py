@@ -526,9 +526,9 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_a_run_gives_the_student_of_the_architecture(self):
         run = _FOLDER / "run"
-        shutil.copytree(_FOLDER / "exported", run / "students" / "mine")
+        shutil.copytree(_FOLDER / "exported", run / "students" / "wrn_10_1")
         serving.export_student(
-            _SOURCES["resnet8"], run / "students" / "other", card=_card("resnet8", _CLASSES)
+            _SOURCES["resnet8"], run / "students" / "resnet8", card=_card("resnet8", _CLASSES)
         )
         settings = _settings(initial_weights=(f"wrn_10_1={run}",), initial_normalization=())
         given = initial_weights.InitialWeights(settings)
@@ -541,7 +541,7 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
             ).digests(),
         )
         shutil.copytree(_FOLDER / "exported", run / "students" / "second")
-        with self.assertRaisesRegex(ValueError, "a run with 2 wrn_10_1: choose one of .*mine, "):
+        with self.assertRaisesRegex(ValueError, "a run with 2 wrn_10_1: choose one of .*second, "):
             initial_weights.InitialWeights(settings)
 
 

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.detection.model.backbone."""
 
+import dataclasses
 import pathlib
 
 import keras
@@ -56,7 +57,8 @@ class BackboneTestCase(tf.test.TestCase, parameterized.TestCase):
         if kind == "weights":
             return serving.save_weights(student, self.folder / "student.weights.h5")
         dataset = data.load("digits", image_size=side)
-        card = Card.of(student, dataset)
+        names = tuple(dataset.class_names[: student.output_shape[-1]])
+        card = dataclasses.replace(Card.of(student, dataset), class_names=names)
         return serving.export_student(student, self.folder / "student", card=card)
 
     def source(self, kind, path, architecture="resnet8"):
