@@ -23,6 +23,8 @@ from typing import Any
 __all__ = [
     "FORMAT",
     "FOR_PEOPLE",
+    "README",
+    "README_BESIDE",
     "DamageError",
     "Identity",
     "checksums",
@@ -42,8 +44,11 @@ __all__ = [
 FORMAT = 3
 
 _CHECKSUM = "checksum"
+README = "README.md"
+# What ours is called beside one that its user has changed.
+README_BESIDE = "README.kdcl.md"
 # They are for people, who may add to them: no program reads them.
-FOR_PEOPLE = ("README.md", "README.kdcl.md")
+FOR_PEOPLE = (README, README_BESIDE)
 _DIGEST = re.compile("[0-9a-f]{16,64}")
 
 # The longest list that a message shows.

@@ -29,8 +29,6 @@ __all__ = [
     "with_cost",
 ]
 
-_README = "README.md"
-
 
 class _ServedStudent(tf.Module):
     """A function of pixels that takes images.
@@ -153,12 +151,12 @@ def export_function(
         card = check(partial) if check else card
         card = card.with_more(photograph=photographs.explained(card.facts))
         readme_of_user = _readme_of_user(path)
-        name = "README.kdcl.md" if readme_of_user else _README
+        name = identity.README_BESIDE if readme_of_user else identity.README
         files.write_text(partial / name, readme.of_saved_model(card.facts))
         cards.write(card, partial)
         # Not among the checksums, so that the next export tells it from ours, too.
         if readme_of_user:
-            (partial / _README).write_bytes(readme_of_user)
+            (partial / identity.README).write_bytes(readme_of_user)
     return path
 
 
@@ -166,9 +164,9 @@ def _readme_of_user(path):
     """The README of an export that its user has changed; None for ours, or where nothing tells."""
     sums = exported.known_card(path).get("checksums")
     with contextlib.suppress(OSError):
-        found = identity.checksums_of([path / _README])
-        if sums and found[_README] != sums.get(_README):
-            return (path / _README).read_bytes()
+        found = identity.checksums_of([path / identity.README])
+        if sums and found[identity.README] != sums.get(identity.README):
+            return (path / identity.README).read_bytes()
     return None
 
 

@@ -175,6 +175,8 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         )
         two = _functional(lambda x: [keras.layers.Dense(3)(x), keras.layers.Dense(3)(x)])
         self._refused({"a": two}, r"must give logits \[B, C\]; got output shape \[")
+        named = _functional(lambda x: {"logits": keras.layers.Dense(3)(x)})
+        self._refused({"a": named}, r"must give logits \[B, C\]; got output shape {'logits': \(")
         for wrap in (lambda x: {"logits": x}, lambda x: [x, x]):
             subclassed = _built_of_two(wrap=wrap)
             self._refused({"a": subclassed}, r"must give logits \[B, C\]; got output shape [{\[]")

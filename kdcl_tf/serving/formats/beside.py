@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from kdcl_tf import files
+from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards, exported as exported_lib
 from kdcl_tf.serving.cards import Card
@@ -14,7 +15,6 @@ from kdcl_tf.serving.formats.names import FORMATS
 
 __all__ = ["check", "write"]
 
-_README = "README.md"
 _CLASS_NAMES = ".class_names.txt"
 
 
@@ -76,9 +76,9 @@ def write(folder: pathlib.Path) -> list[pathlib.Path]:
     )
     if not found:
         return []
-    path = folder / _README
+    path = folder / identity.README
     if not _is_ours(path):
-        path = folder / "README.kdcl.md"
+        path = folder / identity.README_BESIDE
     files.write_text(path, readme.of_folder(found))
     names = {facts["student"]: facts["class_names"] for _, _, facts in found}
     written = [path]
