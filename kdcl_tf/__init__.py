@@ -50,7 +50,7 @@ _ALIASES = {
 
 # Modules that define what else a `.keras` file may hold.
 _REGISTERED = (
-    "cohort.optimizers",
+    "cohort.student_optimizers",
     "students.normalization",
     "serving.teachers",
     "training.optimizers",

@@ -125,6 +125,7 @@ class RegisteredTest(tf.test.TestCase):
         }
         self.assertNotEmpty(found)
         self.assertEmpty(found - named)
+        self.assertEmpty(set(kdcl_tf._REGISTERED) - found)
 
 
 if __name__ == "__main__":
