@@ -131,6 +131,7 @@ class FitTest(_ReplicasTestCase):
         self.assertAllClose(found, expected, atol=1e-4)
 
     @parameterized.parameters("_heads", "_gated", "_taught")
+    @pytest.mark.slow
     def test_three_steps_of_methods_with_more_than_students(self, make):
         single = getattr(self, make)()
         with _strategy().scope():
@@ -272,6 +273,7 @@ class TrainStepTest(_ReplicasTestCase):
         return three_steps
 
     @parameterized.parameters(*_SIZES)
+    @pytest.mark.slow
     def test_three_steps_at_every_size(self, make_student):
         single, double = _pair(make_student)
         train_single, train_double = self._loop(single), self._loop(double)
@@ -366,6 +368,7 @@ class ExportedTeacherTest(_ReplicasTestCase):
         (True, {"jit_compile": True}, 5e-4),
         (False, {"devices": {"z": "CPU:0", "a": "CPU:1"}}, 1e-5),
     )
+    @pytest.mark.slow
     def test_a_step(self, replicated, compiling, atol):
         strategy = _strategy() if replicated else tf.distribute.get_strategy()
         found = self._trained(strategy, **compiling)
@@ -380,6 +383,7 @@ class CompilationTest(_ReplicasTestCase):
         cohort.compile(keras.optimizers.SGD(0.1, momentum=0.9), jit_compile=True, **kwargs)
         return cohort
 
+    @pytest.mark.slow
     def test_a_step_of_two_is_that_of_one_that_is_not_compiled(self):
         self._check_a_step("min_logit", 1)
 
@@ -397,6 +401,7 @@ class CompilationTest(_ReplicasTestCase):
                 each.fit(images, labels, batch_size=examples, shuffle=False, verbose=0)
             self.assert_same_weights(double, single, f"{examples} images")
 
+    @pytest.mark.slow
     def test_evaluation_and_prediction_count_every_image(self):
         single, double = _pair(_dense_student)
         with _strategy().scope():

@@ -7,6 +7,7 @@ import shutil
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from kdcl_tf import data, serving, students
@@ -377,6 +378,7 @@ class EvaluateTest(tf.test.TestCase):
             self.assertEqual(status, 0, stderr)
             self.assertRegex(stdout.splitlines()[1], " 3$")
 
+    @pytest.mark.slow
     def test_other_training_images_than_the_runs_are_refused(self):
         photos = self.folder / "fewer"
         self._photos("fewer/train", 4)

@@ -11,6 +11,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -314,6 +315,7 @@ class CompleteRunTest(tf.test.TestCase):
     def _export(self, *arguments):
         return _main(f"--workdir={self.run_folder}", *arguments)
 
+    @pytest.mark.slow
     def test_an_earlier_epoch_does_not_replace_what_it_exported(self):
         before = json.loads((self.run_folder / "result.json").read_text())
         first, newest = manifests.saved(self.run_folder / "checkpoints")

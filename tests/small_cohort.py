@@ -80,7 +80,7 @@ def compiled_graph(*args, **kwargs):
 
 
 def fit(model, *data, **kwargs):
-    kwargs = {"batch_size": 5, "epochs": 2, "shuffle": False, "verbose": 0, **kwargs}
+    kwargs = {"batch_size": 5, "epochs": 1, "shuffle": False, "verbose": 0, **kwargs}
     return model.fit(*(data or make_data()), **kwargs).history
 
 

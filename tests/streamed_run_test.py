@@ -196,6 +196,7 @@ class BadImagesTest(tf.test.TestCase):
         # The metrics hold the evaluation: of the twelve test images one is bad.
         self.assertEqual(float(run.task.model.cohort_metrics.ensemble.count), 11)
 
+    @pytest.mark.slow
     def test_a_step_of_bad_images_alone_is_passed_over(self):
         settings = Settings(
             **{**self.flags, "batch_size": 1, "skip_bad_images": True, "seed": self._seed()}
@@ -247,6 +248,7 @@ class BadImagesTest(tf.test.TestCase):
             with self.assertRaisesRegex(BadImageError, "none of the 12 training images"):
                 _run(settings, self.folder / "run")
 
+    @pytest.mark.slow
     def test_where_no_held_out_image_can_be_decoded_there_are_no_weights(self):
         general = {"ensemble": "general", "holdout_per_class": 1, "students": ("resnet8",) * 2}
         settings = Settings(**{**self.flags, **general, "skip_bad_images": True})

@@ -99,6 +99,7 @@ class WheelTest(absltest.TestCase):
         modules = {str(path.relative_to(_ROOT)) for path in (_ROOT / "kdcl_tf").rglob("*.py")}
         self.assertEqual({name for name in names if name.endswith(".py")}, modules)
 
+    @pytest.mark.slow
     def test_a_wheel_of_the_source_archive_carries_the_same(self):
         done = _run(sys.executable, "setup.py", "-q", "sdist", cwd=self.project)
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -338,6 +338,7 @@ class TrainingTest(tf.test.TestCase):
             r"2 \(logits/kernel, logits/bias\) left over",
         )
 
+    @pytest.mark.slow
     def test_a_run_that_was_stopped_goes_on_without_its_sources_and_ends_the_same(self):
         self.assertIn("at epoch 1, step 1 of 3", self.said)
         away = _FOLDER / "away"

@@ -235,6 +235,7 @@ class MirroredTest(tf.test.TestCase):
 class KeptTest(tf.test.TestCase):
     """A run whose best epoch is not its last, and that was stopped after it."""
 
+    @pytest.mark.slow
     def test_it_ends_as_if_it_had_not_been_stopped(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         # A rate at which later epochs are worse.

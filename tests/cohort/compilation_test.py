@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -63,6 +64,7 @@ class CompilationTest(CohortTestCase):
         return cohorts
 
     @parameterized.parameters("naive", "linear", "min_logit", "general")
+    @pytest.mark.slow
     def test_a_step_of_every_ensemble(self, ensemble):
         settings = {"ensemble": ensemble}
         self._assert_same_step(
@@ -74,6 +76,7 @@ class CompilationTest(CohortTestCase):
         self._assert_same_step(lambda **kwargs: compiled_graph(method, **kwargs), make_data())
 
     @parameterized.parameters((kdcl_tf.ONE, 3), (kdcl_tf.CLNN, 4))
+    @pytest.mark.slow
     def test_a_step_of_branches(self, method, count):
         self._assert_same_step(
             lambda **kwargs: compiled_graph(method, make_branches(count), **kwargs), make_data()

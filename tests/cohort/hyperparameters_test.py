@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.cohort.hyperparameters, through cohorts that have them."""
 
 import keras
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -21,6 +22,7 @@ class HyperparametersTest(CohortTestCase):
     @parameterized.parameters(
         methods.KDCL, methods.MutualLearning, methods.Independent, methods.ONE, methods.CLNN
     )
+    @pytest.mark.slow
     def test_a_number_assigned_after_the_first_trace_is_that_of_a_new_cohort(self, method):
         branched = method in (methods.ONE, methods.CLNN)
         images, labels = make_data()

@@ -3,6 +3,7 @@
 import unittest
 
 import keras
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -62,6 +63,7 @@ class TrainedAloneTest(CohortTestCase):
         {"gradient_accumulation_steps": 2},
         {"loss_scale_factor": 8.0},
     )
+    @pytest.mark.slow
     def test_every_argument(self, **arguments):
         def make():
             return keras.optimizers.SGD(0.2, momentum=0.9, **arguments)

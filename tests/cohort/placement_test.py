@@ -5,6 +5,7 @@ import unittest
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from benchmarking import partitions
@@ -131,6 +132,7 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
         cohort.compile("sgd")
         _fit(cohort)
 
+    @pytest.mark.slow
     def test_penalties_parts_and_three_students_on_two_devices(self):
         self._compare(names="zam", regularizer=keras.regularizers.L2(0.1), accumulation_steps=2)
 

@@ -71,7 +71,7 @@ class CallbacksTest(CohortTestCase):
     def test_schedulers_set_it(self):
         cohort = compiled(optimizer=_each())
         scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
-        history = fit(cohort, callbacks=[scheduler])
+        history = fit(cohort, callbacks=[scheduler], epochs=2)
         self.assertAllClose(history["learning_rate"], [0.1, 0.05])
         self.assertAllClose(self._rates(cohort), [0.05, 0.025])
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -50,6 +51,7 @@ class _Folder(tf.test.TestCase, parameterized.TestCase):
 
 class KindsTest(_Folder):
     @parameterized.parameters(*data.DISTORTIONS)
+    @pytest.mark.slow
     def test_every_kind_is_shown_alike_from_memory_and_from_disk(self, distortion):
         files = _named(image_kinds.files())
         self.write(files | {"a/bad.tiff": b"II*\0 is no image", "b/bad.webp": b""})

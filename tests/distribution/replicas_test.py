@@ -208,6 +208,7 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
         return cohort, found
 
     @parameterized.parameters((False, _small), (True, _small), (True, _wide))
+    @pytest.mark.slow
     def test_they_are_the_same_bits_however_many_are_taken_at_once(self, is_mirrored, make):
         strategy = _mirrored() if is_mirrored else tf.distribute.get_strategy()
         one, steps = self._run(strategy, [1] * 7, make=make)

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -54,6 +55,7 @@ class PredictingTest(tf.test.TestCase, parameterized.TestCase):
         return np.array(rows, np.float32)
 
     @parameterized.product(distortion=("padded_crop", "resized_crop"), batch_size=(1, 2, 32))
+    @pytest.mark.slow
     def test_predictions_are_those_of_evaluation_whatever_the_batches(self, distortion, batch_size):
         student = self._student(distortion)
         expected = self._evaluated(student, 256)

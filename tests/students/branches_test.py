@@ -3,6 +3,7 @@
 import pathlib
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -33,6 +34,7 @@ class BranchesTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.product(
         name=("resnet18", "mobilenet_v2_0.35"), copies=((3,), (2, 4), (1, 1, 2, 2))
     )
+    @pytest.mark.slow
     def test_those_for_imagenet_too(self, name, copies):
         shape = (32, 32, 3)
         plain = students.build(name, 10, shape)

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -131,6 +132,7 @@ class PrecisionTest(tf.test.TestCase, parameterized.TestCase):
         name=["resnet8", "wrn_10_1", "keras:MobileNetV3Small"],
         dtype=["mixed_bfloat16", "bfloat16"],
     )
+    @pytest.mark.slow
     def test_students_are_bitwise_those_built_in_float32(self, name, dtype):
         def build(dtype):
             return students.build(name, 10, (32, 32, 3) if "keras" in name else _IMAGE, dtype=dtype)

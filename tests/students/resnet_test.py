@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.students.resnet."""
 
 import keras
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -66,6 +67,7 @@ class ResNetTest(tf.test.TestCase, parameterized.TestCase):
             self.assertEqual(_by_hand(depth, 1000), count)
 
     @parameterized.parameters(34, 101, 152)
+    @pytest.mark.slow
     def test_the_deeper_ones_are_what_the_hand_counts(self, depth):
         model = students.build(f"resnet{depth}", 10, (32, 32, 3))
         self.assertEqual(students.parameter_count(model), _by_hand(depth, 10))

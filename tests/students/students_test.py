@@ -4,6 +4,7 @@ import os
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -33,6 +34,7 @@ class BuildTest(tf.test.TestCase, parameterized.TestCase):
         name=["resnet18", "resnet50", "mobilenet_v2_0.35"],
         input_shape=[(32, 32, 1), (33, 47, 4)],
     )
+    @pytest.mark.slow
     def test_any_size_from_32_pixels_for_those_of_imagenet(self, name, input_shape):
         model = students.build(name, 7, input_shape)
         logits = model(_images(2, *input_shape))

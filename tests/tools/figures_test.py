@@ -6,6 +6,7 @@ import pathlib
 import xml.etree.ElementTree
 
 import figures
+import pytest
 from absl.testing import absltest, parameterized
 from drawing import style
 from PIL import Image
@@ -17,6 +18,7 @@ _EACH = parameterized.parameters(*figures.FIGURES)
 
 class FiguresTest(parameterized.TestCase):
     @_EACH
+    @pytest.mark.slow
     def test_it_is_the_same_twice_small_and_readable(self, name):
         folder = pathlib.Path(self.create_tempdir().full_path)
         with contextlib.redirect_stderr(io.StringIO()):

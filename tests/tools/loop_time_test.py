@@ -3,6 +3,7 @@
 from unittest import mock
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from benchmarking import loop_time
@@ -12,6 +13,7 @@ from kdcl_tf.training.loop import Loop
 
 class LoopTimeTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(1, 4)
+    @pytest.mark.slow
     def test_both_take_all_steps_of_every_epoch(self, steps_per_loop):
         made = []
 

@@ -4,7 +4,9 @@ import contextlib
 import io
 import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 from unittest import mock
 
 import publish
@@ -72,6 +74,18 @@ class PublishedTest(absltest.TestCase):
 
 
 class PublishTest(absltest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """Trains a real run of digits, copied by tests to the places of the proof's."""
+        super().setUpClass()
+        made = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(made.cleanup)
+        cls.flags = ("--students=resnet8,resnet8", "--train_per_class=2", "--ensemble=min_logit",
+                     "--holdout_per_class=0", "--epochs=2", "--milestones=")  # fmt: skip
+        cls.made = pathlib.Path(made.name) / "run"
+        done = in_process.run("train", *cls.flags, f"--workdir={cls.made}")
+        assert done.returncode == 0, done.stderr
+
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
@@ -82,17 +96,13 @@ class PublishTest(absltest.TestCase):
         for name, value in (("RESULTS", self.proof.parent), ("PROOF", self.proof)):
             self.enter_context(mock.patch.object(publish, name, value))
 
-    def _run_of(self, row, epochs):
-        """A real run of digits in the place of one of the proof."""
-        flags = ("--students=resnet8,resnet8", "--train_per_class=2", "--ensemble=min_logit",
-                 "--holdout_per_class=0", f"--epochs={epochs}", "--milestones=")  # fmt: skip
-        run = Run(row, 0, self.runs / "table7_small" / row / "seed0", flags)
-        done = in_process.run("train", *flags, f"--workdir={run.workdir}")
-        self.assertEqual(done.returncode, 0, done.stderr)
+    def _run_of(self, row):
+        run = Run(row, 0, self.runs / "table7_small" / row / "seed0", self.flags)
+        shutil.copytree(self.made, run.workdir)
         return run
 
     def test_what_is_complete_and_holds_is_copied_and_told(self):
-        whole, broken = self._run_of("vanilla", 2), self._run_of("dml", 2)
+        whole, broken = self._run_of("vanilla"), self._run_of("dml")
         lines = (broken.workdir / "log.jsonl").read_text().splitlines(keepends=True)
         (broken.workdir / "log.jsonl").write_text(lines[0])
         going_on = Run("naive", 0, self.runs / "table7_small" / "naive" / "seed0", whole.arguments)
@@ -125,7 +135,7 @@ class PublishTest(absltest.TestCase):
         self.assertRegex(told, "expected runs that are published; not so vanilla, dml, ")
 
     def test_what_is_published_from_before_is_told(self):
-        run = self._run_of("vanilla", 2)
+        run = self._run_of("vanilla")
         with mock.patch.object(proof, "runs", lambda *_: [run]):
             done = in_process.run("publish", f"--runs={self.runs}", "--nopictures")
             self.assertEqual(done.returncode, 0, done.stderr)

@@ -43,6 +43,7 @@ class StepsTest(tf.test.TestCase):
         self.assertEqual(verdicts, [findings.FAILED])
         self.assertRegex(lines, "RuntimeError: expected weights on a GPU; got them on .*CPU:0")
 
+    @pytest.mark.slow
     def test_two_devices_are_one_device(self):
         with _of("KDCL linear", "ONE"):
             self.assertEqual(self._check(steps.mirrored)[0], [findings.PASSED] * 2)
@@ -61,6 +62,7 @@ class StepsTest(tf.test.TestCase):
     def test_compiled_steps_are_the_others(self):
         self.assertEqual(self._check(steps.compiled)[0], [findings.PASSED] * 2)
 
+    @pytest.mark.slow
     def test_a_step_that_nobody_compiles_is_seen(self):
         with mock.patch.object(
             Compilation, "__call__", lambda self, function, state=None: function

@@ -174,6 +174,7 @@ class LoopTest(tf.test.TestCase, parameterized.TestCase):
         halved = np.log2(scaled.initial_scale / float(scaled.dynamic_scale))
         self.assertEqual(taken + halved, 6)
 
+    @pytest.mark.slow
     def test_stopped_between_two_steps_of_two_parts_each(self):
         settings = {"students": ("resnet8",), "epochs": 1, "accumulation_steps": 2}
         whole = self._whole(**settings)
@@ -241,6 +242,7 @@ class DivergenceTest(tf.test.TestCase):
         )
         self._assert_newest_is_finite(run)
 
+    @pytest.mark.slow
     def test_the_step_is_the_same_however_many_are_taken_at_once(self):
         settings = {"students": ("resnet8",), "learning_rate": 1e30, "schedule": "constant"}
         _, expected = self._diverged(**settings)

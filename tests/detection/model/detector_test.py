@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -84,6 +85,7 @@ class TrainStepTest(tf.test.TestCase, parameterized.TestCase):
         self.assertGreater(added, 0.1)
         self.assertAllClose(found["loss"], plain["loss"] + added, rtol=1e-4)
 
+    @pytest.mark.slow
     def test_the_loss_falls_on_one_batch_in_a_graph_of_unknown_dimensions(self):
         batch = small_scenes.halved(small_scenes.batch(3))
         detector = _detector(optimizer=keras.optimizers.Adam(0.003))

@@ -10,6 +10,7 @@ import unittest.mock
 import h5py
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 from keras.src.legacy.saving import legacy_h5_format
@@ -169,6 +170,7 @@ class HeadlessTest(tf.test.TestCase):
 class ImageNetTest(tf.test.TestCase):
     """Keras's weights for ImageNet, as if Keras had downloaded them."""
 
+    @pytest.mark.slow
     def test_logits_are_those_of_keras(self):
         stock = keras.applications.MobileNetV2(weights=None, classifier_activation=None)
         move_statistics(stock)
