@@ -68,6 +68,16 @@ def write_colours(folder):
         image_files.write(folder / name, {"plain.png": image_files.encode(pixels, "PNG")})
 
 
+def write_photos(folder, count):
+    """So many photographs in `folder/<colour>/` for each colour, all different."""
+    for seed, colour in enumerate(COLOURS):
+        contents = {
+            f"{number}.jpg": image_files.encode(image_files.photo(10 * seed + number))
+            for number in range(count)
+        }
+        image_files.write(folder / colour, contents)
+
+
 def turned(orientation=6, **kwargs):
     """A JPEG whose EXIF says that it is to be turned."""
     exif = Image.Exif()

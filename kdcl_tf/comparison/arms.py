@@ -11,7 +11,7 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training import ownership
 from kdcl_tf.training.run_files import read_result
-from kdcl_tf.training.workdir import Workdir
+from kdcl_tf.training.workdir import Workdir, check_apart
 
 __all__ = [
     "ALONE",
@@ -124,7 +124,7 @@ def check(settings: Settings, workdir: pathlib.Path) -> None:
     Raises:
       ValueError: naming what differs; and when its runs were trained on different data.
     """
-    ownership.check_apart(workdir, settings)
+    check_apart(workdir, settings)
     found = [name for name in _OF_A_RUN if (workdir / name).exists()]
     if found:
         raise ValueError(

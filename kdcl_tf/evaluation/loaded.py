@@ -15,9 +15,9 @@ from kdcl_tf import data, serving
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.files import run_flags
 from kdcl_tf.objectives.scores import scores
 from kdcl_tf.serving import classes, images as images_lib, runtimes
-from kdcl_tf.training.ownership import read_flags
 from kdcl_tf.training.run_files import check_export
 
 
@@ -44,7 +44,7 @@ class LoadedStudent:
         """
         if "identity" in self.card:
             return self.card["identity"]["settings"]
-        return read_flags(self.path.parent.parent / "flags.txt")
+        return run_flags.read(self.path.parent.parent / "flags.txt")
 
 
 def load_students(paths: Sequence[str | os.PathLike]) -> list[LoadedStudent]:

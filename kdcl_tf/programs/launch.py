@@ -85,11 +85,10 @@ def _cluster(settings):
 
 def _as_chief(settings, cluster, path, train, report, data_dir):
     """The whole run; of several workers, the first one's part."""
-    from kdcl_tf.training import ownership
-    from kdcl_tf.training.workdir import Workdir
+    from kdcl_tf.training.workdir import Workdir, check_apart
 
     with command_line.user_errors():
-        ownership.check_apart(pathlib.Path(path).expanduser(), settings)
+        check_apart(pathlib.Path(path).expanduser(), settings)
         workdir = Workdir(path)
         failures.keep_tracebacks_in(workdir.path)
         workdir.check(settings)

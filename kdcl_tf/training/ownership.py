@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, run_flags
 from kdcl_tf.files.identity import FORMAT, DamageError, Identity
 from kdcl_tf.training import manifests
 from kdcl_tf.training.settings import (
@@ -19,9 +18,7 @@ from kdcl_tf.training.settings import (
 )
 
 __all__ = [
-    "FORMAT_LINE",
     "OtherDataError",
-    "check_apart",
     "check_data",
     "check_one_run",
     "check_same_data",
@@ -31,14 +28,8 @@ __all__ = [
     "moved_runs",
     "other_run",
     "other_settings",
-    "read_flags",
-    "read_format",
 ]
 
-# The first line of `flags.txt`, a comment for absl, which reads the file as a flagfile.
-FORMAT_LINE = "# format "
-# Folders of images in a data set, whose names may have capital letters.
-_SPLITS = ("train", "test", "validation", "val", "valid", "images", "train2017", "val2017")
 # What a run leaves in its folder, besides what has its identity.
 _TRACES = (
     "checkpoints",
@@ -99,54 +90,6 @@ def check_settings(
             )
         moved |= _compare(path, dict(before), settings, free)
     return moved
-
-
-def check_apart(path: pathlib.Path, settings: TrainingSettings) -> None:
-    """Refuses a workdir among the images, of which what a run writes would become one.
-
-    Raises:
-      ValueError: when it is inside a split of the data set, or would be one of its classes, also
-        where a link leads to it.
-    """
-    place = settings.places().get("dataset", "").partition(":")[2]
-    if not place or not os.path.isdir(place):
-        return
-    real = os.path.realpath(path)
-    inside = os.path.relpath(real, place).split(os.sep)
-    # Where the folders in it are classes, any folder of a run would be one.
-    is_split = any(name.lower() == "train" for name in os.listdir(place))
-    has_classes = bool(getattr(settings, "test_share", 0)) and not is_split
-    if has_classes and inside[0] != os.pardir:
-        raise ValueError(
-            f"expected --workdir to be outside the data set's folder {place}, where it would be a"
-            f" class; got {path}: pass another"
-        )
-    if inside[0].lower() in _SPLITS:
-        raise ValueError(
-            f"expected --workdir to be outside the data set's {inside[0]}/; got {path}: pass another"
-        )
-    for link in _links_to_images(place, has_classes):
-        target = os.path.realpath(link)
-        if os.path.commonpath([real, target]) == target:
-            raise ValueError(
-                f"expected --workdir to be outside {target}, which is the data set's "
-                f"{os.path.relpath(link, place)}/; got {path}: pass another"
-            )
-
-
-def _links_to_images(place, has_classes):
-    """The splits and classes of a data set that are links to folders."""
-    for entry in _folders(place):
-        is_split = entry.name.lower() in _SPLITS
-        if (is_split or has_classes) and entry.is_symlink():
-            yield entry.path
-        if is_split:
-            yield from (each.path for each in _folders(entry.path) if each.is_symlink())
-
-
-def _folders(place):
-    with os.scandir(place) as entries:
-        return [entry for entry in entries if entry.is_dir()]
 
 
 def check_data(path: pathlib.Path, result: Mapping[str, Any] | None, now: Identity) -> str:
@@ -272,7 +215,7 @@ def moved_runs(folder: pathlib.Path, settings: TrainingSettings) -> list[pathlib
     return [
         path.parent
         for path in sorted(folder.glob("*/flags.txt"))
-        if _has_moved(read_flags(path), flags)
+        if _has_moved(run_flags.read(path), flags)
     ]
 
 
@@ -308,10 +251,10 @@ def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
     The flagfile counts only where nothing that is sealed tells.
     """
     flagfile = path / "flags.txt"
-    flags = read_flags(flagfile)
+    flags = run_flags.read(flagfile)
     known = identities(path, result)
-    if flags and not known and read_format(flagfile) != FORMAT:
-        yield read_format(flagfile), flags
+    if flags and not known and run_flags.read_format(flagfile) != FORMAT:
+        yield run_flags.read_format(flagfile), flags
     if result is not None and "identity" not in result:
         if known or flags:
             raise DamageError(
@@ -370,32 +313,3 @@ def _compare(path, before, settings, free):
             "another --workdir"
         )
     return bool(moved)
-
-
-def read_flags(path: str | pathlib.Path) -> dict[str, str]:
-    """`{name: text}` of a `flags.txt`, empty where there is none."""
-    path = pathlib.Path(path)
-    if not path.exists():
-        return {}
-    flags = [line[2:].partition("=") for line in _lines(path) if line.startswith("--")]
-    return {name: value for name, _, value in flags}
-
-
-def read_format(path: str | pathlib.Path) -> int:
-    """The format of the run that wrote a `flags.txt`; 1 where the file does not say.
-
-    It says so in a comment before the first flag.
-    """
-    for line in _lines(path):
-        number = line.removeprefix(FORMAT_LINE).strip()
-        if line.startswith(FORMAT_LINE) and number.isdecimal():
-            return int(number)
-        if line.strip() and not line.startswith("#"):
-            break
-    return 1
-
-
-def _lines(path):
-    """The lines of a text, also of one that an editor for Windows has saved."""
-    text = pathlib.Path(path).read_text(encoding="utf-8-sig", errors="replace")
-    return [line.removesuffix("\r") for line in text.split("\n")]

@@ -31,8 +31,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from kdcl_tf import files
-from kdcl_tf.files import identity
-from kdcl_tf.files.identity import FORMAT, DamageError, Identity
+from kdcl_tf.files import identity, run_flags
+from kdcl_tf.files.identity import DamageError, Identity
 from kdcl_tf.training import manifests, ownership
 from kdcl_tf.training.run_files import (
     log_of_checkpoint,
@@ -46,6 +46,10 @@ try:
     import fcntl
 except ImportError:  # Windows has none, and gets no lock.
     fcntl = None
+
+
+# Folders of images in a data set, whose names may have capital letters.
+_SPLITS = ("train", "test", "validation", "val", "valid", "images", "train2017", "val2017")
 
 
 class WorkdirLost(Exception):
@@ -155,9 +159,7 @@ class Workdir:
 
     def record(self, settings: TrainingSettings) -> None:
         """Writes `flags.txt`; from here on the folder belongs to this run."""
-        lines = [f"--{name}={value}\n" for name, value in settings.as_flags().items()]
-        text = "".join([f"{ownership.FORMAT_LINE}{FORMAT}\n", *lines])
-        files.write_text(self.path / "flags.txt", text)
+        files.write_text(self.path / "flags.txt", run_flags.text_of(settings.as_flags()))
 
     def restore_records(self, settings: TrainingSettings) -> None:
         """Writes again what a complete run has lost of `flags.txt` and `log.jsonl`.
@@ -168,7 +170,7 @@ class Workdir:
         Args:
           settings: of the run.
         """
-        if not ownership.read_flags(self.path / "flags.txt"):
+        if not run_flags.read(self.path / "flags.txt"):
             self.record(settings)
         result = self.result
         try:
@@ -236,3 +238,51 @@ class Workdir:
         self.check_present()
         text = json.dumps(identity.sealed(result), indent=2)
         files.write_text(self.path / "result.json", text + "\n")
+
+
+def check_apart(path: pathlib.Path, settings: TrainingSettings) -> None:
+    """Refuses a workdir among the images, of which what a run writes would become one.
+
+    Raises:
+      ValueError: when it is inside a split of the data set, or would be one of its classes, also
+        where a link leads to it.
+    """
+    place = settings.places().get("dataset", "").partition(":")[2]
+    if not place or not os.path.isdir(place):
+        return
+    real = os.path.realpath(path)
+    inside = os.path.relpath(real, place).split(os.sep)
+    # Where the folders in it are classes, any folder of a run would be one.
+    is_split = any(name.lower() == "train" for name in os.listdir(place))
+    has_classes = bool(getattr(settings, "test_share", 0)) and not is_split
+    if has_classes and inside[0] != os.pardir:
+        raise ValueError(
+            f"expected --workdir to be outside the data set's folder {place}, where it would be a"
+            f" class; got {path}: pass another"
+        )
+    if inside[0].lower() in _SPLITS:
+        raise ValueError(
+            f"expected --workdir to be outside the data set's {inside[0]}/; got {path}: pass another"
+        )
+    for link in _links_to_images(place, has_classes):
+        target = os.path.realpath(link)
+        if os.path.commonpath([real, target]) == target:
+            raise ValueError(
+                f"expected --workdir to be outside {target}, which is the data set's "
+                f"{os.path.relpath(link, place)}/; got {path}: pass another"
+            )
+
+
+def _links_to_images(place, has_classes):
+    """The splits and classes of a data set that are links to folders."""
+    for entry in _folders(place):
+        is_split = entry.name.lower() in _SPLITS
+        if (is_split or has_classes) and entry.is_symlink():
+            yield entry.path
+        if is_split:
+            yield from (each.path for each in _folders(entry.path) if each.is_symlink())
+
+
+def _folders(place):
+    with os.scandir(place) as entries:
+        return [entry for entry in entries if entry.is_dir()]

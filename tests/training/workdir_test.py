@@ -9,12 +9,11 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, run_flags
 from kdcl_tf.files.identity import FORMAT, DamageError
-from kdcl_tf.training.ownership import read_flags
 from kdcl_tf.training.run_files import missing_exports
 from kdcl_tf.training.settings import TrainingSettings
-from kdcl_tf.training.workdir import Workdir, WorkdirLost
+from kdcl_tf.training.workdir import Workdir, WorkdirLost, check_apart
 from tests.training.written_checkpoint import write_checkpoint
 
 
@@ -133,7 +132,7 @@ class WorkdirTest(parameterized.TestCase):
         ):
             self.workdir.check(_Settings())
         self.assertEqual(self.workdir.log, [{"epoch": 1}])
-        self.assertEqual(read_flags(self.workdir.path / "flags.txt")["strategy"], "one")
+        self.assertEqual(run_flags.read(self.workdir.path / "flags.txt")["strategy"], "one")
 
     def _edit(self, old, new):
         path = self.workdir.path / "flags.txt"
@@ -205,11 +204,11 @@ class WorkdirTest(parameterized.TestCase):
         elif how == "damaged":
             path.write_text("{\n")
         self.workdir.restore_records(_Settings())
-        self.assertEqual(read_flags(self.workdir.path / "flags.txt")["seed"], "0")
+        self.assertEqual(run_flags.read(self.workdir.path / "flags.txt")["seed"], "0")
         self.assertEqual(path.exists(), how != "lost")
         write_checkpoint(self.workdir.path, log)
         self.workdir.restore_records(_Settings(seed=1))
-        self.assertEqual(read_flags(self.workdir.path / "flags.txt")["seed"], "0")
+        self.assertEqual(run_flags.read(self.workdir.path / "flags.txt")["seed"], "0")
         self.assertEqual(self.workdir.log, log)
 
     def _facts(self, **settings):
@@ -271,6 +270,66 @@ class WorkdirTest(parameterized.TestCase):
         (self.workdir.path / ".partial-0123abcd-result.json").mkdir()
         self.workdir.claim()
         self.assertEmpty(self._names())
+
+
+@dataclasses.dataclass(frozen=True)
+class _OfFolder(TrainingSettings):
+    dataset: str = "digits"
+    test_share: float = 0.0
+
+
+class CheckApartTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def test_a_workdir_among_the_images_is_refused(self):
+        images = self.folder / "images"
+        (images / "train" / "ape").mkdir(parents=True)
+        settings = _OfFolder(dataset=f"folder:{images}")
+        with self.assertRaisesRegex(ValueError, "outside the data set's train/; got"):
+            check_apart(images / "train" / "ape", settings)
+        with self.assertRaisesRegex(ValueError, "outside the data set's Train/; got"):
+            check_apart(images / "Train" / "ape", settings)
+        check_apart(images / "runs" / "a", settings)
+        check_apart(self.folder, settings)
+
+    def test_a_workdir_among_images_to_which_links_lead_is_refused(self):
+        folder = self.folder.resolve()
+        data, big = folder / "data", folder / "big"
+        for name in ("train/ape", "elsewhere/bee"):
+            (big / name).mkdir(parents=True)
+        (data / "test").mkdir(parents=True)
+        (data / "train").symlink_to(big / "train")
+        (data / "test" / "bee").symlink_to(big / "elsewhere" / "bee")
+        settings = _OfFolder(dataset=f"folder:{data}")
+        for path in ("data/train/run", "big/train", "big/train/ape/run"):
+            with self.assertRaisesRegex(ValueError, "train, which is the data set's train/; got"):
+                check_apart(folder / path, settings)
+        for path in ("data/test/bee/run", "big/elsewhere/bee"):
+            with self.assertRaisesRegex(ValueError, "the data set's test(/bee)?/; got"):
+                check_apart(folder / path, settings)
+        for path in ("big", "big/elsewhere", "big/training", "data/runs"):
+            check_apart(folder / path, settings)
+        (data / "train").unlink()
+        (data / "cat").symlink_to(big / "train")
+        check_apart(folder / "big/train", settings)
+        settings = _OfFolder(dataset=f"folder:{data}", test_share=0.2)
+        with self.assertRaisesRegex(ValueError, "train, which is the data set's cat/; got"):
+            check_apart(folder / "big/train/run", settings)
+
+    def test_a_folder_of_classes_has_no_run_in_it(self):
+        images = self.folder / "images"
+        (images / "cat").mkdir(parents=True)
+        settings = _OfFolder(dataset=f"folder:{images}", test_share=0.2)
+        for path in (images, images / "runs", images / "cat" / "run"):
+            with self.assertRaisesRegex(
+                ValueError, "outside the data set's folder .* would be a class"
+            ):
+                check_apart(path, settings)
+        check_apart(self.folder, settings)
+        (images / "train").mkdir()
+        check_apart(images / "runs", settings)
 
 
 if __name__ == "__main__":
