@@ -9,7 +9,7 @@ import dataclasses
 import json
 import pathlib
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from kdcl_tf.reproduction import child_programs
 from kdcl_tf.reproduction.plan import Run
@@ -41,51 +41,60 @@ class Analysis:
 _PARTS_OF_A_STUDENT = 5
 
 _ALL, _SMALL = "table7_medium", "table7_small"
-_PAIR = ("first", "second")
 # General trains on fewer images of all, as many as the students of this row.
 HELD_OUT = "vanilla_held_out"
-_COMPARED = ("vanilla", "dml", "min_logit_icl", HELD_OUT, "general_icl")
+
+
+def _of_cohorts(suffix: str, images: str, folder: str, rows: tuple[str, ...]) -> Iterator[Analysis]:
+    """The paper's analyses of some cohorts.
+
+    Args:
+      suffix: of the names of their files.
+      images: what the students were trained on, in words.
+      folder, rows: of the runs; the students of the first row train alone.
+    """
+    # The paper shows the first student's noise alone.
+    for position, (student, where) in enumerate((("first", "Fig. 4"), ("second", "section 5"))):
+        shows = f"Test loss of the {student} student under Gaussian noise ({where}), {images}"
+        yield Analysis(
+            f"noise_of_{student}_student{suffix}", "noise", shows, folder, rows, position
+        )
+    for kind, shows, of_rows in (
+        (
+            "categories",
+            "Where the weaker of two students that train alone is the better one (Fig. 3)",
+            rows[:1],
+        ),
+        (
+            "overfitting",
+            "Accuracy on undistorted training images and on test images (section 4.2)",
+            rows,
+        ),
+        ("spread", "Deviation of predictions within a class (section 5)", rows),
+    ):
+        yield Analysis(f"{kind}{suffix}", kind, f"{shows}, {images}", folder, of_rows)
+
 
 ANALYSES = (
-    *(
-        Analysis(
-            f"noise_of_{student}_student",
-            "noise",
-            f"Test loss of the {student} student under Gaussian noise ({shown})",
-            _ALL,
-            _COMPARED,
-            position,
-        )
-        # The paper shows ResNet-32's alone.
-        for position, (student, shown) in enumerate(zip(_PAIR, ("Fig. 4", "section 5")))
-    ),
-    Analysis(
-        "categories",
-        "categories",
-        "Where the weaker of two students that train alone is the better one (Fig. 3)",
+    *_of_cohorts(
+        "",
+        "all of CIFAR-100",
         _ALL,
-        ("vanilla",),
+        ("vanilla", "dml", "min_logit_icl", HELD_OUT, "general_icl"),
     ),
-    Analysis(
-        "overfitting",
-        "overfitting",
-        "Accuracy on undistorted training images and on test images (section 4.2)",
-        _ALL,
-        _COMPARED,
-    ),
-    Analysis(
-        "spread",
-        "spread",
-        "Deviation of predictions within a class (section 5)",
-        _ALL,
-        _COMPARED,
+    *_of_cohorts(
+        "_of_200_epochs",
+        "45 images per class for 200 epochs",
+        _SMALL,
+        ("vanilla_45_images_200_epochs", "min_logit_icl_45_images_200_epochs"),
     ),
     Analysis(
         "spread_by_icl",
         "spread",
-        "Deviation of predictions within a class, with ICL and without (section 5)",
+        "Deviation of predictions within a class, with ICL and without (section 5), 45 images per "
+        "class for 100 epochs",
         _SMALL,
-        ("linear", "linear_icl", "min_logit", "min_logit_icl", "general", "general_icl"),
+        ("naive", "naive_icl"),
     ),
 )
 
