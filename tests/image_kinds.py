@@ -60,7 +60,8 @@ def bmp(positions, palette, bits):
 def grey_tiff(width, bits, data, sample_format=1, photometric=1):
     """A TIFF of one row of grey.
 
-    `sample_format` 1 is without signs, 2 with, 3 floating point; with `photometric` 0, 0 is white.
+    `sample_format` 1 is without signs, 2 with, 3 floating point; with `photometric` 0, 0 is white,
+    and with None nothing says so.
     """
     short, long = (3, "<HHIHxx"), (4, "<HHII")
     tags = (
@@ -68,7 +69,7 @@ def grey_tiff(width, bits, data, sample_format=1, photometric=1):
         (257, short, 1),
         (258, short, bits),
         (259, short, 1),  # No compression.
-        (262, short, photometric),
+        *([] if photometric is None else [(262, short, photometric)]),
         (273, long, 8),  # Where the row begins.
         (277, short, 1),
         (278, short, 1),

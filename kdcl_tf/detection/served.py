@@ -108,8 +108,8 @@ def export(
       detector: `Detector`, of any precision.
       path: the folder, written whole; it replaces an older one.
       card: of `card_of`.
-      is_own: whether the folder is known to be for this export, as that in a run is: then one that
-        has lost its card is replaced, too.
+      is_own: whether the folder is known to be for this export, as that in a run is: then what is
+        left of one is replaced, too.
 
     Returns:
       The path.
@@ -119,8 +119,8 @@ def export(
       ValueError: when the card has not as many class names as the detector has classes.
     """
     path = pathlib.Path(path).expanduser()
-    if not (is_own and exported.holds_model(path)):
-        exported.check_replaced(path, "detector", exported_detector.CARD)
+    check = exported.check_mended if is_own else exported.check_replaced
+    check(path, "detector", exported_detector.CARD)
     if len(card["class_names"]) != detector.num_classes:
         raise ValueError(
             f"expected a name for each of the detector's {detector.num_classes} classes; got "

@@ -70,7 +70,9 @@ class Detection(Task):
         A run that goes on has its weights in a checkpoint, and may have lost it.
         """
         text, begun = self.settings.initial_weights, self.begun or {}
-        if _PIXELS in begun.get("card", {}) and not pathlib.Path(text).expanduser().exists():
+        path = pathlib.Path(text).expanduser()
+        is_gone = not any(map(exported.holds_model, (path, path / "detector")))
+        if _PIXELS in begun.get("card", {}) and is_gone:
             self._initial_digest = begun["identity"]["data"]["initial_weights"]
             return Normalization.from_card(begun["card"][_PIXELS])
         kind = self.settings.detector

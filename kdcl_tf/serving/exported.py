@@ -19,6 +19,7 @@ from kdcl_tf.serving import cards
 __all__ = [
     "check",
     "check_apart",
+    "check_mended",
     "check_replaced",
     "digest",
     "find_students",
@@ -34,6 +35,8 @@ _MODEL = "saved_model.pb"
 _CARD = "student.json"
 # What an exported model is known by: a student whose model is missing still has its card.
 _MARKS = (_MODEL, _CARD)
+# What else TensorFlow writes of a SavedModel.
+_OF_A_MODEL = {"variables", "assets", "fingerprint.pb", *identity.FOR_PEOPLE}
 
 
 def holds_model(path: str | os.PathLike) -> bool:
@@ -76,6 +79,18 @@ def check_replaced(path: str | os.PathLike, kind: str, card: str = _CARD) -> Non
             f"expected a new folder, or an exported {kind} to replace, at {path}; got something "
             "else, which is kept: choose another folder"
         )
+
+
+def check_mended(path: str | os.PathLike, kind: str, card: str = _CARD) -> None:
+    """As `check_replaced`, for a folder that is known to be for this export, as those in a run are.
+
+    There what is left of a model is replaced, too, with its card or without.
+    """
+    if holds_model(path):
+        return
+    path = pathlib.Path(path)
+    if not (path.is_dir() and {each.name for each in path.iterdir()} <= _OF_A_MODEL):
+        check_replaced(path, kind, card)
 
 
 def students_of(run: str | os.PathLike, ensembles: bool = True) -> list[pathlib.Path]:

@@ -122,8 +122,8 @@ def export_function(
 ) -> pathlib.Path:
     """Writes a function of pixels as `export_student` writes a student.
 
-    It replaces any exported model, also one whose card is gone: it is for a folder that is known
-    to be for this export, as those in a run are.
+    It replaces any exported model and what is left of one, also without its card: it is for a
+    folder that is known to be for this export, as those in a run are.
 
     Args:
       logits: see `serving.answering`.
@@ -136,8 +136,7 @@ def export_function(
       ValueError: as there.
     """
     path = pathlib.Path(path).expanduser()
-    if not exported.holds_model(path):
-        exported.check_replaced(path, "student")
+    exported.check_mended(path, "student")
     _check_card(card)
     served = _ServedStudent(logits, card.image_shape, card.scaled_to)
     _check_classes(card, served.serve.get_concrete_function().structured_outputs["logits"].shape)

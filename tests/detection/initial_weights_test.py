@@ -109,7 +109,7 @@ class InitialWeightsTest(tf.test.TestCase):
             task._lines[0], r"4 \(.*\) made anew, of 3 classes in the place of other 3; im"
         )
         # A run that goes on has its weights in a checkpoint.
-        shutil.rmtree(folder / "run")
+        shutil.rmtree(folder / "run" / "detector")
         again = Detection(settings)
         again.begun = {"card": task.card(), "identity": {"data": task.digest()}}
         again.load()

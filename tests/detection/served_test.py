@@ -135,6 +135,9 @@ class ServedDetectorTest(tf.test.TestCase):
         self.assertEqual((folder / "saved_model.pb").read_text(), "theirs")
         # A run's own export is mended, whatever is left of it.
         served.export(model, folder, card, is_own=True)
+        for path in (*folder.glob("*.*"), *(folder / "variables").iterdir()):
+            path.unlink()
+        served.export(model, folder, card, is_own=True)
         self.assertEqual(served.ServedDetector(folder).card["class_names"], card["class_names"])
         with self.assertRaisesRegex(ValueError, "each of the detector's 3 classes; got 2: "):
             served.export(model, folder, {**card, "class_names": ["a", "b"]})

@@ -94,6 +94,26 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         (path / "student.json").write_text('["Ada"]')
         self.assertFalse(exported.may_replace(path))
 
+    def test_what_is_left_of_an_export_is_mended_where_it_is_for_it(self):
+        path = self.folder / "run" / "students" / "a"
+        exported.check_mended(path, "student")
+        path.mkdir(parents=True)
+        exported.check_mended(path, "student")
+        (path / "variables").mkdir()
+        (path / "README.md").write_text("")
+        exported.check_mended(path, "student")
+        with self.assertRaisesRegex(FileExistsError, "got something else, which is kept"):
+            exported.check_replaced(path, "student")
+        (path / "notes.txt").write_text("mine")
+        with self.assertRaisesRegex(FileExistsError, "got something else, which is kept"):
+            exported.check_mended(path, "student")
+        (path / "saved_model.pb").write_text("")
+        exported.check_mended(path, "student")
+        file = self.folder / "file"
+        file.write_text("")
+        with self.assertRaisesRegex(FileExistsError, f"at {file}; got something else"):
+            exported.check_mended(file, "student")
+
     def test_files_are_compared_with_the_checksums(self):
         path = self._student("a")
         facts = {"checksums": identity.checksums(path)}

@@ -47,6 +47,16 @@ class RunFilesTest(parameterized.TestCase):
         (path / "log.jsonl").unlink()
         self.assertEqual(read_log(path, result), [])
 
+    def test_a_loss_that_is_no_number_is_its_own(self):
+        log = self._with_loss([float("nan"), float("nan")])
+        path, result = self.workdir.path, self.workdir.result
+        self.assertEqual(str(read_log(path, result)), str(log))
+        write_checkpoint(path, log, self._facts())
+        self.assertEqual(str(read_log(path, result)), str(log))
+        self.workdir.write_log([log[0], {**log[1], "test_a_cross_entropy": 1.0}])
+        with self.assertRaisesRegex(DamageError, "has other numbers than result.json"):
+            read_log(path, result)
+
     def test_the_numbers_are_those_of_the_epoch_that_was_exported(self):
         self._with_loss([1.5, 2.0, 1.5], exported_epoch=2)
         with self.assertRaisesRegex(DamageError, "its epoch 2 has other numbers"):

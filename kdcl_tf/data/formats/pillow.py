@@ -133,8 +133,8 @@ def _eight_bits(image):
         # Pillow's modes do not tell the 12 bits that TIFF may have from 16.
         bits = image.tag_v2[_BITS_A_CHANNEL][0] if image.format == "TIFF" else 16
         high = np.asarray(image).astype(np.uint16) >> (bits - 8)
-        # Of fewer bits Pillow itself makes 0 black.
-        if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_INTERPRETATION) == 0:
+        # Of fewer bits Pillow itself makes 0 black, also where the tag is left out.
+        if image.format == "TIFF" and not image.tag_v2.get(_PHOTOMETRIC_INTERPRETATION, 0):
             high = 255 - high
         return Image.fromarray(high.astype(np.uint8))
     if image.mode in ("I", "F"):

@@ -27,16 +27,20 @@ _WORD = re.compile(rf"(?<![a-zA-Z])({'|'.join(TRAIN_NAMES + TEST_NAMES)})(?![a-z
 
 _NO_RECORDS = "without records"
 
+# So much of two files is read to tell whether one is a copy of the other.
+_COMPARED = 1 << 20
+
 # Of copies that editors, `cp --backup` and downloads leave: their images would count twice.
 _COPY = re.compile(r"(~|\.(bak|old|orig|tmp|part|partial|crdownload))$", re.IGNORECASE)
 
 # What downloads and desktops add to the name of a copy, where the name is there already:
 # `train (1).tfrecord`, `train - Copy (2).tfrecord`, `train_copy.tfrecord`, `train (3rd copy)`.
+# Not `train(2012).tfrecord` and `train-copy-paste.tfrecord`.
 _COPY_MARK = re.compile(
     r"^(?:copy of )+"
-    r"| ?\(\d+\)"
+    r"| ?\(\d\d?\)"
     r"| ?\((?:\w+ )?copy(?: \d+)?\)"
-    r"|(?: - |[-_. ])copy(?:\d+| ?\(\d+\)| \d+)?(?![a-zA-Z0-9])",
+    r"|(?: - |[-_. ])copy(?:\d+| ?\(\d+\)| \d+)?(?=$|\.|-\d)",
     re.IGNORECASE,
 )
 
@@ -81,14 +85,16 @@ def find(pattern: str) -> Found:
     """Sorts files into those that hold TFRecords and those that do not, by their first bytes.
 
     What is called a copy, such as `train.tfrecord.bak`, is passed over; so is `train (1).tfrecord`
-    where there is a `train.tfrecord`, and a link to another of the files that is for the same split.
-    An empty file counts as one of records if it is called so.
+    where `train.tfrecord` is the same, and a link to another of the files that is for the same
+    split. An empty file counts as one of records if it is called so, or as another shard of its set
+    that holds records.
 
     Args:
       pattern: a folder, or a pattern such as `/data/imagenet/*-of-*`.
 
     Raises:
       FileNotFoundError: when there are no files.
+      ValueError: when `train (1).tfrecord` holds other records than `train.tfrecord`.
     """
     files, passed_over = _listed(os.path.expanduser(pattern))
     if not files:
@@ -96,40 +102,90 @@ def find(pattern: str) -> Found:
             f"tfrecord:{escaped(pattern)}: expected a folder of TFRecord files, or a pattern such"
             " as '/data/imagenet/*-of-*'; got no files"
         )
-    kinds, twice = {}, _twice(files)
-    for file in files:
-        if file in twice:
-            passed_over[twice[file]] += 1
-            continue
-        kind = record_file.kind_of(file)
-        if kind in (record_file.OTHER, record_file.EMPTY) and not _is_called_records(file):
-            passed_over[_NO_RECORDS] += 1
-        else:
-            kinds[file] = kind
-    return Found(kinds, passed_over)
+    twice = _twice(files)
+    passed_over.update(twice.values())
+    kinds = {file: record_file.kind_of(file) for file in files if file not in twice}
+    sets = {_set_of(file) for file, kind in kinds.items() if kind == record_file.RECORDS}
+    unknown = [
+        file
+        for file, kind in kinds.items()
+        if kind in (record_file.OTHER, record_file.EMPTY)
+        and not _is_called_records(file)
+        and not (kind == record_file.EMPTY and _set_of(file) in sets - {None})
+    ]
+    if unknown:
+        passed_over[_NO_RECORDS] += len(unknown)
+    return Found({file: kinds[file] for file in kinds if file not in unknown}, passed_over)
+
+
+def _set_of(file):
+    """What all shards of a set have in common, what follows the numbers included; else None."""
+    name = os.path.basename(file)
+    found = [*_SHARD.finditer(name)]
+    if not found:
+        return None
+    shard = shard_of(file)
+    return shard.prefix, shard.total, name[found[-1].end() :]
 
 
 def _twice(files):
     """`{path: how}` of the files whose images would count twice: copies, and links to others."""
     there = {*files}
-    found = {file: "that are called copies" for file in files if _is_called_copy(file, there)}
+    copies = {file for file in files if _is_copy(file, there)}
+    links = _whole_sets(_links(there - copies), there - copies)
+    return {
+        **dict.fromkeys(copies, "that are called copies"),
+        **dict.fromkeys(links, "that are links to others"),
+    }
+
+
+def _links(files):
+    """Of a file and the links to it all but the file.
+
+    Shards of equal content may well be links to one file, and so may a training and a test set. An
+    empty file has no image to count twice.
+    """
+    links: set[str] = set()
     firsts: dict[tuple, str] = {}
-    # Of a file and the links to it, the file is read. Shards of equal content may well be links to
-    # one file, and so may a training and a test set.
-    for file in sorted(there - {*found}, key=lambda file: (os.path.islink(file), file)):
+    for file in sorted(files, key=lambda file: (os.path.islink(file), file)):
         words = _WORD.findall(os.path.basename(file))
         place = os.path.realpath(file), *words[-1:], shard_of(file).number or 0
-        if firsts.setdefault(place, file) != file:
-            found[file] = "that are links to others"
-    return found
+        if os.path.getsize(file) and firsts.setdefault(place, file) != file:
+            links.add(file)
+    return links
 
 
-def _is_called_copy(file, there):
+def _whole_sets(links, files):
+    """Those links that are a whole set: stores of contents keep what two sets share once."""
+    sets = collections.defaultdict(set)
+    for file in files:
+        shard = shard_of(file)
+        sets[shard.prefix, shard.total].add(file)
+    return {file for group in sets.values() if group <= links for file in group}
+
+
+def _is_copy(file, there):
     if _COPY.search(file):
         return True
     folder, name = os.path.split(file)
-    original = _COPY_MARK.sub("", name)
-    return original != name and os.path.join(folder, original) in there
+    original = os.path.join(folder, _COPY_MARK.sub("", name))
+    if original == file or original not in there:
+        return False
+    if record_file.kind_of(file) == record_file.RECORDS and not _are_same(file, original):
+        raise ValueError(
+            f"TFRecord file '{escaped(file)}': expected a copy of '{escaped(original)}', as it is"
+            " called; got other contents: rename the file if its images are to be read, too, or"
+            " move it to another folder"
+        )
+    return True
+
+
+def _are_same(file, other):
+    """Whether two files are of one size and begin alike."""
+    if os.path.getsize(file) != os.path.getsize(other):
+        return False
+    with open(file, "rb") as first, open(other, "rb") as second:
+        return first.read(_COMPARED) == second.read(_COMPARED)
 
 
 def _listed(pattern):

@@ -125,22 +125,19 @@ def annotated(file: pathlib.Path) -> frozenset[int]:
     """Ids of the categories that a file annotates; nothing else of it is looked at.
 
     Raises:
-      ValueError: when it is no file of instances.
+      ValueError: when it is no JSON.
     """
-    rows = (row for row in _content(file)["annotations"] if isinstance(row, dict))
-    return frozenset(filter(is_whole, (row.get("category_id") for row in rows)))
+    content = _parsed(file)
+    rows = content.get("annotations") if isinstance(content, dict) else None
+    if not isinstance(rows, list):
+        return frozenset()
+    make_ids_whole(rows)
+    ids = (row.get("category_id") for row in rows if isinstance(row, dict))
+    return frozenset(filter(is_whole, ids))
 
 
 def _content(file):
-    try:
-        content = json.loads(file.read_bytes())
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"'{file}' is not there: expected COCO's annotations") from error
-    # Python's parser gives up at deeply nested lists.
-    except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"'{file}' is damaged, or no JSON: {errors.one_line(error)}; fetch it again"
-        ) from error
+    content = _parsed(file)
     got = content if isinstance(content, dict) else {}
     if not all(isinstance(got.get(part), list) for part in _PARTS):
         raise ValueError(
@@ -150,6 +147,18 @@ def _content(file):
     for part in _PARTS:
         make_ids_whole(content[part])
     return content
+
+
+def _parsed(file):
+    try:
+        return json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"'{file}' is not there: expected COCO's annotations") from error
+    # Python's parser gives up at deeply nested lists.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"'{file}' is damaged, or no JSON: {errors.one_line(error)}; fetch it again"
+        ) from error
 
 
 def _categories(rows):

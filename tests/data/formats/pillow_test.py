@@ -30,7 +30,7 @@ class RgbTest(parameterized.TestCase):
         content = image_files.encode(grey.astype(np.uint16) * 256 + 200, kind)
         np.testing.assert_array_equal(pillow.rgb(content), np.dstack([grey] * 3))
 
-    @parameterized.parameters((0, 255), (1, 0))
+    @parameterized.parameters((0, 255), (1, 0), (None, 255))
     def test_0_is_white_or_black_as_a_tiff_says(self, photometric, first):
         grey = np.array([0, 1, 100, 254, 255])
         for bits, numbers in ((8, grey.astype(np.uint8)), (16, (grey * 256 + 7).astype("<u2"))):

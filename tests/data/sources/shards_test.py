@@ -91,6 +91,9 @@ class FindTest(absltest.TestCase):
     def write(self, name, content=_RECORD):
         (self.folder / name).write_bytes(content)
 
+    def found(self):
+        return shards.find(str(self.folder))
+
     def names(self, files):
         return [pathlib.Path(file).name for file in files]
 
@@ -148,6 +151,43 @@ class FindTest(absltest.TestCase):
         self.write("train.tfrecord")
         found = shards.find(f"{self.folder}/*.tfrecord")
         self.assertEqual(self.names(found.kinds), [names[0], "train.tfrecord", names[2]])
+
+    def test_other_contents_under_the_name_of_a_copy_are_refused(self):
+        self.write("train.tfrecord")
+        for content in (_RECORD * 2, _RECORD[:-1] + b"?"):
+            self.write("train (1).tfrecord", content)
+            with self.assertRaisesRegex(
+                ValueError, r"train \(1\).tfrecord': expected a copy of '.*got other contents"
+            ):
+                shards.find(str(self.folder))
+        self.write("train (1).tfrecord", b"{}")
+        self.assertEqual(self.names(self.found().kinds), ["train.tfrecord"])
+
+    def test_numbers_and_words_that_are_no_marks_of_copies(self):
+        names = ["train(2012).tfrecord", "train-copy-paste.tfrecord", "train-paste.tfrecord"]
+        for name in (*names, "train.tfrecord"):
+            self.write(name)
+        self.assertEqual(self.names(self.found().kinds), [*names, "train.tfrecord"])
+
+    def test_sets_that_share_a_file_are_read_whole(self):
+        """As stores of contents keep them, where equal shards are one file."""
+        self.write("a", b"")
+        self.write("b")
+        self.write("c", _RECORD * 2)
+        names = []
+        for prefix, contents in (("cats-train", "abb"), ("dogs-train", "acb")):
+            for number, content in enumerate(contents):
+                names.append(f"{prefix}-{number}-of-3")
+                (self.folder / names[-1]).symlink_to(self.folder / content)
+        found = shards.find(f"{self.folder}/*train*")
+        self.assertEqual(self.names(shards.of_split("x", found, ("train",))), names)
+        for number in range(3):
+            self.write(f"test-{number}-of-3")
+            place = self.folder / f"latest-test-{number}-of-3"
+            place.symlink_to(self.folder / f"test-{number}-of-3")
+        found = shards.find(f"{self.folder}/*test*")
+        self.assertLen(shards.of_split("x", found, ("test",)), 3)
+        self.assertEqual(found.passed_over, {"that are links to others": 3})
 
     def test_links_to_one_file_that_stand_for_several(self):
         self.write("blob")
@@ -210,6 +250,14 @@ class FindTest(absltest.TestCase):
         self.write("train-1-of-2")
         found = shards.find(f"{self.folder}/train-*")
         self.assertLen(shards.of_split("x", found, ("train",)), 2)
+
+    def test_empty_files_of_any_suffix_are_shards_of_their_set(self):
+        for name in ("train-{}-of-3.tfexample", "train-{}-of-3.tfr", "train ({} of 3)"):
+            for number, content in enumerate((_RECORD, b"", _RECORD)):
+                self.write(name.format(number), content)
+            self.assertLen(shards.of_split("x", self.found(), ("train",)), 3)
+            for path in self.folder.iterdir():
+                path.unlink()
 
     def test_empty_files_of_other_names_are_none(self):
         self.write("train-00000-of-00002")

@@ -121,6 +121,10 @@ class ReadTest(CocoJsonTestCase):
         content["annotations"] += [{"category_id": [1]}, {"category_id": 1.5}]
         self.file.write_text(json.dumps(content))
         self.assertEqual(coco_annotations.annotated(self.file), {3})
+        # Of images that nobody has annotated.
+        for content in ({"images": [], "categories": []}, []):
+            self.file.write_text(json.dumps(content))
+            self.assertEqual(coco_annotations.annotated(self.file), frozenset())
 
     def test_no_annotations_at_all(self):
         content = coco_files.instances()
