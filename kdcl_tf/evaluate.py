@@ -90,6 +90,8 @@ def _prepare_students(
     datasets.check_alike(students, name, reading["rules"], reading["keys"])
     split_by = shares.common(students, name, values["test_share"])
     dataset, split = _images(values, students, name, split_by)
+    if values["analysis"] == "noise":
+        loaded.check_channels(students, dataset)
     students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
     for each in students:
         if told := loaded.among_more(each, dataset):

@@ -117,7 +117,8 @@ def main(flag_values: flags.FlagValues) -> None:
         output.mkdir(parents=True, exist_ok=True)
         files.check_writable(output)
         models = models_of(values["student"], students, found)
-        beside.check(output, [model.card for model in models], forms)
+        is_own = restoring.is_own(workdir, output)
+        beside.check(output, [model.card for model in models], forms, is_own)
         folder = values["images"] or values["calibration"]
         with command_line.quiet_reading(
             f"folder:{folder}" if folder else values["dataset"] or settings.dataset

@@ -78,7 +78,8 @@ def check_place(text: str, source: WeightSource) -> None:
     Raises:
       ValueError: as `check_export`.
     """
-    named = [pathlib.Path(each).expanduser() for each in (text, text.partition("=")[2])]
+    texts = (text, text.partition("=")[2])
+    named = [pathlib.Path(each).expanduser() for each in texts if each]
     if source.kind == "saved_model" and source.path and source.path.parent.parent in named:
         check_export(source.path.parent.parent, source.path, exported.known_card(source.path))
 

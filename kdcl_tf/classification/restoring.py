@@ -95,6 +95,11 @@ def restore(
     return _with_accuracies(found, checkpoint.log), students
 
 
+def is_own(workdir: pathlib.Path, output: pathlib.Path) -> bool:
+    """Whether a folder is the one to which a run in `workdir` exports its students."""
+    return os.path.realpath(output) == os.path.realpath(workdir / "students")
+
+
 def check_epoch(workdir: pathlib.Path, output: pathlib.Path, found: Mapping[str, Card]) -> None:
     """Refuses to replace what a complete run exported by students of another epoch.
 
@@ -105,8 +110,7 @@ def check_epoch(workdir: pathlib.Path, output: pathlib.Path, found: Mapping[str,
     """
     result = read_result(workdir) or {}
     epoch = next(iter(found.values())).more["epoch"]
-    is_own = os.path.realpath(output) == os.path.realpath(workdir / "students")
-    if is_own and ownership.is_other_epoch({"epoch": epoch}, result):
+    if is_own(workdir, output) and ownership.is_other_epoch({"epoch": epoch}, result):
         raise ValueError(
             f"expected a checkpoint of epoch {result['exported_epoch']}, whose students are those of "
             f"the complete run in {workdir}; got epoch {epoch}: restore that checkpoint, or pass "

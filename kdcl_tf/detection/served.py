@@ -119,8 +119,7 @@ def export(
       ValueError: when the card has not as many class names as the detector has classes.
     """
     path = pathlib.Path(path).expanduser()
-    check = exported.check_mended if is_own else exported.check_replaced
-    check(path, "detector", exported_detector.CARD)
+    exported.check_replaced(path, "detector", exported_detector.CARD, is_own)
     if len(card["class_names"]) != detector.num_classes:
         raise ValueError(
             f"expected a name for each of the detector's {detector.num_classes} classes; got "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,23 @@ def told_of_epochs(students: Sequence[LoadedStudent]) -> str:
         for name, epoch in of_run.items()
     )
     return told and f"these were exported at different epochs: {told}; kdcl-export makes them anew"
+
+
+def check_channels(students: Iterable[LoadedStudent], dataset: data.ImageDataset) -> None:
+    """Refuses students of grey images where noise is added to images in colours.
+
+    Their luminance would have less noise than is said, as each colour has its own.
+
+    Raises:
+      ValueError: naming the students.
+    """
+    channels = dataset.image_shape[-1]
+    others = [each.name for each in students if each.card["image_shape"][-1] != channels]
+    if others:
+        raise ValueError(
+            f"expected students of {channels} channels for --analysis=noise, as {dataset.name} has; "
+            f"got others, {', '.join(others)}: pass --dataset of images that are as theirs"
+        )
 
 
 def fitted(

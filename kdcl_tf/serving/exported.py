@@ -19,7 +19,6 @@ from kdcl_tf.serving import cards
 __all__ = [
     "check",
     "check_apart",
-    "check_mended",
     "check_replaced",
     "digest",
     "find_students",
@@ -49,8 +48,8 @@ def holds_model(path: str | os.PathLike) -> bool:
     return any((path / name).exists() for name in _MARKS)
 
 
-def may_replace(path: str | os.PathLike, card: str = _CARD) -> bool:
-    """Whether an export may be written to a folder: a new one, or one of an older export.
+def may_replace(path: str | os.PathLike, card: str = _CARD, is_own: bool = False) -> bool:
+    """Whether an export may be written to a folder: a new or empty one, or one of an older export.
 
     A SavedModel alone is not enough, since anybody may have written it: an export, whole or damaged,
     has its card.  A folder that a killed process left renamed aside is put back first.
@@ -58,39 +57,36 @@ def may_replace(path: str | os.PathLike, card: str = _CARD) -> bool:
     Args:
       path: of the folder.
       card: the name of the card of such exports.
+      is_own: whether the folder is known to be for this export, as those in a run are: then what
+        is left of a model may be replaced, too, with its card or without.
     """
     path = pathlib.Path(path)
     files.recover(path.parent)
-    return not os.path.lexists(path) or cards.has_card(path, card)
+    if not os.path.lexists(path) or cards.has_card(path, card):
+        return True
+    if not path.is_dir():
+        return False
+    names = {each.name for each in path.iterdir()}
+    return not names or (is_own and (holds_model(path) or names <= _OF_A_MODEL))
 
 
-def check_replaced(path: str | os.PathLike, kind: str, card: str = _CARD) -> None:
+def check_replaced(
+    path: str | os.PathLike, kind: str, card: str = _CARD, is_own: bool = False
+) -> None:
     """Refuses to write an export where something else is.
 
     Args:
-      path, card: as for `may_replace`.
+      path, card, is_own: as for `may_replace`.
       kind: what is exported, such as "student".
 
     Raises:
       FileExistsError: unless `may_replace`.
     """
-    if not may_replace(path, card):
+    if not may_replace(path, card, is_own):
         raise FileExistsError(
             f"expected a new folder, or an exported {kind} to replace, at {path}; got something "
             "else, which is kept: choose another folder"
         )
-
-
-def check_mended(path: str | os.PathLike, kind: str, card: str = _CARD) -> None:
-    """As `check_replaced`, for a folder that is known to be for this export, as those in a run are.
-
-    There what is left of a model is replaced, too, with its card or without.
-    """
-    if holds_model(path):
-        return
-    path = pathlib.Path(path)
-    if not (path.is_dir() and {each.name for each in path.iterdir()} <= _OF_A_MODEL):
-        check_replaced(path, kind, card)
 
 
 def students_of(run: str | os.PathLike, ensembles: bool = True) -> list[pathlib.Path]:

@@ -101,8 +101,8 @@ def export_student(
       The path.
 
     Raises:
-      FileExistsError: when the path exists and is no exported student: a SavedModel of another
-        hand has no card, and is kept.
+      FileExistsError: when the path is neither an exported student nor an empty folder: a SavedModel
+        of another hand has no card, and is kept.
       ValueError: when the card is not of the student: it has not as many class names as there are
         logits, names that are empty or no plain line of text, or not a mean and a deviation for
         each channel.
@@ -136,7 +136,7 @@ def export_function(
       ValueError: as there.
     """
     path = pathlib.Path(path).expanduser()
-    exported.check_mended(path, "student")
+    exported.check_replaced(path, "student", is_own=True)
     _check_card(card)
     served = _ServedStudent(logits, card.image_shape, card.scaled_to)
     _check_classes(card, served.serve.get_concrete_function().structured_outputs["logits"].shape)
@@ -149,9 +149,10 @@ def export_function(
         tf.saved_model.save(served, str(partial), signatures=signatures)
         card = check(partial) if check else card
         card = card.with_more(photograph=photographs.explained(card.facts))
-        readme_of_user = _readme_of_user(path)
+        text = readme.of_saved_model(card.facts)
+        readme_of_user = _readme_of_user(path, text)
         name = identity.README_BESIDE if readme_of_user else identity.README
-        files.write_text(partial / name, readme.of_saved_model(card.facts))
+        files.write_text(partial / name, text)
         cards.write(card, partial)
         # Not among the checksums, so that the next export tells it from ours, too.
         if readme_of_user:
@@ -159,13 +160,19 @@ def export_function(
     return path
 
 
-def _readme_of_user(path):
-    """The README of an export that its user has changed; None for ours, or where nothing tells."""
-    sums = exported.known_card(path).get("checksums")
+def _readme_of_user(path, ours):
+    """The README of an export that its user has changed; None for ours.
+
+    Where the card is gone or damaged, only one that is as the new one counts as ours.
+    """
+    sums = exported.known_card(path).get("checksums", {})
     with contextlib.suppress(OSError):
-        found = identity.checksums_of([path / identity.README])
-        if sums and found[identity.README] != sums.get(identity.README):
-            return (path / identity.README).read_bytes()
+        found = (path / identity.README).read_bytes()
+        is_ours = found == ours.encode() or (
+            identity.checksums_of([path / identity.README])[identity.README]
+            == sums.get(identity.README)
+        )
+        return None if is_ours else found
     return None
 
 

@@ -12,6 +12,7 @@ from kdcl_tf.files.identity import FORMAT, DamageError, Identity
 from kdcl_tf.training import manifests
 from kdcl_tf.training.settings import (
     MACHINE_SETTINGS,
+    PATH_SETTINGS,
     TrainingSettings,
     is_gone,
     is_moved,
@@ -186,11 +187,18 @@ def check_same_data(
 
 
 def other_settings(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
-    """The flags in which two runs differ, but for those of the machine and of where data lies."""
+    """The flags in which two runs differ, but for those of the machine and of where data lies.
+
+    A flag that only one of them has is one of a later version, and had its default in the other's,
+    of a path none; of two programs, most of whose flags are not the same, all count.
+    """
+    names, both = {**first, **second}, first.keys() & second.keys()
+    is_one_program = 2 * len(both) >= len(names)
     return [
         name
-        for name in {**first, **second}
-        if name not in MACHINE_SETTINGS
+        for name in names
+        if (name in both or name in PATH_SETTINGS or not is_one_program)
+        and name not in MACHINE_SETTINGS
         and first.get(name, "") != second.get(name, "")
         and not is_moved(name, first.get(name), second.get(name))
     ]

@@ -68,15 +68,15 @@ def check_export(run: str | os.PathLike, model: str | os.PathLike, card: Mapping
     Raises:
       ValueError: naming the model, and what differs.
     """
-    model = pathlib.Path(model)
-    if card.get("student", model.name) != model.name:
+    model, result = pathlib.Path(model), read_result(run) or {}
+    is_run = bool(result) or bool(manifests.saved(pathlib.Path(run) / "checkpoints"))
+    if is_run and card.get("student", model.name) != model.name:
         raise ValueError(
             f"{model} holds student {card['student']}: put each in the folder of its name"
         )
-    result = read_result(run) or {}
     known, exported = result.get("identity"), card.get("identity")
     if not result and exported:
-        known = _identity_of_checkpoints(pathlib.Path(run), exported["settings"])
+        known = _identity_of_checkpoints(pathlib.Path(run))
     if not known or not exported:
         return
     told = ownership.other_run(known, exported)
@@ -92,15 +92,10 @@ def check_export(run: str | os.PathLike, model: str | os.PathLike, card: Mapping
         )
 
 
-def _identity_of_checkpoints(run, names):
-    """The identity of a run that goes on, with the flags of some names; None where nothing tells.
-
-    A later version that goes on with it has flags that an export of before lacks.
-    """
+def _identity_of_checkpoints(run):
+    """The identity of a run that goes on; None where nothing tells."""
     with contextlib.suppress(ValueError):  # All are damaged, or of another format.
-        for known in ownership.identities(run, None):
-            own = {name: text for name, text in known["settings"].items() if name in names}
-            return {**known, "settings": own}
+        return next(iter(ownership.identities(run, None)), None)
     return None
 
 

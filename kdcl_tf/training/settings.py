@@ -112,7 +112,7 @@ class TrainingSettings:
 
         Args:
           before: `places` and `place_of_data` of the settings at another time.  Runs of earlier
-            versions lack the latter, and are compared where `data_dir` is given.
+            versions lack the latter: nothing tells that their data has moved.
           data_dir: as for `place_of_data`.
         """
         return self._is_other_data_dir(before.get("data_dir"), data_dir) or any(
@@ -122,12 +122,10 @@ class TrainingSettings:
 
     def _is_other_data_dir(self, before, data_dir):
         now = self.place_of_data(data_dir).get("data_dir")
-        if now is None or now == before:
+        if now is None or before is None or now == before:
             return False
-        if os.path.exists(now):
-            return bool(data_dir or before)
-        # Asked for where it is not, though it still is where it was.
-        return bool(data_dir and before) and os.path.exists(before)
+        # Or asked for where it is not, though it still is where it was.
+        return os.path.exists(now) or (bool(data_dir) and os.path.exists(before))
 
     @classmethod
     def default_flags(cls) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.classification.initial_sources: what is said of unusable weights."""
 
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -11,6 +12,7 @@ from kdcl_tf.classification import initial_sources
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.files import identity
 from kdcl_tf.serving.weight_sources import WeightSource
+from kdcl_tf.training.workdir import Workdir
 from tests import in_process
 
 _WRONG = (
@@ -87,11 +89,19 @@ class SourcesTest(absltest.TestCase):
         facts = {"student": "wrn_10_2", "num_classes": 2, "checksums": {}}
         (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
         source = WeightSource("saved_model", path, "resnet8")
+        # Of a folder that is no run, any student may be taken.
+        initial_sources.check_place(str(self.folder / "run"), source)
+        Workdir(self.folder / "run").write_result({"epochs": 1})
         for text in (str(self.folder / "run"), f"resnet8={self.folder / 'run'}"):
             with self.assertRaisesRegex(ValueError, "resnet8 holds student wrn_10_2: put each"):
                 initial_sources.check_place(text, source)
         # A folder that is named itself is the user's own choice.
         initial_sources.check_place(str(path), source)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder / "run")
+        relative = WeightSource("saved_model", pathlib.Path("students/resnet8"), "resnet8")
+        for text in ("students/resnet8", "resnet8=students/resnet8"):
+            initial_sources.check_place(text, relative)
 
     def test_a_run_that_has_begun_needs_no_source(self):
         settings = Settings(initial_weights=("resnet8=none.keras",))

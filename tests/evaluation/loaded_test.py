@@ -138,6 +138,14 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, message):
             loaded.fitted(self._student(**change), dataset)
 
+    def test_noise_needs_images_of_the_students_channels(self):
+        dataset = data.load("digits", image_size=8)
+        grey = self._student(image_shape=[8, 8, 1])
+        loaded.fitted(grey, dataset)
+        loaded.check_channels([self._student()], dataset)
+        with self.assertRaisesRegex(ValueError, "of 3 channels .* digits has; got others, x: pass"):
+            loaded.check_channels([self._student(), grey], dataset)
+
     def test_images_that_are_not_square_fit_too(self):
         split = dataset_lib.ImageSplit(np.zeros([2, 4, 5, 3], np.uint8), np.arange(2))
         names, ours = ("dark", "bright"), Normalization((0.5,) * 3, (0.5,) * 3)

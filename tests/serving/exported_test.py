@@ -96,23 +96,22 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_what_is_left_of_an_export_is_mended_where_it_is_for_it(self):
         path = self.folder / "run" / "students" / "a"
-        exported.check_mended(path, "student")
         path.mkdir(parents=True)
-        exported.check_mended(path, "student")
+        # Of an empty folder nothing is lost.
+        self.assertTrue(exported.may_replace(path))
         (path / "variables").mkdir()
         (path / "README.md").write_text("")
-        exported.check_mended(path, "student")
-        with self.assertRaisesRegex(FileExistsError, "got something else, which is kept"):
-            exported.check_replaced(path, "student")
+        self.assertTrue(exported.may_replace(path, is_own=True))
+        self.assertFalse(exported.may_replace(path))
         (path / "notes.txt").write_text("mine")
         with self.assertRaisesRegex(FileExistsError, "got something else, which is kept"):
-            exported.check_mended(path, "student")
+            exported.check_replaced(path, "student", is_own=True)
         (path / "saved_model.pb").write_text("")
-        exported.check_mended(path, "student")
+        self.assertTrue(exported.may_replace(path, is_own=True))
+        self.assertFalse(exported.may_replace(path))
         file = self.folder / "file"
         file.write_text("")
-        with self.assertRaisesRegex(FileExistsError, f"at {file}; got something else"):
-            exported.check_mended(file, "student")
+        self.assertFalse(exported.may_replace(file, is_own=True))
 
     def test_files_are_compared_with_the_checksums(self):
         path = self._student("a")

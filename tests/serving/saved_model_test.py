@@ -272,6 +272,18 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         saved_model.export_function(logits, path, card=card)
         self.assertEqual(serving.load_student(path)[1]["student"], "resnet8")
 
+    def test_a_readme_beside_a_card_that_is_gone_is_kept_unless_it_is_as_ours(self):
+        student, path = _student(), self.folder / "resnet8"
+        card = Card.of(student, self.dataset)
+        logits = answering.of_student(student, card.normalization)
+        for text in (None, None, "mine"):
+            if text:
+                (path / "README.md").write_text(text)
+            (path / "student.json").unlink(missing_ok=True)
+            saved_model.export_function(logits, path, card=card)
+            self.assertEqual((path / "README.kdcl.md").exists(), text is not None)
+        self.assertEqual((path / "README.md").read_text(), "mine")
+
     @parameterized.parameters(
         (
             {"class_names": ("cat", "dog")},

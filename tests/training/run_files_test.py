@@ -75,11 +75,13 @@ class RunFilesTest(parameterized.TestCase):
     def test_an_export_in_its_folder_must_be_its_own(self, known):
         model = self.workdir.path / "students" / "a"
         own = {"student": "a", "identity": self._facts(seed="0"), "epoch": 1}
-        check_export(self.workdir.path, model, {**own, "identity": self._facts(seed="1")})
+        # Where nothing tells what run it is, or whether it is one.
+        for change in ({"identity": self._facts(seed="1")}, {"student": "b"}):
+            check_export(self.workdir.path, model, {**own, **change})
+        later = self._facts(seed="0", flag_of_a_later_version="x")
         if known == "result":
-            self.workdir.write_result({"identity": own["identity"], "exported_epoch": 1})
+            self.workdir.write_result({"identity": later, "exported_epoch": 1})
         else:
-            later = self._facts(seed="0", flag_of_a_later_version="x")
             write_checkpoint(self.workdir.path, [], later)
         check_export(self.workdir.path, model, own)
         check_export(self.workdir.path, model, {})

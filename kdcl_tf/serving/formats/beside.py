@@ -18,7 +18,9 @@ __all__ = ["check", "write"]
 _CLASS_NAMES = ".class_names.txt"
 
 
-def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) -> None:
+def check(
+    folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str], is_own: bool = False
+) -> None:
     """Refuses a folder in which new files would take what others need.
 
     All files of a student share `<student>.class_names.txt`, which phones read, and its `.keras`
@@ -28,6 +30,8 @@ def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) 
       folder: where files are going to be written, which is there.
       exported: the cards of the students.
       forms: of `FORMATS`, those that each is going to be written in.
+      is_own: whether it is the folder of the students' own run, where what is left of their
+        SavedModels may be replaced.
 
     Raises:
       ValueError: naming a file of a student of the same name that has other classes, or whose card
@@ -56,7 +60,7 @@ def check(folder: pathlib.Path, exported: Iterable[Card], forms: Sequence[str]) 
         if endings:
             _check_others(card, paths)
         if "saved_model" in forms:
-            _check_folder(folder / card.student)
+            _check_folder(folder / card.student, is_own)
 
 
 def write(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -119,8 +123,8 @@ def _is_exported(path):
     return holds_texts and attachments.CARD.encode() in path.read_bytes()
 
 
-def _check_folder(path):
-    if not exported_lib.may_replace(path):
+def _check_folder(path, is_own):
+    if not exported_lib.may_replace(path, is_own=is_own):
         raise ValueError(
             f"expected nothing at {path}, or an exported student to replace; got something else: pass "
             "another --output, or move it"
