@@ -482,6 +482,13 @@ class ScopeTest(_ReplicasTestCase):
         with _strategy().scope():
             cohort = kdcl_tf.KDCL({"z": _dense_student(4)})
         made = keras.optimizers.SGD(0.1, momentum=0.9)
+        several = keras.optimizers.MultiOptimizer(
+            keras.optimizers.OptimizerMap(keras.optimizers.Adam(0.1))
+        )
+        with _strategy().scope():
+            two = kdcl_tf.KDCL({"z": _dense_student(4), "a": _dense_student(5)})
+        with self.assertRaisesRegex(ValueError, "made outside the scope of the cohort's"):
+            two.compile(several)
         for optimizer in (made, {"z": keras.optimizers.Adam(0.1)}):
             with self.assertRaisesRegex(ValueError, "made outside the scope of the cohort's"):
                 cohort.compile(optimizer)

@@ -292,6 +292,8 @@ class Cohort(Fitting, Learner, SavedCohort):
         optimizer = keras.optimizers.get(optimizer)
         several = len(self.students) > 1 and not self.may_share_layers
         if several:
+            # Before it is built on variables of another strategy, which TensorFlow refuses.
+            optimizers.check_scope(optimizer, self.distribute_strategy)
             optimizers.check_clips_apart(optimizer, self.trainable_variables, self.students)
         if several and optimizers.clips_by_global_norm(optimizer):
             given = "one with global_clipnorm, which is copied for each student: leave that out"

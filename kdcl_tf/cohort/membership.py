@@ -52,7 +52,8 @@ def output_shape(student: keras.Model) -> Any:
     for the shape of its output; None where it does not even remember that.
     """
     if hasattr(student, "output_shape"):
-        output = getattr(student, "output", None)
+        # A Sequential is a functional model inside.
+        output = getattr(getattr(student, "_functional", None) or student, "output", None)
         # Keras tells the one shape of a dict of one output as if there were no dict.
         if not isinstance(output, dict):
             return student.output_shape

@@ -145,7 +145,8 @@ def penalty(model: keras.Model) -> tf.Tensor:
 
 
 def update_in_place(optimizer: keras.optimizers.Optimizer) -> None:
-    """Makes a Keras optimizer clip each gradient, and decay and update each variable, on its device.
+    """Makes a Keras optimizer compute what is of one variable on that variable's device: its clipped
+    gradient, its decay, its update and its moving average.
 
     By itself it computes all that wherever `apply_gradients` is called, and weights, slots and
     gradients of all students would travel there and back.
@@ -158,9 +159,14 @@ def update_in_place(optimizer: keras.optimizers.Optimizer) -> None:
 
 
 def _in_place(optimizer):
-    update, clip, decay = (
+    update, clip, decay, average = (
         getattr(optimizer, name)
-        for name in ("update_step", "_clip_gradients", "_apply_weight_decay")
+        for name in (
+            "update_step",
+            "_clip_gradients",
+            "_apply_weight_decay",
+            "_update_model_variables_moving_average",
+        )
     )
 
     def clip_gradients(gradients):
@@ -181,8 +187,23 @@ def _in_place(optimizer):
         with tf.device(_device_of(variable)):
             update(gradient, variable, learning_rate)
 
+    def update_averages(variables):
+        if not optimizer.use_ema:
+            return
+        # Keras finds an average by its place, so it is given one variable and its average alone;
+        # not by assignment, which TensorFlow would track.
+        attributes, name = vars(optimizer), "_model_variables_moving_average"
+        averages = attributes[name]
+        try:
+            for each, attributes[name] in zip(variables, [[own] for own in averages]):
+                with tf.device(_device_of(each)):
+                    average([each])
+        finally:
+            attributes[name] = averages
+
     optimizer._clip_gradients = clip_gradients
     optimizer._apply_weight_decay = apply_weight_decay
+    optimizer._update_model_variables_moving_average = update_averages
     optimizer.update_step = update_step
 
 

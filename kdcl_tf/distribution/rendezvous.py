@@ -77,7 +77,7 @@ def _hear(server, cluster, deadline, stack):
             raise TimeoutError(f"no word from worker {names}: start it, or run without it")
         tell_at = _tell(names, tell_at, deadline)
         server.settimeout(min(1.0, max(deadline - now, 0.01)))
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
             connection = stack.enter_context(server.accept()[0])
             # A stranger who connects must not keep the workers waiting.
             connection.settimeout(5.0)
@@ -99,7 +99,7 @@ def _call(cluster, flags, deadline):
                 connection.settimeout(max(deadline - time.monotonic(), 0.01))
                 answer = json.loads(_line(connection))
             break
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             unknown = f" ({error})" if isinstance(error, socket.gaierror) else ""
         tell_at = _tell(f"0 at {cluster.workers[0]}", tell_at, deadline)
         time.sleep(_RETRY)

@@ -30,7 +30,10 @@ def parts(strategy: tf.distribute.Strategy, models: Sequence[keras.Model]) -> in
 
 
 def dependences(
-    normalized: Sequence[keras.Model], trained: Sequence[keras.Model], accumulation_steps: int
+    normalized: Sequence[keras.Model],
+    trained: Sequence[keras.Model],
+    accumulation_steps: int,
+    once_synchronized: bool = False,
 ) -> list[str]:
     """What else makes numbers depend on the number of replicas, a clause for each.
 
@@ -38,9 +41,12 @@ def dependences(
       normalized: the models that take statistics of batches.
       trained: all models that run in training.
       accumulation_steps: parts that each replica runs its images in.
+      once_synchronized: whether to tell what it will be once all batch norm is synchronised.
     """
     found = []
-    if accumulation_steps > 1 and any(each.synchronized for each in _norms(normalized)):
+    if accumulation_steps > 1 and any(
+        once_synchronized or each.synchronized for each in _norms(normalized)
+    ):
         found.append(
             f"synchronised batch norm takes statistics of {accumulation_steps} parts of a batch "
             "(--accumulation_steps), which are of other images than on one device"
@@ -56,7 +62,7 @@ def remark(count: int, replicas: int = 1, others: Sequence[str] = ()) -> list[st
     Args:
       count: `parts` of a batch that are normalised by themselves.
       replicas: of the run.
-      others: its `dependences`.
+      others: its `dependences`, where `count` is above 1 those once it is synchronised.
     """
     lines = []
     if count > 1:

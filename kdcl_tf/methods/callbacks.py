@@ -177,16 +177,12 @@ def _check_first(held_out, cohort):
       NoHeldOutError: when there are no examples.
       ValueError: for a data set without an end, and a first batch that cannot be measured.
     """
-    if isinstance(held_out, tf.data.Dataset):
-        batches = held_out.cardinality().numpy()
-        if batches == tf.data.INFINITE_CARDINALITY:
-            raise ValueError(
-                "GeneralWeights expected held-out images that end; got a tf.data.Dataset that repeats "
-                "without end: leave out repeat()"
-            )
-        if batches == 0:
-            raise NoHeldOutError
-        return
+    is_dataset = isinstance(held_out, tf.data.Dataset)
+    if is_dataset and held_out.cardinality().numpy() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "GeneralWeights expected held-out images that end; got a tf.data.Dataset that repeats "
+            "without end: leave out repeat()"
+        )
     first = next(iter(held_out), None)
     if first is None:
         raise NoHeldOutError

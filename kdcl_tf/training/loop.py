@@ -73,7 +73,9 @@ class Loop:
         self._workers = Workers(strategy)
         self._replicas = Replicas(strategy, task.model)
         self._interruption = Interruption()
-        others = statistics.dependences(task.normalized, task.trained, task.accumulation_steps)
+        of_task = (task.normalized, task.trained, task.accumulation_steps)
+        others = statistics.dependences(*of_task)
+        advised = statistics.dependences(*of_task, once_synchronized=True)
         replicas = strategy.num_replicas_in_sync
         self._parts = statistics.parts(strategy, task.normalized)
         # On whose number the run depends even where batches are normalised as a whole.
@@ -92,7 +94,7 @@ class Loop:
             # Found after the first epoch, a damaged one would cost it.
             _ = self._workdir.log
         self.remarks = [
-            *statistics.remark(self._parts, replicas, others),
+            *statistics.remark(self._parts, replicas, advised if self._parts > 1 else others),
             *statistics.change(
                 self._progress.get("parts"),
                 self._parts,

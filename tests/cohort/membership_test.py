@@ -176,7 +176,10 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         two = _functional(lambda x: [keras.layers.Dense(3)(x), keras.layers.Dense(3)(x)])
         self._refused({"a": two}, r"must give logits \[B, C\]; got output shape \[")
         named = _functional(lambda x: {"logits": keras.layers.Dense(3)(x)})
-        self._refused({"a": named}, r"must give logits \[B, C\]; got output shape {'logits': \(")
+        sequential = keras.Sequential([keras.Input((5,)), named])
+        for student in (named, sequential):
+            told = r"must give logits \[B, C\]; got output shape {'logits': \("
+            self._refused({"a": student}, told)
         for wrap in (lambda x: {"logits": x}, lambda x: [x, x]):
             subclassed = _built_of_two(wrap=wrap)
             self._refused({"a": subclassed}, r"must give logits \[B, C\]; got output shape [{\[]")

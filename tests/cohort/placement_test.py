@@ -256,7 +256,7 @@ class DevicesTest(tf.test.TestCase, parameterized.TestCase):
             lambda: _optimizer(clipnorm=0.1),
             lambda: _optimizer(global_clipnorm=0.1),
             lambda: _optimizer(clipvalue=0.1),
-            lambda: keras.optimizers.AdamW(0.1),
+            lambda: keras.optimizers.AdamW(0.1, use_ema=True),
         ),
         parts=(1, 2),
     )

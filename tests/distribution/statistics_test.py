@@ -68,7 +68,9 @@ class StatisticsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEmpty(statistics.dependences([model], [model], 1))
         # Those are told of by `parts`.
         self.assertEmpty(statistics.dependences([_normalized()], [model], 2))
+        once = statistics.dependences([_normalized()], [model], 2, once_synchronized=True)
         (parts,) = statistics.dependences([model], [model], 2)
+        self.assertEqual(once, [parts])
         self.assertRegex(parts, r"statistics of 2 parts of a batch \(--accumulation_steps\)")
         inside = keras.Sequential([keras.Input([4]), dropout])
         (drawn,) = statistics.dependences([model], [inside], 1)

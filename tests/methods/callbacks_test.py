@@ -311,6 +311,17 @@ class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
             ((images[:0], labels[:0]), "expected held-out images .*; got none"),
             (list(zip(images, labels)), "got the label of one example: pass batches"),
             ([(images, labels + 4)], "whole numbers from 0 to 3; got"),
+            ((images, labels + 4), "whole numbers from 0 to 3; got"),
+            (
+                tf.data.Dataset.from_tensor_slices((images, labels + 4)).batch(5),
+                "whole numbers from 0 to 3; got",
+            ),
+            (
+                tf.data.Dataset.from_tensor_slices((images, labels))
+                .filter(lambda *_: False)
+                .batch(5),
+                "expected held-out images .*; got none",
+            ),
         ):
             callback = callbacks.GeneralWeights(held_out)
             callback.set_model(self.cohort)
