@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import errors, storage
-from kdcl_tf.data.sources import features, record_index, shards, source as source_lib
+from kdcl_tf.data.records import record_index, shard_names, shards
+from kdcl_tf.data.sources import features, source as source_lib
 from kdcl_tf.files.escaping import escaped
 
 
@@ -42,8 +43,8 @@ def index(
         file of two splits, other features, or labels with gaps.
     """
     found = shards.find(pattern)
-    train = shards.of_split(pattern, found, shards.TRAIN_NAMES)
-    test = shards.of_split(pattern, found, shards.TEST_NAMES)
+    train = shards.of_split(pattern, found, shard_names.TRAIN_NAMES)
+    test = shards.of_split(pattern, found, shard_names.TEST_NAMES)
     shards.check_apart(train, test)
     keys = features.keys_of(*_first_record(train), image_key, label_key)
     (train_images, train_labels, names), (test_images, test_labels, _) = (

@@ -7,7 +7,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data.sources import record_index, tfds as tfds_lib
+from kdcl_tf.data.records import record_index
+from kdcl_tf.data.sources import tfds as tfds_lib
 from kdcl_tf.detection.scenes import dataset as scenes_lib
 
 # COCO's numbers of its 80 classes: 11 numbers were given to classes that no image shows.

@@ -12,7 +12,7 @@ from absl.testing import parameterized
 
 from kdcl_tf import data
 from kdcl_tf.data.bad_images import told_in_one_line
-from kdcl_tf.data.sources import record_index
+from kdcl_tf.data.records import record_index
 from tests import image_files
 
 

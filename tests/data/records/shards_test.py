@@ -1,35 +1,12 @@
-"""Tests of kdcl_tf.data.sources.shards."""
+"""Tests of kdcl_tf.data.records.shards."""
 
 import collections
 import gzip
-import pathlib
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.data.sources import shards
-from tests import image_files
-
-_RECORD = image_files.record(b"content")
-
-
-class ShardOfTest(parameterized.TestCase):
-    @parameterized.parameters(
-        ("train-00000-of-01024", "train", 0, 1024),
-        ("flowers_train_00003-of-00004.tfrecord", "flowers_train", 3, 4),
-        ("train_1_of_4.tfrecords", "train", 1, 4),
-        ("cifar100-train.tfrecord-00000-of-00001", "cifar100-train", 0, 1),
-        ("train2017-7-of-12.tfrec", "train2017", 7, 12),
-        ("1-of-2-train-000-of-003", "1-of-2-train", 0, 3),
-        ("train-00000-OF-00003", "train", 0, 3),
-        ("train (3 of 4).tfrecord", "train", 3, 4),
-        ("train 3 of 4", "train", 3, 4),
-        ("train.tfrecord", "train", None, None),
-        ("train", "train", None, None),
-        ("train-00000", "train-00000", None, None),
-    )
-    def test_names(self, name, prefix, number, total):
-        found = shards.shard_of(f"/some-0-of-1/{name}")
-        self.assertEqual(found, (f"/some-0-of-1/{prefix}", number, total))
+from kdcl_tf.data.records import shard_names, shards
+from tests.data.records.record_folder import RECORD, RecordFolderTestCase
 
 
 class CheckCompleteTest(parameterized.TestCase):
@@ -42,10 +19,10 @@ class CheckCompleteTest(parameterized.TestCase):
     )
     def test_whole_sets_of_shards(self, names):
         files = [f"/data/{name}" for name in names]
-        prefixes = {shards.shard_of(file).prefix for file in files}
+        prefixes = {shard_names.shard_of(file).prefix for file in files}
         self.assertIsNone(shards.check_complete(files))
         for prefix in prefixes:
-            group = [file for file in files if shards.shard_of(file).prefix == prefix]
+            group = [file for file in files if shard_names.shard_of(file).prefix == prefix]
             if len(group) > 1:
                 with self.assertRaisesRegex(FileNotFoundError, "without number"):
                     shards.check_complete(group[:1])
@@ -83,20 +60,7 @@ class CheckCompleteTest(parameterized.TestCase):
             shards.check_complete([f"/data/{name}" for name in names])
 
 
-class FindTest(absltest.TestCase):
-    def setUp(self):
-        super().setUp()
-        self.folder = pathlib.Path(self.create_tempdir().full_path)
-
-    def write(self, name, content=_RECORD):
-        (self.folder / name).write_bytes(content)
-
-    def found(self):
-        return shards.find(str(self.folder))
-
-    def names(self, files):
-        return [pathlib.Path(file).name for file in files]
-
+class FindTest(RecordFolderTestCase):
     def test_files_without_records_are_passed_over(self):
         for name in ("train-0-of-2", "train-1-of-2", "test.tfrecord"):
             self.write(name)
@@ -114,89 +78,6 @@ class FindTest(absltest.TestCase):
         with self.assertRaisesRegex(FileNotFoundError, message):
             shards.of_split("x", found, ("val",))
 
-    def test_copies_are_passed_over(self):
-        for name in ("train.tfrecord", "test.tfrecord"):
-            self.write(name)
-        for suffix in ("~", ".bak", ".OLD", ".orig", ".tmp", ".part"):
-            self.write(f"train.tfrecord{suffix}")
-        for pattern in ("", "/*"):
-            found = shards.find(f"{self.folder}{pattern}")
-            self.assertEqual(self.names(found.kinds), ["test.tfrecord", "train.tfrecord"])
-            self.assertEqual(found.passed_over, {"that are called copies": 6})
-
-    def test_copies_and_links_are_passed_over_where_the_file_is_there(self):
-        for name in ("train.tfrecord", "test-0-of-2", "test-1-of-2"):
-            self.write(name)
-        copies = ["train (1).tfrecord", "train - Copy.tfrecord", "train - Copy (2).tfrecord"]
-        copies += ["train_copy.tfrecord", "Copy of train.tfrecord", "train copy 2.tfrecord"]
-        copies += ["train (another copy).tfrecord", "test-0-of-2 (1)", "test_copy-0-of-2"]
-        for name in copies:
-            self.write(name)
-        for name, of in (("a_train", "train.tfrecord"), ("latest-test-1-of-2", "test-1-of-2")):
-            (self.folder / name).symlink_to(self.folder / of)
-        for pattern in ("", "/*"):
-            found = shards.find(f"{self.folder}{pattern}")
-            self.assertEqual(
-                self.names(found.kinds), ["test-0-of-2", "test-1-of-2", "train.tfrecord"]
-            )
-            counts = {"that are called copies": 9, "that are links to others": 2}
-            self.assertEqual(found.passed_over, counts)
-
-    def test_what_is_called_a_copy_is_read_where_there_is_no_original(self):
-        names = ["test (1).tfrecord", "train - Copy.tfrecord", "train_copyright.tfrecord"]
-        for name in (*names, "train.idx"):
-            self.write(name)
-        found = shards.find(f"{self.folder}/*.tfrecord")
-        self.assertEqual(self.names(found.kinds), names)
-        self.write("train.tfrecord")
-        found = shards.find(f"{self.folder}/*.tfrecord")
-        self.assertEqual(self.names(found.kinds), [names[0], "train.tfrecord", names[2]])
-
-    def test_other_contents_under_the_name_of_a_copy_are_refused(self):
-        self.write("train.tfrecord")
-        for content in (_RECORD * 2, _RECORD[:-1] + b"?"):
-            self.write("train (1).tfrecord", content)
-            with self.assertRaisesRegex(
-                ValueError, r"train \(1\).tfrecord': expected a copy of '.*got other contents"
-            ):
-                shards.find(str(self.folder))
-        self.write("train (1).tfrecord", b"{}")
-        self.assertEqual(self.names(self.found().kinds), ["train.tfrecord"])
-
-    def test_numbers_and_words_that_are_no_marks_of_copies(self):
-        names = ["train(2012).tfrecord", "train-copy-paste.tfrecord", "train-paste.tfrecord"]
-        for name in (*names, "train.tfrecord"):
-            self.write(name)
-        self.assertEqual(self.names(self.found().kinds), [*names, "train.tfrecord"])
-
-    def test_sets_that_share_a_file_are_read_whole(self):
-        """As stores of contents keep them, where equal shards are one file."""
-        self.write("a", b"")
-        self.write("b")
-        self.write("c", _RECORD * 2)
-        names = []
-        for prefix, contents in (("cats-train", "abb"), ("dogs-train", "acb")):
-            for number, content in enumerate(contents):
-                names.append(f"{prefix}-{number}-of-3")
-                (self.folder / names[-1]).symlink_to(self.folder / content)
-        found = shards.find(f"{self.folder}/*train*")
-        self.assertEqual(self.names(shards.of_split("x", found, ("train",))), names)
-        for number in range(3):
-            self.write(f"test-{number}-of-3")
-            place = self.folder / f"latest-test-{number}-of-3"
-            place.symlink_to(self.folder / f"test-{number}-of-3")
-        found = shards.find(f"{self.folder}/*test*")
-        self.assertLen(shards.of_split("x", found, ("test",)), 3)
-        self.assertEqual(found.passed_over, {"that are links to others": 3})
-
-    def test_links_to_one_file_that_stand_for_several(self):
-        self.write("blob")
-        names = ["test.tfrecord", "train-0-of-2", "train-1-of-2"]
-        for name in names:
-            (self.folder / name).symlink_to(self.folder / "blob")
-        found = shards.find(f"{self.folder}/t*")
-        self.assertEqual(self.names(found.kinds), names)
-
     def split(self, split_names, *files):
         """The names, of these files, that are of a split."""
         kinds = {f"/data/{file}": "records" for file in files}
@@ -213,16 +94,19 @@ class FindTest(absltest.TestCase):
             ("val_val_train2017", "train.val2017.tfrecord"),
             ("0-of-1-test-train", "0-of-1-test-val"),
         ):
-            self.assertEqual(self.split(shards.TRAIN_NAMES, train, test), [train])
-            self.assertEqual(self.split(shards.TEST_NAMES, train, test), [test])
+            self.assertEqual(self.split(shard_names.TRAIN_NAMES, train, test), [train])
+            self.assertEqual(self.split(shard_names.TEST_NAMES, train, test), [test])
             shards.check_apart([train], [test])
 
     def test_another_word_tells_the_split_of_which_no_name_has_it_last(self):
         files = ("train_val-0-of-1", "test-0-of-1", "trainer")
-        self.assertEqual(self.split(shards.TRAIN_NAMES, *files), ["train_val-0-of-1"])
-        self.assertEqual(self.split(shards.TEST_NAMES, *files), ["test-0-of-1"])
+        self.assertEqual(self.split(shard_names.TRAIN_NAMES, *files), ["train_val-0-of-1"])
+        self.assertEqual(self.split(shard_names.TEST_NAMES, *files), ["test-0-of-1"])
         for file in ("train_test.tfrecord", "crash_test-train"):
-            both = [self.split(names, file) for names in (shards.TRAIN_NAMES, shards.TEST_NAMES)]
+            both = [
+                self.split(names, file)
+                for names in (shard_names.TRAIN_NAMES, shard_names.TEST_NAMES)
+            ]
             with self.assertRaisesRegex(ValueError, f"TFRecord file '{file}': .* tells one split"):
                 shards.check_apart(*both)
 
@@ -238,10 +122,10 @@ class FindTest(absltest.TestCase):
 
     def test_compressed_files_of_a_split_are_refused_and_others_are_not(self):
         self.write("train")
-        self.write("old.gz", gzip.compress(_RECORD))
+        self.write("old.gz", gzip.compress(RECORD))
         found = shards.find(str(self.folder))
         self.assertEqual(self.names(shards.of_split("x", found, ("train",))), ["train"])
-        self.write("train.gz", gzip.compress(_RECORD))
+        self.write("train.gz", gzip.compress(RECORD))
         with self.assertRaisesRegex(ValueError, "train.gz': .* gzip has compressed. Rewrite it"):
             shards.of_split("x", shards.find(str(self.folder)), ("train",))
 
@@ -253,7 +137,7 @@ class FindTest(absltest.TestCase):
 
     def test_empty_files_of_any_suffix_are_shards_of_their_set(self):
         for name in ("train-{}-of-3.tfexample", "train-{}-of-3.tfr", "train ({} of 3)"):
-            for number, content in enumerate((_RECORD, b"", _RECORD)):
+            for number, content in enumerate((RECORD, b"", RECORD)):
                 self.write(name.format(number), content)
             self.assertLen(shards.of_split("x", self.found(), ("train",)), 3)
             for path in self.folder.iterdir():

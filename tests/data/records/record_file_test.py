@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.data.sources.record_file."""
+"""Tests of kdcl_tf.data.records.record_file."""
 
 import gzip
 import pathlib
@@ -7,7 +7,7 @@ import zlib
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.data.sources import record_file
+from kdcl_tf.data.records import record_file
 from tests import image_files
 
 _RECORD = image_files.record(b"content" * 999)

@@ -6,66 +6,14 @@ import collections
 import glob
 import itertools
 import os
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kdcl_tf.data.sources import record_file
+from kdcl_tf.data.records import copies, record_file, shard_names
+from kdcl_tf.data.records.shard_names import TRAIN_NAMES
 from kdcl_tf.files.escaping import escaped
 
-# `train-00000-of-00004`, `train_1_of_4.tfrecord`, `photos-train.tfrecord-00000-of-00001`,
-# `train (1 of 4).tfrecord`.
-_SHARD = re.compile(r"(?<!\d)(\d+)[-_. ]?of[-_. ]?(\d+)(?!\d)", re.IGNORECASE)
-
-# Suffixes that say what a file is, and so are no part of what it is called.
-_SUFFIX = re.compile(r"(\.(tfrecords?|tfrec|records?))+$", re.IGNORECASE)
-
-# The words that tell a file's split; of those for the test set, the first that any file has.
-TRAIN_NAMES, TEST_NAMES = ("train",), ("test", "validation", "val")
-
-_WORD = re.compile(rf"(?<![a-zA-Z])({'|'.join(TRAIN_NAMES + TEST_NAMES)})(?![a-zA-Z])")
-
 _NO_RECORDS = "without records"
-
-# So much of two files is read to tell whether one is a copy of the other.
-_COMPARED = 1 << 20
-
-# Of copies that editors, `cp --backup` and downloads leave: their images would count twice.
-_COPY = re.compile(r"(~|\.(bak|old|orig|tmp|part|partial|crdownload))$", re.IGNORECASE)
-
-# What downloads and desktops add to the name of a copy, where the name is there already:
-# `train (1).tfrecord`, `train - Copy (2).tfrecord`, `train_copy.tfrecord`, `train (3rd copy)`.
-# Not `train(2012).tfrecord` and `train-copy-paste.tfrecord`.
-_COPY_MARK = re.compile(
-    r"^(?:copy of )+"
-    r"| ?\(\d\d?\)"
-    r"| ?\((?:\w+ )?copy(?: \d+)?\)"
-    r"|(?: - |[-_. ])copy(?:\d+| ?\(\d+\)| \d+)?(?=$|\.|-\d)",
-    re.IGNORECASE,
-)
-
-
-class Shard(NamedTuple):
-    """What a file's name says of its place among others.
-
-    Attributes:
-      prefix: the path before the numbers, without separators and suffix.
-      number, total: of the shard, or None in a name without them.
-    """
-
-    prefix: str
-    number: int | None
-    total: int | None
-
-
-def shard_of(path: str) -> Shard:
-    """Reads a file's name, whatever the number of digits and the suffix."""
-    folder, name = os.path.split(path)
-    found = [*_SHARD.finditer(name)]
-    if not found:
-        return Shard(os.path.join(folder, _SUFFIX.sub("", name)), None, None)
-    start = _SUFFIX.sub("", name[: found[-1].start()].rstrip("-_. ("))
-    return Shard(os.path.join(folder, start), int(found[-1][1]), int(found[-1][2]))
 
 
 class Found(NamedTuple):
@@ -84,17 +32,15 @@ class Found(NamedTuple):
 def find(pattern: str) -> Found:
     """Sorts files into those that hold TFRecords and those that do not, by their first bytes.
 
-    What is called a copy, such as `train.tfrecord.bak`, is passed over; so is `train (1).tfrecord`
-    where `train.tfrecord` is the same, and a link to another of the files that is for the same
-    split. An empty file counts as one of records if it is called so, or as another shard of its set
-    that holds records.
+    What would count twice is passed over, see `copies.twice`. An empty file counts as one of records
+    if it is called so, or as another shard of its set that holds records.
 
     Args:
       pattern: a folder, or a pattern such as `/data/imagenet/*-of-*`.
 
     Raises:
       FileNotFoundError: when there are no files.
-      ValueError: when `train (1).tfrecord` holds other records than `train.tfrecord`.
+      ValueError: as `copies.twice`.
     """
     files, passed_over = _listed(os.path.expanduser(pattern))
     if not files:
@@ -102,90 +48,20 @@ def find(pattern: str) -> Found:
             f"tfrecord:{escaped(pattern)}: expected a folder of TFRecord files, or a pattern such"
             " as '/data/imagenet/*-of-*'; got no files"
         )
-    twice = _twice(files)
+    twice = copies.twice(files)
     passed_over.update(twice.values())
     kinds = {file: record_file.kind_of(file) for file in files if file not in twice}
-    sets = {_set_of(file) for file, kind in kinds.items() if kind == record_file.RECORDS}
+    sets = {shard_names.set_of(file) for file, kind in kinds.items() if kind == record_file.RECORDS}
     unknown = [
         file
         for file, kind in kinds.items()
         if kind in (record_file.OTHER, record_file.EMPTY)
-        and not _is_called_records(file)
-        and not (kind == record_file.EMPTY and _set_of(file) in sets - {None})
+        and not shard_names.is_called_records(file)
+        and not (kind == record_file.EMPTY and shard_names.set_of(file) in sets - {None})
     ]
     if unknown:
         passed_over[_NO_RECORDS] += len(unknown)
     return Found({file: kinds[file] for file in kinds if file not in unknown}, passed_over)
-
-
-def _set_of(file):
-    """What all shards of a set have in common, what follows the numbers included; else None."""
-    name = os.path.basename(file)
-    found = [*_SHARD.finditer(name)]
-    if not found:
-        return None
-    shard = shard_of(file)
-    return shard.prefix, shard.total, name[found[-1].end() :]
-
-
-def _twice(files):
-    """`{path: how}` of the files whose images would count twice: copies, and links to others."""
-    there = {*files}
-    copies = {file for file in files if _is_copy(file, there)}
-    links = _whole_sets(_links(there - copies), there - copies)
-    return {
-        **dict.fromkeys(copies, "that are called copies"),
-        **dict.fromkeys(links, "that are links to others"),
-    }
-
-
-def _links(files):
-    """Of a file and the links to it all but the file.
-
-    Shards of equal content may well be links to one file, and so may a training and a test set. An
-    empty file has no image to count twice.
-    """
-    links: set[str] = set()
-    firsts: dict[tuple, str] = {}
-    for file in sorted(files, key=lambda file: (os.path.islink(file), file)):
-        words = _WORD.findall(os.path.basename(file))
-        place = os.path.realpath(file), *words[-1:], shard_of(file).number or 0
-        if os.path.getsize(file) and firsts.setdefault(place, file) != file:
-            links.add(file)
-    return links
-
-
-def _whole_sets(links, files):
-    """Those links that are a whole set: stores of contents keep what two sets share once."""
-    sets = collections.defaultdict(set)
-    for file in files:
-        shard = shard_of(file)
-        sets[shard.prefix, shard.total].add(file)
-    return {file for group in sets.values() if group <= links for file in group}
-
-
-def _is_copy(file, there):
-    if _COPY.search(file):
-        return True
-    folder, name = os.path.split(file)
-    original = os.path.join(folder, _COPY_MARK.sub("", name))
-    if original == file or original not in there:
-        return False
-    if record_file.kind_of(file) == record_file.RECORDS and not _are_same(file, original):
-        raise ValueError(
-            f"TFRecord file '{escaped(file)}': expected a copy of '{escaped(original)}', as it is"
-            " called; got other contents: rename the file if its images are to be read, too, or"
-            " move it to another folder"
-        )
-    return True
-
-
-def _are_same(file, other):
-    """Whether two files are of one size and begin alike."""
-    if os.path.getsize(file) != os.path.getsize(other):
-        return False
-    with open(file, "rb") as first, open(other, "rb") as second:
-        return first.read(_COMPARED) == second.read(_COMPARED)
 
 
 def _listed(pattern):
@@ -221,7 +97,7 @@ def of_split(pattern: str, found: Found, names: Sequence[str]) -> list[str]:
       ValueError: when files are compressed, or no TFRecord files against their names; when
         one prefix has several totals, or a shard twice.
     """
-    words = {file: _WORD.findall(os.path.basename(file)) for file in found.kinds}
+    words = {file: shard_names.words(file) for file in found.kinds}
     for considered, name in itertools.product((slice(-1, None), slice(None)), names):
         files = [file for file, said in words.items() if name in said[considered]]
         if files:
@@ -275,7 +151,7 @@ def check_complete(files: Sequence[str]) -> None:
     """
     groups = collections.defaultdict(list)
     for file in files:
-        shard = shard_of(file)
+        shard = shard_names.shard_of(file)
         groups[shard.prefix].append((shard.number, shard.total))
     for prefix, shards in groups.items():
         if shards != [(None, None)]:
@@ -324,13 +200,3 @@ def _check_numbers(prefix, there, total):
             f"'{escaped(prefix)}' ...: expected shards numbered {first}..{first + total - 1};"
             f" got number {beyond[0]}"
         )
-
-
-def _is_called_records(file):
-    """Whether its name ends as that of a TFRecord file: in `.tfrecord`, or in a shard's numbers.
-
-    Other suffixes are of other files, such as the `.idx` that tools write beside each.
-    """
-    name = os.path.basename(file)
-    found = [*_SHARD.finditer(name)]
-    return bool(_SUFFIX.search(name)) or (bool(found) and found[-1].end() == len(name))

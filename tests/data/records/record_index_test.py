@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.data.sources.record_index; those of tfrecord have more of it."""
+"""Tests of kdcl_tf.data.records.record_index; those of tfrecord have more of it."""
 
 import os
 import struct
@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.data import storage
-from kdcl_tf.data.sources import record_file, record_index
+from kdcl_tf.data.records import record_file, record_index
 from tests import image_files
 
 

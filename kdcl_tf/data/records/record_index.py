@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import errors, storage
-from kdcl_tf.data.sources import index_cache, record_file
+from kdcl_tf.data.records import record_file
+from kdcl_tf.data.sources import index_cache
 from kdcl_tf.files.escaping import escaped
 
 _SECONDS_BETWEEN_LINES = 10.0

@@ -1,0 +1,1 @@
+"""TFRecord files: which a folder has, of which split they are, and where their images lie."""
