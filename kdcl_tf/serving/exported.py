@@ -34,7 +34,7 @@ _MODEL = "saved_model.pb"
 _CARD = "student.json"
 # What an exported model is known by: a student whose model is missing still has its card.
 _MARKS = (_MODEL, _CARD)
-# What else TensorFlow writes of a SavedModel.
+# What else an exported model has.
 _OF_A_MODEL = {"variables", "assets", "fingerprint.pb", *identity.FOR_PEOPLE}
 
 

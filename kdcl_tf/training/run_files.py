@@ -69,11 +69,11 @@ def check_export(run: str | os.PathLike, model: str | os.PathLike, card: Mapping
       ValueError: naming the model, and what differs.
     """
     model, result = pathlib.Path(model), read_result(run) or {}
+    name = card.get("student", model.name)
     is_run = bool(result) or bool(manifests.saved(pathlib.Path(run) / "checkpoints"))
-    if is_run and card.get("student", model.name) != model.name:
-        raise ValueError(
-            f"{model} holds student {card['student']}: put each in the folder of its name"
-        )
+    # A folder of exports may call each as it likes, but not by another's name.
+    if name != model.name and (is_run or model.with_name(name).exists()):
+        raise ValueError(f"{model} holds student {name}: put each in the folder of its name")
     known, exported = result.get("identity"), card.get("identity")
     if not result and exported:
         known = _identity_of_checkpoints(pathlib.Path(run))

@@ -78,6 +78,9 @@ class RunFilesTest(parameterized.TestCase):
         # Where nothing tells what run it is, or whether it is one.
         for change in ({"identity": self._facts(seed="1")}, {"student": "b"}):
             check_export(self.workdir.path, model, {**own, **change})
+        model.with_name("b").mkdir(parents=True)
+        with self.assertRaisesRegex(ValueError, "/a holds student b: put each"):
+            check_export(self.workdir.path, model, {**own, "student": "b"})
         later = self._facts(seed="0", flag_of_a_later_version="x")
         if known == "result":
             self.workdir.write_result({"identity": later, "exported_epoch": 1})

@@ -59,6 +59,8 @@ class RunTest(BackboneSourceTestCase):
         (run / "students").mkdir()
         card = {"student": "resnet34", "architecture": "resnet34", "num_classes": 2}
         path = self.write("students/resnet18", card)
+        self.assertEqual(backbone_source.find(str(run)).architecture, "resnet34")
+        (run / "result.json").write_text('{"epochs": 1}')
         self.refused("^backbone=.*resnet18 holds student resnet34: put each", str(run))
         # A folder that is named itself is the user's own choice.
         self.assertEqual(backbone_source.find(str(path)).architecture, "resnet34")
