@@ -23,6 +23,8 @@ from kdcl_tf.files.identity import FORMAT, DamageError
 from kdcl_tf.serving import card_facts
 
 __all__ = [
+    "CLASS_NAMES",
+    "CLASS_NAMES_JSON",
     "Card",
     "has_card",
     "is_card",
@@ -36,8 +38,8 @@ __all__ = [
 
 _STUDENT = "student.json"
 # Beside the card in a folder, a line for each class, for programs that do not read JSON.
-_CLASS_NAMES = "class_names.txt"
-_CLASS_NAMES_JSON = "class_names.json"
+CLASS_NAMES = "class_names.txt"
+CLASS_NAMES_JSON = "class_names.json"
 
 # `{format: figures}` of the files that were measured when they were exported.
 _MEASURED = "measured"
@@ -181,9 +183,9 @@ def write(card: Card, student: str | os.PathLike) -> None:
     path = path_of(student)
     if path.name == _STUDENT:
         names = "".join(f"{name}\n" for name in card.class_names)
-        files.write_text(path.with_name(_CLASS_NAMES), names)
+        files.write_text(path.with_name(CLASS_NAMES), names)
         listed = json.dumps(list(card.class_names), indent=2) + "\n"
-        files.write_text(path.with_name(_CLASS_NAMES_JSON), listed)
+        files.write_text(path.with_name(CLASS_NAMES_JSON), listed)
         sums = identity.checksums(path.parent, leave_out=_STUDENT)
         facts = card.facts
     else:
@@ -316,7 +318,7 @@ def read_student(folder: str | os.PathLike) -> dict[str, Any]:
     facts = read(path, ("image_shape",))
     if "class_names" not in facts:
         # Cards of older versions had none.
-        facts["class_names"] = _class_names(path.with_name(_CLASS_NAMES))
+        facts["class_names"] = _class_names(path.with_name(CLASS_NAMES))
     return card_facts.with_count(path, facts)
 
 

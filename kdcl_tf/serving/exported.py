@@ -35,7 +35,10 @@ _CARD = "student.json"
 # What an exported model is known by: a student whose model is missing still has its card.
 _MARKS = (_MODEL, _CARD)
 # What else an exported model has.
-_OF_A_MODEL = {"variables", "assets", "fingerprint.pb", *identity.FOR_PEOPLE}
+_OF_A_MODEL = {
+    *("variables", "assets", "fingerprint.pb", cards.CLASS_NAMES, cards.CLASS_NAMES_JSON),
+    *identity.FOR_PEOPLE,
+}
 
 
 def holds_model(path: str | os.PathLike) -> bool:

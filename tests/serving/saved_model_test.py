@@ -272,6 +272,17 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         saved_model.export_function(logits, path, card=card)
         self.assertEqual(serving.load_student(path)[1]["student"], "resnet8")
 
+    def test_a_run_mends_whatever_is_left_of_its_own_export(self):
+        student, path = _student(), self.folder / "resnet8"
+        card = Card.of(student, self.dataset)
+        logits = answering.of_student(student, card.normalization)
+        saved_model.export_function(logits, path, card=card)
+        names = {each.name for each in path.iterdir()}
+        for name in ("saved_model.pb", "student.json"):
+            (path / name).unlink()
+        saved_model.export_function(logits, path, card=card)
+        self.assertEqual({each.name for each in path.iterdir()}, names)
+
     def test_a_readme_beside_a_card_that_is_gone_is_kept_unless_it_is_as_ours(self):
         student, path = _student(), self.folder / "resnet8"
         card = Card.of(student, self.dataset)

@@ -44,7 +44,8 @@ def twice(files: Collection[str]) -> dict[str, str]:
     """
     there = {*files}
     copies = {file for file in files if _is_copy(file, there)}
-    links = _whole_sets(_links(there - copies), there - copies)
+    others = there - copies
+    links = _whole_sets(_links(others), others)
     return {
         **dict.fromkeys(copies, "that are called copies"),
         **dict.fromkeys(links, "that are links to others"),

@@ -51,17 +51,18 @@ def find(pattern: str) -> Found:
     twice = copies.twice(files)
     passed_over.update(twice.values())
     kinds = {file: record_file.kind_of(file) for file in files if file not in twice}
-    sets = {shard_names.set_of(file) for file, kind in kinds.items() if kind == record_file.RECORDS}
-    unknown = [
-        file
+    sets = {shard_names.set_of(file) for file in kinds if kinds[file] == record_file.RECORDS}
+    sets.discard(None)
+    found = {
+        file: kind
         for file, kind in kinds.items()
-        if kind in (record_file.OTHER, record_file.EMPTY)
-        and not shard_names.is_called_records(file)
-        and not (kind == record_file.EMPTY and shard_names.set_of(file) in sets - {None})
-    ]
-    if unknown:
-        passed_over[_NO_RECORDS] += len(unknown)
-    return Found({file: kinds[file] for file in kinds if file not in unknown}, passed_over)
+        if kind not in (record_file.OTHER, record_file.EMPTY)
+        or shard_names.is_called_records(file)
+        or (kind == record_file.EMPTY and shard_names.set_of(file) in sets)
+    }
+    if len(found) < len(kinds):
+        passed_over[_NO_RECORDS] += len(kinds) - len(found)
+    return Found(found, passed_over)
 
 
 def _listed(pattern):
