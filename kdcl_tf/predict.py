@@ -11,8 +11,9 @@ import sys
 from absl import flags
 
 from kdcl_tf.data.formats.rules import ImageRules
+from kdcl_tf.files import outputs, streams
 from kdcl_tf.prediction import images, student as student_lib, writing
-from kdcl_tf.programs import command_line, streams
+from kdcl_tf.programs import command_line
 from kdcl_tf.serving import exported
 from kdcl_tf.training import flags as training_flags
 
@@ -50,7 +51,7 @@ def main(flag_values: flags.FlagValues) -> None:
     """Finds the student and the images, predicts, prints and writes."""
     values = {name: flag_values[name].value for name in ("model", "student", "top", "batch_size")}
     with command_line.user_errors():
-        output = command_line.file_to_write("output", flag_values["output"].value)
+        output = outputs.named("output", flag_values["output"].value)
         writing.check(output)
         rules = training_flags.image_rules(flag_values)
         path = student_lib.find(values["model"], values["student"])

@@ -9,15 +9,14 @@ Run again with the same flags, it continues where it was stopped.
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
-from typing import Any
 
 from absl import flags
 
-from kdcl_tf.classification import flags as classification_flags, initial_sources
+from kdcl_tf.classification import flags as classification_flags, initial_sources, report
 from kdcl_tf.classification.flags import default_workdir, settings_from_flags
 from kdcl_tf.comparison import flags as comparison_flags
 from kdcl_tf.programs import command_line, launch
+from kdcl_tf.training import flags as training_flags
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -47,18 +46,14 @@ def main(flag_values: flags.FlagValues) -> None:
 
         values = {name: flag_values[name].value for name in ("data_dir", "placement", "tpu")}
         task = Classification(settings, values["data_dir"], values["placement"])
-        saving = {
-            "checkpoint_seconds": flag_values["checkpoint_seconds"].value,
-            "steps_per_loop": flag_values["steps_per_loop"].value,
-            "keep_checkpoints": flag_values["keep_checkpoints"].value,
-        }
+        saving = training_flags.saving(flag_values)
         return Session(task, workdir, cluster, values["tpu"], **saving)
 
     launch.run(
         settings,
         path,
         create_session,
-        report,
+        report.of_run,
         flag_values["logical_devices"].value,
         flag_values["data_dir"].value,
         flag_values["placement"].value,
@@ -83,32 +78,6 @@ def _compare(flag_values, settings, path):
         print(comparing.compare(settings, runs, workdir, arguments, at_once))
     except comparing.RunFailed as failure:
         command_line.fail(str(failure))
-
-
-def report(result: Mapping[str, Any], path: pathlib.Path) -> str:
-    """The end of a run for a person: a line a student, and where everything is."""
-    lines = [
-        f"{name}: test accuracy {_accuracies(student)}, {student['parameters']:,} parameters, "
-        f"{path / student['saved_model']}"
-        for name, student in result["students"].items()
-    ]
-    lines.append(f"ensemble: test accuracy {result['ensemble_accuracy']:.2%}")
-    # Results of older versions do not tell: they are of the last epoch.
-    if "exported_epoch" in result:
-        epoch = f"epoch {result['exported_epoch']} of {result['epochs']}"
-        lines.append(f"exported: {epoch}, {result['kept']}")
-    bad = result.get("data", {}).get("bad_images")
-    if bad:
-        lines.append(f"{bad} images could not be decoded: {path / 'bad_images.txt'}")
-    lines.append(f"plot: {path / 'accuracy.png'}; numbers: {path / 'result.json'}")
-    return "\n".join(lines)
-
-
-def _accuracies(student):
-    """A student's accuracy, and the further ones that tell something."""
-    kinds = {"balanced_accuracy": "balanced", "top_5_accuracy": "top-5"}
-    further = [f"{told} {student[kind]:.2%}" for kind, told in kinds.items() if kind in student]
-    return ", ".join([f"{student['accuracy']:.2%}", *further])
 
 
 def cli() -> None:

@@ -9,7 +9,6 @@ from unittest import mock
 import pytest
 from absl.testing import absltest, parameterized
 
-from kdcl_tf import detect
 from kdcl_tf.detection import determinism, served
 from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.files.identity import Identity
@@ -24,16 +23,6 @@ _FILE = pathlib.Path(__file__)
 def _run(*arguments):
     command = [*_DETECT, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-
-
-class ReportTest(absltest.TestCase):
-    def test_a_line_of_boxes_one_of_masks_and_where_everything_is(self):
-        result = {"test_box_ap": 0.5, "test_box_ap50": 0.75, "test_box_ap75": None}
-        result |= {"test_box_ar100": 0.6, "parameters": 1234, "detector": "detector"}
-        lines = detect.report(result, pathlib.Path("runs/one")).splitlines()
-        self.assertEqual(lines[0], "box: AP 50.0%, AP50 75.0%, AP75 none, AR100 60.0%")
-        self.assertEqual(lines[1], "1,234 parameters, runs/one/detector")
-        self.assertEqual(lines[2], "plot: runs/one/curves.png; numbers: runs/one/result.json")
 
 
 class CompleteTest(absltest.TestCase):
@@ -91,58 +80,6 @@ class RefusedTest(parameterized.TestCase):
         self.assertEqual((process.returncode, process.stdout), (1, ""))
         self.assertIn(message, process.stderr)
         self.assertEqual(process.stderr.count("\n"), 1)
-
-    @parameterized.parameters("street.png", "street.jpg")
-    def test_a_picture_and_its_list_would_replace_what_lies_beside_the_image(self, name):
-        folder = pathlib.Path(self.create_tempdir().full_path)
-        image, annotation, link = folder / name, folder / "street.json", folder / "link"
-        for path in (image, annotation):
-            path.write_bytes(b"kept")
-        link.symlink_to(folder)
-        for output in (folder, link):
-            process = in_process.run(
-                "detect", "--mode=predict", f"--image={image}", f"--output={output}", "--model=/"
-            )
-            self.assertEqual(process.returncode, 1)
-            self.assertIn("expected another folder than that of the images", process.stderr)
-        for path in (image, annotation):
-            self.assertEqual(path.read_bytes(), b"kept")
-
-    def test_an_image_whose_name_has_a_comma(self):
-        folder = pathlib.Path(self.create_tempdir().full_path)
-        image_files.write(folder, {"IMG,1.jpg": b"x"})
-        arguments = ("--mode=predict", f"--image={folder / 'IMG,1.jpg'}", "--output=x")
-        process = in_process.run("detect", *arguments)
-        self.assertRegex(process.stderr, r"not there: commas separate names, and \S+IMG,1.jpg has")
-
-    def test_two_images_of_one_name_in_folders(self):
-        folder = pathlib.Path(self.create_tempdir().full_path)
-        for name in ("a/street.jpg", "b/street.png", "b/other.png"):
-            image_files.write(folder, {name: b"x"})
-        images = f"--image={folder / 'a'},{folder / 'b'}"
-        process = in_process.run("detect", "--mode=predict", images, "--output=x")
-        self.assertEqual(process.returncode, 1)
-        self.assertRegex(process.stderr, r"files of different names; got two called street\n$")
-
-    def test_a_flag_that_only_training_reads_is_named(self):
-        process = in_process.run(
-            "detect", "--mode=evaluate", "--workdir=x", "--data_dir=y", "--seed=1"
-        )
-        self.assertEqual(
-            process.stdout.splitlines(),
-            [
-                "--mode=evaluate does not read --seed: the detector's card has its own",
-                "--mode=evaluate does not read --workdir: a run of --mode=train does",
-            ],
-        )
-
-    def test_a_folder_without_images(self):
-        folder = self.create_tempdir().full_path
-        process = in_process.run("detect", "--mode=predict", f"--image={folder}", "--output=x")
-        self.assertEqual(process.returncode, 1)
-        self.assertRegex(
-            process.stderr, r"^\S+: image=\S+: expected images in it, .jpg, .*; got none\n"
-        )
 
     def test_a_folder_that_is_no_coco(self):
         process = in_process.run("detect", f"--dataset=coco:{self.create_tempdir().full_path}")

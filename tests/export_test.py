@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import data, export, serving, students
+from kdcl_tf import data, serving, students
 from kdcl_tf.classification import inputs
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
@@ -205,20 +205,6 @@ class ExportTest(tf.test.TestCase, parameterized.TestCase):
             "^kdcl-export: digits, the data of the run, is not found: gone; restore it, pass "
             "--dataset or --data_dir, or give other images by --images=FOLDER and --calibration=FOLDER\n$",
         )
-
-    def test_what_an_older_file_has_lost_is_told(self):
-        """Of two files that share a card, when the other one was exported anew."""
-        folder = pathlib.Path(self.create_tempdir().full_path)
-        file, card = folder / "a.weights.h5", folder / "a.json"
-        file.touch()
-        for text, told in (
-            ('{"checksums": {"a.keras": ""}, "checksum": ""}', ""),
-            (json.dumps(identity.sealed({"checksums": {"a.keras": ""}})), ", without its card"),
-            (json.dumps(identity.sealed({"checksums": {"a.weights.h5": ""}})), ""),
-            ("{", ""),
-        ):
-            card.write_text(text)
-            self.assertEqual(export._lost(file), told, text)
 
     def test_without_the_packages_it_says_how_to_install_them(self):
         with mock.patch.dict(sys.modules, {"tf2onnx": None}):

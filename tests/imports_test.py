@@ -91,7 +91,7 @@ class RoomsTest(parameterized.TestCase):
         methods = _imported_rooms(_PACKAGE / "methods" / "kdcl.py")
         self.assertEqual(methods, {"cohort", "objectives"})
         # Inside a function.
-        self.assertIn("serving", _imported_rooms(_PACKAGE / "export.py"))
+        self.assertIn("distribution", _imported_rooms(_PACKAGE / "export.py"))
 
     @parameterized.parameters(*(room for floor in _FLOORS for room in floor))
     def test_a_room_imports_only_its_own_floor_and_those_below(self, room):
@@ -116,6 +116,11 @@ class RoomsTest(parameterized.TestCase):
             most = 8 if folder == _PACKAGE else 16
             count = len(list(folder.glob("*.py")))
             self.assertLessEqual(count, most, f"{folder.relative_to(_ROOT)} has {count} modules")
+
+    def test_doors_hand_the_work_to_the_rooms(self):
+        for door in _DOORS:
+            lines = (_PACKAGE / f"{door}.py").read_text().splitlines()
+            self.assertLess(len(lines), 140, f"{door}.py: move what it does into a room")
 
 
 class FilesTest(absltest.TestCase):

@@ -1,13 +1,12 @@
 """Tests of kdcl_tf.train: what it tells; `programs_test` runs it whole."""
 
 import json
-import pathlib
 import subprocess
 import sys
 
 from absl.testing import absltest
 
-from kdcl_tf import train
+from kdcl_tf.classification import report
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.files.identity import Identity
 from kdcl_tf.training.workdir import Workdir
@@ -26,30 +25,6 @@ _RESULT = {
 }
 
 
-class ReportTest(absltest.TestCase):
-    def test_a_line_a_student_and_where_everything_is(self):
-        lines = train.report(_RESULT, pathlib.Path("runs/one")).splitlines()
-        self.assertEqual(
-            lines,
-            [
-                (
-                    "resnet8: test accuracy 50.00%, top-5 75.00%, 78,042 parameters, "
-                    "runs/one/students/resnet8"
-                ),
-                "ensemble: test accuracy 62.50%",
-                "plot: runs/one/accuracy.png; numbers: runs/one/result.json",
-            ],
-        )
-
-    def test_the_exported_epoch_and_balanced_accuracy(self):
-        student = {**_RESULT["students"]["resnet8"], "balanced_accuracy": 0.25}
-        del student["top_5_accuracy"]
-        result = {**_RESULT, "students": {"resnet8": student}, "exported_epoch": 2, "epochs": 3}
-        lines = train.report({**result, "kept": "the best"}, pathlib.Path("run")).splitlines()
-        self.assertStartsWith(lines[0], "resnet8: test accuracy 50.00%, balanced 25.00%, 78,042 ")
-        self.assertEqual(lines[2], "exported: epoch 2 of 3, the best")
-
-
 class MainTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
@@ -61,7 +36,7 @@ class MainTest(absltest.TestCase):
         self.workdir.write_result({**_RESULT, "identity": found, "places": {}})
         done = in_process.run("train", f"--workdir={self.workdir.path}")
         head = f"{self.workdir.path} holds this run, complete; nothing is trained\n"
-        self.assertEqual(done.stdout, head + train.report(_RESULT, self.workdir.path) + "\n")
+        self.assertEqual(done.stdout, head + report.of_run(_RESULT, self.workdir.path) + "\n")
         self.assertContainsSubset(json.loads(json.dumps(_RESULT)), self.workdir.result)
 
     def test_a_folder_of_other_flags_is_refused_with_each_of_them(self):

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from absl import flags
 
 from kdcl_tf.programs import command_line
-from kdcl_tf.reproduce import complete, parse_shard
+from kdcl_tf.reproduce import complete
 from kdcl_tf.reproduction import plan, proof
+from kdcl_tf.reproduction.flags import parse_shard
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 

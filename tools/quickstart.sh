@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains two small students alone and then as a cohort, on the handwritten digits that come
+# Trains two small students alone and as a cohort, side by side, on the handwritten digits that come
 # with scikit-learn, and prints what the cohort gains.  Needs only Python and pip.
 #
 #   bash tools/quickstart.sh              writes to runs/quickstart

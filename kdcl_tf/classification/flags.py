@@ -108,7 +108,7 @@ def _define_baseline_flags(fv):
         classes.MATCHES,
         "How the teacher's classes are matched with the data set's. name: a class is the same under "
         "the same name. position: a class is the same in the same place, for class names that are "
-        "only numbers or are written otherwise.",
+        "only numbers or are spelt differently.",
         fv,
     )
     flags.DEFINE_integer(
@@ -162,8 +162,8 @@ def _define_data_flags(fv):
         data.STORAGES,
         "Where images are kept while the run trains; a run may continue with another storage. auto: "
         "in memory up to 16 GB of images, whatever memory the machine has, else on disk. memory: in "
-        "memory, of which the run takes about three times the size of its images. disk: in their "
-        "files, from which each is read when it is needed.",
+        "memory; the run then takes about three times the size of its images. disk: in their files, "
+        "from which each is read when it is needed.",
         fv,
     )
     for what in ("image", "label"):
@@ -333,8 +333,9 @@ def _define_initial_flags(fv):
         "train_head_epochs",
         _DEFAULTS.train_head_epochs,
         "For how many epochs only the head is trained in students that start from weights; these "
-        "epochs count in the schedule, too, and in the bias correction of adam, adamw and nadam, so that "
-        "their first steps in the other layers are several times as large as the learning rate asks.",
+        "epochs count in the schedule, too. They also count in the bias correction of adam, adamw and "
+        "nadam: the first steps of the other layers are then several times as large as the learning "
+        "rate asks.",
         flag_values=fv,
     )
     flags.DEFINE_bool(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kdcl_tf import data
 from kdcl_tf.classification import inputs
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, streams
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import pictures as pictures_lib
+from kdcl_tf.serving.formats.names import FORMATS
 from kdcl_tf.serving.formats.pictures import Pictures
 
-__all__ = ["NotFoundError", "Wanted", "load", "pictures"]
+__all__ = ["NotFoundError", "Wanted", "load", "of_flags", "pictures"]
 
 
 class NotFoundError(ValueError):
@@ -37,6 +39,41 @@ class Wanted(NamedTuple):
     needs_tests: bool
     calibration: str | None
     calibrations: int
+
+
+def of_flags(
+    values: Mapping[str, Any], forms: Sequence[str], settings: Settings, card: Card
+) -> tuple[Pictures, Pictures | None]:
+    """(images to check with, images to calibrate with or None) for formats, see `pictures`.
+
+    Args:
+      values: `{flag: value}` of `kdcl-export`.
+      forms: names of formats.
+      settings: of the run.
+      card: of any of its students.
+
+    Raises:
+      ValueError: as `pictures`; where data of the run is not found, with the flags that help.
+    """
+    calibrates = "litert_int8" in forms
+    wanted = Wanted(
+        values["images"],
+        values["test_images"],
+        any(FORMATS[each].needs_images for each in forms),
+        values["calibration"],
+        values["calibration_images"] if calibrates else 0,
+    )
+    settings = dataclasses.replace(settings, dataset=values["dataset"] or settings.dataset)
+    folder = values["images"] or values["calibration"]
+    try:
+        with streams.quiet_reading(f"folder:{folder}" if folder else settings.dataset):
+            return pictures(wanted, settings, card, values["data_dir"])
+    except NotFoundError as error:
+        raise ValueError(
+            f"{error}; restore it, pass --dataset or --data_dir, or give other images by "
+            "--images=FOLDER"
+            f"{' and --calibration=FOLDER' * calibrates}"
+        ) from error
 
 
 def pictures(

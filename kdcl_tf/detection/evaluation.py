@@ -10,10 +10,12 @@ import pathlib
 from collections.abc import Mapping
 
 import tensorflow as tf
+from absl import flags
 
 from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.formats.rules import ImageRules
+from kdcl_tf.detection import flags as detection_flags
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.annotations import composed
 from kdcl_tf.detection.coco.layouts import NamedFiles
@@ -22,6 +24,7 @@ from kdcl_tf.detection.scenes.dataset import Scenes
 from kdcl_tf.detection.scenes.pixels import ScenePixels
 from kdcl_tf.detection.served import ServedDetector
 from kdcl_tf.files import identity
+from kdcl_tf.training import flags as training_flags
 
 
 def load_scenes(
@@ -62,6 +65,41 @@ def load_scenes(
                 "set that it was trained on, or one of the same classes in the same order"
             )
     return scenes
+
+
+def scenes_to_score(
+    model: ServedDetector, flag_values: flags.FlagValues
+) -> tuple[Scenes, list[str]]:
+    """(the scenes, lines that say what they are): those of the flags, or else of the detector's run.
+
+    Raises:
+      ValueError: as `load_scenes`; and when the scenes of the run have changed since, unless the
+        flags name them.
+    """
+    dataset, split = flag_values["dataset"], flag_values["evaluate_on"].value
+    name, named = dataset.value, detection_flags.named_files(flag_values)
+    own = named_files(model)
+    if not dataset.present:
+        name = model.card["dataset"]
+        given = {each: path for each, path in vars(named).items() if flag_values[each].present}
+        named = dataclasses.replace(own, **given)
+    rules = training_flags.image_rules(flag_values)
+    data_dir = flag_values["data_dir"].value
+    scenes = load_scenes(model, name, split, data_dir, named, rules)
+    if not dataset.present and named.annotations_of(split) == own.annotations_of(split):
+        scenes = of_run(model, split, scenes)
+    file = named.annotations_of(split)
+    listed = f" ({file})" if file else ""
+    lines = [*scenes.warnings(f"{split} of {name}")]
+    if is_own(model, name) and (not named or named == own):
+        changed = changes(model, split, scenes)
+        told = f"{name} is not what the detector was trained with: {changed}"
+        if changed and not dataset.present:
+            raise ValueError(
+                f"{told}; restore it, or pass --dataset={name} to evaluate on it as it is"
+            )
+        lines += [told] if changed else []
+    return scenes, [*lines, f"{split} of {name}{listed}, {len(scenes):,} images"]
 
 
 def named_files(model: ServedDetector) -> NamedFiles:

@@ -42,7 +42,7 @@ def _define_model_flags(fv):
         _DEFAULTS.backbone,
         "A student: WORKDIR/students/NAME, a run of one student, or a .keras or .weights.h5 file of "
         "kdcl-export; with --architecture a .safetensors file of torchvision's, or imagenet for "
-        "Keras's weights of keras:NAME; or a name such as resnet18 for fresh weights.",
+        "Keras's weights of keras:NAME; or a name such as resnet18 for random weights.",
         fv,
     )
     flags.DEFINE_string(
@@ -51,7 +51,7 @@ def _define_model_flags(fv):
     flags.DEFINE_list(
         "feature_layers",
         [],
-        "Layers that end the levels of a backbone of keras:NAME or of another library.",
+        "Layers that end each resolution of a backbone of keras:NAME or of another library.",
         fv,
     )
     flags.DEFINE_string(

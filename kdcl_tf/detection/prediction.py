@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Sequence
 
 import tensorflow as tf
 
 from kdcl_tf import files
 from kdcl_tf.data import decoding
-from kdcl_tf.data.formats.rules import SUFFIXES, ImageRules, too_many_bytes
+from kdcl_tf.data.formats.rules import ImageRules, too_many_bytes
 from kdcl_tf.detection import drawing
 from kdcl_tf.detection.scenes import masks
 from kdcl_tf.detection.served import ServedDetector
 from kdcl_tf.files.escaping import escaped
-
-
-def in_folders(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
-    """The paths, and in the place of each folder the images in it, by name; none deeper in it.
-
-    Raises:
-      ValueError: for a folder without images.
-    """
-    return [image for path in paths for image in (_in_folder(path) if path.is_dir() else [path])]
-
-
-def _in_folder(folder):
-    images = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-    if not images:
-        raise ValueError(
-            f"image={escaped(str(folder))}: expected images in it, {', '.join(SUFFIXES)}; got none"
-        )
-    return images
 
 
 def check(path: pathlib.Path, rules: ImageRules = ImageRules()) -> None:

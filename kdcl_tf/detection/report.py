@@ -1,12 +1,24 @@
-"""COCO's figures as lines for a person."""
+"""What a run has reached, and COCO's figures, as lines for a person."""
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 # The most classes whose AP is printed; all are in the result.
 _CLASSES_SHOWN = 20
+
+
+def of_run(result: Mapping[str, Any], path: pathlib.Path) -> str:
+    """What a person reads at the end of a run: COCO's figures, and where everything is."""
+    return "\n".join(
+        [
+            *figures(result, "test_"),
+            f"{result['parameters']:,} parameters, {path / result['detector']}",
+            f"plot: {path / 'curves.png'}; numbers: {path / 'result.json'}",
+        ]
+    )
 
 
 def figures(result: Mapping[str, Any], prefix: str = "") -> list[str]:

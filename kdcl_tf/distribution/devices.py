@@ -1,5 +1,6 @@
-"""Which device each student of a run lives on, and the division of the CPU into several."""
+"""Which devices compute, and which of them each student of a run lives on."""
 
+import contextlib
 import math
 from typing import Any
 
@@ -28,6 +29,12 @@ def split_cpu(count: int) -> None:
         raise ValueError(
             f"logical_devices={count} came too late, TensorFlow has started: {error}"
         ) from error
+
+
+def leave_gpus() -> None:
+    """Hides GPUs, so that all is computed by CPUs; where TensorFlow has started, devices stay."""
+    with contextlib.suppress(RuntimeError):
+        tf.config.set_visible_devices([], "GPU")
 
 
 def of_students(settings: Any, placement: str) -> dict[str, str]:

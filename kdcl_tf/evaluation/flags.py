@@ -1,4 +1,10 @@
-"""The flags of `kdcl-evaluate`."""
+"""The flags of `kdcl-evaluate`, and which analysis reads which."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
@@ -6,10 +12,29 @@ from kdcl_tf import data
 from kdcl_tf.serving import classes
 from kdcl_tf.training import flags as training_flags
 
-__all__ = ["define_flags"]
+__all__ = ["check_analysis", "check_read", "define_flags"]
 
 _ANALYSES = ("scores", "confusion", "categories", "noise", "spread", "overfitting", "loss_gap")
 _SPLITS = ("test", "train", "validation")
+_OF_A_SPLIT = ("scores", "confusion", "categories", "noise", "spread")
+_OF_IMAGES = (*_OF_A_SPLIT, "overfitting")
+# `{flag: the analyses that read it}`, of the flags that say what is analysed or written.
+_READ_BY = {
+    "dataset": _OF_IMAGES,
+    "test_share": _OF_IMAGES,
+    "images": _OF_IMAGES,
+    "match_classes": _OF_IMAGES,
+    "skip_bad_images": _OF_IMAGES,
+    "tfrecord_image_key": _OF_IMAGES,
+    "tfrecord_label_key": _OF_IMAGES,
+    "split": _OF_A_SPLIT,
+    "mistakes": ("confusion",),
+    "noise_step": ("noise",),
+    "noise_max": ("noise",),
+    "noise_draws": ("noise",),
+    "seed": ("noise",),
+    "plot": tuple(each for each in (*_OF_IMAGES, "loss_gap") if each != "scores"),
+}
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -33,7 +58,7 @@ def _define_student_flags(fv):
         classes.MATCHES,
         "How a student's classes are matched with the data set's. name: a class is the same under "
         "the same name. position: a class is the same in the same place, for class names that are "
-        "only numbers or are written otherwise.",
+        "only numbers or are spelt differently.",
         fv,
     )
 
@@ -133,7 +158,51 @@ def _define_analysis_flags(fv):
         "output",
         None,
         "Write the numbers to this JSON file. Without it scores are only printed, and any other "
-        "analysis is written to analyses/ beside the first run's students.",
+        "analysis is written to analyses/ in the first run's folder, or beside the first model.",
         fv,
     )
     flags.DEFINE_string("plot", None, "Draw to this PNG; by default beside --output.", fv)
+
+
+def check_read(flag_values: flags.FlagValues) -> None:
+    """Raises ValueError for a flag that the analysis does not read."""
+    analysis = flag_values["analysis"].value
+    for flag, readers in _READ_BY.items():
+        if analysis not in readers and flag_values[flag].value != flag_values[flag].default:
+            raise ValueError(
+                f"expected --{flag} with --analysis={' or '.join(readers)}; got "
+                f"--analysis={analysis}: leave out --{flag}"
+            )
+
+
+def check_analysis(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> None:
+    """Raises ValueError for flags that the analysis cannot use, before TensorFlow is imported."""
+    analysis = values["analysis"]
+    if values["dataset"]:
+        data.validate_name(values["dataset"])
+        data.check_shares(values["dataset"], values["test_share"] or 0, 0)
+    if analysis == "loss_gap" and not (values["student"] and len(values["workdir"]) > 1):
+        raise ValueError(
+            "expected two or more runs and a student for --analysis=loss_gap, which compares the "
+            f"logs of runs with the first's; got {len(values['workdir'])} runs and "
+            f"student {values['student'] or 'none'}: pass --workdir=BASELINE,OTHER and "
+            "--student=NAME"
+        )
+    if analysis == "categories" and len(paths) != 2:
+        raise ValueError(
+            f"expected two students for --analysis=categories; got {len(paths)}: pass "
+            "--model=FIRST,SECOND, or a --workdir of two"
+        )
+    for path in filter(pathlib.Path.is_file, paths):
+        _check_file(analysis, path)
+
+
+def _check_file(analysis, path):
+    from kdcl_tf.serving import runtimes
+
+    runtimes.require_runtime(path)
+    if analysis == "noise":
+        raise ValueError(
+            "expected SavedModels for --analysis=noise, whose images are no whole grey levels; got "
+            f"{path}: pass WORKDIR/students/NAME"
+        )

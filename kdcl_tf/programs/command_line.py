@@ -8,19 +8,15 @@ import os
 import pathlib
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl import app, flags, logging
 
-from kdcl_tf import files
-from kdcl_tf.files import escaping, flagfiles
-from kdcl_tf.programs import failures, help as help_lib, streams
+from kdcl_tf.files import escaping, flagfiles, streams
+from kdcl_tf.programs import failures, help as help_lib
 from kdcl_tf.programs.failures import fail
 
-# Room for what `files` puts before a name.
-_LONGEST_NAME = 230
 _WORDS = {
     r"invalid literal for int\(\) with base 10: .*": "expected an integer",
     r"could not convert string to float: .*": "expected a number",
@@ -144,35 +140,6 @@ def _check_texts(flag_values):
                 fail(f"expected --{name} to be UTF-8 text without line breaks; got '{shown}'")
 
 
-def file_to_write(flag: str, value: str | None) -> pathlib.Path | None:
-    """Returns the path of a file that a flag names, or None if it names none.
-
-    Raises:
-      ValueError: when it is a folder, or in one that is not there, before any work is done.
-    """
-    if not value:
-        return None
-    path = pathlib.Path(value).expanduser()
-    if not path.parent.is_dir():
-        raise ValueError(
-            f"expected --{flag} to be in a folder that exists; got {value}: make {path.parent}"
-        )
-    if path.is_dir():
-        raise ValueError(f"expected --{flag} to name a file; got the folder {value}")
-    if len(os.fsencode(path.name)) > _LONGEST_NAME:
-        raise ValueError(
-            f"expected --{flag} to have a name of at most {_LONGEST_NAME} bytes; got {path.name}"
-        )
-    try:
-        files.check_writable(path.parent)
-    except OSError as error:
-        raise ValueError(
-            f"expected --{flag} to be in a folder that can be written to; got {value} "
-            f"({error.strerror})"
-        ) from error
-    return path
-
-
 def import_tensorflow(decodes: bool = False) -> None:
     """Imports TensorFlow without the notices its C++ prints before logging can be set.
 
@@ -187,7 +154,7 @@ def import_tensorflow(decodes: bool = False) -> None:
     os.environ["MPLBACKEND"] = "Agg"
     with user_errors():
         _check_keras()
-    with without_notices():
+    with streams.without_notices():
         import tensorflow
 
         # Finding the devices prints, too.
@@ -221,31 +188,3 @@ def _check_keras():
             raise ValueError(
                 f"expected Keras's {name} to be {expected}; got {found} from {places[name]}"
             )
-
-
-def quiet_reading(dataset: str | None) -> contextlib.AbstractContextManager:
-    """Drops what the decoders of a folder's images print of a damaged one; our line of it goes on.
-
-    Other data sets may be downloaded, and then show their progress.
-    """
-    is_folder = (dataset or "").startswith("folder:")
-    return streams.without_libraries() if is_folder else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def without_notices() -> Iterator[None]:
-    """Holds back what C++ libraries print; an error that ends the block has it as `notices`."""
-    with tempfile.TemporaryFile() as notices:
-        sys.stderr.flush()
-        kept = os.dup(2)
-        os.dup2(notices.fileno(), 2)
-        try:
-            yield
-        except Exception as error:
-            notices.seek(0)
-            # `failures` keeps them with the traceback, if it is a defect.
-            error.notices = notices.read().decode(errors="replace")  # type: ignore[attr-defined]
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

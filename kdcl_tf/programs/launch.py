@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kdcl_tf import files
+from kdcl_tf.files import streams
 from kdcl_tf.programs import command_line, failures
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class _Training:
     def _session(self, workdir, lost_workers):
         from kdcl_tf.distribution import devices
 
-        quiet = command_line.quiet_reading(self._settings.dataset)
+        quiet = streams.quiet_reading(self._settings.dataset)
         with command_line.user_errors(), quiet, lost_workers(self._cluster):
             if self._logical_devices:
                 devices.split_cpu(self._logical_devices)

@@ -234,6 +234,12 @@ def _explained(meanings: Mapping[str, str], values: Sequence[str]) -> str:
     return " ".join(f"{value}: {meanings[value]}." for value in values)
 
 
+def saving(flag_values: flags.FlagValues) -> dict[str, Any]:
+    """The arguments of a `Session` that say how often a run saves, and how much of it stays."""
+    names = ("checkpoint_seconds", "steps_per_loop", "keep_checkpoints")
+    return {name: flag_values[name].value for name in names}
+
+
 def fields_of(kind: type[TrainingSettings], flag_values: flags.FlagValues) -> dict[str, Any]:
     """`{field: value}` of a `TrainingSettings`'s fields, for its constructor.
 

@@ -31,19 +31,6 @@ class PredictionTest(tf.test.TestCase):
         scores = [each["score"] for each in listing]
         self.assertAllEqual(np.sort(scores)[::-1], scores)
 
-    def test_a_folder_stands_for_the_images_in_it(self):
-        for name in ("b.PNG", "a.jpg", ".hidden.jpg", "notes.txt", "deeper/c.jpg"):
-            (self.folder / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / "photos" / name).touch()
-        photos = self.folder / "photos"
-        found = prediction.in_folders([self.image, photos])
-        self.assertEqual(found, [self.image, photos / "a.jpg", photos / "b.PNG"])
-        (self.folder / "emp\nty").mkdir()
-        with self.assertRaisesRegex(
-            ValueError, r"image=.*emp\\nty: expected images in it, .*; got none"
-        ):
-            prediction.in_folders([self.folder / "emp\nty"])
-
     def test_boxes_are_written_as_exactly_as_they_are(self):
         prediction.draw(self.model, self.image, self.folder, 0.5)
         listing = json.loads((self.folder / "photo.json").read_text())

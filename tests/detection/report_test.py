@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.detection.report."""
 
+import pathlib
+
 from absl.testing import absltest
 
 from kdcl_tf.detection import report
@@ -30,6 +32,16 @@ class FiguresTest(absltest.TestCase):
         )
         self.assertEndsWith(line, "c30 30.0%, c9 9.0%, c8 8.0%, c7 7.0%, c6 6.0%, c5 5.0%, c4 4.0%, "
                             "c3 3.0%, c2 2.0%, c1 1.0%, c0 0.0%")  # fmt: skip
+
+
+class OfRunTest(absltest.TestCase):
+    def test_a_line_of_boxes_one_of_masks_and_where_everything_is(self):
+        result = {"test_box_ap": 0.5, "test_box_ap50": 0.75, "test_box_ap75": None}
+        result |= {"test_box_ar100": 0.6, "parameters": 1234, "detector": "detector"}
+        lines = report.of_run(result, pathlib.Path("runs/one")).splitlines()
+        self.assertEqual(lines[0], "box: AP 50.0%, AP50 75.0%, AP75 none, AR100 60.0%")
+        self.assertEqual(lines[1], "1,234 parameters, runs/one/detector")
+        self.assertEqual(lines[2], "plot: runs/one/curves.png; numbers: runs/one/result.json")
 
 
 if __name__ == "__main__":

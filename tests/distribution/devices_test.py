@@ -54,6 +54,13 @@ class SplitTest(tf.test.TestCase):
             devices.split_cpu(3)
 
 
+class LeaveGpusTest(tf.test.TestCase):
+    def test_too_late_nothing_changes(self):
+        before = tf.config.list_logical_devices()
+        devices.leave_gpus()
+        self.assertEqual(tf.config.list_logical_devices(), before)
+
+
 class WorkloadTest(tf.test.TestCase, parameterized.TestCase):
     def test_it_is_that_of_the_run(self):
         settings = _settings(accumulation_steps=2)

@@ -63,6 +63,12 @@ class FlagsTest(parameterized.TestCase):
         self.assertEqual(values["checkpoint_seconds"].value, 600.0)
         self.assertNotIn("tpu", values)
 
+    def test_how_often_a_run_saves(self):
+        saving = training_flags.saving(_parsed("--steps_per_loop=3"))
+        self.assertEqual(saving["checkpoint_seconds"], 600.0)
+        self.assertEqual(saving["steps_per_loop"], 3)
+        self.assertEqual(saving["keep_checkpoints"], 2)
+
     @parameterized.parameters("--logical_devices=0", "--checkpoint_seconds=-1", "--schedule=linear")
     def test_values_that_no_run_can_have_are_refused(self, argument):
         with self.assertRaises(flags.IllegalFlagValueError):

@@ -40,8 +40,8 @@ DISTORTIONS = {
         "resized_crop",
         "ResizedCrop",
         True,
-        "shows windows of any scale and shape, mirrored (but for those same sets) and in other "
-        "colours, as for ImageNet",
+        "shows random crops of many scales and aspect ratios, mirrored (but for those same sets) and in "
+        "other colours, as for ImageNet",
     ),
     "none": Entry(
         "undistorted", "Undistorted", False, "shows images as they are, the same to all students"

@@ -9,7 +9,7 @@ from kdcl_tf.reproduction.reporting.subject import Subject
 
 
 def cautions(subject: Subject) -> Iterator[Paragraph]:
-    """A paragraph for runs of other settings, and one for runs on other images."""
+    """A paragraph each for runs of other settings, on other images and on other processors."""
     records = subject.records
     differences = records.differences(subject.scale)
     if differences:
@@ -20,4 +20,10 @@ def cautions(subject: Subject) -> Iterator[Paragraph]:
         yield Paragraph(
             "These runs must not be compared with the others, as their images differ from those of "
             f"the runs before them: {records.other_images}."
+        )
+    if records.other_processors:
+        yield Paragraph(
+            "These runs were on another processor than the baseline of their seed, as far as their "
+            "results tell. It rounds otherwise, so that they part from the baseline as runs of "
+            f"another seed do: {records.other_processors}."
         )

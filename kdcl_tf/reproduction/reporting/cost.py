@@ -29,9 +29,9 @@ def cost(subject: Subject) -> Iterator[Heading | Grid]:
         rows=tuple(_cost_row(subject, row) for row in subject.table.runs),
         caption=f"{subject.at_scale} Parameters: all that are trained. Speed: training without "
         f"evaluation, in the median epoch, {subject.of_seeds}; minutes: of a run at this speed. "
-        f"All runs together took {total / 3600:.1f} hours, with what the machine did beside them, "
+        f"Training took {total / 3600:.1f} hours in all, with what the machines did beside it, "
         "so the speeds of the methods compare only roughly, and not at all where their machines "
-        "differ. Peak memory: of the whole process. Machine: on which the run ended.",
+        "differ. Peak memory: of the whole process, the most of all seeds. Machine: on which the run ended.",
     )
 
 

@@ -137,11 +137,11 @@ def _over_fitting_row(subject, row):
     texts = [row.label, cells.tick(row)]
     for column in _accuracy_columns(subject.table):
         training, test = (
-            statistics.median(subject.records.values(row, column, key).values())
-            for key in ("train_accuracy", "accuracy")
+            subject.records.values(row, column, key) for key in ("train_accuracy", "accuracy")
         )
-        gap = None if training is None else 100 * (training - test)
-        texts += [cells.percent(training), cells.percent(test), cells.signed(gap)]
+        gaps = [100 * each for each in statistics.paired(training, test).values()]
+        texts += [cells.percent(statistics.median(each.values())) for each in (training, test)]
+        texts.append(cells.signed(statistics.median(gaps)))
     return _with_seeds(subject, row, texts)
 
 

@@ -101,6 +101,17 @@ class Records:
         return ", ".join(found)
 
     @property
+    def other_processors(self) -> str:
+        """Which runs had another processor than the baseline of their seed, or one unknown; or ""."""
+        found = []
+        for row in self.table.runs:
+            baseline = self.of_row(self.table.baseline_of(row))
+            for seed, result in self.of_row(row).items():
+                if seed in baseline and _processor(result) != _processor(baseline[seed]):
+                    found.append((row.name, seed))
+        return self._named(found)
+
+    @property
     def other_images(self) -> str:
         """Which runs had other images than the first that can be compared, and which; or ""."""
         found: list[str] = []
@@ -227,6 +238,11 @@ class Records:
                 if curve:
                     curves.setdefault(name, []).append(curve)
         return {name: statistics.median_curve(each) for name, each in curves.items()}
+
+
+def _processor(result):
+    """On which a run ended; None of those that were made before it was recorded."""
+    return result.get("machine", {}).get("processor")
 
 
 def _students(log):

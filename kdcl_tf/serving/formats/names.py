@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["FORMATS", "Format", "chosen", "packages"]
+__all__ = ["ENSEMBLE", "FORMATS", "Format", "chosen", "packages"]
 
 
 class Format(NamedTuple):
@@ -71,6 +71,8 @@ FORMATS = {
     ),
 }
 
+# The name of the model that averages the probabilities of all students of a run.
+ENSEMBLE = "ensemble"
 # An ensemble is no Keras model that `students.build` could make.
 _STUDENTS_ONLY = ("keras", "weights")
 

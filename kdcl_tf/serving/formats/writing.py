@@ -16,7 +16,7 @@ from kdcl_tf.files import identity
 from kdcl_tf.serving import answering, cards, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import attachments, checking, litert, onnx_models
-from kdcl_tf.serving.formats.names import FORMATS
+from kdcl_tf.serving.formats.names import ENSEMBLE, FORMATS
 from kdcl_tf.serving.formats.pictures import Pictures
 from kdcl_tf.serving.formats.processes import Runtimes
 
@@ -62,7 +62,7 @@ def ensemble(members: Mapping[str, Model]) -> Model:
     Raises:
       ValueError: when classes or sizes differ.
     """
-    name = "ensemble"
+    name = ENSEMBLE
     first, *others = (member.card for member in members.values())
     for card in others:
         same = card.class_names == first.class_names and card.image_shape == first.image_shape

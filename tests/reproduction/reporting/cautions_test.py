@@ -41,6 +41,28 @@ class CautionsTest(absltest.TestCase):
         self.assertEndsWith(settings, "made now: --epochs=60 (now 100) of Vanilla (seed 0).")
         self.assertRegex(images, "must not be compared .*: DML, seed 0 .classes 'dog' are gone")
 
+    def test_runs_on_another_processor_than_their_baseline_are_told(self):
+        ours, other = ({"machine": {"processor": name}} for name in ("one", "other"))
+        for row, seed, more in (
+            ("vanilla", 0, ours),
+            ("dml", 0, ours),
+            ("naive", 0, other),
+            ("linear", 0, {}),
+            ("vanilla", 1, {}),
+            ("dml", 1, ours),
+            ("naive", 1, {}),
+            # Without a baseline there is nothing to compare with.
+            ("linear", 2, other),
+        ):
+            write_run(self.folder, row, seed, _ACCURACIES, settings={"epochs": 100}, **more)
+        told = self._told(seeds=3)[-1]
+        self.assertRegex(told, "on another processor than the baseline of their seed, ")
+        names = told.rpartition(": ")[2]
+        self.assertCountEqual(
+            names.rstrip(".").split("), "),
+            ["DML (seed 1", "KDCL-Naive (seed 0", "KDCL-Linear (seed 0)"],
+        )
+
     def test_training_images_are_those_of_the_first_run_on_as_many(self):
         splits = (
             {"train": {"images": 50, "labels": "a" * 64}},

@@ -16,7 +16,7 @@ class CostTest(ReportTestCase):
             self._row(grid, "ResNet-18"),
             ["ResNet-18", "0.50", "400", "4", "0.8", "1.25", "not recorded"],
         )
-        self.assertIn("runs together took 0.0 hours", grid.caption)
+        self.assertIn("Training took 0.0 hours in all", grid.caption)
 
     def test_the_machines_of_a_row_are_told_each_once(self):
         for cores, expected in (

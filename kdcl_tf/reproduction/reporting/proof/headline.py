@@ -13,6 +13,7 @@ from kdcl_tf.reproduction.tables.catalogue import TABLES
 _METHODS = (
     "kd_wrn_to_resnet", "dml", "naive_icl", "linear_icl", "min_logit_icl", "general_icl"
 )  # fmt: skip
+_ALONE = "vanilla"
 _PAPER = TABLES["7"]
 
 
@@ -44,9 +45,9 @@ def headline(subjects: Sequence[Subject]) -> list[Grid | Paragraph]:
 
 
 def _missing(subject):
-    """`at small scale: DML, KDCL-General + ICL`, of the methods that have no gain yet."""
+    """`at small scale: Vanilla, DML`, of the planned rows that have no numbers yet."""
     rows = [row.name for row in subject.table.rows]
-    names = [name for name in _METHODS if name in rows and not _is_done(subject, name)]
+    names = [name for name in (_ALONE, *_METHODS) if name in rows and not _is_done(subject, name)]
     labels = ", ".join(_PAPER.row(name).full_label for name in names)
     return f"at {subject.scale.name} scale: {labels}" if labels else ""
 
@@ -74,14 +75,14 @@ def _is_done(subject, name):
 
 
 def _alone_row(subjects):
-    texts = [_PAPER.row("vanilla").label]
+    texts = [_PAPER.row(_ALONE).label]
     for subject in subjects:
-        row = subject.table.row("vanilla")
+        row = subject.table.row(_ALONE)
         for column in range(len(subject.columns)):
             values = subject.records.accuracies(row, column).values()
             text = cells.number(statistics.mean(values), 2)
             texts.append(text + _if_fewer(subject, len(values)))
-    return (*texts, *(cells.printed(value) for value in _PAPER.row("vanilla").paper))
+    return (*texts, *(cells.printed(value) for value in _PAPER.row(_ALONE).paper))
 
 
 def _row(subjects, name):

@@ -1,6 +1,6 @@
-"""The standard streams of a program, which may close while it runs: `kdcl-train | head`.
+"""The standard streams of a program: one that closes ends nothing, and libraries can be kept quiet.
 
-What is printed after that is lost; the program goes on.
+What is printed after a stream has closed, as in `kdcl-train | head`, is lost; the program goes on.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import errno
 import io
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO, cast
 
-__all__ = ["keep_open", "lost_output", "without_libraries"]
+__all__ = ["keep_open", "lost_output", "quiet_reading", "without_libraries", "without_notices"]
 
 
 class _Stream:
@@ -102,6 +103,34 @@ def without_libraries() -> Iterator[None]:
         sys.stderr = ours
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def quiet_reading(dataset: str | None) -> contextlib.AbstractContextManager:
+    """Drops what the decoders of a folder's images print of a damaged one; our line of it goes on.
+
+    Other data sets may be downloaded, and then show their progress.
+    """
+    is_folder = (dataset or "").startswith("folder:")
+    return without_libraries() if is_folder else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def without_notices() -> Iterator[None]:
+    """Holds back what C++ libraries print; an error that ends the block has it as `notices`."""
+    with tempfile.TemporaryFile() as notices:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(notices.fileno(), 2)
+        try:
+            yield
+        except Exception as error:
+            notices.seek(0)
+            # `failures` keeps them with the traceback, if it is a defect.
+            error.notices = notices.read().decode(errors="replace")  # type: ignore[attr-defined]
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _is_of_process(stream):

@@ -1,4 +1,4 @@
-"""Tests of which images of a run kdcl-evaluate scores its students on."""
+"""Tests of kdcl_tf.evaluation.preparing: which images of a run its students are scored on."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from kdcl_tf import data
 from tests import class_folder, evaluating, exported_photos
 
 
-class EvaluatedImagesTest(tf.test.TestCase):
+class PreparingTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.programs.streams, in processes with real pipes."""
+"""Tests of kdcl_tf.files.streams, in processes with real pipes."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from absl.testing import absltest, parameterized
 
 _PROGRAM = """
 import os, sys, time
-from kdcl_tf.programs import streams
+from kdcl_tf.files import streams
 streams.keep_open()
 print("first", flush=True)
 sys.stdin.readline()
@@ -61,7 +61,7 @@ class StreamsTest(parameterized.TestCase):
 
     def test_what_libraries_print_is_dropped_and_ours_is_not(self):
         program = (
-            "import os, sys, warnings; from kdcl_tf.programs import streams\n"
+            "import os, sys, warnings; from kdcl_tf.files import streams\n"
             "streams.keep_open()\n"
             "with streams.without_libraries():\n"
             "    os.write(2, b'library\\n'); warnings.warn('library')\n"
@@ -93,10 +93,10 @@ class StreamsTest(parameterized.TestCase):
 
     def test_only_what_decoders_print_of_a_folder_is_dropped(self):
         program = (
-            "import os, sys; from kdcl_tf.programs import command_line, streams\n"
+            "import os, sys; from kdcl_tf.files import streams\n"
             "streams.keep_open()\n"
             "for name in ('folder:x', 'digits', None):\n"
-            "    with command_line.quiet_reading(name):\n"
+            "    with streams.quiet_reading(name):\n"
             "        os.write(2, b'decoder\\n'); print('skipped:', name, file=sys.stderr)\n"
         )
         done = subprocess.run(

@@ -1,0 +1,131 @@
+"""Where the students to analyse are, and where what is found goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kdcl_tf import files
+from kdcl_tf.files import outputs
+from kdcl_tf.serving import exported
+
+if TYPE_CHECKING:
+    from kdcl_tf.evaluation.analyses import Analysis
+
+__all__ = ["absolute", "output_files", "student_paths", "write"]
+
+
+def student_paths(
+    workdirs: Sequence[str], models: Sequence[str], student: str | None = None
+) -> list[pathlib.Path]:
+    """The folders of the students to analyse.
+
+    Raises:
+      ValueError: when not exactly one of workdirs and models is given, a run has no such student,
+        or one is named twice.
+    """
+    if bool(workdirs) == bool(models):
+        raise ValueError(
+            f"expected exactly one of --workdir and --model; got {'both' if models else 'neither'}"
+        )
+    if models and student is not None:
+        raise ValueError(
+            f"expected --student={student} with --workdir, of whose students it names one; got "
+            f"--model={','.join(models)}: leave out --student"
+        )
+    named = [absolute(each) for each in models or workdirs]
+    twice = [str(path) for path in dict.fromkeys(named) if named.count(path) > 1]
+    if twice:
+        raise ValueError(
+            f"expected each of --{'model' if models else 'workdir'} once; got {twice[0]} twice"
+        )
+    return named if models else [path for run in workdirs for path in _exported(run, student)]
+
+
+def absolute(path: str | os.PathLike) -> pathlib.Path:
+    """The path from the root; what a link is called and lies beside stays."""
+    return pathlib.Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
+    run = absolute(workdir)
+    paths = exported.students_of(run)
+    if not paths:
+        raise ValueError(
+            "expected a run of kdcl-train that is complete, or one that kdcl-export has exported; "
+            f"got --workdir={workdir}, which has no exported students{exported.runs_in(run)}"
+        )
+    if student is None:
+        return paths
+    found = [path for path in paths if path.name == student]
+    if not found:
+        known = ", ".join(path.name for path in paths)
+        raise ValueError(f"expected --student to be one of {known} of {workdir}; got {student}")
+    return found
+
+
+def output_files(
+    values: Mapping[str, Any], paths: Sequence[pathlib.Path]
+) -> tuple[pathlib.Path | None, pathlib.Path | None]:
+    """`(JSON file or None, PNG or None)`, in folders that exist.
+
+    Raises:
+      ValueError: when a folder does not exist, or the JSON file has the name of a picture or table,
+        or the other way round.
+    """
+    output, plot = (
+        outputs.named("output", values["output"]),
+        outputs.named("plot", values["plot"]),
+    )
+    exported.check_apart(output, paths)
+    if plot and (plot == output or plot.suffix.lower() in (".json", ".csv", ".html")):
+        raise ValueError(
+            f"expected --plot to name a picture, such as {plot.with_suffix('.png').name}; got "
+            f"{values['plot']}"
+        )
+    if output and output.suffix.lower() in (".png", ".csv", ".html"):
+        raise ValueError(
+            f"expected --output to name a JSON file, such as {output.with_suffix('.json').name}; got "
+            f"{values['output']}"
+        )
+    if values["analysis"] == "scores":
+        return output, None
+    if output is None:
+        # Beside `students/`, or beside a model that is in no run.
+        beside = paths[0].parent.parent if paths[0].parent.name == "students" else paths[0].parent
+        folder = beside / "analyses"
+        folder.mkdir(exist_ok=True)
+        output = folder / f"{values['analysis']}.json"
+    return output, plot or output.with_suffix(".png")
+
+
+def write(
+    found: Analysis,
+    analysis: str,
+    paths: Sequence[pathlib.Path],
+    output: pathlib.Path,
+    plot: pathlib.Path | None,
+) -> None:
+    """Writes the numbers and, where there is one, the plot."""
+    numbers = found.numbers
+    # A file of scores has nothing else in it, as it had before there were other analyses.
+    if analysis != "scores":
+        students = [str(path) for path in paths]
+        # A student that is trained anew is in the same place.
+        digests = [exported.digest(path) for path in paths]
+        numbers = {
+            "analysis": analysis,
+            "students": students,
+            "digests": digests,
+            "numbers": numbers,
+        }
+    files.write_text(output, json.dumps(numbers, indent=2) + "\n")
+    further = found.write(output) if found.write else []
+    if plot and found.draw:
+        found.draw(plot)
+        print(f"numbers: {output}; plot: {plot}")
+    for path in further:
+        print(f"written: {path}")

@@ -1,0 +1,148 @@
+"""Loads what an analysis needs, and says what was read: students, images, or the logs of runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kdcl_tf import data
+from kdcl_tf.evaluation import analyses, datasets, loaded, places, shares
+from kdcl_tf.evaluation.analyses import Analysis
+from kdcl_tf.files import streams
+from kdcl_tf.training import ownership
+from kdcl_tf.training.run_files import read_log, read_result
+
+__all__ = ["prepare"]
+
+
+def prepare(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> Callable[[], Analysis]:
+    """Loads and checks all that `--analysis` needs.
+
+    Args:
+      values: `{flag: value}` of `kdcl-evaluate`, and `rules`, the `ImageRules` of its flags.
+      paths: of the students.
+
+    Returns:
+      A function that makes the analysis, which may take long.
+
+    Raises:
+      ValueError: when students, images or logs do not fit each other or the analysis.
+    """
+    return (_of_logs if values["analysis"] == "loss_gap" else _of_students)(values, paths)
+
+
+def _of_students(values, paths):
+    """Loads students and data for an analysis on images, and returns the analysis to call."""
+    noise = analyses.Noise(
+        values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
+    )
+    students = _students(values, paths)
+    name = values["dataset"] or students[0].card.get("dataset")
+    if not name:
+        raise ValueError(datasets.UNKNOWN)
+    reading = _reading(values)
+    data.check_keys(name, *(each or "" for each in reading["keys"].values()))
+    datasets.check_alike(students, name, reading["rules"], reading["keys"])
+    split_by = shares.common(students, name, values["test_share"])
+    dataset, split = _images(values, students, name, split_by)
+    if values["analysis"] == "noise":
+        loaded.check_channels(students, dataset)
+    students = [loaded.fitted(each, dataset, values["match_classes"]) for each in students]
+    for each in students:
+        if told := loaded.among_more(each, dataset):
+            print(told, file=sys.stderr)
+    size = values["batch_size"]
+    if values["analysis"] == "overfitting":
+        found = datasets.trained_on(students, dataset, not values["dataset"], **reading, **split_by)
+        trained_on = {name: _first(each, values["images"]) for name, each in found.items()}
+        return lambda: analyses.overfitting(students, trained_on, size)
+    return {
+        "scores": lambda: analyses.table_of_scores(students, split, size),
+        "categories": lambda: analyses.categories(students, split, size, dataset.class_names),
+        "confusion": lambda: analyses.confusion(
+            students, split, size, dataset.class_names, values["mistakes"]
+        ),
+        "noise": lambda: analyses.noise(students, split, size, noise),
+        "spread": lambda: analyses.spread(students, split, size),
+    }[values["analysis"]]
+
+
+def _students(values, paths):
+    """Loads the students, and says of those of a run which epochs they are of."""
+    # LiteRT tells what it computes with.
+    with streams.without_libraries():
+        students = loaded.load_students(paths)
+    if values["workdir"]:
+        loaded.check_places(students)
+        if told := loaded.told_of_epochs(students):
+            print(told, file=sys.stderr)
+    return students
+
+
+def _reading(values):
+    """How the images of a data set are read."""
+    keys = {name: values[name] for name in datasets.TFRECORD_KEYS}
+    same = {name: values[name] for name in ("data_dir", "skip_bad_images", "rules")}
+    return {**same, "keys": keys}
+
+
+def _images(values, students, name, split_by):
+    """(the data set, the images of it that are analysed), and says what was read.
+
+    Raises:
+      ValueError: when it has no such split, or is not what the students' runs had.
+    """
+    needs_train = values["split"] == "train" or values["analysis"] == "overfitting"
+    if values["split"] == "test" and not needs_train and "test_share" not in split_by:
+        # The test images are the same without a validation set, which is made of training images.
+        split_by = {}
+    with streams.quiet_reading(name):
+        dataset = datasets.load_dataset(
+            students[0].card, name, **_reading(values), **split_by, needs_train=needs_train
+        )
+    split = _split(values, dataset, name)
+    if dataset.told:
+        warnings = "".join(shares.warning(each, split_by, dataset) for each in students)
+        print(dataset.told + warnings, file=sys.stderr)
+    if not values["dataset"]:
+        datasets.check_unchanged(students, dataset)
+        if values["split"] == "train":
+            # What the run held out is an image of this split like the others.
+            datasets.trained_on(students, dataset, True, **_reading(values), **split_by)
+    return dataset, split
+
+
+def _split(values, dataset, name):
+    """The images that are analysed: the first of a split, as many as wanted."""
+    split = getattr(dataset, values["split"])
+    if split is None:
+        raise ValueError(
+            f"--split=validation: expected a data set with a validation set; got {name}, which was"
+            " not split with --validation_share and has no val/ beside test/"
+        )
+    return split.take(slice(values["images"])) if values["images"] else split
+
+
+def _first(dataset, images):
+    """The data set with the first images alone to train and to test on; 0 for all."""
+    if not images:
+        return dataset
+    splits = {name: getattr(dataset, name).take(slice(images)) for name in ("train", "test")}
+    return dataclasses.replace(dataset, **splits)
+
+
+def _of_logs(values, _):
+    """Compares the losses in the logs of runs at once, and returns a function of the result."""
+    paths = [places.absolute(each) for each in values["workdir"]]
+    # Runs are named by where their paths differ, as far up as needed.
+    common = os.path.commonpath([path.parent for path in paths])
+    results = {path: read_result(path) for path in paths}
+    logs = {str(path.relative_to(common)): read_log(path, results[path]) for path in paths}
+    # A loss on other images, or of other classes, is no more or less by what the students learned.
+    ownership.check_same_data(results, ("classes", "test"))
+    found = analyses.loss_gap(logs, values["student"])
+    return lambda: found

@@ -1,0 +1,90 @@
+"""Tests of kdcl_tf.detection.places."""
+
+import os
+import pathlib
+from unittest import mock
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.detection import places
+
+
+class PlacesTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _touch(self, *names):
+        paths = [self.folder / name for name in names]
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return paths
+
+    def test_files_and_folders_in_the_order_in_which_they_are_named(self):
+        single, first, second = self._touch("street.jpg", "photos/a.jpg", "photos/b.png")
+        found = places.images([str(single), str(self.folder / "photos")])
+        self.assertEqual(found, [single, first, second])
+        with mock.patch.dict(os.environ, HOME=str(self.folder)):
+            self.assertEqual(places.images(["~/street.jpg"]), [single])
+
+    def test_a_folder_stands_for_the_images_in_it(self):
+        for name in ("b.PNG", "a.jpg", ".hidden.jpg", "notes.txt", "deeper/c.jpg"):
+            (self.folder / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / "photos" / name).touch()
+        photos, image = self.folder / "photos", self.folder / "photo.jpg"
+        found = places.in_folders([image, photos])
+        self.assertEqual(found, [image, photos / "a.jpg", photos / "b.PNG"])
+        (self.folder / "emp\nty").mkdir()
+        with self.assertRaisesRegex(
+            ValueError, r"image=.*emp\\nty: expected images in it, .jpg, .*; got none$"
+        ):
+            places.in_folders([self.folder / "emp\nty"])
+
+    @parameterized.parameters(
+        ([], "--mode=predict: expected --image, files and folders .*; got none$"),
+        (["gone.jpg"], r"--image: expected files; got \S+gone.jpg, which is not there$"),
+        (["a", "b"], "files of different names; got two called street$"),
+    )
+    def test_what_is_no_list_of_images_is_refused(self, names, message):
+        self._touch("a/street.jpg", "b/street.png", "b/other.png")
+        with self.assertRaisesRegex(ValueError, message):
+            places.images([str(self.folder / name) for name in names])
+
+    def test_an_image_whose_name_has_a_comma_is_told(self):
+        (image,) = self._touch("IMG,1.jpg")
+        with self.assertRaisesRegex(ValueError, r"commas separate names, and \S+IMG,1.jpg has"):
+            places.images(str(image).split(","))
+
+    def test_the_folder_of_the_pictures_need_not_be_there(self):
+        (image,) = self._touch("photos/street.jpg")
+        seen = self.folder / "seen"
+        self.assertEqual(places.folder_to_draw_to(str(seen), [image]), seen)
+        self.assertFalse(seen.exists())
+
+    def test_no_folder_and_a_file_are_refused(self):
+        (image,) = self._touch("street.jpg")
+        with self.assertRaisesRegex(ValueError, "expected --output, a folder to draw to; got none"):
+            places.folder_to_draw_to(None, [image])
+        with self.assertRaisesRegex(ValueError, ": expected a folder; got a file$"):
+            places.folder_to_draw_to(str(image), [image])
+
+    @parameterized.parameters("street.png", "street.jpg")
+    def test_a_picture_and_its_list_would_replace_what_lies_beside_the_image(self, name):
+        image, _ = self._touch(f"photos/{name}", "photos/street.json")
+        link = self.folder / "link"
+        link.symlink_to(image.parent)
+        elsewhere = self.folder / "elsewhere.png"
+        elsewhere.symlink_to(image)
+        for output, found in (
+            (image.parent, image),
+            (link, image),
+            (image.parent, link / name),
+            (image.parent, elsewhere),
+        ):
+            with self.assertRaisesRegex(ValueError, "another folder than that of the images"):
+                places.folder_to_draw_to(str(output), [found])
+
+
+if __name__ == "__main__":
+    absltest.main()

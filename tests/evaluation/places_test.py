@@ -1,0 +1,103 @@
+"""Tests of kdcl_tf.evaluation.places."""
+
+import json
+import pathlib
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.evaluation import places
+from kdcl_tf.evaluation.analyses import Analysis
+from kdcl_tf.serving import exported
+
+
+class PlacesTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.run = pathlib.Path(self.create_tempdir().full_path) / "run"
+        self.small, self.large = (self.run / "students" / name for name in ("large", "small"))
+        for path in (self.small, self.large):
+            path.mkdir(parents=True)
+            (path / "saved_model.pb").write_bytes(path.name.encode())
+            (path / "student.json").write_text("{}")
+
+    def test_all_students_of_runs_or_one_of_each(self):
+        self.assertCountEqual(places.student_paths([self.run], []), [self.small, self.large])
+        self.assertEqual(places.student_paths([self.run], [], self.small.name), [self.small])
+
+    def test_models_are_where_they_are_named(self):
+        named = [f"{self.large}/../{self.small.name}", "a.tflite"]
+        found = places.student_paths([], named)
+        self.assertEqual(found, [self.small, pathlib.Path("a.tflite").absolute()])
+
+    def test_what_names_no_students_is_refused(self):
+        run, model = str(self.run), str(self.small)
+        for arguments, message in (
+            (([], []), "exactly one of --workdir and --model; got neither"),
+            (([run], [model]), "exactly one of --workdir and --model; got both"),
+            (([], [model], "small"), "leave out --student"),
+            (([run, f"{run}/."], []), "each of --workdir once; got .*run twice"),
+            (([], [model, model]), "each of --model once; got .* twice"),
+            (([run], [], "middle"), "--student to be one of large, small of .*run; got middle"),
+            (([f"{run}/students/none"], []), "none, which has no exported students"),
+        ):
+            with self.assertRaisesRegex(ValueError, message):
+                places.student_paths(*arguments)
+
+    def _outputs(self, analysis, output=None, plot=None, paths=None):
+        values = {"analysis": analysis, "output": output, "plot": plot}
+        return places.output_files(values, paths or [self.small])
+
+    def test_scores_are_written_only_where_a_flag_says_so(self):
+        self.assertEqual(self._outputs("scores"), (None, None))
+        output = str(self.run / "scores.json")
+        self.assertEqual(self._outputs("scores", output), (pathlib.Path(output), None))
+        self.assertFalse((self.run / "analyses").exists())
+
+    def test_analyses_are_beside_the_students_of_a_run_or_beside_a_model(self):
+        self.assertEqual(
+            self._outputs("noise"),
+            (self.run / "analyses" / "noise.json", self.run / "analyses" / "noise.png"),
+        )
+        model = self.run / "elsewhere" / "small.tflite"
+        model.parent.mkdir()
+        output, _ = self._outputs("spread", paths=[model])
+        self.assertEqual(output, model.parent / "analyses" / "spread.json")
+
+    def test_a_plot_has_a_name_of_its_own(self):
+        output, plot = str(self.run / "a.json"), str(self.run / "b.pdf")
+        self.assertEqual(self._outputs("noise", output)[1], self.run / "a.png")
+        self.assertEqual(self._outputs("noise", output, plot)[1], self.run / "b.pdf")
+        for name in ("a.json", "a.csv"):
+            with self.assertRaisesRegex(ValueError, "--plot to name a picture, such as a.png"):
+                self._outputs("noise", output, str(self.run / name))
+        with self.assertRaisesRegex(ValueError, "--output to name a JSON file, such as b.json"):
+            self._outputs("noise", str(self.run / "b.png"))
+
+    def test_no_file_of_a_model_is_replaced(self):
+        with self.assertRaisesRegex(ValueError, "belongs to an exported model"):
+            self._outputs("scores", str(self.small / "student.json"))
+
+    def test_numbers_have_the_students_and_their_digests_and_scores_have_none(self):
+        further = self.run / "further.csv"
+
+        def write(path):
+            self.assertTrue(path.exists())
+            further.write_text("a,b\n")
+            return [further]
+
+        drawn = []
+        found = Analysis({"a": 1.5}, "text", drawn.append, write)
+        output, plot = self.run / "a.json", self.run / "a.png"
+        places.write(found, "confusion", [self.small], output, plot)
+        written = json.loads(output.read_text())
+        self.assertEqual(written["numbers"], {"a": 1.5})
+        self.assertEqual(written["students"], [str(self.small)])
+        self.assertEqual(written["digests"], [exported.digest(self.small)])
+        self.assertEqual(drawn, [plot])
+        places.write(found, "scores", [self.small], output, None)
+        self.assertEqual(json.loads(output.read_text()), {"a": 1.5})
+        self.assertEqual(drawn, [plot])
+
+
+if __name__ == "__main__":
+    absltest.main()
