@@ -30,12 +30,13 @@ def main(flag_values: flags.FlagValues) -> None:
         settings = restoring.settings_of(workdir)
         format_flags.check_student(values["student"], settings.student_names)
     command_line.import_tensorflow(decodes=True)
-    from kdcl_tf.classification import run_images
     from kdcl_tf.distribution import devices
-    from kdcl_tf.serving.formats import beside, checking, exporting
 
-    # A GPU may round products to 10 bits, which no bound of a format allows for.
+    # A GPU may round products to 10 bits, which no bound of a format allows for.  Before anything
+    # else is imported, since it comes too late once TensorFlow has started its devices.
     devices.leave_gpus()
+    from kdcl_tf.classification import run_images
+    from kdcl_tf.serving.formats import beside, checking, exporting
 
     with command_line.user_errors():
         output = pathlib.Path(values["output"] or workdir / "students").expanduser()

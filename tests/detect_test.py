@@ -81,6 +81,26 @@ class RefusedTest(parameterized.TestCase):
         self.assertIn(message, process.stderr)
         self.assertEqual(process.stderr.count("\n"), 1)
 
+    def test_images_and_folders_are_looked_at_first(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        names = ("a/street.jpg", "b/street.png", "a/street.json")
+        image_files.write(folder, dict.fromkeys(names, b"kept"))
+        (folder / "empty").mkdir()
+        for arguments, message in (
+            (
+                (f"--image={folder}/empty", "--output=x"),
+                "expected images in it, .jpg, .*; got none",
+            ),
+            ((f"--image={folder}/a,{folder}/b", "--output=x"), "got two called street"),
+            ((f"--image={folder}/a", f"--output={folder}/a"), "another folder than that of the im"),
+        ):
+            process = in_process.run("detect", "--mode=predict", "--model=/", *arguments)
+            self.assertEqual((process.returncode, process.stdout), (1, ""))
+            self.assertRegex(process.stderr, message)
+            self.assertEqual(process.stderr.count("\n"), 1)
+        for name in names:
+            self.assertEqual((folder / name).read_bytes(), b"kept")
+
     def test_a_folder_that_is_no_coco(self):
         process = in_process.run("detect", f"--dataset=coco:{self.create_tempdir().full_path}")
         self.assertEqual(process.returncode, 1)

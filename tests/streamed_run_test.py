@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 from kdcl_tf import data
+from kdcl_tf.classification import restoring
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.data.bad_images import BadImageError
@@ -195,6 +196,12 @@ class BadImagesTest(tf.test.TestCase):
         self.assertEqual(names, ["train/a/4.jpg", "test/b/2.jpg"])
         # The metrics hold the evaluation: of the twelve test images one is bad.
         self.assertEqual(float(run.task.model.cohort_metrics.ensemble.count), 11)
+        self.assertEqual(result["data"]["left_out"], {"train": 1, "test": 1})
+        readme = (self.folder / "run" / "students" / "resnet8" / "README.md").read_text()
+        self.assertIn(": 11 training images, 11 test images; 2 more could not be decoded |", readme)
+        self.assertIn("% of 11 test images |", readme)
+        found, _ = restoring.restore(self.folder / "run", settings)
+        self.assertEqual(found["resnet8"].more["left_out"], {"train": 1, "test": 1})
 
     @pytest.mark.slow
     def test_a_step_of_bad_images_alone_is_passed_over(self):

@@ -1,12 +1,36 @@
-"""Balanced accuracy: that of students on classes that differ in size, as if they did not."""
+"""Classes that differ in size, counted as if they did not: weights in training, and accuracies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-__all__ = ["accuracies", "differ"]
+from kdcl_tf.data import measuring
+from kdcl_tf.objectives import losses
+
+__all__ = ["accuracies", "class_weights", "differ"]
+
+
+def class_weights(train: Any, num_classes: int, skips_bad: bool) -> np.ndarray:
+    """The weight of each class with which all classes count equally, see `losses`.
+
+    Args:
+      train: the split that is trained on.
+      num_classes: C.
+      skips_bad: whether images that cannot be decoded are left out; then they do not count here,
+        either, wherever the images are kept.
+
+    Returns:
+      `[C]` float32; 0 for a class without images.
+
+    Raises:
+      BadImageError: when no image can be decoded.
+    """
+    labels = measuring.good_labels(train) if skips_bad else train.labels
+    weights = losses.balanced_class_weights(labels)
+    return np.array([weights.get(label, 0.0) for label in range(num_classes)], np.float32)
 
 
 def differ(labels: np.ndarray, num_classes: int) -> bool:

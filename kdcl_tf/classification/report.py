@@ -6,7 +6,19 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["of_run"]
+__all__ = ["LAST_EPOCH", "best_epoch", "of_run"]
+
+LAST_EPOCH = "the last epoch"
+
+
+def best_epoch(student: str, images: int) -> str:
+    """Which epoch is exported of a run with `--keep=best`.
+
+    Args:
+      student: the one that chooses it.
+      images: of the validation set, those that can be decoded.
+    """
+    return f"the epoch with the best accuracy of {student} on {images} validation images"
 
 
 def of_run(result: Mapping[str, Any], path: pathlib.Path) -> str:

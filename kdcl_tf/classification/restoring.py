@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from kdcl_tf.classification import report
 from kdcl_tf.serving import exported
 from kdcl_tf.training import manifests, ownership
 from kdcl_tf.training.run_files import read_result
@@ -80,7 +81,10 @@ def restore(
     facts = checkpoint.card["students"]
     best, kept = keeping.positions(checkpoint)
     more = {"epoch": best or checkpoint.epoch, "identity": checkpoint.identity}
-    found = {name: Card.from_facts({**each["card"], **more}) for name, each in facts.items()}
+    found = {
+        name: Card.from_facts({**each["card"], **more, **_kept_told(each["card"], more, settings)})
+        for name, each in facts.items()
+    }
     any_card = next(iter(found.values()))
     students = factory.create_students(settings, any_card.num_classes, any_card.image_shape)
     for name, student in students.items():
@@ -93,6 +97,15 @@ def restore(
         return found, students
     # The log beside it may be another run's.
     return _with_accuracies(found, checkpoint.log), students
+
+
+def _kept_told(card, more, settings):
+    """`{"kept": why its epoch is exported}`, as the run itself tells it at its end; else `{}`."""
+    if settings.keep == "best":
+        images = more["identity"]["data"]["validation"]["images"]
+        images -= card.get("left_out", {}).get("validation", 0)
+        return {"kept": report.best_epoch(settings.keep_by, images)}
+    return {"kept": report.LAST_EPOCH} if more["epoch"] == settings.epochs else {}
 
 
 def is_own(workdir: pathlib.Path, output: pathlib.Path) -> bool:

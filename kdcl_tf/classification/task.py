@@ -19,6 +19,7 @@ from kdcl_tf.classification import (
     initial_weights,
     inputs,
     plan,
+    report,
 )
 from kdcl_tf.classification.initial_weights import InitialWeights
 from kdcl_tf.classification.ramps import Ramp
@@ -31,7 +32,6 @@ from kdcl_tf.distribution import devices, strategies, traffic
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.files import identity
 from kdcl_tf.methods.kdcl import NoHeldOutError
-from kdcl_tf.objectives import losses
 from kdcl_tf.serving import answering, exported, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students.weights import imagenet
@@ -121,10 +121,8 @@ class Classification(Task):
     @functools.cached_property
     def _class_weights(self):
         """`[C]` float32, on the processor that makes batches."""
-        weights = losses.balanced_class_weights(self.dataset.train.labels)
-        return stream.on_host(
-            np.array([weights.get(n, 0.0) for n in range(self.dataset.num_classes)], np.float32)
-        )
+        train, classes = self.dataset.train, self.dataset.num_classes
+        return stream.on_host(balance.class_weights(train, classes, self.leaves_out_images))
 
     @property
     def least_images(self) -> int:
@@ -374,15 +372,15 @@ class Classification(Task):
     def _kept_told(self):
         """Which epoch is exported, in words."""
         if not self.kept:
-            return "the last epoch"
-        return (
-            f"the epoch with the best accuracy of {self.settings.keep_by} on "
-            f"{len(self.dataset.validation)} validation images"
-        )
+            return report.LAST_EPOCH
+        validation = self.dataset.validation
+        return report.best_epoch(self.settings.keep_by, len(validation) - validation.num_bad)
 
     def _card_of(self, name, **more):
         architecture = self.settings.architectures[name]
         normalization = (self.normalizations or {}).get(name)
+        if left_out := self.dataset.left_out():
+            more["left_out"] = left_out
         return Card.of(self.model.students[name], self.dataset, architecture, normalization, **more)
 
     def _batches(self, split):

@@ -6,19 +6,67 @@ calls whatever their sizes, so that a short last batch counts as a full one, and
 the optimizer, its schedule and the metrics see it once.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from kdcl_tf.cohort.step import Step
 
-__all__ = ["add", "check_count", "join", "part"]
+__all__ = [
+    "add",
+    "check_count",
+    "check_size",
+    "join",
+    "least_examples",
+    "part",
+    "told_of_least",
+]
+
+
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
 
 
 def check_count(count: int) -> None:
     """Raises ValueError unless `count`, the number of parts, is a whole number >= 1."""
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise ValueError(f"accumulation_steps must be a whole number >= 1; got {count}")
+
+
+def least_examples(networks: Iterable[keras.Model], count: int) -> int:
+    """How many examples every batch needs, so that each of its `count` parts can be run.
+
+    TensorFlow's convolution for CPUs gives an empty part the shape of its input, and the layer
+    after it fails.
+    """
+    if count == 1 or tf.config.list_logical_devices("GPU"):
+        return 0
+    layers = [each for network in networks for each in network._flatten_layers()]
+    return count if any(isinstance(each, _CONVOLUTIONS) for each in layers) else 0
+
+
+def told_of_least(least: int) -> str:
+    """What a batch of fewer examples is refused with, up to what was got."""
+    return (
+        f"labels: expected {least} examples or more in every batch, as on CPUs convolutions need one "
+        f"in each of accumulation_steps={least} parts (choose a batch_size that leaves as many for "
+        "the last batch, or drop it)"
+    )
+
+
+def check_size(labels: tf.Tensor, least: int) -> tf.Operation | None:
+    """An operation that fails when it is run with fewer labels than `least`; None in eager mode."""
+    size = tf.shape(labels)[0]
+    return tf.debugging.Assert(size >= least, [told_of_least(least), size])
 
 
 def part(batch: Any, index: int, count: int, after: Any = None) -> Any:
@@ -32,9 +80,9 @@ def part(batch: Any, index: int, count: int, after: Any = None) -> Any:
         cut once, and is again one tensor in the result.
       index: of the part, 0 <= index < count.
       count: 1 gives the batch itself.
-      after: a structure of tensors that must be computed first, the gradients of the part
-        before.  Without it a graph might compute the activations of two parts at once, and
-        hold both in memory.
+      after: a structure of tensors and operations that must be computed first, such as the
+        gradients of the part before.  Without those a graph might compute the activations of two
+        parts at once, and hold both in memory.
 
     Returns:
       The structure, with B near B / count.

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.cohort import accumulation
 from kdcl_tf.objectives import targets
 
 __all__ = ["Fitting", "check_weights", "checked_labels", "told_in_one_line"]
 
+# Keras's own, of arrays.
+_BATCH_SIZE = 32
 _EXPECTED = "labels: expected whole numbers from 0 to "
 # As TensorFlow tells it: in a graph, "[expected] [got]"; in eager mode, a line each.
 _FAILED = re.compile(r"(labels: expected .+?)(?:\] \[|'?\n)([^\]\n]+)")
@@ -36,9 +41,14 @@ class Fitting(keras.Model):
         """As `keras.Model.fit`, but that callbacks with `comes_first` run before the others.
 
         Raises:
-          ValueError: for labels that are no classes of the students, in one line.
+          ValueError: for labels that are no classes of the students, and a batch of too few
+            examples for `accumulation_steps`, in one line; of arrays before the first step.
         """
         self.check_callbacks(_listed(callbacks))
+        least = accumulation.least_examples(self.networks(), self.accumulation_steps)
+        if least and "steps_per_epoch" not in kwargs:
+            split = args[0] if args else kwargs.get("validation_split", 0.0)
+            _check_last_batch(x, batch_size or _BATCH_SIZE, split or 0.0, least)
         with told_in_one_line():
             ordered = _in_order(callbacks)
             return super().fit(x, y, batch_size, epochs, verbose, ordered, *args, **kwargs)
@@ -72,6 +82,17 @@ class Fitting(keras.Model):
         """
         with told_in_one_line():
             return super().test_on_batch(*args, **kwargs)
+
+
+def _check_last_batch(x, batch_size, validation_split, least):
+    """Raises ValueError where the last batch of arrays has fewer examples than `least`."""
+    arrays = [each for each in keras.tree.flatten(x) if isinstance(each, (np.ndarray, tf.Tensor))]
+    if not arrays or not arrays[0].shape:
+        return
+    count = math.floor(arrays[0].shape[0] * (1.0 - validation_split))
+    last = count % batch_size or min(batch_size, count)
+    if last < least:
+        raise ValueError(f"{accumulation.told_of_least(least)}; got {last}")
 
 
 def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:

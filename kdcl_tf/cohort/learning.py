@@ -31,11 +31,14 @@ class Learner(keras.Model):
         """Updates all students from one batch, and returns the metrics so far."""
         batch = views, labels, sample_weight = self._unpack(data)
         examples = self._count(labels)
+        least = accumulation.least_examples(self.networks(), self.accumulation_steps)
+        is_enough = accumulation.check_size(labels, least) if least else None
         steps, gradients = [], None
         # Not a tf.while_loop: replicas cannot reduce inside one, and synchronised batch norm
         # reduces.
         for index in range(self.accumulation_steps):
-            part = accumulation.part(batch, index, self.accumulation_steps, after=gradients)
+            first = gradients, is_enough
+            part = accumulation.part(batch, index, self.accumulation_steps, after=first)
             step, found = self._differentiate(part, examples)
             gradients = accumulation.add(gradients, found)
             steps.append(step)

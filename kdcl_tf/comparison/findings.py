@@ -82,10 +82,12 @@ def table(found: Mapping[str, Any]) -> str:
       found: what `findings` returned.
     """
     seeds, data = found["seeds"], found["data"]
+    left_out = data.get("left_out", {})
+    test, train = (data[f"num_{split}"] - left_out.get(split, 0) for split in ("test", "train"))
     several = f"{len(seeds)} seeds: medians of accuracies and of paired gains"
     lines = [
-        f"Test accuracy on {data['num_test']} images of {data['name']}, trained on "
-        f"{data['num_train']} ({'one seed' if len(seeds) == 1 else several})"
+        f"Test accuracy on {test} images of {data['name']}, trained on "
+        f"{train} ({'one seed' if len(seeds) == 1 else several})"
     ]
     has_interval = any("interval" in each for each in found["students"].values())
     rows = [["student", "alone", "in the cohort", "gain", *_heads(seeds, has_interval)]]

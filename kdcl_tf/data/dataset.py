@@ -62,6 +62,11 @@ class ImageSplit:
         """(height, width, channels) of every image."""
         return self.images.shape[1:]
 
+    @property
+    def num_bad(self) -> int:
+        """How many images could not be decoded."""
+        return 0 if self.good is None else int((~self.good).sum())
+
     @functools.cached_property
     def _tensors(self):
         """(images, labels) as tensors on the host, copied at the first use and kept."""
@@ -258,6 +263,13 @@ class ImageDataset:
         """Counts of images that could not be decoded so far, for a run's log."""
         return {"bad_images": len(self.bad_images)} if self.bad_images.skip else {}
 
+    def left_out(self) -> dict[str, int]:
+        """`{split: images}` that could not be decoded so far, of the splits that have any."""
+        splits = {"train": self.train, "held_out": self.held_out, "test": self.test}
+        if self.validation is not None:
+            splits["validation"] = self.validation
+        return {name: split.num_bad for name, split in splits.items() if split.num_bad}
+
     def digest(self) -> dict[str, Any]:
         """What tells this data from other data, as JSON holds it, for the identity of a run.
 
@@ -276,7 +288,11 @@ class ImageDataset:
         return {**digest, "validation": self.validation.digest()}
 
     def summary(self) -> dict[str, Any]:
-        """What a run should record of its data; `json.dumps` accepts it."""
+        """What a run should record of its data; `json.dumps` accepts it.
+
+        Of the images that it counts, those of `left_out` could not be decoded.
+        """
+        left_out = self.left_out()
         return {
             "name": self.name,
             "distortion": self.distortion,
@@ -289,4 +305,5 @@ class ImageDataset:
             **self.normalization.as_card(),
             "flip": self.flip,
             **self.problems(),
+            **({"left_out": left_out} if left_out else {}),
         }

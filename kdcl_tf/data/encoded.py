@@ -62,6 +62,12 @@ class EncodedSplit:
         """(height, width, channels) of the images it gives."""
         return (*self.size, 3)
 
+    @property
+    def num_bad(self) -> int:
+        """How many images have been found so far that cannot be decoded."""
+        found = self.bad_images.found
+        return sum(self.images.name(index) in found for index in range(len(self))) if found else 0
+
     def take(self, indices: Any) -> EncodedSplit:
         """The examples at `indices`, an array or a slice, in that order."""
         images, labels = self.images.take(indices), self.labels[indices]

@@ -1,4 +1,4 @@
-"""The normalisation of the images trained on, measured once and cached."""
+"""What a pass over the images trained on tells, made once and cached: grey levels, bad images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def measured(split: Any) -> normalization_lib.Normalization:
       BadImageError: when an image cannot be decoded and bad ones are not skipped, or when
         none can be decoded.
     """
-    counts = split.grey_levels() if isinstance(split, dataset_lib.ImageSplit) else _kept(split)
+    is_decoded = isinstance(split, dataset_lib.ImageSplit)
+    counts = split.grey_levels() if is_decoded else _kept(split)["counts"]
     if not counts.any():
         raise bad_images_lib.BadImageError(
             f"expected training images that can be decoded; got none among {len(split)}"
@@ -41,10 +42,26 @@ def measured(split: Any) -> normalization_lib.Normalization:
     return normalization_lib.Normalization.measured(counts)
 
 
+def good_labels(split: Any) -> np.ndarray:
+    """The labels of the images that can be decoded, `[n]` int64, in the order of the split.
+
+    Where images stay on disk, all are decoded for it, unless that has been done before.
+
+    Args:
+      split: `ImageSplit` or `EncodedSplit`.
+
+    Raises:
+      BadImageError: when an image cannot be decoded and bad ones are not skipped.
+    """
+    if isinstance(split, dataset_lib.ImageSplit):
+        return split.labels if split.good is None else split.labels[split.good]
+    return np.delete(split.labels, _kept(split)["bad"])
+
+
 def _kept(split):
-    """The counts of an `EncodedSplit`; bad images are reported also where counts are cached."""
+    """What `_pass` finds of an `EncodedSplit`; bad images are reported also where it is cached."""
     if isinstance(split.images, (storage.Bytes, storage.Pixels)):
-        return _pass(split)["counts"]
+        return _pass(split)
     files, facts = split.images.identity()
     facts = ["grey levels 2", *split.size, split.margin, *split.rules.as_facts(), *facts]
 
@@ -55,7 +72,7 @@ def _kept(split):
     found = index_cache.cached(files, facts, lambda: _pass(split), holds)
     for index in found["bad"]:
         split.report(index)
-    return found["counts"]
+    return found
 
 
 def _pass(split):
@@ -70,8 +87,8 @@ def _pass(split):
         if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
             told = time.monotonic()
             print(
-                f"measuring the colours of training images: {seen} of {len(split)} after"
-                f" {told - began:.0f} s; this is done once",
+                f"decoding all training images once: {seen} of {len(split)} after"
+                f" {told - began:.0f} s",
                 file=sys.stderr,
             )
     return {"counts": counts, "bad": np.flatnonzero(~good)}

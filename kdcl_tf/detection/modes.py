@@ -9,9 +9,9 @@ from absl import flags
 from kdcl_tf.detection import flags as detection_flags
 from kdcl_tf.detection.settings import DetectionSettings
 
-__all__ = ["MODES", "check", "define_flags"]
+__all__ = ["check", "define_flags"]
 
-MODES = ("train", "evaluate", "predict")
+_MODES = ("train", "evaluate", "predict")
 
 # Flags that are no settings of a run, and the modes that they are for.
 _MODES_OF = {
@@ -50,7 +50,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "mode",
         "train",
-        MODES,
+        _MODES,
         "What to do. train: train a detector. evaluate: score one by COCO's figures. predict: draw "
         "what a detector finds in images.",
         flag_values,
@@ -84,10 +84,10 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 
 def check(flag_values: flags.FlagValues) -> None:
-    """Names the settings that the mode does not read.
+    """Prints the settings that the mode does not read.
 
     Raises:
-      ValueError: for a flag of another mode alone.
+      ValueError: for a flag that only another mode reads.
     """
     mode = flag_values["mode"].value
     for name, modes in _MODES_OF.items():

@@ -17,7 +17,8 @@ def images(named: Sequence[str]) -> list[pathlib.Path]:
     """The image files that `--image` names, itself or by their folders.
 
     Raises:
-      ValueError: when there are none, one is not there, or two have one name, as their pictures would.
+      ValueError: when there are none, one is not there, or two have the same name, so that
+        their pictures would, too.
     """
     paths = [pathlib.Path(each).expanduser() for each in named]
     if not paths:

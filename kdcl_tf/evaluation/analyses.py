@@ -215,7 +215,10 @@ def _confusions(name, counts, rows, columns, most=10):
     right = int(np.diag(counts).sum())
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
-    lines = [f"{name}: {right} of {counts.sum()} images right; most often taken for another:"]
+    head = f"{name}: {right} of {counts.sum()} images right"
+    if not wrong.any():
+        return head
+    lines = [f"{head}; most often taken for another:"]
     order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     pairs = [np.unravel_index(each, wrong.shape) for each in order]
     lines += [

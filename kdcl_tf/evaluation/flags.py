@@ -158,7 +158,8 @@ def _define_analysis_flags(fv):
         "output",
         None,
         "Write the numbers to this JSON file. Without it scores are only printed, and any other "
-        "analysis is written to analyses/ in the first run's folder, or beside the first model.",
+        "analysis is written to analyses/ in the folder of the first student's run, or beside a model "
+        "that is in no run.",
         fv,
     )
     flags.DEFINE_string("plot", None, "Draw to this PNG; by default beside --output.", fv)

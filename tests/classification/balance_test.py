@@ -5,6 +5,24 @@ from absl.testing import absltest
 from sklearn import metrics
 
 from kdcl_tf.classification import balance
+from kdcl_tf.data.dataset import ImageSplit
+
+
+class ClassWeightsTest(absltest.TestCase):
+    def test_classes_count_equally_among_the_images_that_can_be_decoded(self):
+        labels = np.array([0, 0, 0, 0, 1, 1, 3])
+        good = np.array([True, False, True, False, True, True, True])
+        pixels = np.zeros([7, 2, 2, 1], np.uint8)
+        whole, holes = (ImageSplit(pixels, labels, good=each) for each in (None, good))
+        found = balance.class_weights(holes, 4, skips_bad=True)
+        self.assertEqual(found.dtype, np.float32)
+        counted = np.bincount(labels[good], minlength=4) * found
+        np.testing.assert_allclose(counted[[0, 1, 3]], counted.sum() / 3, rtol=1e-6)
+        np.testing.assert_allclose(counted.sum(), good.sum(), rtol=1e-6)
+        self.assertEqual(found[2], 0)
+        every = balance.class_weights(whole, 4, skips_bad=True)
+        np.testing.assert_array_equal(every, balance.class_weights(whole, 4, skips_bad=False))
+        np.testing.assert_allclose((np.bincount(labels) * every)[[0, 1, 3]], 7 / 3, rtol=1e-6)
 
 
 class BalanceTest(absltest.TestCase):

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.classification.restoring, on a run of two epochs."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -10,6 +11,7 @@ from kdcl_tf.classification import restoring
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.files import identity
+from kdcl_tf.serving import cards
 from kdcl_tf.training import manifests
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.workdir import Workdir
@@ -58,6 +60,9 @@ class RestoringTest(tf.test.TestCase):
         card = found["resnet8"].more
         logged = Workdir(self.run_folder).log[-1]["test_resnet8_accuracy"]
         self.assertEqual((card["epoch"], card["test_accuracy"]), (2, logged))
+        # As the run itself has told it.
+        exported = cards.read(cards.path_of(self.run_folder / "students" / "resnet8"))
+        self.assertEqual((card["kept"], exported["kept"]), ("the last epoch", "the last epoch"))
         restoring.check_epoch(self.run_folder, self.run_folder / "students", found)
 
     def test_the_accuracy_is_the_checkpoints_whatever_log_lies_beside_it(self):
@@ -72,9 +77,21 @@ class RestoringTest(tf.test.TestCase):
         found, _ = restoring.restore(self._copy(step=1), _SETTINGS)
         self.assertNotIn("test_accuracy", found["resnet8"].more)
 
+    def test_the_best_epoch_is_told_with_the_images_that_chose_it(self):
+        settings = dataclasses.replace(_SETTINGS, keep="best", validation_share=0.5)
+        more = {"epoch": 1, "identity": {"data": {"validation": {"images": 9}}}}
+        for card, count in (({}, 9), ({"left_out": {"validation": 2, "test": 3}}, 7)):
+            self.assertEqual(
+                restoring._kept_told(card, more, settings),
+                {
+                    "kept": f"the epoch with the best accuracy of resnet8 on {count} validation images"
+                },
+            )
+
     def test_an_earlier_epoch_goes_elsewhere(self):
         folder = self._copy(epoch=1)
         found, _ = restoring.restore(folder, _SETTINGS)
+        self.assertNotIn("kept", found["resnet8"].more)
         restoring.check_epoch(folder, folder / "models", found)
         with self.assertRaisesRegex(ValueError, "expected a checkpoint of epoch 2, .* got epoch 1"):
             restoring.check_epoch(folder, folder / "students", found)

@@ -177,6 +177,34 @@ class LabelsTest(CohortTestCase):
         ):
             fit(compiled(), images, labels, sample_weight=by_student)
 
+    @parameterized.parameters(True, False)
+    def test_a_batch_too_small_for_its_parts_is_told_in_one_line(self, run_eagerly):
+        """Of arrays before the first step, of a data set at the step."""
+        images = np.zeros([14, 6, 6, 1], np.float32)
+        labels = np.zeros([14], np.int64)
+
+        def made(**kwargs):
+            layers = [keras.Input((6, 6, 1)), keras.layers.Conv2D(3, 3)]
+            layers += [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(6)]
+            student = keras.Sequential(layers)
+            return compiled(students={"only": student}, run_eagerly=run_eagerly, **kwargs)
+
+        told = (
+            "^labels: expected 4 examples or more in every batch, as on CPUs .* accumulation_steps=4 "
+            r"parts \(choose a batch_size that leaves as many for the last batch, or drop it\); got 2$"
+        )
+        cohort = made(accumulation_steps=4)
+        for arguments in ({"batch_size": 6}, {"batch_size": 5, "validation_split": 0.5}):
+            with self.assertRaisesRegex(ValueError, told):
+                fit(cohort, images, labels, **arguments)
+        self.assertEqual(int(cohort.optimizer.iterations), 0)
+        batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(6)
+        with self.assertRaisesRegex(ValueError, told):
+            cohort.fit(batches, verbose=0)
+        fit(cohort, images, labels, batch_size=5)
+        fit(cohort, images, labels, batch_size=6, steps_per_epoch=2)
+        fit(made(), images, labels, batch_size=6)
+
     def test_other_errors_stay_as_they_are(self):
         class Failing(keras.callbacks.Callback):
             def on_epoch_begin(self, epoch, logs=None):

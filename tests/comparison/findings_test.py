@@ -71,6 +71,13 @@ class TableTest(absltest.TestCase):
         )
         self.assertEqual(self._lines([0.5], [0.525]), list(expected))
 
+    def test_images_that_could_not_be_decoded_are_not_counted(self):
+        found = findings.findings(_results(small=[0.5]), _results(small=[0.6]), {"small": "small"})
+        found["data"] = {**_DATA, "left_out": {"train": 3, "test": 60, "validation": 1}}
+        self.assertStartsWith(
+            findings.table(found), "Test accuracy on 300 images of digits, trained on 97 (one seed)"
+        )
+
     def test_several_seeds_show_each_gain(self):
         head, heads, small, _ = self._lines([0.5, 0.5, 0.5], [0.51, 0.52, 0.54])
         self.assertEndsWith(head, "(3 seeds: medians of accuracies and of paired gains)")

@@ -80,6 +80,10 @@ class ImageDatasetTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(labels, [[0], [2], [1], [2]])
         self.assertAllEqual(holes.grey_levels(), split.take(good).grey_levels())
         self.assertAllEqual(holes.take(slice(2, 5)).good, good[2:5])
+        self.assertEqual((holes.num_bad, split.num_bad), (3, 0))
+        self.assertEqual(dataset.left_out(), {"test": 3})
+        self.assertEqual(dataset.summary()["left_out"], {"test": 3})
+        self.assertNotIn("left_out", make_dataset().summary())
 
     def test_batches_of_nothing(self):
         dataset = make_dataset()

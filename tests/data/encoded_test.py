@@ -182,6 +182,16 @@ class BadImagesTest(tf.test.TestCase, parameterized.TestCase):
             self.assertAllEqual(found, wanted)
             self.assertAllEqual(labels, same)
 
+    def test_bad_ones_are_counted_where_they_are_once_they_are_found(self):
+        split = self._split(BAD, skip=True)
+        self.assertEqual(split.num_bad, 0)
+        list(split.pixels(4))
+        self.assertEqual(split.num_bad, len(BAD))
+        names = [split.images.name(index) for index in range(len(split))]
+        good = [index for index, name in enumerate(names) if name not in BAD]
+        self.assertEqual(split.take(good).num_bad, 0)
+        self.assertEqual(split.decoded().num_bad, len(BAD))
+
     def test_batches_of_bad_ones_alone(self):
         contents = {name: BAD[name][0]() for name in ("cut.jpg", "empty.jpg")}
         split = image_files.split(self.folder, contents, skip=True)

@@ -9,7 +9,7 @@ from unittest import mock
 
 import tensorflow as tf
 
-from kdcl_tf.data import bad_images, measuring
+from kdcl_tf.data import bad_images, measuring, storage
 from kdcl_tf.data.sources import tfrecord
 from tests import image_files
 
@@ -64,6 +64,18 @@ class MeasuredTest(tf.test.TestCase):
         self.assertEqual(measuring.measured(split), measuring.measured(split.decoded()))
         self.assertEqual(measuring.measured(some), measuring.measured(some.decoded()))
         self.assertNotEqual(measuring.measured(split), measuring.measured(some))
+
+    def test_labels_of_good_images_are_the_same_wherever_the_images_are(self):
+        split = self.split(bad=(1, 3), skip=True)
+        self.assertAllEqual(measuring.good_labels(split), [0, 2, 4])
+        self.assertAllEqual(measuring.good_labels(split.decoded()), [0, 2, 4])
+        held = dataclasses.replace(split, images=storage.held(split.images))
+        self.assertAllEqual(measuring.good_labels(held), [0, 2, 4])
+        with mock.patch.object(measuring, "_pass", side_effect=AssertionError("made again")):
+            self.assertAllEqual(measuring.good_labels(split), [0, 2, 4])
+        self.assertAllEqual(measuring.good_labels(self.split().decoded()), range(5))
+        with self.assertRaisesRegex(bad_images.BadImageError, "'1.jpg'"):
+            measuring.good_labels(self.split(bad=(1,)))
 
     def test_bad_images_are_told_of_by_a_pass_and_by_the_cache(self):
         first = self.split(bad=(1, 3), skip=True)

@@ -54,11 +54,12 @@ class SplitTest(tf.test.TestCase):
             devices.split_cpu(3)
 
 
-class LeaveGpusTest(tf.test.TestCase):
-    def test_too_late_nothing_changes(self):
-        before = tf.config.list_logical_devices()
-        devices.leave_gpus()
-        self.assertEqual(tf.config.list_logical_devices(), before)
+class LeaveGpusTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(None, RuntimeError("TensorFlow has started"))
+    def test_gpus_are_hidden_unless_tensorflow_has_started(self, error):
+        with mock.patch.object(tf.config, "set_visible_devices", side_effect=error) as hidden:
+            devices.leave_gpus()
+        hidden.assert_called_once_with([], "GPU")
 
 
 class WorkloadTest(tf.test.TestCase, parameterized.TestCase):

@@ -79,6 +79,19 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(found.numbers["second_better"], np.sum(accuracies[1] > accuracies[0]))
         self.assertGreater(self._drawn(found), 5_000)
 
+    def test_without_a_mistake_none_is_announced(self):
+        names = ("a", "b")
+        head = "one: 5 of 5 images right"
+        self.assertEqual(analyses._confusions("one", np.diag([2, 3]), names, names), head)
+        some = analyses._confusions("one", np.array([[2, 1], [0, 2]]), names, names)
+        self.assertEqual(
+            some.splitlines(),
+            [
+                "one: 4 of 5 images right; most often taken for another:",
+                "       1 of 3 a taken for b",
+            ],
+        )
+
     def test_noise(self):
         options = analyses.Noise(step=0.05, most=0.1, draws=2, seed=3)
         split = self.test.take(slice(40))

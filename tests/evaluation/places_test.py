@@ -14,7 +14,7 @@ class PlacesTest(parameterized.TestCase):
     def setUp(self):
         super().setUp()
         self.run = pathlib.Path(self.create_tempdir().full_path) / "run"
-        self.small, self.large = (self.run / "students" / name for name in ("large", "small"))
+        self.small, self.large = (self.run / "students" / name for name in ("small", "large"))
         for path in (self.small, self.large):
             path.mkdir(parents=True)
             (path / "saved_model.pb").write_bytes(path.name.encode())

@@ -23,7 +23,7 @@ def cautions(subject: Subject) -> Iterator[Paragraph]:
         )
     if records.other_processors:
         yield Paragraph(
-            "These runs were on another processor than the baseline of their seed, as far as their "
-            "results tell. It rounds otherwise, so that they part from the baseline as runs of "
-            f"another seed do: {records.other_processors}."
+            "Of these runs the processor is another than that of the baseline of their seed, or that "
+            "of one of the two is not recorded. Another processor rounds otherwise, so that a run "
+            f"parts from its baseline as one of another seed does: {records.other_processors}."
         )

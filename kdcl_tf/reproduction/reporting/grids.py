@@ -128,8 +128,9 @@ def over_fitting(subject: Subject) -> Iterator[Heading | Grid]:
         heads=(*heads, *subject.if_seeds("Seeds")),
         rows=tuple(_over_fitting_row(subject, row) for row in subject.table.rows),
         quiet=subject.baselines,
-        caption=f"{subject.at_scale} In %. Training accuracy is measured during the last epoch, on "
-        "distorted images and while the weights change; a smaller gap means less over-fitting.",
+        caption=f"{subject.at_scale} In %, {subject.of_seeds}. Training accuracy is measured during "
+        "the last epoch, on distorted images and while the weights change. Gap: training minus test "
+        "accuracy of the same seed; a smaller one means less over-fitting.",
     )
 
 

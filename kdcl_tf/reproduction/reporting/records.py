@@ -102,14 +102,24 @@ class Records:
 
     @property
     def other_processors(self) -> str:
-        """Which runs had another processor than the baseline of their seed, or one unknown; or ""."""
-        found = []
-        for row in self.table.runs:
-            baseline = self.of_row(self.table.baseline_of(row))
-            for seed, result in self.of_row(row).items():
-                if seed in baseline and _processor(result) != _processor(baseline[seed]):
-                    found.append((row.name, seed))
-        return self._named(found)
+        """Runs whose gains are over a run on another processor, or one that is not known; or "".
+
+        Runs of both of which it is not known count as runs on one.
+        """
+        found = set()
+        for row in self.table.rows:
+            for column in range(len(row.reports)):
+                sources = [self.source(each, column) for each in (row, self.table.baseline_of(row))]
+                if None in sources:
+                    continue
+                (ours, _), (others, _) = sources
+                baseline = self.of_row(others)
+                found |= {
+                    (ours.name, seed)
+                    for seed, result in self.of_row(ours).items()
+                    if seed in baseline and _processor(result) != _processor(baseline[seed])
+                }
+        return self._named(sorted(found))
 
     @property
     def other_images(self) -> str:
@@ -241,8 +251,9 @@ class Records:
 
 
 def _processor(result):
-    """On which a run ended; None of those that were made before it was recorded."""
-    return result.get("machine", {}).get("processor")
+    """What a run ended on: its processor and accelerators; None of each that was not recorded."""
+    machine = result.get("machine", {})
+    return machine.get("processor"), machine.get("accelerators")
 
 
 def _students(log):

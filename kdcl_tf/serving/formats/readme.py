@@ -208,12 +208,15 @@ def _rows(facts):
     """`(what, text or "")` of the table of a student."""
     identity = facts.get("identity", {})
     settings, data = identity.get("settings", {}), identity.get("data", {})
-    counts = [
-        f"{data[split]['images']:,} {told} images"
-        for split, told in (("train", "training"), ("test", "test"))
-        if "images" in data.get(split, {})
-    ]
-    yield "data", ": ".join(filter(None, [facts.get("dataset", ""), ", ".join(counts)]))
+    counts = {split: _decoded(facts, data, split) for split in ("train", "test")}
+    told = ", ".join(
+        f"{counts[split]:,} {kind} images"
+        for split, kind in (("train", "training"), ("test", "test"))
+        if counts[split] is not None
+    )
+    if left_out := facts.get("left_out"):
+        told += f"; {sum(left_out.values()):,} more could not be decoded"
+    yield "data", ": ".join(filter(None, [facts.get("dataset", ""), told]))
     yield "network", facts.get("architecture") or _members(facts)
     yield "recipe", _recipe(settings)
     yield "seed", settings.get("seed", "")
@@ -223,6 +226,12 @@ def _rows(facts):
     yield "multiply-adds", _millions(facts.get("multiply_adds"))
     versions = identity.get("versions", {})
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _decoded(facts, data, split):
+    """How many images of a split could be decoded; None where it is not known."""
+    images = data.get(split, {}).get("images")
+    return images if images is None else images - facts.get("left_out", {}).get(split, 0)
 
 
 def _members(facts):
@@ -249,7 +258,7 @@ def _recipe(settings):
 def _accuracy(facts, data):
     """Of the run's own evaluation where it is known, else of the images of the check."""
     if "test_accuracy" in facts:
-        count = data.get("test", {}).get("images")
+        count = _decoded(facts, data, "test")
         return f"{facts['test_accuracy']:.2%}" + (f" of {count:,} test images" if count else "")
     for found in facts.get("measured", {}).values():
         if "top_1" in found:

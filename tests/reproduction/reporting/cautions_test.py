@@ -19,8 +19,8 @@ class CautionsTest(absltest.TestCase):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
 
-    def _told(self, seeds=1):
-        table = TABLES["7"]
+    def _told(self, seeds=1, number="7"):
+        table = TABLES[number]
         small = scales.scale("small", table)
         subject = Subject(
             Records(self.folder, table, seeds), small.headings(table), small, "command"
@@ -56,12 +56,21 @@ class CautionsTest(absltest.TestCase):
         ):
             write_run(self.folder, row, seed, _ACCURACIES, settings={"epochs": 100}, **more)
         told = self._told(seeds=3)[-1]
-        self.assertRegex(told, "on another processor than the baseline of their seed, ")
+        self.assertRegex(told, "another than that of the baseline of their seed, or that of one of")
         names = told.rpartition(": ")[2]
         self.assertCountEqual(
             names.rstrip(".").split("), "),
             ["DML (seed 1", "KDCL-Naive (seed 0", "KDCL-Linear (seed 0)"],
         )
+
+    def test_a_baseline_may_be_runs_of_its_own_and_accelerators_count(self):
+        for name in ("vanilla_resnet50", "vanilla_resnet18"):
+            machine = {"processor": "one", "accelerators": []}
+            write_run(self.folder, name, 0, {name: 0.5}, machine=machine)
+        machine = {"processor": "one", "accelerators": ["A100"]}
+        pair = {"resnet50": 0.6, "resnet18": 0.5}
+        write_run(self.folder, "naive", 0, pair, machine=machine)
+        self.assertRegex(self._told(number="2")[-1], ": KDCL-Naive.* .seed 0.\\.$")
 
     def test_training_images_are_those_of_the_first_run_on_as_many(self):
         splits = (

@@ -48,6 +48,14 @@ class GridsTest(ReportTestCase):
         self.assertEqual(self._grid(grids.over_fitting, "3").heads[2:],
                          ("Top-1 training", "test", "gap"))  # fmt: skip
 
+    def test_the_gap_is_the_median_of_those_of_the_seeds(self):
+        # Not the difference of the medians, which is 48.2.
+        for seed, (training, test) in enumerate(((0.812, 0.343), (0.821, 0.331), (0.835, 0.339))):
+            students = {"a": {"accuracy": test, "train_accuracy": training, "top_5_accuracy": 1.0}}
+            write_run(self.folder, "one", seed, {"a": test}, students=students)
+        grid = self._grid(grids.over_fitting, "3", seeds=3)
+        self.assertEqual(self._row(grid, "ONE (29.5M)")[2:5], ["82.10", "33.90", "+49.00"])
+
     def test_two_digits_of_the_paper_are_kept(self):
         grid = self._grid(grids.accuracies, "5")
         self.assertEqual([row[2] for row in grid.rows], ["70.1", "71.3", "71.61", "71.75", "71.87"])

@@ -84,6 +84,13 @@ class ReadmeTest(parameterized.TestCase):
         self.assertIn("224 x 224 pixels into 2 classes: cat, dog\\_\\|\\_wolf.", text)
         self.assertIn('student.signatures["photograph"]', text)
 
+    def test_images_that_could_not_be_decoded_are_told_apart(self):
+        left_out = {"train": 200, "test": 44, "validation": 2}
+        text = readme.of_saved_model(_facts(test_accuracy=0.75, left_out=left_out))
+        row = "| data | folder:pets: 1,000 training images, 256 test images; 246 more could not be decoded |"
+        self.assertIn(f"\n{row}\n", text)
+        self.assertIn("\n| accuracy | 75.00% of 256 test images |\n", text)
+
     @parameterized.parameters(
         (
             "resized_crop",

@@ -62,6 +62,8 @@ class HeadlineTest(absltest.TestCase):
         self._write("table7_medium", "general_icl", (0.61, 0.635))
         grid, missing = self._blocks()
         self.assertLen(grid.rows, 1)
+        self.assertStartsWith(missing.text, "Not done yet: at small scale: Vanilla, 2 distill 1, ")
+        self.assertIn("; at medium scale: Vanilla, 2 distill 1, ", missing.text)
         self.assertIn("KDCL-General + ICL", missing.text)
         self.assertIn("no run is complete", grid.caption)
 
