@@ -80,9 +80,13 @@ def restore(
     )
     facts = checkpoint.card["students"]
     best, kept = keeping.positions(checkpoint)
+    result = read_result(workdir)
     more = {"epoch": best or checkpoint.epoch, "identity": checkpoint.identity}
+    # Images on disk are found to be bad while the run goes on, and the checkpoint's cards are older.
+    if left_out := (result or {}).get("data", {}).get("left_out"):
+        more["left_out"] = left_out
     found = {
-        name: Card.from_facts({**each["card"], **more, **_kept_told(each["card"], more, settings)})
+        name: Card.from_facts(_with_reason({**each["card"], **more}, settings, best))
         for name, each in facts.items()
     }
     any_card = next(iter(found.values()))
@@ -93,19 +97,26 @@ def restore(
         told = f"exported: epoch {best}, the best of {settings.keep_by} on the validation set"
         print(told, file=sys.stderr, flush=True)
     # Within an epoch the weights are no longer those that were tested after the one before.
-    if not read_result(workdir) or (checkpoint.step and not best):
+    if not result or (checkpoint.step and not best):
         return found, students
     # The log beside it may be another run's.
     return _with_accuracies(found, checkpoint.log), students
 
 
-def _kept_told(card, more, settings):
-    """`{"kept": why its epoch is exported}`, as the run itself tells it at its end; else `{}`."""
-    if settings.keep == "best":
-        images = more["identity"]["data"]["validation"]["images"]
-        images -= card.get("left_out", {}).get("validation", 0)
-        return {"kept": report.best_epoch(settings.keep_by, images)}
-    return {"kept": report.LAST_EPOCH} if more["epoch"] == settings.epochs else {}
+def _with_reason(facts, settings, best):
+    """The facts of a card with why its epoch is exported, as the run itself tells it at its end.
+
+    Args:
+      facts: of the card.
+      settings: of the run.
+      best: the best epoch so far, from 1; 0 where none is kept.
+    """
+    if best:
+        images = facts["identity"]["data"]["validation"]["images"]
+        images -= facts.get("left_out", {}).get("validation", 0)
+        return {**facts, "kept": report.best_epoch(settings.keep_by, images)}
+    is_last = settings.keep == "last" and facts["epoch"] == settings.epochs
+    return {**facts, "kept": report.LAST_EPOCH} if is_last else facts
 
 
 def is_own(workdir: pathlib.Path, output: pathlib.Path) -> bool:

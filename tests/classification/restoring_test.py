@@ -79,14 +79,14 @@ class RestoringTest(tf.test.TestCase):
 
     def test_the_best_epoch_is_told_with_the_images_that_chose_it(self):
         settings = dataclasses.replace(_SETTINGS, keep="best", validation_share=0.5)
-        more = {"epoch": 1, "identity": {"data": {"validation": {"images": 9}}}}
-        for card, count in (({}, 9), ({"left_out": {"validation": 2, "test": 3}}, 7)):
+        facts = {"epoch": 1, "identity": {"data": {"validation": {"images": 9}}}}
+        for more, count in (({}, 9), ({"left_out": {"validation": 2, "test": 3}}, 7)):
+            told = restoring._with_reason({**facts, **more}, settings, best=1)["kept"]
             self.assertEqual(
-                restoring._kept_told(card, more, settings),
-                {
-                    "kept": f"the epoch with the best accuracy of resnet8 on {count} validation images"
-                },
+                told, f"the epoch with the best accuracy of resnet8 on {count} validation images"
             )
+        # Before the first epoch has been evaluated there is no best one.
+        self.assertNotIn("kept", restoring._with_reason(facts, settings, best=0))
 
     def test_an_earlier_epoch_goes_elsewhere(self):
         folder = self._copy(epoch=1)

@@ -106,20 +106,23 @@ class Records:
 
         Runs of both of which it is not known count as runs on one.
         """
-        found = set()
+        found: set[tuple[str, int]] = set()
         for row in self.table.rows:
             for column in range(len(row.reports)):
-                sources = [self.source(each, column) for each in (row, self.table.baseline_of(row))]
-                if None in sources:
-                    continue
-                (ours, _), (others, _) = sources
-                baseline = self.of_row(others)
-                found |= {
-                    (ours.name, seed)
-                    for seed, result in self.of_row(ours).items()
-                    if seed in baseline and _processor(result) != _processor(baseline[seed])
-                }
+                ours = self.source(row, column)
+                others = self.source(self.table.baseline_of(row), column)
+                if ours and others:
+                    found |= self._on_another_processor(ours[0], others[0])
         return self._named(sorted(found))
+
+    def _on_another_processor(self, row, baseline):
+        """`{(row name, seed)}` of the runs of a row that differ in it from those of another."""
+        others = self.of_row(baseline)
+        return {
+            (row.name, seed)
+            for seed, result in self.of_row(row).items()
+            if seed in others and _processor(result) != _processor(others[seed])
+        }
 
     @property
     def other_images(self) -> str:
