@@ -27,7 +27,6 @@ _PROGRAMS = {
     "export": (None, export, run_images, format_flags),
     "reproduce": (None, reproduce, reproduction_flags),
 }
-_FUTURE = "from __future__ import annotations"
 
 
 def _named(source: str) -> set[str]:
@@ -47,12 +46,11 @@ class FlagsReadTest(parameterized.TestCase):
         door.define_flags(values)
         fields = {field.name for field in dataclasses.fields(settings)} if settings else set()
         self.assertEmpty(fields - set(values), "settings without a flag")
-        source = "".join(pathlib.Path(each.__file__).read_text() for each in others)
-        # Only the first line of a file may import from the future.
-        source = pathlib.Path(door.__file__).read_text() + source.replace(_FUTURE, "")
-        if "image_rules(flag_values)" in source:
+        sources = [pathlib.Path(each.__file__).read_text() for each in (door, *others)]
+        if any("image_rules(flag_values)" in source for source in sources):
             fields |= {field.name for field in dataclasses.fields(ImageRules)}
-        self.assertEmpty(set(values) - fields - _named(source), "flags that are not read")
+        named = set().union(*map(_named, sources))
+        self.assertEmpty(set(values) - fields - named, "flags that are not read")
 
     def test_a_flag_that_is_defined_alone_is_not_named(self):
         defined = 'flags.DEFINE_string("folder", None, "Where.", flag_values)\n'

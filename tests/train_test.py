@@ -11,18 +11,7 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.files.identity import Identity
 from kdcl_tf.training.workdir import Workdir
 from tests import in_process
-
-_RESULT = {
-    "students": {
-        "resnet8": {
-            "accuracy": 0.5,
-            "top_5_accuracy": 0.75,
-            "parameters": 78042,
-            "saved_model": "students/resnet8",
-        }
-    },
-    "ensemble_accuracy": 0.625,
-}
+from tests.classification.report_test import RESULT
 
 
 class MainTest(absltest.TestCase):
@@ -33,11 +22,11 @@ class MainTest(absltest.TestCase):
 
     def test_a_complete_run_is_only_told(self):
         found = Identity(Settings().as_flags(), {}).facts
-        self.workdir.write_result({**_RESULT, "identity": found, "places": {}})
+        self.workdir.write_result({**RESULT, "identity": found, "places": {}})
         done = in_process.run("train", f"--workdir={self.workdir.path}")
         head = f"{self.workdir.path} holds this run, complete; nothing is trained\n"
-        self.assertEqual(done.stdout, head + report.of_run(_RESULT, self.workdir.path) + "\n")
-        self.assertContainsSubset(json.loads(json.dumps(_RESULT)), self.workdir.result)
+        self.assertEqual(done.stdout, head + report.of_run(RESULT, self.workdir.path) + "\n")
+        self.assertContainsSubset(json.loads(json.dumps(RESULT)), self.workdir.result)
 
     def test_a_folder_of_other_flags_is_refused_with_each_of_them(self):
         flags = (f"--workdir={self.workdir.path}", "--seed=1", "--noinvariant")

@@ -268,7 +268,8 @@ class ImageDataset:
         splits = {"train": self.train, "held_out": self.held_out, "test": self.test}
         if self.validation is not None:
             splits["validation"] = self.validation
-        return {name: split.num_bad for name, split in splits.items() if split.num_bad}
+        counts = {name: split.num_bad for name, split in splits.items()}
+        return {name: count for name, count in counts.items() if count}
 
     def digest(self) -> dict[str, Any]:
         """What tells this data from other data, as JSON holds it, for the identity of a run.

@@ -6,7 +6,7 @@ from absl.testing import absltest
 
 from kdcl_tf.classification import report
 
-_RESULT = {
+RESULT = {
     "students": {
         "resnet8": {
             "accuracy": 0.5,
@@ -21,7 +21,7 @@ _RESULT = {
 
 class ReportTest(absltest.TestCase):
     def test_a_line_a_student_and_where_everything_is(self):
-        lines = report.of_run(_RESULT, pathlib.Path("runs/one")).splitlines()
+        lines = report.of_run(RESULT, pathlib.Path("runs/one")).splitlines()
         self.assertEqual(
             lines,
             [
@@ -35,9 +35,9 @@ class ReportTest(absltest.TestCase):
         )
 
     def test_the_exported_epoch_and_balanced_accuracy(self):
-        student = {**_RESULT["students"]["resnet8"], "balanced_accuracy": 0.25}
+        student = {**RESULT["students"]["resnet8"], "balanced_accuracy": 0.25}
         del student["top_5_accuracy"]
-        result = {**_RESULT, "students": {"resnet8": student}, "exported_epoch": 2, "epochs": 3}
+        result = {**RESULT, "students": {"resnet8": student}, "exported_epoch": 2, "epochs": 3}
         lines = report.of_run({**result, "kept": "the best"}, pathlib.Path("run")).splitlines()
         self.assertStartsWith(lines[0], "resnet8: test accuracy 50.00%, balanced 25.00%, 78,042 ")
         self.assertEqual(lines[2], "exported: epoch 2 of 3, the best")
