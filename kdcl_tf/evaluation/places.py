@@ -13,7 +13,7 @@ from kdcl_tf.files import outputs
 from kdcl_tf.serving import exported
 
 if TYPE_CHECKING:
-    from kdcl_tf.evaluation.analyses import Analysis
+    from kdcl_tf.evaluation.analyses.analysis import Analysis
 
 __all__ = ["absolute", "output_files", "student_paths", "write"]
 

@@ -10,8 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kdcl_tf import data
-from kdcl_tf.evaluation import analyses, datasets, loaded, places, shares
-from kdcl_tf.evaluation.analyses import Analysis
+from kdcl_tf.evaluation import datasets, loaded, places, shares
+from kdcl_tf.evaluation.analyses import (
+    categories,
+    confusion,
+    loss_gap,
+    noise,
+    overfitting,
+    scores,
+    spread,
+)
+from kdcl_tf.evaluation.analyses.analysis import Analysis
 from kdcl_tf.files import streams
 from kdcl_tf.training import ownership
 from kdcl_tf.training.run_files import read_log, read_result
@@ -37,7 +46,7 @@ def prepare(values: Mapping[str, Any], paths: Sequence[pathlib.Path]) -> Callabl
 
 def _of_students(values, paths):
     """Loads students and data for an analysis on images, and returns the analysis to call."""
-    noise = analyses.Noise(
+    added = noise.Noise(
         values["noise_step"], values["noise_max"], values["noise_draws"], values["seed"]
     )
     students = _students(values, paths)
@@ -59,15 +68,15 @@ def _of_students(values, paths):
     if values["analysis"] == "overfitting":
         found = datasets.trained_on(students, dataset, not values["dataset"], **reading, **split_by)
         trained_on = {name: _first(each, values["images"]) for name, each in found.items()}
-        return lambda: analyses.overfitting(students, trained_on, size)
+        return lambda: overfitting.analyse(students, trained_on, size)
     return {
-        "scores": lambda: analyses.table_of_scores(students, split, size),
-        "categories": lambda: analyses.categories(students, split, size, dataset.class_names),
-        "confusion": lambda: analyses.confusion(
+        "scores": lambda: scores.analyse(students, split, size),
+        "categories": lambda: categories.analyse(students, split, size, dataset.class_names),
+        "confusion": lambda: confusion.analyse(
             students, split, size, dataset.class_names, values["mistakes"]
         ),
-        "noise": lambda: analyses.noise(students, split, size, noise),
-        "spread": lambda: analyses.spread(students, split, size),
+        "noise": lambda: noise.analyse(students, split, size, added),
+        "spread": lambda: spread.analyse(students, split, size),
     }[values["analysis"]]
 
 
@@ -144,5 +153,5 @@ def _of_logs(values, _):
     logs = {str(path.relative_to(common)): read_log(path, results[path]) for path in paths}
     # A loss on other images, or of other classes, is no more or less by what the students learned.
     ownership.check_same_data(results, ("classes", "test"))
-    found = analyses.loss_gap(logs, values["student"])
+    found = loss_gap.analyse(logs, values["student"])
     return lambda: found

@@ -6,7 +6,7 @@ import pathlib
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.evaluation import places
-from kdcl_tf.evaluation.analyses import Analysis
+from kdcl_tf.evaluation.analyses.analysis import Analysis
 from kdcl_tf.serving import exported
 
 

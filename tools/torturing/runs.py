@@ -130,7 +130,7 @@ def preload() -> None:
 
     import kdcl_tf.classification.task
     import kdcl_tf.detection.task
-    import kdcl_tf.evaluation.analyses
+    import kdcl_tf.evaluation.preparing
     import kdcl_tf.training.session  # noqa: F401
 
     for door in ("train", "detect", "export", "evaluate"):

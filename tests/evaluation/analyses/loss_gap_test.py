@@ -1,10 +1,10 @@
-"""Tests of kdcl_tf.evaluation.loss_gap."""
+"""Tests of kdcl_tf.evaluation.analyses.loss_gap."""
 
 import pathlib
 
 import tensorflow as tf
 
-from kdcl_tf.evaluation import loss_gap
+from kdcl_tf.evaluation.analyses import loss_gap
 
 _LOG = [
     {"epoch": 1, "loss": 3.0},

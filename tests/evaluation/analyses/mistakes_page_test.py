@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data.dataset import ImageSplit
-from kdcl_tf.evaluation import mistakes_page
-from kdcl_tf.evaluation.confusion import Mistake
+from kdcl_tf.evaluation.analyses import mistakes_page
+from kdcl_tf.evaluation.analyses.predictions import Mistake
 from tests import image_files
 
 

@@ -1,10 +1,10 @@
-"""Tests of kdcl_tf.evaluation.overfitting."""
+"""Tests of kdcl_tf.evaluation.analyses.overfitting."""
 
 import pathlib
 
 import tensorflow as tf
 
-from kdcl_tf.evaluation import overfitting
+from kdcl_tf.evaluation.analyses import overfitting
 
 
 class OverfittingTest(tf.test.TestCase):

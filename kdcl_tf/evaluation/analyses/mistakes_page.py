@@ -13,7 +13,7 @@ import numpy as np
 
 from kdcl_tf import files
 from kdcl_tf.data.dataset import ImageSplit
-from kdcl_tf.evaluation.confusion import Mistake, numbered
+from kdcl_tf.evaluation.analyses.predictions import Mistake, numbered
 
 __all__ = ["name_of", "pictures", "write"]
 

@@ -1,12 +1,13 @@
-"""Tests of kdcl_tf.evaluation.noise."""
+"""Tests of kdcl_tf.evaluation.analyses.noise."""
 
 import pathlib
 
 import numpy as np
 import tensorflow as tf
+from absl.testing import parameterized
 
 from kdcl_tf.data.dataset import ImageSplit
-from kdcl_tf.evaluation import noise
+from kdcl_tf.evaluation.analyses import noise
 
 
 def _split(examples=50):
@@ -79,6 +80,31 @@ class NoiseTest(tf.test.TestCase):
             path = pathlib.Path(self.create_tempdir().full_path) / "plot.png"
             noise.plot(curves, [0.0, 0.1], path)
             self.assertGreater(path.stat().st_size, 5_000)
+
+
+class NoiseOptionsTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(
+        (0.0, 0.1), (-0.01, 0.1), (0.01, -0.1), (float("nan"), 0.1), (0.1, float("inf"))
+    )
+    def test_noise_below_zero_is_refused(self, step, most):
+        with self.assertRaisesRegex(ValueError, "expected a step of the noise above 0"):
+            noise.Noise(step=step, most=most)
+
+    def test_noise_without_draws_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "expected 1 or more draws of the noise; got 0"):
+            noise.Noise(draws=0)
+
+    @parameterized.parameters(
+        (0.01, 0.155, 15), (0.1, 0.3, 3), (0.2, 0.1, 0), (0.05, 0.0, 0), (0.07, 0.2, 2)
+    )
+    def test_no_deviation_is_above_the_greatest(self, step, most, last):
+        deviations = noise.Noise(step=step, most=most).deviations
+        self.assertAllClose(deviations, step * np.arange(last + 1))
+
+    def test_the_papers_deviations_are_the_default(self):
+        deviations = noise.Noise().deviations
+        self.assertLen(deviations, 16)
+        self.assertAllClose(deviations, np.arange(16) / 100)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.evaluation.analyses: every number again, in numpy, from the SavedModel."""
+"""Tests of what each analysis gives: every number again, in numpy, from the SavedModel."""
 
 import pathlib
 import shutil
@@ -7,10 +7,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl.testing import parameterized
 
 from kdcl_tf import data, serving, students
-from kdcl_tf.evaluation import analyses, loaded
+from kdcl_tf.evaluation import loaded
+from kdcl_tf.evaluation.analyses import (
+    categories,
+    loss_gap,
+    noise,
+    overfitting,
+    scores,
+    spread,
+)
 from kdcl_tf.serving.cards import Card
 from tests import class_folder
 
@@ -23,7 +30,7 @@ def _by_saved_model(path, images):
     return signature(**{name: tf.constant(images)})["probabilities"].numpy().astype(np.float64)
 
 
-class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
+class AnalysisTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -61,7 +68,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(names, ["students/resnet8", "resnet8"])
 
     def test_scores(self):
-        found = analyses.table_of_scores(self.students, self.test, 100)
+        found = scores.analyse(self.students, self.test, 100)
         for name, probabilities in zip(found.numbers, self.probabilities):
             of_label = probabilities[np.arange(360), self.test.labels]
             self.assertAllClose(found.numbers[name]["nll"], -np.log(of_label).mean(), rtol=1e-4)
@@ -69,7 +76,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
 
     @pytest.mark.slow
     def test_categories(self):
-        found = analyses.categories(self.students, self.test, 100, self.dataset.class_names)
+        found = categories.analyse(self.students, self.test, 100, self.dataset.class_names)
         accuracies = []
         for name, probabilities in zip(found.numbers["accuracy"], self.probabilities):
             hits = probabilities.argmax(axis=1) == self.test.labels
@@ -79,45 +86,32 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(found.numbers["second_better"], np.sum(accuracies[1] > accuracies[0]))
         self.assertGreater(self._drawn(found), 5_000)
 
-    def test_without_a_mistake_none_is_announced(self):
-        names = ("a", "b")
-        head = "one: 5 of 5 images right"
-        self.assertEqual(analyses._confusions("one", np.diag([2, 3]), names, names), head)
-        some = analyses._confusions("one", np.array([[2, 1], [0, 2]]), names, names)
-        self.assertEqual(
-            some.splitlines(),
-            [
-                "one: 4 of 5 images right; most often taken for another:",
-                "       1 of 3 a taken for b",
-            ],
-        )
-
     def test_noise(self):
-        options = analyses.Noise(step=0.05, most=0.1, draws=2, seed=3)
+        options = noise.Noise(step=0.05, most=0.1, draws=2, seed=3)
         split = self.test.take(slice(40))
-        found = analyses.noise(self.students, split, 16, options)
+        found = noise.analyse(self.students, split, 16, options)
         self.assertEqual(found.numbers["deviations"], [0.0, 0.05, 0.1])
         for path, name in zip(self.paths, found.numbers["students"]):
             losses = found.numbers["students"][name]["nll"]
             for draw in range(2):
                 generator = np.random.Generator(np.random.Philox(key=[3, draw]))
-                noise = generator.standard_normal(split.images.shape, np.float32)
+                added = generator.standard_normal(split.images.shape, np.float32)
                 for level, deviation in enumerate((0.0, 0.05, 0.1)):
-                    pixels = split.images / np.float32(255) + np.float32(deviation) * noise
+                    pixels = split.images / np.float32(255) + np.float32(deviation) * added
                     of_label = _by_saved_model(path, pixels)[np.arange(40), split.labels]
                     expected = -np.log(of_label).mean()
                     self.assertAllClose(losses[level][draw], expected, rtol=1e-4)
             clean = loaded.score(loaded.load_students([path])[0].predict, split)["nll"]
             self.assertAllClose(losses[0], [clean, clean], rtol=1e-5)
         self.assertGreater(self._drawn(found), 5_000)
-        fine = analyses.noise(
-            self.students, split.take(slice(2)), 2, analyses.Noise(0.005, 0.01, draws=1)
+        fine = noise.analyse(
+            self.students, split.take(slice(2)), 2, noise.Noise(0.005, 0.01, draws=1)
         )
         told = [line.split()[0] for line in fine.text.splitlines()[2:]]
         self.assertEqual(told, ["0.0", "0.005", "0.01"])
 
     def test_spread(self):
-        found = analyses.spread(self.students, self.test, 100)
+        found = spread.analyse(self.students, self.test, 100)
         for name, probabilities in zip(found.numbers, self.probabilities):
             labels = self.test.labels
             expected = [probabilities[labels == label, label].std() for label in range(10)]
@@ -127,7 +121,7 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_overfitting(self):
         datasets = {each.name: self.dataset for each in self.students}
-        found = analyses.overfitting(self.students, datasets, 100)
+        found = overfitting.analyse(self.students, datasets, 100)
         train = self.dataset.train
         for path, name, test in zip(self.paths, found.numbers, self.probabilities):
             probabilities = _by_saved_model(path, train.images)
@@ -143,33 +137,10 @@ class AnalysesTest(tf.test.TestCase, parameterized.TestCase):
             name: [{"epoch": epoch, "test_a_cross_entropy": loss / epoch} for epoch in (1, 2)]
             for name, loss in (("alone", 4.0), ("cohort", 3.0))
         }
-        found = analyses.loss_gap(logs, "a")
+        found = loss_gap.analyse(logs, "a")
         self.assertEqual(found.numbers["gaps"], {"cohort": [(1, 1.0), (2, 0.5)]})
         self.assertIn("+0.5000", found.text)
         self.assertGreater(self._drawn(found), 5_000)
-
-    @parameterized.parameters(
-        (0.0, 0.1), (-0.01, 0.1), (0.01, -0.1), (float("nan"), 0.1), (0.1, float("inf"))
-    )
-    def test_noise_below_zero_is_refused(self, step, most):
-        with self.assertRaisesRegex(ValueError, "expected a step of the noise above 0"):
-            analyses.Noise(step=step, most=most)
-
-    def test_noise_without_draws_is_refused(self):
-        with self.assertRaisesRegex(ValueError, "expected 1 or more draws of the noise; got 0"):
-            analyses.Noise(draws=0)
-
-    @parameterized.parameters(
-        (0.01, 0.155, 15), (0.1, 0.3, 3), (0.2, 0.1, 0), (0.05, 0.0, 0), (0.07, 0.2, 2)
-    )
-    def test_no_deviation_is_above_the_greatest(self, step, most, last):
-        deviations = analyses.Noise(step=step, most=most).deviations
-        self.assertAllClose(deviations, step * np.arange(last + 1))
-
-    def test_the_papers_deviations_are_the_default(self):
-        deviations = analyses.Noise().deviations
-        self.assertLen(deviations, 16)
-        self.assertAllClose(deviations, np.arange(16) / 100)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Tests of kdcl_tf.evaluation.categories."""
+"""Tests of kdcl_tf.evaluation.analyses.categories."""
 
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.evaluation import categories
+from kdcl_tf.evaluation.analyses import categories
 
 
 class CategoriesTest(tf.test.TestCase):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kdcl_tf.data.dataset import ImageSplit
+from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.evaluation import loaded
+from kdcl_tf.evaluation.analyses.analysis import Analysis, listed
 from kdcl_tf.files import figures
 from kdcl_tf.objectives.scores import log_softmax
 
@@ -55,3 +59,30 @@ def plot(spreads: Mapping[str, Mapping[str, np.ndarray]], path: str | os.PathLik
         place.set(title=title, xlabel="classes, in rising order", ylabel="standard deviation")
         place.legend()
     figures.save(figure, path)
+
+
+def analyse(
+    students: Sequence[loaded.LoadedStudent], split: ImageSplit | EncodedSplit, batch_size: int
+) -> Analysis:
+    """Deviation of predictions within classes, see `spread_by_category`."""
+    spreads = {
+        each.name: spread_by_category(*loaded.predictions(each.predict, split, batch_size))
+        for each in students
+    }
+    width = max(len("student"), *map(len, spreads))
+    lines = [
+        "Standard deviation of predicted probabilities within a class, average over classes",
+        f"{'student':{width}}  true class  whole vector",
+    ]
+    lines += [
+        f"{name:{width}}  {np.nanmean(each['true']):10.4f}  {np.nanmean(each['vector']):12.4f}"
+        for name, each in spreads.items()
+    ]
+    numbers = {
+        name: {
+            **{kind: listed(values) for kind, values in each.items()},
+            **{f"{kind}_average": float(np.nanmean(values)) for kind, values in each.items()},
+        }
+        for name, each in spreads.items()
+    }
+    return Analysis(numbers, "\n".join(lines), lambda path: plot(spreads, path))

@@ -1,26 +1,18 @@
-"""Which classes a student takes for which, and the mistakes that it is surest of."""
+"""What a student says of each image of a split, and the mistakes that it is surest of."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.evaluation import loaded
-from kdcl_tf.files import figures
 from kdcl_tf.objectives.scores import hits, log_softmax
 
-__all__ = ["Mistake", "Predicted", "matrix", "mistakes", "plot", "predicted", "write_csv"]
-
-# A number is written into each cell of a matrix of at most so many classes.
-_MOST_NUMBERS = 20
+__all__ = ["Mistake", "Predicted", "classes", "mistakes", "numbered", "predicted"]
 
 
 class Predicted(NamedTuple):
@@ -86,22 +78,6 @@ def numbered(split: Any, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarr
         yield split.images[part], part
 
 
-def matrix(found: Predicted, classes: int) -> np.ndarray:
-    """How many images of each class a student takes for each of its classes.
-
-    Args:
-      found: see `Predicted`; the predicted class is the one with the greatest logit, which is not
-        the true one where another is as great, as in `objectives.scores.hits`.
-      classes: of the data set.
-
-    Returns:
-      `[classes, C]` int64: row the true class, column the predicted one.
-    """
-    columns = found.logits.shape[1]
-    cells = found.labels * columns + _classes(found)
-    return np.bincount(cells, minlength=classes * columns).reshape(classes, columns)
-
-
 def mistakes(found: Predicted, most: int) -> list[Mistake]:
     """The wrong predictions with the highest probabilities, the surest first.
 
@@ -111,7 +87,7 @@ def mistakes(found: Predicted, most: int) -> list[Mistake]:
     """
     probabilities = np.exp(log_softmax(found.logits))
     rows = np.arange(len(found.labels))
-    best = _classes(found)
+    best = classes(found)
     sure = probabilities[rows, best]
     wrong = np.flatnonzero(best != found.labels)
     order = wrong[np.argsort(-sure[wrong], kind="stable")][:most]
@@ -127,60 +103,8 @@ def mistakes(found: Predicted, most: int) -> list[Mistake]:
     ]
 
 
-def _classes(found):
+def classes(found: Predicted) -> np.ndarray:
     """`[N]`, the predicted classes."""
     others = found.logits.astype(np.float64)
     others[np.arange(len(found.labels)), found.labels] = -np.inf
     return np.where(hits(found.logits, found.labels), found.labels, others.argmax(axis=1))
-
-
-def write_csv(
-    counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], path: str | os.PathLike
-) -> None:
-    """Writes a matrix as a table, whose first column and row are names of classes.
-
-    Args:
-      counts: `[R, C]`, see `matrix`.
-      rows: R true classes.
-      columns: C predicted classes.
-      path: of the CSV, replaced in one rename.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["true class \\ predicted", *columns])
-    writer.writerows([name, *row.tolist()] for name, row in zip(rows, counts))
-    files.write_text(path, text.getvalue())
-
-
-def plot(
-    matrices: Mapping[str, np.ndarray],
-    rows: Sequence[str],
-    columns: Mapping[str, Sequence[str]],
-    path: str | os.PathLike,
-) -> None:
-    """Draws the share of each class's images that each student takes for each class.
-
-    Args:
-      matrices: `{student: [R, C]}`, C the student's own.
-      rows: R true classes.
-      columns: `{student: names of C classes}`.
-      path: of the PNG.
-    """
-    side = min(14.0, max(4.5, 0.35 * len(rows) + 2.5))
-    figure, axes = figures.new(side * len(matrices), side, len(matrices))
-    for each, (student, counts) in zip(axes, matrices.items()):
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        each.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        each.grid(False)
-        each.set(title=student, xlabel="predicted", ylabel="true class")
-        if max(counts.shape) <= _MOST_NUMBERS:
-            _label(each, counts, shares, rows, columns[student])
-    figures.save(figure, path)
-
-
-def _label(axes, counts, shares, rows, columns):
-    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right")
-    axes.set_yticks(range(len(rows)), rows)
-    for (row, column), count in np.ndenumerate(counts):
-        colour = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour)

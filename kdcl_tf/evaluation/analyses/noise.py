@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,8 +14,46 @@ import numpy as np
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.evaluation import loaded
+from kdcl_tf.evaluation.analyses.analysis import Analysis
 from kdcl_tf.files import figures
 from kdcl_tf.objectives.scores import hits, log_softmax
+
+
+@dataclasses.dataclass(frozen=True)
+class Noise:
+    """The noise that `noise` adds.
+
+    Attributes:
+      step, most: deviations are 0, step, 2 step ... up to most, in units of 0..1.
+      draws: independent noises of each deviation, 1 or more.
+      seed: of the noise.
+
+    Raises:
+      ValueError: when the step is not above 0, `most` is below 0, one of them is infinite, or
+        there are no draws.
+    """
+
+    step: float = 0.01
+    most: float = 0.15
+    draws: int = 10
+    seed: int = 0
+
+    def __post_init__(self):
+        if not 0 < self.step < math.inf or not 0 <= self.most < math.inf:
+            raise ValueError(
+                "expected a step of the noise above 0 and a greatest deviation of 0 or more, in "
+                f"units of 0..1; got a step of {self.step} and a deviation of {self.most}"
+            )
+        if self.draws < 1:
+            raise ValueError(f"expected 1 or more draws of the noise; got {self.draws}")
+
+    @property
+    def deviations(self) -> list[float]:
+        """The deviations from 0 to `most`, none above it but for rounding."""
+        # 0.15 / 0.01 is a little less than 15.
+        steps = math.floor(self.most / self.step + 1e-6)
+        return [round(index * self.step, 10) for index in range(steps + 1)]
 
 
 def noise_curves(
@@ -116,3 +157,33 @@ def _band(axes: Any, x: Sequence[float], values: np.ndarray, label: str, colour:
     """Draws the mean over the draws of noise, and their range around it."""
     axes.plot(x, values.mean(axis=1), color=colour, label=label, marker=".")
     axes.fill_between(x, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, lw=0)
+
+
+def analyse(
+    students: Sequence[loaded.LoadedStudent],
+    split: ImageSplit | EncodedSplit,
+    batch_size: int,
+    options: Noise,
+) -> Analysis:
+    """Loss under noise, and the gap to the first student; see `noise_curves`."""
+    # Noise leaves 0..1.
+    predictors = {
+        each.name: functools.partial(each.predict, check_range=False) for each in students
+    }
+    deviations = options.deviations
+    curves = noise_curves(predictors, split, deviations, options.draws, options.seed, batch_size)
+    width = max(8, *map(len, predictors))
+    lines = ["deviation  " + "  ".join(f"{name:>{width}}" for name in predictors)]
+    for level, deviation in enumerate(deviations):
+        means = [curves[name]["nll"][level].mean() for name in predictors]
+        lines.append(f"{deviation:>9}  " + "  ".join(f"{mean:{width}.4f}" for mean in means))
+    numbers = {
+        **dataclasses.asdict(options),
+        "deviations": deviations,
+        "students": {
+            name: {kind: values.tolist() for kind, values in curve.items()}
+            for name, curve in curves.items()
+        },
+    }
+    text = "\n".join(["Test loss (nats) by standard deviation of the noise", *lines])
+    return Analysis(numbers, text, lambda path: plot(curves, deviations, path))

@@ -1,11 +1,11 @@
-"""Tests of kdcl_tf.evaluation.spread."""
+"""Tests of kdcl_tf.evaluation.analyses.spread."""
 
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.evaluation import spread
+from kdcl_tf.evaluation.analyses import spread
 
 
 class SpreadTest(tf.test.TestCase):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kdcl_tf.evaluation.analyses.analysis import Analysis
 from kdcl_tf.files import figures
 
 
@@ -76,3 +77,32 @@ def plot(
     axes.set(xlabel="epoch", ylabel=f"test loss of {baseline} minus this (nats)")
     axes.legend()
     figures.save(figure, path)
+
+
+def analyse(logs: Mapping[str, list[dict[str, Any]]], student: str) -> Analysis:
+    """Gap of each run's test loss to the first run's, see `gaps`.
+
+    Args:
+      logs: `{name: list of dicts}`, of which the first is the baseline.
+      student: name of the student whose loss is compared.
+
+    Raises:
+      ValueError: for runs that cannot be compared.
+    """
+    losses = {name: loss_by_epoch(log, student) for name, log in logs.items()}
+    baseline, *others = losses
+    curves = {name: gaps(losses[baseline], losses[name]) for name in others}
+    width = max(8, *map(len, others))
+    lines = [
+        f"Test loss of {baseline} minus that of each run (nats), student {student}",
+        "epoch  " + "  ".join(f"{name:>{width}}" for name in others),
+    ]
+    values = {name: dict(curve) for name, curve in curves.items()}
+    for epoch in sorted(set().union(*values.values())):
+        cells = [
+            f"{values[name][epoch]:+{width}.4f}" if epoch in values[name] else " " * width
+            for name in others
+        ]
+        lines.append(f"{epoch:5d}  " + "  ".join(cells))
+    numbers = {"baseline": baseline, "student": student, "gaps": curves}
+    return Analysis(numbers, "\n".join(lines), lambda path: plot(curves, baseline, path))

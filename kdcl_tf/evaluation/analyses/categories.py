@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kdcl_tf.data.dataset import ImageSplit
+from kdcl_tf.data.encoded import EncodedSplit
+from kdcl_tf.evaluation import loaded
+from kdcl_tf.evaluation.analyses.analysis import Analysis, listed
 from kdcl_tf.files import figures
 from kdcl_tf.objectives.scores import hits
 
@@ -95,3 +99,42 @@ def plot(
     axes.set(ylabel="top-1 accuracy (%)", title="Categories in which the two differ most")
     axes.legend()
     figures.save(figure, path)
+
+
+def analyse(
+    students: Sequence[loaded.LoadedStudent],
+    split: ImageSplit | EncodedSplit,
+    batch_size: int,
+    class_names: Sequence[str],
+) -> Analysis:
+    """Accuracy by category of two students, see `accuracy_by_category`."""
+    accuracies = {
+        # A student may know further classes, of which there are no images.
+        each.name: accuracy_by_category(*loaded.predictions(each.predict, split, batch_size))[
+            : len(class_names)
+        ]
+        for each in students
+    }
+    (first, one), (second, two) = accuracies.items()
+    compared = compare(one, two)
+    difference = compared.pop("difference")
+    lines = [
+        f"{first} is better in {compared['first_better']} categories, {second} in "
+        f"{compared['second_better']}, equal in {compared['equal']}",
+        f"{'category':20}  {first:>12}  {second:>12}  difference",
+    ]
+    for index in extremes(order(one, two), 5):
+        lines.append(
+            f"{class_names[index]:20}  {one[index]:12.1%}  {two[index]:12.1%}  "
+            f"{100 * difference[index]:+10.1f}"
+        )
+    numbers = {
+        **compared,
+        "categories": list(class_names),
+        "accuracy": {name: listed(values) for name, values in accuracies.items()},
+    }
+    return Analysis(
+        numbers,
+        "\n".join(lines),
+        lambda path: plot(accuracies, class_names, path),
+    )

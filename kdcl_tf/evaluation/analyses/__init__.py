@@ -1,0 +1,1 @@
+"""The analyses of `kdcl-evaluate`: each finds numbers, and can tell and draw them."""
