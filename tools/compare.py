@@ -19,6 +19,9 @@ from kdcl_tf.training.settings import MACHINE_SETTINGS, PATH_SETTINGS
 # Settings in which a cohort and its students alone may differ.
 _FREE = ("method", "evaluate_every", *arms.OF_METHODS, *MACHINE_SETTINGS, *PATH_SETTINGS)
 
+# Both the setting, and what a digest of data calls the contents.
+_SOURCES = "initial_weights"
+
 
 def main(arguments: Sequence[str]) -> None:
     """Prints the table of two runs."""
@@ -49,11 +52,23 @@ def differences(alone: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
       alone, cohort: the contents of `result.json`; what one of them does not tell is not compared.
     """
     before, now = (each.get("settings", {}) for each in (alone, cohort))
-    return ", ".join(
+    told = [
         f"{name} ({before[name]} and {now[name]})"
         for name in before
         if name in now and name not in _FREE and before[name] != now[name]
-    )
+    ]
+    # Weights are compared by their contents, wherever they lie.
+    sources = [
+        each.get("identity", {}).get("data", {}).get(_SOURCES, {}) for each in (alone, cohort)
+    ]
+    if sources[0] != sources[1]:
+        told.append(f"{_SOURCES} (of {' and '.join(map(_students_of, sources))})")
+    return ", ".join(told)
+
+
+def _students_of(sources):
+    """The students that start from weights, each with the first digits of their digest."""
+    return ", ".join(f"{name} {digest[:8]}" for name, digest in sources.items()) or "no student"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import Any
 
 import finished_runs
 
+from kdcl_tf.reproduction import circumstances
+
 
 def row(name: str, result: Mapping[str, Any]) -> str:
     """A row of the table: `| run | accuracy of each student ... | ensemble | images/s |`.
@@ -41,6 +43,9 @@ def main(arguments: Sequence[str]) -> None:
     print("|---" * len(heads) + "|")
     for path, result in zip(paths, results):
         print(row(path.name, result))
+    for path, result in zip(paths[1:], results[1:]):
+        for told in circumstances.differences(result, results[0]):
+            print(f"{path} was trained {told} than {paths[0]}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

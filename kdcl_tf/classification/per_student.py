@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kdcl_tf import students
 
-__all__ = ["branches_of", "pairs", "rates"]
+__all__ = ["branches_of", "in_order", "pairs", "rates"]
 
 
 def pairs(flag: str, items: Sequence[str], names: Sequence[str]) -> dict[str, str]:
@@ -38,6 +38,20 @@ def pairs(flag: str, items: Sequence[str], names: Sequence[str]) -> dict[str, st
             raise ValueError(f"expected --{flag} once for a student; got {name} twice")
         found[name] = value
     return {name: found[name] for name in names if name in found}
+
+
+def in_order(items: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """The same `STUDENT=VALUE` items in the order of the students.
+
+    Args:
+      items: as in `pairs`, which has accepted them.
+      names: of the run's students.
+    """
+
+    def place(item):
+        return names.index(students.model_name_of(item.partition("=")[0].strip()))
+
+    return tuple(sorted(items, key=place))
 
 
 def branches_of(flag: str, found: dict[str, str], names: Sequence[str]) -> dict[str, str]:

@@ -135,6 +135,10 @@ class Settings(TrainingSettings):
                 students.validate_size(name, self.image_size)
         self._check_kept()
         self._check_initial_weights()
+        for field in ("initial_weights", "initial_normalization"):
+            # One text for one meaning.
+            ordered = per_student.in_order(getattr(self, field), self.student_names)
+            object.__setattr__(self, field, ordered)
 
     @property
     def uses_general(self) -> bool:

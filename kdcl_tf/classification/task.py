@@ -295,7 +295,7 @@ class Classification(Task):
             listing = split.listing()
             if listing:
                 files.write_text(workdir.path / f"{name}.txt", listing)
-        self.dataset.bad_images.keep_list(workdir.path / "bad_images.txt")
+        self.dataset.keep_bad_images(workdir.path / "bad_images.txt")
 
     def _listed(self):
         """The splits whose images the run has chosen itself, by the names of their lists."""

@@ -15,11 +15,13 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.comparison import arms, findings as findings_lib
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.reproduction.runner import RunFailed, Runner
+from kdcl_tf.training import manifests
 from kdcl_tf.training.run_files import missing_exports, read_result
 from kdcl_tf.training.workdir import Workdir
 
 # A comparison reads results alone, and needs neither exports nor what they are made from.
-_GONE = ", which is gone or not the run's: kdcl-export --workdir={} exports it again"
+_GONE = ", which is gone or not the run's"
+_AGAIN = ": kdcl-export --workdir={} exports it again"
 
 __all__ = ["RunFailed", "compare", "places", "prepare"]
 
@@ -94,11 +96,13 @@ def places(result: Mapping[str, Any], path: pathlib.Path, head: str = "SavedMode
       head: what the list of models is called.
     """
     gone = missing_exports(path, result)
+    told = _GONE + _AGAIN.format(path) * bool(manifests.saved(path / "checkpoints"))
     models = [
-        f"  {path / name}{_GONE.format(path) * (name in gone)}"
+        f"  {path / name}{told * (name in gone)}"
         for name in (student["saved_model"] for student in result["students"].values())
     ]
-    return ["", f"{head}:", *models, f"plot: {path / 'accuracy.png'}"]
+    plot = path / "accuracy.png"
+    return ["", f"{head}:", *models, *([f"plot: {plot}"] if plot.exists() else [])]
 
 
 def _results(workdir):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kdcl_tf.reproduction import circumstances
 from kdcl_tf.reproduction.reporting import statistics
 
 __all__ = ["findings", "table"]
@@ -25,7 +26,8 @@ def findings(
       counterparts: `{student of the cohort: the same student alone}`.
 
     Returns:
-      `{"data", "seeds", "students"}`.  Of each student it has test accuracies in 0..1, `alone`
+      `{"data", "seeds", "students", "remarks"}`, the last a list of sentences on what else than the
+      method may have changed the numbers.  Of each student it has test accuracies in 0..1, `alone`
       and `cohort`, and `gains` in percentage points, each a list in the order of the seeds; and
       of the gains the `median`, the `mean`, `least` and `greatest`, and, of three seeds or more,
       the standard `deviation` and the 95 % `interval` of the mean by Student's t.  Where classes
@@ -42,7 +44,21 @@ def findings(
             }
             for name, other in counterparts.items()
         },
+        "remarks": _remarks(alone, cohort, seeds),
     }
+
+
+def _remarks(alone, cohort, seeds):
+    """Sentences on circumstances in which the two runs of a seed differ."""
+    by_kind: dict[str, list[str]] = {}
+    for seed in seeds:
+        for told in circumstances.differences(cohort[seed], alone[seed]):
+            by_kind.setdefault(told, []).append(str(seed))
+    return [
+        f"With seed{'s' * (len(found) > 1)} {', '.join(found)} the cohort was trained {told} than the "
+        "students alone: the gain is not the method's alone."
+        for told, found in by_kind.items()
+    ]
 
 
 def _accuracies(results, name, seeds):
@@ -92,7 +108,10 @@ def table(found: Mapping[str, Any]) -> str:
     has_interval = any("interval" in each for each in found["students"].values())
     rows = [["student", "alone", "in the cohort", "gain", *_heads(seeds, has_interval)]]
     rows += [_row(name, student, seeds) for name, student in found["students"].items()]
-    return "\n".join(lines + _aligned(rows) + _balanced_lines(found["students"]))
+    lines += _aligned(rows) + _balanced_lines(found["students"])
+    if found["remarks"]:
+        lines += ["", *found["remarks"]]
+    return "\n".join(lines)
 
 
 def _balanced_lines(students):

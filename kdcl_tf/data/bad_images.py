@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 import threading
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Set, Sized
 from typing import Any
 
 from kdcl_tf import files
@@ -39,10 +39,19 @@ class BadImages:
     def __len__(self) -> int:
         return len(self.found)
 
-    def keep_list(self, path: str | os.PathLike) -> None:
+    def keep_list(
+        self,
+        path: str | os.PathLike,
+        mended: Callable[[Set[str]], Set[str]] = lambda names: frozenset(),
+    ) -> None:
         """Keeps `found` in a file from now on; bad images that the file lists are found already.
 
         The file has one line for each image: name, class and reason, separated by tabs.
+
+        Args:
+          path: of the file.
+          mended: a function of the names that the file lists, which gives those that can be
+            decoded now.
 
         Raises:
           DamageError: when it is not such a file.
@@ -50,8 +59,12 @@ class BadImages:
         with self._lock:
             self._path = pathlib.Path(path)
             if self._path.exists():
-                lines = _lines(self._path)
-                self.found = {line.split("\t")[0]: line for line in lines} | self.found
+                listed = {line.split("\t")[0]: line for line in _lines(self._path)}
+                for name in mended(listed.keys()) - self.found.keys():
+                    del listed[name]
+                self.found = listed | self.found
+                if not self.found:
+                    self._path.unlink()
             self._write()
 
     def report(self, name: str, class_name: str, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,10 @@ class ImageSplit:
     def num_bad(self) -> int:
         """How many images could not be decoded."""
         return 0 if self.good is None else int((~self.good).sum())
+
+    def is_good(self, index: int) -> bool:
+        """Whether an image could be decoded."""
+        return self.good is None or bool(self.good[index])
 
     @functools.cached_property
     def _tensors(self):
@@ -265,11 +270,36 @@ class ImageDataset:
 
     def left_out(self) -> dict[str, int]:
         """`{split: images}` that could not be decoded so far, of the splits that have any."""
-        splits = {"train": self.train, "held_out": self.held_out, "test": self.test}
-        if self.validation is not None:
-            splits["validation"] = self.validation
-        counts = {name: split.num_bad for name, split in splits.items()}
+        counts = {name: split.num_bad for name, split in self._splits().items()}
         return {name: count for name, count in counts.items() if count}
+
+    def keep_bad_images(self, path: str | os.PathLike) -> None:
+        """Keeps the list of the images that cannot be decoded in a file from now on.
+
+        Those that the file lists, and that can be decoded now, are mended, and drop out.
+
+        Args:
+          path: of the file, see `BadImages.keep_list`.
+
+        Raises:
+          DamageError: when it is not such a file.
+        """
+        self.bad_images.keep_list(path, self._mended)
+
+    def _mended(self, names):
+        """Those of the images of some names that can be decoded."""
+        found = set()
+        for split in self._splits().values():
+            encoded = split.encoded if isinstance(split, ImageSplit) else split
+            for index in range(len(split) if encoded and names else 0):
+                name = encoded.images.name(index)
+                if name in names and split.is_good(index):
+                    found.add(name)
+        return found
+
+    def _splits(self):
+        splits = {"train": self.train, "held_out": self.held_out, "test": self.test}
+        return splits if self.validation is None else {**splits, "validation": self.validation}
 
     def digest(self) -> dict[str, Any]:
         """What tells this data from other data, as JSON holds it, for the identity of a run.

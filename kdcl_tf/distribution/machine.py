@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import pathlib
 import platform
+import resource
+from collections.abc import Mapping
 from typing import Any
 
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
+_STATUS = pathlib.Path("/proc/self/status")
 # Clouds hide the name of a model, as in "AMD EPYC"; these two numbers tell its generation.
 _GENERATION = ("cpu family", "model")
 # TensorFlow's own rule, by Linux's names.
@@ -84,6 +87,38 @@ def _cores():
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
+
+
+def used(before: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run has used of this machine, for its result and its checkpoints.
+
+    Args:
+      before: the same of the process that the run continues; `{}` where nothing is known.
+
+    Returns:
+      `peak_memory_gib`, the most that any of its processes has had; and `machine`, the `facts` of
+      this one.
+    """
+    peak = max(peak_memory() / 1024, before.get("peak_memory_gib", 0.0))
+    return {"peak_memory_gib": round(peak, 2), "machine": facts()}
+
+
+def peak_memory(path: pathlib.Path = _STATUS) -> float:
+    """The most memory that this process has had so far, in MiB.
+
+    `getrusage` begins with the memory of the process that started this one.
+
+    Args:
+      path: what Linux tells of this process; without such a file, `getrusage` tells.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        lines = []
+    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    # Both count in KiB.
+    kib = int(found[0]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kib / 1024
 
 
 def in_words(told: dict[str, Any]) -> str:

@@ -7,12 +7,13 @@ strategies.  The step that it runs is the same.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data.bad_images import BadImageError
-from kdcl_tf.distribution import statistics, strategies
+from kdcl_tf.distribution import machine, statistics, strategies
 from kdcl_tf.distribution.pace import Pace
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.distribution.workers import Workers
@@ -50,6 +51,7 @@ class Loop:
       remarks: lines on the number of replicas, and on how the run goes on with it, for a person.
       log: the records of all epochs so far, as in `log.jsonl`.  Of several workers the chief's
         has them.
+      used_before: `used` of the process that the run continues; `{}` where nothing tells.
 
     Raises:
       ValueError: when the newest checkpoint does not fit.
@@ -88,6 +90,7 @@ class Loop:
         restored = self._restore()
         self._progress = restored or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
         self.log = self._progress["log"]
+        self.used_before = self._progress.get("used", {})
         if restored:
             self._restore_log()
         elif self._workers.is_chief:
@@ -102,6 +105,10 @@ class Loop:
                 self._dependent,
             ),
         ]
+
+    def used(self) -> dict[str, Any]:
+        """What has trained the run, for its result: see `machine.used`, and `normalized_parts`."""
+        return {**machine.used(self.used_before), "normalized_parts": self._parts}
 
     def run(self) -> None:
         """Trains to the last epoch.
@@ -310,6 +317,7 @@ class Loop:
             "log": self.log,
             "parts": self._parts,
             "replicas": self._dependent,
+            "used": self.used(),
         }
         self._checkpoints.save(epoch * self.steps_per_epoch + step, reached)
         self._saved_at = time.monotonic()

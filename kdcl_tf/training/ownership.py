@@ -14,6 +14,7 @@ from kdcl_tf.training.settings import (
     MACHINE_SETTINGS,
     PATH_SETTINGS,
     TrainingSettings,
+    are_alike,
     is_gone,
     is_moved,
 )
@@ -199,7 +200,7 @@ def other_settings(first: Mapping[str, str], second: Mapping[str, str]) -> list[
         for name in names
         if (name in both or name in PATH_SETTINGS or not is_one_program)
         and name not in MACHINE_SETTINGS
-        and first.get(name, "") != second.get(name, "")
+        and not are_alike(name, first.get(name, ""), second.get(name, ""))
         and not is_moved(name, first.get(name), second.get(name))
     ]
 
@@ -307,7 +308,8 @@ def _compare(path, before, settings, free):
     names = [
         name
         for name in {**before, **flags}
-        if name not in (*MACHINE_SETTINGS, *free) and before.get(name) != flags.get(name)
+        if name not in (*MACHINE_SETTINGS, *free)
+        and not are_alike(name, before.get(name), flags.get(name))
     ]
     moved = [name for name in names if is_moved(name, before.get(name), flags.get(name))]
     differ = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import resource
 import shutil
 from typing import Any
 
@@ -16,8 +15,12 @@ from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import Identity, digest_of
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
+from kdcl_tf.training.settings import MACHINE_SETTINGS
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
+
+# What a result tells of what trained the run.
+_USED = ("peak_memory_gib", "machine", "normalized_parts")
 
 
 class Session:
@@ -126,7 +129,10 @@ class Session:
         if not self.workers.is_chief:
             return None
         self.workdir.check_present()
-        result = {**self._result(), **self._used(trained=len(self.loop.log) > begun)}
+        trained = len(self.loop.log) > begun
+        if not trained:
+            self.task.identity = self._trained_identity()
+        result = {**self._result(), **self._used(trained)}
         self.task.draw(self.workdir)
         self.workdir.write_result(result)
         return result
@@ -146,7 +152,7 @@ class Session:
             "steps": last["step"],
             "seconds": round(sum(each["seconds"] for each in log), 1),
             "images_per_second": last["images_per_second"],
-            "settings": dataclasses.asdict(self.task.settings),
+            "settings": {**dataclasses.asdict(self.task.settings), **self._machine_settings()},
             "data": self.task.dataset.summary(),
             "places": self._places(),
             "identity": self.task.identity.facts,
@@ -159,14 +165,28 @@ class Session:
         settings = self.task.settings
         return {**settings.places(), **settings.place_of_data(self.task.data_dir)}
 
+    def _trained_identity(self):
+        """The identity of a run that this process only exports: what trained it is known before."""
+        now = self.task.identity
+        before = (self.workdir.result or self.task.begun or {}).get("identity", {})
+        had = before.get("settings", {})
+        of_machine = {name: had[name] for name in MACHINE_SETTINGS if name in had}
+        return dataclasses.replace(
+            now,
+            settings={**now.settings, **of_machine},
+            versions=before.get("versions", now.versions),
+        )
+
+    def _machine_settings(self):
+        told = self.task.identity.settings
+        return {name: told[name] for name in MACHINE_SETTINGS if name in told}
+
     def _used(self, trained):
-        """The machine and the memory; of a process that only exported, those known from before."""
-        if not trained:
-            before = self.workdir.result or {}
-            return {name: before[name] for name in ("peak_memory_gib", "machine") if name in before}
-        # Linux counts in KiB.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        return {"peak_memory_gib": round(peak, 2), "machine": machine.facts()}
+        """What has trained the run; of a process that only exported, as known from before."""
+        if trained:
+            return self.loop.used()
+        before = self.workdir.result or self.loop.used_before
+        return {name: before[name] for name in _USED if name in before}
 
     def _check_data(self):
         """Refuses other data than the run was begun with, on all workers at once."""

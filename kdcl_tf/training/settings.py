@@ -58,6 +58,8 @@ PATH_SETTINGS = (
     "validation_images",
     "validation_annotations",
 )
+# Lists of NAME=VALUE.
+_UNORDERED = ("initial_weights", "initial_normalization", "optimizer_arguments")
 _PATH_KINDS = ("folder:", "tfrecord:", "coco:")
 _TFDS_DEFAULT = os.path.join("~", "tensorflow_datasets")
 
@@ -231,7 +233,8 @@ class TrainingSettings:
         )
         options = self.optimizer_options
         # One text for one meaning.
-        text = ",".join(f"{name}={as_text(value)}" for name, value in options.items())
+        known = (*OPTIMIZERS[self.optimizer], *_CLIPPING)
+        text = ",".join(f"{name}={as_text(options[name])}" for name in known if name in options)
         object.__setattr__(self, "optimizer_arguments", text)
         self._check_at_least(1, "epochs", "batch_size", "evaluate_every")
         self._check_at_least(0, "seed", "weight_decay", "warmup_learning_rate")
@@ -294,6 +297,15 @@ def milestones_at(epochs: int, *shares: tuple[int, int]) -> tuple[int, ...]:
     return tuple(sorted(each for each in places if 1 <= each < epochs))
 
 
+def are_alike(name: str, first: str | None, second: str | None) -> bool:
+    """Whether two texts of a setting mean the same: of some, the order of what they list is free."""
+    if first == second:
+        return True
+    if name not in _UNORDERED or None in (first, second):
+        return False
+    return sorted(first.split(",")) == sorted(second.split(","))
+
+
 def is_moved(name: str, before: str | None, now: str | None) -> bool:
     """Whether a setting, as text, names the data by another path than before."""
     if name not in PATH_SETTINGS or not before or not now or before == now:
@@ -304,7 +316,7 @@ def is_moved(name: str, before: str | None, now: str | None) -> bool:
     if name == "initial_weights":
         # What is no path cannot move.
         fixed = [
-            [(student, source if source == IMAGENET else "") for student, source in _sources(text)]
+            {student: source if source == IMAGENET else "" for student, source in _sources(text)}
             for text in (before, now)
         ]
         return fixed[0] == fixed[1]

@@ -13,6 +13,11 @@ class PerStudentTest(parameterized.TestCase):
         found = per_student.pairs("flag", ["resnet8_2=b=c", "keras:MobileNetV2 = a"], _NAMES)
         self.assertEqual(list(found.items()), [("keras_MobileNetV2", "a"), ("resnet8_2", "b=c")])
 
+    def test_items_come_into_the_students_order_as_they_are_written(self):
+        items = ["resnet8_2=b", "keras:MobileNetV2=a", " resnet8 = c"]
+        found = per_student.in_order(items, _NAMES)
+        self.assertEqual(found, (" resnet8 = c", "keras:MobileNetV2=a", "resnet8_2=b"))
+
     @parameterized.parameters(
         ("resnet8", "of STUDENT=VALUE, .*; got 'resnet8'"),
         ("=x", "of STUDENT=VALUE, .*; got '=x'"),

@@ -36,11 +36,17 @@ class PlacesTest(absltest.TestCase):
         (folder / "students" / "lost" / "student.json").unlink()
         kept, lost = comparing.places(result, folder)[2:4]
         self.assertEqual(kept, there[0])
+        # Without a checkpoint, nothing exports it again.
+        self.assertEqual(lost, f"{there[1]}, which is gone or not the run's")
+        (folder / "checkpoints" / "step-000000001").mkdir(parents=True)
         self.assertEqual(
-            lost,
-            f"{there[1]}, which is gone or not the run's: kdcl-export --workdir={folder} exports it "
-            "again",
+            comparing.places(result, folder)[3],
+            f"{lost}: kdcl-export --workdir={folder} exports it again",
         )
+        # Only a plot that is there is named.
+        self.assertLen(comparing.places(result, folder), 4)
+        (folder / "accuracy.png").touch()
+        self.assertEqual(comparing.places(result, folder)[4], f"plot: {folder / 'accuracy.png'}")
 
 
 @pytest.mark.slow

@@ -48,6 +48,19 @@ class FindingsTest(absltest.TestCase):
         self.assertNotIn("interval", found["students"]["small"])
         self.assertEqual(json.loads(json.dumps(found)), found)
 
+    def test_what_else_than_the_method_differs_is_told_with_its_seeds(self):
+        alone, cohort = _results(small=[0.5, 0.8, 0.6]), _results(small=[0.6, 0.7, 0.6])
+        for seed in (0, 2):
+            cohort[seed]["normalized_parts"] = 2
+        cohort[2]["versions"] = {"keras": "3.1"}
+        found = findings.findings(alone, cohort, {"small": "small"})
+        parts, versions = sorted(found["remarks"], key=len, reverse=True)
+        self.assertRegex(
+            parts, "^With seeds 0, 2 the cohort was trained with batches .* parts than"
+        )
+        self.assertRegex(versions, "^With seed 2 the cohort was trained with another version of")
+        self.assertContainsSubset([parts, versions], findings.table(found).splitlines())
+
     def test_branches_are_compared_with_the_one_network(self):
         names = {"resnet8": "resnet8", "resnet8_2": "resnet8"}
         cohort = _results(resnet8=[0.75], resnet8_2=[0.25])

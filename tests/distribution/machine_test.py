@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import platform
+import subprocess
+import sys
 from unittest import mock
 
 from absl.testing import absltest, parameterized
@@ -56,6 +58,23 @@ class MachineTest(parameterized.TestCase):
         self.assertEqual([each for each in found if "TF_ENABLE_ONEDNN_OPTS=1" in each], found)
         self.assertLen(found, int(told))
         self.assertEmpty(machine.remark(path.with_name("none")))
+
+    def test_the_peak_is_this_process_s_and_not_that_of_the_one_that_started_it(self):
+        path = pathlib.Path(self.create_tempfile().full_path)
+        path.write_text("Name:\tpython\nVmPeak:\t 9 kB\nVmHWM:\t    2048 kB\n")
+        self.assertEqual(machine.peak_memory(path), 2.0)
+        self.assertGreater(machine.peak_memory(path.with_name("none")), 10.0)
+        self.assertGreater(machine.peak_memory(), 10.0)
+        self.assertEqual(machine.used({"peak_memory_gib": 1e6})["peak_memory_gib"], 1e6)
+        code = (
+            "import pathlib; exec(pathlib.Path('kdcl_tf/distribution/machine.py').read_text()); "
+            "print(peak_memory())"
+        )
+        large = bytearray(400 << 20)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        self.assertLess(float(done.stdout), len(large) / 2**20)
 
     def test_words(self):
         told = {"processor": "Z80", "cores": 1, "accelerators": []}

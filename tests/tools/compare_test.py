@@ -81,6 +81,32 @@ class TwoRunsTest(parameterized.TestCase):
         with self.assertRaisesRegex(SystemExit, "--method=independent; got .*cohort of .*kdcl$"):
             self._printed(compare, "cohort", "alone")
 
+    def test_weights_that_only_one_run_starts_from_are_told_wherever_they_lie(self):
+        digest = "0123456789" * 6
+        for name, sources in (("alone", {}), ("cohort", {"a": digest}), ("again", {"a": digest})):
+            method = "independent" if name != "cohort" else "kdcl"
+            path = f"a={name}/w.keras" if sources else ""
+            self._write(name, {"a": 0.25}, method=method, initial_weights=path)
+            told = {"data": {"initial_weights": sources}}
+            path = self.folder / name / "result.json"
+            path.write_text(json.dumps(sealed({**json.loads(path.read_text()), "identity": told})))
+        told = "as the runs differ in initial_weights (of no student and a 01234567)."
+        self.assertIn(told, "\n".join(self._printed(compare, "alone", "cohort")))
+        self.assertNotIn("differ in", "\n".join(self._printed(compare, "again", "cohort")))
+
+    def test_runs_of_other_devices_are_told(self):
+        self._write("alone", {"a": 0.25})
+        self._write("cohort", {"a": 0.375}, strategy="mirrored")
+        self.assertRegex(
+            "\n".join(self._printed(compare, "alone", "cohort")),
+            "With seed 0 the cohort was trained",
+        )
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            self._printed(tabulate, "alone", "cohort")
+        self.assertRegex(
+            told.getvalue(), "^[^\n]*/cohort was trained with batches .* than .*/alone.\n$"
+        )
+
     def test_other_test_images_of_the_same_name_and_number_are_refused(self):
         for name, digest in (("alone", "1"), ("changed", "2")):
             self._write(name, {"a": 0.25})

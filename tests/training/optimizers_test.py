@@ -174,6 +174,8 @@ class CreateTest(tf.test.TestCase, parameterized.TestCase):
     def test_one_text_for_one_meaning(self):
         settings = Settings(optimizer="adamw", optimizer_arguments=" beta_2=0.950, amsgrad=True")
         self.assertEqual(settings.optimizer_arguments, "beta_2=0.95,amsgrad=true")
+        turned = Settings(optimizer="adamw", optimizer_arguments="amsgrad=true,beta_2=0.95")
+        self.assertEqual(turned, settings)
 
     @parameterized.parameters(
         ("adamw", "momentum=0.9", "of --optimizer=adamw, .*: beta_1, .*; got momentum=0.9"),

@@ -210,6 +210,14 @@ class OwnershipTest(parameterized.TestCase):
         ({"dataset": "cifar10"}, {"dataset": "cifar100"}, ["dataset"]),
         ({}, {"initial_weights": "a=b.keras", "seed": "1"}, ["initial_weights", "seed"]),
         ({"backbone": "resnet18"}, {"backbone": "runs/r/students/a"}, ["backbone"]),
+        # Of an earlier version, which kept the order of a list.
+        (
+            {"initial_weights": "a=b.keras,c=d.keras"},
+            {"initial_weights": "c=d.keras,a=b.keras"},
+            [],
+        ),
+        ({"optimizer_arguments": "a=1.0,b=2.0"}, {"optimizer_arguments": "b=2.0,a=1.0"}, []),
+        ({"students": "a,b"}, {"students": "b,a"}, ["students"]),
     )
     def test_runs_differ_in_a_path_unless_it_has_only_moved(self, first, second, expected):
         self.assertEqual(ownership.other_settings(first, second), expected)

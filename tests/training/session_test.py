@@ -18,6 +18,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.distribution import machine, strategies
+from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT
 from kdcl_tf.training.checkpoint import SavedCheckpoint
 from kdcl_tf.training.interruption import Interrupted
@@ -179,9 +180,34 @@ class SessionTest(tf.test.TestCase):
         self._session().workdir.write_result({**before, "exports": ["students/lost"]})
         again = self._session().train()
         self.assertEqual((again["machine"], again["peak_memory_gib"]), (told, 0.01))
+        # A checkpoint tells the same.
         (self.folder / "result.json").unlink()
-        again = self._session().train()
-        self.assertNoCommonElements(again, ("machine", "peak_memory_gib"))
+        with mock.patch.object(machine, "facts", lambda: told):
+            again = self._session().train()
+        used = ("machine", "peak_memory_gib", "normalized_parts")
+        self.assertEqual([again[name] for name in used], [trained[name] for name in used])
+
+    def test_what_only_exports_is_neither_the_version_nor_the_strategy_that_trained(self):
+        trained = self._session(batch_size=3).train()
+        newer = {**trained["versions"], "keras": "99.0"}
+        for is_gone in (False, True):
+            before = {**trained, "exports": ["students/lost"]}
+            self._session(batch_size=3).workdir.write_result(before)
+            if is_gone:
+                (self.folder / "result.json").unlink()
+            with mock.patch.object(identity, "versions", lambda: newer):
+                again = self._session(batch_size=3, strategy="mirrored").train()
+            self.assertEqual(again["versions"], trained["versions"])
+            self.assertEqual(again["identity"], trained["identity"])
+            self.assertEqual(again["settings"], trained["settings"])
+
+    def test_the_most_memory_is_that_of_any_process_of_the_run(self):
+        with mock.patch.object(machine, "peak_memory", lambda: 2048.0):
+            self._session(epochs=1).train()
+        (self.folder / "result.json").unlink()
+        session = self._session(epochs=1)
+        self.assertEqual(session.loop.used_before["peak_memory_gib"], 2.0)
+        self.assertEqual(session.loop.used()["peak_memory_gib"], 2.0)
 
     def test_a_run_goes_on_and_checks_its_images_only_once(self):
         whole = self._session()

@@ -243,6 +243,7 @@ class MovedWeightsTest(absltest.TestCase):
         before = "a=one/w.keras,b=imagenet"
         for now, moved in (
             ("a=w.keras,b=imagenet", True),
+            ("b=imagenet,a=w.keras", True),
             ("a=one/w.keras,c=imagenet", False),
             ("a=one/w.keras,b=two/w.keras", False),
             ("a=one/w.keras", False),

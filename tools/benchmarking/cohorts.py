@@ -1,12 +1,12 @@
 """What it costs to train together: KDCL over Independent, M students over one after the other."""
 
-import resource
 import subprocess
 import sys
 
 import kdcl_tf
 from benchmarking import steps, timing
 from benchmarking.options import Options
+from kdcl_tf.distribution import machine
 from kdcl_tf.objectives import names
 
 
@@ -70,5 +70,4 @@ def compare_memory(options: Options) -> None:
 def print_own_memory(options: Options) -> None:
     """Prints the peak memory of this process after some steps of all students."""
     steps.step_of(kdcl_tf.KDCL(steps.students(options)), options)()
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{megabytes:,.0f} MB at most")
+    print(f"{machine.peak_memory():,.0f} MB at most")

@@ -10,7 +10,6 @@ so bytes are counted in the graphs, and the time of copying them cannot be measu
 import contextlib
 import multiprocessing
 import os
-import resource
 import time
 
 import numpy as np
@@ -20,7 +19,7 @@ from absl import logging
 import kdcl_tf
 from benchmarking import partitions, step_times
 from benchmarking.options import Options
-from kdcl_tf.distribution import devices, traffic
+from kdcl_tf.distribution import devices, machine, traffic
 from kdcl_tf.students.cost import multiply_adds
 from kdcl_tf.training.optimizers import CoupledSGD
 from kdcl_tf.training.settings import POLICIES
@@ -67,16 +66,12 @@ def _accumulate(parts, options):
     _compile(cohort, accumulation_steps=parts)
     step = tf.function(cohort.train_step)
     batch = _batch(cohort, options.batch_size, options.num_classes)
-    before = _peak_megabytes()
+    before = machine.peak_memory()
     step(batch)
     began = time.perf_counter()
     for _ in range(options.steps):
         step(batch)["loss"].numpy()
-    return before, _peak_megabytes(), (time.perf_counter() - began) / options.steps
-
-
-def _peak_megabytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return before, machine.peak_memory(), (time.perf_counter() - began) / options.steps
 
 
 def _build(options, names, places):

@@ -51,7 +51,9 @@ def analyse(
             name: loaded.score(each.predict, split, batch_size)["top_1"]
             for name, split in (("train", dataset.train), ("test", dataset.test))
         }
-        results[each.name] = {**accuracies, "train_images": len(dataset.train)}
+        # What could not be decoded was left out just now.
+        images = len(dataset.train) - dataset.train.num_bad
+        results[each.name] = {**accuracies, "train_images": images}
     width = max(len("student"), *map(len, results))
     lines = [f"{'student':{width}}    train     test      gap  training images"]
     lines += [

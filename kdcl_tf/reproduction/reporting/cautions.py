@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kdcl_tf.reproduction import circumstances
 from kdcl_tf.reproduction.reporting.blocks import Paragraph
 from kdcl_tf.reproduction.reporting.subject import Subject
 
+_UNLIKE = {
+    circumstances.processor: (
+        "Of these runs the processor is another than that of the baseline of their seed, or that of "
+        "one of the two is not recorded. Another processor rounds otherwise, so that a run parts from "
+        "its baseline as one of another seed does"
+    ),
+    circumstances.versions: (
+        "These runs were made with another version of kdcl_tf, TensorFlow or Keras than the baseline "
+        "of their seed"
+    ),
+    circumstances.normalized_parts: (
+        "These runs trained on another number of devices than the baseline of their seed, each of "
+        "which normalised its own part of a batch, so that their gains are not those of the method "
+        "alone"
+    ),
+}
+
 
 def cautions(subject: Subject) -> Iterator[Paragraph]:
-    """A paragraph each for runs of other settings, on other images and on other processors."""
+    """A paragraph each for runs that differ in settings, images, processor, versions or devices."""
     records = subject.records
     differences = records.differences(subject.scale)
     if differences:
@@ -21,9 +39,11 @@ def cautions(subject: Subject) -> Iterator[Paragraph]:
             "These runs must not be compared with the others, as their images differ from those of "
             f"the runs before them: {records.other_images}."
         )
-    if records.other_processors:
+    if teachers := records.other_teachers(subject.scale):
         yield Paragraph(
-            "Of these runs the processor is another than that of the baseline of their seed, or that "
-            "of one of the two is not recorded. Another processor rounds otherwise, so that a run "
-            f"parts from its baseline as one of another seed does: {records.other_processors}."
+            "The teacher of these runs is not the student that is in the folder of its row now, which "
+            f"was trained or exported anew since: {teachers}."
         )
+    for told, sentence in _UNLIKE.items():
+        if runs := records.unlike_baselines(told):
+            yield Paragraph(f"{sentence}: {runs}.")

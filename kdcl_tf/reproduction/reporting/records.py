@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
@@ -13,6 +13,7 @@ from kdcl_tf.reproduction.plan import departures, plan
 from kdcl_tf.reproduction.reporting import statistics
 from kdcl_tf.reproduction.tables.scales import Scale
 from kdcl_tf.reproduction.tables.table import Row, Table
+from kdcl_tf.serving import exported
 from kdcl_tf.training.run_files import read_log, read_result
 from kdcl_tf.training.settings import as_text
 
@@ -90,6 +91,22 @@ class Records:
             for flag, keys in sorted(had_by.items())
         ]
 
+    def other_teachers(self, scale: Scale) -> str:
+        """Runs whose teacher is not the one that is in the folder of its row now; or "".
+
+        Of teachers that are not exported there, nothing is known.
+
+        Args:
+          scale: as in `differences`.
+        """
+        found = []
+        for run in plan(self.table, scale, self.seeds, self.folder):
+            data = self.results.get((run.row, run.seed), {}).get("identity", {}).get("data", {})
+            path = pathlib.Path(run.settings.teacher)
+            if run.teacher and "teacher" in data and path.is_dir():
+                found += [(run.row, run.seed)] * (exported.digest(path) != data["teacher"])
+        return self._named(found)
+
     def _named(self, keys):
         """Runs by their rows and seeds: `DML (seed 2), ONE (seeds 0, 1)`."""
         found = []
@@ -100,11 +117,11 @@ class Records:
                 found.append(f"{row.full_label} ({several} {', '.join(map(str, seeds))})")
         return ", ".join(found)
 
-    @property
-    def other_processors(self) -> str:
-        """Runs whose gains are over a run on another processor, or one that is not known; or "".
+    def unlike_baselines(self, told: Callable[[Mapping[str, Any]], Any]) -> str:
+        """Runs that differ in something from the runs that their gains are over; or "".
 
-        Runs of both of which it is not known count as runs on one.
+        Args:
+          told: a function of `result.json`.
         """
         found: set[tuple[str, int]] = set()
         for row in self.table.rows:
@@ -112,17 +129,28 @@ class Records:
                 ours = self.source(row, column)
                 others = self.source(self.table.baseline_of(row), column)
                 if ours and others:
-                    found |= self._on_another_processor(ours[0], others[0])
+                    found |= self._unlike(ours[0], others[0], told)
         return self._named(sorted(found))
 
-    def _on_another_processor(self, row, baseline):
+    def _unlike(self, row, baseline, told):
         """`{(row name, seed)}` of the runs of a row that differ in it from those of another."""
         others = self.of_row(baseline)
         return {
             (row.name, seed)
             for seed, result in self.of_row(row).items()
-            if seed in others and _processor(result) != _processor(others[seed])
+            if seed in others and told(result) != told(others[seed])
         }
+
+    @property
+    def versions(self) -> list[str]:
+        """The versions that runs were made with, in words; where they differ, each with its runs."""
+        runs: dict[str, list[tuple[str, int]]] = {}
+        for key, result in self.results.items():
+            told = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+            runs.setdefault(told, []).append(key)
+        if len(runs) < 2:
+            return list(runs)
+        return [f"{told} of {self._named(keys)}" for told, keys in runs.items()]
 
     @property
     def other_images(self) -> str:
@@ -251,12 +279,6 @@ class Records:
                 if curve:
                     curves.setdefault(name, []).append(curve)
         return {name: statistics.median_curve(each) for name, each in curves.items()}
-
-
-def _processor(result):
-    """What a run ended on: its processor and accelerators; None of each that was not recorded."""
-    machine = result.get("machine", {})
-    return machine.get("processor"), machine.get("accelerators")
 
 
 def _students(log):

@@ -100,7 +100,5 @@ def _circumstances(subject):
     yield Paragraph(
         f"Data: {data['name']}, {data['num_train']:,} training images, "
         f"{data['num_held_out']:,} held out, {data['num_test']:,} test images (of the first "
-        "row). Versions: "
-        + ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-        + "."
+        f"row). Versions: {'; '.join(subject.records.versions)}."
     )

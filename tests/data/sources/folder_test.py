@@ -187,6 +187,28 @@ class NamesTest(FolderTestCase):
         again.keep_list(path)
         self.assertEqual(again.found, dataset.bad_images.found)
 
+    def test_a_listed_image_that_was_mended_drops_out_wherever_images_are_kept(self):
+        for storage in ("memory", "disk"):
+            self.write("train/red/bad.png", b"no image")
+            self.write("test/red/bad.png", b"no image")
+            path = self.root / "bad_images.txt"
+            with contextlib.redirect_stderr(io.StringIO()):
+                first = self.load(skip_bad_images=True, storage=storage)
+                for split in (first.train, first.test):
+                    list(split.pixels(4))
+                first.keep_bad_images(path)
+                self.assertEqual(first.left_out(), {"train": 1, "test": 1})
+                self.write("train/red/bad.png", png(RED))
+                again = self.load(skip_bad_images=True, storage=storage)
+                again.keep_bad_images(path)
+                self.assertEqual(again.left_out(), {"test": 1})
+                self.assertEqual(again.problems(), {"bad_images": 1})
+                self.assertIn("test/red/bad.png", path.read_text())
+                self.assertNotIn("train/red/bad.png", path.read_text())
+                self.write("test/red/bad.png", png(RED))
+                self.load(skip_bad_images=True, storage=storage).keep_bad_images(path)
+            self.assertFalse(path.exists())
+
     def test_an_error_names_the_file_in_one_line(self):
         shutil.rmtree(self.root / "train" / "red")
         self.write(b"train/red/\xff\n.png", b"no image")

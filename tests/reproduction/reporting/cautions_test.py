@@ -9,6 +9,7 @@ from kdcl_tf.reproduction.reporting.records import Records
 from kdcl_tf.reproduction.reporting.subject import Subject
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
+from kdcl_tf.serving import exported
 from tests.reproduction.written_runs import write_run
 
 _ACCURACIES = {"resnet20": 0.30, "wrn_16_2": 0.40}
@@ -62,6 +63,40 @@ class CautionsTest(absltest.TestCase):
             names.rstrip(".").split("), "),
             ["DML (seed 1", "KDCL-Naive (seed 0", "KDCL-Linear (seed 0)"],
         )
+
+    def test_other_versions_and_other_numbers_of_devices_than_the_baseline_are_told(self):
+        versions = {"kdcl_tf": "0.1.0", "python": "3.11.1"}
+        for row, more in (
+            ("vanilla", {"versions": versions}),
+            ("dml", {"versions": {**versions, "python": "3.12.0"}}),
+            ("naive", {"versions": {**versions, "kdcl_tf": "1.0.0"}}),
+            ("linear", {"versions": versions, "normalized_parts": 2}),
+            # Of an earlier version, which recorded the strategy alone.
+            ("min_logit", {"versions": versions, "settings": {"strategy": "mirrored"}}),
+            ("general", {"versions": versions, "normalized_parts": 1}),
+        ):
+            more = {"settings": {"epochs": 100}, **more}
+            write_run(self.folder, row, 0, _ACCURACIES, **more)
+        of_versions, of_devices = self._told()
+        self.assertEndsWith(of_versions, "the baseline of their seed: KDCL-Naive (seed 0).")
+        self.assertRegex(
+            of_devices,
+            "another number of devices .*: KDCL-Linear .seed 0., KDCL-MinLogit .seed 0..$",
+        )
+
+    def test_a_teacher_that_was_trained_anew_is_told(self):
+        data = {"teacher": "of another"}
+        write_run(self.folder, "vanilla", 0, _ACCURACIES, settings={"epochs": 100})
+        write_run(self.folder, "kd_wrn_to_resnet", 0, {"resnet20": 0.4}, identity={"data": data})
+        # Published runs have no students.
+        self.assertEmpty(self._told())
+        teacher = self.folder / "vanilla" / "seed0" / "students" / "wrn_16_2"
+        teacher.mkdir(parents=True)
+        (teacher / "saved_model.pb").write_bytes(b"model")
+        self.assertRegex(self._told()[0], "teacher of these runs is not .* since: .*seed 0..$")
+        data["teacher"] = exported.digest(teacher)
+        write_run(self.folder, "kd_wrn_to_resnet", 0, {"resnet20": 0.4}, identity={"data": data})
+        self.assertEmpty(self._told())
 
     def test_a_baseline_may_be_runs_of_its_own_and_accelerators_count(self):
         for name in ("vanilla_resnet50", "vanilla_resnet18"):
