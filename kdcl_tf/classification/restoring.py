@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from kdcl_tf.classification import report
+from kdcl_tf.files import moments
 from kdcl_tf.serving import exported
 from kdcl_tf.training import manifests, ownership
 from kdcl_tf.training.run_files import read_result
@@ -81,12 +83,13 @@ def restore(
     facts = checkpoint.card["students"]
     best, kept = keeping.positions(checkpoint)
     result = read_result(workdir)
-    more = {"epoch": best or checkpoint.epoch, "identity": checkpoint.identity}
+    more = {**_moment(checkpoint, settings, best), "identity": checkpoint.identity}
     # Images on disk are found to be bad while the run goes on, and the checkpoint's cards are older.
-    if left_out := (result or {}).get("data", {}).get("left_out"):
+    known = (result or {}).get("data", {})
+    if left_out := known.get("left_out") or checkpoint.left_out:
         more["left_out"] = left_out
     found = {
-        name: Card.from_facts(_with_reason({**each["card"], **more}, settings, best))
+        name: Card.from_facts(_with_reason({**each["card"], **more}, settings, best, bool(result)))
         for name, each in facts.items()
     }
     any_card = next(iter(found.values()))
@@ -103,19 +106,31 @@ def restore(
     return _with_accuracies(found, checkpoint.log), students
 
 
-def _with_reason(facts, settings, best):
+def _moment(checkpoint, settings, best):
+    """The epoch of a checkpoint's students, and how many steps of the next they have taken."""
+    if best:
+        return {"epoch": best}
+    images = checkpoint.identity["data"]["train"]["images"]
+    # Before an epoch is evaluated, all its steps are saved.
+    epochs, steps = divmod(checkpoint.step, math.ceil(images / settings.batch_size))
+    return {"epoch": checkpoint.epoch + epochs, **({moments.STEP: steps} if steps else {})}
+
+
+def _with_reason(facts, settings, best, is_complete):
     """The facts of a card with why its epoch is exported, as the run itself tells it at its end.
 
     Args:
       facts: of the card.
       settings: of the run.
       best: the best epoch so far, from 1; 0 where none is kept.
+      is_complete: whether no later epoch can be better.
     """
     if best:
         images = facts["identity"]["data"]["validation"]["images"]
         images -= facts.get("left_out", {}).get("validation", 0)
-        return {**facts, "kept": report.best_epoch(settings.keep_by, images)}
-    is_last = settings.keep == "last" and facts["epoch"] == settings.epochs
+        so_far = "" if is_complete else " so far"
+        return {**facts, "kept": report.best_epoch(settings.keep_by, images) + so_far}
+    is_last = settings.keep == "last" and moments.of(facts) == (settings.epochs, 0)
     return {**facts, "kept": report.LAST_EPOCH} if is_last else facts
 
 
@@ -133,12 +148,12 @@ def check_epoch(workdir: pathlib.Path, output: pathlib.Path, found: Mapping[str,
       ValueError: naming both epochs.
     """
     result = read_result(workdir) or {}
-    epoch = next(iter(found.values())).more["epoch"]
-    if is_own(workdir, output) and ownership.is_other_epoch({"epoch": epoch}, result):
+    facts = next(iter(found.values())).more
+    if is_own(workdir, output) and ownership.is_other_epoch(facts, result):
         raise ValueError(
             f"expected a checkpoint of epoch {result['exported_epoch']}, whose students are those of "
-            f"the complete run in {workdir}; got epoch {epoch}: restore that checkpoint, or pass "
-            "--output=FOLDER to export this epoch elsewhere"
+            f"the complete run in {workdir}; got epoch {moments.told(facts)}: restore that "
+            "checkpoint, or pass --output=FOLDER to export this epoch elsewhere"
         )
 
 

@@ -259,6 +259,9 @@ class Classification(Task):
         """How many images could not be decoded, where they are passed over."""
         return self.dataset.problems()
 
+    def left_out(self) -> dict[str, int]:
+        return self.dataset.left_out()
+
     def summary(self, record: Mapping[str, Any]) -> str:
         """Each student's accuracy."""
         told = []

@@ -24,15 +24,27 @@ LEVELS = 256
 KEPT, REVERSED = "RGB", "BGR"
 
 
+def _numbers(name, given):
+    try:
+        return tuple(float(each) for each in given)
+    except TypeError as error:
+        raise ValueError(
+            f"{name}: expected a number for each channel, such as (0.5,); got {given!r:.60}"
+        ) from error
+
+
 @dataclasses.dataclass(frozen=True)
 class Normalization:
     """Normalises each channel to mean 0 and deviation 1 over some set of images.
 
     Attributes:
       mean, deviation: one number a channel, in units of 0..1, in the order of the images'
-        channels.
+        channels; NumPy's become Python's.
       channels: "RGB" keeps the order of an image's channels, whatever they are; "BGR" gives
         the normalised ones the other way round.
+
+    Raises:
+      ValueError: for other channels, or what is no sequence of numbers.
     """
 
     mean: tuple[float, ...]
@@ -42,6 +54,8 @@ class Normalization:
     def __post_init__(self):
         if self.channels not in (KEPT, REVERSED):
             raise ValueError(f"channels: expected {KEPT} or {REVERSED}; got {self.channels!r:.40}")
+        for name in ("mean", "deviation"):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Normalization:

@@ -106,7 +106,8 @@ def export(
 
     Args:
       detector: `Detector`, of any precision.
-      path: the folder, written whole; it replaces an older one.
+      path: the folder, written whole; it replaces an older one, of which other files than its own
+        are kept.
       card: of `card_of`.
       is_own: whether the folder is known to be for this export, as that in a run is: then what is
         left of one is replaced, too.
@@ -131,6 +132,7 @@ def export(
         written = {"format": FORMAT, "checksums": identity.checksums(partial)}
         text = json.dumps(identity.sealed({**card, **written}), indent=2)
         (partial / exported_detector.CARD).write_text(text + "\n")
+        exported.keep_others(path, partial, exported_detector.CARD)
     return path
 
 

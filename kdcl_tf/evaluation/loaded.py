@@ -15,7 +15,7 @@ from kdcl_tf import data, serving
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.data.encoded import EncodedSplit
-from kdcl_tf.files import run_flags
+from kdcl_tf.files import moments, run_flags
 from kdcl_tf.objectives.scores import scores
 from kdcl_tf.serving import classes, images as images_lib, runtimes
 from kdcl_tf.training.run_files import check_export
@@ -77,11 +77,10 @@ def told_of_epochs(students: Sequence[LoadedStudent]) -> str:
 
     A run that ends exports its students anew, and leaves what `kdcl-export` made of them before.
     """
-    epochs: dict[pathlib.Path, dict[str, int]] = {}
+    epochs: dict[pathlib.Path, dict[str, str]] = {}
     for each in students:
-        if "epoch" in each.card:
-            of_run = epochs.setdefault(each.path.parent.parent, {})
-            of_run[each.name] = each.card["epoch"]
+        if moment := moments.told(each.card):
+            epochs.setdefault(each.path.parent.parent, {})[each.name] = moment
     told = ", ".join(
         f"{name} of epoch {epoch}"
         for of_run in epochs.values()

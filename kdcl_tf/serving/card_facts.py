@@ -15,6 +15,7 @@ from kdcl_tf.files.identity import DamageError
 
 __all__ = [
     "ALWAYS",
+    "CHANNELS",
     "WRITTEN",
     "are_of_card",
     "checked",
@@ -26,6 +27,9 @@ __all__ = [
 # Facts of the files of an export, which `write` adds to a card: the format of the weights, the
 # checksum of every other file, and that of the card itself.
 WRITTEN = ("format", "checksums", "checksum")
+
+# The channels of images that photographs become; others have no name.
+CHANNELS = {1: "grey", 3: "RGB"}
 
 # What cards of every version have.
 ALWAYS = ("student", "image_shape", "mean", "deviation")

@@ -73,6 +73,15 @@ class Card:
     resizing: str = ""
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self):
+        object.__setattr__(self, "image_shape", tuple(int(size) for size in self.image_shape))
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+        # NumPy's numbers and arrays become Python's.
+        plain = {
+            name: getattr(value, "tolist", lambda v=value: v)() for name, value in self.more.items()
+        }
+        object.__setattr__(self, "more", plain)
+
     @classmethod
     def of(
         cls,

@@ -5,8 +5,10 @@ Importing this module does not import TensorFlow.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,6 +25,7 @@ __all__ = [
     "digest",
     "find_students",
     "holds_model",
+    "keep_others",
     "known_card",
     "load",
     "may_replace",
@@ -32,6 +35,8 @@ __all__ = [
 
 _MODEL = "saved_model.pb"
 _CARD = "student.json"
+# Of all kinds of exported models.
+_CARDS = (_CARD, "detector.json")
 # What an exported model is known by: a student whose model is missing still has its card.
 _MARKS = (_MODEL, _CARD)
 # What else an exported model has.
@@ -214,7 +219,8 @@ def check_apart(output: pathlib.Path | None, models: Iterable[str | os.PathLike]
 def digest(path: str | os.PathLike) -> str:
     """The SHA-256 of an exported model, a folder or a file: of its files' names and contents.
 
-    What is for people counts as it was written, whatever they have added.
+    What is for people counts as it was written, whatever they have added; files that they have put
+    beside do not count.
 
     Raises:
       OSError: when it cannot be read.
@@ -222,15 +228,39 @@ def digest(path: str | os.PathLike) -> str:
     path = pathlib.Path(path).expanduser()
     if not path.is_dir():
         return identity.digest_of(identity.checksums_of([path]))
-    found, card = identity.checksums(path), known_card(path)
-    written = {
-        name: each
-        for name, each in card.get("checksums", {}).items()
-        if name in identity.FOR_PEOPLE
-    }
-    if written:
-        found = {name: each for name, each in found.items() if name not in identity.FOR_PEOPLE}
-    return identity.digest_of({**found, **written})
+    found, sums = identity.checksums(path), _checksums(path)
+    if not sums:
+        return identity.digest_of(found)
+    written = {name: sums[name] for name in identity.FOR_PEOPLE if name in sums}
+    own = (sums.keys() | set(_CARDS)) - set(identity.FOR_PEOPLE)
+    return identity.digest_of({**{name: found[name] for name in found if name in own}, **written})
+
+
+def _checksums(path):
+    """The checksums in the card of an exported model; {} for one that is missing or damaged."""
+    for name in _CARDS:
+        with contextlib.suppress(DamageError, FileNotFoundError):
+            return cards.read(path / name).get("checksums", {})
+    return {}
+
+
+def keep_others(path: pathlib.Path, new: pathlib.Path, card: str = _CARD) -> None:
+    """Copies what a user has put beside an exported model into the folder that replaces its own.
+
+    Args:
+      path: the folder of the export that is replaced; it need not be there.
+      new: the folder that replaces it, with all that is exported.
+      card: the name of the card of such exports.
+    """
+    own = {pathlib.PurePosixPath(name).parts[0] for name in _checksums(path)}
+    own |= {card, *_MARKS, *_OF_A_MODEL} - (set() if card == _CARD else set(identity.FOR_PEOPLE))
+    for each in sorted(path.iterdir()) if path.is_dir() else ():
+        if each.name in own or os.path.lexists(new / each.name):
+            continue
+        if each.is_dir() and not each.is_symlink():
+            shutil.copytree(each, new / each.name, symlinks=True)
+        else:
+            shutil.copy2(each, new / each.name, follow_symlinks=False)
 
 
 def load(path: str | os.PathLike) -> Any:

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from kdcl_tf.data import decoding
 from kdcl_tf.data.formats import rules
+from kdcl_tf.serving import card_facts
 
-__all__ = ["explained", "pixels"]
+__all__ = ["are_taken", "explained", "pixels"]
 
 # What a card says of the signature that does this.
 _EXPLAINED = (
@@ -19,6 +20,11 @@ _EXPLAINED = (
 )
 _TURN = ", which TensorFlow has no operation for: turn it before"
 _AS_STORED = ", as in this student's training"
+
+
+def are_taken(image_shape: Sequence[int]) -> bool:
+    """Whether a student's images, `(height, width, channels)`, are such as decoders give."""
+    return image_shape[-1] in card_facts.CHANNELS
 
 
 def explained(facts: Mapping[str, Any]) -> str:

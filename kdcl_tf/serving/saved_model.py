@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
 from collections.abc import Callable
@@ -53,9 +54,10 @@ class _ServedStudent(tf.Module):
         )
         self._shapes = tuple(image_shape), tuple(scaled_to)
         encoded = tf.TensorSpec([], tf.string, name="photograph")
-        self.serve_photograph = tf.function(
-            self._serve_photograph, input_signature=[encoded], autograph=False
-        )
+        if photographs.are_taken(image_shape):
+            self.serve_photograph = tf.function(
+                self._serve_photograph, input_signature=[encoded], autograph=False
+            )
         self.weights = list(self.serve.get_concrete_function().variables)
 
     def _serve(self, images):
@@ -87,14 +89,14 @@ def export_student(
     the signature `pixels` takes `pixels`, the same as float32 in 0..1, and gives the same; the
     signature `photograph` takes `photograph`, a scalar string, the bytes of one JPEG or PNG of
     any size, which it resizes as evaluation does, but does not turn upright, and gives the same
-    with B = 1.
+    with B = 1.  A student of other images than grey or RGB ones has no such signature.
     Beside it are `class_names.txt`, a line for each class, `class_names.json`, a list of them,
     `README.md`, for people, and `student.json`, the card, with the checksums of all other files.
 
     Args:
       student: a built keras.Model of normalised images.
-      path: the folder, written whole; it replaces an older export, of which a README.md that was
-        changed by hand is kept; ours is README.kdcl.md then.
+      path: the folder, written whole; it replaces an older export, of which other files than its
+        own are kept, and a README.md that was changed by hand; ours is README.kdcl.md then.
       card: the student's, which gives the size and the normalisation of its images.
 
     Returns:
@@ -140,15 +142,13 @@ def export_function(
     _check_card(card)
     served = _ServedStudent(logits, card.image_shape, card.scaled_to)
     _check_classes(card, served.serve.get_concrete_function().structured_outputs["logits"].shape)
-    signatures = {
-        "serving_default": served.serve,
-        "pixels": served.serve_pixels,
-        "photograph": served.serve_photograph,
-    }
+    signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
+    if photographs.are_taken(card.image_shape):
+        signatures["photograph"] = served.serve_photograph
+        card = card.with_more(photograph=photographs.explained(card.facts))
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures=signatures)
         card = check(partial) if check else card
-        card = card.with_more(photograph=photographs.explained(card.facts))
         text = readme.of_saved_model(card.facts)
         readme_of_user = _readme_of_user(path, text)
         name = identity.README_BESIDE if readme_of_user else identity.README
@@ -157,6 +157,7 @@ def export_function(
         # Not among the checksums, so that the next export tells it from ours, too.
         if readme_of_user:
             (partial / identity.README).write_bytes(readme_of_user)
+        exported.keep_others(path, partial)
     return path
 
 
@@ -179,6 +180,12 @@ def _readme_of_user(path, ours):
 def _check_card(card):
     """Raises ValueError for class names or a normalisation that nothing could use."""
     source.check_class_names(card.class_names)
+    try:
+        json.dumps(card.facts)
+    except TypeError as error:
+        raise ValueError(
+            f"expected a card of facts that JSON can hold; got another: {error}: change the card's more"
+        ) from error
     channels = card.image_shape[-1]
     for name, numbers in card.normalization.as_card().items():
         if name in ("mean", "deviation") and np.shape(numbers) not in ((channels,), (1,)):

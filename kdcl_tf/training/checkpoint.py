@@ -164,6 +164,7 @@ class SavedCheckpoint:
       epoch: how many epochs the run had completed.
       step: how many steps of the next epoch it had taken.
       log: the records of the epochs so far.
+      left_out: `{split: images}` that could not be decoded so far.
 
     Raises:
       ValueError: when there is none, or all are damaged, or it has another format.
@@ -179,6 +180,7 @@ class SavedCheckpoint:
         progress = facts["progress"]
         self.epoch, self.step = progress["epoch"], progress.get("step", 0)
         self.log = progress.get("log", [])
+        self.left_out = progress.get("left_out", {})
 
     def assign(self, variables: Sequence, positions: Sequence[int]) -> None:
         """Gives variables their saved values.

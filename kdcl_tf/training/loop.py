@@ -318,6 +318,7 @@ class Loop:
             "parts": self._parts,
             "replicas": self._dependent,
             "used": self.used(),
+            "left_out": self._task.left_out(),
         }
         self._checkpoints.save(epoch * self.steps_per_epoch + step, reached)
         self._saved_at = time.monotonic()

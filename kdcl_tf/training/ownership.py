@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from kdcl_tf.files import identity, run_flags
+from kdcl_tf.files import identity, moments, run_flags
 from kdcl_tf.files.identity import FORMAT, DamageError, Identity
 from kdcl_tf.training import manifests
 from kdcl_tf.training.settings import (
@@ -240,8 +240,8 @@ def is_other_epoch(card: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
       card: of the exported model.
       result: of the run.
     """
-    exported = result.get("exported_epoch")
-    return exported is not None and card.get("epoch", exported) != exported
+    exported, moment = result.get("exported_epoch"), moments.of(card)
+    return None not in (exported, moment) and moment != (exported, 0)
 
 
 def _compare_data(path, before, now):

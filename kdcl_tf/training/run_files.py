@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, moments
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training import manifests, ownership
 
@@ -88,7 +88,7 @@ def check_export(run: str | os.PathLike, model: str | os.PathLike, card: Mapping
     if ownership.is_other_epoch(card, result):
         raise ValueError(
             f"expected {model} to be of epoch {result['exported_epoch']}, as result.json beside it; "
-            f"got epoch {card['epoch']}: export it again"
+            f"got epoch {moments.told(card)}: export it again"
         )
 
 

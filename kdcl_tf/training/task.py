@@ -154,6 +154,10 @@ class Task:
         """What the log says of the data, such as how many images could not be decoded."""
         return {}
 
+    def left_out(self) -> dict[str, int]:
+        """`{split: images}` that could not be decoded so far, of the splits that have any."""
+        return {}
+
     def summary(self, record: Mapping[str, Any]) -> str:
         """An epoch's evaluation in one line for a person; "" where there was none."""
         raise TypeError(f"{type(self).__name__} must override summary")

@@ -75,18 +75,33 @@ class RestoringTest(tf.test.TestCase):
 
     def test_students_within_an_epoch_have_no_accuracy(self):
         found, _ = restoring.restore(self._copy(step=1), _SETTINGS)
-        self.assertNotIn("test_accuracy", found["resnet8"].more)
+        more = found["resnet8"].more
+        self.assertNotIn("test_accuracy", more)
+        # Nor do they pass for those of the epoch before.
+        self.assertEqual((more["epoch"], more["step"], more.get("kept")), (2, 1, None))
+        within, _ = restoring.restore(self._copy(epoch=1, step=1), _SETTINGS)
+        self.assertEqual((within["resnet8"].more["epoch"], within["resnet8"].more["step"]), (1, 1))
+
+    def test_students_of_all_steps_of_an_epoch_that_was_not_evaluated_are_of_that_epoch(self):
+        more = restoring.restore(self._copy(epoch=1, step=2), _SETTINGS)[0]["resnet8"].more
+        self.assertEqual((more["epoch"], more.get("step")), (2, None))
+
+    def test_images_that_a_run_that_goes_on_has_left_out_are_told(self):
+        folder = self._copy(left_out={"train": 3})
+        (folder / "result.json").unlink()
+        found, _ = restoring.restore(folder, _SETTINGS)
+        self.assertEqual(found["resnet8"].more["left_out"], {"train": 3})
 
     def test_the_best_epoch_is_told_with_the_images_that_chose_it(self):
         settings = dataclasses.replace(_SETTINGS, keep="best", validation_share=0.5)
         facts = {"epoch": 1, "identity": {"data": {"validation": {"images": 9}}}}
         for more, count in (({}, 9), ({"left_out": {"validation": 2, "test": 3}}, 7)):
-            told = restoring._with_reason({**facts, **more}, settings, best=1)["kept"]
-            self.assertEqual(
-                told, f"the epoch with the best accuracy of resnet8 on {count} validation images"
-            )
+            expected = f"the epoch with the best accuracy of resnet8 on {count} validation images"
+            for is_complete, end in ((True, ""), (False, " so far")):
+                told = restoring._with_reason({**facts, **more}, settings, 1, is_complete)["kept"]
+                self.assertEqual(told, expected + end)
         # Before the first epoch has been evaluated there is no best one.
-        self.assertNotIn("kept", restoring._with_reason(facts, settings, best=0))
+        self.assertNotIn("kept", restoring._with_reason(facts, settings, 0, False))
 
     def test_an_earlier_epoch_goes_elsewhere(self):
         folder = self._copy(epoch=1)
@@ -94,6 +109,10 @@ class RestoringTest(tf.test.TestCase):
         self.assertNotIn("kept", found["resnet8"].more)
         restoring.check_epoch(folder, folder / "models", found)
         with self.assertRaisesRegex(ValueError, "expected a checkpoint of epoch 2, .* got epoch 1"):
+            restoring.check_epoch(folder, folder / "students", found)
+        folder = self._copy(step=1)
+        found, _ = restoring.restore(folder, _SETTINGS)
+        with self.assertRaisesRegex(ValueError, "got epoch 2 and 1 step of the next: restore"):
             restoring.check_epoch(folder, folder / "students", found)
 
     def test_what_is_no_run_is_refused(self):

@@ -47,6 +47,14 @@ class MeasuredTest(tf.test.TestCase):
         self.assertAllClose(found.mean, [9 / 255])
         self.assertEqual(found.deviation, (normalization.MINIMUM_DEVIATION,))
 
+    def test_numbers_of_any_kind_become_pythons_and_what_is_none_is_refused(self):
+        made = normalization.Normalization(np.array([0.5, 0.25], np.float32), [1, 2])
+        self.assertEqual(made, normalization.Normalization((0.5, 0.25), (1.0, 2.0)))
+        self.assertEqual({*map(type, made.mean + made.deviation)}, {float})
+        for mean in (0.5, None, (None,)):
+            with self.assertRaisesRegex(ValueError, "mean: expected a number for each channel"):
+                normalization.Normalization(mean, (0.5,))
+
     def test_photographs_have_imagenets(self):
         means, squares = [], []
         for file in image_files.imagenet_samples()[::2]:

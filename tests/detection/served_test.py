@@ -139,6 +139,11 @@ class ServedDetectorTest(tf.test.TestCase):
             path.unlink()
         served.export(model, folder, card, is_own=True)
         self.assertEqual(served.ServedDetector(folder).card["class_names"], card["class_names"])
+        # What its user has put beside it stays.
+        (folder / "README.md").write_text("mine")
+        served.export(model, folder, card)
+        self.assertEqual((folder / "README.md").read_text(), "mine")
+        served.ServedDetector(folder)
         with self.assertRaisesRegex(ValueError, "each of the detector's 3 classes; got 2: "):
             served.export(model, folder, {**card, "class_names": ["a", "b"]})
 

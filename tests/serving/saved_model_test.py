@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 from unittest import mock
@@ -19,7 +20,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, serving, students
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import answering, card_facts, cards, photographs, saved_model
+from kdcl_tf.serving import answering, card_facts, cards, exported, photographs, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision
 from tests.students.plain_layers import move_statistics
@@ -222,11 +223,25 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         crashed.mkdir()
         (crashed / "rubbish").write_text("")
         first = self._export(_student())
-        (first / "old").write_text("")
+        (first / "saved_model.pb").write_bytes(b"damaged")
         self._export(_student())
         self.assertEqual([path.name for path in self.folder.iterdir()], ["resnet8"])
-        self.assertFalse((first / "old").exists())
+        self.assertGreater((first / "saved_model.pb").stat().st_size, 10)
         self.assertFalse((first / "rubbish").exists())
+
+    def test_what_a_user_has_put_beside_it_stays_and_changes_no_digest(self):
+        student = _student()
+        path = self._export(student)
+        before = exported.digest(path)
+        (path / "photograph.jpg").write_bytes(b"mine")
+        (path / "assets.extra").mkdir()
+        (path / "assets.extra" / "requests").write_bytes(b"warm")
+        self.assertEqual(exported.digest(path), before)
+        self._export(student)
+        self.assertEqual((path / "photograph.jpg").read_bytes(), b"mine")
+        self.assertEqual((path / "assets.extra" / "requests").read_bytes(), b"warm")
+        serving.load_student(path)
+        self.assertNotIn("photograph.jpg", exported.known_card(path)["checksums"])
 
     def test_an_export_keeps_a_readme_that_its_user_has_changed(self):
         path, student = self._export(_student()), _student()
@@ -295,6 +310,38 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             self.assertEqual((path / "README.kdcl.md").exists(), text is not None)
         self.assertEqual((path / "README.md").read_text(), "mine")
 
+    def test_numpys_numbers_are_numbers_of_a_card(self):
+        student, pixels = _student(), np.random.default_rng(0).random((5, 8, 8, 3), np.float32)
+        of_pixels = data.Normalization(pixels.mean((0, 1, 2)), pixels.std((0, 1, 2)))
+        card = dataclasses.replace(
+            Card.of(student, self.dataset),
+            image_shape=np.array([8, 8, 3]),
+            normalization=of_pixels,
+            more={"accuracy": np.float32(0.5), "by_class": np.array([0.25, 0.75])},
+        )
+        path = serving.export_student(student, self.folder / "resnet8", card=card)
+        _, found = serving.load_student(path)
+        self.assertEqual((found["accuracy"], found["by_class"]), (0.5, [0.25, 0.75]))
+        self.assertAllClose(found["mean"], pixels.mean((0, 1, 2)))
+
+    def test_students_of_other_channels_than_photographs_have_are_given_no_bytes(self):
+        for channels in (1, 2, 4):
+            student = students.build("resnet8", 10, (8, 8, channels))
+            card = Card(
+                "resnet8", (8, 8, channels), tuple("abcdefghij"), data.Normalization((0.5,), (1.0,))
+            )
+            path = serving.export_student(student, self.folder / f"of_{channels}", card=card)
+            loaded = tf.saved_model.load(str(path))
+            self.assertEqual("photograph" in loaded.signatures, channels == 1)
+            self.assertEqual("photograph" in exported.known_card(path), channels == 1)
+            readme = (path / "README.md").read_text()
+            self.assertEqual('signatures["photograph"]' in readme, channels == 1)
+            (block,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+            if channels > 1:
+                found = {}
+                exec(block.replace('load(".")', f"load({str(path)!r})"), found)
+                self.assertEqual(found["answers"]["logits"].shape, (1, 10))
+
     @parameterized.parameters(
         (
             {"class_names": ("cat", "dog")},
@@ -310,6 +357,14 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         (
             {"normalization": data.Normalization((0.5,), (0.5,) * 4)},
             "expected a deviation for each of the card's 3 channels, or one for all; got 4: ",
+        ),
+        (
+            {"class_names": range(10)},
+            "class names: expected text; got 0, which is of int: pass '0'",
+        ),
+        (
+            {"more": {"by": object()}},
+            "expected a card of facts that JSON can hold; got another: .*",
         ),
     )
     def test_a_card_that_is_not_of_the_student_is_refused(self, change, message):

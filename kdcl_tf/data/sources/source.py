@@ -76,6 +76,11 @@ def check_class_names(class_names: Sequence[str]) -> None:
         UTF-8.
     """
     for name in class_names:
+        if not isinstance(name, str):
+            raise ValueError(
+                f"class names: expected text; got {name!r}, which is of {type(name).__name__}: pass "
+                f"'{name}'"
+            )
         if not name or not escaping.is_plain(name):
             raise ValueError(
                 "class names: expected text in UTF-8 without line breaks, tabs and other controls;"

@@ -7,6 +7,7 @@ from typing import Any
 
 from kdcl_tf.data.formats import rules
 from kdcl_tf.data.normalization import REVERSED
+from kdcl_tf.serving import card_facts
 
 __all__ = ["of"]
 
@@ -17,6 +18,11 @@ from PIL import {modules}
 photograph = {opened}.convert("{mode}")
 image = np.asarray(photograph{scaled}){axis}  # uint8 {one}
 """
+# One of other channels than a photograph has.
+_OWN_IMAGE = """import numpy as np
+
+image = np.zeros({shape}, np.uint8)  # in its place your own, of {channels} channels
+"""
 
 _SAVED_MODEL = """```python
 import tensorflow as tf
@@ -24,9 +30,11 @@ import tensorflow as tf
 student = tf.saved_model.load("{file}")
 answers = student.signatures["serving_default"](images=image[None])  # uint8 {batch}
 answers["probabilities"]  # float32 [B, {classes}]
-# One JPEG or PNG of any size; it is {stored}.
+{encoded}```"""
+
+_ENCODED = """# One JPEG or PNG of any size; it is {stored}.
 student.signatures["photograph"](photograph=tf.io.read_file("photograph.jpg"))
-```"""
+"""
 
 _KERAS = """```python
 import keras
@@ -148,7 +156,7 @@ def of(form: str, file: str, facts: Mapping[str, Any]) -> str:
         imports="import android.graphics.Bitmap\n" * (channels == 3),
         filled=_BITMAP.format(**sizes, turned=turned) * (channels == 3),
         mediapipe=_MEDIAPIPE.format(**sizes) * (channels == 3),
-        stored="not turned as its EXIF orientation says" if is_turned else "taken as it is stored",
+        encoded=_encoded(facts, is_turned),
         stem=file.removesuffix(".tflite"),
         batch=f"[B, {height}, {width}, {channels}]",
         one=f"[{height}, {width}, {channels}]",
@@ -176,9 +184,19 @@ def _sizes(facts):
     }
 
 
+def _encoded(facts, is_turned):
+    """The lines for the signature that takes a photograph; "" for a student that has none."""
+    if facts["image_shape"][-1] not in card_facts.CHANNELS:
+        return ""
+    stored = "not turned as its EXIF orientation says" if is_turned else "taken as it is stored"
+    return _ENCODED.format(stored=stored)
+
+
 def _image(facts, is_turned):
     """The lines that make an image of a photograph."""
     height, width, channels = facts["image_shape"]
+    if channels not in card_facts.CHANNELS:
+        return _OWN_IMAGE.format(shape=(height, width, channels), channels=channels)
     sizes = _sizes(facts)
     tall, wide, top, left = (sizes[name] for name in ("tall", "wide", "top", "left"))
     cut = (left, top, left + width, top + height)

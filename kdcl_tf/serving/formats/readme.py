@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdcl_tf.data.formats import rules
+from kdcl_tf.files import moments
 from kdcl_tf.serving import card_facts
 from kdcl_tf.serving.formats import loading_lines
 from kdcl_tf.serving.formats.names import FORMATS
@@ -220,7 +221,7 @@ def _rows(facts):
     yield "network", facts.get("architecture") or _members(facts)
     yield "recipe", _recipe(settings)
     yield "seed", settings.get("seed", "")
-    yield "epoch", ", ".join(str(facts[name]) for name in ("epoch", "kept") if name in facts)
+    yield "epoch", ", ".join(filter(None, [moments.told(facts), facts.get("kept")]))
     yield "accuracy", _accuracy(facts, data)
     yield "parameters", f"{facts['parameters']:,}" if "parameters" in facts else ""
     yield "multiply-adds", _millions(facts.get("multiply_adds"))

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import files
-from kdcl_tf.files import identity
-from kdcl_tf.serving import answering, cards, saved_model
+from kdcl_tf.files import identity, moments
+from kdcl_tf.serving import answering, card_facts, cards, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import attachments, checking, litert, onnx_models
 from kdcl_tf.serving.formats.names import ENSEMBLE, FORMATS
@@ -23,6 +23,8 @@ from kdcl_tf.serving.formats.processes import Runtimes
 __all__ = ["Model", "Writer", "ensemble", "student"]
 
 _BATCH = 64
+# Facts that the students of a run have in common, and their ensemble with them.
+_OF_ALL = ("epoch", moments.STEP, "kept", "identity", "left_out")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +73,7 @@ def ensemble(members: Mapping[str, Model]) -> Model:
                 f"expected students of the same classes and images for the ensemble; got "
                 f"{first.student} and {card.student}, which differ"
             )
-    kept = {key: value for key, value in first.more.items() if key in ("epoch", "identity")}
+    kept = {key: value for key, value in first.more.items() if key in _OF_ALL}
     for cost in ("parameters", "multiply_adds"):
         each = [member.card.more.get(cost) for member in members.values()]
         if None not in each:
@@ -217,6 +219,7 @@ def _card_in(card: Card, form: str) -> Card:
     """The card of a model in a format, with what only that format has."""
     if not FORMATS[form].is_phone and form != "onnx":
         return card
+    channels = card.image_shape[-1]
     # A file for phones takes one image at a time.
     batch = 1 if FORMATS[form].is_phone else None
     given = {"dtype": "float32", "shape": [batch, card.num_classes]}
@@ -226,7 +229,7 @@ def _card_in(card: Card, form: str) -> Card:
             "images": {
                 "dtype": "uint8",
                 "shape": [batch, *card.image_shape],
-                "channels": "RGB" if card.image_shape[-1] == 3 else "grey",
+                "channels": card_facts.CHANNELS.get(channels, f"{channels} channels"),
                 "range": [0, 255],
                 # `mean` and `deviation` are applied inside the file.
                 "is_normalized": False,

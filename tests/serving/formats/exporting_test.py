@@ -46,6 +46,13 @@ class ExportingTest(tf.test.TestCase):
         self.assertIs(large.student, self.students["large"])
         (ensemble,) = self._models("ensemble")
         self.assertEqual(ensemble.card.student, "ensemble")
+        more = {"epoch": 2, "step": 1, "kept": "why", "left_out": {"test": 1}, "identity": {}}
+        cards = {
+            name: card.with_more(**more, test_accuracy=0.5) for name, card in self.cards.items()
+        }
+        (told,) = exporting.models_of("ensemble", self.students, cards)
+        self.assertEqual({name: told.card.more[name] for name in more}, more)
+        self.assertNotIn("test_accuracy", told.card.more)
         pixels = np.random.default_rng(0).random((3, 8, 8, 1), np.float32)
         each = [tf.nn.softmax(model.logits(pixels)) for model in self._models()]
         self.assertAllClose(tf.nn.softmax(ensemble.logits(pixels)), sum(each) / 2, atol=1e-6)
