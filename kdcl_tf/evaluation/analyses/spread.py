@@ -30,12 +30,13 @@ def spread_by_category(logits: ArrayLike, labels: ArrayLike) -> dict[str, np.nda
       labels: `[N]` classes.
 
     Returns:
-      `{"true": [C], "vector": [C]}`, NaN for a class without an image.
+      `{"true": [C], "vector": [C]}`, NaN for a class of no image or of one, whose deviation is not
+      known.
     """
     probabilities, labels = np.exp(log_softmax(logits)), np.asarray(labels)
     classes = probabilities.shape[1]
     true, vector = np.full(classes, np.nan), np.full(classes, np.nan)
-    for label in np.unique(labels):
+    for label in np.flatnonzero(np.bincount(labels, minlength=classes) > 1):
         variances = probabilities[labels == label].var(axis=0)
         true[label] = np.sqrt(variances[label])
         vector[label] = np.sqrt(variances.sum())
@@ -55,19 +56,32 @@ def plot(spreads: Mapping[str, Mapping[str, np.ndarray]], path: str | os.PathLik
         for index, (name, spread) in enumerate(spreads.items()):
             values = np.sort(spread[kind][~np.isnan(spread[kind])])
             colour = figures.COLOURS[index % len(figures.COLOURS)]
-            place.plot(values, color=colour, label=f"{name}, average {values.mean():.3f}")
+            place.plot(values, color=colour, label=f"{name}, average {_average(values):.3f}")
         place.set(title=title, xlabel="classes, in rising order", ylabel="standard deviation")
         place.legend()
     figures.save(figure, path)
 
 
+def _average(values):
+    """That of the classes whose deviation is known."""
+    known = values[~np.isnan(values)]
+    return known.mean() if len(known) else np.nan
+
+
 def analyse(
     students: Sequence[loaded.LoadedStudent], split: ImageSplit | EncodedSplit, batch_size: int
 ) -> Analysis:
-    """Deviation of predictions within classes, see `spread_by_category`."""
+    """Deviation of predictions within classes, see `spread_by_category`.
+
+    An average is over the classes of two images or more, and NaN (None in JSON) where there are none.
+    """
     spreads = {
         each.name: spread_by_category(*loaded.predictions(each.predict, split, batch_size))
         for each in students
+    }
+    averages = {
+        name: {kind: _average(values) for kind, values in each.items()}
+        for name, each in spreads.items()
     }
     width = max(len("student"), *map(len, spreads))
     lines = [
@@ -75,13 +89,13 @@ def analyse(
         f"{'student':{width}}  true class  whole vector",
     ]
     lines += [
-        f"{name:{width}}  {np.nanmean(each['true']):10.4f}  {np.nanmean(each['vector']):12.4f}"
-        for name, each in spreads.items()
+        f"{name:{width}}  {each['true']:10.4f}  {each['vector']:12.4f}"
+        for name, each in averages.items()
     ]
     numbers = {
         name: {
             **{kind: listed(values) for kind, values in each.items()},
-            **{f"{kind}_average": float(np.nanmean(values)) for kind, values in each.items()},
+            **{f"{kind}_average": listed([averages[name][kind]])[0] for kind in each},
         }
         for name, each in spreads.items()
     }
