@@ -70,11 +70,12 @@ def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
 def output_files(
     values: Mapping[str, Any], paths: Sequence[pathlib.Path]
 ) -> tuple[pathlib.Path | None, pathlib.Path | None]:
-    """`(JSON file or None, PNG or None)`, in folders that exist.
+    """`(JSON file or None, PNG or None)`, in folders that `write` finds or makes.
 
     Raises:
-      ValueError: when a folder does not exist, or the JSON file has the name of a picture or table,
-        or the other way round.
+      ValueError: when a folder that a flag names does not exist, one cannot be written to, or the
+        JSON file has the name of a picture or table, or the other way round; and when a student is
+        not there.
     """
     output, plot = (
         outputs.named("output", values["output"]),
@@ -91,15 +92,34 @@ def output_files(
             f"expected --output to name a JSON file, such as {output.with_suffix('.json').name}; got "
             f"{values['output']}"
         )
+    _check_there(paths)
     if values["analysis"] == "scores":
         return output, None
-    if output is None:
-        # Beside `students/`, or beside a model that is in no run.
-        beside = paths[0].parent.parent if paths[0].parent.name == "students" else paths[0].parent
-        folder = beside / "analyses"
-        folder.mkdir(exist_ok=True)
-        output = folder / f"{values['analysis']}.json"
+    output = output or _folder_of_analyses(paths[0]) / f"{values['analysis']}.json"
     return output, plot or output.with_suffix(".png")
+
+
+def _check_there(paths):
+    for path in paths:
+        # The first question puts back a folder that a killed process left renamed aside.
+        if not (exported.holds_model(path) or path.exists()):
+            raise ValueError(
+                "expected an exported student, a folder such as WORKDIR/students/NAME or a .tflite or"
+                f" .onnx file; got {path}, which is not there"
+            )
+
+
+def _folder_of_analyses(student):
+    """Where analyses go, made by `write`: beside `students/`, or beside a model that is in no run."""
+    beside = student.parent.parent if student.parent.name == "students" else student.parent
+    folder = beside / "analyses"
+    try:
+        files.check_writable(folder if os.path.lexists(folder) else beside)
+    except OSError as error:
+        raise ValueError(
+            f"expected a folder {folder} that can be written to; got {error.strerror}: pass --output"
+        ) from error
+    return folder
 
 
 def write(
@@ -109,8 +129,9 @@ def write(
     output: pathlib.Path,
     plot: pathlib.Path | None,
 ) -> None:
-    """Writes the numbers and, where there is one, the plot."""
+    """Writes the numbers and, where there is one, the plot; makes the folder of the numbers."""
     numbers = found.numbers
+    output.parent.mkdir(exist_ok=True)
     # A file of scores has nothing else in it, as it had before there were other analyses.
     if analysis != "scores":
         students = [str(path) for path in paths]

@@ -2,9 +2,11 @@
 
 import json
 import pathlib
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
+from kdcl_tf import files
 from kdcl_tf.evaluation import places
 from kdcl_tf.evaluation.analyses.analysis import Analysis
 from kdcl_tf.serving import exported
@@ -60,8 +62,37 @@ class PlacesTest(parameterized.TestCase):
         )
         model = self.run / "elsewhere" / "small.tflite"
         model.parent.mkdir()
+        model.touch()
         output, _ = self._outputs("spread", paths=[model])
         self.assertEqual(output, model.parent / "analyses" / "spread.json")
+        # They are made when there is something to write.
+        self.assertFalse(output.parent.exists())
+        self.assertFalse((self.run / "analyses").exists())
+        places.write(Analysis({"a": 1.5}, "text"), "spread", [self.small], output, None)
+        self.assertEqual(json.loads(output.read_text())["numbers"], {"a": 1.5})
+
+    def test_a_student_that_is_not_there_is_named_and_nothing_is_made(self):
+        gone = self.run / "students" / "middle"
+        nowhere = self.run / "typo" / "students" / "small"
+        for analysis in ("confusion", "scores"):
+            for path in (gone, nowhere):
+                with self.assertRaisesRegex(
+                    ValueError, f"expected an exported student, .*; got {path}, which is not there"
+                ):
+                    self._outputs(analysis, paths=[self.small, path])
+        self.assertEqual([each.name for each in self.run.iterdir()], ["students"])
+
+    def test_analyses_that_cannot_be_written_are_refused_before_any_work(self):
+        place = self.run / "analyses"
+        message = f"expected a folder {place} that can be written to; got .*: pass --output"
+        place.touch()
+        with self.assertRaisesRegex(ValueError, message):
+            self._outputs("noise")
+        place.unlink()
+        denied = PermissionError(13, "Permission denied")
+        with mock.patch.object(files, "check_writable", side_effect=denied):
+            with self.assertRaisesRegex(ValueError, message):
+                self._outputs("noise")
 
     def test_a_plot_has_a_name_of_its_own(self):
         output, plot = str(self.run / "a.json"), str(self.run / "b.pdf")
