@@ -67,9 +67,9 @@ def _evaluate(flag_values):
         output = outputs.named("output", flag_values["output"].value)
         model = flag_values["model"].value
         exported.check_apart(output, [os.path.expanduser(model)] if model else [])
-        named = detection_flags.named_files(flag_values)
-        named.check()
+        # Files of the run's own data set are checked with those that the run named.
         if flag_values["dataset"].present:
+            named = detection_flags.named_files(flag_values)
             coco_loading.validate_name(flag_values["dataset"].value, named)
     model = _model(flag_values)
     from kdcl_tf.data.bad_images import BadImageError

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 from unittest import mock
@@ -65,7 +66,7 @@ class RefusedTest(parameterized.TestCase):
         ),
         (["--output=seen"], "--output: expected --mode=evaluate or predict; got --mode=train"),
         (
-            ["--mode=evaluate", "--model=/", "--train_images=x"],
+            ["--mode=evaluate", "--model=/", "--dataset=coco:x", "--train_images=x"],
             "train_images=x: expected train_annotations",
         ),
         (["--mode=predict", "--least_score=2"], "--least_score=2"),
@@ -172,6 +173,7 @@ class RefusedTest(parameterized.TestCase):
             tiny_detector.detector(False), folder / "detector", tiny_detector.card(False) | card
         )
         train = listed / "instances_train2017.json"
+        shutil.copytree(folder / "coco" / "val2017", folder / "moved")
         all_of_it = f"--validation_annotations={listed / 'instances_val2017.json'}"
         crowds = (
             f"train of {name}: 1 of 3 annotations are crowds (iscrowd 1), which are neither learned "
@@ -179,6 +181,11 @@ class RefusedTest(parameterized.TestCase):
         )
         for arguments, told, images in (
             ([], f"test of {name} ({file}), 1 images", {103}),
+            (
+                [f"--validation_images={folder / 'moved'}"],
+                f"test of {name} ({file}), 1 images",
+                {103},
+            ),
             ([all_of_it], f"test of {name} ({all_of_it[25:]}), 3 images", {101, 102, 103}),
             (["--evaluate_on=train"], f"{crowds}train of {name}, 2 images", {1, 2}),
             (["--evaluate_on=train", all_of_it], f"{crowds}train of {name}, 2 images", {1, 2}),
@@ -196,6 +203,11 @@ class RefusedTest(parameterized.TestCase):
                 self.assertEqual(scored.returncode, 0, scored.stderr)
                 self.assertStartsWith(scored.stdout, f"{told}\nbox: AP ")
                 self._assert_of(output.with_suffix(".detections.json"), images)
+        # The run named no annotations of its training images.
+        flags = (f"--model={model}", "--train_images=train2017")
+        refused = in_process.run("detect", "--mode=evaluate", *flags)
+        self.assertEqual((refused.returncode, refused.stdout), (1, ""))
+        self.assertIn("train_images=train2017: expected train_annotations, the f", refused.stderr)
 
     def _assert_of(self, path, images):
         found = json.loads(path.read_text())
