@@ -51,15 +51,12 @@ def index(path: str, test_share: float = 0.0, needs_train: bool = True) -> sourc
 
     Raises:
       FileNotFoundError: when the folder or a split is not there.
+      NotADirectoryError: when the folder is a file.
       ValueError: for fewer than two classes, a class without images, a class that train does not
         have, two folders of one class or of one split, or a `test_share` of a folder that has a
         test set.
     """
-    root = pathlib.Path(path).expanduser()
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"expected a folder of images; got {layout.shown(root)}, which is not there"
-        )
+    root = _root(path)
     found = layout.find(root, test_share, needs_train)
     folders = _classes(found.train or found.test or root, 2 if needs_train else 1)
     numbers = {name: number for number, name in enumerate(folders)}
@@ -87,6 +84,16 @@ def index(path: str, test_share: float = 0.0, needs_train: bool = True) -> sourc
         validation=validation if found.validation else None,
         told=notes,
     )
+
+
+def _root(path: str) -> pathlib.Path:
+    root = pathlib.Path(path).expanduser()
+    expected = f"expected a folder of images; got {layout.shown(root)}"
+    if not root.exists():
+        raise FileNotFoundError(f"{expected}, which is not there")
+    if not root.is_dir():
+        raise NotADirectoryError(f"{expected}, which is a file: pass the folder of all classes")
+    return root
 
 
 def _labelled(root: pathlib.Path, split: Split) -> source_lib.Labelled:

@@ -47,6 +47,7 @@ def read(
     Raises:
       FileNotFoundError: the folder, an annotation file or an image is missing, or the folder
         has no known layout.
+      NotADirectoryError: the folder is a file.
       ValueError: in one line that names the file and the annotation's or image's id.
     """
     root = _root(path)
@@ -100,9 +101,13 @@ def _annotated_nowhere(groups, other):
 
 def _root(path):
     root = pathlib.Path(path).expanduser()
+    expected = f"expected a folder of COCO's images and annotations; got '{root}'"
+    if not root.exists():
+        raise FileNotFoundError(f"{expected}, which is not there")
     if not root.is_dir():
-        raise FileNotFoundError(
-            f"expected a folder of COCO's images and annotations; got '{root}', which is not there"
+        raise NotADirectoryError(
+            f"{expected}, which is a file: pass dataset=coco:FOLDER, and name annotations of another"
+            " layout: pass train_annotations=FILE or pass validation_annotations=FILE"
         )
     return root
 

@@ -317,6 +317,13 @@ class RefusedTest(FolderTestCase):
     def test_no_such_folder(self):
         self.assert_refused(FileNotFoundError, str(self.root), "is not there")
 
+    def test_a_file(self):
+        self.root.write_bytes(png(RED))
+        self.addCleanup(self.root.unlink)
+        self.assert_refused(
+            NotADirectoryError, str(self.root), "which is a file: pass the folder of all classes"
+        )
+
     def test_no_train(self):
         self.write("test/red/1.png", png(RED))
         self.assert_refused(FileNotFoundError, "expected train/ in it; got test")

@@ -330,6 +330,14 @@ class RefusedTest(tf.test.TestCase):
         self.root = "/nowhere"
         self.assert_refused(FileNotFoundError, "annotations; got '/nowhere', which is not there$")
 
+    def test_a_file(self):
+        self.root = os.path.join(self.root, "instances.json")
+        pathlib.Path(self.root).touch()
+        self.assert_refused(
+            NotADirectoryError,
+            "instances.json', which is a file: pass dataset=coco:FOLDER, .* pass train_annotations=FILE",
+        )
+
     def test_no_annotations(self):
         self.assert_refused(FileNotFoundError, "instances_train2017.json .*pass train_annotations")
 
