@@ -16,6 +16,10 @@ from kdcl_tf.data import errors
 from kdcl_tf.data.formats import header as header_lib, orientation as orientation_lib, pillow
 from kdcl_tf.data.formats.rules import ImageRules
 
+# What is kept of decoded images belongs to this number. It goes up with every change here, in
+# `formats/` or of resizing by which any file gives other pixels, or can be decoded where it could not.
+VERSION = 3
+
 # A JPEG stores colour at half the resolution, and its decoder interpolates: near the border
 # of a part, colours differ from those of the whole. Two pixels further in they are equal.
 _MARGIN = 2

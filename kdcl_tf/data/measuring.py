@@ -11,6 +11,7 @@ import numpy as np
 from kdcl_tf.data import (
     bad_images as bad_images_lib,
     dataset as dataset_lib,
+    decoding,
     normalization as normalization_lib,
     storage,
 )
@@ -24,7 +25,7 @@ def measured(split: Any) -> normalization_lib.Normalization:
 
     Grey levels are counted exactly, so that images in memory and on disk give the same bits.
     The counts of images on disk are cached, and hold as long as every file keeps its name,
-    size and time of change.
+    size and time of change, and images are decoded as they were.
 
     Args:
       split: `ImageSplit` or `EncodedSplit`, with at least one image.
@@ -63,7 +64,14 @@ def _kept(split):
     if isinstance(split.images, (storage.Bytes, storage.Pixels)):
         return _pass(split)
     files, facts = split.images.identity()
-    facts = ["grey levels 2", *split.size, split.margin, *split.rules.as_facts(), *facts]
+    facts = [
+        "grey levels",
+        decoding.VERSION,
+        *split.size,
+        split.margin,
+        *split.rules.as_facts(),
+        *facts,
+    ]
 
     def holds(found):
         # One may have been mended, or its permissions, under its old size and time.

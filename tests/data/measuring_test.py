@@ -9,7 +9,7 @@ from unittest import mock
 
 import tensorflow as tf
 
-from kdcl_tf.data import bad_images, measuring, storage
+from kdcl_tf.data import bad_images, decoding, measuring, storage
 from kdcl_tf.data.sources import tfrecord
 from tests import image_files
 
@@ -53,6 +53,15 @@ class MeasuredTest(tf.test.TestCase):
             os.utime(files[2], ns=(0, 0))
             with self.assertRaisesRegex(AssertionError, "made again"):
                 measuring.measured(split)
+
+    def test_a_pass_of_another_decoder_is_made_again(self):
+        split = self.split()
+        found = measuring.measured(split)
+        with mock.patch.object(measuring, "_pass", side_effect=AssertionError("made again")):
+            self.assertEqual(measuring.measured(split), found)
+            with mock.patch.object(decoding, "VERSION", decoding.VERSION + 1):
+                with self.assertRaisesRegex(AssertionError, "made again"):
+                    measuring.measured(split)
 
     def test_of_records_it_belongs_to_those_that_were_chosen(self):
         contents = [image_files.encode(image_files.photo(number)) for number in range(4)]
