@@ -53,6 +53,11 @@ class SharesTest(parameterized.TestCase):
             path.rename(path.with_stem(f"other_{path.stem}"))
         self.assertEqual(shares.shares_of(student.card, f"folder:{moved}"), {})
 
+    def test_a_data_set_may_be_called_anything_by_who_exported_a_student(self):
+        student = _student(dataset="my-photos", test_share=0.2)
+        for name in ("folder:photos", "digits"):
+            self.assertEqual(shares.common([student], name), {})
+
     def test_the_share_that_is_given_is_that_of_every_run_or_of_none(self):
         split, whole = _student(test_share=0.2), _student("y", "digits")
         self.assertEqual(shares.common([split, whole], "folder:photos"), {"test_share": 0.2})
