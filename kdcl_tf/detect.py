@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import sys
 
 from absl import flags
 
@@ -92,7 +93,7 @@ def _evaluate(flag_values):
 
 def _predict(flag_values):
     with command_line.user_errors():
-        images = places.images(flag_values["image"].value)
+        images, told = places.images(flag_values["image"].value)
         output = places.folder_to_draw_to(flag_values["output"].value, images)
         rules = training_flags.image_rules(flag_values)
     model = _model(flag_values)
@@ -104,6 +105,8 @@ def _predict(flag_values):
         for image in images:
             prediction.check(image, rules)
         output.mkdir(parents=True, exist_ok=True)
+    if told:
+        print(f"found {len(images):,} images; {told}", file=sys.stderr)
     for image in images:
         with command_line.user_errors():
             print(prediction.draw(model, image, output, least_score, rules), flush=True)

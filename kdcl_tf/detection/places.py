@@ -6,6 +6,7 @@ import collections
 import pathlib
 from collections.abc import Sequence
 
+from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.files.escaping import escaped
 from kdcl_tf.prediction import images as image_names
@@ -13,8 +14,11 @@ from kdcl_tf.prediction import images as image_names
 __all__ = ["folder_to_draw_to", "images", "in_folders"]
 
 
-def images(named: Sequence[str]) -> list[pathlib.Path]:
+def images(named: Sequence[str]) -> tuple[list[pathlib.Path], str]:
     """The image files that `--image` names, itself or by their folders.
+
+    Returns:
+      (their paths, what of the folders was passed over, in words; "" for nothing).
 
     Raises:
       ValueError: when there are none, one is not there, or two have the same name, so that
@@ -25,7 +29,7 @@ def images(named: Sequence[str]) -> list[pathlib.Path]:
         raise ValueError(
             "--mode=predict: expected --image, files and folders separated by commas; got none"
         )
-    paths = in_folders(paths)
+    paths, told = in_folders(paths)
     missing = [escaped(str(path)) for path in paths if not path.is_file()]
     if missing:
         commas = image_names.told_of_commas([str(path) for path in paths])
@@ -38,7 +42,7 @@ def images(named: Sequence[str]) -> list[pathlib.Path]:
         raise ValueError(
             f"--image: expected files of different names; got two called {', '.join(sorted(twice))}"
         )
-    return paths
+    return paths, told
 
 
 def folder_to_draw_to(named: str | None, images: Sequence[pathlib.Path]) -> pathlib.Path:
@@ -64,23 +68,35 @@ def folder_to_draw_to(named: str | None, images: Sequence[pathlib.Path]) -> path
     return output
 
 
-def in_folders(paths: Sequence[pathlib.Path]) -> list[pathlib.Path]:
+def in_folders(paths: Sequence[pathlib.Path]) -> tuple[list[pathlib.Path], str]:
     """The paths, and in the place of each folder the images in it, by name; none deeper in it.
+
+    Returns:
+      As `images`.
 
     Raises:
       ValueError: for a folder without images.
     """
-    return [image for path in paths for image in (_in_folder(path) if path.is_dir() else [path])]
+    found, passed_over = [], collections.Counter()
+    for path in paths:
+        found += _in_folder(path, passed_over) if path.is_dir() else [path]
+    return found, _told(passed_over)
 
 
-def _in_folder(folder):
-    images = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+def _in_folder(folder, passed_over):
+    images, reasons = finding.images_in(folder)
     if not images:
+        told = _told(reasons)
         raise ValueError(
             f"image={escaped(str(folder))}: expected images in it, {', '.join(SUFFIXES)}; got none"
+            f"{f' ({told})' * bool(told)}"
         )
-    return images
+    passed_over.update(reasons)
+    return [pathlib.Path(image) for image in images]
+
+
+def _told(reasons):
+    # It imports numpy, which takes longer than to refuse what is not there.
+    from kdcl_tf.data.sources import contents
+
+    return contents.passed_over(reasons) if reasons else ""

@@ -24,22 +24,25 @@ class PlacesTest(parameterized.TestCase):
     def test_files_and_folders_in_the_order_in_which_they_are_named(self):
         single, first, second = self._touch("street.jpg", "photos/a.jpg", "photos/b.png")
         found = places.images([str(single), str(self.folder / "photos")])
-        self.assertEqual(found, [single, first, second])
+        self.assertEqual(found, ([single, first, second], ""))
         with mock.patch.dict(os.environ, HOME=str(self.folder)):
-            self.assertEqual(places.images(["~/street.jpg"]), [single])
+            self.assertEqual(places.images(["~/street.jpg"]), ([single], ""))
 
     def test_a_folder_stands_for_the_images_in_it(self):
-        for name in ("b.PNG", "a.jpg", ".hidden.jpg", "notes.txt", "deeper/c.jpg"):
-            (self.folder / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / "photos" / name).touch()
+        names = ("b.PNG", "a.jpg", ".hidden.jpg", "1.heic", "2.HEIC", "deeper/c.jpg")
+        self._touch(*(f"photos/{name}" for name in names))
         photos, image = self.folder / "photos", self.folder / "photo.jpg"
-        found = places.in_folders([image, photos])
+        found, told = places.in_folders([image, photos])
         self.assertEqual(found, [image, photos / "a.jpg", photos / "b.PNG"])
+        self.assertEqual(told, "ignored: 2 with suffix .heic, 1 folders inside a folder, 1 hidden")
         (self.folder / "emp\nty").mkdir()
         with self.assertRaisesRegex(
             ValueError, r"image=.*emp\\nty: expected images in it, .jpg, .*; got none$"
         ):
             places.in_folders([self.folder / "emp\nty"])
+        self._touch("deep/er/1.jpg")
+        with self.assertRaisesRegex(ValueError, r"none \(ignored: 1 folders inside a folder\)$"):
+            places.in_folders([self.folder / "deep"])
 
     @parameterized.parameters(
         ([], "--mode=predict: expected --image, files and folders .*; got none$"),

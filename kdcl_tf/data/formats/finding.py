@@ -11,7 +11,7 @@ import os
 from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.files import escaping
 
-__all__ = ["images_below"]
+__all__ = ["images_below", "images_in"]
 
 
 def images_below(folder: str | os.PathLike) -> tuple[list[str], collections.Counter]:
@@ -37,12 +37,31 @@ def images_below(folder: str | os.PathLike) -> tuple[list[str], collections.Coun
     return sorted(found), reasons
 
 
-def _walk(folder, found, links, reasons, seen):
-    """Adds the images below a folder, and the links to folders; `seen` has those entered."""
+def images_in(folder: str | os.PathLike) -> tuple[list[str], collections.Counter]:
+    """As `images_below`, without the folders in the folder, which are passed over."""
+    reasons = collections.Counter()
+    found = []
+    for entry in _entries(os.fspath(folder)):
+        if entry.name.startswith("."):
+            reasons["hidden"] += 1
+        elif os.path.isdir(entry.path):
+            reasons["folders inside a folder"] += 1
+        elif reason := _why_no_image(entry):
+            reasons[reason] += 1
+        else:
+            found.append(entry.path)
+    return found, reasons
+
+
+def _entries(folder: str) -> list[os.DirEntry]:
     with os.scandir(folder) as listing:
         # A list, so that no more than one folder is open at a time.
-        entries = sorted(listing, key=lambda entry: entry.name)
-    for entry in entries:
+        return sorted(listing, key=lambda entry: entry.name)
+
+
+def _walk(folder, found, links, reasons, seen):
+    """Adds the images below a folder, and the links to folders; `seen` has those entered."""
+    for entry in _entries(folder):
         if entry.name.startswith("."):
             reasons["hidden"] += 1
         elif os.path.isdir(entry.path):

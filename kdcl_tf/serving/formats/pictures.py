@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import sys
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -75,7 +76,8 @@ def of_folder(
 ) -> Pictures:
     """The images in a folder and its folders, resized as evaluation resizes those of a student.
 
-    An image in a folder that has the name of a class is of that class.
+    An image in a folder that has the name of a class is of that class. Files that are none of the
+    images are told of on stderr.
 
     Args:
       folder: searched through for files that are images by their suffix; hidden ones are not.
@@ -89,13 +91,15 @@ def of_folder(
     """
     root = pathlib.Path(folder).expanduser()
     paths, passed_over = finding.images_below(root)
+    told = contents.passed_over(passed_over)
     if not paths:
-        told = contents.passed_over(passed_over)
         raise ValueError(
             f"expected a folder with images ({', '.join(SUFFIXES)}); got none in"
             f" {escaped(str(root))}"
             f"{f' ({told})' * bool(told)}"
         )
+    if told:
+        print(f"{escaped(str(root))}: {len(paths):,} images; {told}", file=sys.stderr)
     found = [os.path.relpath(path, root) for path in paths]
     numbers = {name: number for number, name in enumerate(card.class_names)}
     labels = [numbers.get(_class_of(path), len(numbers)) for path in found]

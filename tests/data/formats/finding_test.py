@@ -44,8 +44,28 @@ class FindingTest(absltest.TestCase):
         self.assertEqual(names, ["a/deep/3.jpg", "best/2.jpg", "cat/1.jpg"])
         self.assertEqual(reasons, {"links to a folder that is there": 2})
 
+    def test_those_of_one_folder_alone(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for name in (
+            "b.JPG",
+            "a.png",
+            "deep/c.webp",
+            "x.png/d.png",
+            "e.HEIC",
+            ".d.png",
+            ".e/f.png",
+        ):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).touch()
+        found, reasons = finding.images_in(folder)
+        self.assertEqual([pathlib.Path(path).name for path in found], ["a.png", "b.JPG"])
+        self.assertEqual(
+            reasons, {"folders inside a folder": 2, "hidden": 2, "with suffix .heic": 1}
+        )
+
     def test_an_empty_folder_has_none(self):
-        self.assertEqual(finding.images_below(self.create_tempdir().full_path), ([], {}))
+        for find in (finding.images_below, finding.images_in):
+            self.assertEqual(find(self.create_tempdir().full_path), ([], {}))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.serving.formats.pictures."""
 
+import contextlib
+import io
 import pathlib
 import shutil
 
@@ -51,7 +53,11 @@ class PicturesTest(tf.test.TestCase, parameterized.TestCase):
                 "notes.txt": b"",
             },
         )
-        found = pictures.of_folder(self.folder, _card())
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            found = pictures.of_folder(self.folder, _card())
+        self.assertEqual(
+            told.getvalue(), f"{self.folder}: 4 images; ignored: 1 hidden, 1 with suffix .txt\n"
+        )
         self.assertAllEqual(found.labels, [-1, 0, 1, -1])
         expected = tf.image.resize(photos["a"], [16, 16], antialias=True)
         self.assertAllClose(found.images[0], expected, atol=0.51)
