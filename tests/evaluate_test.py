@@ -86,7 +86,8 @@ class EvaluateTest(tf.test.TestCase):
                 "--images=20",
                 *(["--noise_step=0.1", "--noise_draws=1"] if analysis == "noise" else []),
             )
-            self.assertEqual((stderr, status), ("", 0))
+            told = "only the first 20 of 360 images are evaluated\n"
+            self.assertEqual((stderr, status), (told, 0))
             output, plot = (run / "analyses" / f"{analysis}.{kind}" for kind in ("json", "png"))
             self.assertEqual(text.splitlines()[-1], f"numbers: {output}; plot: {plot}")
             written = json.loads(output.read_text())

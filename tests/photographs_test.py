@@ -238,7 +238,7 @@ class PhotographsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(alone, whole)
         self.assertEqual(alone["resnet8"]["examples"], len(list(test.rglob("*.JPEG"))))
         warning = "resnet8 was trained on such a folder, split by test_share=0.2: if some of these"
-        self.assertIn(f"all images of '{test}' are evaluated; {warning}", done.stderr)
+        self.assertIn(f"the test images are those of '{test}'; {warning}", done.stderr)
 
     def test_confusions(self):
         output = pathlib.Path(self.create_tempdir().full_path) / "found.json"

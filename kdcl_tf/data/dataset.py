@@ -189,7 +189,8 @@ class ImageDataset:
       notes: a line for each decision that the caller left to `load`.
       validation: images that are neither trained on nor tested on, by which an epoch may be
         chosen; None where there are none.
-      told: which images are tested on, in words, where that was not plain; else "".
+      told: which images are tested on, in words, where that was not plain, and what was passed
+        over; else "".
     """
 
     name: str

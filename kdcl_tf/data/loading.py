@@ -230,7 +230,7 @@ def _dataset(name, source, splits, normalization, distortion, bad_images, notes)
         distortion=distortion,
         bad_images=bad_images,
         notes=tuple(filter(None, notes)),
-        told=source.told,
+        told=contents.of_test(source),
     )
 
 

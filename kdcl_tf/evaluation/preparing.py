@@ -114,15 +114,22 @@ def _images(values, students, name, split_by):
             students[0].card, name, **_reading(values), **split_by, needs_train=needs_train
         )
     split = _split(values, dataset, name)
-    if dataset.told:
-        warnings = "".join(shares.warning(each, split_by, dataset) for each in students)
-        print(dataset.told + warnings, file=sys.stderr)
     if not values["dataset"]:
         datasets.check_unchanged(students, dataset)
         if values["split"] == "train":
             # What the run held out is an image of this split like the others.
             datasets.trained_on(students, dataset, True, **_reading(values), **split_by)
+    if told := _told(values, students, dataset, split_by):
+        print(told, file=sys.stderr)
     return dataset, split
+
+
+def _told(values, students, dataset, split_by):
+    """What was read of the data set, and who may have been trained on it; "" where all is plain."""
+    wanted, whole = values["images"], len(getattr(dataset, values["split"]))
+    first = f"only the first {wanted:,} of {whole:,} images are evaluated"
+    warnings = (shares.warning(each, split_by, dataset) for each in students)
+    return "; ".join(filter(None, (dataset.told, first * (0 < wanted < whole), *warnings)))
 
 
 def _split(values, dataset, name):

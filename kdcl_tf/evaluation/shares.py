@@ -95,7 +95,7 @@ def _check_given(given, found, name):
 
 
 def warning(student: LoadedStudent, shares: Mapping[str, float], dataset: data.ImageDataset) -> str:
-    """What to add where a student may be tested on images that it was trained on; else `""`.
+    """What to say where a student may be tested on images that it was trained on; else `""`.
 
     Args:
       student: of any run.
@@ -103,17 +103,17 @@ def warning(student: LoadedStudent, shares: Mapping[str, float], dataset: data.I
       dataset: as it was read.
     """
     share = float(student.flags.get("test_share", 0))
-    if not share:
+    if not share or names.parse(dataset.name).kind != "folder":
         return ""
     if share != shares.get("test_share"):
         return (
-            f"; {student.name} was trained on such a folder, split by test_share={share}: if some of"
+            f"{student.name} was trained on such a folder, split by test_share={share}: if some of"
             f" these images were in it, pass --test_share={share}"
         )
     before = student.card.get("identity", {}).get("data", {}).get("test", {}).get("names")
     if before in (None, dataset.test.digest().get("names")):
         return ""
     return (
-        f"; the folder is not as {student.name}'s run split it: some of these images may be among "
+        f"the folder is not as {student.name}'s run split it: some of these images may be among "
         "those that it was trained on"
     )

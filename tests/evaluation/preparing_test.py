@@ -139,6 +139,24 @@ class PreparingTest(tf.test.TestCase):
         _, stderr, status = evaluating.run(f"--model={model}", "--analysis=scores")
         self.assertEqual(status, 0, stderr)
 
+    def test_what_is_passed_over_is_told_and_how_many_of_the_images_are_evaluated(self):
+        classes = tuple(sorted(exported_photos.COLOURS))
+        model = exported_photos.export(self.folder / "plain", shape=(16, 16, 3), classes=classes)
+        others = self._photos("others", 3)
+        for name in ("red", "green"):
+            (others / name / "2023").mkdir()
+            (others / name / "a.HEIC").write_bytes(b"")
+        told = (
+            f"the test images are those of '{others}'; ignored: 2 folders inside a class's, 2 with"
+            " suffix .heic"
+        )
+        for flags, more in (([], ""), (["--images=4"], "; only the first 4 of 9 images are evalu")):
+            _, stderr, status = evaluating.run(
+                f"--model={model}", f"--dataset=folder:{others}", *flags
+            )
+            self.assertEqual(status, 0, stderr)
+            self.assertIn(told + more, stderr)
+
     def test_a_run_with_a_validation_set_needs_only_its_test_images(self):
         photos = self.folder / "split"
         self._photos("split/train", 3)

@@ -73,9 +73,12 @@ class SharesTest(parameterized.TestCase):
 
     def test_a_student_that_may_know_the_images_is_told(self):
         now = {"images": 3, "names": "a" * 64}
-        dataset = types.SimpleNamespace(test=types.SimpleNamespace(digest=lambda: now))
+        test = types.SimpleNamespace(digest=lambda: now)
+        dataset = types.SimpleNamespace(test=test, name="folder:elsewhere")
         student = _student(test_share=0.2)
         self.assertIn("pass --test_share=0.2", shares.warning(student, {}, dataset))
+        other = types.SimpleNamespace(test=test, name="digits")
+        self.assertEqual(shares.warning(student, {}, other), "")
         # Of a run that told nothing of its images, nothing is known.
         split = {"test_share": 0.2}
         self.assertEqual(shares.warning(student, split, dataset), "")

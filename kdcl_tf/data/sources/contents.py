@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -30,10 +30,18 @@ def told(source: source_lib.Source) -> str:
     parts = [
         f"read {len(source.train):,} training images{between} {len(source.test):,} test images of"
         f" {len(source.class_names):,} classes, {_sizes(source)} training images per class",
-        source.told,
-        _untested(source),
-        passed_over(source.passed_over),
+        of_test(source),
     ]
+    return "; ".join(filter(None, parts))
+
+
+def of_test(source: source_lib.Source) -> str:
+    """The end of `told`, for those who only test: all but the numbers of images; "" for nothing.
+
+    Args:
+      source: with or without training images.
+    """
+    parts = source.told, _untested(source), passed_over(source.passed_over)
     return "; ".join(filter(None, parts))
 
 
@@ -49,11 +57,20 @@ def _sizes(source: source_lib.Source) -> str:
 
 def _untested(source: source_lib.Source) -> str:
     counts = np.bincount(source.test.labels, minlength=len(source.class_names))
-    names = [_shown(source.class_names[label]) for label in np.flatnonzero(counts == 0)]
-    if not names:
-        return ""
+    return classes_without("a test image", source.class_names, np.flatnonzero(counts == 0))
+
+
+def classes_without(what: str, class_names: Sequence[str], labels: Iterable[int]) -> str:
+    """Names the classes that lack something; "" for none.
+
+    Args:
+      what: such as "a test image".
+      class_names: of all classes.
+      labels: of those that lack it.
+    """
+    names = [_shown(class_names[label]) for label in labels]
     noun = "class" if len(names) == 1 else "classes"
-    return f"{len(names):,} {noun} without a test image: {_first(names)}"
+    return f"{len(names):,} {noun} without {what}: {_first(names)}" if names else ""
 
 
 def passed_over(counts: Mapping[str, int]) -> str:

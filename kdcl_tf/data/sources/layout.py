@@ -137,7 +137,7 @@ def _classes_alone(root: pathlib.Path, needs_train: bool) -> Layout:
             " these are classes, pass test_share=0.2, which makes a fifth of"
             " the images of each class the test set"
         )
-    return Layout(None, None, root, f"all images of {shown(root)} are evaluated")
+    return Layout(None, None, root, f"the test images are those of {shown(root)}")
 
 
 def _missing(root: pathlib.Path, split: str) -> FileNotFoundError:

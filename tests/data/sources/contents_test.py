@@ -29,6 +29,15 @@ class ToldTest(absltest.TestCase):
             " hidden, 1 with suffix .db",
         )
 
+    def test_for_those_who_only_test_the_numbers_are_left_out(self):
+        source = _source([], [2], ("cat", "dog", "eel"), passed_over={"hidden": 1}, told="all told")
+        self.assertEqual(
+            contents.of_test(source),
+            "all told; 2 classes without a test image: 'cat', 'dog'; ignored: 1 hidden",
+        )
+        self.assertEqual(contents.of_test(_source([], [0], ("cat",))), "")
+        self.assertEqual(contents.classes_without("a tail", ("cat",), []), "")
+
     def test_classes_of_one_size(self):
         told = contents.told(_source([0, 1, 1, 0], [0, 1], ("cat", "dog")))
         expected = (

@@ -67,7 +67,7 @@ class LayoutTest(parameterized.TestCase):
         root = self._root("cat", "dog")
         found = layout.find(root, needs_train=False)
         self.assertEqual((found.train, found.test), (None, root))
-        self.assertStartsWith(found.told, "all images of '")
+        self.assertEqual(found.told, f"the test images are those of '{root}'")
         self.assertEqual(layout.find(root, test_share=0.2)[:3], (root, None, None))
         with self.assertRaisesRegex(
             FileNotFoundError,
