@@ -35,6 +35,7 @@ def load(
     test_share: float = 0.0,
     validation_share: float = 0.0,
     needs_train: bool = True,
+    needs_validation: bool = True,
 ) -> dataset_lib.ImageDataset:
     """Loads a data set into memory, or indexes it on disk; views and batches are the same.
 
@@ -66,6 +67,7 @@ def load(
         validation set, in the same way; 0 for that of the folder, or none.
       needs_train: whether there must be training images. Without, none are loaded; but TFRecord
         files to train on must be there anyway, since their labels tell the classes.
+      needs_validation: whether the validation set that a folder has is read.
 
     Raises:
       ValueError: for an unknown name, labels out of range, a class with too few
@@ -76,7 +78,8 @@ def load(
     keys = tfrecord_image_key, tfrecord_label_key
     names.check_keys(name, *keys)
     names.check_shares(name, test_share, validation_share)
-    found = names.index(name, data_dir, image_size, *keys, test_share, needs_train)
+    needs = needs_train, needs_validation
+    found = names.index(name, data_dir, image_size, *keys, test_share, *needs)
     source = _limited(found, rules)
     _check_source(name, source, needs_train)
     if validation_share:

@@ -41,8 +41,8 @@ def load_dataset(
       name, data_dir, skip_bad_images, rules: as in `data.load`.
       keys: `tfrecord_image_key` and `tfrecord_label_key`, where they are not the run's.
       **subset: further arguments of `data.load`: `holdout_per_class` and `train_per_class`, for
-        the images it was trained on; `test_share` and `validation_share`, see `shares.shares_of`; and
-        `needs_train`.
+        the images it was trained on; `test_share` and `validation_share`, see `shares.shares_of`;
+        `needs_train` and `needs_validation`.
 
     Raises:
       ValueError, OSError: when there is no such data set.

@@ -66,7 +66,8 @@ def _of_students(values, paths):
             print(told, file=sys.stderr)
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
-        found = datasets.trained_on(students, dataset, not values["dataset"], **reading, **split_by)
+        reading |= {**split_by, "needs_validation": False}
+        found = datasets.trained_on(students, dataset, not values["dataset"], **reading)
         trained_on = {name: _first(each, values["images"]) for name, each in found.items()}
         return lambda: overfitting.analyse(students, trained_on, size)
     return {
@@ -109,16 +110,15 @@ def _images(values, students, name, split_by):
     if values["split"] == "test" and not needs_train and "test_share" not in split_by:
         # The test images are the same without a validation set, which is made of training images.
         split_by = {}
+    reading = {**_reading(values), **split_by, "needs_validation": values["split"] == "validation"}
     with streams.quiet_reading(name):
-        dataset = datasets.load_dataset(
-            students[0].card, name, **_reading(values), **split_by, needs_train=needs_train
-        )
+        dataset = datasets.load_dataset(students[0].card, name, **reading, needs_train=needs_train)
     split = _split(values, dataset, name)
     if not values["dataset"]:
         datasets.check_unchanged(students, dataset)
         if values["split"] == "train":
             # What the run held out is an image of this split like the others.
-            datasets.trained_on(students, dataset, True, **_reading(values), **split_by)
+            datasets.trained_on(students, dataset, True, **reading)
     if told := _told(values, students, dataset, split_by):
         print(told, file=sys.stderr)
     return dataset, split

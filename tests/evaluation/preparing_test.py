@@ -162,6 +162,11 @@ class PreparingTest(tf.test.TestCase):
         self._photos("split/train", 3)
         self._photos("split/test", 2)
         model = self._of_photos(photos, "mine", validation_share="0.3")
+        for folder in (photos / "train").iterdir():
+            shutil.rmtree(folder)
+            folder.mkdir()
+        _, stderr, status = evaluating.run(f"--model={model}")
+        self.assertEqual(status, 0, stderr)
         shutil.rmtree(photos / "train")
         stdout, stderr, status = evaluating.run(f"--model={model}")
         self.assertEqual(status, 0, stderr)

@@ -32,7 +32,9 @@ class Split(NamedTuple):
     passed_over: collections.Counter
 
 
-def index(path: str, test_share: float = 0.0, needs_train: bool = True) -> source_lib.Source:
+def index(
+    path: str, test_share: float = 0.0, needs_train: bool = True, needs_validation: bool = True
+) -> source_lib.Source:
     """Lists the images of a folder, and opens none, unless they are to be split.
 
     Classes are the sorted names of the folders in PATH/train; images come in sorted
@@ -44,7 +46,9 @@ def index(path: str, test_share: float = 0.0, needs_train: bool = True) -> sourc
       path: holds the splits, see `layout.find`, or the folders of the classes.
       test_share: of the images of each class that become the test set, see `shares`; 0 where the
         folder has a test set.
-      needs_train: whether a test set alone is not enough. Then its folders are the classes.
+      needs_train: whether a test set alone is not enough. Otherwise training images are listed
+        only to be split, and the classes are the folders of any split.
+      needs_validation: whether a validation set is listed where there is one.
 
     Returns:
       The images as `storage.Files`. A class may be missing from test and validation.
@@ -53,32 +57,33 @@ def index(path: str, test_share: float = 0.0, needs_train: bool = True) -> sourc
       FileNotFoundError: when the folder or a split is not there.
       NotADirectoryError: when the folder is a file.
       ValueError: for fewer than two classes, a class without images, a class that train does not
-        have, two folders of one class or of one split, or a `test_share` of a folder that has a
-        test set.
+        have, two folders of one class or of one split, a split without classes, or a `test_share`
+        of a folder that has a test set.
     """
     root = _root(path)
-    found = layout.find(root, test_share, needs_train)
-    folders = _classes(found.train or found.test or root, 2 if needs_train else 1)
-    numbers = {name: number for number, name in enumerate(folders)}
+    found = layout.find(root, test_share, needs_train, needs_validation)
+    train_root = found.train if needs_train or test_share else None
+    least = 2 if needs_train else 1
+    classes = tuple(_classes(train_root, least)) if train_root else _classes_of_any(found)
+    numbers = {name: number for number, name in enumerate(classes)}
     passed_over = collections.Counter()
 
     def listed(split_root):
         if split_root is None:
             return _labelled(root, Split([], [], passed_over))
-        known = folders if split_root == found.train else _known_classes(split_root, numbers)
-        split = _files(root, split_root, known, numbers)
+        split = _files(root, split_root, _known_classes(split_root, numbers), numbers)
         passed_over.update(split.passed_over)
         return _labelled(root, split)
 
-    train, validation, test = (listed(each) for each in found[:3])
+    train, validation, test = (listed(each) for each in (train_root, *found[1:3]))
     notes = found.told
     if test_share:
-        train, test, told = shares.split(train, test_share, tuple(folders), "test_share")
+        train, test, told = shares.split(train, test_share, classes, "test_share")
         notes = "; ".join(filter(None, (notes, _split_told(test_share, train, test), told)))
     return source_lib.Source(
         train,
         test,
-        tuple(folders),
+        classes,
         flip=True,
         passed_over=passed_over,
         validation=validation if found.validation else None,
@@ -133,17 +138,21 @@ def _classes(root: pathlib.Path, least: int) -> dict[str, str]:
     return folders
 
 
-def _known_classes(test_root: pathlib.Path, numbers: Mapping[str, int]) -> dict[str, str]:
-    """The classes that a test or validation set has; all of them must be trained on."""
-    folders = _class_folders(test_root)
+def _classes_of_any(found: layout.Layout) -> tuple[str, ...]:
+    """The sorted names of the classes that the folders of any split are called by."""
+    folders = (name for split in found[:3] if split for name in layout.subfolders(split))
+    return tuple(sorted({unicodedata.normalize("NFC", name) for name in folders}))
+
+
+def _known_classes(split_root: pathlib.Path, numbers: Mapping[str, int]) -> dict[str, str]:
+    """The classes that a split has, as `{class: folder}`; all of them must be trained on."""
+    folders = _class_folders(split_root)
     for name in folders:
         if name not in numbers:
             raise ValueError(
-                f"folder {layout.shown(test_root)}: expected only the {len(numbers)} classes of train,"
-                f" such as {next(iter(numbers))!r}; got {name!r}"
+                f"folder {layout.shown(split_root)}: expected only the {len(numbers)} classes of"
+                f" train, such as {next(iter(numbers))!r}; got {name!r}"
             )
-    if not folders:
-        raise ValueError(f"folder {layout.shown(test_root)}: expected at least 1 class; got none")
     return folders
 
 

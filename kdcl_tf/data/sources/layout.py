@@ -37,7 +37,12 @@ class Layout(NamedTuple):
     told: str = ""
 
 
-def find(root: pathlib.Path, test_share: float = 0.0, needs_train: bool = True) -> Layout:
+def find(
+    root: pathlib.Path,
+    test_share: float = 0.0,
+    needs_train: bool = True,
+    needs_validation: bool = True,
+) -> Layout:
     """Finds the splits of a folder.
 
     Where there is `test/`, `val/` is a validation split; where there is only one of both, it is
@@ -48,6 +53,7 @@ def find(root: pathlib.Path, test_share: float = 0.0, needs_train: bool = True) 
       test_share: whether test images are to be taken from those of `train/`, or of the folders
         of classes; the layout has no `test` then.
       needs_train: whether a test set alone is not enough.
+      needs_validation: whether a validation set is looked at; the layout has none otherwise.
 
     Raises:
       FileNotFoundError: when a split is not there.
@@ -60,6 +66,8 @@ def find(root: pathlib.Path, test_share: float = 0.0, needs_train: bool = True) 
         told = f"the test images are those of {escaping.escaped(found['validation'].name)}/"
         found = {"test": found["validation"], **{k: found[k] for k in found if k == "train"}}
     told = "; ".join(filter(None, (told, _not_read(root, found))))
+    if not needs_validation:
+        found.pop("validation", None)
     if test_share:
         return _to_split(root, found, told)
     if not found:

@@ -145,6 +145,7 @@ def index(
     label_key: str | None = None,
     test_share: float = 0.0,
     needs_train: bool = True,
+    needs_validation: bool = True,
 ) -> source_lib.Source:
     """Indexes the source that a name asks for, and imports no other.
 
@@ -155,6 +156,7 @@ def index(
       image_key, label_key: names of features of TFRecords, None for the usual ones.
       test_share: of a folder, see `folder.index`.
       needs_train: of a folder or a TFDS set, see `folder.index` and `tfds.index`.
+      needs_validation: of a folder.
 
     Raises:
       ValueError: for a name that can be no data set's; and what the source raises.
@@ -168,7 +170,7 @@ def index(
     if kind == "folder":
         from kdcl_tf.data.sources import folder
 
-        return folder.index(where, test_share, needs_train)
+        return folder.index(where, test_share, needs_train, needs_validation)
     if kind == "tfrecord":
         from kdcl_tf.data.sources import tfrecord
 

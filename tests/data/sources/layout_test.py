@@ -1,6 +1,7 @@
 """Tests of which folders are the splits of a data set."""
 
 import pathlib
+import shutil
 
 from absl.testing import absltest, parameterized
 
@@ -9,9 +10,12 @@ from kdcl_tf.data.sources import layout
 
 class LayoutTest(parameterized.TestCase):
     def _root(self, *folders):
+        """A folder with these, of which the splits have a folder of a class each."""
         root = pathlib.Path(self.create_tempdir().full_path)
         for folder in folders:
             (root / folder).mkdir(parents=True)
+            if any(folder.lower() in names for names in layout.SPLITS.values()):
+                (root / folder / "cat").mkdir()
         return root
 
     @parameterized.parameters(
