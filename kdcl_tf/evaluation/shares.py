@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdcl_tf import data
-from kdcl_tf.data.sources import names
+from kdcl_tf.data.sources import layout, names
 from kdcl_tf.evaluation import datasets
 from kdcl_tf.evaluation.loaded import LoadedStudent
 
@@ -15,7 +16,8 @@ def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
     """The shares that split a data set so that no student is tested on what it was trained on.
 
     A folder of class folders that the student's run has split is split again, wherever it lies now,
-    if its test images then are those of the run. Any other is evaluated as a whole.
+    if its test images then are those of the run. Any other is evaluated as a whole, and of a folder
+    that has a test set, that one is.
 
     Args:
       card: the student's.
@@ -31,6 +33,9 @@ def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
         if (value := float(known.get("settings", {}).get(share, 0)))
     }
     own = datasets.is_own(card, name)
+    if own and name and "test_share" in found and _has_test_set(name):
+        # It was added after the run, which would have refused to split the folder.
+        return {}
     if own or name is None or "test_share" not in found:
         return found if own else {}
     kind, where = names.parse(name)
@@ -105,6 +110,12 @@ def warning(student: LoadedStudent, shares: Mapping[str, float], dataset: data.I
     share = float(student.flags.get("test_share", 0))
     if not share or names.parse(dataset.name).kind != "folder":
         return ""
+    if _has_test_set(dataset.name):
+        own = datasets.is_own(student.card, dataset.name)
+        return own * (
+            f"{student.name}'s run split this folder by test_share={share}, when it had no test set:"
+            " those of these images that it had then may be among those that it was trained on"
+        )
     if share != shares.get("test_share"):
         return (
             f"{student.name} was trained on such a folder, split by test_share={share}: if some of"
@@ -117,3 +128,9 @@ def warning(student: LoadedStudent, shares: Mapping[str, float], dataset: data.I
         f"the folder is not as {student.name}'s run split it: some of these images may be among "
         "those that it was trained on"
     )
+
+
+def _has_test_set(name: str) -> bool:
+    """Whether a data set is a folder with a test set of its own."""
+    kind, where = names.parse(name)
+    return kind == "folder" and layout.has_test_set(pathlib.Path(where).expanduser())

@@ -157,6 +157,23 @@ class PreparingTest(tf.test.TestCase):
             self.assertEqual(status, 0, stderr)
             self.assertIn(told + more, stderr)
 
+    def test_a_test_set_that_was_added_since_the_run_is_evaluated(self):
+        photos = self._photos("added", 8)
+        model = self._of_photos(photos, "mine", test_share="0.25")
+        self._photos("added/test", 2)
+        _, stderr, status = evaluating.run(f"--model={model}")
+        self.assertEqual((status, stderr.count("\n")), (1, 1), stderr)
+        self.assertIn(f"or pass --dataset=folder:{photos} to evaluate on them as they are", stderr)
+        own = f"--dataset=folder:{photos}"
+        for flags in ([own], [own, "--test_share=0"]):
+            stdout, stderr, status = evaluating.run(f"--model={model}", *flags)
+            self.assertEqual(status, 0, stderr)
+            self.assertIn("mine's run split this folder by test_share=0.25, when it had no", stderr)
+            self.assertIn("6", stdout)
+        _, stderr, status = evaluating.run(f"--model={model}", own, "--test_share=0.25")
+        self.assertEqual((status, stderr.count("\n")), (1, 1), stderr)
+        self.assertIn("pass --test_share=0", stderr)
+
     def test_a_run_with_a_validation_set_needs_only_its_test_images(self):
         photos = self.folder / "split"
         self._photos("split/train", 3)

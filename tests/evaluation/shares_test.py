@@ -53,6 +53,28 @@ class SharesTest(parameterized.TestCase):
             path.rename(path.with_stem(f"other_{path.stem}"))
         self.assertEqual(shares.shares_of(student.card, f"folder:{moved}"), {})
 
+    def test_a_test_set_that_was_added_since_counts_and_its_images_may_be_known(self):
+        photos = pathlib.Path(self.create_tempdir().full_path)
+        (photos / "cat").mkdir()
+        name = f"folder:{photos}"
+        student = _student(dataset=name, test_share=0.2)
+        self.assertEqual(shares.common([student], name), {"test_share": 0.2})
+        for added in ("val", "test"):
+            (photos / added).mkdir()
+            # One without classes is none.
+            self.assertEqual(shares.common([student], name), {"test_share": 0.2})
+            (photos / added / "cat").mkdir()
+            self.assertEqual(shares.common([student], name), {})
+            self.assertEqual(shares.common([student], name, 0.0), {"test_share": 0.0})
+            dataset = types.SimpleNamespace(name=name)
+            told = shares.warning(student, {}, dataset)
+            self.assertIn(
+                "x's run split this folder by test_share=0.2, when it had no test s", told
+            )
+            elsewhere = _student(dataset="folder:elsewhere", test_share=0.2)
+            self.assertEqual(shares.warning(elsewhere, {}, dataset), "")
+            shutil.rmtree(photos / added)
+
     def test_a_data_set_may_be_called_anything_by_who_exported_a_student(self):
         student = _student(dataset="my-photos", test_share=0.2)
         for name in ("folder:photos", "digits"):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.files import escaping
 
-__all__ = ["SPLITS", "Layout", "find", "shown", "subfolders"]
+__all__ = ["SPLITS", "Layout", "find", "has_test_set", "shown", "subfolders"]
 
 # The names that a split's folder may have; upper and lower case are the same.
 SPLITS = {
@@ -75,6 +75,16 @@ def find(
     if "test" not in found or (needs_train and "train" not in found):
         raise _missing(root, "test" if "train" in found else "train")
     return Layout(found.get("train"), found.get("validation"), found.get("test"), told)
+
+
+def has_test_set(root: pathlib.Path) -> bool:
+    """Whether a folder has images to test on, so that none are taken from the others.
+
+    Raises:
+      ValueError: for two names of one split.
+    """
+    found = _splits(root) if root.is_dir() else {}
+    return any(subfolders(found[split]) for split in ("test", "validation") if split in found)
 
 
 def subfolders(root: pathlib.Path) -> list[str]:
