@@ -58,7 +58,7 @@ def find(
     Raises:
       FileNotFoundError: when a split is not there.
       ValueError: when two things could be meant: two names of one split, or `test_share` where
-        there is a test set.
+        there is a test set; or for a test or validation set without folders of classes.
     """
     found = _splits(root)
     told = ""
@@ -74,6 +74,9 @@ def find(
         return _classes_alone(root, needs_train)
     if "test" not in found or (needs_train and "train" not in found):
         raise _missing(root, "test" if "train" in found else "train")
+    for split in ("test", "validation"):
+        if split in found and not subfolders(found[split]):
+            raise _without_classes(root, found, split, needs_train)
     return Layout(found.get("train"), found.get("validation"), found.get("test"), told)
 
 
@@ -128,6 +131,8 @@ def _not_read(root: pathlib.Path, found: Mapping[str, pathlib.Path]) -> str:
 
 def _to_split(root: pathlib.Path, found: Mapping[str, pathlib.Path], told: str) -> Layout:
     """The layout of a folder whose images are to be split."""
+    if "test" in found and not subfolders(found["test"]):
+        raise _without_classes(root, found, "test")
     if "test" in found:
         names = " and ".join(f"{path.name}/" for path in found.values())
         raise ValueError(
@@ -156,6 +161,42 @@ def _classes_alone(root: pathlib.Path, needs_train: bool) -> Layout:
             " the images of each class the test set"
         )
     return Layout(None, None, root, f"the test images are those of {shown(root)}")
+
+
+def _without_classes(
+    root: pathlib.Path, found: Mapping[str, pathlib.Path], split: str, needs_train: bool = True
+) -> ValueError:
+    """The error for a test or validation set without folders of classes: files alone, or nothing."""
+    path = found[split]
+    files = sum(not entry.name.startswith(".") for entry in path.iterdir() if not entry.is_dir())
+    got = f"{files:,} file{'s' * (files != 1)} and no folders" if files else "nothing"
+    ways = ["put the images of each class into a folder of its own"]
+    ways += _ways_without(
+        path, split, {k: found[k] for k in found if subfolders(found[k])}, needs_train
+    )
+    return ValueError(
+        f"folder {shown(path)}: expected a folder of images for each class; got {got}:"
+        f" {', or '.join(ways)}"
+    )
+
+
+def _ways_without(
+    path: pathlib.Path, split: str, others: Mapping[str, pathlib.Path], needs_train: bool
+) -> list[str]:
+    """What to do without a split that has no classes; `others` are those that have some."""
+    move = f"move {escaping.escaped(path.name)}/ away"
+    if split == "validation":
+        return [move]
+    if "validation" in others:
+        name = escaping.escaped(others["validation"].name)
+        return [f"{move}: the test images are then those of {name}/"]
+    if not needs_train:
+        return []
+    share = "pass test_share=0.2, which makes a fifth of the images of each class the test set"
+    if "train" not in others:
+        return [f"{move} and {share}"]
+    train = escaping.escaped(str(others["train"]))
+    return [f"pass dataset=folder:{train} and {share}", f"{move} and pass test_share=0.2"]
 
 
 def _missing(root: pathlib.Path, split: str) -> FileNotFoundError:

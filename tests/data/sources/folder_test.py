@@ -348,7 +348,11 @@ class RefusedTest(FolderTestCase):
         self.write_pair()
         shutil.rmtree(self.root / "test")
         (self.root / "test").mkdir()
-        self.assert_refused(ValueError, f"{self.root}/test", "expected at least 1 class; got none")
+        self.assert_refused(
+            ValueError,
+            f"{self.root}/test",
+            "expected a folder of images for each class; got nothing",
+        )
 
     @parameterized.parameters("train", "test")
     def test_class_without_images(self, split):

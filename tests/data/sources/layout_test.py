@@ -94,6 +94,65 @@ class LayoutTest(parameterized.TestCase):
         ):
             layout.find(self._root(*folders), test_share=0.2)
 
+    def _unlabelled(self, split, *folders, files=3):
+        """A folder with a split of images alone, beside others with classes."""
+        root = self._root(*folders)
+        (root / split).mkdir()
+        for number in range(files):
+            (root / split / f"{number}.jpg").write_bytes(b"")
+        return root
+
+    def test_a_test_set_of_images_alone_is_told_and_what_works(self):
+        for split, files, got in (("test", 3, "3 files and no folders"), ("val", 0, "nothing")):
+            root = self._unlabelled(split, "train", files=files)
+            message = (
+                f"folder '{root}/{split}': expected a folder of images for each class; got {got}: "
+                f"put the images of each class into a folder of its own, or pass dataset=folder:{root}"
+                "/train and pass test_share=0.2, which makes a fifth of the images of each class the "
+                f"test set, or move {split}/ away and pass test_share=0.2"
+            )
+            for share in (0.0, 0.2):
+                with self.assertRaises(ValueError) as raised:
+                    layout.find(root, share)
+                self.assertEqual(str(raised.exception), message)
+            self.assertFalse(layout.has_test_set(root))
+            # Both ways work.
+            self.assertEqual(layout.find(root / "train", 0.2).train, root / "train")
+            shutil.move(root / split, self._root() / split)
+            self.assertEqual(layout.find(root, 0.2).train, root / "train")
+
+    def test_a_test_set_of_images_alone_beside_a_validation_set_or_classes(self):
+        root = self._unlabelled("test", "train", "val")
+        for share in (0.0, 0.2):
+            with self.assertRaisesRegex(
+                ValueError, "move test/ away: the test images are then those of val/$"
+            ):
+                layout.find(root, share)
+        self.assertTrue(layout.has_test_set(root))
+        with self.assertRaisesRegex(ValueError, "of its own, or move test/ away and pass test_sh"):
+            layout.find(self._unlabelled("test", "cat", "dog"), 0.2)
+        with self.assertRaisesRegex(ValueError, "no folders: put .* of its own$"):
+            layout.find(self._unlabelled("test", "train"), needs_train=False)
+
+    def test_a_validation_set_without_classes_is_refused_where_it_is_needed(self):
+        for files in (0, 2):
+            root = self._unlabelled("val", "train", "test", files=files)
+            with self.assertRaisesRegex(ValueError, "val': .* of its own, or move val/ away$"):
+                layout.find(root)
+            found = layout.find(root, needs_validation=False)
+            self.assertEqual(found[:3], (root / "train", None, root / "test"))
+            self.assertEqual(found.told, "")
+
+    def test_which_folders_have_a_test_set(self):
+        for folders, expected in (
+            (("train", "test"), True),
+            (("cat", "valid"), True),
+            (("train",), False),
+            (("cat", "dog"), False),
+        ):
+            self.assertEqual(layout.has_test_set(self._root(*folders)), expected)
+        self.assertFalse(layout.has_test_set(pathlib.Path("/nowhere")))
+
     @parameterized.parameters(("val", "validation"), ("valid", "val"), ("test", "Test"))
     def test_two_names_of_one_split_are_refused(self, *names):
         root = self._root("train", *names)
