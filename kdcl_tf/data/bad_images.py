@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterator, Set, Sized
 from typing import Any
 
+import numpy as np
+
 from kdcl_tf import files
 from kdcl_tf.files.identity import DamageError
 
@@ -120,6 +122,23 @@ def check_any(count: int, split: Sized) -> None:
             f"expected images that can be decoded; got none among {len(split):,}: mend them, or "
             "give others"
         )
+
+
+def classes_of_bad_images(split: Any) -> list[int]:
+    """The labels that a split has, of which no image can be decoded.
+
+    Of images that stay encoded, one of each class is decoded for it, or those before the first
+    good one.
+
+    Args:
+      split: `ImageSplit` or `EncodedSplit`.
+    """
+    order = np.argsort(split.labels, kind="stable")
+    labels, starts = np.unique(split.labels[order], return_index=True)
+    groups = np.split(order, starts[1:])
+    return [
+        int(label) for label, group in zip(labels, groups) if not any(map(split.is_good, group))
+    ]
 
 
 def any_left(_, labels) -> Any:

@@ -95,8 +95,10 @@ def load(
     measured = splits["train"] if len(splits["train"]) else splits["test"]
     normalization = normalization or _normalization(measured, windows)
     # Only now is it known which images are bad.
-    notes = (contents.told(source), why, why_disk, _left_out(bad_images))
-    return _dataset(name, source, splits, normalization, distortion, bad_images, notes)
+    lost = _lost(splits, source.class_names, bad_images)
+    notes = (contents.told(source), why, why_disk, _left_out(bad_images), lost)
+    told = "; ".join(filter(None, (contents.of_test(source), lost)))
+    return _dataset(name, source, splits, normalization, distortion, bad_images, notes, told)
 
 
 def _check_arguments(name: str, storage: str | None, image_size: int, distortion: str) -> None:
@@ -223,7 +225,7 @@ def _placed(
     return held, ""
 
 
-def _dataset(name, source, splits, normalization, distortion, bad_images, notes):
+def _dataset(name, source, splits, normalization, distortion, bad_images, notes, told):
     return dataset_lib.ImageDataset(
         name=name,
         **splits,
@@ -233,7 +235,7 @@ def _dataset(name, source, splits, normalization, distortion, bad_images, notes)
         distortion=distortion,
         bad_images=bad_images,
         notes=tuple(filter(None, notes)),
-        told=contents.of_test(source),
+        told=told,
     )
 
 
@@ -247,3 +249,20 @@ def _normalization(train: Any, windows: bool) -> normalization_lib.Normalization
 
 def _left_out(bad_images: bad_images_lib.BadImages) -> str:
     return f"{len(bad_images)} images that cannot be decoded are left out" if bad_images else ""
+
+
+def _lost(
+    splits: Mapping[str, Any], class_names: Sequence[str], bad_images: bad_images_lib.BadImages
+) -> str:
+    """Names the classes whose images are all left out: a run would take them for classes still."""
+    if not bad_images.skip:
+        return ""
+    told = (
+        contents.classes_without(
+            f"a {word} image that can be decoded",
+            class_names,
+            bad_images_lib.classes_of_bad_images(splits[name]),
+        )
+        for name, word in (("train", "training"), ("test", "test"))
+    )
+    return "; ".join(filter(None, told))

@@ -3,7 +3,9 @@
 import contextlib
 import io
 import pathlib
+import types
 
+import numpy as np
 import tensorflow as tf
 
 from kdcl_tf.data import bad_images
@@ -42,6 +44,23 @@ class BadImagesTest(tf.test.TestCase):
         second.report("a/1.jpg", "a", "torn")
         second.report("b/2.jpg", "b", "empty")
         self.assertLen(self.path.read_text().splitlines(), 2)
+
+    def test_classes_of_bad_images_alone(self):
+        asked = []
+
+        def is_good(index):
+            asked.append(index)
+            return index in (1, 3)
+
+        def found(labels):
+            split = types.SimpleNamespace(labels=np.array(labels, np.int64), is_good=is_good)
+            return bad_images.classes_of_bad_images(split)
+
+        self.assertEqual(found([7, 2, 4, 2, 7, 2]), [4, 7])
+        # No more than is needed to know.
+        self.assertEqual(asked, [1, 2, 0, 4])
+        self.assertEqual(found([2, 5]), [2])
+        self.assertEqual(found([]), [])
 
     def test_found_in_the_error_of_a_stream(self):
         def report(_):

@@ -257,6 +257,19 @@ class StorageTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(BadImageError, message):
             data.load(name, storage=storage, image_size=24)
 
+    def test_a_class_none_of_whose_images_can_be_decoded_is_named(self):
+        bad = {path for path in _contents() if "dog" in path and "train" in path}
+        cats = {path for path in _contents() if "test/cat" in path}
+        name = self.write("folder", bad | cats)
+        lost = "1 class without a training image that can be decoded: 'dog'"
+        lost += "; 1 class without a test image that can be decoded: 'cat'"
+        for storage, distortion in (("memory", "padded_crop"), ("disk", "resized_crop")):
+            arguments = {"storage": storage, "distortion": distortion, "image_size": 24}
+            dataset = data.load(name, skip_bad_images=True, **arguments)
+            self.assertEqual((dataset.notes[-1], dataset.told), (lost, lost))
+        dataset = data.load(name, skip_bad_images=True, needs_train=False, image_size=24)
+        self.assertEqual(dataset.told, lost.partition("; ")[2])
+
     def test_a_replica_without_an_image_is_an_error(self):
         name = self.write("folder", {"train/cat/1.jpg"})
         for storage in ("memory", "disk"):
