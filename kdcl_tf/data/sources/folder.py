@@ -206,6 +206,8 @@ def _beside_classes(split_root: pathlib.Path) -> collections.Counter:
     for entry in split_root.iterdir():
         if entry.name.startswith("."):
             found["hidden"] += 1
+        elif not entry.exists():
+            found["links to nothing beside the folders of classes"] += 1
         elif not entry.is_dir():
             found["outside a class's folder"] += 1
     return found

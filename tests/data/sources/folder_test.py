@@ -282,6 +282,14 @@ class WhatWasReadTest(FolderTestCase):
             ", 1 without a suffix",
         )
 
+    def test_a_class_whose_folder_is_a_dead_link_is_told_as_one(self):
+        self.write_pair()
+        for split in ("train", "test"):
+            (self.root / split / "green").symlink_to(self.root / "nothing")
+        told = "ignored: 2 links to nothing beside the folders of classes"
+        self.assertEndsWith(self.load().notes[0], f"; {told}")
+        self.assertEqual(self.load().told, told)
+
 
 def fields(listing):
     """`{name: class}` of the lines of a listing."""
