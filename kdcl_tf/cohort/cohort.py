@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import accumulation, clipping, hyperparameters, optimizers
+from kdcl_tf.cohort import accumulation, averages, clipping, hyperparameters, optimizers
 from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import Fitting
 from kdcl_tf.cohort.learning import Learner
@@ -321,6 +321,9 @@ class Cohort(Fitting, Learner, SavedCohort):
             # Once: a `LossScaleOptimizer` would begin its scale anew.
             if not self.student_optimizers and not each.built:
                 each.build(variables)
+            optimizers.accept_fewer(each)
+            averages.keep_with_variables(each)
+            averages.begin(each)
             clipping.clip_sum_of_replicas(each)
             if self._placement:
                 update_in_place(each)
@@ -331,8 +334,10 @@ class Cohort(Fitting, Learner, SavedCohort):
         It asks for it when training begins, and optimizers may need to know the weights of then.
         """
         with self.distribute_strategy.scope():
-            for each, _ in self._optimizer_groups():
+            # Those of frozen students, too.
+            for each in (self.student_optimizers or {"": self.optimizer}).values():
                 optimizers.copy_weights(each)
+                averages.begin(each)
 
     def _check_runs_students_apart(self):
         if type(self).forward is not Cohort.forward:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ import tensorflow as tf
 from kdcl_tf.cohort import hyperparameters
 
 __all__ = [
+    "accept_fewer",
     "by_student",
     "check_clips_apart",
     "check_owned",
@@ -166,6 +168,31 @@ def check_clips_apart(
                 f"{part.name} clips those of {', '.join(sorted(together))} together: pass "
                 "{student: MultiOptimizer}, with optimizers of each student's own"
             )
+
+
+def accept_fewer(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes a `MultiOptimizer` take gradients of fewer variables than it was built on.
+
+    Keras's wants one for each, and a layer may have been frozen since.
+
+    Args:
+      optimizer: of any kind, which may have a loss scale.
+    """
+    divided = inner(optimizer)
+    if hasattr(divided, "optimizers"):
+        divided.apply = functools.partial(_apply_parts, divided)
+
+
+def _apply_parts(divided, grads, trainable_variables=None):
+    """`MultiOptimizer.apply`, with its arguments, of some of the variables."""
+    if trainable_variables is None or len(grads) == len(divided._trainable_variables):
+        return type(divided).apply(divided, grads, trainable_variables)
+    for part in divided.optimizers:
+        known = {id(each) for each in part._trainable_variables}
+        own = [pair for pair in zip(grads, trainable_variables) if id(pair[1]) in known]
+        if own:
+            part.apply([gradient for gradient, _ in own], [variable for _, variable in own])
+    divided._iterations.assign_add(1)
 
 
 def copy_weights(optimizer: keras.optimizers.Optimizer) -> None:

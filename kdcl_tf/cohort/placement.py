@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import optimizers
+from kdcl_tf.cohort import averages, optimizers
 
 __all__ = ["Forward", "Placement", "penalty", "update_in_place"]
 
@@ -190,16 +190,10 @@ def _in_place(optimizer):
     def update_averages(variables):
         if not optimizer.use_ema:
             return
-        # Keras finds an average by its place, so it is given one variable and its average alone;
-        # not by assignment, which TensorFlow would track.
-        attributes, name = vars(optimizer), "_model_variables_moving_average"
-        averages = attributes[name]
-        try:
-            for each, attributes[name] in zip(variables, [[own] for own in averages]):
-                with tf.device(_device_of(each)):
-                    average([each])
-        finally:
-            attributes[name] = averages
+        # Keras finds an average by its place, so it is given one variable and its average alone.
+        for each, own in zip(variables, optimizer._model_variables_moving_average):
+            with averages.only(optimizer, [own]), tf.device(_device_of(each)):
+                average([each])
 
     optimizer._clip_gradients = clip_gradients
     optimizer._apply_weight_decay = apply_weight_decay

@@ -130,10 +130,15 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         )
 
     def finalize_variable_values(self, var_list: Any) -> None:
-        """Ends a training: students whose optimizers have `use_ema` get their averages."""
+        """Ends a training: students whose optimizers have `use_ema` get their averages.
+
+        Args:
+          var_list: what was trained; other weights stay as they are.
+        """
         for _, each in self._pairs:
-            if each.built:
-                each.finalize_variable_values(optimizers_lib.inner(each)._trainable_variables)
+            for part in optimizers_lib.parts(each):
+                if part.built:
+                    part.finalize_variable_values(var_list)
 
     def save_own_variables(self, store: Any) -> None:
         """Nothing: each optimizer saves its own."""

@@ -134,6 +134,21 @@ class MultiOptimizerTest(CohortTestCase):
             alone = _alone(student, keras.optimizers.SGD(0.1, global_clipnorm=0.05))
             self.assert_same_weights(cohort.students[name], alone)
 
+    @parameterized.parameters(None, 8.0)
+    def test_what_is_frozen_after_compile_is_left_out(self, loss_scale):
+        def make():
+            several = self._make()
+            if not loss_scale:
+                return several
+            return keras.optimizers.LossScaleOptimizer(several, initial_scale=loss_scale)
+
+        cohort = compiled(methods.Independent, optimizer=make())
+        cohort.students["z"].layers[0].trainable = False
+        fit(cohort)
+        for name, student in make_students().items():
+            student.layers[0].trainable = name != "z"
+            self.assert_same_weights(cohort.students[name], _alone(student, make()))
+
     def test_one_object_inside_two_is_refused(self):
         shared = keras.optimizers.SGD(0.1)
         given = {name: self._make(shared) for name in "za"}
