@@ -110,6 +110,10 @@ class Cohort(Fitting, Learner, SavedCohort):
     ) -> tf.Tensor:
         """What each student loses against its soft target: the one override of a method.
 
+        Gradients reach other students than the one whose loss it is where they are not stopped.  By
+        their logits alone, where students have devices of their own, or optimizers of their own of
+        which one has a loss scale, as in float16: a method that uses weights is refused there.
+
         Args:
           logits: `[M, B, C]` float32, in the order of `students`; further rows are those
             that an override of `forward` appended.
@@ -256,11 +260,13 @@ class Cohort(Fitting, Learner, SavedCohort):
         compilation.check(self)
         if placement:
             placement.check(self, bool(compilation))
-            self._check_runs_students_apart()
+            self._check_runs_students_apart("devices", "leave out devices")
         with self.distribute_strategy.scope():
             prepared = self._prepared(optimizer, auto_scale_loss)
             if placement:
                 placement.check_optimizer(prepared)
+            if optimizers.scale_apart(prepared):
+                self._check_runs_students_apart(*_SCALES_APART)
             self.accumulation_steps, self._placement = accumulation_steps, placement
             self.compilation, self.scales_loss = compilation, auto_scale_loss
             super().compile(
@@ -339,12 +345,19 @@ class Cohort(Fitting, Learner, SavedCohort):
                 optimizers.copy_weights(each)
                 averages.begin(each)
 
-    def _check_runs_students_apart(self):
-        if type(self).forward is not Cohort.forward:
-            raise ValueError(
-                "devices expected a cohort that runs each student by itself; got "
-                f"{type(self).__name__}, which overrides forward: leave out devices"
-            )
+    def _check_runs_students_apart(self, what, fix):
+        for name in ("forward", "penalties"):
+            if getattr(type(self), name) is not getattr(Cohort, name):
+                raise ValueError(
+                    f"{what} expected a cohort that runs each student by itself; got "
+                    f"{type(self).__name__}, which overrides {name}: {fix}"
+                )
+
+
+_SCALES_APART = (
+    "a loss scale for each student's optimizer",
+    "pass one optimizer for all, without global_clipnorm",
+)
 
 
 def _check_no_loss(loss):

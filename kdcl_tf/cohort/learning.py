@@ -116,8 +116,8 @@ class Learner(keras.Model):
         sources = [forward.logits, forward.penalties]
         with self._placement.centre(), tf.GradientTape() as tape:
             tape.watch(sources)
-            logits = tf.stack(forward.logits)
-            step = self._step_from(logits, forward.penalties, views, labels, sample_weight)
+            logits, penalties = self._scaled(tf.stack(forward.logits), forward.penalties)
+            step = self._step_from(logits, penalties, views, labels, sample_weight)
             arriving = tape.gradient(self._objectives(step, examples), sources)
         found = forward.gradients(*arriving)
         groups = self._optimizer_groups()
@@ -125,18 +125,52 @@ class Learner(keras.Model):
 
     def _step(self, views, labels, sample_weight, training=False):
         logits = self.forward(views, training)
-        return self._step_from(logits, self.penalties(), views, labels, sample_weight)
+        penalties = self.penalties()
+        if training:
+            logits, penalties = self._scaled(logits, penalties)
+        return self._step_from(logits, penalties, views, labels, sample_weight)
+
+    def _scaled(self, logits, penalties):
+        """The same, but their gradients are times the loss scale of each student's own optimizer.
+
+        Not the losses, since one may reach several students, whose scales differ.
+        """
+        if not optimizers.scale_apart(self.optimizer):
+            return logits, penalties
+        scales = [each.scale_loss(tf.ones([])) for each in self.student_optimizers.values()]
+        rows = zip(tf.unstack(logits), scales, strict=True)
+        logits = tf.stack([optimizers.scale_gradient(row, scale) for row, scale in rows])
+        return logits, list(map(optimizers.scale_gradient, penalties, scales))
 
     def penalties(self) -> list[tf.Tensor]:
         """Scalars: the regularisation losses of each of `networks`, after `forward` ran them."""
         return [penalty(network) for network in self.networks()]
 
     def _step_from(self, logits, penalties, views, labels, sample_weight):
-        distillation = self.distillation_losses(logits, labels, views)
+        distillation = self._distilled(logits, labels, views)
         distillation = self._checked_losses(distillation, logits, labels)
         return Step.create(
             logits, labels, distillation, self.distillation_weight, sample_weight, penalties
         )
+
+    def _distilled(self, logits, labels, views):
+        """`distillation_losses`, which may use a student's weights only where nothing is apart."""
+        if not (self._placement or optimizers.scale_apart(self.optimizer)):
+            return self.distillation_losses(logits, labels, views)
+        with tf.GradientTape() as tape:
+            found = self.distillation_losses(logits, labels, views)
+        key = self.optimizer._var_key
+        used = set(map(key, tape.watched_variables()))
+        for student in self.students.values():
+            for variable in student.trainable_variables:
+                if key(variable) in used:
+                    raise ValueError(
+                        f"{type(self).__name__}.distillation_losses uses the weights of a student, "
+                        f"such as {variable.path}, whose gradients would be lost or scaled wrongly: "
+                        "expected that of logits and views alone, as students have devices or loss "
+                        "scales of their own; leave out devices, and pass one optimizer for all"
+                    )
+        return found
 
     def _checked_losses(self, distillation, logits, labels):
         """`[M, B]`, what an override of `distillation_losses` gives; other shapes are refused.
@@ -162,19 +196,18 @@ class Learner(keras.Model):
         return tf.reshape(distillation, [students, tf.shape(logits)[1]])
 
     def _objectives(self, step, examples):
-        """What each optimizer minimises, times its loss scale, which is 1 but in float16."""
+        """What is minimised; times the loss scale, which is 1 but in float16, of one for all."""
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         objectives = step.objectives(examples, replicas * self.accumulation_steps)
         if self.student_optimizers:
-            own = self.student_optimizers.values()
-            if len(objectives) > len(own):
+            if len(objectives) > len(self.student_optimizers):
                 raise ValueError(
                     f"{type(self).__name__}.forward appends the logits of companions, which learn "
                     "from a loss of their own: expected one optimizer for all, without "
                     "global_clipnorm; got one for each student"
                 )
-            return [each.scale_loss(value) for each, value in zip(own, objectives, strict=True)]
-        return [self.optimizer.scale_loss(tf.add_n(objectives))]
+            return tf.add_n(objectives)
+        return self.optimizer.scale_loss(tf.add_n(objectives))
 
     def _update(self, gradients):
         """Updates all students at once: each gradient is taken before any variable moves."""

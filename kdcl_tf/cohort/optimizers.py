@@ -24,6 +24,8 @@ __all__ = [
     "inner",
     "one_for_each",
     "parts",
+    "scale_apart",
+    "scale_gradient",
     "with_loss_scale",
 ]
 
@@ -232,6 +234,23 @@ def with_loss_scale(
     if is_scaled or not any(_computes_in_float16(each) for each in students):
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer, name=f"loss_scale_{optimizer.name}")
+
+
+def scale_apart(optimizer: Any) -> bool:
+    """Whether students have optimizers of their own, and one of these has a loss scale.
+
+    Args:
+      optimizer: one for all students, or `StudentOptimizers`, or None.
+    """
+    return any(
+        isinstance(each, keras.optimizers.LossScaleOptimizer) or each.loss_scale_factor is not None
+        for each in getattr(optimizer, "by_student", {}).values()
+    )
+
+
+def scale_gradient(tensor: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    """The tensor itself, whose gradient goes on `scale` times as large."""
+    return tf.custom_gradient(lambda x: (tf.identity(x), lambda gradient: gradient * scale))(tensor)
 
 
 def with_common_overflow(
