@@ -229,6 +229,10 @@ class Learner(keras.Model):
         self.cohort_metrics.update(step, average, labels, sample_weight)
         return self.get_metrics_result()
 
+    def get_metrics_result(self) -> dict[str, Any]:
+        """`{name: value}` of all metrics so far; see `CohortMetrics.results`."""
+        return self.cohort_metrics.results(self.metrics)
+
     def _optimizer_groups(self):
         """`[(optimizer, its trainable variables)]`, without those that have none to train."""
         groups = [(self.optimizer, self.trainable_variables)]

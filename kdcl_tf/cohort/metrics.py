@@ -121,12 +121,13 @@ class CohortMetrics:
             "weighted_metrics": self._by_student(weighted_metrics),
         }
         self._copies = [
-            (row, metric, weighted)
+            (row, metric, weighted, prefix)
             for weighted, of_students in enumerate(self.added.values())
             for row, name in enumerate(self._students)
             for identifier in of_students[name]
             if weighted or not _is_accuracy(identifier)
-            for metric in [_copy(identifier, f"{name}_weighted" if weighted else name)]
+            for prefix in [f"{name}_weighted" if weighted else name]
+            for metric in [_copy(identifier, prefix)]
         ]
         _check_names([metric.name for metric in self.all])
 
@@ -146,7 +147,7 @@ class CohortMetrics:
     def all(self) -> list[keras.metrics.Metric]:
         """The metrics as a flat list."""
         own = [metric for kinds in self.own.values() for metric in kinds.values()]
-        return [self.loss, *own, self.ensemble, *[metric for _, metric, _ in self._copies]]
+        return [self.loss, *own, self.ensemble, *[metric for _, metric, *_ in self._copies]]
 
     @property
     def losses(self) -> list[keras.metrics.Metric]:
@@ -179,9 +180,30 @@ class CohortMetrics:
             kinds["top_5_accuracy"].update_state(_hits(logits, classes, top=5))
             kinds["cross_entropy"].update_state(step.cross_entropy[row])
             kinds["distillation_loss"].update_state(step.distillation_loss[row])
-        for row, metric, weighted in self._copies:
+        for row, metric, weighted, _ in self._copies:
             weight = sample_weight if weighted else None
             metric.update_state(labels, step.logits[row], sample_weight=weight)
+
+    def results(self, metrics: Sequence[keras.metrics.Metric]) -> dict[str, Any]:
+        """`{name: result}` of metrics, of which one may give several: a dict.
+
+        In a student's, the keys of a dict get the student's name before them.
+
+        Args:
+          metrics: `all`, and those of a subclass, whose keys stay as they are.
+
+        Raises:
+          ValueError: when two results would have one name.
+        """
+        prefixes = {id(metric): f"{prefix}_" for _, metric, _, prefix in self._copies}
+        named = []
+        for metric in metrics:
+            result = metric.result()
+            several = result if isinstance(result, Mapping) else {"": result}
+            prefix = prefixes.get(id(metric), "") if isinstance(result, Mapping) else metric.name
+            named += [(f"{prefix}{key}", value) for key, value in several.items()]
+        _check_names([name for name, _ in named])
+        return dict(named)
 
     def by_class(self, step: Step, labels: tf.Tensor) -> tf.Tensor:
         """The images of a batch by class, and those that each student classifies right.
@@ -229,7 +251,7 @@ def _check_names(names):
     if twice:
         raise ValueError(
             f"expected metrics of different names; got two called {', '.join(twice)}: rename the "
-            "student, or give the metric a name of its own"
+            "student, or give the metric, or the key of its result, a name of its own"
         )
 
 

@@ -30,7 +30,25 @@ def _step(logits, weight=0.5, penalties=(0.0, 0.0)):
 
 
 def _results(metrics):
-    return {each.name: float(each.result()) for each in metrics.all}
+    return {name: float(each) for name, each in metrics.results(metrics.all).items()}
+
+
+class Several(keras.metrics.Metric):
+    """The sum of all logits, under one name, and twice that."""
+
+    def __init__(self, key="total", **kwargs):
+        super().__init__(**kwargs)
+        self.key = key
+        self.sum = self.add_variable((), "zeros", name="sum")
+
+    def update_state(self, labels, logits, sample_weight=None):
+        self.sum.assign_add(tf.reduce_sum(logits))
+
+    def result(self):
+        return {self.key: 1.0 * self.sum, "twice": 2.0 * self.sum}
+
+    def get_config(self):
+        return {**super().get_config(), "key": self.key}
 
 
 class KnownValuesTest(tf.test.TestCase, parameterized.TestCase):
@@ -276,6 +294,24 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
         cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
         cohort.add(losses, None)
         self.assertEqual(cohort.all[-1]._direction, "down")
+
+    def test_results_of_several_names_are_each_students_own(self):
+        found = self._added([Several()], [Several()])
+        self.assertAllClose(found["z_total"], found["z_weighted_total"])
+        self.assertAllClose(found["z_twice"], 2 * found["z_total"])
+        self.assertAllClose(found["a_twice"], 2 * found["a_total"])
+        self.assertNotAllClose(found["a_total"], found["z_total"])
+        # Only a student's own: the loss of all stays.
+        self.assertIn("z_loss", self._added([Several("loss")]))
+        with self.assertRaisesRegex(
+            ValueError, "got two called a_accuracy, z_accuracy: .* the key"
+        ):
+            self._added([Several("accuracy")])
+
+    def test_they_are_in_the_history_of_a_cohort(self):
+        history = fit(compiled(metrics=[Several()]))
+        self.assertIn("z_twice", history)
+        self.assertNotEqual(history["z_total"], history["a_total"])
 
     def test_adding_replaces_what_was_added(self):
         cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
