@@ -61,6 +61,11 @@ class Cohort(Fitting, Learner, SavedCohort):
       the cross-entropy of the labels as its only loss;
     * `average`, what is reported as the ensemble;
     * `transform_gradients`, between the gradients and the optimizer.
+
+    Whatever is trained exists before `compile`, and is trainable then: a layer of a subclass is
+    built in its constructor, and a subclassed student is called once with `training=True` if it has
+    layers that run only in training.  What is unfrozen later needs another `compile`, with a new
+    optimizer.
     """
 
     # Whether students may have layers in common, as branches of one network do.
@@ -251,7 +256,8 @@ class Cohort(Fitting, Learner, SavedCohort):
           ValueError: for a loss or another `jit_compile`; when a dict's keys are not the
             students' names, or it leaves variables of the cohort without an optimizer; when an
             optimizer was made outside the scope of the strategy that the cohort was made in; when
-            the students cannot be placed, or cannot be compiled.
+            the students cannot be placed, or cannot be compiled; when an optimizer was built before on
+            other variables.
         """
         _check_no_loss(loss)
         accumulation.check_count(accumulation_steps)
@@ -327,6 +333,7 @@ class Cohort(Fitting, Learner, SavedCohort):
             # Once: a `LossScaleOptimizer` would begin its scale anew.
             if not self.student_optimizers and not each.built:
                 each.build(variables)
+            optimizers.check_known(each, variables)
             optimizers.accept_fewer(each)
             averages.keep_with_variables(each)
             averages.begin(each)

@@ -212,11 +212,14 @@ class Learner(keras.Model):
     def _update(self, gradients):
         """Updates all students at once: each gradient is taken before any variable moves."""
         if self.student_optimizers:
-            # Layers of a method may have made theirs only in this step.
             optimizers.check_owned(self.trainable_variables, self.students)
+        groups = self._optimizer_groups()
+        # Layers may have made theirs only in this step, or have been frozen until `compile`.
+        for optimizer, variables in groups:
+            optimizers.check_known(optimizer, variables)
 
         def apply():
-            for (optimizer, variables), group in zip(self._optimizer_groups(), gradients):
+            for (optimizer, variables), group in zip(groups, gradients):
                 group = optimizers.with_common_overflow(optimizer, group)
                 group = self.transform_gradients(group, variables)
                 optimizer.apply_gradients(zip(group, variables, strict=True))

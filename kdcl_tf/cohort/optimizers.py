@@ -16,6 +16,7 @@ __all__ = [
     "accept_fewer",
     "by_student",
     "check_clips_apart",
+    "check_known",
     "check_owned",
     "check_scope",
     "clips_by_global_norm",
@@ -78,6 +79,22 @@ def check_owned(
             raise ValueError(
                 f"the variable {variable.path} belongs to no student: expected one optimizer for "
                 f"all; got {given}"
+            )
+
+
+def check_known(optimizer: keras.optimizers.Optimizer, variables: Iterable[keras.Variable]) -> None:
+    """Refuses variables that a built optimizer was not built on, and so cannot train.
+
+    Raises:
+      ValueError: naming the first.
+    """
+    known = {id(each) for each in inner(optimizer)._trainable_variables}
+    for variable in variables:
+        if id(variable) not in known:
+            raise ValueError(
+                f"the optimizer was not built for the variable {variable.path}: expected all layers "
+                "to be built, and those that are trained to be trainable, before compile; got one "
+                "that was not: compile again, with a new optimizer"
             )
 
 

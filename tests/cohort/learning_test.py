@@ -193,6 +193,61 @@ class CompanionTest(CohortTestCase):
         with self.assertRaisesRegex(ValueError, "kernel belongs to no student: expected one opt"):
             cohort.train_step(make_data())
 
+    @parameterized.parameters(True, False)
+    def test_layers_that_are_built_in_a_step_are_refused(self, run_eagerly):
+        class Scaling(kdcl_tf.Independent):
+            def __init__(self, students, built):
+                super().__init__(students)
+                self.scale = keras.layers.Dense(1)
+                if built:
+                    self.scale.build((None, 6))
+
+            def distillation_losses(self, logits, labels, views):
+                return tf.squeeze(self.scale(logits), -1)
+
+        kwargs = {"settings": {"built": False}, "run_eagerly": run_eagerly}
+        with self.assertRaisesRegex(ValueError, "not built for .*kernel: .* compile again"):
+            fit(compiled(Scaling, **kwargs))
+        cohort = compiled(Scaling, settings={"built": True})
+        before = cohort.scale.get_weights()[0]
+        fit(cohort)
+        self.assertNotAllClose(cohort.scale.get_weights()[0], before)
+
+    @parameterized.parameters(False, True)
+    def test_what_was_frozen_at_compile_is_not_trained_before_another(self, per_student):
+        def make():
+            return dict.fromkeys("za", "sgd") if per_student else "sgd"
+
+        students = make_students()
+        students["z"].layers[0].trainable = False
+        cohort = compiled(students=students, optimizer=make())
+        students["z"].layers[0].trainable = True
+        with self.assertRaisesRegex(ValueError, "not built for .*kernel: .* compile again"):
+            fit(cohort)
+        cohort.evaluate(*make_data(), verbose=0)
+        with self.assertRaisesRegex(ValueError, "not built for .*kernel: .* compile again"):
+            cohort.compile(cohort.optimizer)
+        cohort.compile(make(), run_eagerly=True)
+        fit(cohort)
+
+    def test_a_students_layer_for_training_alone(self):
+        class Auxiliary(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.logits, self.auxiliary = keras.layers.Dense(6), keras.layers.Dense(4)
+
+            def call(self, inputs, training=False):
+                if training:
+                    self.add_loss(tf.reduce_mean(self.auxiliary(inputs) ** 2))
+                return self.logits(inputs)
+
+        student = Auxiliary()
+        student(make_data()[0])
+        with self.assertRaisesRegex(ValueError, "not built for .*kernel"):
+            fit(compiled(students={"z": student}))
+        student(make_data()[0], training=True)
+        fit(compiled(students={"z": student}))
+
     def test_devices_of_their_own_are_refused(self):
         cohort = Tutored(make_students(), _tutor())
         with self.assertRaisesRegex(ValueError, "got Tutored, which overrides forward"):
