@@ -267,6 +267,7 @@ class Cohort(Fitting, Learner, SavedCohort):
         if placement:
             placement.check(self, bool(compilation))
             self._check_runs_students_apart("devices", "leave out devices")
+            self._check_owns_nothing()
         with self.distribute_strategy.scope():
             prepared = self._prepared(optimizer, auto_scale_loss)
             if placement:
@@ -308,8 +309,11 @@ class Cohort(Fitting, Learner, SavedCohort):
             optimizers.check_scope(optimizer, self.distribute_strategy)
             optimizers.check_clips_apart(optimizer, self.trainable_variables, self.students)
         if several and optimizers.clips_by_global_norm(optimizer):
-            given = "one with global_clipnorm, which is copied for each student: leave that out"
-            optimizers.check_owned(self.trainable_variables, self.students, given)
+            fix = (
+                "expected one optimizer for all; got one with global_clipnorm, which is copied for "
+                "each student: leave that out"
+            )
+            optimizers.check_owned(self.trainable_variables, self.students, fix)
             return self._of_each(optimizers.one_for_each(optimizer, self.students), auto_scale_loss)
         if auto_scale_loss:
             return optimizers.with_loss_scale(optimizer, self.students.values())

@@ -119,9 +119,15 @@ class Learner(keras.Model):
             logits, penalties = self._scaled(tf.stack(forward.logits), forward.penalties)
             step = self._step_from(logits, penalties, views, labels, sample_weight)
             arriving = tape.gradient(self._objectives(step, examples), sources)
+        self._check_owns_nothing()
         found = forward.gradients(*arriving)
         groups = self._optimizer_groups()
         return step, [[found[id(each)] for each in variables] for _, variables in groups]
+
+    def _check_owns_nothing(self):
+        """Refuses variables of the method where students have devices of their own."""
+        fix = "expected only students to be trained on devices of their own: leave out devices"
+        optimizers.check_owned(self.trainable_variables, self.students, fix)
 
     def _step(self, views, labels, sample_weight, training=False):
         logits = self.forward(views, training)

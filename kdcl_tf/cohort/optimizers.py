@@ -61,14 +61,14 @@ def by_student(
 def check_owned(
     variables: Iterable[keras.Variable],
     students: Mapping[str, keras.Model],
-    given: str = "one for each student",
+    fix: str = "expected one optimizer for all; got one for each student",
 ) -> None:
-    """Refuses variables of no student: an optimizer for each student would not train them.
+    """Refuses variables of no student: what is made for each student would not train them.
 
     Args:
       variables: what is to be trained.
       students: `{name: student}`.
-      given: the optimizer or optimizers, for the message.
+      fix: what was expected, or what to do, for the message.
 
     Raises:
       ValueError: naming the first.
@@ -76,10 +76,7 @@ def check_owned(
     owned = {id(each) for student in students.values() for each in student.variables}
     for variable in variables:
         if id(variable) not in owned:
-            raise ValueError(
-                f"the variable {variable.path} belongs to no student: expected one optimizer for "
-                f"all; got {given}"
-            )
+            raise ValueError(f"the variable {variable.path} belongs to no student: {fix}")
 
 
 def check_known(optimizer: keras.optimizers.Optimizer, variables: Iterable[keras.Variable]) -> None:

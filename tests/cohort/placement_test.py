@@ -132,6 +132,33 @@ class StepTest(tf.test.TestCase, parameterized.TestCase):
         cohort.compile("sgd")
         _fit(cohort)
 
+    def test_variables_and_penalties_of_a_method_are_refused(self):
+        class Owning(methods.Independent):
+            def __init__(self, students):
+                super().__init__(students)
+                self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+
+        class Making(methods.Independent):
+            def distillation_losses(self, logits, labels, views):
+                self.scale = keras.layers.Dense(1)
+                return tf.squeeze(self.scale(logits), -1)
+
+        class Penalized(methods.Independent):
+            def penalties(self):
+                return [2.0 * each for each in super().penalties()]
+
+        devices = {"z": "CPU:0", "a": "CPU:1"}
+        students = _students(devices=devices)
+        message = "belongs to no student: .* leave out devices"
+        with self.assertRaisesRegex(ValueError, f"scale {message}"):
+            Owning(students).compile("sgd", devices=devices)
+        making = Making(students)
+        making.compile("sgd", devices=devices, run_eagerly=True)
+        with self.assertRaisesRegex(ValueError, message):
+            _fit(making)
+        with self.assertRaisesRegex(ValueError, "got Penalized, which overrides penalties: leave"):
+            Penalized(students).compile("sgd", devices=devices)
+
     @pytest.mark.slow
     def test_penalties_parts_and_three_students_on_two_devices(self):
         self._compare(names="zam", regularizer=keras.regularizers.L2(0.1), accumulation_steps=2)
