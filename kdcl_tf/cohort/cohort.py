@@ -14,7 +14,7 @@ from kdcl_tf.cohort import accumulation, averages, clipping, hyperparameters, op
 from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import Fitting
 from kdcl_tf.cohort.learning import Learner
-from kdcl_tf.cohort.membership import check_students, input_names, output_shape
+from kdcl_tf.cohort.membership import check_scope, check_students, input_names, output_shape
 from kdcl_tf.cohort.metrics import CohortMetrics
 from kdcl_tf.cohort.placement import Placement, update_in_place
 from kdcl_tf.cohort.saving import SavedCohort
@@ -254,8 +254,8 @@ class Cohort(Fitting, Learner, SavedCohort):
 
         Raises:
           ValueError: for a loss or another `jit_compile`; when a dict's keys are not the
-            students' names, or it leaves variables of the cohort without an optimizer; when an
-            optimizer was made outside the scope of the strategy that the cohort was made in; when
+            students' names, or it leaves variables of the cohort without an optimizer; when
+            students, cohort and optimizer were not all made in the scope of one strategy; when
             the students cannot be placed, or cannot be compiled; when an optimizer was built before on
             other variables.
         """
@@ -268,6 +268,7 @@ class Cohort(Fitting, Learner, SavedCohort):
             placement.check(self, bool(compilation))
             self._check_runs_students_apart("devices", "leave out devices")
             self._check_owns_nothing()
+        self._check_scope()
         with self.distribute_strategy.scope():
             prepared = self._prepared(optimizer, auto_scale_loss)
             if placement:
@@ -295,6 +296,12 @@ class Cohort(Fitting, Learner, SavedCohort):
         optimizer = self.optimizer
         is_several = isinstance(optimizer, StudentOptimizers)
         return optimizer.by_student if is_several else None
+
+    def _check_scope(self):
+        """Refuses what TensorFlow would fail at in the first step, with an error that is empty."""
+        made = {f"the student {name!r}": each.variables for name, each in self.students.items()}
+        made["the cohort"] = [self.temperature]
+        check_scope(made, self.distribute_strategy)
 
     def _prepared(self, optimizer, auto_scale_loss):
         """The optimizer of all students, or `StudentOptimizers`."""

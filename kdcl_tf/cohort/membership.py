@@ -1,13 +1,15 @@
 """Which models may join a cohort."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 __all__ = [
     "check_classifier",
+    "check_scope",
     "check_students",
     "input_names",
     "input_shape",
@@ -31,6 +33,29 @@ def check_students(students: Mapping[str, keras.Model], may_share_layers: bool =
         raise ValueError(f"students must have the same number of classes; got {classes}")
     if not may_share_layers:
         _check_nothing_shared(students)
+
+
+def check_scope(variables: Mapping[str, Iterable[Any]], strategy: tf.distribute.Strategy) -> None:
+    """Refuses a cohort of which something was made outside the scope of the strategy that trains it.
+
+    Args:
+      variables: `{what has them: variables}`, such as `{"the student 'small'": ...}`.
+      strategy: of the cohort where it was made inside a scope, otherwise that of now.
+
+    Raises:
+      ValueError: naming what was made elsewhere.
+    """
+    elsewhere = [
+        what
+        for what, own in variables.items()
+        if not all(strategy.extended.variable_created_in_scope(each.value) for each in own)
+    ]
+    if elsewhere:
+        raise ValueError(
+            f"expected students, cohort and optimizer of one strategy's scope; got {elsewhere[0]} made "
+            "outside of it: build the students, make the cohort and compile it inside "
+            "`with strategy.scope():`"
+        )
 
 
 def input_shape(student: keras.Model) -> Any:

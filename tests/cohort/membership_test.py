@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf import methods
 from kdcl_tf.cohort import membership
 
 
@@ -256,6 +257,29 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         shared = keras.layers.Dense(3)
         students = {"a": _functional(shared), "c": _student(), "b": _functional(shared)}
         self._refused(students, "'a' and 'b' share the variable .*kernel: build each")
+
+
+class ScopeTest(tf.test.TestCase):
+    def test_students_cohort_and_optimizer_are_of_one_scope(self):
+        strategy = tf.distribute.MirroredStrategy(
+            ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+        )
+        told = r"got {} made outside of it: build the students, .* `with strategy.scope\(\):`"
+        outside = methods.Independent({"a": _student()})
+        outside.compile("sgd")
+        with strategy.scope():
+            inside = methods.Independent({"a": _student()})
+            with self.assertRaisesRegex(ValueError, told.format("the student 'a'")):
+                outside.compile(keras.optimizers.SGD(0.1))
+            mixed = methods.Independent({"b": _student(), "a": outside.students["a"]})
+            with self.assertRaisesRegex(ValueError, told.format("the student 'a'")):
+                mixed.compile("sgd")
+        late = methods.Independent({"a": inside.students["a"]})
+        with self.assertRaisesRegex(ValueError, told.format("the student 'a'")):
+            late.compile("sgd")
+        with strategy.scope(), self.assertRaisesRegex(ValueError, told.format("the cohort")):
+            late.compile("sgd")
+        inside.compile("sgd")
 
 
 if __name__ == "__main__":
