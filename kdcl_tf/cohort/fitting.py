@@ -15,10 +15,21 @@ import tensorflow as tf
 from kdcl_tf.cohort import accumulation
 from kdcl_tf.objectives import targets
 
-__all__ = ["Fitting", "check_weights", "checked_labels", "told_in_one_line"]
+__all__ = [
+    "Fitting",
+    "check_views",
+    "checked_labels",
+    "checked_weights",
+    "flat",
+    "told_in_one_line",
+]
 
 # Keras's own, of arrays.
 _BATCH_SIZE = 32
+_UNKNOWN = (
+    "a tensor of unknown rank, as tf.numpy_function gives: call its set_shape in the data set, with "
+    "None for B"
+)
 _EXPECTED = "labels: expected whole numbers from 0 to "
 # As TensorFlow tells it: in a graph, "[expected] [got]"; in eager mode, a line each.
 _FAILED = re.compile(r"(labels: expected .+?)(?:\] \[|'?\n)([^\]\n]+)")
@@ -104,13 +115,16 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
       num_classes: C.
 
     Raises:
-      ValueError: for labels that are not numbers, and for one label that is not in a batch.
+      ValueError: for labels that are not numbers, for one label that is not in a batch, and in a
+        graph for labels of which not even the number of dimensions is known.
       tf.errors.InvalidArgumentError: when they are computed, which `fit` tells in one line.
     """
     _check_common("labels", labels)
     labels = tf.convert_to_tensor(labels)
     if labels.dtype in (tf.bool, tf.string):
         raise ValueError(f"{_EXPECTED}{num_classes - 1}; got labels of type {labels.dtype.name}")
+    if labels.shape.rank is None:
+        raise ValueError(f"labels: expected [B] or [B, C]; got {_UNKNOWN}")
     if labels.shape.rank == 0:
         raise ValueError(
             "labels: expected [B] or [B, C]; got the label of one example: pass batches, such as "
@@ -140,8 +154,31 @@ def _of_width(probabilities, num_classes):
         return tf.ensure_shape(probabilities, [None, num_classes])
 
 
-def check_weights(weights: Any) -> None:
-    """Refuses weights of examples that are not one for each.
+def flat(labels: Any) -> tf.Tensor:
+    """Labels `[B]` of a column of classes, `[B, 1]`; others stay as they are."""
+    labels = tf.convert_to_tensor(labels)
+    # Of an unknown width, whole numbers are classes, see `targets.are_probabilities`.
+    widths = (1,) if labels.dtype.is_floating else (1, None)
+    is_column = labels.shape.rank == 2 and labels.shape[1] in widths
+    return tf.squeeze(labels, axis=1) if is_column else labels
+
+
+def check_views(views: Any) -> None:
+    """Refuses views of which, in a graph, not even the number of dimensions is known.
+
+    Args:
+      views: a structure of batches.
+
+    Raises:
+      ValueError: when there is one.
+    """
+    for each in tf.nest.flatten(views):
+        if isinstance(each, tf.Tensor) and each.shape.rank is None:
+            raise ValueError(f"views: expected batches [B, ...]; got {_UNKNOWN}")
+
+
+def checked_weights(weights: Any) -> tf.Tensor | None:
+    """Weights of examples, `[B]`, or None for none.
 
     Args:
       weights: `[B]` or `[B, 1]`, or None.
@@ -150,13 +187,15 @@ def check_weights(weights: Any) -> None:
       ValueError: for another shape, such as `[B, C]`.
     """
     if weights is None:
-        return
+        return None
     _check_common("sample_weight", weights)
-    shape = tf.convert_to_tensor(weights).shape
+    weights = tf.convert_to_tensor(weights)
+    shape = weights.shape
     if shape.rank not in (None, 1) and not (shape.rank == 2 and shape[1] in (None, 1)):
         raise ValueError(
             f"sample_weight: expected shape [B] or [B, 1], a weight for each example; got {shape}"
         )
+    return tf.reshape(weights, [-1])
 
 
 def _check_common(what, given):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kdcl_tf.cohort import accumulation, optimizers
 from kdcl_tf.cohort.compilation import Compilation
-from kdcl_tf.cohort.fitting import check_weights, checked_labels
+from kdcl_tf.cohort.fitting import check_views, checked_labels, checked_weights, flat
 from kdcl_tf.cohort.placement import Forward, penalty
 from kdcl_tf.cohort.step import Step
 
@@ -80,8 +80,8 @@ class Learner(keras.Model):
             raise ValueError("expected (images, labels); got no labels")
         if self.checks_labels:
             labels = checked_labels(labels, self.num_classes)
-        check_weights(sample_weight)
-        return self.views(inputs), labels, sample_weight
+        check_views(inputs)
+        return self.views(inputs), flat(labels), checked_weights(sample_weight)
 
     def _count(self, labels):
         """Examples of the batch, over all replicas."""

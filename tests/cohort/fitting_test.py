@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf import methods
 from kdcl_tf.cohort import fitting
 from tests.small_cohort import (
     CohortTestCase,
@@ -166,6 +167,43 @@ class LabelsTest(CohortTestCase):
                 fit(compiled(), sample_weight=weights)
             with self.assertRaisesRegex(ValueError, "sample_weight: expected shape"):
                 compiled().test_on_batch(images, labels, sample_weight=weights)
+
+    @parameterized.parameters("array", "unknown width")
+    def test_methods_get_columns_of_labels_and_weights_flat(self, form):
+        class Seeing(methods.KDCL):
+            def distillation_losses(self, logits, labels, views):
+                seen.append(labels.shape.rank)
+                return super().distillation_losses(logits, labels, views)
+
+        images, labels = make_data()
+        seen, weights = [], np.linspace(0.1, 2, len(labels))
+        columns = labels[:, None].astype("uint8"), weights[:, None]
+        expected = fit(compiled(weighted_metrics=["accuracy"]), sample_weight=weights)
+        data = tf.data.Dataset.from_tensor_slices((images, *columns)).batch(5)
+        if form == "unknown width":
+
+            def forget(images, *columns):
+                return images, *(tf.reshape(each, [tf.shape(images)[0], -1]) for each in columns)
+
+            data = data.map(forget)
+        cohort = compiled(Seeing, weighted_metrics=["accuracy"], run_eagerly=False)
+        self.assertAllClose(fit(cohort, data, batch_size=None), expected, rtol=1e-5)
+        self.assertEqual(set(seen), {1})
+
+    @parameterized.parameters("labels", "views")
+    def test_what_has_no_known_rank_is_told_in_one_line(self, what):
+        def unknown(tensor):
+            return tf.numpy_function(lambda array: array, [tensor], tensor.dtype)
+
+        data = tf.data.Dataset.from_tensor_slices(make_data()).batch(7)
+        if what == "labels":
+            data = data.map(lambda image, label: (image, unknown(label)))
+        else:
+            data = data.map(lambda image, label: (dict.fromkeys("za", unknown(image)), label))
+        with self.assertRaisesRegex(
+            ValueError, f"^{what}: expected .*; got a .*: call its set_shape"
+        ):
+            compiled_graph().fit(data, verbose=0)
 
     def test_labels_and_weights_by_student_are_refused(self):
         images, labels = make_data()
