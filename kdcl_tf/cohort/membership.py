@@ -225,11 +225,15 @@ _LOGITS = ("linear of a kernel", "log_softmax", "LogSoftmax")
 
 
 def _activation(operation):
-    """The name of what an operation does last."""
+    """The name of what one of Keras's own operations does last; None of others, which may use an
+    activation before that.
+    """
+    kind = type(operation)
+    if not _is_of_keras(getattr(kind, "call", kind)):
+        return None
     activation = getattr(operation, "activation", operation)
     name = getattr(activation, "__name__", type(activation).__name__)
-    of_a_kernel = hasattr(operation, "kernel") and _is_of_keras(type(operation).call)
-    return "linear of a kernel" if name == "linear" and of_a_kernel else name
+    return "linear of a kernel" if name == "linear" and hasattr(operation, "kernel") else name
 
 
 def _gives_probabilities(model):

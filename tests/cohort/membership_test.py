@@ -49,6 +49,21 @@ class _Ending(_Subclassed):
         return self.ending(super().call(inputs, training))
 
 
+class _Attending(keras.layers.Layer):
+    """A head that weighs rows of logits by a softmax, which it calls its activation."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.activation = keras.activations.softmax
+        self.weights_of_rows = keras.layers.Dense(4)
+        self.rows = keras.layers.Dense(4 * classes)
+
+    def call(self, inputs):
+        weights = self.activation(self.weights_of_rows(inputs))[:, :, None]
+        rows = keras.ops.reshape(self.rows(inputs), (-1, 4, self.rows.units // 4))
+        return keras.ops.sum(weights * rows, axis=1)
+
+
 class _OfTwo(keras.Model):
     """Takes two inputs in a dict, and gives logits as it is told."""
 
@@ -250,6 +265,9 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
             self._refused({name: student}, f"student '{name}' gives probabilities: .*softmax")
             for found, wanted in zip(student.get_weights(), before, strict=True):
                 self.assertAllEqual(found, wanted)
+
+    def test_a_layer_of_ones_own_may_use_an_activation_before_its_logits(self):
+        membership.check_students({"a": _functional(_Attending(3))})
 
     def test_one_model_twice_and_shared_layers(self):
         student = _student()
