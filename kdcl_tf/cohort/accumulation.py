@@ -114,8 +114,8 @@ def add(total: Any, gradients: Any) -> Any:
 def join(steps: list[Step]) -> Step:
     """The step of the whole batch, from the steps of its parts in order.
 
-    Penalties depend on the weights alone, and are the same in each part but for rounding:
-    their mean is taken.
+    The mean of penalties is taken.  Those of weights are the same in each part but for rounding; those
+    that layers compute from images, by `add_loss`, are not those of the whole batch.
     """
     if len(steps) == 1:
         return steps[0]

@@ -51,7 +51,8 @@ class Cohort(Fitting, Learner, SavedCohort):
         cross_entropy + distillation_weight * distillation_loss
 
     plus the students' own regularisation losses.  The examples are counted over all
-    replicas, so a short last batch and uneven replicas are exact.
+    replicas, so a short last batch and uneven replicas are exact.  Of losses that layers compute from
+    images (`add_loss`, `activity_regularizer`), the mean over replicas and parts counts, each alike.
 
     A method overrides `distillation_losses`.  Methods that train more than the students, or
     in another way, may also override
@@ -247,8 +248,10 @@ class Cohort(Fitting, Learner, SavedCohort):
           accumulation_steps: the number of parts in which each step's batch is run, one
             after the other, to need less memory.  The update is that of the whole batch,
             except for what layers compute from the batch itself: batch norm's statistics
-            and dropout's masks are those of a part.  On CPUs every batch needs at least
-            that many images, since TensorFlow's convolution there takes no empty part.
+            and dropout's masks are those of a part, and of losses that layers compute from
+            images (`add_loss`, `activity_regularizer`) the mean over the parts counts.  On CPUs
+            every batch needs at least that many images, since TensorFlow's convolution there
+            takes no empty part.
           devices: `{name: device}`, where each student runs; it must have been built
             inside `with tf.device(device):`.  See `kdcl_tf.cohort.placement`.
 

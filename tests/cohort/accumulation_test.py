@@ -204,5 +204,21 @@ class StepTest(CohortTestCase):
             compiled(accumulation_steps=parts)
 
 
+class LossesOfLayersTest(CohortTestCase):
+    def test_the_mean_over_the_parts_counts(self):
+        class Summing(keras.layers.Layer):
+            def call(self, inputs):
+                self.add_loss(tf.reduce_sum(inputs**2))
+                return inputs
+
+        images, labels = make_data()
+        student = keras.Sequential([keras.Input((5,)), Summing(), keras.layers.Dense(6)])
+        for parts in (1, 2):
+            cohort = compiled(methods.Independent, {"a": student}, accumulation_steps=parts)
+            found = fit(cohort, images, labels, batch_size=14)
+            added = found["loss"][0] - found["a_cross_entropy"][0]
+            self.assertAllClose(added, np.sum(images**2) / parts, rtol=1e-4)
+
+
 if __name__ == "__main__":
     tf.test.main()
