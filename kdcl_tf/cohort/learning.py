@@ -8,6 +8,7 @@ import tensorflow as tf
 from kdcl_tf.cohort import accumulation, optimizers
 from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import check_views, checked_labels, checked_weights, flat
+from kdcl_tf.cohort.membership import check_losses_apart
 from kdcl_tf.cohort.placement import Forward, penalty
 from kdcl_tf.cohort.step import Step
 
@@ -150,7 +151,9 @@ class Learner(keras.Model):
 
     def penalties(self) -> list[tf.Tensor]:
         """Scalars: the regularisation losses of each of `networks`, after `forward` ran them."""
-        return [penalty(network) for network in self.networks()]
+        networks = self.networks()
+        check_losses_apart(networks)
+        return [penalty(network) for network in networks]
 
     def _step_from(self, logits, penalties, views, labels, sample_weight):
         distillation = self._distilled(logits, labels, views)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 __all__ = [
     "check_classifier",
+    "check_losses_apart",
     "check_scope",
     "check_students",
     "input_names",
@@ -146,15 +147,43 @@ def check_classifier(who: str, model: Any) -> None:
 
 
 def _check_nothing_shared(students):
-    owners = {}
+    owners: dict[int, str] = {}
     for name, student in students.items():
-        for variable in student.variables:
-            other = owners.setdefault(id(variable), name)
+        own = [(each, f"variable {each.path}") for each in student.variables]
+        own += [
+            (each, f"layer {each.name}, which has a loss")
+            for each in student._flatten_layers()
+            if getattr(each, "activity_regularizer", None) is not None
+        ]
+        for each, what in own:
+            other = owners.setdefault(id(each), name)
             if other != name:
                 raise ValueError(
-                    f"students {other!r} and {name!r} share the variable {variable.path}: "
-                    "build each student by itself"
+                    f"students {other!r} and {name!r} share the {what}: build each student by itself"
                 )
+
+
+def check_losses_apart(networks: Iterable[keras.Model]) -> None:
+    """Refuses a layer without variables that adds losses in several networks.
+
+    A layer keeps the losses of its last call alone, which each of the networks would count.
+
+    Args:
+      networks: that have run.  What a layer's `call` adds is known only then.
+
+    Raises:
+      ValueError: naming the first such layer.
+    """
+    seen: set[int] = set()
+    for network in networks:
+        layers = {id(each): each for each in network._flatten_layers()}
+        for key in seen & set(layers):
+            if layers[key].losses and not layers[key].variables:
+                raise ValueError(
+                    f"networks share the layer {layers[key].name}, which adds a loss in each: give "
+                    "each network a layer of its own"
+                )
+        seen |= set(layers)
 
 
 def _last_operation(model):

@@ -64,6 +64,12 @@ class _Attending(keras.layers.Layer):
         return keras.ops.sum(weights * rows, axis=1)
 
 
+class _Adding(keras.layers.Layer):
+    def call(self, inputs):
+        self.add_loss(keras.ops.mean(inputs**2))
+        return inputs
+
+
 class _OfTwo(keras.Model):
     """Takes two inputs in a dict, and gives logits as it is told."""
 
@@ -275,6 +281,22 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
         shared = keras.layers.Dense(3)
         students = {"a": _functional(shared), "c": _student(), "b": _functional(shared)}
         self._refused(students, "'a' and 'b' share the variable .*kernel: build each")
+
+    def test_layers_without_variables_that_have_losses_are_not_shared(self):
+        def students(layer):
+            return {name: _functional(lambda x: layer(keras.layers.Dense(3)(x))) for name in "ab"}
+
+        regularization = keras.layers.ActivityRegularization(l2=1.0, name="activity")
+        self._refused(students(regularization), "'a' and 'b' share the layer activity, which has")
+        images, labels = np.ones([4, 5], np.float32), np.zeros([4])
+        cohort = methods.Independent(students(_Adding(name="adding")))
+        for run_eagerly in (True, False):
+            cohort.compile("sgd", run_eagerly=run_eagerly)
+            with self.assertRaisesRegex(ValueError, "networks share the layer adding, which adds"):
+                cohort.fit(images, labels, verbose=0)
+        cohort = methods.Independent(students(keras.layers.ReLU()))
+        cohort.compile("sgd", run_eagerly=True)
+        cohort.fit(images, labels, verbose=0)
 
 
 class ScopeTest(tf.test.TestCase):
