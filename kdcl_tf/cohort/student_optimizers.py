@@ -18,8 +18,8 @@ class StudentOptimizers(keras.optimizers.Optimizer):
 
     Its learning rate is that of the first student; to set it is to multiply the rates of all
     students by the same number.  Where the first's is 0, the others keep the ratios to it that they
-    had before, so that a warm-up may begin at 0.  Its moving averages are those of all optimizers
-    with `use_ema`.  It has no variables of its own.
+    had before, so that a warm-up may begin at 0.  A schedule can be set where all have one rate.  Its
+    moving averages are those of all optimizers with `use_ema`.  It has no variables of its own.
 
     Args:
       optimizers: `{student: optimizer}`, in the order of the students.
@@ -69,13 +69,27 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         return self._pairs[0][1].learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
+    def learning_rate(self, value: Any) -> None:
         rates = self.rates
         without = [name for name, _ in self._pairs if name not in rates]
         if without:
             raise ValueError(
                 "expected a learning rate of each student's optimizer; got none of that of "
                 f"{', '.join(without)}: set those of student_optimizers[name].optimizers one by one"
+            )
+        if callable(value):
+            self._follow(value, rates)
+            return
+        scheduled = [
+            name
+            for name, each in self._pairs
+            if callable(optimizers_lib.inner(each)._learning_rate)
+        ]
+        if scheduled:
+            raise TypeError(
+                "expected learning rates that can be set; got a schedule as that of "
+                f"{', '.join(scheduled)}: give the optimizer a number, or set those of "
+                "student_optimizers[name] one by one"
             )
         first = rates[self._pairs[0][0]]
         if not first and any(rates.values()):
@@ -86,6 +100,16 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         self._rates = tuple(rates.items())
         for name, each in self._pairs:
             each.learning_rate = value * (rates[name] / first) if first else value
+
+    def _follow(self, schedule, rates):
+        """Gives all students one schedule, which has no ratio to those of others."""
+        if len(set(rates.values())) > 1:
+            raise ValueError(
+                f"expected students of one learning rate, as a schedule is the same for all; got {rates}: "
+                "set student_optimizers[name].learning_rate one by one"
+            )
+        for _, each in self._pairs:
+            each.learning_rate = schedule
 
     @property
     def rates(self) -> dict[str, float]:

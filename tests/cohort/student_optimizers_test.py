@@ -68,6 +68,25 @@ class CallbacksTest(CohortTestCase):
         cohort.optimizer.learning_rate = 0.3
         self.assertAllClose(self._rates(cohort), [0.3, 0.3])
 
+    def test_nothing_is_set_where_a_student_has_a_schedule(self):
+        schedule = keras.optimizers.schedules.CosineDecay(0.2, 10)
+        cohort = compiled(optimizer={"z": "sgd", "a": keras.optimizers.SGD(schedule)})
+        with self.assertRaisesRegex(TypeError, "can be set; got a schedule as that of a: give"):
+            cohort.optimizer.learning_rate = 0.05
+        self.assertAllClose(self._rates(cohort), [0.01, 0.2])
+
+    def test_students_of_one_rate_take_a_schedule(self):
+        schedule = keras.optimizers.schedules.CosineDecay(0.3, 3)
+        given = keras.optimizers.SGD(0.1, global_clipnorm=1.0)
+        cohort = compiled(optimizer=given)
+        cohort.optimizer.learning_rate = schedule
+        fit(cohort)
+        self.assertAllClose(self._rates(cohort), [schedule(3)] * 2)
+        cohort = compiled(optimizer=_each())
+        with self.assertRaisesRegex(ValueError, "students of one learning rate.*got {'z': 0.2"):
+            cohort.optimizer.learning_rate = schedule
+        self.assertAllClose(self._rates(cohort), [0.2, 0.1])
+
     def test_schedulers_set_it(self):
         cohort = compiled(optimizer=_each())
         scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
