@@ -42,8 +42,10 @@ class CallbacksTest(CohortTestCase):
         loaded = keras.saving.load_model(os.path.join(folder, "cohort.keras"))
         weights = compiled(optimizer=_each())
         weights.load_weights(os.path.join(folder, "cohort.weights.h5"))
-        again = compiled(optimizer=cohort.optimizer)
-        for each in (loaded, weights, again):
+        with self.assertRaisesRegex(ValueError, "the optimizer was not built for the variable"):
+            compiled(optimizer=cohort.optimizer)
+        cohort.compile(cohort.optimizer)
+        for each in (loaded, weights, cohort):
             self.assertAllClose(self._rates(each), [0.0, 0.0])
             each.optimizer.learning_rate = 0.3
             self.assertAllClose(self._rates(each), [0.3, 0.15])
