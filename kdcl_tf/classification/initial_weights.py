@@ -117,7 +117,7 @@ class InitialWeights:
             return _Start(None, None, recorded, data.Normalization.from_card(card))
         source = initial_sources.find(self._settings, name)
         if begun is not None:
-            digest = _digest(source.path, source.normalization)
+            digest = _digest(source.path, source.normalization, recorded)
             return _Start(source, None, digest, source.normalization)
         try:
             size = source.size or self._size
@@ -131,7 +131,7 @@ class InitialWeights:
             skeleton = reading.skeleton(architecture, shape)
             fitting.check(skeleton, found, where=source.where, architecture=architecture)
             self._check_channels(name, source, skeleton.input_shape[-1])
-            digest = _digest(source.path or found.file, source.normalization)
+            digest = _digest(source.path or found.file, source.normalization, None)
         except found_lib.NotNormalizedError as error:
             raise ValueError(
                 f"--initial_weights={name}={text}: {error}, or pass --initial_normalization={name}="
@@ -194,10 +194,20 @@ def set_trainable(student: keras.Model, head_alone: bool, batch_norm: bool) -> l
     return [variable for layer in frozen for variable in layer.variables]
 
 
-def _digest(path, normalization):
-    """The SHA-256 of weights and of what they expect, which the card beside a file may say."""
+def _digest(path, normalization, recorded):
+    """The SHA-256 of weights and of what they expect, which the card beside a file may say.
+
+    Args:
+      path, normalization: of the weights.
+      recorded: that of the run which goes on, or None; see `exported.digest`.
+    """
     pixels = normalization.as_card() if normalization else None
-    return hashlib.sha256(json.dumps([exported.digest(path), pixels]).encode()).hexdigest()
+    found = (
+        hashlib.sha256(json.dumps([each, pixels]).encode()).hexdigest()
+        for each in exported.digests(path)
+    )
+    first = next(found)
+    return first if recorded in (None, first) else next((e for e in found if e == recorded), first)
 
 
 def _shape(source, found, architecture, size):

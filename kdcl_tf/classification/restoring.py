@@ -85,8 +85,7 @@ def restore(
     result = read_result(workdir)
     more = {**_moment(checkpoint, settings, best), "identity": checkpoint.identity}
     # Images on disk are found to be bad while the run goes on, and the checkpoint's cards are older.
-    known = (result or {}).get("data", {})
-    if left_out := known.get("left_out") or checkpoint.left_out:
+    if left_out := result["data"].get("left_out", {}) if result else checkpoint.left_out:
         more["left_out"] = left_out
     found = {
         name: Card.from_facts(_with_reason({**each["card"], **more}, settings, best, bool(result)))

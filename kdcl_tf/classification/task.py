@@ -140,7 +140,8 @@ class Classification(Task):
         found = super().digest()
         if self.settings.teacher:
             source = self._teacher
-            found["teacher"] = exported.digest(source.path or imagenet.file_of(source.architecture))
+            path = source.path or imagenet.file_of(source.architecture)
+            found["teacher"] = exported.digest(path, self.recorded.get("teacher", ""))
             # Of a folder, the card is among its files. Runs of earlier versions have none of it.
             if source.kind != "saved_model":
                 pixels = source.normalization and source.normalization.as_card()
@@ -260,7 +261,8 @@ class Classification(Task):
         return self.dataset.problems()
 
     def left_out(self) -> dict[str, int]:
-        return self.dataset.left_out()
+        before = self.left_out_before
+        return self.dataset.left_out() if before is None else before
 
     def summary(self, record: Mapping[str, Any]) -> str:
         """Each student's accuracy."""
@@ -376,13 +378,13 @@ class Classification(Task):
         """Which epoch is exported, in words."""
         if not self.kept:
             return report.LAST_EPOCH
-        validation = self.dataset.validation
-        return report.best_epoch(self.settings.keep_by, len(validation) - validation.num_bad)
+        images = len(self.dataset.validation) - self.left_out().get("validation", 0)
+        return report.best_epoch(self.settings.keep_by, images)
 
     def _card_of(self, name, **more):
         architecture = self.settings.architectures[name]
         normalization = (self.normalizations or {}).get(name)
-        if left_out := self.dataset.left_out():
+        if left_out := self.left_out():
             more["left_out"] = left_out
         return Card.of(self.model.students[name], self.dataset, architecture, normalization, **more)
 

@@ -73,11 +73,12 @@ class Detection(Task):
         path = pathlib.Path(text).expanduser()
         is_gone = not any(map(exported.holds_model, (path, path / "detector")))
         if _PIXELS in begun.get("card", {}) and is_gone:
-            self._initial_digest = begun["identity"]["data"]["initial_weights"]
+            self._initial_digest = self.recorded["initial_weights"]
             return Normalization.from_card(begun["card"][_PIXELS])
         kind = self.settings.detector
         self._initial = initial_weights.find(text, kind, self.source.architecture)
-        self._initial_digest = exported.digest(self._initial.path)
+        known = self.recorded.get("initial_weights", "")
+        self._initial_digest = exported.digest(self._initial.path, known)
         return self._initial.normalization
 
     def card(self) -> dict[str, Any]:
@@ -117,7 +118,8 @@ class Detection(Task):
     def sources(self) -> dict[str, str]:
         found = {}
         if self._backbone_file:
-            found["backbone"] = exported.digest(self._backbone_file)
+            known = self.recorded.get("backbone", "")
+            found["backbone"] = exported.digest(self._backbone_file, known)
         if self._initial_digest:
             found["initial_weights"] = self._initial_digest
         # Of a folder, the card is among its files. Runs of earlier versions have none of it.

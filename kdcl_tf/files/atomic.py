@@ -23,6 +23,7 @@ import pathlib
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 
 from kdcl_tf.files.ending import undone
@@ -109,8 +110,10 @@ def replaced_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     with _partial(path) as partial:
         yield partial
         for folder, _, names in os.walk(partial, topdown=False):
-            for name in names:
-                _sync(os.path.join(folder, name))
+            for path_of_file in (os.path.join(folder, name) for name in names):
+                # Others, such as links, are no contents of this folder.
+                if stat.S_ISREG(os.lstat(path_of_file).st_mode):
+                    _sync_kept(path_of_file)
             _sync_folder(folder)
         _exchange(partial, path)
 
@@ -294,6 +297,12 @@ def _sync(path):
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _sync_kept(path):
+    """`_sync`, as far as permitted: a file of a user's may be one that nobody may write to."""
+    with contextlib.suppress(PermissionError):
+        _sync(path)
 
 
 def _sync_folder(path):

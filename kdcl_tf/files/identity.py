@@ -28,6 +28,7 @@ __all__ = [
     "DamageError",
     "Identity",
     "checksums",
+    "checksums_at",
     "checksums_of",
     "damage",
     "data_changes",
@@ -199,7 +200,12 @@ def checksums(folder: str | os.PathLike, leave_out: str = "") -> dict[str, str]:
 
 def checksums_of(paths: Iterable[pathlib.Path]) -> dict[str, str]:
     """`{name: SHA-256}` of some files."""
-    return {path.name: _file_digest(path) for path in paths}
+    return checksums_at({path.name: path for path in paths})
+
+
+def checksums_at(places: Mapping[str, pathlib.Path]) -> dict[str, str]:
+    """`{name: SHA-256}` of the files at `{name: path}`."""
+    return {name: _file_digest(path) for name, path in places.items()}
 
 
 def damage(folder: str | os.PathLike, expected: Mapping[str, str]) -> str:

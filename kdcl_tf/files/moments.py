@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["STEP", "of", "told"]
 
 # Of a card: the steps that the run had taken of the epoch after `epoch`; not there after none.
-STEP = "step"
+STEP = "steps_of_next_epoch"
 
 
 def of(facts: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -178,7 +178,7 @@ def fault(analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path) -> str:
         name
         for name, path, digest in zip(expected, there, digests)
         # There are results without their students where published ones were copied.
-        if path.is_dir() and exported.digest(path) != digest
+        if path.is_dir() and exported.digest(path, digest) != digest
     ]
     return f"is of other students than those that are in {', '.join(changed)}" if changed else ""
 

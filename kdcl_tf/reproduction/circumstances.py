@@ -38,17 +38,22 @@ def versions(result: Mapping[str, Any]) -> dict[str, str]:
 def normalized_parts(result: Mapping[str, Any]) -> int | str:
     """In how many parts batch norm took statistics of a batch.
 
-    Runs of earlier versions did not record it: it is 1 on one device, and else they are told apart
-    by their strategies.
+    Runs of earlier versions did not record it: it is 1 on one device and with synchronised batch
+    norm, and else they are told apart by their strategies.
     """
-    strategy = result.get("settings", {}).get("strategy", "one")
-    return result.get("normalized_parts", 1 if strategy == "one" else strategy)
+    settings = result.get("settings", {})
+    strategy = settings.get("strategy", "one")
+    is_whole = strategy == "one" or settings.get("synchronized_batch_norm")
+    return result.get("normalized_parts", 1 if is_whole else strategy)
 
 
 KINDS = (
-    Kind(processor, "on another processor, which rounds differently,"),
+    Kind(processor, "on another processor, which rounds differently, or one that was not recorded"),
     Kind(versions, "with another version of kdcl_tf, TensorFlow or Keras"),
-    Kind(normalized_parts, "with batches that were normalised in another number of parts"),
+    Kind(
+        normalized_parts,
+        "with batches that were normalised in another number of parts, or one that was not recorded",
+    ),
 )
 
 

@@ -10,7 +10,7 @@ import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kdcl_tf import files
@@ -23,6 +23,7 @@ __all__ = [
     "check_apart",
     "check_replaced",
     "digest",
+    "digests",
     "find_students",
     "holds_model",
     "keep_others",
@@ -216,24 +217,41 @@ def check_apart(output: pathlib.Path | None, models: Iterable[str | os.PathLike]
         )
 
 
-def digest(path: str | os.PathLike) -> str:
+def digest(path: str | os.PathLike, known: str = "") -> str:
     """The SHA-256 of an exported model, a folder or a file: of its files' names and contents.
 
     What is for people counts as it was written, whatever they have added; files that they have put
     beside do not count.
 
+    Args:
+      path: of the model.
+      known: a digest that was recorded before.  One of an earlier version, which counted every file
+        in the folder, is given back if it is of the files that are there.
+
     Raises:
       OSError: when it cannot be read.
     """
+    found = digests(path)
+    first = next(found)
+    return first if known in ("", first) else next((each for each in found if each == known), first)
+
+
+def digests(path: str | os.PathLike) -> Iterator[str]:
+    """`digest`, and then what earlier versions took for it."""
     path = pathlib.Path(path).expanduser()
     if not path.is_dir():
-        return identity.digest_of(identity.checksums_of([path]))
-    found, sums = identity.checksums(path), _checksums(path)
-    if not sums:
-        return identity.digest_of(found)
+        yield identity.digest_of(identity.checksums_of([path]))
+        return
+    sums = _checksums(path)
     written = {name: sums[name] for name in identity.FOR_PEOPLE if name in sums}
     own = (sums.keys() | set(_CARDS)) - set(identity.FOR_PEOPLE)
-    return identity.digest_of({**{name: found[name] for name in found if name in own}, **written})
+    if sums:
+        there = {name: path / name for name in own if (path / name).is_file()}
+        yield identity.digest_of({**identity.checksums_at(there), **written})
+    found = identity.checksums(path)
+    if written:
+        found = {name: each for name, each in found.items() if name not in identity.FOR_PEOPLE}
+    yield identity.digest_of({**found, **written})
 
 
 def _checksums(path):
@@ -245,22 +263,42 @@ def _checksums(path):
 
 
 def keep_others(path: pathlib.Path, new: pathlib.Path, card: str = _CARD) -> None:
-    """Copies what a user has put beside an exported model into the folder that replaces its own.
+    """Brings what a user has put into an export's folder into the one that replaces it.
 
     Args:
       path: the folder of the export that is replaced; it need not be there.
-      new: the folder that replaces it, with all that is exported.
+      new: the folder that replaces it, with all that is exported, in the same folder.
       card: the name of the card of such exports.
+
+    Raises:
+      OSError: for a file that can be neither linked nor copied, naming it.
     """
-    own = {pathlib.PurePosixPath(name).parts[0] for name in _checksums(path)}
-    own |= {card, *_MARKS, *_OF_A_MODEL} - (set() if card == _CARD else set(identity.FOR_PEOPLE))
-    for each in sorted(path.iterdir()) if path.is_dir() else ():
-        if each.name in own or os.path.lexists(new / each.name):
-            continue
-        if each.is_dir() and not each.is_symlink():
-            shutil.copytree(each, new / each.name, symlinks=True)
-        else:
-            shutil.copy2(each, new / each.name, follow_symlinks=False)
+    sums = _checksums(path)
+    own = {card, *_MARKS, *sums} if sums else {card, *_MARKS, *_OF_A_MODEL}
+    if card == _CARD:
+        own |= set(identity.FOR_PEOPLE)
+    for folder, folders, names in os.walk(path):
+        inside = pathlib.Path(folder).relative_to(path)
+        # Without a card, all of a folder that exports have is taken for the export's.
+        folders[:] = [each for each in folders if sums or inside.parts or each not in own]
+        for name in (*names, *(each for each in folders if os.path.islink(path / inside / each))):
+            target = new / inside / name
+            if (inside / name).as_posix() not in own and not os.path.lexists(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _bring(path / inside / name, target)
+
+
+def _bring(old, new):
+    """Gives a file, whatever it is, a second name; where file systems have none, a copy."""
+    try:
+        os.link(old, new, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        try:
+            shutil.copy2(old, new, follow_symlinks=False)
+        except (OSError, shutil.Error) as error:
+            raise OSError(
+                f"{old} is not of the export and cannot be kept ({error}): move it away"
+            ) from error
 
 
 def load(path: str | os.PathLike) -> Any:

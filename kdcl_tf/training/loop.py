@@ -51,7 +51,8 @@ class Loop:
       remarks: lines on the number of replicas, and on how the run goes on with it, for a person.
       log: the records of all epochs so far, as in `log.jsonl`.  Of several workers the chief's
         has them.
-      used_before: `used` of the process that the run continues; `{}` where nothing tells.
+      before: the progress that the newest checkpoint has.
+      used_before: `used` of the process that the run continues, as far as it is known.
 
     Raises:
       ValueError: when the newest checkpoint does not fit.
@@ -90,7 +91,9 @@ class Loop:
         restored = self._restore()
         self._progress = restored or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
         self.log = self._progress["log"]
-        self.used_before = self._progress.get("used", {})
+        self.before = self._progress
+        self.used_before = {"normalized_parts": self.before.get("parts")} if restored else {}
+        self.used_before |= self.before.get("used", {})
         if restored:
             self._restore_log()
         elif self._workers.is_chief:

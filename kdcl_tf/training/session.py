@@ -131,13 +131,13 @@ class Session:
         self.workdir.check_present()
         trained = len(self.loop.log) > begun
         if not trained:
-            self.task.identity = self._trained_identity()
-        result = {**self._result(), **self._used(trained)}
+            self._take_over()
+        result = {**self._result(trained), **self._used(trained)}
         self.task.draw(self.workdir)
         self.workdir.write_result(result)
         return result
 
-    def _result(self) -> dict[str, Any]:
+    def _result(self, trained: bool) -> dict[str, Any]:
         """The exported epoch's numbers: the last, or one that a validation set has chosen.
 
         Never the best on the test set.
@@ -153,7 +153,7 @@ class Session:
             "seconds": round(sum(each["seconds"] for each in log), 1),
             "images_per_second": last["images_per_second"],
             "settings": {**dataclasses.asdict(self.task.settings), **self._machine_settings()},
-            "data": self.task.dataset.summary(),
+            "data": self._data(trained),
             "places": self._places(),
             "identity": self.task.identity.facts,
             "format": self.task.identity.format,
@@ -165,8 +165,25 @@ class Session:
         settings = self.task.settings
         return {**settings.places(), **settings.place_of_data(self.task.data_dir)}
 
+    def _take_over(self):
+        """Takes what trained a run that this process only exports from what is known of it."""
+        self.task.identity = self._trained_identity()
+        data = (self.workdir.result or {}).get("data", self.loop.before)
+        self.task.left_out_before = data.get("left_out", {})
+
+    def _data(self, trained):
+        """The data set's summary; images may have been mended, or broken, since it was trained on."""
+        found = self.task.dataset.summary()
+        if trained:
+            return found
+        if self.workdir.result:
+            return self.workdir.result["data"]
+        left_out, last = self.task.left_out(), self.loop.log[-1]
+        now = {name: found[name] for name in found if name not in ("left_out", "bad_images")}
+        counted = {name: last[name] for name in ("bad_images",) if name in last}
+        return {**now, **counted, **({"left_out": left_out} if left_out else {})}
+
     def _trained_identity(self):
-        """The identity of a run that this process only exports: what trained it is known before."""
         now = self.task.identity
         before = (self.workdir.result or self.task.begun or {}).get("identity", {})
         had = before.get("settings", {})
@@ -185,7 +202,7 @@ class Session:
         """What has trained the run; of a process that only exported, as known from before."""
         if trained:
             return self.loop.used()
-        before = self.workdir.result or self.loop.used_before
+        before = {**self.loop.used_before, **(self.workdir.result or {})}
         return {name: before[name] for name in _USED if name in before}
 
     def _check_data(self):

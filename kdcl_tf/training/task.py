@@ -46,7 +46,12 @@ class Task:
     def __init__(self, settings: TrainingSettings, data_dir: str | None = None):
         self.settings, self.data_dir = settings, data_dir
         self.dataset = self.views = self.model = self.strategy = self.identity = None
-        self.begun = self.kept = None
+        self.begun = self.kept = self.left_out_before = None
+
+    @property
+    def recorded(self) -> Mapping[str, Any]:
+        """The digest of the data that a run which goes on was begun with; `{}` of one that begins."""
+        return (self.begun or {}).get("identity", {}).get("data", {})
 
     def load(self) -> None:
         """Loads `dataset`.
@@ -155,8 +160,11 @@ class Task:
         return {}
 
     def left_out(self) -> dict[str, int]:
-        """`{split: images}` that could not be decoded so far, of the splits that have any."""
-        return {}
+        """`{split: images}` that could not be decoded so far, of the splits that have any.
+
+        Of a run that this process only exports, `left_out_before`.
+        """
+        return self.left_out_before or {}
 
     def summary(self, record: Mapping[str, Any]) -> str:
         """An epoch's evaluation in one line for a person; "" where there was none."""

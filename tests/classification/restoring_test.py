@@ -10,7 +10,7 @@ import tensorflow as tf
 from kdcl_tf.classification import restoring
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, moments
 from kdcl_tf.serving import cards
 from kdcl_tf.training import manifests
 from kdcl_tf.training.session import Session
@@ -78,13 +78,15 @@ class RestoringTest(tf.test.TestCase):
         more = found["resnet8"].more
         self.assertNotIn("test_accuracy", more)
         # Nor do they pass for those of the epoch before.
-        self.assertEqual((more["epoch"], more["step"], more.get("kept")), (2, 1, None))
+        self.assertEqual((more["epoch"], more[moments.STEP], more.get("kept")), (2, 1, None))
         within, _ = restoring.restore(self._copy(epoch=1, step=1), _SETTINGS)
-        self.assertEqual((within["resnet8"].more["epoch"], within["resnet8"].more["step"]), (1, 1))
+        self.assertEqual(
+            (within["resnet8"].more["epoch"], within["resnet8"].more[moments.STEP]), (1, 1)
+        )
 
     def test_students_of_all_steps_of_an_epoch_that_was_not_evaluated_are_of_that_epoch(self):
         more = restoring.restore(self._copy(epoch=1, step=2), _SETTINGS)[0]["resnet8"].more
-        self.assertEqual((more["epoch"], more.get("step")), (2, None))
+        self.assertEqual((more["epoch"], more.get(moments.STEP)), (2, None))
 
     def test_images_that_a_run_that_goes_on_has_left_out_are_told(self):
         folder = self._copy(left_out={"train": 3})

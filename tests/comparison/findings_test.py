@@ -56,7 +56,7 @@ class FindingsTest(absltest.TestCase):
         found = findings.findings(alone, cohort, {"small": "small"})
         parts, versions = sorted(found["remarks"], key=len, reverse=True)
         self.assertRegex(
-            parts, "^With seeds 0, 2 the cohort was trained with batches .* parts than"
+            parts, "^With seeds 0, 2 the cohort was trained with batches .* not recorded, than"
         )
         self.assertRegex(versions, "^With seed 2 the cohort was trained with another version of")
         self.assertContainsSubset([parts, versions], findings.table(found).splitlines())

@@ -59,7 +59,7 @@ class ServedTest(tf.test.TestCase, parameterized.TestCase):
             "these were exported at different epochs: one/x of epoch 40, one/y of epoch 50;",
         )
         within = student("one", "y", 40)
-        within.card["step"] = 7
+        within.card["steps_of_next_epoch"] = 7
         self.assertIn("one/y of epoch 40 and 7 steps of", loaded.told_of_epochs([*apart, within]))
 
     def test_an_image_is_never_computed_alone(self):

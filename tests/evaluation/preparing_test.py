@@ -169,7 +169,7 @@ class PreparingTest(tf.test.TestCase):
             stdout, stderr, status = evaluating.run(f"--model={model}", *flags)
             self.assertEqual(status, 0, stderr)
             self.assertIn("mine's run split this folder by test_share=0.25, when it had no", stderr)
-            self.assertIn("6", stdout)
+            self.assertEqual(stdout.splitlines()[1].split()[-1], "6")
         _, stderr, status = evaluating.run(f"--model={model}", own, "--test_share=0.25")
         self.assertEqual((status, stderr.count("\n")), (1, 1), stderr)
         self.assertIn("pass --test_share=0", stderr)

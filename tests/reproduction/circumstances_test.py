@@ -32,6 +32,8 @@ class CircumstancesTest(absltest.TestCase):
         one, mirrored = ({"settings": {"strategy": each}} for each in ("one", "mirrored"))
         self.assertEqual(circumstances.normalized_parts(one), 1)
         self.assertLen(circumstances.differences(one, mirrored), 1)
+        synchronized = {"settings": {"strategy": "mirrored", "synchronized_batch_norm": True}}
+        self.assertEmpty(circumstances.differences(one, synchronized))
         # With synchronised batch norm, many devices normalise as one.
         self.assertEmpty(circumstances.differences(one, {**mirrored, "normalized_parts": 1}))
 

@@ -3,12 +3,15 @@
 import contextlib
 import io
 import json
+import os
 import pathlib
 import shutil
+import stat
 
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf import files
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import exported, teachers, weight_sources
@@ -151,6 +154,50 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(exported.digest(path), whole)
         (path / "README.md").unlink()
         self.assertEqual(exported.digest(path), whole)
+
+    def test_files_beside_a_model_do_not_count_but_in_a_digest_of_before(self):
+        path = self._student("a")
+        facts = {"student": "a", "num_classes": 2, "checksums": identity.checksums(path)}
+        (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
+        alone = exported.digest(path)
+        (path / "photograph.jpg").write_bytes(b"mine")
+        self.assertEqual(exported.digest(path), alone)
+        # Earlier versions counted it, and a run that they began goes on.
+        of_all = identity.digest_of(identity.checksums(path))
+        self.assertEqual(exported.digest(path, of_all), of_all)
+        self.assertEqual(exported.digest(path, alone), alone)
+        self.assertEqual(exported.digest(path, "of another"), alone)
+
+    def test_whatever_a_user_has_put_beside_a_model_is_kept(self):
+        for card in ("student.json", "detector.json"):
+            path = self._student(f"of {card}")
+            (path / "student.json").unlink(missing_ok=True)
+            (path / "variables").mkdir(exist_ok=True)
+            (path / "variables" / "variables.index").write_bytes(b"ours")
+            facts = {"student": "a", "checksums": identity.checksums(path)}
+            (path / card).write_text(json.dumps(identity.sealed(facts)))
+            others = {"mine.bin": b"mine", "variables/mine": b"inside", "more/deep/file": b"deep"}
+            if card == "detector.json":
+                # A detector has no file of that name.
+                others["README.md"] = b"for people"
+            for name, content in others.items():
+                (path / name).parent.mkdir(parents=True, exist_ok=True)
+                (path / name).write_bytes(content)
+            (path / "mine.bin").chmod(0o444)
+            (path / "to nothing").symlink_to("nothing")
+            (path / "to a folder").symlink_to("more")
+            os.mkfifo(path / "pipe")
+            with files.replaced_folder(path) as partial:
+                (partial / "saved_model.pb").write_bytes(b"new")
+                exported.keep_others(path, partial, card)
+            self.assertEqual((path / "saved_model.pb").read_bytes(), b"new")
+            for name, content in others.items():
+                self.assertEqual((path / name).read_bytes(), content)
+            self.assertEqual(os.readlink(path / "to nothing"), "nothing")
+            self.assertEqual(os.readlink(path / "to a folder"), "more")
+            self.assertTrue(stat.S_ISFIFO(os.lstat(path / "pipe").st_mode))
+            self.assertFalse((path / card).exists())
+            self.assertFalse((path / "variables" / "variables.index").exists())
 
     def test_results_are_not_written_where_a_model_is(self):
         student = self._student("run", "students", "m")

@@ -201,6 +201,23 @@ class SessionTest(tf.test.TestCase):
             self.assertEqual(again["identity"], trained["identity"])
             self.assertEqual(again["settings"], trained["settings"])
 
+    def test_what_was_left_out_of_a_run_is_not_what_is_bad_when_it_is_only_exported(self):
+        counted = {"n": 3, "bad_images": 1, "left_out": {"train": 1}}
+        bad = {"left_out": lambda task: task.left_out_before or {"train": 1}}
+        with mock.patch.multiple(_LineTask, **bad):
+            with mock.patch.object(_LineTask, "problems", lambda task: {"bad_images": 1}):
+                trained = self._session()
+                trained.task.dataset.summary = lambda: counted
+                self.assertEqual(trained.train()["data"], counted)
+            for is_gone in (False, True):
+                self._session().workdir.write_result(
+                    {**trained.workdir.result, "exports": ["students/lost"]}
+                )
+                if is_gone:
+                    (self.folder / "result.json").unlink()
+                # Mended meanwhile.
+                self.assertEqual(self._session().train()["data"], counted)
+
     def test_the_most_memory_is_that_of_any_process_of_the_run(self):
         with mock.patch.object(machine, "peak_memory", lambda: 2048.0):
             self._session(epochs=1).train()

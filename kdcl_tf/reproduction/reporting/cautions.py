@@ -20,8 +20,8 @@ _UNLIKE = {
     ),
     circumstances.normalized_parts: (
         "These runs trained on another number of devices than the baseline of their seed, each of "
-        "which normalised its own part of a batch, so that their gains are not those of the method "
-        "alone"
+        "which normalised its own part of a batch, or that of one of the two is not recorded. If it "
+        "differs, their gains are not those of the method alone"
     ),
 }
 

@@ -104,7 +104,9 @@ class Records:
             data = self.results.get((run.row, run.seed), {}).get("identity", {}).get("data", {})
             path = pathlib.Path(run.settings.teacher)
             if run.teacher and "teacher" in data and path.is_dir():
-                found += [(run.row, run.seed)] * (exported.digest(path) != data["teacher"])
+                found += [(run.row, run.seed)] * (
+                    exported.digest(path, data["teacher"]) != data["teacher"]
+                )
         return self._named(found)
 
     def _named(self, keys):

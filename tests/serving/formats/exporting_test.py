@@ -46,7 +46,13 @@ class ExportingTest(tf.test.TestCase):
         self.assertIs(large.student, self.students["large"])
         (ensemble,) = self._models("ensemble")
         self.assertEqual(ensemble.card.student, "ensemble")
-        more = {"epoch": 2, "step": 1, "kept": "why", "left_out": {"test": 1}, "identity": {}}
+        more = {
+            "epoch": 2,
+            "steps_of_next_epoch": 1,
+            "kept": "why",
+            "left_out": {"test": 1},
+            "identity": {},
+        }
         cards = {
             name: card.with_more(**more, test_accuracy=0.5) for name, card in self.cards.items()
         }
