@@ -7,16 +7,14 @@ all places, and might get an average that no step has reached, which is 0.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Iterator, Sequence
-from typing import Any
 
 import keras
+import tensorflow as tf
 
 from kdcl_tf.cohort import hyperparameters, optimizers
 
-__all__ = ["begin", "keep_with_variables", "only"]
+__all__ = ["begin", "keep_with_variables"]
 
 _AVERAGES = "_model_variables_moving_average"
 
@@ -45,39 +43,40 @@ def begin(optimizer: keras.optimizers.Optimizer) -> None:
         if not (part.use_ema and part.built):
             continue
         is_new = not hyperparameters.number(part.iterations)
-        for variable, average in zip(part._trainable_variables, getattr(part, _AVERAGES)):
+        for variable, average in zip(part._trainable_variables, getattr(part, _AVERAGES, [])):
             if average is not None and (is_new or not variable.trainable):
                 average.assign(variable.value)
 
 
-@contextlib.contextmanager
-def only(optimizer: keras.optimizers.Optimizer, averages: Sequence[Any]) -> Iterator[None]:
-    """A context in which an optimizer has these averages alone, for variables in their order."""
-    # Not by assignment, which TensorFlow would track.
-    attributes = vars(optimizer)
-    own = attributes[_AVERAGES]
-    attributes[_AVERAGES] = list(averages)
-    try:
-        yield
-    finally:
-        attributes[_AVERAGES] = own
-
-
 def _update(optimizer, variables):
-    if optimizer.use_ema:
-        pairs = zip(variables, getattr(optimizer, _AVERAGES))
-        _of_trained(optimizer, "_update_model_variables_moving_average", pairs)
+    """Keras's `_update_model_variables_moving_average`, of pairs that belong together."""
+    if not optimizer.use_ema:
+        return
+    for variable, average in _of_trained(optimizer, variables):
+        is_first = tf.cast(tf.equal(optimizer.iterations, 0), variable.dtype)
+        momentum = (1 - is_first) * optimizer.ema_momentum
+        average.assign(momentum * average + (1 - momentum) * variable)
 
 
 def _overwrite(optimizer, variables):
-    wanted = {id(each) for each in variables}
-    pairs = zip(optimizer._trainable_variables, getattr(optimizer, _AVERAGES))
-    pairs = (pair for pair in pairs if id(pair[0]) in wanted)
-    _of_trained(optimizer, "_overwrite_model_variables_with_average_value", pairs)
+    """Keras's `_overwrite_model_variables_with_average_value`, of the same pairs."""
+    for variable, average in _of_trained(optimizer, variables):
+        # TensorFlow's own variables, of which each replica assigns its copy.
+        variable.value.assign(average.value)
 
 
-def _of_trained(optimizer, method, pairs):
-    """Calls a method of the optimizer's class for the pairs whose variable is trained."""
-    pairs = [(each, own) for each, own in pairs if own is not None and each.trainable]
-    with only(optimizer, [own for _, own in pairs]):
-        getattr(type(optimizer), method)(optimizer, [each for each, _ in pairs])
+def _of_trained(optimizer, variables):
+    """`[(variable, its average)]` of those of the variables that the optimizer trains now.
+
+    Nothing is changed for it: in eager mode, the replicas' threads share the optimizer.
+    """
+    averages = getattr(optimizer, _AVERAGES, [])
+    places = (
+        optimizer._trainable_variables_indices.get(optimizer._var_key(each)) for each in variables
+    )
+    pairs = [
+        (optimizer._trainable_variables[place], averages[place])
+        for place in places
+        if place is not None
+    ]
+    return [(each, own) for each, own in pairs if own is not None and each.trainable]

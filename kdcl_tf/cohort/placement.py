@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import averages, optimizers
+from kdcl_tf.cohort import optimizers
 
 __all__ = ["Forward", "Placement", "penalty", "update_in_place"]
 
@@ -152,7 +152,8 @@ def update_in_place(optimizer: keras.optimizers.Optimizer) -> None:
     gradients of all students would travel there and back.
 
     Args:
-      optimizer: of one student where it has `global_clipnorm`, as `compile` makes it.
+      optimizer: of one student where it has `global_clipnorm`, as `compile` makes it; its averages are
+        found by their variables, see `averages.keep_with_variables`.
     """
     for part in optimizers.parts(optimizer):
         _in_place(part)
@@ -188,11 +189,8 @@ def _in_place(optimizer):
             update(gradient, variable, learning_rate)
 
     def update_averages(variables):
-        if not optimizer.use_ema:
-            return
-        # Keras finds an average by its place, so it is given one variable and its average alone.
-        for each, own in zip(variables, optimizer._model_variables_moving_average):
-            with averages.only(optimizer, [own]), tf.device(_device_of(each)):
+        for each in variables:
+            with tf.device(_device_of(each)):
                 average([each])
 
     optimizer._clip_gradients = clip_gradients

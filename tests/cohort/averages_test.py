@@ -53,7 +53,7 @@ class FrozenAfterCompileTest(CohortTestCase):
         self.assert_same_weights(students[other], expected)
 
     @parameterized.parameters("one", "each", "several")
-    def test_a_frozen_layer_stays_as_in_keras_alone(self, form):
+    def test_a_frozen_layer_stays_as_in_a_cohort_of_that_student_alone(self, form):
         cohort = compiled(methods.Independent, _students(7), _make(form))
         expected = _students(7)
         for name, student in expected.items():
@@ -97,10 +97,7 @@ class FrozenAfterCompileTest(CohortTestCase):
         self.assert_same_weights(cohort.students["a"], alone)
 
     def test_replicas_and_graphs(self):
-        strategy = tf.distribute.MirroredStrategy(
-            ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-        )
-        with strategy.scope():
+        with _two_replicas().scope():
             cohort = compiled(methods.Independent, _students(), _make(), run_eagerly=False)
         cohort.students["z"].trainable = False
         before = [each.copy() for each in cohort.students["z"].get_weights()]
@@ -109,6 +106,26 @@ class FrozenAfterCompileTest(CohortTestCase):
         alone = compiled(methods.Independent, {"a": make_student(4)}, _make())
         fit(alone, batch_size=6)
         self.assert_same_weights(cohort.students["a"], alone.students["a"])
+
+    def test_averages_overwrite_weights_on_replicas_too(self):
+        """Eagerly, replicas are threads that take turns in the middle of an update."""
+
+        def trained(freeze, strategy):
+            with strategy.scope():
+                student = make_student(4)
+                optimizer = _make(ema_overwrite_frequency=2)
+                cohort = compiled(methods.Independent, {"z": student}, optimizer)
+            student.layers[0].trainable = not freeze
+            before = student.get_weights()[0]
+            own = optimizer._model_variables_moving_average
+            fit(cohort, batch_size=7, epochs=2)
+            self.assertIs(optimizer._model_variables_moving_average, own)
+            self.assertEqual(freeze, np.array_equal(student.get_weights()[0], before))
+            return student
+
+        for freeze in (False, True):
+            student = trained(freeze, _two_replicas())
+            self.assert_same_weights(student, trained(freeze, tf.distribute.get_strategy()))
 
 
 class BeginTest(CohortTestCase):
@@ -132,6 +149,12 @@ class BeginTest(CohortTestCase):
 def _data():
     rng = np.random.default_rng(3)
     return rng.normal(size=[8, 5]).astype(np.float32), rng.integers(6, size=8)
+
+
+def _two_replicas():
+    return tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
 
 
 def _fitted(form):
