@@ -348,6 +348,7 @@ class Cohort(Fitting, Learner, SavedCohort):
             if not self.student_optimizers and not each.built:
                 each.build(variables)
             optimizers.check_known(each, variables)
+        for each in self._all_optimizers():
             optimizers.accept_fewer(each)
             averages.keep_with_variables(each)
             averages.begin(each)
@@ -355,14 +356,17 @@ class Cohort(Fitting, Learner, SavedCohort):
             if self._placement:
                 update_in_place(each)
 
+    def _all_optimizers(self):
+        """Those of frozen students, too, which may have been built before."""
+        return (self.student_optimizers or {"": self.optimizer}).values()
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing to build; Keras would fail at the mean of uneven replicas' batches.
 
         It asks for it when training begins, and optimizers may need to know the weights of then.
         """
         with self.distribute_strategy.scope():
-            # Those of frozen students, too.
-            for each in (self.student_optimizers or {"": self.optimizer}).values():
+            for each in self._all_optimizers():
                 optimizers.copy_weights(each)
                 averages.begin(each)
 

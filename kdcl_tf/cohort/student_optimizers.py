@@ -161,8 +161,11 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         """
         for _, each in self._pairs:
             for part in optimizers_lib.parts(each):
-                if part.built:
-                    part.finalize_variable_values(var_list)
+                known = set(map(part._var_key, part._trainable_variables))
+                own = [variable for variable in var_list if part._var_key(variable) in known]
+                # Keras pairs variables and averages by their places, whosever they are.
+                if own:
+                    part.finalize_variable_values(own)
 
     def save_own_variables(self, store: Any) -> None:
         """Nothing: each optimizer saves its own."""

@@ -117,6 +117,27 @@ class CallbacksTest(CohortTestCase):
         fit(expected, epochs=1)
         self.assert_same_weights(cohort, expected)
 
+    def test_averages_of_a_student_frozen_since_stay_with_it(self):
+        student = make_student(4)
+        used = keras.optimizers.SGD(0.2, use_ema=True, ema_momentum=0.5)
+        student.compile(used, "mse", run_eagerly=True)
+        fit(student, tf.ones([5, 5]), tf.ones([5, 6]))
+        student.trainable = False
+        before = student.get_weights()
+
+        def trained(optimizer):
+            # Of the same shapes, so that another's averages would fit.
+            students = {"z": student, "a": keras.models.clone_model(student)}
+            students["a"].trainable = True
+            students["a"].set_weights([each + 0.1 for each in before])
+            cohort = compiled(students=students, optimizer={"z": optimizer, "a": "sgd"})
+            fit(cohort)
+            return students["a"]
+
+        self.assert_same_weights(trained(used), trained("sgd"))
+        for found, wanted in zip(student.get_weights(), before, strict=True):
+            self.assertAllEqual(found, wanted)
+
     def test_backup_and_restore_goes_on(self):
         class Dying(keras.callbacks.Callback):
             def on_epoch_begin(self, epoch, logs=None):
