@@ -118,7 +118,7 @@ class Cohort(Fitting, Learner, SavedCohort):
 
         Gradients reach other students than the one whose loss it is where they are not stopped.  By
         their logits alone, where students have devices of their own, or optimizers of their own of
-        which one has a loss scale, as in float16: a method that uses weights is refused there.
+        which one has a loss scale, as in float16: losses with gradients of weights are refused there.
 
         Args:
           logits: `[M, B, C]` float32, in the order of `students`; further rows are those

@@ -142,7 +142,7 @@ class Learner(keras.Model):
 
         Not the losses, since one may reach several students, whose scales differ.
         """
-        if not optimizers.scale_apart(self.optimizer):
+        if not self._scales_apart():
             return logits, penalties
         scales = [each.scale_loss(tf.ones([])) for each in self.student_optimizers.values()]
         rows = zip(tf.unstack(logits), scales, strict=True)
@@ -162,24 +162,31 @@ class Learner(keras.Model):
             logits, labels, distillation, self.distillation_weight, sample_weight, penalties
         )
 
+    def _scales_apart(self):
+        # A cohort that only evaluates need not be compiled.
+        return optimizers.scale_apart(getattr(self, "optimizer", None))
+
     def _distilled(self, logits, labels, views):
-        """`distillation_losses`, which may use a student's weights only where nothing is apart."""
-        if not (self._placement or optimizers.scale_apart(self.optimizer)):
+        """`distillation_losses`, which may train a student's weights only where nothing is apart."""
+        if not (self._placement or self._scales_apart()):
             return self.distillation_losses(logits, labels, views)
         with tf.GradientTape() as tape:
             found = self.distillation_losses(logits, labels, views)
-        key = self.optimizer._var_key
-        used = set(map(key, tape.watched_variables()))
-        for student in self.students.values():
-            for variable in student.trainable_variables:
-                if key(variable) in used:
-                    raise ValueError(
-                        f"{type(self).__name__}.distillation_losses uses the weights of a student, "
-                        f"such as {variable.path}, whose gradients would be lost or scaled wrongly: "
-                        "expected that of logits and views alone, as students have devices or loss "
-                        "scales of their own; leave out devices, and pass one optimizer for all"
-                    )
+        if tf.is_tensor(found):
+            self._check_trains_no_weights(tape, found)
         return found
+
+    def _check_trains_no_weights(self, tape, losses):
+        """Refuses losses with gradients of weights, which are known without running the graph."""
+        variables = [each for own in self.students.values() for each in own.trainable_variables]
+        for variable, gradient in zip(variables, tape.gradient(losses, variables)):
+            if gradient is not None:
+                raise ValueError(
+                    f"{type(self).__name__}.distillation_losses uses the weights of a student, such as "
+                    f"{variable.path}, whose gradients would be lost or scaled wrongly: expected "
+                    "that of logits and views alone, as students have devices or loss scales of "
+                    "their own; leave out devices, and pass one optimizer for all, or stop the gradients"
+                )
 
     def _checked_losses(self, distillation, logits, labels):
         """`[M, B]`, what an override of `distillation_losses` gives; other shapes are refused.

@@ -266,6 +266,8 @@ class ByClassTest(CohortTestCase):
         for row, student in zip(counts[1:], cohort.students.values()):
             hits = np.argmax(student(images), axis=-1) == labels
             self.assertAllEqual(row, np.bincount(labels[hits], minlength=6))
+        uncompiled = kdcl_tf.KDCL(make_students())
+        self.assertAllEqual(uncompiled.test_by_class((images, labels)), counts)
 
     def test_soft_labels_count_as_their_likeliest_class(self):
         images, labels = make_data()

@@ -167,10 +167,18 @@ class Meeting(kdcl_tf.Cohort):
 class Looking(Meeting):
     """Also runs the first student on the second's view."""
 
+    stop = staticmethod(tf.identity)
+
     def distillation_losses(self, logits, labels, views):
         first, second = self.students
-        other = self.students[first](views[second])
+        other = self.stop(self.students[first](views[second]))
         return super().distillation_losses(logits, labels, views) + tf.reduce_mean(other**2, -1)
+
+
+class Consulting(Looking):
+    """Takes what it sees there for a target."""
+
+    stop = staticmethod(tf.stop_gradient)
 
 
 class Penalized(Meeting):
@@ -239,6 +247,11 @@ class CrossingGradientsTest(CohortTestCase):
         message = "uses the weights of a student, such as .*: expected that of logits and views"
         with self.assertRaisesRegex(ValueError, message):
             self._weights(keras.optimizers.SGD(0.1), method=Looking, devices=devices)
+        one = self._weights(keras.optimizers.SGD(0.1), method=Consulting)
+        apart = self._weights(
+            make(), method=Consulting, devices=devices, accumulation_steps=2, run_eagerly=False
+        )
+        self._assert_close(apart, one)
 
     def test_what_crosses_elsewhere_than_by_logits_is_refused(self):
         scaled = {"z": keras.optimizers.SGD(0.1, loss_scale_factor=8.0), "a": "sgd"}
