@@ -190,14 +190,15 @@ class CohortMetrics:
         In a student's, the keys of a dict get the student's name before them.
 
         Args:
-          metrics: `all`, and those of a subclass, whose keys stay as they are.
+          metrics: `all`, and those of a subclass, whose keys stay as they are.  One that is there
+            twice, as Keras's own list of them has those of an attribute, counts once.
 
         Raises:
           ValueError: when two results would have one name.
         """
         prefixes = {id(metric): f"{prefix}_" for _, metric, _, prefix in self._copies}
         named = []
-        for metric in metrics:
+        for metric in {id(each): each for each in metrics}.values():
             result = metric.result()
             several = result if isinstance(result, Mapping) else {"": result}
             prefix = prefixes.get(id(metric), "") if isinstance(result, Mapping) else metric.name

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf import methods
 from kdcl_tf.cohort import metrics as metrics_lib
 from kdcl_tf.cohort.step import Step
 from tests.small_cohort import CohortTestCase, compiled, fit, make_data
@@ -312,6 +313,22 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
         history = fit(compiled(metrics=[Several()]))
         self.assertIn("z_twice", history)
         self.assertNotEqual(history["z_total"], history["a_total"])
+
+    def test_a_metric_that_is_listed_twice_is_one(self):
+        class Extended(methods.Independent):
+            def __init__(self, students):
+                super().__init__(students)
+                self.extra = keras.metrics.Mean(name="extra")
+
+            @property
+            def metrics(self):
+                return [*super().metrics, self.extra]
+
+            def train_step(self, data):
+                self.extra.update_state(2.0)
+                return super().train_step(data)
+
+        self.assertAllClose(fit(compiled(Extended))["extra"], [2.0])
 
     def test_adding_replaces_what_was_added(self):
         cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
