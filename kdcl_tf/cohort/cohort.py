@@ -347,6 +347,7 @@ class Cohort(Fitting, Learner, SavedCohort):
             # Once: a `LossScaleOptimizer` would begin its scale anew.
             if not self.student_optimizers and not each.built:
                 each.build(variables)
+                each.built = True  # As Keras does, whatever an optimizer's own `build` says.
             optimizers.check_known(each, variables)
         for each in self._all_optimizers():
             optimizers.accept_fewer(each)

@@ -80,14 +80,20 @@ def check_owned(
 
 
 def check_known(optimizer: keras.optimizers.Optimizer, variables: Iterable[keras.Variable]) -> None:
-    """Refuses variables that a built optimizer was not built on, and so cannot train.
+    """Refuses variables that an optimizer was not built on, and so cannot train.
+
+    A built one that knows of no variable, as its own `build` hands them on to another optimizer,
+    passes.
 
     Raises:
       ValueError: naming the first.
     """
-    known = {id(each) for each in inner(optimizer)._trainable_variables}
+    key = optimizer._var_key
+    known = set(map(key, inner(optimizer)._trainable_variables))
+    if optimizer.built and not known:
+        return
     for variable in variables:
-        if id(variable) not in known:
+        if key(variable) not in known:
             raise ValueError(
                 f"the optimizer was not built for the variable {variable.path}: expected all layers "
                 "to be built, and those that are trained to be trainable, before compile; got one "
@@ -203,9 +209,10 @@ def _apply_parts(divided, grads, trainable_variables=None):
     """`MultiOptimizer.apply`, with its arguments, of some of the variables."""
     if trainable_variables is None or len(grads) == len(divided._trainable_variables):
         return type(divided).apply(divided, grads, trainable_variables)
-    for part in divided.optimizers:
-        known = {id(each) for each in part._trainable_variables}
-        own = [pair for pair in zip(grads, trainable_variables) if id(pair[1]) in known]
+    places = [divided._var_to_optimizer_idx[divided._var_key(each)] for each in trainable_variables]
+    for index, part in enumerate(divided.optimizers):
+        pairs = zip(places, grads, trainable_variables)
+        own = [pair for place, *pair in pairs if place == index]
         if own:
             part.apply([gradient for gradient, _ in own], [variable for _, variable in own])
     divided._iterations.assign_add(1)

@@ -134,6 +134,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         for (_, each), own in zip(self._pairs, variables):
             if own and not each.built:
                 each.build(own)
+                each.built = True  # As Keras does, whatever an optimizer's own `build` says.
             for part in optimizers_lib.parts(each) if own else []:
                 if part.use_ema and part.built:
                     averaged += part._trainable_variables
