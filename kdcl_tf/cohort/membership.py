@@ -133,16 +133,24 @@ def check_classifier(who: str, model: Any) -> None:
             "classes two, keras.layers.Dense(2), of which the sigmoid of their difference is the "
             "probability of the second class"
         )
-    last = _activation(_last_operation(model))
-    if last in _PROBABILITIES:
-        raise ValueError(
-            f"{who} ends in a {_PROBABILITIES[last]}; a cohort needs logits: build it with "
-            "classifier_activation=None, or without the last activation"
-        )
-    if last not in _LOGITS and _gives_probabilities(model):
+    operation = _last_operation(model) or model
+    last = _activation(operation)
+    if _is_of_keras(getattr(type(operation), "call", type(operation))):
+        ends_in = _PROBABILITIES.get(last)
+        found = None if ends_in or last in _LOGITS else _probed(model)
+    else:
+        # Its own `call` may use the activation before the last step: the numbers tell.
+        found = _probed(model)
+        ends_in = _PROBABILITIES.get(last) if _may_be_of_a_sigmoid(found) else None
+    if found is not None and _are_probabilities(found, model):
         raise ValueError(
             f"{who} gives probabilities: the numbers of every image are within 0..1 and their sum "
             "is 1; a cohort needs logits: leave out the softmax"
+        )
+    if ends_in:
+        raise ValueError(
+            f"{who} ends in a {ends_in}; a cohort needs logits: build it with "
+            "classifier_activation=None, or without the last activation"
         )
 
 
@@ -254,25 +262,20 @@ _LOGITS = ("linear of a kernel", "log_softmax", "LogSoftmax")
 
 
 def _activation(operation):
-    """The name of what one of Keras's own operations does last; None of others, which may use an
-    activation before that.
-    """
-    kind = type(operation)
-    if not _is_of_keras(getattr(kind, "call", kind)):
-        return None
+    """The name of the activation of an operation, or of the operation itself."""
     activation = getattr(operation, "activation", operation)
     name = getattr(activation, "__name__", type(activation).__name__)
     return "linear of a kernel" if name == "linear" and hasattr(operation, "kernel") else name
 
 
-def _gives_probabilities(model):
-    """Whether images of random numbers get numbers within 0..1 whose sum is 1, each of them.
+def _probed(model):
+    """`[4, C]`, what images of random numbers get.
 
-    A model that cannot be asked, for instance since it takes no arrays of a known shape, does not.
+    None of a model that cannot be asked, for instance since it takes no arrays of a known shape.
     """
     shapes = input_shape(model)
     if not shapes:
-        return False
+        return None
     rng = np.random.default_rng(0)
 
     def images(shape):
@@ -280,11 +283,23 @@ def _gives_probabilities(model):
         return rng.normal(size=[4, *sides]).astype(np.float32)
 
     try:
-        found = np.asarray(model(map_shapes(images, shapes), training=False))
+        return np.asarray(model(map_shapes(images, shapes), training=False))
     except Exception:  # Whatever a stranger's model raises: it is no proof.
-        return False
+        return None
+
+
+def _are_probabilities(found, model):
+    """Whether numbers are within 0..1 and their sum is 1, of each image."""
     sums = found.astype(np.float64).sum(axis=-1)
     # What is rounded to 16 bits adds up to 1 less exactly.
     short = any(each.compute_dtype in ("bfloat16", "float16") for each in model._flatten_layers())
-    is_one = np.allclose(sums, 1.0, atol=1e-2 if short else 1e-3)
-    return bool((found >= 0).all() and (found <= 1).all() and is_one)
+    return _are_within(found) and np.allclose(sums, 1.0, atol=1e-2 if short else 1e-3)
+
+
+def _may_be_of_a_sigmoid(found):
+    """Whether all numbers are within 0..1, and not all 0, as those of a head of zeros are."""
+    return found is not None and _are_within(found) and bool(found.any())
+
+
+def _are_within(found):
+    return bool((found >= 0).all() and (found <= 1).all())

@@ -330,5 +330,31 @@ class PrecisionTest(CohortTestCase):
         self.assertLess(history["loss"][-1], history["loss"][0])
 
 
+class Wrapping(keras.optimizers.Optimizer):
+    """Leaves all to another optimizer."""
+
+    def __init__(self):
+        super().__init__(learning_rate=0.1)
+        self.base = keras.optimizers.SGD(0.1, momentum=0.9)
+
+    def build(self, variables):
+        self.base.build(variables)
+
+    def apply(self, grads, trainable_variables=None):
+        self.base.apply(grads, trainable_variables)
+
+
+class WrappingTest(CohortTestCase):
+    @parameterized.parameters(True, False)
+    def test_it_trains_as_the_optimizer_inside(self, run_eagerly):
+        def trained(one):
+            scaled = keras.optimizers.LossScaleOptimizer(one(), initial_scale=8.0)
+            cohort = compiled(optimizer={"z": one(), "a": scaled}, run_eagerly=run_eagerly)
+            fit(cohort)
+            return cohort
+
+        self.assert_same_weights(trained(Wrapping), trained(lambda: Wrapping().base))
+
+
 if __name__ == "__main__":
     tf.test.main()

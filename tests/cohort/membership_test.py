@@ -87,6 +87,25 @@ def _built_of_two(**kwargs):
     return model
 
 
+class _Own(keras.layers.Dense):
+    """A dense layer whose `call` is not Keras's."""
+
+    def call(self, inputs):
+        return super().call(inputs)
+
+
+class _Activated(keras.layers.Layer):
+    """A head that ends in an activation, or in what is made of it."""
+
+    def __init__(self, activation, finish=lambda x: x, **kwargs):
+        super().__init__()
+        self.activation, self.finish = activation, finish
+        self.dense = keras.layers.Dense(3, **kwargs)
+
+    def call(self, inputs):
+        return self.finish(self.activation(self.dense(inputs)))
+
+
 class _Softened(keras.layers.Dense):
     """A dense layer that gives probabilities, of which its activation says nothing."""
 
@@ -143,7 +162,7 @@ class AcceptedTest(tf.test.TestCase, parameterized.TestCase):
             lambda x: keras.ops.cast(x, "float16"),
         ):
             student = _functional(lambda x, ending=ending: ending(keras.layers.Dense(3)(x)))
-            with unittest.mock.patch.object(membership, "_gives_probabilities", ask):
+            with unittest.mock.patch.object(membership, "_probed", ask):
                 membership.check_students({"a": student})
                 with self.assertRaises(Asked):
                     membership.check_students({"a": _built(_Subclassed())})
@@ -241,6 +260,10 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
             ),
         ):
             self._refused({"a": student}, "student 'a' ends in a (hard )?sigmoid; .*needs logits")
+        sigmoid = keras.activations.sigmoid
+        for head in (_Own(3, activation="sigmoid"), _Activated(sigmoid), _Activated(tf.nn.sigmoid)):
+            told = "student 'a' ends in a sigmoid; .*needs logits"
+            self._refused({"a": _functional(head)}, told)
 
     def test_probabilities_that_no_last_layer_betrays(self):
         dense = keras.layers.Dense(3)
@@ -274,6 +297,13 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
 
     def test_a_layer_of_ones_own_may_use_an_activation_before_its_logits(self):
         membership.check_students({"a": _functional(_Attending(3))})
+        sigmoid = keras.activations.sigmoid
+        for head in (
+            _Activated(sigmoid, lambda x: 4.0 * x - 2.0),
+            _Activated(sigmoid, lambda x: x - 0.5, kernel_initializer="zeros"),
+            _Own(3),
+        ):
+            membership.check_students({"a": _functional(head)})
 
     def test_one_model_twice_and_shared_layers(self):
         student = _student()
