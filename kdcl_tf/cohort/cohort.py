@@ -258,7 +258,7 @@ class Cohort(Fitting, Learner, SavedCohort):
         Raises:
           ValueError: for a loss or another `jit_compile`; when a dict's keys are not the
             students' names, or it leaves variables of the cohort without an optimizer; when
-            students, cohort and optimizer were not all made in the scope of one strategy; when
+            cohort has a strategy, and what is trained or the optimizer was made outside its scope; when
             the students cannot be placed, or cannot be compiled; when an optimizer was built before on
             other variables.
         """
@@ -271,8 +271,10 @@ class Cohort(Fitting, Learner, SavedCohort):
             placement.check(self, bool(compilation))
             self._check_runs_students_apart("devices", "leave out devices")
             self._check_owns_nothing()
-        self._check_scope()
         with self.distribute_strategy.scope():
+            if tf.distribute.has_strategy():
+                # Optimizers are built on what is trained.  All else matters in a step alone.
+                check_scope(self.students, self.distribute_strategy)
             prepared = self._prepared(optimizer, auto_scale_loss)
             if placement:
                 placement.check_optimizer(prepared)
@@ -299,12 +301,6 @@ class Cohort(Fitting, Learner, SavedCohort):
         optimizer = self.optimizer
         is_several = isinstance(optimizer, StudentOptimizers)
         return optimizer.by_student if is_several else None
-
-    def _check_scope(self):
-        """Refuses what TensorFlow would fail at in the first step, with an error that is empty."""
-        made = {f"the student {name!r}": each.variables for name, each in self.students.items()}
-        made["the cohort"] = [self.temperature]
-        check_scope(made, self.distribute_strategy)
 
     def _prepared(self, optimizer, auto_scale_loss):
         """The optimizer of all students, or `StudentOptimizers`."""

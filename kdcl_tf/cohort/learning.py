@@ -8,7 +8,7 @@ import tensorflow as tf
 from kdcl_tf.cohort import accumulation, optimizers
 from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import check_views, checked_labels, checked_weights, flat
-from kdcl_tf.cohort.membership import check_losses_apart
+from kdcl_tf.cohort.membership import check_losses_apart, check_scope
 from kdcl_tf.cohort.placement import Forward, penalty
 from kdcl_tf.cohort.step import Step
 
@@ -29,7 +29,13 @@ class Learner(keras.Model):
     checks_labels = True
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Updates all students from one batch, and returns the metrics so far."""
+        """Updates all students from one batch, and returns the metrics so far.
+
+        Raises:
+          ValueError: before anything is computed, when students and cohort are not of the scope of one
+            strategy, but for what is frozen; evaluation alone needs none.
+        """
+        check_scope(self.students, self.distribute_strategy, [self.temperature])
         batch = views, labels, sample_weight = self._unpack(data)
         examples = self._count(labels)
         least = accumulation.least_examples(self.networks(), self.accumulation_steps)

@@ -36,19 +36,28 @@ def check_students(students: Mapping[str, keras.Model], may_share_layers: bool =
         _check_nothing_shared(students)
 
 
-def check_scope(variables: Mapping[str, Iterable[Any]], strategy: tf.distribute.Strategy) -> None:
-    """Refuses a cohort of which something was made outside the scope of the strategy that trains it.
+def check_scope(
+    students: Mapping[str, keras.Model],
+    strategy: tf.distribute.Strategy,
+    of_cohort: Iterable[keras.Variable] = (),
+) -> None:
+    """Refuses a cohort of which a step assigns something that was made outside the strategy's scope.
+
+    TensorFlow would fail in the step, with an error that is empty.  What is only read, as the weights
+    of a frozen layer, may be of elsewhere.
 
     Args:
-      variables: `{what has them: variables}`, such as `{"the student 'small'": ...}`.
+      students: `{name: student}`.
       strategy: of the cohort where it was made inside a scope, otherwise that of now.
+      of_cohort: what the cohort itself has.
 
     Raises:
       ValueError: naming what was made elsewhere.
     """
+    made = {f"the student {name!r}": _assigned(each) for name, each in students.items()}
     elsewhere = [
         what
-        for what, own in variables.items()
+        for what, own in {**made, "the cohort": of_cohort}.items()
         if not all(strategy.extended.variable_created_in_scope(each.value) for each in own)
     ]
     if elsewhere:
@@ -57,6 +66,17 @@ def check_scope(variables: Mapping[str, Iterable[Any]], strategy: tf.distribute.
             "outside of it: build the students, make the cohort and compile it inside "
             "`with strategy.scope():`"
         )
+
+
+def _assigned(student):
+    """What is trained, and the statistics of batch norm that is."""
+    statistics = [
+        variable
+        for layer in student._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        for variable in layer.non_trainable_variables
+    ]
+    return [*student.trainable_variables, *statistics]
 
 
 def input_shape(student: keras.Model) -> Any:

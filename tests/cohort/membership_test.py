@@ -344,12 +344,40 @@ class ScopeTest(tf.test.TestCase):
             mixed = methods.Independent({"b": _student(), "a": outside.students["a"]})
             with self.assertRaisesRegex(ValueError, told.format("the student 'a'")):
                 mixed.compile("sgd")
-        late = methods.Independent({"a": inside.students["a"]})
-        with self.assertRaisesRegex(ValueError, told.format("the student 'a'")):
-            late.compile("sgd")
-        with strategy.scope(), self.assertRaisesRegex(ValueError, told.format("the cohort")):
-            late.compile("sgd")
         inside.compile("sgd")
+        late = methods.Independent({"a": inside.students["a"]})
+        data = np.ones([4, 5], np.float32), np.zeros([4])
+        for run_eagerly in (True, False):
+            late.compile("sgd", run_eagerly=run_eagerly)
+            measured = late.evaluate(*data, verbose=0, return_dict=True)["loss"]
+            with self.assertRaisesRegex(ValueError, "^expected.*" + told.format("the student 'a'")):
+                late.fit(*data, verbose=0)
+        self.assertAllClose(measured, inside.evaluate(*data, verbose=0, return_dict=True)["loss"])
+        with strategy.scope():
+            late.compile("sgd")
+            with self.assertRaisesRegex(ValueError, "^expected.*" + told.format("the cohort")):
+                late.fit(*data, verbose=0)
+
+    def test_what_no_step_assigns_may_be_of_elsewhere(self):
+        norm = keras.layers.BatchNormalization(center=False, scale=False)
+        base = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4), norm])
+        base.trainable = False
+        adapted = keras.layers.Normalization()
+        adapted.adapt(np.ones([4, 5], np.float32))
+        strategy = tf.distribute.MirroredStrategy(
+            ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+        )
+        with strategy.scope():
+            head = keras.layers.Dense(3)
+            student = _functional(lambda x: head(base(adapted(x))))
+            cohort = methods.Independent({"a": student})
+            cohort.compile("sgd", run_eagerly=True)
+        before = head.get_weights()[1]
+        cohort.fit(np.ones([4, 5], np.float32), np.zeros([4]), verbose=0)
+        self.assertNotAllClose(head.get_weights()[1], before)
+        norm.trainable = True
+        with self.assertRaisesRegex(ValueError, "got the student 'a' made outside of it"):
+            cohort.fit(np.ones([4, 5], np.float32), np.zeros([4]), verbose=0)
 
 
 if __name__ == "__main__":
