@@ -17,11 +17,11 @@ from kdcl_tf.objectives import targets
 
 __all__ = [
     "Fitting",
-    "check_views",
     "checked_labels",
     "checked_weights",
     "flat",
     "told_in_one_line",
+    "told_of_unknown_rank",
 ]
 
 # Keras's own, of arrays.
@@ -163,18 +163,22 @@ def flat(labels: Any) -> tf.Tensor:
     return tf.squeeze(labels, axis=1) if is_column else labels
 
 
-def check_views(views: Any) -> None:
-    """Refuses views of which, in a graph, not even the number of dimensions is known.
+@contextlib.contextmanager
+def told_of_unknown_rank(views: Any) -> Iterator[None]:
+    """Raises what students fail at, where the rank of their views is unknown, in one line.
+
+    A student with a `call` of its own may give them a shape.
 
     Args:
-      views: a structure of batches.
-
-    Raises:
-      ValueError: when there is one.
+      views: a structure of batches.  In a graph not even their number of dimensions may be known.
     """
-    for each in tf.nest.flatten(views):
-        if isinstance(each, tf.Tensor) and each.shape.rank is None:
-            raise ValueError(f"views: expected batches [B, ...]; got {_UNKNOWN}")
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        tensors = [each for each in tf.nest.flatten(views) if isinstance(each, tf.Tensor)]
+        if all(each.shape.rank is not None for each in tensors):
+            raise
+        raise ValueError(f"views: expected batches [B, ...]; got {_UNKNOWN}") from error
 
 
 def checked_weights(weights: Any) -> tf.Tensor | None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kdcl_tf.cohort import accumulation, optimizers
 from kdcl_tf.cohort.compilation import Compilation
-from kdcl_tf.cohort.fitting import check_views, checked_labels, checked_weights, flat
+from kdcl_tf.cohort.fitting import checked_labels, checked_weights, flat, told_of_unknown_rank
 from kdcl_tf.cohort.membership import check_losses_apart, check_scope
 from kdcl_tf.cohort.placement import Forward, penalty
 from kdcl_tf.cohort.step import Step
@@ -87,7 +87,6 @@ class Learner(keras.Model):
             raise ValueError("expected (images, labels); got no labels")
         if self.checks_labels:
             labels = checked_labels(labels, self.num_classes)
-        check_views(inputs)
         return self.views(inputs), flat(labels), checked_weights(sample_weight)
 
     def _count(self, labels):
@@ -119,7 +118,8 @@ class Learner(keras.Model):
 
     def _differentiate_apart(self, views, labels, sample_weight, examples):
         """The same by the chain rule, cut at the logits, each student on its device."""
-        forward = Forward(self.students, views, self._placement)
+        with told_of_unknown_rank(views):
+            forward = Forward(self.students, views, self._placement)
         sources = [forward.logits, forward.penalties]
         with self._placement.centre(), tf.GradientTape() as tape:
             tape.watch(sources)
@@ -137,7 +137,8 @@ class Learner(keras.Model):
         optimizers.check_owned(self.trainable_variables, self.students, fix)
 
     def _step(self, views, labels, sample_weight, training=False):
-        logits = self.forward(views, training)
+        with told_of_unknown_rank(views):
+            logits = self.forward(views, training)
         penalties = self.penalties()
         if training:
             logits, penalties = self._scaled(logits, penalties)

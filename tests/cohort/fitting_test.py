@@ -205,6 +205,33 @@ class LabelsTest(CohortTestCase):
         ):
             compiled_graph().fit(data, verbose=0)
 
+    def test_a_student_may_know_the_rank_of_its_views(self):
+        class Knowing(keras.Model):
+            def __init__(self, ensure=tf.ensure_shape):
+                super().__init__()
+                self.ensure, self.logits = ensure, keras.layers.Dense(6)
+
+            def call(self, inputs):
+                return self.logits(self.ensure(inputs, [None, 5]))
+
+        def unknown(tensor):
+            return tf.numpy_function(lambda array: array, [tensor], tensor.dtype)
+
+        images, labels = make_data()
+        data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(7)
+        data = data.map(lambda image, label: (unknown(image), label))
+        student, other = Knowing(), Knowing(lambda inputs, shape: inputs)
+        student(images), other(images)
+        cohort = compiled_graph(students={"z": student})
+        cohort.fit(data, verbose=0)
+        known = cohort.evaluate(images, labels, batch_size=7, verbose=0, return_dict=True)
+        found = cohort.evaluate(data, verbose=0, return_dict=True)
+        self.assertAllClose(found["loss"], known["loss"])
+        with self.assertRaisesRegex(
+            ValueError, "^views: expected .*; got a .*: call its set_shape"
+        ):
+            compiled_graph(students={"z": other}).fit(data, verbose=0)
+
     def test_labels_and_weights_by_student_are_refused(self):
         images, labels = make_data()
         by_student = {"z": labels, "a": labels}
