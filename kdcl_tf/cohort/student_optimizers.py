@@ -18,8 +18,9 @@ class StudentOptimizers(keras.optimizers.Optimizer):
 
     Its learning rate is that of the first student; to set it is to multiply the rates of all
     students by the same number.  Where the first's is 0, the others keep the ratios to it that they
-    had before, so that a warm-up may begin at 0.  A schedule can be set where all have one rate.  Its
-    moving averages are those of all optimizers with `use_ema`.  It has no variables of its own.
+    had before, so that a warm-up may begin at 0.  A schedule can be set where all have one rate, or
+    a schedule.  Its moving averages are those of all optimizers with `use_ema`.  It has no variables of
+    its own.
 
     Args:
       optimizers: `{student: optimizer}`, in the order of the students.
@@ -102,8 +103,14 @@ class StudentOptimizers(keras.optimizers.Optimizer):
             each.learning_rate = value * (rates[name] / first) if first else value
 
     def _follow(self, schedule, rates):
-        """Gives all students one schedule, which has no ratio to those of others."""
-        if len(set(rates.values())) > 1:
+        """Gives all students one schedule, which has no ratio to those of others.
+
+        The rates of schedules tell nothing but the steps that each student has made.
+        """
+        are_scheduled = all(
+            callable(optimizers_lib.inner(each)._learning_rate) for _, each in self._pairs
+        )
+        if not are_scheduled and len(set(rates.values())) > 1:
             raise ValueError(
                 f"expected students of one learning rate, as a schedule is the same for all; got {rates}: "
                 "set student_optimizers[name].learning_rate one by one"

@@ -84,6 +84,10 @@ class CallbacksTest(CohortTestCase):
         cohort.optimizer.learning_rate = schedule
         fit(cohort)
         self.assertAllClose(self._rates(cohort), [schedule(3)] * 2)
+        cohort.student_optimizers["z"].iterations.assign(1)  # Steps that overflow are left out.
+        longer = keras.optimizers.schedules.CosineDecay(0.3, 9)
+        cohort.optimizer.learning_rate = longer
+        self.assertAllClose(self._rates(cohort), [longer(1), longer(3)])
         cohort = compiled(optimizer=_each())
         with self.assertRaisesRegex(ValueError, "students of one learning rate.*got {'z': 0.2"):
             cohort.optimizer.learning_rate = schedule
