@@ -3,6 +3,9 @@
 Keras builds an optimizer when training begins, on what is trained then, and finds the average of a
 variable by its place.  A cohort builds it when it is compiled.  What is frozen afterwards would move
 all places, and might get an average that no step has reached, which is 0.
+
+Frozen weights stay as they are if they were frozen before the first `fit`, or before another `compile`:
+as in Keras, `trainable` is read when a step is traced.
 """
 
 from __future__ import annotations

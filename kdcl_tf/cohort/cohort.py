@@ -65,8 +65,8 @@ class Cohort(Fitting, Learner, SavedCohort):
 
     Whatever is trained exists before `compile`, and is trainable then: a layer of a subclass is
     built in its constructor, and a subclassed student is called once with `training=True` if it has
-    layers that run only in training.  What is unfrozen later needs another `compile`, with a new
-    optimizer.
+    layers that run only in training.  What is frozen or unfrozen after the first `fit` needs another
+    `compile`, with a new optimizer for weights that were frozen when theirs was built.
     """
 
     # Whether students may have layers in common, as branches of one network do.
@@ -281,6 +281,7 @@ class Cohort(Fitting, Learner, SavedCohort):
             if optimizers.scale_apart(prepared):
                 self._check_runs_students_apart(*_SCALES_APART)
             self.accumulation_steps, self._placement = accumulation_steps, placement
+            self._has_begun = False
             self.compilation, self.scales_loss = compilation, auto_scale_loss
             super().compile(
                 optimizer=prepared,
@@ -361,7 +362,13 @@ class Cohort(Fitting, Learner, SavedCohort):
         """Nothing to build; Keras would fail at the mean of uneven replicas' batches.
 
         It asks for it when training begins, and optimizers may need to know the weights of then.
+        For each batch of `train_on_batch`, too: there they are told before the first.
         """
+        if iterator is not None:
+            self._begin_training()
+
+    def _begin_training(self):
+        """Tells the optimizers the weights of now, which may have been set since `compile`."""
         with self.distribute_strategy.scope():
             for each in self._all_optimizers():
                 optimizers.copy_weights(each)

@@ -38,6 +38,9 @@ _FAILED = re.compile(r"(labels: expected .+?)(?:\] \[|'?\n)([^\]\n]+)")
 class Fitting(keras.Model):
     """`fit`, `evaluate` and their kind for one batch, which `Cohort` inherits."""
 
+    # Whether `train_on_batch` has run since `compile`, without which Keras refuses it.
+    _has_begun = True
+
     def fit(
         self,
         x: Any = None,
@@ -64,6 +67,9 @@ class Fitting(keras.Model):
             ordered = _in_order(callbacks)
             return super().fit(x, y, batch_size, epochs, verbose, ordered, *args, **kwargs)
 
+    def _begin_training(self):
+        """What a cohort does once before it trains."""
+
     def check_callbacks(self, callbacks: Sequence[Any]) -> None:
         """What a method has to say of the callbacks of `fit`, before it begins."""
 
@@ -82,6 +88,9 @@ class Fitting(keras.Model):
         Raises:
           ValueError: for labels that are no classes of the students, in one line.
         """
+        if not self._has_begun:
+            self._begin_training()
+            self._has_begun = True
         with told_in_one_line():
             return super().train_on_batch(*args, **kwargs)
 

@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.cohort.averages."""
 
+from unittest import mock
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -95,6 +97,19 @@ class FrozenAfterCompileTest(CohortTestCase):
         self.assertAllEqual(cohort.students["z"].get_weights()[0], before[0])
         alone = _alone(make_student(4), ema_overwrite_frequency=2)
         self.assert_same_weights(cohort.students["a"], alone)
+
+    def test_batches_of_a_loop_begin_once(self):
+        cohort = compiled(methods.Independent, _students(), _make())
+        cohort.students["z"].trainable = False
+        cohort.students["z"].set_weights(
+            [each + 1.0 for each in cohort.students["z"].get_weights()]
+        )
+        with mock.patch.object(averages, "begin", wraps=averages.begin) as begin:
+            for call in (cohort.test_on_batch, cohort.train_on_batch, cohort.train_on_batch):
+                call(*_data())
+        self.assertEqual(begin.call_count, 1)
+        found = cohort.optimizer._model_variables_moving_average
+        self.assertAllEqual(found[0], cohort.students["z"].get_weights()[0])
 
     def test_replicas_and_graphs(self):
         with _two_replicas().scope():
