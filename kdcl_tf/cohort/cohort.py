@@ -258,9 +258,9 @@ class Cohort(Fitting, Learner, SavedCohort):
         Raises:
           ValueError: for a loss or another `jit_compile`; when a dict's keys are not the
             students' names, or it leaves variables of the cohort without an optimizer; when
-            cohort has a strategy, and what is trained or the optimizer was made outside its scope; when
-            the students cannot be placed, or cannot be compiled; when an optimizer was built before on
-            other variables.
+            the cohort has a strategy, and what is trained or the optimizer was made outside its
+            scope; when the students cannot be placed, or cannot be compiled; when an optimizer was
+            built before on other variables.
         """
         _check_no_loss(loss)
         accumulation.check_count(accumulation_steps)
