@@ -178,12 +178,15 @@ class Session:
             return found
         if self.workdir.result:
             return self.workdir.result["data"]
-        left_out, last = self.task.left_out(), self.loop.log[-1]
-        now = {name: found[name] for name in found if name not in ("left_out", "bad_images")}
-        counted = {name: last[name] for name in ("bad_images",) if name in last}
-        return {**now, **counted, **({"left_out": left_out} if left_out else {})}
+        found.pop("left_out", None)
+        if left_out := self.task.left_out():
+            found["left_out"] = left_out
+        if "bad_images" in found:
+            found["bad_images"] = self.loop.log[-1]["bad_images"]
+        return found
 
     def _trained_identity(self):
+        """The run's identity, with the versions and on the devices that have trained it."""
         now = self.task.identity
         before = (self.workdir.result or self.task.begun or {}).get("identity", {})
         had = before.get("settings", {})
@@ -195,6 +198,7 @@ class Session:
         )
 
     def _machine_settings(self):
+        """The settings of the machine that trained, which may be another than this one."""
         told = self.task.identity.settings
         return {name: told[name] for name in MACHINE_SETTINGS if name in told}
 
