@@ -226,7 +226,10 @@ class SessionTest(tf.test.TestCase):
         (self.folder / "result.json").unlink()
         session = self._session(epochs=1)
         self.assertEqual(session.loop.used_before["peak_memory_gib"], 2.0)
-        self.assertEqual(session.loop.used()["peak_memory_gib"], 2.0)
+        # This process has a peak of its own, which may be above or below.
+        for mib, most in ((1024.0, 2.0), (3072.0, 3.0)):
+            with mock.patch.object(machine, "peak_memory", lambda mib=mib: mib):
+                self.assertEqual(session.loop.used()["peak_memory_gib"], most)
 
     def test_a_run_goes_on_and_checks_its_images_only_once(self):
         whole = self._session()
