@@ -50,7 +50,7 @@ _ALIASES = {
 
 # Modules that define what else a `.keras` file may hold.
 _REGISTERED = (
-    "cohort.student_optimizers",
+    "cohort.optimizers.student_optimizers",
     "students.normalization",
     "serving.teachers",
     "training.optimizers",

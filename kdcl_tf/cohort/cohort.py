@@ -10,15 +10,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import accumulation, averages, clipping, hyperparameters, optimizers
+from kdcl_tf.cohort import accumulation, hyperparameters
 from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import Fitting
 from kdcl_tf.cohort.learning import Learner
 from kdcl_tf.cohort.membership import check_scope, check_students, input_names, output_shape
 from kdcl_tf.cohort.metrics import CohortMetrics
+from kdcl_tf.cohort.optimizers import building, checks, loss_scales, preparation
+from kdcl_tf.cohort.optimizers.student_optimizers import StudentOptimizers
 from kdcl_tf.cohort.placement import Placement, update_in_place
 from kdcl_tf.cohort.saving import SavedCohort
-from kdcl_tf.cohort.student_optimizers import StudentOptimizers
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -275,10 +276,10 @@ class Cohort(Fitting, Learner, SavedCohort):
             if tf.distribute.has_strategy():
                 # Optimizers are built on what is trained.  All else matters in a step alone.
                 check_scope(self.students, self.distribute_strategy)
-            prepared = self._prepared(optimizer, auto_scale_loss)
+            prepared = preparation.prepare(optimizer, self, auto_scale_loss)
             if placement:
                 placement.check_optimizer(prepared)
-            if optimizers.scale_apart(prepared):
+            if loss_scales.scale_apart(prepared):
                 self._check_runs_students_apart(*_SCALES_APART)
             self.accumulation_steps, self._placement = accumulation_steps, placement
             self._has_begun = False
@@ -293,7 +294,7 @@ class Cohort(Fitting, Learner, SavedCohort):
             )
             self.cohort_metrics.add(metrics, weighted_metrics)
             for each, _ in self._optimizer_groups():
-                optimizers.check_scope(each, self.distribute_strategy)
+                checks.check_scope(each, self.distribute_strategy)
             self._build_optimizers()
 
     @property
@@ -303,60 +304,11 @@ class Cohort(Fitting, Learner, SavedCohort):
         is_several = isinstance(optimizer, StudentOptimizers)
         return optimizer.by_student if is_several else None
 
-    def _prepared(self, optimizer, auto_scale_loss):
-        """The optimizer of all students, or `StudentOptimizers`."""
-        if isinstance(optimizer, StudentOptimizers):
-            return self._of_each(optimizer.by_student, auto_scale_loss, rates=optimizer.rates)
-        if isinstance(optimizer, dict):
-            return self._of_each(optimizer, auto_scale_loss)
-        optimizer = keras.optimizers.get(optimizer)
-        several = len(self.students) > 1 and not self.may_share_layers
-        if several:
-            # Before it is built on variables of another strategy, which TensorFlow refuses.
-            optimizers.check_scope(optimizer, self.distribute_strategy)
-            optimizers.check_clips_apart(optimizer, self.trainable_variables, self.students)
-        if several and optimizers.clips_by_global_norm(optimizer):
-            fix = (
-                "expected one optimizer for all; got one with global_clipnorm, which is copied for "
-                "each student: leave that out"
-            )
-            optimizers.check_owned(self.trainable_variables, self.students, fix)
-            return self._of_each(optimizers.one_for_each(optimizer, self.students), auto_scale_loss)
-        if auto_scale_loss:
-            return optimizers.with_loss_scale(optimizer, self.students.values())
-        return optimizer
-
-    def _of_each(self, by_student, auto_scale_loss, rates=None):
-        """`StudentOptimizers`, of what `compile` takes as a dict."""
-        found = optimizers.by_student(by_student, self.students)
-        optimizers.check_owned(self.trainable_variables, self.students)
-        if auto_scale_loss:
-            found = {
-                name: optimizers.with_loss_scale(each, [self.students[name]])
-                for name, each in found.items()
-            }
-        return StudentOptimizers(found, rates=rates)
-
     def _build_optimizers(self):
-        if self.student_optimizers:
-            self.optimizer.build([each.trainable_variables for each in self.students.values()])
-        for each, variables in self._optimizer_groups():
-            # Once: a `LossScaleOptimizer` would begin its scale anew.
-            if not self.student_optimizers and not each.built:
-                each.build(variables)
-                each.built = True  # As Keras does, whatever an optimizer's own `build` says.
-            optimizers.check_known(each, variables)
-        for each in self._all_optimizers():
-            optimizers.accept_fewer(each)
-            averages.keep_with_variables(each)
-            averages.begin(each)
-            clipping.clip_sum_of_replicas(each)
-            if self._placement:
+        building.build(self.optimizer, self.students, self._optimizer_groups())
+        if self._placement:
+            for each in building.all_of(self.optimizer):
                 update_in_place(each)
-
-    def _all_optimizers(self):
-        """Those of frozen students, too, which may have been built before."""
-        return (self.student_optimizers or {"": self.optimizer}).values()
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing to build; Keras would fail at the mean of uneven replicas' batches.
@@ -370,9 +322,7 @@ class Cohort(Fitting, Learner, SavedCohort):
     def _begin_training(self):
         """Tells the optimizers the weights of now, which may have been set since `compile`."""
         with self.distribute_strategy.scope():
-            for each in self._all_optimizers():
-                optimizers.copy_weights(each)
-                averages.begin(each)
+            building.begin(self.optimizer)
 
     def _check_runs_students_apart(self, what, fix):
         for name in ("forward", "penalties"):

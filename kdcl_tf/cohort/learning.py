@@ -5,10 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import accumulation, optimizers
+from kdcl_tf.cohort import accumulation
 from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import checked_labels, checked_weights, flat, told_of_unknown_rank
 from kdcl_tf.cohort.membership import check_losses_apart, check_scope
+from kdcl_tf.cohort.optimizers import checks, loss_scales
 from kdcl_tf.cohort.placement import Forward, penalty
 from kdcl_tf.cohort.step import Step
 
@@ -134,7 +135,7 @@ class Learner(keras.Model):
     def _check_owns_nothing(self):
         """Refuses variables of the method where students have devices of their own."""
         fix = "expected only students to be trained on devices of their own: leave out devices"
-        optimizers.check_owned(self.trainable_variables, self.students, fix)
+        checks.check_owned(self.trainable_variables, self.students, fix)
 
     def _step(self, views, labels, sample_weight, training=False):
         with told_of_unknown_rank(views):
@@ -153,8 +154,8 @@ class Learner(keras.Model):
             return logits, penalties
         scales = [each.scale_loss(tf.ones([])) for each in self.student_optimizers.values()]
         rows = zip(tf.unstack(logits), scales, strict=True)
-        logits = tf.stack([optimizers.scale_gradient(row, scale) for row, scale in rows])
-        return logits, list(map(optimizers.scale_gradient, penalties, scales))
+        logits = tf.stack([loss_scales.scale_gradient(row, scale) for row, scale in rows])
+        return logits, list(map(loss_scales.scale_gradient, penalties, scales))
 
     def penalties(self) -> list[tf.Tensor]:
         """Scalars: the regularisation losses of each of `networks`, after `forward` ran them."""
@@ -171,7 +172,7 @@ class Learner(keras.Model):
 
     def _scales_apart(self):
         # A cohort that only evaluates need not be compiled.
-        return optimizers.scale_apart(getattr(self, "optimizer", None))
+        return loss_scales.scale_apart(getattr(self, "optimizer", None))
 
     def _distilled(self, logits, labels, views):
         """`distillation_losses`, which may train a student's weights only where nothing is apart."""
@@ -235,15 +236,15 @@ class Learner(keras.Model):
     def _update(self, gradients):
         """Updates all students at once: each gradient is taken before any variable moves."""
         if self.student_optimizers:
-            optimizers.check_owned(self.trainable_variables, self.students)
+            checks.check_owned(self.trainable_variables, self.students)
         groups = self._optimizer_groups()
         # Layers may have made theirs only in this step, or have been frozen until `compile`.
         for optimizer, variables in groups:
-            optimizers.check_known(optimizer, variables)
+            checks.check_known(optimizer, variables)
 
         def apply():
             for (optimizer, variables), group in zip(groups, gradients):
-                group = optimizers.with_common_overflow(optimizer, group)
+                group = loss_scales.with_common_overflow(optimizer, group)
                 group = self.transform_gradients(group, variables)
                 optimizer.apply_gradients(zip(group, variables, strict=True))
 

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import optimizers
+from kdcl_tf.cohort.optimizers.parts import clips_by_global_norm, parts
 
 __all__ = ["Forward", "Placement", "penalty", "update_in_place"]
 
@@ -155,7 +155,7 @@ def update_in_place(optimizer: keras.optimizers.Optimizer) -> None:
       optimizer: of one student where it has `global_clipnorm`, as `compile` makes it; its averages are
         found by their variables, see `averages.keep_with_variables`.
     """
-    for part in optimizers.parts(optimizer):
+    for part in parts(optimizer):
         _in_place(part)
 
 
@@ -171,7 +171,7 @@ def _in_place(optimizer):
     )
 
     def clip_gradients(gradients):
-        if not optimizers.clips_by_global_norm(optimizer):
+        if not clips_by_global_norm(optimizer):
             return [clip_group([each])[0] for each in gradients]
         return clip_group(gradients)
 

@@ -13,8 +13,9 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
-from kdcl_tf.cohort import hyperparameters, optimizers
+from kdcl_tf.cohort import hyperparameters
 from kdcl_tf.cohort.membership import input_shape, map_shapes
+from kdcl_tf.cohort.optimizers.parts import has_slots
 from kdcl_tf.objectives import names
 
 # In the store of a cohort's own variables.
@@ -102,7 +103,7 @@ class SavedCohort(keras.Model):
         Empty if nothing is, so that weights of a cohort of another order can be loaded.
         A method with weights that belong to the positions of its students overrides this.
         """
-        if self.compiled and not self.student_optimizers and optimizers.has_slots(self.optimizer):
+        if self.compiled and not self.student_optimizers and has_slots(self.optimizer):
             return "the slots of one optimizer for all are"
         return ""
 

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.cohort.clipping."""
+"""Tests of kdcl_tf.cohort.optimizers.clipping."""
 
 import functools
 import unittest
@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf.cohort.clipping import clip_sum_of_replicas, clips
+from kdcl_tf.cohort.optimizers.clipping import clip_sum_of_replicas, clips
 from tests.small_cohort import CohortTestCase, compiled_graph, make_data, make_students
 
 # Images of a step of which one replica gets 8 and the other 9.

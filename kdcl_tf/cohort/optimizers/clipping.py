@@ -9,17 +9,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import optimizers
+from kdcl_tf.cohort.optimizers.parts import parts
 
 __all__ = ["clip_sum_of_replicas", "clips"]
 
 
 def clips(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether an optimizer has `clipnorm`, `global_clipnorm` or `clipvalue`."""
-    return any(
-        part.clipnorm or part.global_clipnorm or part.clipvalue
-        for part in optimizers.parts(optimizer)
-    )
+    return any(part.clipnorm or part.global_clipnorm or part.clipvalue for part in parts(optimizer))
 
 
 def clip_sum_of_replicas(optimizer: keras.optimizers.Optimizer) -> None:
@@ -33,7 +30,7 @@ def clip_sum_of_replicas(optimizer: keras.optimizers.Optimizer) -> None:
         gradients are divided by before they are clipped.  A `MultiOptimizer`'s own ones are known
         when it is built.
     """
-    for part in optimizers.parts(optimizer):
+    for part in parts(optimizer):
         # Of the class, so that a second call changes nothing.
         clip = functools.partial(type(part)._clip_gradients, part)
         part._clip_gradients = functools.partial(_clip_sum, part, clip)

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.cohort.student_optimizers."""
+"""Tests of kdcl_tf.cohort.optimizers.student_optimizers."""
 
 import os
 

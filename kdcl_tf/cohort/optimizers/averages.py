@@ -15,7 +15,8 @@ import functools
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import hyperparameters, optimizers
+from kdcl_tf.cohort import hyperparameters
+from kdcl_tf.cohort.optimizers.parts import parts
 
 __all__ = ["begin", "keep_with_variables"]
 
@@ -29,7 +30,7 @@ def keep_with_variables(optimizer: keras.optimizers.Optimizer) -> None:
       optimizer: that may have been given to this function before, have a loss scale, or be a
         `MultiOptimizer`, whose own ones are known when it is built.
     """
-    for part in optimizers.parts(optimizer):
+    for part in parts(optimizer):
         part._update_model_variables_moving_average = functools.partial(_update, part)
         part._overwrite_model_variables_with_average_value = functools.partial(_overwrite, part)
 
@@ -42,7 +43,7 @@ def begin(optimizer: keras.optimizers.Optimizer) -> None:
     Args:
       optimizer: as of `keep_with_variables`; one without `use_ema`, or not built, stays as it is.
     """
-    for part in optimizers.parts(optimizer):
+    for part in parts(optimizer):
         if not (part.use_ema and part.built):
             continue
         is_new = not hyperparameters.number(part.iterations)

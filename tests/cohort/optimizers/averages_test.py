@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.cohort.averages."""
+"""Tests of kdcl_tf.cohort.optimizers.averages."""
 
 from unittest import mock
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import methods
-from kdcl_tf.cohort import averages
+from kdcl_tf.cohort.optimizers import averages
 from tests.small_cohort import CohortTestCase, compiled, fit, make_student
 
 _FORMS = ("one", "each", "several", "scaled")

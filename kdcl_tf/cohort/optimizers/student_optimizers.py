@@ -7,7 +7,8 @@ from typing import Any
 
 import keras
 
-from kdcl_tf.cohort import hyperparameters, optimizers as optimizers_lib
+from kdcl_tf.cohort import hyperparameters
+from kdcl_tf.cohort.optimizers.parts import inner, parts
 
 __all__ = ["StudentOptimizers"]
 
@@ -38,9 +39,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         # Pairs, which Keras does not take for something to save, see `by_name`.
         self._pairs = tuple(optimizers.items())
-        self.use_ema = any(
-            each.use_ema for own in optimizers.values() for each in optimizers_lib.parts(own)
-        )
+        self.use_ema = any(each.use_ema for own in optimizers.values() for each in parts(own))
         self._rates = tuple((rates or {}).items())
         self._rates = tuple(self.rates.items())
 
@@ -81,11 +80,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
         if callable(value):
             self._follow(value, rates)
             return
-        scheduled = [
-            name
-            for name, each in self._pairs
-            if callable(optimizers_lib.inner(each)._learning_rate)
-        ]
+        scheduled = [name for name, each in self._pairs if callable(inner(each)._learning_rate)]
         if scheduled:
             raise TypeError(
                 "expected learning rates that can be set; got a schedule as that of "
@@ -107,9 +102,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
 
         The rates of schedules tell nothing but the steps that each student has made.
         """
-        are_scheduled = all(
-            callable(optimizers_lib.inner(each)._learning_rate) for _, each in self._pairs
-        )
+        are_scheduled = all(callable(inner(each)._learning_rate) for _, each in self._pairs)
         if not are_scheduled and len(set(rates.values())) > 1:
             raise ValueError(
                 f"expected students of one learning rate, as a schedule is the same for all; got {rates}: "
@@ -142,7 +135,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
             if own and not each.built:
                 each.build(own)
                 each.built = True  # As Keras does, whatever an optimizer's own `build` says.
-            for part in optimizers_lib.parts(each) if own else []:
+            for part in parts(each) if own else []:
                 if part.use_ema and part.built:
                     averaged += part._trainable_variables
                     averages += part._model_variables_moving_average
@@ -168,7 +161,7 @@ class StudentOptimizers(keras.optimizers.Optimizer):
           var_list: what was trained; other weights stay as they are.
         """
         for _, each in self._pairs:
-            for part in optimizers_lib.parts(each):
+            for part in parts(each):
                 known = set(map(part._var_key, part._trainable_variables))
                 own = [variable for variable in var_list if part._var_key(variable) in known]
                 # Keras pairs variables and averages by their places, whosever they are.

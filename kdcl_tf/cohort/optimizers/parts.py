@@ -1,0 +1,89 @@
+"""What a Keras optimizer consists of, under a loss scale or in a `MultiOptimizer`."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import keras
+
+from kdcl_tf.cohort import hyperparameters
+
+__all__ = ["accept_fewer", "clips_by_global_norm", "copy_weights", "has_slots", "inner", "parts"]
+
+
+def inner(optimizer):
+    """The optimizer inside a `LossScaleOptimizer`, or the optimizer itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def parts(optimizer: Any) -> list[keras.optimizers.Optimizer]:
+    """The optimizers that one consists of, without loss scales: itself, or a `MultiOptimizer`'s.
+
+    Of a `MultiOptimizer` that chooses them by a function, those that it has asked for when it was
+    built.
+    """
+    found = inner(optimizer)
+    return list(getattr(found, "optimizers", [found]))
+
+
+def has_slots(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether a built optimizer keeps more than its steps and its rate, such as momenta."""
+    own = ("iteration", "learning_rate")
+    return any(each.name not in own for each in inner(optimizer).variables)
+
+
+def clips_by_global_norm(optimizer: Any) -> bool:
+    """Whether the norm of all gradients together decides how far each is clipped."""
+    return getattr(inner(optimizer), "global_clipnorm", None) is not None
+
+
+def accept_fewer(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes a `MultiOptimizer` take gradients of fewer variables than it was built on.
+
+    Keras's wants one for each, and a layer may have been frozen since.
+
+    Args:
+      optimizer: of any kind, which may have a loss scale.
+    """
+    divided = inner(optimizer)
+    if hasattr(divided, "optimizers"):
+        divided.apply = functools.partial(_apply_parts, divided)
+
+
+def _apply_parts(divided, grads, trainable_variables=None):
+    """`MultiOptimizer.apply`, with its arguments, of some of the variables."""
+    if trainable_variables is None or len(grads) == len(divided._trainable_variables):
+        return type(divided).apply(divided, grads, trainable_variables)
+    places = [divided._var_to_optimizer_idx[divided._var_key(each)] for each in trainable_variables]
+    for index, part in enumerate(divided.optimizers):
+        pairs = zip(places, grads, trainable_variables)
+        own = [pair for place, *pair in pairs if place == index]
+        if own:
+            part.apply([gradient for gradient, _ in own], [variable for _, variable in own])
+    divided._iterations.assign_add(1)
+
+
+def copy_weights(optimizer: keras.optimizers.Optimizer) -> None:
+    """Gives one that keeps a copy of the weights, and has made no step, those of now.
+
+    Keras builds optimizers when training begins, and a cohort when it is compiled: weights may
+    have been set in between, which the first step would undo.
+    """
+    for part in parts(optimizer):
+        if (
+            isinstance(part, _COPYING)
+            and part.built
+            and not hyperparameters.number(part.iterations)
+        ):
+            for copy, variable in zip(part._momentums, part._trainable_variables, strict=True):
+                if copy is not None:
+                    copy.assign(variable.value)
+
+
+# Keras's optimizers whose first momentum is a copy of the weights.
+_COPYING = tuple(
+    getattr(keras.optimizers, name)
+    for name in ("ScheduleFreeAdamW",)
+    if hasattr(keras.optimizers, name)
+)
