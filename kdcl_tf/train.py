@@ -12,8 +12,9 @@ import pathlib
 
 from absl import flags
 
-from kdcl_tf.classification import flags as classification_flags, initial_sources, report
+from kdcl_tf.classification import flags as classification_flags, report
 from kdcl_tf.classification.flags import default_workdir, settings_from_flags
+from kdcl_tf.classification.initial import sources
 from kdcl_tf.comparison import flags as comparison_flags
 from kdcl_tf.programs import command_line, launch
 from kdcl_tf.training import flags as training_flags
@@ -35,7 +36,7 @@ def main(flag_values: flags.FlagValues) -> None:
         path = flag_values["workdir"].value or default
         # Other workers do not know whether the run has begun, and then needs no sources.
         if launch.is_chief(settings):
-            initial_sources.check(settings, path)
+            sources.check(settings, path)
     if compares:
         _compare(flag_values, settings, path)
         return

@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import files, students
@@ -15,23 +14,20 @@ from kdcl_tf.classification import (
     balance,
     curves,
     factory,
-    initial_sources,
-    initial_weights,
     inputs,
     plan,
     report,
 )
-from kdcl_tf.classification.initial_weights import InitialWeights
+from kdcl_tf.classification.evaluation import Evaluation
+from kdcl_tf.classification.initial import sources, weights
 from kdcl_tf.classification.ramps import Ramp
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.cohort.hyperparameters import number
 from kdcl_tf.data import stream
-from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.data.dataset import ImageSplit
-from kdcl_tf.distribution import devices, strategies, traffic
+from kdcl_tf.distribution import devices, traffic
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.files import identity
-from kdcl_tf.methods.kdcl import NoHeldOutError
 from kdcl_tf.serving import answering, exported, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students.weights import imagenet
@@ -39,8 +35,6 @@ from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.keeping import Kept
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
-
-_EVALUATION_BATCH = 256
 
 # Neither the head alone nor batch norm frozen.
 _ALL = (False, False)
@@ -61,7 +55,6 @@ class Classification(Task):
         self._placement = placement
         self.accumulation_steps = settings.accumulation_steps
         self._phase = _ALL
-        self._evaluated_batches = {}
         # Of each student; None before the data is loaded.
         self.normalizations = None
         self._initial_weights, self._lines = None, []
@@ -69,7 +62,7 @@ class Classification(Task):
     def load(self) -> None:
         settings = self.settings
         self._devices = devices.of_students(settings, self._placement)
-        self._initial_weights = InitialWeights(settings, self.begun)
+        self._initial_weights = weights.InitialWeights(settings, self.begun)
         self.dataset = inputs.load_dataset(settings, self.data_dir)
         if settings.keep == "best" and self.dataset.validation is None:
             raise ValueError(
@@ -147,13 +140,13 @@ class Classification(Task):
                 pixels = source.normalization and source.normalization.as_card()
                 found["teacher_card"] = identity.digest_of([pixels, source.class_names])
         if self.sources():
-            found[initial_weights.KEY] = self.sources()
+            found[weights.KEY] = self.sources()
         return found
 
     @functools.cached_property
     def _teacher(self):
         """Where the weights of `--teacher` are."""
-        return initial_sources.find_teacher(self.settings)
+        return sources.find_teacher(self.settings)
 
     def sources(self) -> dict[str, str]:
         return self._initial_weights.digests() if self._initial_weights else {}
@@ -215,46 +208,17 @@ class Classification(Task):
         scheduled = {}
         if self.settings.distillation_weight_schedule:
             scheduled["distillation_weight"] = number(self.model.distillation_weight)
-        return {**scheduled, **self._renew_ensemble(replicas)}
-
-    def _renew_ensemble(self, replicas):
-        """Fits General's weights to the held-out images."""
         if not self.settings.uses_general:
-            return {}
-        batches = self._batches(self.dataset.held_out)
-        measure = replicas.sum_function(self.model.error_sums, batches.element_spec)
-        try:
-            weights = self.model.renew_ensemble(batches, measure)
-        except NoHeldOutError as error:
-            count = len(self.dataset.held_out)
-            raise BadImageError(f"none of the {count} held-out images can be decoded") from error
-        return {f"general_weight_{name}": value for name, value in weights.items()}
+            return scheduled
+        return {**scheduled, **self._evaluation.renew_ensemble(replicas)}
 
     def evaluate(self, replicas: Replicas) -> dict[str, float]:
         """Counts every test and validation image once, those of the last partial batch included."""
-        splits = {"validation": self.dataset.validation, "test": self.dataset.test}
-        return {
-            f"{split}_{name}": value
-            for split, images in splits.items()
-            if images is not None
-            for name, value in self._evaluate(replicas, images).items()
-        }
+        return self._evaluation.metrics(replicas)
 
-    def _evaluate(self, replicas, split):
-        """The metrics on a split, with balanced accuracies where its classes differ in size."""
-        batches = self._batches(split)
-        self.model.reset_metrics()
-        if not balance.differ(split.labels, self.dataset.num_classes):
-            test = replicas.test_function(batches.element_spec)
-            for batch in batches:
-                test(batch)
-            return replicas.metrics()
-        test = replicas.sum_function(self.model.test_by_class, batches.element_spec)
-        counts = np.zeros([1 + len(self.model.students), self.dataset.num_classes])
-        for batch in batches:
-            counts += test(batch).numpy()
-        accuracies = balance.accuracies(counts, self.model.students)
-        return {**replicas.metrics(), **accuracies}
+    @functools.cached_property
+    def _evaluation(self):
+        return Evaluation(self.model, self.dataset, self.strategy, self.normalizations)
 
     def problems(self) -> dict[str, int]:
         """How many images could not be decoded, where they are passed over."""
@@ -346,7 +310,7 @@ class Classification(Task):
         return [
             variable
             for name in self.settings.sources
-            for variable in initial_weights.set_trainable(
+            for variable in weights.set_trainable(
                 self.model.students[name], head_alone, not frozen_batch_norm
             )
         ]
@@ -387,13 +351,3 @@ class Classification(Task):
         if left_out := self.left_out():
             more["left_out"] = left_out
         return Card.of(self.model.students[name], self.dataset, architecture, normalization, **more)
-
-    def _batches(self, split):
-        """Every image of a split once, each replica its part; the same data set each time."""
-        if id(split) not in self._evaluated_batches:
-            size = strategies.evaluation_batch(self.strategy, len(split), _EVALUATION_BATCH)
-            self._evaluated_batches[id(split)] = strategies.distribute(
-                self.strategy,
-                lambda share: self.dataset.batches(split, size, share, self.normalizations),
-            )
-        return self._evaluated_batches[id(split)]

@@ -11,7 +11,8 @@ from typing import Any
 import keras
 
 from kdcl_tf import data, students
-from kdcl_tf.classification import initial_sources, plan
+from kdcl_tf.classification import plan
+from kdcl_tf.classification.initial import sources
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.normalization import IMAGENET, MODES
 from kdcl_tf.serving import exported, weight_sources
@@ -111,11 +112,11 @@ class InitialWeights:
     def _start(self, name, text, begun):
         architecture = self._settings.architectures[name]
         recorded = begun and begun["identity"]["data"].get(KEY, {}).get(name)
-        if recorded and not initial_sources.is_file(text):
+        if recorded and not sources.is_file(text):
             # What the run's newest checkpoint says of a student whose source is gone.
             card = begun["card"]["students"][name]["card"]
             return _Start(None, None, recorded, data.Normalization.from_card(card))
-        source = initial_sources.find(self._settings, name)
+        source = sources.find(self._settings, name)
         if begun is not None:
             digest = _digest(source.path, source.normalization, recorded)
             return _Start(source, None, digest, source.normalization)

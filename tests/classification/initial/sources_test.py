@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.classification.initial_sources: what is said of unusable weights."""
+"""Tests of kdcl_tf.classification.initial.sources: what is said of unusable weights."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import numpy as np
 from absl.testing import absltest
 from safetensors.numpy import save_file
 
-from kdcl_tf.classification import initial_sources
+from kdcl_tf.classification.initial import sources
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.files import identity
 from kdcl_tf.serving.weight_sources import WeightSource
@@ -90,34 +90,34 @@ class SourcesTest(absltest.TestCase):
         (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
         source = WeightSource("saved_model", path, "resnet8")
         # Of a folder that is no run, any student may be taken.
-        initial_sources.check_place(str(self.folder / "run"), source)
+        sources.check_place(str(self.folder / "run"), source)
         Workdir(self.folder / "run").write_result({"epochs": 1})
         for text in (str(self.folder / "run"), f"resnet8={self.folder / 'run'}"):
             with self.assertRaisesRegex(ValueError, "resnet8 holds student wrn_10_2: put each"):
-                initial_sources.check_place(text, source)
+                sources.check_place(text, source)
         # A folder that is named itself is the user's own choice.
-        initial_sources.check_place(str(path), source)
+        sources.check_place(str(path), source)
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.folder / "run")
         relative = WeightSource("saved_model", pathlib.Path("students/resnet8"), "resnet8")
         for text in ("students/resnet8", "resnet8=students/resnet8"):
-            initial_sources.check_place(text, relative)
+            sources.check_place(text, relative)
 
     def test_a_run_that_has_begun_needs_no_source(self):
         settings = Settings(initial_weights=("resnet8=none.keras",))
         with self.assertRaisesRegex(
             ValueError, "--initial_weights=resnet8=none.keras: .* not there"
         ):
-            initial_sources.check(settings, self.folder)
+            sources.check(settings, self.folder)
         (self.folder / "checkpoints" / "step-3").mkdir(parents=True)
-        initial_sources.check(settings, self.folder)
+        sources.check(settings, self.folder)
         # Nor does a comparison that has begun one.
         (self.folder / "compared/cohort/seed0/checkpoints/step-3").mkdir(parents=True)
-        initial_sources.check(settings, self.folder / "compared")
+        sources.check(settings, self.folder / "compared")
         # Nor one that is complete.
         (self.folder / "complete").mkdir()
         (self.folder / "complete/result.json").touch()
-        initial_sources.check(settings, self.folder / "complete")
+        sources.check(settings, self.folder / "complete")
 
 
 if __name__ == "__main__":
