@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from kdcl_tf import data, students
-from kdcl_tf.classification import per_student
+from kdcl_tf.classification import method_rules, per_student
+from kdcl_tf.classification.method_rules import BRANCHED
 from kdcl_tf.classification.ramps import Ramp
 from kdcl_tf.objectives.names import ENSEMBLES
 from kdcl_tf.serving.classes import MATCHES
@@ -13,7 +14,6 @@ from kdcl_tf.serving.weight_sources import NORMALIZATIONS
 from kdcl_tf.training.settings import TrainingSettings, as_text, milestones_at
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
-BRANCHED = ("one", "clnn")
 GENERAL_ERRORS = ("vector", "target")
 GENERAL_CONSTRAINTS = ("simplex", "none", "equal")
 PLACEMENTS = ("data", "student")
@@ -124,7 +124,7 @@ class Settings(TrainingSettings):
         self._check_training()
         self._check_images()
         self._check_ranges()
-        self._check_method()
+        method_rules.check(self)
         data.validate_name(self.dataset)
         self._check_distortion()
         if not self.students:
@@ -247,29 +247,6 @@ class Settings(TrainingSettings):
             **(_OF_DIGITS if self.dataset == "digits" else _OF_OTHERS),
         }
 
-    def _check_method(self):
-        """Refuses settings that the method cannot use."""
-        if self.uses_general and self.holdout_per_class < 1:
-            raise ValueError(
-                "--ensemble=general fits its weights to held-out images; got "
-                "--holdout_per_class=0: pass 1 or more (the paper: 50)"
-            )
-        self._check_general()
-        if bool(self.teacher) != (self.method == "offline_distillation"):
-            raise ValueError(
-                f"--method={self.method} with --teacher={self.teacher}: a teacher, an exported "
-                "student, goes with --method=offline_distillation, and only with it"
-            )
-        if self.ramp_up_epochs and self.method != "one":
-            raise ValueError(f"--ramp_up_epochs={self.ramp_up_epochs} is for --method=one")
-        if self.is_branched:
-            self._check_branches()
-        elif self.branches:
-            raise ValueError(
-                f"--branches={self.branches} is for --method={' and '.join(BRANCHED)}; got "
-                f"--method={self.method}"
-            )
-
     def _check_schedule(self):
         """Refuses a schedule that cannot be read; one text for one meaning."""
         if not self.distillation_weight_schedule:
@@ -307,18 +284,6 @@ class Settings(TrainingSettings):
                 f"validation set chooses the epoch; got {got}"
             )
 
-    def _check_general(self):
-        """Refuses settings of General's weights where there are none."""
-        if self.uses_general:
-            return
-        for field in ("general_error", "general_constraint"):
-            value = getattr(self, field)
-            if value != getattr(type(self), field):
-                raise ValueError(
-                    f"--{field}={value} is for --method=kdcl with --ensemble=general; got "
-                    f"--method={self.method} with --ensemble={self.ensemble}"
-                )
-
     def _by_student(self, field):
         found = per_student.pairs(field, getattr(self, field), self.student_names)
         if self.is_branched:
@@ -348,23 +313,6 @@ class Settings(TrainingSettings):
                 "--learning_rate: branches share their lower layers: expected one for all; got "
                 f"{self.learning_rate}"
             )
-
-    def _check_branches(self):
-        if len(self.students) != 1:
-            raise ValueError(
-                f"--method={self.method} trains branches of one architecture; got "
-                f"--students={','.join(self.students)}: pass one, and --branches for how many"
-            )
-        students.validate_branches(self.students[0])
-        if self.invariant:
-            raise ValueError(
-                f"--method={self.method}: branches share their lower layers, and so their view; "
-                "got --invariant: pass --noinvariant"
-            )
-        powers = (2, 4, 8) if self.method == "clnn" else None
-        if self.branches < 2 or (powers and self.branches not in powers):
-            expected = "2, 4 or 8, a binary tree" if powers else "2 or more"
-            raise ValueError(f"expected --branches to be {expected}; got {self.branches}")
 
     def _check_distortion(self):
         data.check_storage(self.dataset, self.storage)

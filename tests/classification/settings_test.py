@@ -212,9 +212,6 @@ class SettingsTest(parameterized.TestCase):
         self.assertEqual(zero.ramp_up_epochs, 0)
 
     @parameterized.parameters(
-        ({"method": "offline_distillation"}, "--teacher=: a teacher, an exported student"),
-        ({"teacher": "runs/x"}, "--method=kdcl with --teacher=runs/x"),
-        ({"ramp_up_epochs": 3}, "--ramp_up_epochs=3 is for --method=one"),
         (
             {"distillation_weight_schedule": "0:1,0:2"},
             "--distillation_weight_schedule: expected epochs that rise; got 0:1,0:2",
@@ -223,29 +220,8 @@ class SettingsTest(parameterized.TestCase):
             {"distillation_weight_schedule": "0:1", "method": "independent"},
             "methods with a distillation loss; got --method=independent",
         ),
-        (
-            {"ensemble": "linear", "general_error": "target"},
-            "^--general_error=target is for --method=kdcl with --ensemble=general; got "
-            "--method=kdcl with --ensemble=linear$",
-        ),
-        (
-            {"method": "independent", "ensemble": "general", "general_constraint": "none"},
-            "^--general_constraint=none is for .*; got --method=independent with",
-        ),
-        ({"branches": 3}, "--branches=3 is for --method=one and clnn; got --method=kdcl"),
-        ({"method": "one"}, "got --students=resnet8,wrn_10_2: pass one, and --branches"),
-        ({"method": "one", "students": ("resnet8",), "invariant": True}, "pass --noinvariant"),
-        (
-            {"method": "one", "students": ("resnet8",), "branches": 1},
-            "expected --branches to be 2 or more",
-        ),
-        (
-            {"method": "clnn", "students": ("resnet8",), "branches": 3},
-            "expected --branches to be 2, 4 or 8",
-        ),
-        ({"method": "one", "students": ("keras:VGG16",)}, "'keras:VGG16' cannot have branches"),
     )
-    def test_what_the_method_cannot_use_is_refused(self, fields, message):
+    def test_a_schedule_that_cannot_be_used_is_refused(self, fields, message):
         with self.assertRaisesRegex(ValueError, message):
             Settings(**fields)
 
@@ -263,12 +239,6 @@ class SettingsTest(parameterized.TestCase):
         for more in ({"test_share": 0.2}, {"dataset": "digits"}):
             with self.assertRaisesRegex(ValueError, "--keep=best .*: pass --validation_share=0.1"):
                 Settings(**{**fields, **more})
-
-    def test_general_needs_held_out_images_and_nothing_else_does(self):
-        with self.assertRaisesRegex(ValueError, "--holdout_per_class=0: pass 1 or more"):
-            Settings(ensemble="general", holdout_per_class=0)
-        self.assertFalse(Settings(method="independent", holdout_per_class=0).uses_general)
-        self.assertTrue(Settings(ensemble="general", holdout_per_class=1).uses_general)
 
     def test_students_of_one_architecture_have_distinct_names(self):
         settings = Settings(students=("resnet8", "wrn_10_1", "resnet8", "resnet8"))

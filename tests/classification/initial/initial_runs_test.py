@@ -196,7 +196,7 @@ class TrainingTest(tf.test.TestCase):
         for each, value in zip(mine, wanted, strict=True):
             self.assertAllEqual(each.numpy(), value.numpy(), each.path)
         _, card = serving.load_student(_FOLDER / "middle" / "students" / "resnet8")
-        self.assertEqual(Normalization.fromcard(card), OWN)
+        self.assertEqual(Normalization.from_card(card), OWN)
 
     def test_a_source_may_move_and_may_not_change(self):
         path = _FOLDER / "elsewhere" / "named.keras"

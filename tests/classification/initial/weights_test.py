@@ -67,7 +67,7 @@ class PixelsTest(tf.test.TestCase):
             self.assertGreater(wanted.std(), 0.01)
             scale = abs(wanted).max()
             self.assertAllClose(predict(images)["logits"] / scale, wanted / scale, atol=1e-5)
-            self.assertEqual(Normalization.fromcard(card), self.normalizations[name])
+            self.assertEqual(Normalization.from_card(card), self.normalizations[name])
         self.assertEqual(card.get("channels"), None)
 
     def test_accuracy_within_the_cohort_is_the_sources(self):
