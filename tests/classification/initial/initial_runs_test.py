@@ -106,7 +106,7 @@ class TeacherTest(tf.test.TestCase):
         aside.rename(cards.path_of(path))
         self.assertEqual(make_session(settings, folder).train()["epochs"], 2)
 
-    def test_the_digest_of_an_exported_teacher_has_itscard(self):
+    def test_the_digest_of_an_exported_teacher_has_its_card(self):
         settings = _settings(method="offline_distillation", teacher=str(_FOLDER / "exported"))
         task = Classification(settings)
         task.load()
