@@ -138,8 +138,14 @@ def input_names(student: keras.Model) -> set[str]:
     return set(given) if isinstance(given, dict) else {each.name for each in inputs}
 
 
-def check_classifier(who: str, model: Any) -> None:
-    """Raises ValueError unless the model is built and gives logits; `who` begins the message."""
+def check_classifier(who: str, model: Any, needed_by: str = "a cohort") -> None:
+    """Raises ValueError unless the model is built and gives logits.
+
+    Args:
+      who: what the message begins with, such as "the teacher".
+      model: any.
+      needed_by: what the message says to need logits.
+    """
     if not isinstance(model, keras.Model):
         raise ValueError(f"{who} must be a keras.Model; got {type(model).__name__}")
     if not model.built:
@@ -149,7 +155,7 @@ def check_classifier(who: str, model: Any) -> None:
         raise ValueError(f"{who} must give logits [B, C]; got output shape {shape}")
     if shape[-1] == 1:
         raise ValueError(
-            f"{who} gives one logit; a cohort needs one for each class: give a student of two "
+            f"{who} gives one logit; {needed_by} needs one for each class: give a student of two "
             "classes two, keras.layers.Dense(2), of which the sigmoid of their difference is the "
             "probability of the second class"
         )
@@ -165,11 +171,11 @@ def check_classifier(who: str, model: Any) -> None:
     if found is not None and _are_probabilities(found, model):
         raise ValueError(
             f"{who} gives probabilities: the numbers of every image are within 0..1 and their sum "
-            "is 1; a cohort needs logits: leave out the softmax"
+            f"is 1; {needed_by} needs logits: leave out the softmax"
         )
     if ends_in:
         raise ValueError(
-            f"{who} ends in a {ends_in}; a cohort needs logits: build it with "
+            f"{who} ends in a {ends_in}; {needed_by} needs logits: build it with "
             "classifier_activation=None, or without the last activation"
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from kdcl_tf.cohort.membership import check_classifier
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.students import constant_channels, precision
 
@@ -24,13 +25,14 @@ def of_student(student: keras.Model, normalization: Normalization) -> Logits:
     """The function of pixels of a student in inference mode and in float32.
 
     Args:
-      student: a built keras.Model of normalised images, of any precision.
+      student: a built keras.Model of normalised images, of any precision, that gives logits.
       normalization: of those images.
 
     Raises:
-      ValueError: when it cannot be made in float32, see `precision.in_float32`.
+      ValueError: when it gives no logits, such as one that ends in a softmax; when it cannot be
+        made in float32, see `precision.in_float32`.
     """
-    student = precision.in_float32(student)
+    student = _served(student)
 
     def logits(pixels):
         found = student(normalization.apply_fractions(pixels), training=False)
@@ -52,13 +54,19 @@ def of_grey_levels(student: keras.Model, normalization: Normalization) -> Logits
     Raises:
       ValueError: as `of_student`.
     """
-    student = constant_channels.settled(precision.in_float32(student))
+    student = constant_channels.settled(_served(student))
 
     def logits(images):
         found = student(normalization.apply_at_once(images), training=False)
         return tf.cast(found, tf.float32)
 
     return logits
+
+
+def _served(student):
+    """The student in float32, once it is known to give logits: a softmax comes after it."""
+    check_classifier("the student", student, needed_by="an export")
+    return precision.in_float32(student)
 
 
 def averaged(members: Sequence[Logits]) -> Logits:

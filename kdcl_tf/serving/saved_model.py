@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kdcl_tf import files, students
+from kdcl_tf.cohort.membership import input_shape
 from kdcl_tf.data.sources import source
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
@@ -94,7 +95,8 @@ def export_student(
     `README.md`, for people, and `student.json`, the card, with the checksums of all other files.
 
     Args:
-      student: a built keras.Model of normalised images.
+      student: a built keras.Model of normalised images that gives logits `[B, num_classes]`, without
+        a softmax, which the export computes.
       path: the folder, written whole; it replaces an older export, of which other files than its
         own are kept, and a README.md that was changed by hand; ours is README.kdcl.md then.
       card: the student's, which gives the size and the normalisation of its images.
@@ -105,13 +107,15 @@ def export_student(
     Raises:
       FileExistsError: when the path is neither an exported student nor an empty folder: a SavedModel
         of another hand has no card, and is kept.
-      ValueError: when the card is not of the student: it has not as many class names as there are
+      ValueError: when the student gives no logits, such as one that ends in a softmax; when the card
+        is not of the student: it has another size of images, not as many class names as there are
         logits, names that are empty or no plain line of text, or not a mean and a deviation for
         each channel.
     """
     path = pathlib.Path(path).expanduser()
     exported.check_replaced(path, "student")
     logits = answering.of_student(student, card.normalization)
+    _check_images(card, student)
     return export_function(logits, path, card=with_cost(card, student))
 
 
@@ -193,6 +197,30 @@ def _check_card(card):
                 f"expected a {name} for each of the card's {channels} channels, or one for all; got "
                 f"{len(numbers)}: change the card's normalization"
             )
+
+
+def _check_images(card, student):
+    """Raises ValueError unless a student takes images of a card's size."""
+    if not _takes(student, (None, *card.image_shape)):
+        raise ValueError(
+            f"expected a student of the card's images, {[None, *card.image_shape]}; got one of "
+            f"{input_shape(student)}: give the card the size of the student's images"
+        )
+
+
+def _takes(student, shape):
+    """Whether a student takes images of a shape `(None, H, W, C)`."""
+    own = [tf.TensorShape(each.shape) for each in getattr(student, "inputs", None) or []]
+    if len(own) > 1 or not all(each.is_compatible_with(shape) for each in own):
+        return False
+    if own and own[0][1:].is_fully_defined():
+        return True
+    # What tells no size, or says that it takes any, may still fail for this one.
+    try:
+        student.compute_output_spec(keras.KerasTensor(shape))
+    except Exception:  # Whatever layers raise, theirs or a stranger's.
+        return False
+    return True
 
 
 def _check_classes(card, shape):

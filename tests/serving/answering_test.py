@@ -30,6 +30,15 @@ class AnsweringTest(tf.test.TestCase):
         of_levels = answering.of_grey_levels(student, normalization)(tf.constant(255.0 * pixels))
         self.assertAllClose(of_levels, expected, rtol=1e-4, atol=1e-4)
 
+    def test_a_student_that_ends_in_a_softmax_is_refused(self):
+        inputs = keras.Input((8, 8, 3))
+        pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+        soft = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(pooled))
+        message = "^the student ends in a softmax; an export needs logits: build it with .*"
+        for made in (answering.of_student, answering.of_grey_levels):
+            with self.assertRaisesRegex(ValueError, message):
+                made(soft, Normalization((0.5,), (0.5,)))
+
     def test_probabilities_are_averaged(self):
         members = [_constant(0.0, 0.0), _constant(np.log(3.0), 0.0)]
         found = answering.answers(answering.averaged(members)(np.zeros([2, 1])))

@@ -70,6 +70,38 @@ def _branch():
     return branches["resnet8_2"]
 
 
+class _Probabilities(keras.Model):
+    """A `call` of its own, which only its numbers tell of."""
+
+    def __init__(self, student):
+        super().__init__()
+        self.student = student
+        self(np.zeros([1, *student.input_shape[1:]], np.float32))
+
+    def call(self, images):
+        return tf.exp(tf.nn.log_softmax(self.student(images)))
+
+
+class _Pooling(keras.Model):
+    """A subclass, which takes images of any size."""
+
+    first = keras.layers.GlobalAveragePooling2D
+
+    def __init__(self):
+        super().__init__(name="own")
+        self.reduced, self.dense = self.first(), keras.layers.Dense(10)
+        self(np.zeros([1, 8, 8, 3], np.float32))
+
+    def call(self, images):
+        return self.dense(self.reduced(images))
+
+
+class _Flattening(_Pooling):
+    """A subclass, which takes images of one size."""
+
+    first = keras.layers.Flatten
+
+
 class ServingTest(tf.test.TestCase, parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -374,6 +406,63 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
             serving.export_student(student, self.folder / "resnet8", card=card)
         self.assertNotIn("\n", str(caught.exception))
         self.assertEmpty(list(self.folder.iterdir()))
+
+    def test_a_student_that_gives_no_logits_is_refused(self):
+        student = _student()
+        card = Card.of(student, self.dataset)
+        soft = keras.Model(
+            student.input, keras.layers.Dense(10, activation="softmax")(student.output)
+        )
+        own = keras.Model(student.input, keras.layers.Softmax()(student.output))
+        half = keras.layers.Activation("softmax", dtype="mixed_bfloat16")(student.output)
+        one = keras.Model(student.input, keras.layers.Dense(1)(student.output))
+        for model, message in (
+            (
+                soft,
+                "the student ends in a softmax; an export needs logits: build it with classifier_",
+            ),
+            (own, "the student ends in a softmax; an export needs logits: "),
+            (keras.Model(student.input, half), "the student ends in a softmax; an export needs"),
+            (
+                _Probabilities(student),
+                "the student gives probabilities: .*; an export needs logits",
+            ),
+            (one, "the student gives one logit; an export needs one for each class"),
+            (lambda images: images, "the student must be a keras.Model; got function"),
+        ):
+            with self.assertRaisesRegex(ValueError, f"^{message}") as caught:
+                serving.export_student(model, self.folder / "soft", card=card)
+            self.assertNotIn("\n", str(caught.exception))
+        self.assertEmpty(list(self.folder.iterdir()))
+
+    @parameterized.parameters((16, 16, 3), (8, 8, 1), (8, 16, 3))
+    def test_a_card_of_other_images_than_the_students_is_refused(self, *shape):
+        normalization = data.Normalization((0.5,), (1.0,))
+        card = Card("a", shape, tuple("abcdefghij"), normalization)
+        message = (
+            rf"^expected a student of the card's images, \[None, {', '.join(map(str, shape))}\]; got "
+            r"one of \(None, 8, 8, 3\): give the card the size of the student's images$"
+        )
+        for student in (_student(), _Flattening()):
+            with self.assertRaisesRegex(ValueError, message):
+                serving.export_student(student, self.folder / "a", card=card)
+        self.assertEmpty(list(self.folder.iterdir()))
+
+    def test_a_student_of_images_of_any_size_is_exported_for_the_cards(self):
+        images = np.random.default_rng(0).integers(0, 256, [3, 16, 12, 3], np.uint8)
+        normalization = data.Normalization((0.5,), (0.25,))
+        inputs = keras.Input((None, None, 3))
+        pooled = keras.layers.GlobalMaxPooling2D()(keras.layers.Conv2D(4, 5)(inputs))
+        student = keras.Model(inputs, keras.layers.Dense(10)(pooled))
+        card = Card("a", (16, 12, 3), tuple("abcdefghij"), normalization)
+        for each in (student, _Pooling()):
+            path = serving.export_student(each, self.folder / "a", card=card)
+            predict, _ = serving.load_student(path)
+            wanted = each((images / 255.0 - 0.5) / 0.25, training=False)
+            self.assertAllClose(predict(images)["logits"], wanted, atol=1e-5)
+        small = dataclasses.replace(card, image_shape=(4, 4, 3))
+        with self.assertRaisesRegex(ValueError, "images, .None, 4, 4, 3.; got one of .None, None"):
+            serving.export_student(student, self.folder / "a", card=small)
 
     @parameterized.parameters(
         ("student.json", "cut", "student.json is not the card of an exported model: .*"),
