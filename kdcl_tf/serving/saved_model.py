@@ -149,10 +149,12 @@ def export_function(
     signatures = {"serving_default": served.serve, "pixels": served.serve_pixels}
     if photographs.are_taken(card.image_shape):
         signatures["photograph"] = served.serve_photograph
-        card = card.with_more(photograph=photographs.explained(card.facts))
     with files.replaced_folder(path) as partial:
         tf.saved_model.save(served, str(partial), signatures=signatures)
         card = check(partial) if check else card
+        if "photograph" in signatures:
+            # Of whichever card is written: the check makes its own.
+            card = card.with_more(photograph=photographs.explained(card.facts))
         text = readme.of_saved_model(card.facts)
         readme_of_user = _readme_of_user(path, text)
         name = identity.README_BESIDE if readme_of_user else identity.README

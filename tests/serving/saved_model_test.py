@@ -237,6 +237,22 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         _, loaded = serving.load_student(path)
         self.assertEqual(loaded, card)
 
+    def test_the_card_that_a_check_gives_tells_of_photographs_too(self):
+        student, path = _student(), self.folder / "resnet8"
+        card = Card.of(student, self.dataset)
+        logits = answering.of_student(student, card.normalization)
+        seen = []
+
+        def check(partial):
+            seen.extend(tf.saved_model.load(str(partial)).signatures)
+            return card.with_more(measured={"saved_model": {"images": 1}})
+
+        saved_model.export_function(logits, path, card=card, check=check)
+        _, found = serving.load_student(path)
+        self.assertIn("photograph", seen)
+        self.assertEqual(found["photograph"], photographs.explained({}))
+        self.assertEqual(found["measured"], {"saved_model": {"images": 1}})
+
     def test_a_card_of_an_older_version_has_its_class_names_beside_it(self):
         path = self._export(_student())
         card = json.loads((path / "student.json").read_text())

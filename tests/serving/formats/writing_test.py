@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kdcl_tf import serving
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.serving import cards, runtimes
+from kdcl_tf.serving import cards, photographs, runtimes
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import (
     attachments,
@@ -138,7 +138,9 @@ class _Written:
             self.assertEqual(card["measured"][form], found.facts)
             self.assertEqual(card["measured"][form]["images_from"], "images of a test")
             if form == "saved_model":
+                self.assertEqual(card["photograph"], photographs.explained(card))
                 continue
+            self.assertNotIn("photograph", card)
             self.assertEqual(card["file_format"], form)
             batch = None if form == "onnx" else 1
             (given,) = card["inputs"].values()
