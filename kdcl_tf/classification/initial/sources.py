@@ -8,13 +8,14 @@ import pathlib
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.serving import exported, teacher_sources
 from kdcl_tf.serving.weight_sources import WeightSource, weight_source
+from kdcl_tf.students import names
 from kdcl_tf.students.weights import kinds
 from kdcl_tf.training.run_files import check_export
 
 # What a run has in its folder as soon as its students have their weights, and when it is complete.
 _TRACES = ("checkpoints/*", "result.json")
 
-__all__ = ["check", "check_place", "find", "find_teacher", "is_file"]
+__all__ = ["check", "check_place", "find", "find_teacher", "is_there"]
 
 
 def check(settings: Settings, workdir: str | os.PathLike) -> None:
@@ -84,6 +85,21 @@ def check_place(text: str, source: WeightSource) -> None:
         check_export(source.path.parent.parent, source.path, exported.known_card(source.path))
 
 
-def is_file(source: str) -> bool:
-    """Whether a source is a file or a folder that is there."""
-    return source != kinds.IMAGENET and pathlib.Path(source).expanduser().exists()
+def is_there(source: str, architecture: str) -> bool:
+    """Whether the weights that a source names are still there, whole or damaged.
+
+    A folder alone is not enough: it may have lost the exported student that was in it.
+
+    Args:
+      source: as for `weight_source`; "imagenet" is nowhere.
+      architecture: name of the student that they are for.
+    """
+    if source == kinds.IMAGENET:
+        return False
+    path = pathlib.Path(source).expanduser()
+    if not path.is_dir() or exported.holds_model(path):
+        return path.exists()
+    known = map(exported.known_card, exported.students_of(path, ensembles=False))
+    # A card that does not say may be of it.
+    told = [facts.get("architecture") or architecture for facts in known]
+    return any(names.same(each, architecture) for each in told)

@@ -112,7 +112,7 @@ class InitialWeights:
     def _start(self, name, text, begun):
         architecture = self._settings.architectures[name]
         recorded = begun and begun["identity"]["data"].get(KEY, {}).get(name)
-        if recorded and not sources.is_file(text):
+        if recorded and not sources.is_there(text, architecture):
             # What the run's newest checkpoint says of a student whose source is gone.
             card = begun["card"]["students"][name]["card"]
             return _Start(None, None, recorded, data.Normalization.from_card(card))

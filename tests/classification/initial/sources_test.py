@@ -103,6 +103,34 @@ class SourcesTest(absltest.TestCase):
         for text in ("students/resnet8", "resnet8=students/resnet8"):
             sources.check_place(text, relative)
 
+    def test_a_source_is_there_while_its_weights_are(self):
+        run = self.folder / "run"
+        path = run / "students" / "small"
+        facts = {"student": "small", "architecture": "mobilenet_v2", "checksums": {}}
+
+        def write(path, **more):
+            path.mkdir(parents=True)
+            (path / "student.json").write_text(json.dumps(identity.sealed({**facts, **more})))
+
+        write(path)
+        write(run / "students" / "other", architecture="resnet8")
+        write(run / "students" / "ensemble", members={"small": {}})
+        for source in (run, path):
+            self.assertTrue(sources.is_there(str(source), "mobilenet_v2_1.0"))
+        # Damage is told where it is read.
+        (path / "student.json").write_text("{")
+        self.assertTrue(sources.is_there(str(run), "mobilenet_v2"))
+        (path / "student.json").unlink()
+        for source in (run, path):
+            self.assertFalse(sources.is_there(str(source), "mobilenet_v2"))
+        self.assertTrue(sources.is_there(str(run), "resnet8"))
+        for name in ("other", "ensemble"):
+            (run / "students" / name / "student.json").unlink()
+        self.assertFalse(sources.is_there(str(run), "resnet8"))
+        self.assertFalse(sources.is_there(str(self.folder / "none"), "resnet8"))
+        self.assertFalse(sources.is_there("imagenet", "keras:MobileNet"))
+        self.assertTrue(sources.is_there(str(self.folder / "text.weights.h5"), "resnet8"))
+
     def test_a_run_that_has_begun_needs_no_source(self):
         settings = Settings(initial_weights=("resnet8=none.keras",))
         with self.assertRaisesRegex(

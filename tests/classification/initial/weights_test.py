@@ -166,6 +166,51 @@ class BranchesTest(tf.test.TestCase):
         self.assertFalse(isinstance(images, dict))
 
 
+class BegunTest(tf.test.TestCase):
+    def test_a_run_goes_on_when_its_source_has_lost_its_students(self):
+        run = _FOLDER / "lost"
+        path = run / "students" / "wrn_10_1"
+        shutil.copytree(_FOLDER / "exported", path)
+        settings = [
+            _settings(initial_weights=(f"wrn_10_1={source}",), initial_normalization=())
+            for source in (run, path)
+        ]
+        digests = weights.InitialWeights(settings[0]).digests()
+        own = card("wrn_10_1", CLASSES).facts
+        begun = {
+            "identity": {"data": {weights.KEY: digests}},
+            "card": {"students": {"wrn_10_1": {"card": own}}},
+        }
+
+        def check_goes_on():
+            for each in settings:
+                given = weights.InitialWeights(each, begun)
+                self.assertEqual(given.digests(), digests)
+                (start,) = given._starts.values()
+                self.assertIsNone(start.found)
+                self.assertEqual(start.normalization, OWN)
+
+        check_goes_on()
+        serving.export_student(
+            _SOURCES["resnet8"], run / "students" / "resnet8", card=card("resnet8", CLASSES)
+        )
+        # What is there is read, and has to be what it was.
+        (path / "saved_model.pb").unlink()
+        with self.assertRaisesRegex(ValueError, "is damaged: saved_model.pb cannot be read"):
+            weights.InitialWeights(settings[0], begun)
+        for each in path.iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        check_goes_on()
+        for gone in (path, run / "students", run):
+            shutil.rmtree(gone)
+            check_goes_on()
+
+    def test_a_run_that_begins_needs_its_source(self):
+        settings = _settings(initial_weights=(f"wrn_10_1={_FOLDER}",), initial_normalization=())
+        with self.assertRaisesRegex(ValueError, "a folder that is no run"):
+            weights.InitialWeights(settings)
+
+
 class RefusedTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         ("resnet8", "exported", "no resnet8: its card says that it is a wrn_10_1"),
