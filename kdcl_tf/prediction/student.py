@@ -9,6 +9,7 @@ import os
 import pathlib
 
 from kdcl_tf.serving import exported
+from kdcl_tf.serving.cards import RUNTIME_SUFFIXES
 from kdcl_tf.training.run_files import check_export
 
 __all__ = ["find"]
@@ -41,11 +42,11 @@ def find(model: str | None, student: str | None = None) -> pathlib.Path:
         return _file(path, student)
     found = exported.find_students(path)
     if not found:
+        lacking = f", which {_LACKING if path.exists() else 'is not there'}"
         raise ValueError(
             "expected --model to be an exported student, such as WORKDIR/students/NAME, a run "
             "with students, or a .tflite or .onnx file; got "
-            f"{path}, which {_LACKING if path.exists() else 'is not there'}"
-            f"{exported.runs_in(path)}"
+            f"{path}{exported.named_in(path, RUNTIME_SUFFIXES) or lacking}"
         )
     names = [each.name for each in found]
     if student is not None and student not in names:

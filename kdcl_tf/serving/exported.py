@@ -30,6 +30,7 @@ __all__ = [
     "known_card",
     "load",
     "may_replace",
+    "named_in",
     "runs_in",
     "students_of",
 ]
@@ -106,7 +107,10 @@ def students_of(run: str | os.PathLike, ensembles: bool = True) -> list[pathlib.
       ensembles: whether those that were exported as one model count, too, which have no weights
         of one student.
     """
-    folder = pathlib.Path(run) / "students"
+    return _students_in(pathlib.Path(run) / "students", ensembles)
+
+
+def _students_in(folder, ensembles):
     files.recover(folder)
     # A hidden folder is an export that was not finished.
     found = sorted({path.parent for name in _MARKS for path in folder.glob(f"[!.]*/{name}")})
@@ -133,6 +137,28 @@ def runs_in(path: str | os.PathLike) -> str:
     folder = pathlib.Path(path)
     found = sorted(folder.glob("cohort/seed*")) or sorted(folder.glob("seed*"))
     return f"; it is a folder of runs: pass one of them, such as {found[0]}" if found else ""
+
+
+def named_in(path: str | os.PathLike, endings: tuple[str, ...] = (), ensembles: bool = True) -> str:
+    """Names what may be passed of a folder that was passed instead, for the end of a message.
+
+    Args:
+      path: a folder that is neither an exported student nor a run with some.
+      endings: of names of files that may be passed, too, such as ".onnx".
+      ensembles: as for `students_of`.
+
+    Returns:
+      As `runs_in` of a folder of runs; of one that has exported students, or such files, the first of
+      them; "" for others.
+    """
+    folder = pathlib.Path(path)
+    found = [
+        each for each in _students_in(folder, ensembles) if not (each / "detector.json").exists()
+    ]
+    if endings:
+        found += sorted(each for each in folder.glob("[!.]*") if each.name.endswith(endings))
+    told = f"; it is a folder of exports: pass one of them, such as {found[0]}" if found else ""
+    return runs_in(folder) or told
 
 
 def find_students(path: str | os.PathLike, ensembles: bool = True) -> list[pathlib.Path]:

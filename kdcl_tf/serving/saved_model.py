@@ -297,7 +297,7 @@ def _kind_of(path: pathlib.Path) -> str:
     if exported.students_of(path):
         return f"a run: its students are {path / 'students'}/NAME"
     if path.is_dir():
-        return "a folder without student.json"
+        return f"a folder without student.json{exported.named_in(path)}"
     return "a file" if path.exists() else "not there"
 
 

@@ -10,6 +10,7 @@ import pathlib
 
 from kdcl_tf.serving import exported, weight_sources
 from kdcl_tf.serving.weight_sources import WeightSource
+from kdcl_tf.students.weights import kinds
 
 __all__ = ["find", "source_of"]
 
@@ -28,7 +29,7 @@ def source_of(path: str | os.PathLike) -> WeightSource:
     text = os.fspath(path)
     file = pathlib.Path(text).expanduser()
     if file.is_dir() or (not file.exists() and "=" not in text):
-        return weight_sources.weight_source(find(file))
+        return weight_sources.weight_source(_found(file, kinds.SUFFIXES))
     return weight_sources.named_source(text)
 
 
@@ -41,7 +42,11 @@ def find(path: str | os.PathLike) -> pathlib.Path:
     Raises:
       ValueError: when there is none, or more than one.
     """
-    path = pathlib.Path(path).expanduser()
+    return _found(pathlib.Path(path).expanduser())
+
+
+def _found(path, endings=()):
+    """`find`, which names files of some endings where a folder has no students but these."""
     found = exported.find_students(path, ensembles=False)
     if len(found) > 1:
         raise ValueError(
@@ -51,6 +56,7 @@ def find(path: str | os.PathLike) -> pathlib.Path:
     if not found:
         raise ValueError(
             "expected an exported student as the teacher, such as WORKDIR/students/NAME, or a "
-            f"finished run of one student; got {path}, which has none"
+            f"finished run of one student; got {path}"
+            f"{exported.named_in(path, endings, ensembles=False) or ', which has none'}"
         )
     return found[0]

@@ -156,12 +156,12 @@ def student_of(run: str | os.PathLike, architecture: str = "") -> pathlib.Path:
     path = pathlib.Path(run)
     found = exported.students_of(path, ensembles=False)
     if not found:
-        told = (
-            "a run that has exported none yet: kdcl-export does"
+        told = exported.named_in(path, kinds.SUFFIXES, ensembles=False) or (
+            ", a run that has exported none yet: kdcl-export does"
             if _has_checkpoints(path)
-            else ("a folder that is no run")
+            else ", a folder that is no run"
         )
-        raise ValueError(f"expected an exported student or a run with some; got {path}, {told}")
+        raise ValueError(f"expected an exported student or a run with some; got {path}{told}")
     if len(found) == 1:
         return found[0]
     same = [each for each in found if names.same(_architecture_in(each), architecture)]

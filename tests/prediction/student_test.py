@@ -60,6 +60,20 @@ class FindTest(absltest.TestCase):
         with self.assertRaisesRegex(ValueError, "--student=small is for a run"):
             student.find(str(path), "small")
 
+    def test_of_a_folder_of_exports_one_is_named(self):
+        self._made("small", "large")
+        files = self.folder / "files"
+        files.mkdir()
+        for name in ("a.keras", "a.tflite"):
+            (files / name).touch()
+        for folder, name in ((self.folder / "students", "large"), (files, "a.tflite")):
+            message = f"; got {folder}; it is a folder of exports: pass .* as {folder / name}$"
+            with self.assertRaisesRegex(ValueError, message):
+                student.find(str(folder))
+        (files / "a.tflite").unlink()
+        with self.assertRaisesRegex(ValueError, f"; got {files}, which has none .kdcl-export"):
+            student.find(str(files))
+
     def test_what_is_no_student_is_refused(self):
         (self.folder / "small.keras").touch()
         (self.folder / "small.txt").touch()

@@ -249,6 +249,31 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
             )
             self.assertEqual(exported.runs_in(place), told)
 
+    def test_exports_in_a_folder_are_named(self):
+        self.assertEqual(exported.named_in(self.folder / "absent", (".onnx",)), "")
+        for name in ("a.onnx", "b.tflite", ".partial-0123abcd-a.keras", "photograph.jpg"):
+            (self.folder / name).touch()
+        (self._student("detector") / "detector.json").touch()
+        self.assertEqual(exported.named_in(self.folder), "")
+        self.assertEqual(exported.named_in(self.folder, (".keras",)), "")
+
+        def told(name):
+            return f"; it is a folder of exports: pass one of them, such as {self.folder / name}"
+
+        self.assertEqual(exported.named_in(self.folder, (".tflite", ".onnx")), told("a.onnx"))
+        ensemble = self._student("ensemble")
+        (ensemble / "student.json").write_text('{"student": "ensemble", "members": {"a": {}}}')
+        self.assertEqual(exported.named_in(self.folder, ensembles=False), "")
+        self.assertEqual(exported.named_in(self.folder), told("ensemble"))
+        self._student("resnet8")
+        # A folder before a file, as it is what a run has.
+        for endings in ((), (".onnx",)):
+            self.assertEqual(
+                exported.named_in(self.folder, endings, ensembles=False), told("resnet8")
+            )
+        (self.folder / "seed0").mkdir()
+        self.assertEqual(exported.named_in(self.folder), exported.runs_in(self.folder))
+
     def test_what_has_no_checksums_is_told_of(self):
         path = self._student("a")
         with contextlib.redirect_stderr(io.StringIO()) as told:

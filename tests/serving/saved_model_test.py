@@ -531,6 +531,13 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, message):
             serving.load_student(path)
 
+    def test_of_a_folder_of_students_one_is_named(self):
+        (self.folder / "a").mkdir()
+        (self.folder / "a" / "saved_model.pb").touch()
+        message = f"got {self.folder}, which is .*; it is a folder of exports: .* {self.folder}/a$"
+        with self.assertRaisesRegex(ValueError, message):
+            serving.load_student(self.folder)
+
     @pytest.mark.slow
     def test_keras_files_give_the_same_models_where_this_package_is_not_installed(self):
         made = {

@@ -47,6 +47,20 @@ class TeacherSourcesTest(absltest.TestCase):
         with self.assertRaisesRegex(ValueError, f"choose one of {first}, {second}"):
             teacher_sources.find(self.folder)
 
+    def test_of_a_folder_of_exports_one_is_named(self):
+        path = self._export("a")
+        message = f"; got {path.parent}; it is a folder of exports: pass .* such as {path}$"
+        for find in (teacher_sources.find, teacher_sources.source_of):
+            with self.assertRaisesRegex(ValueError, message):
+                find(path.parent)
+        files = self.folder / "files"
+        files.mkdir()
+        (files / "a.keras").touch()
+        with self.assertRaisesRegex(ValueError, f"; got {files}, which has none$"):
+            teacher_sources.find(files)
+        with self.assertRaisesRegex(ValueError, f"of exports: .* such as {files / 'a.keras'}$"):
+            teacher_sources.source_of(files)
+
     def test_weights_that_do_not_say_whose_they_are_are_refused(self):
         path = self.folder / "a.weights.h5"
         path.write_bytes(b"\x89HDF\r\n\x1a\n")

@@ -108,6 +108,14 @@ class WeightSourceTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "has exported none yet: kdcl-export does"):
             weight_source(self.folder / "run", "resnet8")
 
+    def test_of_a_folder_of_exports_one_is_named(self):
+        with self.assertRaisesRegex(ValueError, f"got {self.folder}, a folder that is no run$"):
+            weight_source(self.folder, "resnet8")
+        for path in (self._safetensors(), self._exported("exports/a")):
+            message = f"; got {path.parent}; it is a folder of exports: pass .* such as {path}$"
+            with self.assertRaisesRegex(ValueError, message):
+                weight_source(path.parent, "resnet8")
+
     def test_what_is_damaged_or_does_not_fit_is_refused(self):
         path = self._exported("mine")
         with self.assertRaisesRegex(

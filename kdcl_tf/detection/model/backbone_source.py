@@ -68,6 +68,7 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
     raise ValueError(
         f"backbone={backbone}: expected a name such as resnet18, a folder that kdcl-train or "
         "kdcl-export wrote, or a .keras, .weights.h5 or .safetensors file; got none of these"
+        f"{exported.named_in(path, kinds.SUFFIXES, ensembles=False)}"
     )
 
 

@@ -9,11 +9,13 @@ import zipfile
 from kdcl_tf.students import names
 from kdcl_tf.students.weights import safetensors_file
 
-__all__ = ["IMAGENET", "KINDS", "check", "kind_of"]
+__all__ = ["IMAGENET", "KINDS", "SUFFIXES", "check", "kind_of"]
 
 # The source that is no path: the weights of keras.applications, which Keras downloads.
 IMAGENET = "imagenet"
 KINDS = ("saved_model", "keras", "weights", "safetensors", IMAGENET)
+# What names of files that weights are read from end with.
+SUFFIXES = (".keras", ".weights.h5", ".safetensors")
 
 # Of PyTorch's files, which are pickles: reading one may run what is in it.
 _PICKLES = (".pth", ".pt", ".bin", ".ckpt", ".pkl", ".tar")

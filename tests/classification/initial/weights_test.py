@@ -205,11 +205,6 @@ class BegunTest(tf.test.TestCase):
             shutil.rmtree(gone)
             check_goes_on()
 
-    def test_a_run_that_begins_needs_its_source(self):
-        settings = _settings(initial_weights=(f"wrn_10_1={_FOLDER}",), initial_normalization=())
-        with self.assertRaisesRegex(ValueError, "a folder that is no run"):
-            weights.InitialWeights(settings)
-
 
 class RefusedTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(

@@ -65,6 +65,13 @@ class RunTest(BackboneSourceTestCase):
         # A folder that is named itself is the user's own choice.
         self.assertEqual(backbone_source.find(str(path)).architecture, "resnet34")
 
+    def test_of_a_folder_of_exports_one_is_named(self):
+        (self.folder / "exports").mkdir()
+        path = self.write("exports/resnet18", {"architecture": "resnet18"})
+        self.refused(
+            f"; got none of these; it is a folder of exports: .* such as {path}$", str(path.parent)
+        )
+
 
 class FreshTest(BackboneSourceTestCase):
     @parameterized.parameters("resnet18", "mobilenet_v2_0.5", "resnet20", "keras:ResNet50V2")
