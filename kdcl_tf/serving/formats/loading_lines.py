@@ -15,7 +15,10 @@ __all__ = ["of"]
 _IMAGE = """import numpy as np
 from PIL import {modules}
 
-photograph = {opened}.convert("{mode}")
+photograph = {opened}
+if photograph.mode.startswith("I"):  # of 16 bits of grey the high 8
+    photograph = Image.fromarray((np.asarray(photograph) >> 8).astype(np.uint8))
+photograph = photograph.convert("{mode}")
 image = np.asarray(photograph{scaled}){axis}  # uint8 {one}
 """
 # One of other channels than a photograph has.

@@ -56,6 +56,11 @@ _AS_STORED = (
     "A photograph is taken as it is stored, whatever its EXIF orientation says: the student was "
     "trained with `--noapply_exif_orientation`."
 )
+_GREY = (
+    "Of 16 bits of grey the high 8 are taken, as in the Python lines below; what TIFF files may hold "
+    "beside that (grey of 12 or 32 bits, of floating point, with signs, or in which 0 is white) has to "
+    "be made 8 bits before."
+)
 
 
 def of_saved_model(facts: Mapping[str, Any]) -> str:
@@ -147,6 +152,7 @@ def _about(facts, forms):
     listed = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     rows = "".join(f"| {name} | {_cell(told)} |\n" for name, told in _rows(facts) if told)
     is_turned = rules.is_turned_in_training(facts)
+    grey = f" {_GREY}" * (channels in card_facts.CHANNELS)
     kind = "RGB" if channels == 3 else f"{channels} channel{'s' * (channels != 1)}"
     return (
         f"# {facts['student']}\n\n"
@@ -155,7 +161,7 @@ def _about(facts, forms):
         f"| | |\n|---|---|\n{rows}\n"
         "## Images\n\n"
         f"{_inputs(forms, f'[B, {height}, {width}, {channels}]', kind)} "
-        f"{_resizing(facts)} {_EXIF if is_turned else _AS_STORED}\n\n"
+        f"{_resizing(facts)} {_EXIF if is_turned else _AS_STORED}{grey}\n\n"
         f"{_outputs(forms, f'`float32 [B, {len(names)}]`')}, in the order of the class names.\n"
     )
 

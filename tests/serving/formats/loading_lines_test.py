@@ -1,12 +1,18 @@
 """Tests of kdcl_tf.serving.formats.loading_lines; `writing_test` runs those in Python."""
 
+import pathlib
+import re
+
+import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 from sklearn import datasets
 
+from kdcl_tf.data.formats import pillow
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import loading_lines, names
+from tests import image_files
 
 _FACTS = Card(
     "a",
@@ -25,6 +31,35 @@ class LoadingLinesTest(parameterized.TestCase):
         self.assertIn(f'"{file}"', text)
         self.assertEqual(text.count("```") % 2, 0)
         self.assertNotRegex(text, r"\{(file|stem|batch|one|shape|bytes|value|classes|mean)\}")
+
+    @parameterized.parameters("keras", "weights", "saved_model", "onnx", "litert")
+    def test_the_pixels_of_any_grey_or_colours_are_those_of_evaluation(self, form):
+        rng = np.random.default_rng(0)
+        deep = rng.integers(0, 65536, [32, 24]).astype(np.uint16)
+        deep[0, :4] = 0, 255, 256, 65535
+        grey = rng.integers(0, 256, [32, 24], np.uint8)
+        contents = {
+            "deep.png": image_files.encode(deep, "PNG"),
+            "deep.tiff": image_files.encode(deep, "TIFF"),
+            "grey.png": image_files.encode(grey, "PNG"),
+            "colours.png": image_files.encode(image_files.photo(0, 32, 24), "PNG"),
+        }
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        image_files.write(folder, contents)
+        for channels, turned in ((3, "true"), (1, "false")):
+            identity = {"settings": {"apply_exif_orientation": turned}}
+            facts = {**_FACTS, "image_shape": [32, 24, channels], "identity": identity}
+            text = loading_lines.of(form, "a", facts)
+            lines = re.search(r"^import numpy.*?^image = [^\n]*\n", text, re.DOTALL | re.MULTILINE)
+            for name, content in contents.items():
+                found = {}
+                exec(lines[0].replace("photograph.jpg", str(folder / name)), found)
+                if channels == 1 and name == "colours.png":
+                    continue
+                expected = pillow.rgb(content)[..., :channels]
+                np.testing.assert_array_equal(found["image"], expected, name)
+                if name.startswith("deep"):
+                    self.assertEqual(found["image"][0, :4, 0].tolist(), [0, 0, 1, 255])
 
     def test_phones_have_their_languages_and_numbers(self):
         text = loading_lines.of("litert_int8", "a.int8.tflite", _FACTS)

@@ -184,14 +184,29 @@ class SmallModelsTest(_Written, tf.test.TestCase):
 
     def test_the_lines_of_the_readme_load_each_file_in_python(self):
         images, _ = self.pictures["resnet8"]
+        self._check_lines(image_files.encode(images[0], "PNG"), self._expected)
+
+    def test_the_lines_of_the_readme_take_the_high_bits_of_grey(self):
+        grey = self.pictures["resnet8"][0][0, :, :, 0]
+        pixels = np.repeat(grey[None, :, :, None] / 255, 3, axis=-1).astype(np.float32)
+        deep = 256 * grey.astype(np.uint16) + 200
+        # A white image would get another answer.
+        white = self.models["resnet8"].logits(tf.ones_like(pixels))
+        self.assertNotAllClose(self.models["resnet8"].logits(pixels), white, atol=0.1)
+        self._check_lines(
+            image_files.encode(deep, "PNG"), lambda name: self.models[name].logits(pixels)
+        )
+
+    def _check_lines(self, photograph, logits):
+        """Runs the lines of every format on an encoded photograph, of which logits are expected."""
         # Without loss, whatever its name says.
-        photograph = {"photograph.jpg": image_files.encode(images[0], "PNG")}
+        photograph = {"photograph.jpg": photograph}
         folders = (self.folder, self.written["resnet8", "saved_model"][0])
         for folder in folders:
             image_files.write(folder, photograph)
             self.addCleanup((folder / "photograph.jpg").unlink)
         for name, form in (*(("resnet8", form) for form in names.FORMATS), ("bfloat16", "keras")):
-            expected = tf.nn.softmax(self._expected(name))
+            expected = tf.nn.softmax(logits(name))
             path, _ = self.written[name, form]
             facts = cards.read_student(path)
             text = loading_lines.of(form, path.name, facts)
