@@ -65,7 +65,7 @@ def _train(flag_values):
 
 def _evaluate(flag_values):
     with command_line.user_errors():
-        output = outputs.named("output", flag_values["output"].value)
+        output = outputs.named("output", flag_values["output"].value, places.DETECTIONS)
         model = flag_values["model"].value
         exported.check_apart(output, [os.path.expanduser(model)] if model else [])
         # Files of the run's own data set are checked with those that the run named.
@@ -94,7 +94,8 @@ def _evaluate(flag_values):
 def _predict(flag_values):
     with command_line.user_errors():
         images, told = places.images(flag_values["image"].value)
-        output = places.folder_to_draw_to(flag_values["output"].value, images)
+        output, model = flag_values["output"].value, flag_values["model"].value
+        output = places.folder_to_draw_to(output, images, model)
         rules = training_flags.image_rules(flag_values)
     model = _model(flag_values)
     from kdcl_tf.detection import prediction

@@ -102,6 +102,21 @@ class RefusedTest(parameterized.TestCase):
         for name in names:
             self.assertEqual((folder / name).read_bytes(), b"kept")
 
+    def test_the_files_of_a_run_are_not_written_over(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        run = folder / "run"
+        names = ("run/result.json", "photos/result.jpg")
+        image_files.write(folder, dict.fromkeys(names, b"kept"))
+        (run / "flags.txt").write_text("--epochs=1\n")
+        for arguments in (
+            ("--mode=evaluate", f"--output={run}/result.json"),
+            ("--mode=predict", f"--image={folder}/photos", f"--output={run}"),
+        ):
+            process = in_process.run("detect", *arguments, f"--model={run}")
+            self.assertEqual((process.returncode, process.stdout), (1, ""))
+            self.assertRegex(process.stderr, f"^[^\n]*belongs to the run in {run}: pass another\n$")
+        self.assertEqual((run / "result.json").read_bytes(), b"kept")
+
     def test_a_folder_that_is_no_coco(self):
         process = in_process.run("detect", f"--dataset=coco:{self.create_tempdir().full_path}")
         self.assertEqual(process.returncode, 1)

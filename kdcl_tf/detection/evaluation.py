@@ -15,7 +15,7 @@ from absl import flags
 from kdcl_tf import files
 from kdcl_tf.data import bad_images
 from kdcl_tf.data.formats.rules import ImageRules
-from kdcl_tf.detection import flags as detection_flags
+from kdcl_tf.detection import flags as detection_flags, places
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.annotations import composed
 from kdcl_tf.detection.coco.layouts import NamedFiles
@@ -170,5 +170,5 @@ def write(scorer: CocoScorer, result: Mapping[str, float | None], path: str | os
     """
     path = pathlib.Path(path)
     detections = json.dumps(scorer.detections())
-    files.write_text(path.with_name(f"{path.stem}.detections.json"), detections)
+    files.write_text(path.with_name(f"{path.stem}{places.DETECTIONS}"), detections)
     files.write_text(path, json.dumps(result, indent=2) + "\n")

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import collections
+import os
 import pathlib
 from collections.abc import Sequence
 
 from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES
+from kdcl_tf.files import outputs
 from kdcl_tf.files.escaping import escaped
 from kdcl_tf.prediction import images as image_names
+from kdcl_tf.serving import exported
 
-__all__ = ["folder_to_draw_to", "images", "in_folders"]
+__all__ = ["DETECTIONS", "drawn", "folder_to_draw_to", "images", "in_folders"]
+
+# What the list of detections has in the place of the suffix of the figures beside it.
+DETECTIONS = ".detections.json"
 
 
 def images(named: Sequence[str]) -> tuple[list[pathlib.Path], str]:
@@ -45,11 +51,19 @@ def images(named: Sequence[str]) -> tuple[list[pathlib.Path], str]:
     return paths, told
 
 
-def folder_to_draw_to(named: str | None, images: Sequence[pathlib.Path]) -> pathlib.Path:
+def folder_to_draw_to(
+    named: str | None, images: Sequence[pathlib.Path], model: str | None = None
+) -> pathlib.Path:
     """The folder that `--output` names, which need not be there.
 
+    Args:
+      named: by the flag.
+      images: each gets a picture and a list there, of its name.
+      model: that is read, or None.
+
     Raises:
-      ValueError: when it is none, or that of an image.
+      ValueError: when it is none, that of an image, or one that cannot be written to; when a picture
+        or list would be a file of a run or of a model, or has too long a name.
     """
     if not named:
         raise ValueError("--mode=predict: expected --output, a folder to draw to; got none")
@@ -65,7 +79,33 @@ def folder_to_draw_to(named: str | None, images: Sequence[pathlib.Path]) -> path
                 f"{name}.png and {name}.json could replace what is there; got that of"
                 f" {escaped(str(path))}"
             )
+        _check_drawn(output, path, [os.path.expanduser(model)] if model else [])
+    outputs.check_folder("output", output)
     return output
+
+
+def drawn(output: pathlib.Path, image: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """The picture and the list of an image's detections in a folder."""
+    return output / f"{image.stem}.png", output / f"{image.stem}.json"
+
+
+def _check_drawn(output, image, models):
+    """Refuses the names of what is drawn of an image, all before the first is."""
+    for path in drawn(output, image):
+        most = outputs.LONGEST_NAME - len(path.suffix)
+        if len(os.fsencode(image.stem)) > most:
+            raise ValueError(
+                f"--image: expected names of at most {most} bytes before the suffix, to write "
+                f"NAME{path.suffix}; got {len(os.fsencode(image.stem))} in {escaped(str(image))}: "
+                "rename it"
+            )
+        told = exported.owner(path, models)
+        if told:
+            raise ValueError(
+                f"--output={output}: expected a folder in which {escaped(path.name)} of "
+                f"{escaped(str(image))} replaces nothing; got one where it belongs to {told}: pass "
+                "another"
+            )
 
 
 def in_folders(paths: Sequence[pathlib.Path]) -> tuple[list[pathlib.Path], str]:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from kdcl_tf import files
 from kdcl_tf.data import decoding
 from kdcl_tf.data.formats.rules import ImageRules, too_many_bytes
-from kdcl_tf.detection import drawing
+from kdcl_tf.detection import drawing, places
 from kdcl_tf.detection.scenes import masks
 from kdcl_tf.detection.served import ServedDetector
 from kdcl_tf.files.escaping import escaped
@@ -50,10 +50,10 @@ def draw(
     found = model(image).of_at_least(least_score)
     names = [model.card["class_names"][each] for each in found.classes]
     outlines = found.pasted()
-    picture = folder / f"{path.stem}.png"
+    picture, listed = places.drawn(folder, path)
     drawing.write(picture, drawing.draw(image, found.boxes, found.scores, names, outlines))
     listing = _listed(found, names, outlines)
-    files.write_text(folder / f"{path.stem}.json", json.dumps(listing, indent=2) + "\n")
+    files.write_text(listed, json.dumps(listing, indent=2) + "\n")
     seen = ", ".join(f"{name} {score:.2f}" for name, score in zip(names, found.scores))
     seen = seen or f"nothing with a score of {least_score} or more"
     return f"{escaped(path.name)}: {seen}; {escaped(str(picture))}"

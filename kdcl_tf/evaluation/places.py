@@ -74,8 +74,8 @@ def output_files(
 
     Raises:
       ValueError: when a folder that a flag names does not exist, one cannot be written to, or the
-        JSON file has the name of a picture or table, or the other way round; and when a student is
-        not there.
+        JSON file has the name of a picture or table, or the other way round; when a file is a run's
+        or a model's own; and when a student is not there.
     """
     output, plot = (
         outputs.named("output", values["output"]),
@@ -96,7 +96,9 @@ def output_files(
     if values["analysis"] == "scores":
         return output, None
     output = output or _folder_of_analyses(paths[0]) / f"{values['analysis']}.json"
-    return output, plot or output.with_suffix(".png")
+    plot = plot or output.with_suffix(".png")
+    exported.check_apart(plot, paths, "plot")
+    return output, plot
 
 
 def _check_there(paths):

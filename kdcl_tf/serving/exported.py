@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kdcl_tf import files
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, run_names
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards
 
@@ -31,6 +31,7 @@ __all__ = [
     "load",
     "may_replace",
     "named_in",
+    "owner",
     "runs_in",
     "students_of",
 ]
@@ -219,28 +220,50 @@ def _is_one_of(path, sums):
         return False
 
 
-def check_apart(output: pathlib.Path | None, models: Iterable[str | os.PathLike]) -> None:
-    """Refuses to write results where a card or a model is.
+def check_apart(
+    output: pathlib.Path | None, models: Iterable[str | os.PathLike] = (), flag: str = "output"
+) -> None:
+    """Refuses to write results where a card, a model or a file of a run is.
 
     Args:
       output: a file that is going to be written, or None.
       models: that are read: folders or files.
+      flag: that names the file.
 
     Raises:
-      ValueError: when it is a card, one of the models, or inside one.
+      ValueError: when the file has an `owner`.
     """
-    if output is None:
-        return
+    told = output and owner(output, models)
+    if told:
+        raise ValueError(
+            f"expected --{flag} to be a file of its own; got {output}, which belongs to {told}: "
+            "pass another"
+        )
+
+
+def owner(output: pathlib.Path, models: Iterable[str | os.PathLike] = ()) -> str:
+    """Whose a file is that is going to be written, in words; "" where it is nobody's.
+
+    It is an exported model's when it is a card, one of the models that are read, or in the folder of
+    any; and a run's when the run has, or will have, a file of its name.
+
+    Args:
+      output, models: as for `check_apart`.
+    """
     place = pathlib.Path(os.path.realpath(output))
     is_taken = place.is_file() and cards.is_card(place)
     for model in map(os.path.realpath, models):
         is_taken |= place == pathlib.Path(model)
         is_taken |= pathlib.Path(model) in place.parents and holds_model(model)
-    if is_taken:
-        raise ValueError(
-            f"expected --output to be a file of its own; got {output}, which belongs to an exported "
-            "model: pass another"
-        )
+    if is_taken or any(map(_is_model, place.parents)):
+        return "an exported model"
+    run = run_names.run_of(place)
+    return f"the run in {run}" if run else ""
+
+
+def _is_model(folder):
+    # A list of what was detected in student.jpg is called like a card.
+    return (folder / _MODEL).exists() or any(cards.has_card(folder, card) for card in _CARDS)
 
 
 def digest(path: str | os.PathLike, known: str = "") -> str:

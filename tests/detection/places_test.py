@@ -72,6 +72,43 @@ class PlacesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, ": expected a folder; got a file$"):
             places.folder_to_draw_to(str(image), [image])
 
+    @parameterized.parameters("result", "detections", "curves")
+    def test_no_file_of_a_run_is_replaced(self, name):
+        run, image = self._touch("run/flags.txt", f"photos/{name}.jpg")
+        run.write_text("--epochs=1\n")
+        with self.assertRaisesRegex(
+            ValueError,
+            rf"^--output=\S+/run: expected a folder in which {name}.\w+ of \S+photos/{name}.jpg "
+            r"replaces nothing; got one where it belongs to the run in \S+/run: pass another$",
+        ):
+            places.folder_to_draw_to(str(run.parent), [image])
+        for output in (run.parent / "seen", self.folder / "seen"):
+            places.folder_to_draw_to(str(output), [image])
+
+    def test_no_file_of_a_model_is_replaced(self):
+        image, model, card = self._touch(
+            "photos/a.jpg", "run/detector/saved_model.pb", "run/detector/detector.json"
+        )
+        card.write_text('{"checksums": {}}')
+        run = model.parent.parent
+        for read in (run, run / "detector", self.folder / "gone", None):
+            for output in ("detector", "detector/variables"):
+                with self.assertRaisesRegex(ValueError, "it belongs to an exported model: pass"):
+                    places.folder_to_draw_to(str(run / output), [image], read and str(read))
+        self.assertEqual(places.folder_to_draw_to(str(run), [image], str(run)), run)
+
+    def test_names_that_are_too_long_are_refused_before_any_is_drawn(self):
+        short, long = self._touch("photos/a.jpg", f"photos/{'é' * 113}.jpg")
+        with self.assertRaisesRegex(
+            ValueError,
+            "^--image: expected names of at most 225 bytes before the suffix, to write NAME.json; got "
+            "226 in .*: rename it$",
+        ):
+            places.folder_to_draw_to(str(self.folder / "seen"), [short, long])
+        (fits,) = self._touch(f"photos/{'a' * 225}.jpg")
+        places.folder_to_draw_to(str(self.folder / "seen"), [fits])
+        self.assertFalse((self.folder / "seen").exists())
+
     @parameterized.parameters("street.png", "street.jpg")
     def test_a_picture_and_its_list_would_replace_what_lies_beside_the_image(self, name):
         image, _ = self._touch(f"photos/{name}", "photos/street.json")

@@ -104,6 +104,15 @@ class PlacesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "--output to name a JSON file, such as b.json"):
             self._outputs("noise", str(self.run / "b.png"))
 
+    def test_no_file_of_a_run_is_replaced(self):
+        (self.run / "flags.txt").write_text("--epochs=1\n")
+        result, picture = str(self.run / "result.json"), str(self.run / "accuracy.png")
+        with self.assertRaisesRegex(ValueError, "--output to be .* belongs to the run in "):
+            self._outputs("scores", result)
+        for output, plot in ((None, picture), (str(self.run / "accuracy.json"), None)):
+            with self.assertRaisesRegex(ValueError, "--plot to be .* belongs to the run in "):
+                self._outputs("noise", output, plot)
+
     def test_no_file_of_a_model_is_replaced(self):
         with self.assertRaisesRegex(ValueError, "belongs to an exported model"):
             self._outputs("scores", str(self.small / "student.json"))

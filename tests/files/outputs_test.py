@@ -39,10 +39,25 @@ class OutputsTest(parameterized.TestCase):
             outputs.named("plot", str(self.folder / name))
         self.assertEmpty(os.listdir(self.folder))
 
+    def test_what_is_written_beside_it_needs_a_name_too(self):
+        for length, name in ((219, "a.json"), (214, "a")):
+            path = self.folder / ("a" * (length - len(name)) + name)
+            outputs.named("output", str(path), ".detections.json")
+            with self.assertRaisesRegex(ValueError, f"a name of at most {length} bytes; got a+"):
+                outputs.named("output", str(path.with_name(f"a{path.name}")), ".detections.json")
+
     def test_a_folder_that_cannot_be_written_to_is_refused(self):
         # No user, root included, may make a file there.
         with self.assertRaisesRegex(ValueError, "--plot to be in a folder that can be written to"):
             outputs.named("plot", "/proc/self/a.png")
+        message = r"^expected --output to be a folder that can be written to; got \S+ \(.+\)$"
+        (self.folder / "file").touch()
+        for folder in (pathlib.Path("/proc/self/a/b"), self.folder / "file" / "a"):
+            with self.assertRaisesRegex(ValueError, message):
+                outputs.check_folder("output", folder)
+        outputs.check_folder("output", self.folder / "a" / "b")
+        outputs.check_folder("output", pathlib.Path("a/b"))
+        self.assertEqual(os.listdir(self.folder), ["file"])
 
 
 if __name__ == "__main__":

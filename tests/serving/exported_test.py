@@ -212,12 +212,35 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         link.symlink_to(card)
         for output in (None, scores, file.with_name("new.json"), self.folder / "x.json"):
             exported.check_apart(output, [student, file])
-        inside = [student / "student.json", student / "scores.json"]
+        # A model that is not read, of which only the card is left.
+        other = self.folder / "other"
+        other.mkdir()
+        (other / "detector.json").write_text('{"checksums": {}}')
+        inside = [student / "student.json", student / "scores.json", other / "variables" / "x.json"]
         for output in (*inside, file, card, link):
             with self.assertRaisesRegex(
                 ValueError, "^expected --output to be a file of its own; got"
             ):
                 exported.check_apart(output, [student, file])
+
+    def test_results_are_not_written_over_a_run(self):
+        run = self.folder / "run"
+        run.mkdir()
+        (run / "flags.txt").write_text("--epochs=1\n")
+        for name in ("result.json", "log.jsonl", "accuracy.png", "detector/a.json"):
+            with self.assertRaisesRegex(
+                ValueError,
+                f"^expected --plot to be a file of its own; got .*{name}, which belongs to the run in "
+                r"\S+/run: pass another$",
+            ):
+                exported.check_apart(run / name, flag="plot")
+        for place in (run / "scores.json", self.folder / "result.json"):
+            exported.check_apart(place)
+
+    def test_a_list_of_detections_makes_no_model(self):
+        (self.folder / "student.json").write_text("[]")
+        (self.folder / "detector.json").write_text("[]")
+        self.assertEqual(exported.owner(self.folder / "detector.json"), "")
 
     def test_a_file_that_its_card_is_not_of_is_refused(self):
         for name in ("a.keras", "a.weights.h5"):
