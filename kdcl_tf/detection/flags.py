@@ -42,7 +42,8 @@ def _define_model_flags(fv):
         _DEFAULTS.backbone,
         "A student: WORKDIR/students/NAME, a run of one student, or a .keras or .weights.h5 file of "
         "kdcl-export; with --architecture a .safetensors file of torchvision's, or imagenet for "
-        "Keras's weights of keras:NAME; or a name such as resnet18 for random weights.",
+        "Keras's weights of keras:NAME; or a name such as resnet18 for random weights (a folder "
+        "of that name is ./resnet18).",
         fv,
     )
     flags.DEFINE_string(

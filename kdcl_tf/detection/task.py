@@ -159,7 +159,8 @@ class Detection(Task):
         return "; ".join(parts)
 
     def plan(self) -> list[str]:
-        return [*super().plan(), f"detector: {students.parameter_count(self.model):,} parameters"]
+        size = f"detector: {students.parameter_count(self.model):,} parameters"
+        return [*super().plan(), f"backbone: {self.source}", size]
 
     def announce(self, workdir: Workdir) -> None:
         """Prints what is wrong with the annotations; evaluations write detections from now on."""

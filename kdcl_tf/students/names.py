@@ -51,6 +51,18 @@ def validate(name: str) -> None:
     parse(name)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text that may be a name or a path is the name of a student.
+
+    It is, whatever lies in the current folder: `./resnet18` is the path.
+    """
+    try:
+        validate(text)
+    except ValueError:
+        return False
+    return True
+
+
 def parse(name: str) -> StudentName:
     """Reads a name.
 

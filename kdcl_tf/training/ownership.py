@@ -9,6 +9,7 @@ from typing import Any
 
 from kdcl_tf.files import identity, moments, run_flags
 from kdcl_tf.files.identity import FORMAT, DamageError, Identity
+from kdcl_tf.students.names import is_name
 from kdcl_tf.training import manifests
 from kdcl_tf.training.settings import (
     MACHINE_SETTINGS,
@@ -45,12 +46,17 @@ _TRACES = (
     "bad_images.txt",
 )
 
+# One text may stand for both, depending on the version and on the current folder.
+_IS_FRESH = "backbone is a student's name, for random weights; the run had trained ones"
+_WAS_FRESH = "backbone is of trained weights; the run had a student's name, for random ones"
 # What has changed, as `identity.data_changes` begins to tell it, and what that is called.
 _RESTORED = (
     ("initial_weights", "weights"),
     ("teacher_card", "card beside the teacher as it was"),
     ("teacher", "teacher as it was, which an export over it replaces"),
     ("backbone_card", "card beside the backbone as it was"),
+    (_IS_FRESH, "path of the trained one, such as --backbone=./resnet18"),
+    (_WAS_FRESH, "name of a student alone"),
     ("backbone", "backbone as it was, which an export over it replaces"),
 )
 # What `--compare` makes in its folder.
@@ -110,7 +116,7 @@ def check_data(path: pathlib.Path, result: Mapping[str, Any] | None, now: Identi
     """
     versions = ""
     for before in identities(path, result):
-        _compare_data(path, before["data"], now.data)
+        _compare_data(path, before, now.facts)
         versions = versions or identity.version_changes(before["versions"], now.versions)
     return versions
 
@@ -146,7 +152,7 @@ def check_one_run(path: pathlib.Path, result: Mapping[str, Any] | None) -> None:
     first, *others = identities(path, result) or [None]
     for other in others:
         settings = other_settings(first["settings"], other["settings"])
-        changes = identity.data_changes(first["data"], other["data"])
+        changes = _changes(first, other)
         if settings or changes:
             told = changes or ", ".join(f"--{name}" for name in settings)
             raise ValueError(
@@ -210,7 +216,22 @@ def other_run(ran: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     settings = other_settings(ran["settings"], other["settings"])
     if settings:
         return f"with another {', '.join(f'--{name}' for name in settings)}"
-    return identity.data_changes(ran["data"], other["data"])
+    return _changes(ran, other)
+
+
+def _changes(before, now):
+    """What of the data of one run's two identities differs, in words; "" where nothing does."""
+    if changes := identity.data_changes(before["data"], now["data"]):
+        return changes
+    has, had = (_has_fresh_backbone(each) for each in (now, before))
+    if has and "backbone" in before["data"]:
+        return _IS_FRESH
+    return _WAS_FRESH if had and "backbone" in now["data"] else ""
+
+
+def _has_fresh_backbone(facts):
+    """Whether a detector began with random weights; early versions never told trained ones."""
+    return "backbone" not in facts["data"] and is_name(facts["settings"].get("backbone", ""))
 
 
 def moved_runs(folder: pathlib.Path, settings: TrainingSettings) -> list[pathlib.Path]:
@@ -230,6 +251,8 @@ def moved_runs(folder: pathlib.Path, settings: TrainingSettings) -> list[pathlib
 
 def _has_moved(before, now):
     names = [name for name in now if is_moved(name, before.get(name), now[name])]
+    # The name of a student is never gone.
+    names = [name for name in names if name != "backbone" or not is_name(before[name])]
     return any(is_gone(before[name]) for name in names) and not other_settings(before, now)
 
 
@@ -245,7 +268,7 @@ def is_other_epoch(card: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
 
 
 def _compare_data(path, before, now):
-    changes = identity.data_changes(before, now)
+    changes = _changes(before, now)
     if changes:
         what = next((name for key, name in _RESTORED if changes.startswith(key)), "images")
         raise ValueError(

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from kdcl_tf.data.formats.rules import ImageRules
+from kdcl_tf.students.names import is_name
 from kdcl_tf.students.weights.kinds import IMAGENET
 
 SCHEDULES = ("step", "cosine", "constant")
@@ -86,6 +87,8 @@ class TrainingSettings:
             kind, path = _parted(text)
             if name == "initial_weights" and text:
                 found[name] = _absolute_sources(text)
+            elif name == "backbone" and is_name(text):
+                continue
             elif name in PATH_SETTINGS and text and (kind or os.path.exists(path)):
                 found[name] = kind + os.path.realpath(path)
             elif name == "teacher" and "=" in text:
@@ -311,8 +314,9 @@ def is_moved(name: str, before: str | None, now: str | None) -> bool:
     if name not in PATH_SETTINGS or not before or not now or before == now:
         return False
     if name == "backbone":
-        # The name of a student stands for fresh weights.
-        return os.sep in before and os.sep in now
+        # The name of a student stands for fresh weights; earlier versions took it for a path, too.
+        names = {text for text in (before, now) if text == IMAGENET or is_name(text)}
+        return not names or {os.path.normpath(path) for path in {before, now} - names} == names
     if name == "initial_weights":
         # What is no path cannot move.
         fixed = [

@@ -106,16 +106,19 @@ class DetectionTest(tf.test.TestCase):
         cards.path_of(path).write_text(json.dumps(written))
         now = sources()
         self.assertEqual(identity.data_changes(now, before), "backbone_card differ")
+        settings = settings.as_flags()
         with self.assertRaisesRegex(
             ValueError, "backbone_card differ; restore the card beside the backbone as it was, or"
         ):
-            ownership._compare_data(self.folder, now, before)
+            facts = ({"settings": settings, "data": data} for data in (now, before))
+            ownership._compare_data(self.folder, *facts)
         # A run of an earlier version knew the file alone.
         del now["backbone_card"]
         self.assertEqual(identity.data_changes(now, before), "")
 
     def test_the_plan(self):
-        images, network = self.task.plan()
+        images, source, network = self.task.plan()
+        self.assertEqual(source, "backbone: resnet18 with random weights")
         self.assertEqual(
             images, "plan: 3 training, 3 evaluated images; 2 steps of 2 images an epoch, 14 epochs"
         )

@@ -14,6 +14,20 @@ _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 class NamesTest(parameterized.TestCase):
     @parameterized.parameters(
+        ("resnet18", True),
+        ("mobilenet_v2_0.5", True),
+        ("keras:ResNet50V2", True),
+        ("./resnet18", False),
+        ("resnet18/", False),
+        ("resnet18.keras", False),
+        ("resnet17", False),
+        ("imagenet", False),
+        ("", False),
+    )
+    def test_a_path_is_no_name(self, text, expected):
+        self.assertEqual(names.is_name(text), expected)
+
+    @parameterized.parameters(
         ("resnet8", "cifar_resnet", 8, 1),
         ("resnet32", "cifar_resnet", 32, 1),
         ("resnet110", "cifar_resnet", 110, 1),

@@ -191,6 +191,35 @@ class OwnershipTest(parameterized.TestCase):
         card = {"student": "a", "identity": _identity().facts, "checksums": sums, **facts}
         (folder / "student.json").write_text(json.dumps(identity.sealed(card)))
 
+    @parameterized.parameters(
+        (
+            "resnet18",
+            {"backbone": "a" * 64},
+            {},
+            "is a student's name, .* such as --backbone=./resnet18, or",
+        ),
+        (
+            "resnet18",
+            {},
+            {"backbone": "a" * 64},
+            "is of trained weights; .*; restore the name of a",
+        ),
+    )
+    def test_weights_under_one_name_may_not_become_others(self, text, before, now, told):
+        before, now = (
+            {"settings": {"backbone": text}, "data": {**_DATA, **each}} for each in (before, now)
+        )
+        with self.assertRaisesRegex(ValueError, f"was begun with: backbone {told}"):
+            ownership._compare_data(self.workdir.path, before, now)
+        self.assertStartsWith(ownership.other_run(before, now), "backbone is ")
+
+    def test_a_run_of_before_the_digest_of_its_backbone_goes_on(self):
+        before = {"settings": {"backbone": "runs/r/students/a"}, "data": _DATA}
+        now = {**before, "data": {**_DATA, "backbone": "a" * 64, "backbone_card": "b" * 64}}
+        self.assertEqual(ownership.other_run(before, now), "")
+        teacher = {"settings": {"teacher": "a.keras"}, "data": {**_DATA, "teacher": "a" * 64}}
+        self.assertEqual(ownership.other_run({**teacher, "data": _DATA}, teacher), "")
+
     def test_files_of_two_runs_are_refused(self):
         self._save(1)
         self._save(2, _identity(_Settings(seed=1)))
@@ -210,6 +239,7 @@ class OwnershipTest(parameterized.TestCase):
         ({"dataset": "cifar10"}, {"dataset": "cifar100"}, ["dataset"]),
         ({}, {"initial_weights": "a=b.keras", "seed": "1"}, ["initial_weights", "seed"]),
         ({"backbone": "resnet18"}, {"backbone": "runs/r/students/a"}, ["backbone"]),
+        ({"backbone": "resnet18.safetensors"}, {"backbone": "/w/resnet18.safetensors"}, []),
         # Of an earlier version, which kept the order of a list.
         (
             {"initial_weights": "a=b.keras,c=d.keras"},

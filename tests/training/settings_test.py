@@ -168,6 +168,14 @@ class AsTextTest(parameterized.TestCase):
         self.assertEqual(
             places, {"teacher": os.path.realpath(folder), "backbone": os.path.realpath(folder)}
         )
+        # A name is no place, whatever is called so.
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(folder)
+        os.mkdir("resnet18")
+        self.assertEqual(Settings("cifar100").places(), {})
+        here = Settings("cifar100", backbone="./resnet18").places()
+        self.assertEqual(here, {"backbone": os.path.realpath("resnet18")})
         # A teacher whose file does not say its architecture.
         places = Settings("cifar100", f"resnet50={os.path.relpath(folder)}", "resnet18").places()
         self.assertEqual(places, {"teacher": f"resnet50={os.path.realpath(folder)}"})
@@ -209,6 +217,11 @@ class AsTextTest(parameterized.TestCase):
         ("teacher", "", "b", False),
         ("backbone", "resnet18", "resnet34", False),
         ("backbone", "a/b", "c/d", True),
+        ("backbone", "resnet18.safetensors", "/w/resnet18.safetensors", True),
+        ("backbone", "resnet18", "/w/resnet34", False),
+        ("backbone", "imagenet", "a.keras", False),
+        # An earlier version took the name for the folder.
+        ("backbone", "resnet18", "./resnet18", True),
         ("seed", "0", "1", False),
     )
     def test_what_may_move(self, name, before, now, moved):

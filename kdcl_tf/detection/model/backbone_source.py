@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 
 from kdcl_tf import students
@@ -30,14 +31,26 @@ class BackboneSource:
     architecture: str
     normalization: normalization_lib.Normalization = normalization_lib.IMAGENET
 
+    def __str__(self):
+        """Where the weights come from, in a line for a person."""
+        name = self.architecture or "a network"
+        if self.kind == "fresh":
+            path = pathlib.Path(name)
+            # What is called so here may have been meant.
+            is_there = exported.holds_model(path) or bool(exported.students_of(path))
+            hint = f"; for the student in this folder, pass --backbone=./{name}"
+            return f"{name} with random weights{hint * is_there}"
+        return f"{name} with the weights of {self.path or 'Keras for ImageNet'}"
+
 
 def find(backbone: str, architecture: str = "") -> BackboneSource:
     """The source of a backbone.
 
     Args:
-      backbone: name of a student, such as resnet18, for fresh weights; a folder that
-        `kdcl-train` or `kdcl-export` wrote, a run with one student or one of the architecture;
-        a `.keras`, `.weights.h5` or `.safetensors` file; or imagenet, for Keras's own weights.
+      backbone: name of a student, such as resnet18, for fresh weights, whatever is called so in the
+        current folder, which is ./resnet18; a folder that `kdcl-train` or `kdcl-export` wrote, a
+        run with one student or one of the architecture; a `.keras`, `.weights.h5` or
+        `.safetensors` file; or imagenet, for Keras's own weights.
       architecture: name of the student that a file holds, where no card beside it says so.
 
     Raises:
@@ -47,6 +60,9 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
     path = pathlib.Path(backbone).expanduser()
     if backbone == kinds.IMAGENET or (path.suffix == ".safetensors" and path.exists()):
         return _of_imagenet(backbone, architecture)
+    # A name first: a workdir, or anything else, may be called like a student.
+    if names.is_name(backbone):
+        return _fresh(backbone, architecture)
     if exported.holds_model(path):
         return _with_card("saved_model", path, architecture)
     if not path.exists():
@@ -99,9 +115,14 @@ def _check_export(run, student):
 
 def _fresh(backbone, architecture):
     if architecture:
+        is_there = os.path.exists(backbone)
+        told = (
+            f"the name of a student: pass ./{backbone} for the path"
+            if is_there
+            else "where there is none"
+        )
         raise ValueError(
-            f"architecture={architecture}: expected a backbone that is a file; got {backbone}, where "
-            "there is none"
+            f"architecture={architecture}: expected a backbone that is a file; got {backbone}, {told}"
         )
     try:
         students.validate(backbone)

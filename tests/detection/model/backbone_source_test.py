@@ -80,6 +80,32 @@ class FreshTest(BackboneSourceTestCase):
         self.assertEqual(found, BackboneSource("fresh", None, name))
         self.assertEqual(found.normalization.mean, (0.485, 0.456, 0.406))
 
+    def test_a_name_is_no_path_whatever_is_called_so_in_the_current_folder(self):
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.folder)
+        fresh = BackboneSource("fresh", None, "resnet18")
+        pathlib.Path("resnet18").mkdir()
+        self.assertEqual(backbone_source.find("resnet18"), fresh)
+        self.assertEqual(str(fresh), "resnet18 with random weights")
+        pathlib.Path("resnet18").rmdir()
+        path = self.write("resnet18", {"student": "resnet18", "num_classes": 10})
+        self.assertEqual(backbone_source.find("resnet18"), fresh)
+        self.assertEqual(
+            str(fresh),
+            "resnet18 with random weights; for the student in this folder, pass --backbone=./resnet18",
+        )
+        self.refused("the name of a student: pass ./resnet18 for the path", "resnet18", "resnet18")
+        for text in ("./resnet18", str(path)):
+            found = backbone_source.find(text)
+            self.assertEqual((found.kind, found.path), ("saved_model", pathlib.Path(text)))
+            self.assertEqual(str(found), f"resnet18 with the weights of {pathlib.Path(text)}")
+        # What is called like no student needs no separator.
+        path.rename("mine")
+        self.assertEqual(backbone_source.find("mine").kind, "saved_model")
+        self.write("resnet18.keras", {"student": "resnet18", "num_classes": 10})
+        self.assertEqual(backbone_source.find("resnet18.keras").kind, "keras")
+
     def test_an_unknown_name_and_an_architecture_without_a_file_are_refused(self):
         self.refused("backbone=resnet17 is neither a path nor a student", "resnet17")
         missing = str(self.folder / "student.keras")
@@ -208,6 +234,7 @@ class FileTest(BackboneSourceTestCase):
     def test_keras_own_weights_need_the_name_of_the_classifier(self):
         found = backbone_source.find("imagenet", "keras:ResNet50")
         self.assertEqual((found.kind, found.path), ("imagenet", None))
+        self.assertEqual(str(found), "keras:ResNet50 with the weights of Keras for ImageNet")
         self.assertEqual(found.normalization.channels, "BGR")
         self.refused("backbone=imagenet: .*; architecture=NAME says", "imagenet", "resnet18")
 
