@@ -15,6 +15,8 @@ SPLITS = ("test", "train")
 # An accelerator of fixed shapes, and a loss scale, are for classifiers.
 PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("one", "mirrored", "multi_worker")
+# Of fewer regions, a quarter is none: a detector would never see an object in them.
+_FEWEST_REGIONS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +75,9 @@ class DetectionSettings(TrainingSettings):
         self._check_training()
         self._check_images()
         self._check_at_least(0, "first_images", "warmup_steps", "clip_norm")
-        self._check_at_least(1, "short_side", "regions_per_image")
+        self._check_at_least(1, "short_side")
+        few = f"{_FEWEST_REGIONS} or more, of which a quarter may be of objects"
+        self._require("regions_per_image", self.regions_per_image >= _FEWEST_REGIONS, few)
         self._require("long_side", self.long_side >= self.short_side, f"at least {self.short_side}")
         self._require(
             "accumulation_steps",

@@ -2,8 +2,12 @@
 
 import dataclasses
 
+import tensorflow as tf
 from absl.testing import absltest, parameterized
 
+from kdcl_tf.detection.model import regions
+from kdcl_tf.detection.model.matching import NEGATIVE, POSITIVE
+from kdcl_tf.detection.model.sampling import sample
 from kdcl_tf.detection.settings import DetectionSettings
 
 
@@ -41,6 +45,7 @@ class DetectionSettingsTest(parameterized.TestCase):
         ({"detector": "yolo"}, "detector of faster, mask; got yolo"),
         ({"long_side": 700}, "long_side.* at least 800"),
         ({"short_side": 0}, "short_side to be 1 or more; got 0"),
+        ({"regions_per_image": 3}, "to be 4 or more, of which a quarter may be of objects; got 3"),
         ({"strategy": "tpu"}, "expected one, mirrored or multi_worker; got tpu"),
         ({"strategy": "parameter_server"}, "Keras 3 does not support parameter servers"),
         ({"backbone": "resnet19"}, "backbone=resnet19 is neither a path nor a student"),
@@ -61,6 +66,12 @@ class DetectionSettingsTest(parameterized.TestCase):
     def test_refused(self, fields, message):
         with self.assertRaisesRegex(ValueError, message):
             DetectionSettings(**fields).check_sources()
+
+    def test_the_fewest_regions_have_one_of_an_object(self):
+        few = DetectionSettings(regions_per_image=4).regions_per_image
+        labels = tf.constant([[POSITIVE] * 9 + [NEGATIVE] * 9])
+        indices, _ = sample(labels, tf.zeros([1, 2], tf.int64), few, regions.POSITIVE_FRACTION)
+        self.assertEqual(int(tf.math.count_nonzero(indices < 9)), 1)
 
     def test_sources_may_be_gone_once_a_run_is_complete(self):
         settings = DetectionSettings(backbone="gone/student.keras", initial_weights="gone/run")

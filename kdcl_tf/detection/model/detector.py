@@ -63,7 +63,8 @@ class Detector(learning.Learner):
       backbone: a `keras.Model`, images -> `{stride: features}`, see `backbone`.
       num_classes: C, without the background.
       masks: Mask R-CNN rather than Faster R-CNN.
-      regions_per_image: regions of each image that the second stage is trained on.
+      regions_per_image: regions of each image that the second stage is trained on, at most a
+        quarter of them of objects: 4 or more to train.
       channels: of the pyramid.
       dtype_policy: of all layers but those that predict.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # The overlap with an object from which a region shows it.
 _OVERLAP = 0.5
-_POSITIVE_FRACTION = 0.25
+POSITIVE_FRACTION = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,7 @@ def sample(
     )
     labels = tf.where(valid, labels, matching.IGNORED)
     # Another key than the anchors', so that the two samples are independent.
-    indices, chosen = sampling.sample(labels, targets.keys + [[0, 1]], count, _POSITIVE_FRACTION)
+    indices, chosen = sampling.sample(labels, targets.keys + [[0, 1]], count, POSITIVE_FRACTION)
     own, labels, matched = (
         tf.gather(each, indices, batch_dims=1) for each in (proposals, labels, matched)
     )
