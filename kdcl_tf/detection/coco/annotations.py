@@ -41,6 +41,8 @@ class Instances:
       segmentations: `[A]`, or None when they were not asked for.
       category_ids: `[C]`, rising; a class is a position in it.
       class_names: `[C]`, in Unicode's NFC.
+      dropped_parts: `[P]`, the annotation of each polygon of fewer than 3 corners, which is left out
+        beside others that can be used.
       groups: ids of the categories that have no annotations and are the supercategory of
         another one: some programs list what their classes belong to beside them.
     """
@@ -58,6 +60,7 @@ class Instances:
     segmentations: segmentations_lib.Packed | None
     category_ids: tuple[int, ...]
     class_names: tuple[str, ...]
+    dropped_parts: tuple[int, ...]
     groups: frozenset[int]
 
     def without(self, numbers: Collection[int]) -> Instances:
@@ -80,8 +83,9 @@ def read(file: pathlib.Path, masks: bool, or_else: str = "") -> Instances:
     or an annotation whose id another has, an annotation of an unknown image or category, a file
     that is listed twice, a malformed value, and a missing one but for `iscrowd`, which is then
     0, and `area`, which is then that of the segmentation, or of the box where there is none that
-    can be used. Ids may be text of digits, and a segmentation one polygon that is in no list, as VIA
-    writes them. Images without annotations, and boxes without area, are not refused.
+    can be used. Of several polygons those of fewer than 3 corners are left out. Ids may be text of
+    digits, and a segmentation one polygon that is in no list, as VIA writes them. Images
+    without annotations, and boxes without area, are not refused.
 
     Args:
       file: path.
@@ -99,7 +103,7 @@ def read(file: pathlib.Path, masks: bool, or_else: str = "") -> Instances:
     category_ids, class_names, above = _categories(categories)
     ids, names, sizes = _images(file, content["images"])
     rows = Rows(file, "annotation", content["annotations"])
-    columns = _annotations(rows, ids, sizes, category_ids)
+    columns = _annotations(rows, ids, sizes, category_ids, masks)
     used = {category_ids[each] for each in set(columns["classes"].tolist())}
     groups = _groups(category_ids, class_names, above) - used
     _check_names(categories, groups)
@@ -205,7 +209,7 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _annotations(rows, ids, sizes, category_ids):
+def _annotations(rows, ids, sizes, category_ids, masks):
     """What `Instances` holds of annotations, but for their segmentations."""
     numbers = rows.distinct("id", is_whole, "a whole number")
     owners = rows.mapped("image_id", ids, f"one of the {len(ids)} images")
@@ -216,10 +220,14 @@ def _annotations(rows, ids, sizes, category_ids):
     boxes = np.array(boxes, np.float64).reshape([-1, 4])
     areas = rows.column("area", _is_area, "square pixels, 0 or more", _MISSING)
     crowds = rows.column("iscrowd", lambda value: value in (0, 1), "0 or 1", 0)
-    for number, area in enumerate(areas):
+    dropped = []
+    for number, (row, area) in enumerate(zip(rows.rows, areas)):
+        if masks or area == _MISSING:
+            row["segmentation"], scraps = segmentations_lib.without_scraps(_segmentation(row))
+            dropped += scraps * [row["id"]]
         if area == _MISSING:
-            segmentation = _segmentation(rows.rows[number])
-            areas[number] = _area(segmentation, sizes[owners[number]].tolist(), boxes[number])
+            size = sizes[owners[number]].tolist()
+            areas[number] = _area(row["segmentation"], size, boxes[number])
     return {
         "annotation_ids": np.array(numbers, np.int64),
         "owners": np.array(owners, np.int64),
@@ -227,6 +235,7 @@ def _annotations(rows, ids, sizes, category_ids):
         "boxes": np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
         "areas": np.array(areas, np.float64),
         "crowds": np.array(crowds, bool),
+        "dropped_parts": tuple(dropped),
     }
 
 
@@ -236,7 +245,7 @@ def _segmentations(rows, sizes, boxes, remedy):
         if not (box[2] > box[0] and box[3] > box[1]):
             yield None
             continue
-        segmentation = _segmentation(row)
+        segmentation = row["segmentation"]
         fault = segmentations_lib.fault(segmentation, *size)
         if fault:
             raise rows.refusal(number, fault, _SEGMENTATION, remedy)

@@ -28,7 +28,8 @@ def read(
 
     Images without boxes are kept, as background; a box that is partly outside its image is
     cut off at the border; polygons, both kinds of RLE and crowds are read. Boxes of which
-    no area is inside the image are left out and counted. Refused are what
+    no area is inside the image are left out and counted, and so are polygons of fewer than 3
+    corners beside others. Refused are what
     `annotations.read` refuses, and an image whose file is missing. An image of another size
     than annotated is refused when it is decoded. A category that is only the supercategory of
     others, and annotated in neither split, is no class.
@@ -178,6 +179,7 @@ def _scenes(files, instances, groups):
         segmentations=instances.segmentations,
         category_ids=instances.category_ids,
         class_names=instances.class_names,
+        dropped_parts=instances.dropped_parts,
     )
     if scenes.crowds.all():
         remedy = f" (iscrowd 1); {scenes_lib.NO_CROWDS}" if len(scenes.crowds) else ""

@@ -42,6 +42,8 @@ class Scenes:
       class_names: `[C]`.
       dropped_ids: `[D]` int64, annotations without area inside their image, which are in
         none of the arrays above; of the whole split, also after `take`.
+      dropped_parts: the annotation of each polygon that is left out since it has fewer than 3
+        corners; of the whole split, too.
       rules: how large an encoded image may be, and whether it is turned upright.
     """
 
@@ -58,6 +60,7 @@ class Scenes:
     category_ids: tuple[int, ...]
     class_names: tuple[str, ...]
     dropped_ids: np.ndarray
+    dropped_parts: tuple[int, ...] = ()
     rules: ImageRules = ImageRules()
 
     def __len__(self) -> int:
@@ -93,7 +96,8 @@ class Scenes:
 
     def none(self) -> Scenes:
         """No scenes, of the same classes; nothing of them is left out."""
-        return dataclasses.replace(self.take(slice(0)), dropped_ids=self.dropped_ids[:0])
+        nothing = {"dropped_ids": self.dropped_ids[:0], "dropped_parts": ()}
+        return dataclasses.replace(self.take(slice(0)), **nothing)
 
     def under(self, rules: ImageRules) -> Scenes:
         """The same scenes, whose images are read by these rules."""
@@ -101,7 +105,7 @@ class Scenes:
         return dataclasses.replace(self, images=images, rules=rules)
 
     def warnings(self, name: str) -> tuple[str, ...]:
-        """A line where some boxes could not be used, and one where many are of crowds.
+        """Lines where some boxes, or parts of outlines, could not be used, and many are of crowds.
 
         Args:
           name: what the user calls these scenes.
@@ -111,6 +115,11 @@ class Scenes:
             lines.append(
                 f"{name}: {len(self.dropped_ids)} boxes are left out, since they have no area inside"
                 f" their image; the first is that of annotation {self.dropped_ids[0]}"
+            )
+        if self.dropped_parts:
+            lines.append(
+                f"{name}: {len(self.dropped_parts)} polygons are left out, since they have fewer than 3 "
+                f"corners; the first is one of annotation {self.dropped_parts[0]}"
             )
         if crowds > _MANY_CROWDS * len(self.crowds):
             lines.append(
@@ -159,6 +168,7 @@ def arranged(
     segmentations: segmentations_lib.Packed | None,
     category_ids: Sequence[int],
     class_names: Sequence[str],
+    dropped_parts: Sequence[int] = (),
 ) -> Scenes:
     """Scenes of annotations in any order.
 
@@ -193,6 +203,7 @@ def arranged(
         category_ids=tuple(int(number) for number in category_ids),
         class_names=tuple(class_names),
         dropped_ids=annotation_ids[~whole].astype(np.int64),
+        dropped_parts=tuple(dropped_parts),
     )
 
 

@@ -37,6 +37,29 @@ def fault(segmentation: Any, height: int, width: int) -> str | None:
     return "no segmentation" if segmentation is None else f"{segmentation!r:.60}"
 
 
+def without_scraps(segmentation: Any) -> tuple[Any, int]:
+    """A segmentation without polygons of fewer than 3 corners, which outline nothing.
+
+    Annotation programs leave such beside a good one, from a click or two.
+
+    Args:
+      segmentation: as for `fault`; anything.
+
+    Returns:
+      (the segmentation, how many polygons were left out); unchanged where no other is left.
+    """
+    if not isinstance(segmentation, list):
+        return segmentation, 0
+    kept = [each for each in segmentation if not _is_scrap(each)]
+    return (kept, len(segmentation) - len(kept)) if kept else (segmentation, 0)
+
+
+def _is_scrap(polygon):
+    is_of_numbers = isinstance(polygon, list) and all(map(is_number, polygon))
+    # An odd number of them is no polygon at all.
+    return is_of_numbers and len(polygon) in (0, 2, 4)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Packed(Sequence):
     """Many segmentations in one array: a quarter of the memory of Python's numbers.

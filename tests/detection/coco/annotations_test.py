@@ -91,6 +91,22 @@ class ReadTest(CocoJsonTestCase):
         )
         self.assertEqual(self.read(content, masks=False).areas[1], 600)
 
+    def test_polygons_of_fewer_than_three_corners_are_left_out_beside_others(self):
+        triangle = [10, 8, 40, 8, 40, 28]
+        content = _changed(
+            coco_files.instances(), "annotations", 1, segmentation=[triangle, [], [1, 1, 2, 2]]
+        )
+        found = self.read(content)
+        self.assertEqual(found.dropped_parts, (11, 11))
+        (part,) = found.segmentations[1]
+        self.assertAllEqual(part, triangle)
+        # Without masks, only where the area has to be that of the outline.
+        self.assertEqual(self.read(content, masks=False).dropped_parts, ())
+        content = _changed(content, "annotations", 1, area=...)
+        found = self.read(content, masks=False)
+        self.assertEqual(found.dropped_parts, (11, 11))
+        self.assertAllClose(found.areas[1], 300, atol=30)
+
     def test_boxes_without_area_need_no_mask(self):
         content = coco_files.instances()
         content = _changed(content, "annotations", 1, bbox=[1, 1, 0, 5], segmentation=[])

@@ -124,6 +124,12 @@ class SceneDatasetTest(tf.test.TestCase):
         first, crowds = dataset.warnings()
         self.assertRegex(first, "^train of coco:x: 1 boxes are left out, .* annotation 20$")
         # Of the 4 of the test scenes, one is, too.
+        scraps = scenes(dropped_parts=(30, 30, 10))
+        self.assertRegex(
+            scraps.warnings("x")[1],
+            "^x: 3 polygons are left out, since they have fewer than 3 corners; .* annotation 30$",
+        )
+        self.assertEqual(scraps.none().warnings("x"), ())
         self.assertRegex(crowds, r"^train of coco:x: 1 of 3 annotations are crowds \(iscrowd 1\), ")
 
 

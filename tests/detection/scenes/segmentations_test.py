@@ -52,6 +52,23 @@ class FaultTest(tf.test.TestCase, parameterized.TestCase):
         self.assertRegex(segmentations.fault(segmentation, 4, 5), message)
 
 
+class ScrapsTest(tf.test.TestCase, parameterized.TestCase):
+    @parameterized.parameters(
+        ([SQUARE, []], [SQUARE], 1),
+        ([[1, 1, 2, 2], SQUARE, [3, 3], SQUARE], [SQUARE, SQUARE], 2),
+        ([SQUARE], [SQUARE], 0),
+        # Nothing would be left, or something else is wrong: `fault` tells.
+        ([[], [1, 1, 2, 2]], [[], [1, 1, 2, 2]], 0),
+        ([SQUARE, [1, 2, 3, 4, 5]], [SQUARE, [1, 2, 3, 4, 5]], 0),
+        ([SQUARE, [1, "2"]], [SQUARE, [1, "2"]], 0),
+        ([], [], 0),
+        (COUNTS, COUNTS, 0),
+        (None, None, 0),
+    )
+    def test_polygons_without_three_corners_are_left_out_beside_others(self, given, kept, count):
+        self.assertEqual(segmentations.without_scraps(given), (kept, count))
+
+
 class RunsTest(tf.test.TestCase):
     def test_compressed_counts_are_read_as_pycocotools_does(self):
         rng = np.random.default_rng(0)
