@@ -10,6 +10,7 @@ from kdcl_tf import data
 from kdcl_tf.data.sources import layout, names
 from kdcl_tf.evaluation import datasets
 from kdcl_tf.evaluation.loaded import LoadedStudent
+from kdcl_tf.files import identity
 
 
 def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
@@ -48,8 +49,7 @@ def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
     except (OSError, ValueError):
         return {}
     before = known.get("data", {}).get("test", {})
-    is_same = again.test.images.digest()["names"] == before.get("names")
-    return found if is_same else {}
+    return found if identity.have_same_names(before, again.test.images.digest()) else {}
 
 
 def common(
@@ -121,8 +121,8 @@ def warning(student: LoadedStudent, shares: Mapping[str, float], dataset: data.I
             f"{student.name} was trained on such a folder, split by test_share={share}: if some of"
             f" these images were in it, pass --test_share={share}"
         )
-    before = student.card.get("identity", {}).get("data", {}).get("test", {}).get("names")
-    if before in (None, dataset.test.digest().get("names")):
+    before = student.card.get("identity", {}).get("data", {}).get("test", {})
+    if "names" not in before or identity.have_same_names(before, dataset.test.digest()):
         return ""
     return (
         f"the folder is not as {student.name}'s run split it: some of these images may be among "

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 __all__ = [
+    "COMPOSED",
     "FORMAT",
     "FOR_PEOPLE",
     "README",
@@ -33,6 +34,7 @@ __all__ = [
     "damage",
     "data_changes",
     "digest_of",
+    "have_same_names",
     "is_sealed",
     "sealed",
     "version_changes",
@@ -50,6 +52,9 @@ README = "README.md"
 README_BESIDE = "README.kdcl.md"
 # They are for people, who may add to them: no program reads them.
 FOR_PEOPLE = (README, README_BESIDE)
+# Of the names of a split's images: as their files are called and, where that is not the same, in
+# Unicode's NFC, which does not depend on the file system.
+_NAMES, COMPOSED = "names", "composed_names"
 _DIGEST = re.compile("[0-9a-f]{16,64}")
 
 # The longest list that a message shows.
@@ -125,14 +130,23 @@ def data_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return "; ".join(changes or _changes("", *rest))
 
 
+def have_same_names(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether two digests of a split tell images of the same names, however these are spelled."""
+    first, second = (
+        [facts[key] for key in (_NAMES, COMPOSED) if key in facts] for facts in (before, now)
+    )
+    return any(each in second for each in first)
+
+
 def _changes(where: str, before: Any, now: Any) -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         if before.get("images") != now.get("images"):
             # The rest of such a split differs, too, and tells nothing more.
             yield f"{where} has {now.get('images')} images; the run had {before.get('images')}"
             return
+        known = (COMPOSED, *[_NAMES] * have_same_names(before, now))
         for name in before:
-            if name in now:
+            if name in now and name not in known:
                 yield from _changes(f"{where} {name}".strip(), before[name], now[name])
     elif where == "classes" and isinstance(before, list) and isinstance(now, list):
         yield from _class_changes(before, now)

@@ -59,6 +59,18 @@ class IdentityTest(parameterized.TestCase):
         names = ["caf\u00e9"], ["cafe\u0301"]
         self.assertEqual(identity.data_changes(*({"classes": each} for each in names)), "")
 
+    def test_two_spellings_of_the_names_of_images_are_one(self):
+        def data(names, **composed):
+            return {"train": {"images": 6, "names": names * 64, **composed}}
+
+        # As one file system writes them, as another does, and as a run of before told the latter.
+        plain, apart, early = data("a"), data("b", composed_names="a" * 64), data("b")
+        for before, now in ((plain, apart), (apart, plain), (early, apart), (apart, apart)):
+            self.assertEqual(identity.data_changes(before, now), "")
+        other = data("c", composed_names="d" * 64)
+        for before in (plain, apart, early):
+            self.assertEqual(identity.data_changes(before, other), "train names differ")
+
     def test_of_a_long_list_only_the_place_is_named(self):
         before, now = ({"test": {"categories": [*range(80), last]}} for last in (80, 90))
         self.assertEqual(identity.data_changes(before, now), "test categories differ")

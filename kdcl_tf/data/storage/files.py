@@ -6,6 +6,7 @@ import collections
 import contextlib
 import dataclasses
 import os
+import unicodedata
 from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
@@ -16,6 +17,7 @@ import tensorflow as tf
 from kdcl_tf.data import digests
 from kdcl_tf.data.formats import rules as rules_lib
 from kdcl_tf.files import escaping
+from kdcl_tf.files.identity import COMPOSED
 
 __all__ = ["Files"]
 
@@ -71,8 +73,13 @@ class Files:
                 yield ahead.popleft().result()
 
     def digest(self) -> dict[str, str]:
-        """Of their names."""
-        return {"names": digests.of_parts(self.names.tolist())}
+        """Of their names, and of their composed forms (Unicode's NFC) where these are others.
+
+        Which of the two a file system writes is its own choice, see `identity.data_changes`.
+        """
+        names = self.names.tolist()
+        found, composed = {"names": digests.of_parts(names)}, [_composed(name) for name in names]
+        return found if composed == names else {**found, COMPOSED: digests.of_parts(composed)}
 
     def size(self, most: int) -> int:
         """Bytes of all images, counted until they are more than `most`."""
@@ -114,3 +121,9 @@ class Files:
         with contextlib.suppress(FileNotFoundError):
             rules_lib.check_bytes(os.stat(path).st_size, self.max_bytes)
         return path
+
+
+def _composed(name):
+    if name.isascii():
+        return name
+    return os.fsencode(unicodedata.normalize("NFC", os.fsdecode(name)))

@@ -6,7 +6,8 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 
-from kdcl_tf.data import storage
+from kdcl_tf.data import digests, storage
+from kdcl_tf.files import identity
 from tests import image_files
 
 
@@ -29,6 +30,24 @@ class FilesTest(tf.test.TestCase):
     def test_take(self):
         self.assertEqual(self.files.take(np.array([2, 0])).read(1), b"one")
         self.assertEqual(self.files.take(slice(1, 2)).name(0), "b/zwei ü.jpg")
+
+    def test_the_digest_tells_how_names_are_composed_where_they_are_not(self):
+        names = ["a.jpg", "\u00fc.jpg", "\udcff.jpg"]
+        digest = self._digest(names)
+        # SHA-256 of their lengths and bytes, as runs of before have it.
+        wanted = digests.of_parts([b"a.jpg", b"\xc3\xbc.jpg", b"\xff.jpg"])
+        self.assertEqual(digest, {"names": wanted})
+        apart = self._digest(["a.jpg", "u\u0308.jpg", "\udcff.jpg"])
+        self.assertEqual(apart["composed_names"], digest["names"])
+        self.assertNotEqual(apart["names"], digest["names"])
+        self.assertEqual(identity.data_changes({"train": digest}, {"train": apart}), "")
+        other = self._digest(["a.jpg", "u\u0309.jpg", "\udcff.jpg"])
+        self.assertEqual(
+            identity.data_changes({"train": digest}, {"train": other}), "train names differ"
+        )
+
+    def _digest(self, names):
+        return storage.Files("", np.array([os.fsencode(name) for name in names])).digest()
 
     def test_all_are_read_in_order_a_few_ahead_of_who_takes_them(self):
         names = [f"{number:03}.jpg" for number in range(200)]
