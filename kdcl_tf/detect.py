@@ -18,7 +18,7 @@ from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.modes import define_flags
 from kdcl_tf.files import extras, outputs, streams
 from kdcl_tf.programs import command_line
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import replacing
 from kdcl_tf.training import flags as training_flags
 
 
@@ -67,7 +67,7 @@ def _evaluate(flag_values):
     with command_line.user_errors():
         output = outputs.named("output", flag_values["output"].value, places.DETECTIONS)
         model = flag_values["model"].value
-        exported.check_apart(output, [os.path.expanduser(model)] if model else [])
+        replacing.check_apart(output, [os.path.expanduser(model)] if model else [])
         # Files of the run's own data set are checked with those that the run named.
         if flag_values["dataset"].present:
             named = detection_flags.named_files(flag_values)

@@ -14,7 +14,7 @@ from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.files import outputs, streams
 from kdcl_tf.prediction import images, student as student_lib, writing
 from kdcl_tf.programs import command_line
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import replacing
 from kdcl_tf.training import flags as training_flags
 
 
@@ -57,7 +57,7 @@ def main(flag_values: flags.FlagValues) -> None:
         path = student_lib.find(values["model"], values["student"])
         found = images.find(flag_values["image"].value)
         writing.check_apart(output, found.paths)
-        exported.check_apart(output, [path])
+        replacing.check_apart(output, [path])
     command_line.import_tensorflow(decodes=True)
     from kdcl_tf.evaluation import loaded
     from kdcl_tf.prediction import predicting, telling

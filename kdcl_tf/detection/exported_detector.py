@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.files import run_names
 from kdcl_tf.serving import cards, exported
 from kdcl_tf.training.run_files import check_export
 
 __all__ = ["CARD", "ExportedDetector", "find"]
 
 # Name of the file that says what a detector is, beside its SavedModel.
-CARD = "detector.json"
+CARD = run_names.DETECTOR_CARD
 
 
 @dataclasses.dataclass(frozen=True)

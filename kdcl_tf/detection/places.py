@@ -12,7 +12,7 @@ from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.files import outputs
 from kdcl_tf.files.escaping import escaped
 from kdcl_tf.prediction import images as image_names
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import replacing
 
 __all__ = ["DETECTIONS", "drawn", "folder_to_draw_to", "images", "in_folders"]
 
@@ -99,7 +99,7 @@ def _check_drawn(output, image, models):
                 f"NAME{path.suffix}; got {len(os.fsencode(image.stem))} in {escaped(str(image))}: "
                 "rename it"
             )
-        told = exported.owner(path, models)
+        told = replacing.owner(path, models)
         if told:
             raise ValueError(
                 f"--output={output}: expected a folder in which {escaped(path.name)} of "

@@ -19,7 +19,7 @@ from kdcl_tf.detection.model import feature_pyramid
 from kdcl_tf.detection.model.detector import Detector
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import exported, replacing
 from kdcl_tf.students import precision
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def export(
       ValueError: when the card has not as many class names as the detector has classes.
     """
     path = pathlib.Path(path).expanduser()
-    exported.check_replaced(path, "detector", exported_detector.CARD, is_own)
+    replacing.check_replaced(path, "detector", exported_detector.CARD, is_own)
     if len(card["class_names"]) != detector.num_classes:
         raise ValueError(
             f"expected a name for each of the detector's {detector.num_classes} classes; got "
@@ -132,7 +132,7 @@ def export(
         written = {"format": FORMAT, "checksums": identity.checksums(partial)}
         text = json.dumps(identity.sealed({**card, **written}), indent=2)
         (partial / exported_detector.CARD).write_text(text + "\n")
-        exported.keep_others(path, partial, exported_detector.CARD)
+        replacing.keep_others(path, partial, exported_detector.CARD)
     return path
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdcl_tf import files
 from kdcl_tf.files import outputs
-from kdcl_tf.serving import exported
+from kdcl_tf.serving import exported, replacing
 
 if TYPE_CHECKING:
     from kdcl_tf.evaluation.analyses.analysis import Analysis
@@ -81,7 +81,7 @@ def output_files(
         outputs.named("output", values["output"]),
         outputs.named("plot", values["plot"]),
     )
-    exported.check_apart(output, paths)
+    replacing.check_apart(output, paths)
     if plot and (plot == output or plot.suffix.lower() in (".json", ".csv", ".html")):
         raise ValueError(
             f"expected --plot to name a picture, such as {plot.with_suffix('.png').name}; got "
@@ -97,7 +97,7 @@ def output_files(
         return output, None
     output = output or _folder_of_analyses(paths[0]) / f"{values['analysis']}.json"
     plot = plot or output.with_suffix(".png")
-    exported.check_apart(plot, paths, "plot")
+    replacing.check_apart(plot, paths, "plot")
     return output, plot
 
 

@@ -11,7 +11,12 @@ from typing import Any
 
 from kdcl_tf.files import run_flags
 
-__all__ = ["FILES", "FOLDERS", "run_of"]
+__all__ = ["CARDS", "DETECTOR_CARD", "FILES", "FOLDERS", "STUDENT_CARD", "run_of"]
+
+# What an exported student, and a detector, is known by; the run has them in folders of their own.
+STUDENT_CARD = "student.json"
+DETECTOR_CARD = "detector.json"
+CARDS = (STUDENT_CARD, DETECTOR_CARD)
 
 FILES = frozenset(
     {

@@ -18,7 +18,7 @@ from typing import Any
 from kdcl_tf import files
 from kdcl_tf.data import distortions
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, run_names
 from kdcl_tf.files.identity import FORMAT, DamageError
 from kdcl_tf.serving import card_facts
 
@@ -36,7 +36,6 @@ __all__ = [
     "write",
 ]
 
-_STUDENT = "student.json"
 # Beside the card in a folder, a line for each class, for programs that do not read JSON.
 CLASS_NAMES = "class_names.txt"
 CLASS_NAMES_JSON = "class_names.json"
@@ -176,7 +175,7 @@ def path_of(student: str | os.PathLike) -> pathlib.Path:
     if path.suffix in RUNTIME_SUFFIXES:
         return path.with_name(f"{path.name}.json")
     name = re.sub(r"(\.weights\.h5|\.keras)$", ".json", path.name)
-    return path / _STUDENT if name == path.name else path.with_name(name)
+    return path / run_names.STUDENT_CARD if name == path.name else path.with_name(name)
 
 
 def write(card: Card, student: str | os.PathLike) -> None:
@@ -190,12 +189,12 @@ def write(card: Card, student: str | os.PathLike) -> None:
       OSError: when a file is not there, or cannot be written.
     """
     path = path_of(student)
-    if path.name == _STUDENT:
+    if path.name == run_names.STUDENT_CARD:
         names = "".join(f"{name}\n" for name in card.class_names)
         files.write_text(path.with_name(CLASS_NAMES), names)
         listed = json.dumps(list(card.class_names), indent=2) + "\n"
         files.write_text(path.with_name(CLASS_NAMES_JSON), listed)
-        sums = identity.checksums(path.parent, leave_out=_STUDENT)
+        sums = identity.checksums(path.parent, leave_out=run_names.STUDENT_CARD)
         facts = card.facts
     else:
         facts, sums = _with_sibling(path, card.facts)
@@ -284,7 +283,7 @@ def is_card(path: str | os.PathLike) -> bool:
         return False
 
 
-def has_card(folder: str | os.PathLike, name: str = _STUDENT) -> bool:
+def has_card(folder: str | os.PathLike, name: str = run_names.STUDENT_CARD) -> bool:
     """Whether a folder has the card of an export, which may be damaged; other JSON is none.
 
     Args:

@@ -18,7 +18,7 @@ from kdcl_tf.cohort.membership import input_shape
 from kdcl_tf.data.sources import source
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import answering, cards, exported, images as images_lib, photographs
+from kdcl_tf.serving import answering, cards, exported, images as images_lib, photographs, replacing
 from kdcl_tf.serving.formats import readme
 from kdcl_tf.students import cost, normalization, precision
 
@@ -113,7 +113,7 @@ def export_student(
         each channel.
     """
     path = pathlib.Path(path).expanduser()
-    exported.check_replaced(path, "student")
+    replacing.check_replaced(path, "student")
     logits = answering.of_student(student, card.normalization)
     _check_images(card, student)
     return export_function(logits, path, card=with_cost(card, student))
@@ -142,7 +142,7 @@ def export_function(
       ValueError: as there.
     """
     path = pathlib.Path(path).expanduser()
-    exported.check_replaced(path, "student", is_own=True)
+    replacing.check_replaced(path, "student", is_own=True)
     _check_card(card)
     served = _ServedStudent(logits, card.image_shape, card.scaled_to)
     _check_classes(card, served.serve.get_concrete_function().structured_outputs["logits"].shape)
@@ -163,7 +163,7 @@ def export_function(
         # Not among the checksums, so that the next export tells it from ours, too.
         if readme_of_user:
             (partial / identity.README).write_bytes(readme_of_user)
-        exported.keep_others(path, partial)
+        replacing.keep_others(path, partial)
     return path
 
 

@@ -9,14 +9,11 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from kdcl_tf.files import identity, moments
+from kdcl_tf.files import identity, moments, run_names
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training import manifests, ownership
 
 __all__ = ["check_export", "log_of_checkpoint", "missing_exports", "read_log", "read_result"]
-
-# The cards of exported models.
-_CARDS = ("student.json", "detector.json")
 
 
 def missing_exports(folder: pathlib.Path, result: Mapping[str, Any]) -> list[str]:
@@ -35,7 +32,7 @@ def missing_exports(folder: pathlib.Path, result: Mapping[str, Any]) -> list[str
 
 def _is_export_of(folder, result):
     """Whether a folder has the whole model that a run exported there."""
-    for card in (folder / name for name in _CARDS):
+    for card in (folder / name for name in run_names.CARDS):
         if not card.exists():
             continue
         try:

@@ -3,15 +3,12 @@
 import contextlib
 import io
 import json
-import os
 import pathlib
 import shutil
-import stat
 
 import tensorflow as tf
 from absl.testing import parameterized
 
-from kdcl_tf import files
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import exported, teachers, weight_sources
@@ -76,46 +73,6 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(DamageError, f"^{path}/saved_model.pb is missing; export it"):
             exported.load(path)
 
-    def test_an_export_replaces_only_one_of_its_kind(self):
-        path = self._student("a")
-        self.assertTrue(exported.may_replace(self.folder / "absent"))
-        self.assertFalse(exported.may_replace(path))
-        (path / "detector.json").write_text('{"checksums": {}}')
-        self.assertFalse(exported.may_replace(path))
-        self.assertTrue(exported.may_replace(path, "detector.json"))
-        with self.assertRaisesRegex(
-            FileExistsError, f"^expected .* exported student .* at {path}; "
-        ):
-            exported.check_replaced(path, "student")
-        # Of a version without checksums, and one that is damaged.
-        for text in (
-            '{"student": "a", "image_shape": [1, 1, 1], "mean": [0], "deviation": [1]}',
-            '{"student": "a", "ima',
-        ):
-            (path / "student.json").write_text(text)
-            exported.check_replaced(path, "student")
-        (path / "student.json").write_text('["Ada"]')
-        self.assertFalse(exported.may_replace(path))
-
-    def test_what_is_left_of_an_export_is_mended_where_it_is_for_it(self):
-        path = self.folder / "run" / "students" / "a"
-        path.mkdir(parents=True)
-        # Of an empty folder nothing is lost.
-        self.assertTrue(exported.may_replace(path))
-        (path / "variables").mkdir()
-        (path / "README.md").write_text("")
-        self.assertTrue(exported.may_replace(path, is_own=True))
-        self.assertFalse(exported.may_replace(path))
-        (path / "notes.txt").write_text("mine")
-        with self.assertRaisesRegex(FileExistsError, "got something else, which is kept"):
-            exported.check_replaced(path, "student", is_own=True)
-        (path / "saved_model.pb").write_text("")
-        self.assertTrue(exported.may_replace(path, is_own=True))
-        self.assertFalse(exported.may_replace(path))
-        file = self.folder / "file"
-        file.write_text("")
-        self.assertFalse(exported.may_replace(file, is_own=True))
-
     def test_files_are_compared_with_the_checksums(self):
         path = self._student("a")
         facts = {"checksums": identity.checksums(path)}
@@ -167,80 +124,6 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(exported.digest(path, of_all), of_all)
         self.assertEqual(exported.digest(path, alone), alone)
         self.assertEqual(exported.digest(path, "of another"), alone)
-
-    def test_whatever_a_user_has_put_beside_a_model_is_kept(self):
-        for card in ("student.json", "detector.json"):
-            path = self._student(f"of {card}")
-            (path / "student.json").unlink(missing_ok=True)
-            (path / "variables").mkdir(exist_ok=True)
-            (path / "variables" / "variables.index").write_bytes(b"ours")
-            facts = {"student": "a", "checksums": identity.checksums(path)}
-            (path / card).write_text(json.dumps(identity.sealed(facts)))
-            others = {"mine.bin": b"mine", "variables/mine": b"inside", "more/deep/file": b"deep"}
-            if card == "detector.json":
-                # A detector has no file of that name.
-                others["README.md"] = b"for people"
-            for name, content in others.items():
-                (path / name).parent.mkdir(parents=True, exist_ok=True)
-                (path / name).write_bytes(content)
-            (path / "mine.bin").chmod(0o444)
-            (path / "to nothing").symlink_to("nothing")
-            (path / "to a folder").symlink_to("more")
-            os.mkfifo(path / "pipe")
-            with files.replaced_folder(path) as partial:
-                (partial / "saved_model.pb").write_bytes(b"new")
-                exported.keep_others(path, partial, card)
-            self.assertEqual((path / "saved_model.pb").read_bytes(), b"new")
-            for name, content in others.items():
-                self.assertEqual((path / name).read_bytes(), content)
-            self.assertEqual(os.readlink(path / "to nothing"), "nothing")
-            self.assertEqual(os.readlink(path / "to a folder"), "more")
-            self.assertTrue(stat.S_ISFIFO(os.lstat(path / "pipe").st_mode))
-            self.assertFalse((path / card).exists())
-            self.assertFalse((path / "variables" / "variables.index").exists())
-
-    def test_results_are_not_written_where_a_model_is(self):
-        student = self._student("run", "students", "m")
-        (student / "student.json").write_text('{"checksums": {}}')
-        file = self.folder / "run" / "students" / "m.onnx"
-        file.write_bytes(b"model")
-        card = file.with_name("m.onnx.json")
-        card.write_text('{"checksums": {}}')
-        scores = file.with_name("scores.json")
-        scores.write_text('{"m": 0.5}')
-        link = self.folder / "link.json"
-        link.symlink_to(card)
-        for output in (None, scores, file.with_name("new.json"), self.folder / "x.json"):
-            exported.check_apart(output, [student, file])
-        # A model that is not read, of which only the card is left.
-        other = self.folder / "other"
-        other.mkdir()
-        (other / "detector.json").write_text('{"checksums": {}}')
-        inside = [student / "student.json", student / "scores.json", other / "variables" / "x.json"]
-        for output in (*inside, file, card, link):
-            with self.assertRaisesRegex(
-                ValueError, "^expected --output to be a file of its own; got"
-            ):
-                exported.check_apart(output, [student, file])
-
-    def test_results_are_not_written_over_a_run(self):
-        run = self.folder / "run"
-        run.mkdir()
-        (run / "flags.txt").write_text("--epochs=1\n")
-        for name in ("result.json", "log.jsonl", "accuracy.png", "detector/a.json"):
-            with self.assertRaisesRegex(
-                ValueError,
-                f"^expected --plot to be a file of its own; got .*{name}, which belongs to the run in "
-                r"\S+/run: pass another$",
-            ):
-                exported.check_apart(run / name, flag="plot")
-        for place in (run / "scores.json", self.folder / "result.json"):
-            exported.check_apart(place)
-
-    def test_a_list_of_detections_makes_no_model(self):
-        (self.folder / "student.json").write_text("[]")
-        (self.folder / "detector.json").write_text("[]")
-        self.assertEqual(exported.owner(self.folder / "detector.json"), "")
 
     def test_a_file_that_its_card_is_not_of_is_refused(self):
         for name in ("a.keras", "a.weights.h5"):

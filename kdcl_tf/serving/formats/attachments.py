@@ -13,12 +13,13 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from kdcl_tf.files import run_names
 from kdcl_tf.files.identity import DamageError
 
 __all__ = ["CARD", "LABELS", "archived", "facts_of", "with_archive"]
 
 # Names in the archive, and of the texts of an ONNX file.
-CARD = "student.json"
+CARD = run_names.STUDENT_CARD
 LABELS = "labels.txt"
 
 # The same archive at any time of day: a file's checksum depends on what is in it alone.

@@ -6,6 +6,7 @@ import os
 import pathlib
 import zipfile
 
+from kdcl_tf.files import run_names
 from kdcl_tf.students import names
 from kdcl_tf.students.weights import safetensors_file
 
@@ -39,7 +40,7 @@ def kind_of(source: str | os.PathLike) -> str:
     if not path.exists():
         raise ValueError(f"{_EXPECTED}; got {source}, which is not there")
     if path.is_dir():
-        if any((path / name).exists() for name in ("saved_model.pb", "student.json")):
+        if any((path / name).exists() for name in ("saved_model.pb", run_names.STUDENT_CARD)):
             return "saved_model"
         raise ValueError(f"{_EXPECTED}; got the folder {source}, which is no exported student")
     if path.name.endswith(".weights.h5"):
