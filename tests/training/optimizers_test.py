@@ -65,6 +65,14 @@ class CoupledSGDTest(tf.test.TestCase, parameterized.TestCase):
         theirs = _trained(keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1))
         self.assertGreater(np.abs(ours - theirs).max(), 0.02)
 
+    def test_what_is_excluded_from_weight_decay_does_not_decay(self):
+        optimizer = CoupledSGD(0.1, momentum=0.9, coupled_weight_decay=0.1)
+        optimizer.exclude_from_weight_decay(var_names=["weight"])
+        self.assertAllClose(_trained(optimizer), _by_formula([0.1] * 4, 0.9, 0.0), rtol=1e-6)
+        optimizer = CoupledSGD(0.1, momentum=0.9, coupled_weight_decay=0.1)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        self.assertAllClose(_trained(optimizer), _by_formula([0.1] * 4, 0.9, 0.1), rtol=1e-6)
+
     def test_without_decay_a_step_without_momentum_is_that_of_keras(self):
         self.assertAllEqual(_trained(CoupledSGD(0.1)), _trained(keras.optimizers.SGD(0.1)))
 

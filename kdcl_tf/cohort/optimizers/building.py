@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import keras
 
 from kdcl_tf.cohort.optimizers import averages, checks, clipping
-from kdcl_tf.cohort.optimizers.parts import accept_fewer, copy_weights
+from kdcl_tf.cohort.optimizers.parts import accept_fewer, copy_weights, pass_on_exclusions
 from kdcl_tf.cohort.optimizers.student_optimizers import StudentOptimizers
 
 __all__ = ["all_of", "begin", "build"]
@@ -39,6 +39,7 @@ def build(
         checks.check_known(each, variables)
     for each in all_of(optimizer):
         accept_fewer(each)
+        pass_on_exclusions(each)
         averages.keep_with_variables(each)
         averages.begin(each)
         clipping.clip_sum_of_replicas(each)

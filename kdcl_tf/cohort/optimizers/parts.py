@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from kdcl_tf.cohort import hyperparameters
 
-__all__ = ["accept_fewer", "clips_by_global_norm", "copy_weights", "has_slots", "inner", "parts"]
+__all__ = [
+    "accept_fewer",
+    "clips_by_global_norm",
+    "copy_weights",
+    "exclude_from_weight_decay",
+    "has_slots",
+    "inner",
+    "parts",
+    "pass_on_exclusions",
+]
 
 
 def inner(optimizer):
@@ -36,6 +46,34 @@ def has_slots(optimizer: keras.optimizers.Optimizer) -> bool:
 def clips_by_global_norm(optimizer: Any) -> bool:
     """Whether the norm of all gradients together decides how far each is clipped."""
     return getattr(inner(optimizer), "global_clipnorm", None) is not None
+
+
+def exclude_from_weight_decay(
+    optimizer: Any, var_list: Any = None, var_names: Sequence[str] | None = None
+) -> None:
+    """As the function of this name of a Keras optimizer, for each that one consists of.
+
+    Args:
+      optimizer: of any kind, which may have a loss scale.
+      var_list: the variables that do not decay.
+      var_names: patterns of the names of others.
+    """
+    for part in parts(optimizer):
+        part.exclude_from_weight_decay(var_list=var_list, var_names=var_names)
+
+
+def pass_on_exclusions(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes one with a loss scale, and a `MultiOptimizer`, exclude from the decay of its parts.
+
+    By themselves they have no decay, and what they are told has no effect.
+
+    Args:
+      optimizer: of any kind.
+    """
+    if parts(optimizer) != [optimizer]:
+        optimizer.exclude_from_weight_decay = functools.partial(
+            exclude_from_weight_decay, optimizer
+        )
 
 
 def accept_fewer(optimizer: keras.optimizers.Optimizer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from kdcl_tf.cohort import hyperparameters
-from kdcl_tf.cohort.optimizers.parts import inner, parts
+from kdcl_tf.cohort.optimizers.parts import exclude_from_weight_decay, inner, parts
 
 __all__ = ["StudentOptimizers"]
 
@@ -153,6 +153,18 @@ class StudentOptimizers(keras.optimizers.Optimizer):
             "the optimizers of a cohort's students are applied one by one: expected "
             "cohort.train_step, or an optimizer of optimizer.by_student"
         )
+
+    def exclude_from_weight_decay(
+        self, var_list: Any = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        """As of every Keras optimizer, for those of all students.
+
+        Args:
+          var_list: the variables that do not decay.
+          var_names: patterns of the names of others.
+        """
+        for _, each in self._pairs:
+            exclude_from_weight_decay(each, var_list, var_names)
 
     def finalize_variable_values(self, var_list: Any) -> None:
         """Ends a training: students whose optimizers have `use_ema` get their averages.

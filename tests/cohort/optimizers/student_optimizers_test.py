@@ -4,7 +4,10 @@ import os
 
 import keras
 import tensorflow as tf
+from absl.testing import parameterized
 
+from kdcl_tf import methods
+from kdcl_tf.cohort.optimizers.student_optimizers import StudentOptimizers
 from tests.small_cohort import CohortTestCase, compiled, fit, make_student
 
 
@@ -161,6 +164,45 @@ class CallbacksTest(CohortTestCase):
         expected = compiled(optimizer={"z": keras.optimizers.SGD(0.2, momentum=0.9), "a": "adam"})
         fit(expected, epochs=3)
         self.assert_same_weights(resumed, expected)
+
+
+class WeightDecayTest(CohortTestCase):
+    @parameterized.parameters("global_clipnorm", "dict", "loss scales", "one loss scale")
+    def test_what_is_excluded_does_not_decay(self, form):
+        """Students of ones, on images of zeros: kernels have no gradient, and only decay."""
+
+        def make(**kwargs):
+            return keras.optimizers.AdamW(0.1, weight_decay=0.5, **kwargs)
+
+        given = {
+            "global_clipnorm": make(global_clipnorm=1.0),
+            "dict": {"z": make(), "a": make()},
+            "loss scales": {n: keras.optimizers.LossScaleOptimizer(make()) for n in "za"},
+            "one loss scale": keras.optimizers.LossScaleOptimizer(make()),
+        }[form]
+        head = keras.layers.Dense(6, kernel_initializer="ones")
+        student = keras.Sequential([keras.Input((5,)), head])
+        students = {"z": student, "a": keras.models.clone_model(student)}
+        cohort = compiled(methods.Independent, students, given)
+        data = tf.zeros([5, 5]), tf.zeros([5], tf.int32)
+        cohort.train_on_batch(*data)
+        for each in students.values():
+            self.assertAllClose(each.layers[0].kernel, 0.95 * tf.ones([5, 6]))
+        cohort.optimizer.exclude_from_weight_decay(
+            var_list=[students["z"].layers[0].kernel], var_names=["bias"]
+        )
+        cohort.train_on_batch(*data)
+        self.assertAllClose(students["z"].layers[0].kernel, 0.95 * tf.ones([5, 6]))
+        self.assertAllClose(students["a"].layers[0].kernel, 0.95**2 * tf.ones([5, 6]))
+
+    def test_it_may_be_told_before_students_have_it(self):
+        given = StudentOptimizers({name: keras.optimizers.AdamW(weight_decay=1.0) for name in "za"})
+        given.exclude_from_weight_decay(var_names=["kernel"])
+        cohort = compiled(optimizer=given)
+        kernel, bias = cohort.students["z"].layers[0].weights
+        for each in cohort.student_optimizers.values():
+            decays = each._use_weight_decay(kernel), each._use_weight_decay(bias)
+            self.assertEqual(decays, (False, True))
 
 
 if __name__ == "__main__":
