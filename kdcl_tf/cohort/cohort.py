@@ -235,7 +235,8 @@ class Cohort(Fitting, Learner, SavedCohort):
           loss: None, since the method decides what the students minimise; the second
             argument of `keras.Model.compile`.
           metrics: further metrics of logits; each student gets its own copy.  Accuracy,
-            top-5, cross-entropy and distillation loss are always there.
+            top-5, cross-entropy and distillation loss are always there.  Names, classes and
+            functions with an argument `from_logits` get True; an object must have it.
           weighted_metrics: the same, weighted by `sample_weight`, and called
             `<student>_weighted_<metric>`.
           run_eagerly, steps_per_execution: as in `keras.Model.compile`.
@@ -261,7 +262,7 @@ class Cohort(Fitting, Learner, SavedCohort):
             students' names, or it leaves variables of the cohort without an optimizer; when
             the cohort has a strategy, and what is trained or the optimizer was made outside its
             scope; when the students cannot be placed, or cannot be compiled; when an optimizer was
-            built before on other variables.
+            built before on other variables; when a metric has `from_logits=False`.
         """
         _check_no_loss(loss)
         accumulation.check_count(accumulation_steps)

@@ -1,5 +1,6 @@
 """The metrics of a cohort: the same ones for every student, and the ensemble's accuracy."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import tensorflow as tf
 # Where Keras's callbacks look for the direction of a metric; it has no public name.
 from keras.src.trainers.compile_utils import MetricsList
 
+from kdcl_tf.cohort import configurations
 from kdcl_tf.cohort.step import Step
 from kdcl_tf.objectives import targets
 
@@ -113,8 +115,9 @@ class CohortMetrics:
           weighted_metrics: the same; these are weighted by `sample_weight`.
 
         Raises:
-          ValueError: when two metrics would have one name, a dict names no student, or the
-            configuration of a metric lacks arguments of its constructor.
+          ValueError: when two metrics would have one name, a dict names no student, the
+            configuration of a metric lacks arguments of its constructor, or an object has
+            `from_logits=False`, which names and functions get as True.
         """
         self.added = {
             "metrics": self._by_student(metrics),
@@ -260,14 +263,47 @@ def _copy(identifier, prefix):
     """A fresh metric of the same configuration, its name after the student's."""
     if _is_accuracy(identifier):
         return _wrapped(_accuracy, f"{prefix}_accuracy")
-    metric = keras.metrics.get(identifier)
-    if isinstance(metric, type):
-        metric = metric()
+    metric = _of_logits(identifier)
     if not isinstance(metric, keras.metrics.Metric):
         return _wrapped(metric, f"{prefix}_{_name(metric)}")
     copy = _of_same_configuration(metric) if metric is identifier else metric
     copy.name = f"{prefix}_{metric.name}"
     return copy
+
+
+def _of_logits(identifier):
+    """The metric, loss or function of an identifier, which must take logits.
+
+    A name, a class and a function leave it open, and get `from_logits=True`.
+    """
+    metric = keras.metrics.get(identifier)
+    if isinstance(identifier, (str, type)):
+        is_told = configurations.takes(type(metric), "from_logits")
+        return type(metric)(from_logits=True) if is_told else metric
+    is_open = not isinstance(metric, (keras.metrics.Metric, keras.losses.Loss))
+    if is_open and "from_logits" not in getattr(metric, "keywords", {}):
+        is_told = configurations.takes(metric, "from_logits")
+        return functools.partial(metric, from_logits=True) if is_told else metric
+    if _takes_logits(metric) is False:
+        raise ValueError(
+            "expected a metric of logits, which students give; got "
+            f"{getattr(metric, 'name', None) or _name(metric)} with from_logits=False: give it "
+            "from_logits=True"
+        )
+    return metric
+
+
+def _takes_logits(metric):
+    """What an object, or a partial, says of `from_logits`; None where it has no such argument."""
+    for attribute in ("from_logits", "_from_logits"):
+        if hasattr(metric, attribute):
+            return getattr(metric, attribute)
+    # Of the wrappers of functions, of metrics and of losses.
+    function = getattr(metric, "_fn", getattr(metric, "fn", metric))
+    if not configurations.takes(function, "from_logits"):
+        return None
+    default = inspect.signature(function).parameters["from_logits"].default
+    return getattr(metric, "_fn_kwargs", {}).get("from_logits", default)
 
 
 def _of_same_configuration(metric):
@@ -280,7 +316,8 @@ def _of_same_configuration(metric):
     for argument, value in getattr(metric, "_fn_kwargs", {}).items():
         if argument in inspect.signature(kind.__init__).parameters:
             config.setdefault(argument, value)
-    if not _is_of_keras(kind.__init__) and _is_of_keras(kind.from_config):
+    made_by = [configurations.is_of("keras", each) for each in (kind.__init__, kind.from_config)]
+    if made_by == [False, True]:
         _check_configuration(kind, config)
     for argument in ("name", "dtype"):
         if not _takes(kind, argument):
@@ -290,21 +327,13 @@ def _of_same_configuration(metric):
 
 def _check_configuration(kind, config):
     """Refuses a class whose configuration lacks arguments, which would silently get defaults."""
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    _, *arguments = inspect.signature(kind.__init__).parameters.values()
-    names = [each.name for each in arguments if each.kind not in several]
-    lacking = [name for name in names if name not in (*config, "name", "dtype")]
+    lacking = configurations.lacking(kind, config)
     if lacking:
-        items = ", ".join(f'"{name}": ...' for name in lacking)
         raise ValueError(
             f"expected {kind.__name__}.get_config to give all arguments of the constructor, from "
             f"which each student's own metric is made; got no {', '.join(lacking)}: return "
-            f"{{**super().get_config(), {items}}}"
+            f"{configurations.returned(lacking)}"
         )
-
-
-def _is_of_keras(function):
-    return function.__module__.startswith("keras.")
 
 
 def _name(function):

@@ -1,6 +1,8 @@
 """Tests of kdcl_tf.cohort.metrics: known values on hand-made logits."""
 
 import functools
+import inspect
+import unittest.mock
 
 import keras
 import numpy as np
@@ -198,6 +200,40 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
         expected = {"z_nats": -np.log([0.7, 0.4]).mean(), "a_nats": -np.log([0.2, 0.5]).mean()}
         self.assertAllClose(self._added(metric), expected)
 
+    @parameterized.parameters(
+        "sparse_categorical_crossentropy",
+        "SparseCategoricalCrossentropy",
+        keras.metrics.SparseCategoricalCrossentropy,
+        keras.losses.SparseCategoricalCrossentropy,
+        keras.losses.sparse_categorical_crossentropy,
+        functools.partial(keras.losses.sparse_categorical_crossentropy, axis=-1),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    def test_what_takes_probabilities_or_logits_gets_logits(self, metric):
+        expected = [-np.log([0.7, 0.4]).mean(), -np.log([0.2, 0.5]).mean()]
+        # As logits that are no logarithms of probabilities.
+        for shift in (0.0, 3.0):
+            with unittest.mock.patch.object(type(self), "logits", self.logits + shift):
+                self.assertAllClose(list(self._added([metric]).values()), expected)
+
+    @parameterized.parameters("binary_crossentropy", "bce", "AUC", "CategoricalCrossentropy")
+    def test_every_name_with_that_argument_gets_it(self, name):
+        self.assertIs(metrics_lib._takes_logits(metrics_lib._of_logits(name)), True)
+
+    @parameterized.parameters(
+        keras.metrics.SparseCategoricalCrossentropy(),
+        keras.metrics.BinaryCrossentropy(),
+        keras.metrics.AUC(),
+        keras.losses.SparseCategoricalCrossentropy(),
+        functools.partial(keras.losses.sparse_categorical_crossentropy, from_logits=False),
+        keras.metrics.MeanMetricWrapper(keras.losses.sparse_categorical_crossentropy),
+        ({"class_name": "SparseCategoricalCrossentropy", "config": {}},),
+    )
+    def test_objects_of_probabilities_are_refused(self, metric):
+        message = "^expected a metric of logits.* with from_logits=False: give it from_logits=True$"
+        with self.assertRaisesRegex(ValueError, message):
+            self._added([metric])
+
     def test_weighted_metrics_are_weighted_and_say_so(self):
         found = self._added(["sparse_categorical_accuracy"], ["sparse_categorical_accuracy"])
         self.assertAllClose(found["z_weighted_sparse_categorical_accuracy"], 0.75)
@@ -267,7 +303,10 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
         cohort = metrics_lib.CohortMetrics(("z", "a"), 2)
         for name, kind in vars(keras.metrics).items():
             if isinstance(kind, type) and kind is not keras.metrics.Metric:
-                cohort.add([kind(name="x", **needed.get(name, {}))], None)
+                arguments = needed.get(name, {})
+                if "from_logits" in inspect.signature(kind).parameters:
+                    arguments = {"from_logits": True}
+                cohort.add([kind(name="x", **arguments)], None)
                 self.assertLen(cohort.all, 12)
 
     def test_what_keras_leaves_out_of_a_configuration_is_kept(self):

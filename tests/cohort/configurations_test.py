@@ -1,0 +1,50 @@
+"""Tests of kdcl_tf.cohort.configurations."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from kdcl_tf.cohort import configurations
+
+
+class _Both:
+    def __init__(self, first, *args, second=1, name=None, **kwargs):
+        pass
+
+
+class ConfigurationsTest(tf.test.TestCase):
+    def test_arguments_that_a_configuration_lacks(self):
+        self.assertEqual(configurations.lacking(_Both, ["first"]), ["second"])
+        self.assertEqual(configurations.lacking(_Both, {}), ["first", "second"])
+        self.assertEqual(configurations.lacking(_Both, ["second", "first", "third"]), [])
+        self.assertEqual(configurations.lacking(type("Sub", (_Both,), {}), ["first"]), ["second"])
+
+    def test_a_constructor_that_hands_on_what_it_gets_lacks_nothing(self):
+        class Handing:
+            def __init__(self, *args, **kwargs):
+                pass
+
+        self.assertEqual(configurations.lacking(Handing, {}), [])
+
+    def test_what_would_be_whole(self):
+        told = configurations.returned(["k", "beta"])
+        self.assertEqual(told, '{**super().get_config(), "k": ..., "beta": ...}')
+
+    def test_whose_something_is(self):
+        self.assertTrue(configurations.is_of("keras", keras.Model.from_config))
+        self.assertFalse(configurations.is_of("keras", _Both))
+        self.assertTrue(configurations.is_of("kdcl_tf", configurations.lacking))
+
+    def test_what_takes_an_argument(self):
+        def function(first, second=0):
+            return first
+
+        for each in (function, _Both, functools.partial(function, second=1)):
+            self.assertTrue(configurations.takes(each, "second"))
+            self.assertFalse(configurations.takes(each, "third"))
+        self.assertFalse(configurations.takes(dict, "second"))
+
+
+if __name__ == "__main__":
+    tf.test.main()
