@@ -51,9 +51,11 @@ class Cohort(Fitting, Learner, SavedCohort):
 
         cross_entropy + distillation_weight * distillation_loss
 
-    plus the students' own regularisation losses.  The examples are counted over all
-    replicas, so a short last batch and uneven replicas are exact.  Of losses that layers compute from
-    images (`add_loss`, `activity_regularizer`), the mean over replicas and parts counts, each alike.
+    plus the regularisation losses of the students, and of the method's own weights that are
+    trained.  The examples are counted over all replicas, so a short last batch and uneven
+    replicas are exact.  Of losses that the students' layers compute from images (`add_loss`,
+    `activity_regularizer`), the mean over replicas and parts counts, each alike; layers of the
+    method itself must have none.
 
     A method overrides `distillation_losses`.  Methods that train more than the students, or
     in another way, may also override

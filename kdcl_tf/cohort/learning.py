@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf.cohort import accumulation
+from kdcl_tf.cohort import accumulation, own_losses
 from kdcl_tf.cohort.compilation import Compilation
 from kdcl_tf.cohort.fitting import checked_labels, checked_weights, flat, told_of_unknown_rank
 from kdcl_tf.cohort.membership import check_losses_apart, check_scope
@@ -106,9 +106,8 @@ class Learner(keras.Model):
 
     def _trained_layers(self):
         """Of each layer whether it is trained, which decides gradients, penalties, batch norm."""
-        return tuple(
-            layer.trainable for network in self.networks() for layer in network._flatten_layers()
-        )
+        models = [self, *self.networks()]
+        return tuple(layer.trainable for model in models for layer in model._flatten_layers())
 
     def _differentiate_together(self, views, labels, sample_weight, examples):
         with tf.GradientTape() as tape:
@@ -143,7 +142,9 @@ class Learner(keras.Model):
         penalties = self.penalties()
         if training:
             logits, penalties = self._scaled(logits, penalties)
-        return self._step_from(logits, penalties, views, labels, sample_weight)
+        step = self._step_from(logits, penalties, views, labels, sample_weight)
+        own_losses.check_adds_none(self, [*self.networks(), *self.students.values()])
+        return step
 
     def _scaled(self, logits, penalties):
         """The same, but their gradients are times the loss scale of each student's own optimizer.
@@ -158,10 +159,14 @@ class Learner(keras.Model):
         return logits, list(map(loss_scales.scale_gradient, penalties, scales))
 
     def penalties(self) -> list[tf.Tensor]:
-        """Scalars: the regularisation losses of each of `networks`, after `forward` ran them."""
+        """Scalars: the regularisation losses of each of `networks`, after `forward` ran them.
+
+        With the first are those of the method's own weights.
+        """
         networks = self.networks()
         check_losses_apart(networks)
-        return [penalty(network) for network in networks]
+        found = [penalty(network) for network in networks]
+        return own_losses.with_regularisation(found, self, [*networks, *self.students.values()])
 
     def _step_from(self, logits, penalties, views, labels, sample_weight):
         distillation = self._distilled(logits, labels, views)

@@ -1,0 +1,52 @@
+"""Losses of the layers that belong to the method itself, and to none of the networks that it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import keras
+import tensorflow as tf
+
+__all__ = ["check_adds_none", "with_regularisation"]
+
+
+def with_regularisation(
+    penalties: Sequence[tf.Tensor], cohort: keras.Model, networks: Iterable[keras.Model]
+) -> list[tf.Tensor]:
+    """The penalties, the first with what regularises the method's own weights that are trained.
+
+    Args:
+      penalties: scalars, of `networks`.
+      cohort: whose weights count where they are of none of `networks`.
+      networks: those that run, and the students.
+    """
+    known = {id(each) for network in networks for each in network.variables}
+    own = [
+        tf.cast(each.regularizer(each), tf.float32)
+        for each in cohort.trainable_variables
+        if id(each) not in known and getattr(each, "regularizer", None) is not None
+    ]
+    first, *others = penalties
+    return [tf.add_n([first, *own]) if own else first, *others]
+
+
+def check_adds_none(cohort: keras.Model, networks: Iterable[keras.Model]) -> None:
+    """Refuses a method's own layer that computes a loss when it is called, as `add_loss` does.
+
+    A layer keeps those of its last call alone, which nothing would add to the loss.
+
+    Args:
+      cohort: after a step.
+      networks: those that run, and the students.
+
+    Raises:
+      ValueError: naming the first such layer, unless it is frozen, as what is only imitated.
+    """
+    known = {id(each) for network in networks for each in network._flatten_layers()}
+    for layer in cohort._flatten_layers():
+        if layer._losses and layer.trainable and id(layer) not in known:
+            raise ValueError(
+                f"expected layers of {type(cohort).__name__} itself that add no losses; got "
+                f"{layer.name} with add_loss or an activity_regularizer: add them to what "
+                "distillation_losses returns, or freeze the layer"
+            )
