@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 
-__all__ = ["is_of", "lacking", "returned", "takes"]
+__all__ = ["check", "is_of", "lacking", "takes"]
 
 # Keras sets these after an object is made, or has a default for them that counts everywhere.
 _OF_KERAS = ("name", "dtype", "trainable")
@@ -19,15 +19,29 @@ def lacking(kind: type, config: Iterable[str]) -> list[str]:
       kind: the class.
       config: the names that the configuration has.
     """
-    _, *arguments = inspect.signature(kind.__init__).parameters.values()
+    _, *arguments = inspect.signature(kind.__init__).parameters.values()  # type: ignore[misc]
     names = [each.name for each in arguments if each.kind not in _SEVERAL]
     return [name for name in names if name not in (*config, *_OF_KERAS)]
 
 
-def returned(names: Iterable[str]) -> str:
-    """What a `get_config` that gives these, too, returns, for messages."""
-    items = ", ".join(f'"{name}": ...' for name in names)
-    return f"{{**super().get_config(), {items}}}"
+def check(kind: type, config: Iterable[str], purpose: str) -> None:
+    """Refuses a class whose configuration lacks arguments, which would silently get defaults.
+
+    Args:
+      kind: the class.
+      config: the names that its configuration has.
+      purpose: what is made of it, for the message.
+
+    Raises:
+      ValueError: with what `get_config` is to return.
+    """
+    names = lacking(kind, config)
+    if names:
+        items = ", ".join(f'"{name}": ...' for name in names)
+        raise ValueError(
+            f"expected {kind.__name__}.get_config to give all arguments of the constructor, {purpose}; "
+            f"got no {', '.join(names)}: return {{**super().get_config(), {items}}}"
+        )
 
 
 def is_of(package: str, function: object) -> bool:

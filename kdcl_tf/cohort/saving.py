@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
 
-from kdcl_tf.cohort import hyperparameters
+from kdcl_tf.cohort import configurations, hyperparameters
 from kdcl_tf.cohort.membership import input_shape, map_shapes
 from kdcl_tf.cohort.optimizers.parts import has_slots
 from kdcl_tf.objectives import names
@@ -31,22 +31,49 @@ _TAKEN = (
     "trainable_variables",
     "variables",
 )
+_MADE_AGAIN = "of which a saved or cloned cohort is made again"
 
 __all__ = ["SavedCohort"]
+
+
+def _whole(get_config):
+    """A class's `get_config`, which refuses to give less than the constructor of a cohort takes.
+
+    Keras asks for nothing else of a cohort that it saves or clones.
+    """
+
+    @functools.wraps(get_config)
+    def checked(cohort):
+        config, kind = get_config(cohort), type(cohort)
+        # A subclass may extend it and give more, and with a `from_config` of its own, less.
+        if kind.get_config is checked and configurations.is_of("kdcl_tf", kind.from_config):
+            configurations.check(kind, config, _MADE_AGAIN)
+        return config
+
+    checked.is_whole = True
+    return checked
 
 
 class SavedCohort(keras.Model):
     """The configurations of a cohort that a `.keras` file keeps beside the weights.
 
     `Cohort` inherits them.  A subclass with constructor arguments of its own extends
-    `get_config`, and `from_config` where an argument is a Keras object.
+    `get_config`, and `from_config` where an argument is a Keras object.  Where it gives less than
+    the constructor takes, the cohort is neither saved nor cloned.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not getattr(cls.get_config, "is_whole", False):
+            cls.get_config = _whole(cls.get_config)  # type: ignore[method-assign]
+
+    @_whole
     def get_config(self) -> dict[str, Any]:
         """The arguments of the constructor.
 
         Raises:
-          ValueError: when Keras asks for them to write its older format.
+          ValueError: when Keras asks for them to write its older format; of a subclass, when its
+            constructor takes arguments that it does not give, which would get their defaults.
         """
         # Its functions `save_model` do not call `save`.
         if global_state.get_global_attribute("use_legacy_config", False):
@@ -133,10 +160,14 @@ class SavedCohort(keras.Model):
         """Saves the cohort as a `.keras` file, as `keras.Model.save` does.
 
         Raises:
-          ValueError: for a `.h5` or `.hdf5` file, which cannot hold a cohort.
+          ValueError: for a `.h5` or `.hdf5` file, which cannot hold a cohort, and for a cohort or
+            what it was compiled with of which the file cannot keep all; no file is changed then.
         """
         if str(filepath).endswith((".h5", ".hdf5")):
             raise ValueError(_no_older_format(filepath))
+        # Keras opens the file before it asks for them.
+        self.get_config()
+        self.get_compile_config()
         super().save(filepath, overwrite, zipped, **kwargs)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> keras.layers.Layer:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf.cohort import configurations
 from kdcl_tf.cohort.cohort import Cohort
 from kdcl_tf.cohort.fitting import told_in_one_line
 from kdcl_tf.objectives import ensembles, losses, targets
@@ -156,6 +157,10 @@ class KDCL(Cohort):
         return super().filed_by_position()
 
     def get_config(self) -> dict[str, Any]:
+        kind = type(self.ensemble)
+        if configurations.is_of("keras", kind.from_config):
+            made = "of which that of a saved or cloned cohort is made again"
+            configurations.check(kind, self.ensemble.get_config(), made)
         ensemble = keras.saving.serialize_keras_object(self.ensemble)
         return {**super().get_config(), "ensemble": ensemble}
 

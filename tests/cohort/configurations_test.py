@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.cohort.configurations."""
 
 import functools
+import re
 
 import keras
 import tensorflow as tf
@@ -27,9 +28,15 @@ class ConfigurationsTest(tf.test.TestCase):
 
         self.assertEqual(configurations.lacking(Handing, {}), [])
 
-    def test_what_would_be_whole(self):
-        told = configurations.returned(["k", "beta"])
-        self.assertEqual(told, '{**super().get_config(), "k": ..., "beta": ...}')
+    def test_what_lacks_arguments_is_refused_with_what_would_be_whole(self):
+        message = (
+            "expected _Both.get_config to give all arguments of the constructor, of which all is "
+            "made; got no first, second: "
+            'return {**super().get_config(), "first": ..., "second": ...}'
+        )
+        with self.assertRaisesRegex(ValueError, f"^{re.escape(message)}$"):
+            configurations.check(_Both, {}, "of which all is made")
+        configurations.check(_Both, {"first": 1, "second": 2}, "of which all is made")
 
     def test_whose_something_is(self):
         self.assertTrue(configurations.is_of("keras", keras.Model.from_config))

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.cohort: saving and loading."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -280,6 +281,69 @@ class SavingTest(CohortTestCase):
         self.assertEqual(found["order"].tolist(), ["z", "a"])
         for name, student in cohort.students.items():
             self.assertAllClose(found[name], student.predict(images, verbose=0), atol=1e-6)
+
+
+@keras.saving.register_keras_serializable(package="saving_test")
+class Weighted(methods.MutualLearning):
+    """Has a constructor argument that its configuration lacks."""
+
+    def __init__(self, students, beta=1.0, **kwargs):
+        super().__init__(students, **kwargs)
+        self.beta = beta
+
+
+@keras.saving.register_keras_serializable(package="saving_test")
+class Whole(Weighted):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+    def get_config(self):
+        return {**super().get_config(), "beta": self.beta}
+
+
+class _Configured:
+    def get_config(self):
+        return {**super().get_config(), "gamma": self.gamma}
+
+
+class Mixed(_Configured, Weighted):
+    def __init__(self, students, gamma, **kwargs):
+        super().__init__(students, **kwargs)
+        self.gamma = gamma
+
+
+class ArgumentsTest(CohortTestCase):
+    _MESSAGE = (
+        r"expected {}.get_config to give .*; got no {}: return {{\*\*super\(\).*\"{}\": ...}}$"
+    )
+
+    def test_arguments_that_a_configuration_lacks_are_not_saved_as_defaults(self):
+        cohort = Weighted(make_students(), beta=5.0)
+        fit(compiled(Weighted, settings={"beta": 5.0}))
+        path = os.path.join(self.get_temp_dir(), "weighted.keras")
+        pathlib.Path(path).write_text("kept")
+        for make_again in (lambda: cohort.save(path), lambda: keras.models.clone_model(cohort)):
+            with self.assertRaisesRegex(
+                ValueError, self._MESSAGE.format("Weighted", *["beta"] * 2)
+            ):
+                make_again()
+        self.assertEqual(pathlib.Path(path).read_text(), "kept")
+
+    def test_those_that_it_has_are(self):
+        cohort = Whole(make_students(), beta=5.0)
+        path = os.path.join(self.get_temp_dir(), "whole.keras")
+        cohort.save(path)
+        for copy in (keras.saving.load_model(path), keras.models.clone_model(cohort)):
+            self.assertEqual(copy.beta, 5.0)
+
+    def test_a_configuration_of_a_mixin_counts(self):
+        class Lacking(Mixed):
+            def __init__(self, students, gamma, delta=0.0, **kwargs):
+                super().__init__(students, gamma, **kwargs)
+
+        self.assertEqual(Mixed(make_students(), gamma=1.0).get_config()["gamma"], 1.0)
+        with self.assertRaisesRegex(ValueError, self._MESSAGE.format("Lacking", *["delta"] * 2)):
+            Lacking(make_students(), 1.0).get_config()
 
 
 def _subclasses(base):

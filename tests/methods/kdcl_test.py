@@ -237,6 +237,28 @@ class SettingsTest(tf.test.TestCase):
         self.assertEqual(copy.ensemble.get_config(), general.get_config())
         self.assertEqual(copy.temperature, 5.0)
 
+    def test_settings_of_an_ensemble_that_its_configuration_lacks_are_not_lost(self):
+        class Sharpened(ensembles.General):
+            def __init__(self, gamma=1.0, **kwargs):
+                super().__init__(**kwargs)
+                self.gamma = gamma
+
+        class Scaled(ensembles.Ensemble):
+            """Keras itself remembers the arguments of a layer without a `get_config`."""
+
+            def __init__(self, alpha=1.0, **kwargs):
+                super().__init__(**kwargs)
+                self.alpha = alpha
+
+        cohort = KDCL(_students(), Sharpened(gamma=3.0))
+        with self.assertRaisesRegex(
+            ValueError, r"expected Sharpened.get_config .*got no gamma: return .*\"gamma\": ...}$"
+        ):
+            keras.models.clone_model(cohort)
+        with keras.saving.custom_object_scope({"Scaled": Scaled}):
+            copy = keras.models.clone_model(KDCL(_students(), Scaled(alpha=3.0)))
+        self.assertEqual(copy.ensemble.alpha, 3.0)
+
     def test_an_unknown_ensemble_and_one_that_belongs_to_others(self):
         with self.assertRaisesRegex(
             ValueError, "unknown ensemble: expected one of naive.*; got 'best'"
