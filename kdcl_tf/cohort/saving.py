@@ -273,7 +273,12 @@ class SavedCohort(keras.Model):
         return cls(**{**config, "students": students})
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """The arguments of `compile`, without devices; None before it was called."""
+        """The arguments of `compile`, without devices; None before it was called.
+
+        Raises:
+          ValueError: for a metric or an optimizer that Keras cannot serialize, such as a
+            `functools.partial`.
+        """
         if not self.compiled:
             return None
         config = {
@@ -287,11 +292,22 @@ class SavedCohort(keras.Model):
             "optimizer": self.optimizer,
             **self.cohort_metrics.added,
         }
-        return {**config, **keras.saving.serialize_keras_object(objects)}
+        return {**config, **_serialized(objects)}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Calls `compile` with what `get_compile_config` gave."""
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _serialized(objects):
+    try:
+        return keras.saving.serialize_keras_object(objects)
+    except TypeError as error:
+        told = str(error).partition(" of type ")[0].removeprefix("Cannot serialize object ")
+        raise ValueError(
+            f"expected metrics and optimizers that a .keras file can keep; got {told}: use "
+            "save_weights, or give a registered function or a keras.metrics.Metric in its place"
+        ) from None
 
 
 def _no_older_format(given):

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -182,6 +183,26 @@ class SavingTest(CohortTestCase):
         loaded = keras.saving.load_model(self._path())
         self.assertNotIsInstance(loaded.optimizer, keras.optimizers.LossScaleOptimizer)
         self.assertFalse(loaded.get_compile_config()["auto_scale_loss"])
+
+    @parameterized.parameters(True, False)
+    def test_a_metric_that_keras_cannot_save_is_told_in_one_line(self, is_wrapped):
+        def own(labels, logits, factor=1.0):
+            return factor * tf.ones(len(labels))
+
+        metric = functools.partial(own, factor=2.0)
+        if is_wrapped:
+            metric = keras.metrics.MeanMetricWrapper(metric, name="own")
+        cohort = compiled(metrics=[metric])
+        self.assertIn("z_own", fit(cohort))
+        path = pathlib.Path(self._path("partial.keras"))
+        path.write_text("kept")
+        with self.assertRaisesRegex(
+            ValueError,
+            r"^expected metrics .* can keep; got functools.partial\(.*: use save_weights",
+        ):
+            cohort.save(path)
+        self.assertEqual(path.read_text(), "kept")
+        cohort.save_weights(self._path("partial.weights.h5"))
 
     def test_a_format_that_cannot_hold_it_is_refused(self):
         with self.assertRaisesRegex(ValueError, "expected a .keras file for a cohort; got .*.h5"):
