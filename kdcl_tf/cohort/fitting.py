@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ __all__ = [
 
 # Keras's own, of arrays.
 _BATCH_SIZE = 32
+# The arguments of `fit` that follow the callbacks.
+_FURTHER = tuple(inspect.signature(keras.Model.fit).parameters)[7:]
 _UNKNOWN = (
     "a tensor of unknown rank, as tf.numpy_function gives: call its set_shape in the data set, with "
     "None for B"
@@ -60,9 +63,12 @@ class Fitting(keras.Model):
         """
         self.check_callbacks(_listed(callbacks))
         least = accumulation.least_examples(self.networks(), self.accumulation_steps)
-        if least and "steps_per_epoch" not in kwargs:
-            split = args[0] if args else kwargs.get("validation_split", 0.0)
-            _check_last_batch(x, batch_size or _BATCH_SIZE, split or 0.0, least)
+        given = {**dict(zip(_FURTHER, args)), **kwargs}
+        if least and given.get("steps_per_epoch") is None:
+            # Which Keras passes over where there is validation data.
+            is_split = given.get("validation_data") is None
+            split = (is_split and given.get("validation_split")) or 0.0
+            _check_last_batch(x, batch_size or _BATCH_SIZE, split, least)
         with told_in_one_line():
             ordered = _in_order(callbacks)
             return super().fit(x, y, batch_size, epochs, verbose, ordered, *args, **kwargs)

@@ -269,6 +269,14 @@ class LabelsTest(CohortTestCase):
         fit(cohort, images, labels, batch_size=5)
         fit(cohort, images, labels, batch_size=6, steps_per_epoch=2)
         fit(made(), images, labels, batch_size=6)
+        # Keras passes over the split where there is validation data.
+        others = {"validation_split": 0.5, "validation_data": (images, labels)}
+        fit(cohort, images, labels, batch_size=5, **others)
+        cohort.fit(images, labels, 5, 1, 0, None, *others.values())
+        iterations = int(cohort.optimizer.iterations)
+        with self.assertRaisesRegex(ValueError, told):
+            fit(cohort, images, labels, batch_size=6, steps_per_epoch=None)
+        self.assertEqual(int(cohort.optimizer.iterations), iterations)
 
     def test_other_errors_stay_as_they_are(self):
         class Failing(keras.callbacks.Callback):
