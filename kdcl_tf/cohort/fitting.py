@@ -34,6 +34,10 @@ _UNKNOWN = (
     "None for B"
 )
 _EXPECTED = "labels: expected whole numbers from 0 to "
+_OF_COLUMN = (
+    "labels: expected one class for each example, as whole numbers are where their width is not "
+    "known (make one-hot labels float32, or call their set_shape)"
+)
 # As TensorFlow tells it: in a graph, "[expected] [got]"; in eager mode, a line each.
 _FAILED = re.compile(r"(labels: expected .+?)(?:\] \[|'?\n)([^\]\n]+)")
 
@@ -170,12 +174,20 @@ def _of_width(probabilities, num_classes):
 
 
 def flat(labels: Any) -> tf.Tensor:
-    """Labels `[B]` of a column of classes, `[B, 1]`; others stay as they are."""
+    """Labels `[B]` of a column of classes, `[B, 1]`; others stay as they are.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when they are computed, for whole numbers whose width is not
+        known before and is not 1, which `fit` tells in one line.
+    """
     labels = tf.convert_to_tensor(labels)
     # Of an unknown width, whole numbers are classes, see `targets.are_probabilities`.
     widths = (1,) if labels.dtype.is_floating else (1, None)
-    is_column = labels.shape.rank == 2 and labels.shape[1] in widths
-    return tf.squeeze(labels, axis=1) if is_column else labels
+    if labels.shape.rank != 2 or labels.shape[1] not in widths:
+        return labels
+    width = tf.shape(labels)[1]
+    with tf.control_dependencies([tf.debugging.Assert(tf.equal(width, 1), [_OF_COLUMN, width])]):
+        return tf.squeeze(labels, axis=1)
 
 
 @contextlib.contextmanager

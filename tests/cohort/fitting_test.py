@@ -152,6 +152,19 @@ class LabelsTest(CohortTestCase):
         with self.assertRaisesRegex(ValueError, message):
             compiled_graph().fit(data, verbose=0)
 
+    @parameterized.parameters("fit", "evaluate")
+    def test_one_hot_whole_numbers_of_unknown_width_are_told_in_one_line(self, call):
+        images, labels = make_data()
+        one_hot = np.eye(6, dtype=np.int64)[labels]
+        spec = tf.TensorSpec([None, 5]), tf.TensorSpec([None, None], tf.int64)
+        data = tf.data.Dataset.from_generator(
+            lambda: iter([(images, one_hot)]), output_signature=spec
+        )
+        with self.assertRaisesRegex(
+            ValueError, r"^labels: expected one class .* \(make one-hot .* set_shape\); got 6$"
+        ):
+            getattr(compiled_graph(), call)(data, verbose=0)
+
     def test_one_batch_is_told_of_in_one_line_as_well(self):
         images, labels = make_data()
         for call in ("train_on_batch", "test_on_batch"):
