@@ -130,7 +130,7 @@ class Cohort(Fitting, Learner, SavedCohort):
           views: `{name: batch}`, what each student saw.
 
         Returns:
-          `[M, B]` float32, before `distillation_weight`.
+          `[M, B]` float32, before `distillation_weight`; other floats are cast.
         """
         raise TypeError(f"{type(self).__name__} must override distillation_losses")
 

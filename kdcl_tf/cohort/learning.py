@@ -202,7 +202,7 @@ class Learner(keras.Model):
                 )
 
     def _checked_losses(self, distillation, logits, labels):
-        """`[M, B]`, what an override of `distillation_losses` gives; other shapes are refused.
+        """`[M, B]` float32, of what an override of `distillation_losses` gives; other shapes are refused.
 
         In a graph whose batches have no known size, a loss of a known one belongs to no image:
         it is `[B, M]`, or `[M, 1]`.  Sizes that the graph does not know are compared when it runs.
@@ -221,8 +221,16 @@ class Learner(keras.Model):
                 f"each of {students} students and each image; got "
                 + (f"{distillation!r:.100}" if found is None else f"shape {found}")
             )
-        distillation = tf.ensure_shape(distillation, [students, None])
+        distillation = self._as_float32(tf.ensure_shape(distillation, [students, None]))
         return tf.reshape(distillation, [students, tf.shape(logits)[1]])
+
+    def _as_float32(self, distillation):
+        if not distillation.dtype.is_floating:
+            raise ValueError(
+                f"{type(self).__name__}.distillation_losses: expected floats [M, B]; got "
+                f"{distillation.dtype.name}: cast them to float32, before what has to be derived"
+            )
+        return tf.cast(distillation, tf.float32)
 
     def _objectives(self, step, examples):
         """What is minimised; times the loss scale, which is 1 but in float16, of one for all."""

@@ -1,12 +1,15 @@
 """Tests of kdcl_tf.cohort: what `fit`, `evaluate` and `predict` promise."""
 
 import os
+import pathlib
+import re
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+import kdcl_tf
 from kdcl_tf import methods
 from tests.small_cohort import (
     CohortTestCase,
@@ -354,6 +357,15 @@ class WrappingTest(CohortTestCase):
             return cohort
 
         self.assert_same_weights(trained(Wrapping), trained(lambda: Wrapping().base))
+
+
+class KnowledgeTest(tf.test.TestCase):
+    def test_the_room_of_the_cohort_names_no_method(self):
+        folder = pathlib.Path(kdcl_tf.cohort.__file__).parent
+        methods = "|".join([*kdcl_tf.methods.__all__, "General", "ensembles", "teach", "gate[ds]?"])
+        for path in folder.glob("*.py"):
+            found = re.findall(rf"\b(?:{methods})", path.read_text())
+            self.assertEmpty(found, path.name)
 
 
 if __name__ == "__main__":

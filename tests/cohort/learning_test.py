@@ -1,7 +1,6 @@
 """Tests of kdcl_tf.cohort.learning: a method of one's own, written with public hooks alone."""
 
 import pathlib
-import re
 
 import keras
 import numpy as np
@@ -290,15 +289,6 @@ class GradientTest(CohortTestCase):
         self.assert_same_weights(slowed, expected)
 
 
-class KnowledgeTest(tf.test.TestCase):
-    def test_the_room_of_the_cohort_names_no_method(self):
-        folder = pathlib.Path(kdcl_tf.cohort.__file__).parent
-        methods = "|".join([*kdcl_tf.methods.__all__, "General", "ensembles", "teach", "gate[ds]?"])
-        for path in folder.glob("*.py"):
-            found = re.findall(rf"\b(?:{methods})", path.read_text())
-            self.assertEmpty(found, path.name)
-
-
 class Misshaped(kdcl_tf.Independent):
     """Gives what it is told to give."""
 
@@ -323,6 +313,17 @@ class ExtendingTest(CohortTestCase):
             message = rf"distillation_losses: expected a tensor \[M, B\].*2 students.*{told}"
             with self.assertRaisesRegex(ValueError, message):
                 fit(cohort)
+
+    def test_floats_of_any_size_are_cast_and_whole_numbers_refused(self):
+        def give(dtype):
+            return lambda logits: tf.cast(tf.reduce_sum(logits**2, axis=-1), dtype)
+
+        expected = fit(compiled(Misshaped, settings={"give": give("float32")}))
+        for dtype, tolerance in (("float64", 1e-6), ("bfloat16", 0.03)):
+            found = fit(compiled(Misshaped, settings={"give": give(dtype)}))
+            self.assertAllClose(found, expected, rtol=tolerance)
+        with self.assertRaisesRegex(ValueError, r"expected floats \[M, B\]; got int32: cast"):
+            fit(compiled(Misshaped, settings={"give": give("int32")}))
 
     @parameterized.parameters(
         (lambda logits: tf.transpose(tf.reduce_mean(logits, axis=-1)), r"\(None, 2\)"),
