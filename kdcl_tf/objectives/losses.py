@@ -73,15 +73,26 @@ def balanced_class_weights(labels: Sequence[int] | np.ndarray) -> dict[int, floa
       `{class: weight}` of the C classes that have images.
 
     Raises:
-      ValueError: for labels that are not whole numbers, one for each image, such as probabilities.
+      ValueError: for labels that are not whole numbers from 0, one for each image, such as
+        probabilities or names.
     """
     labels = np.asarray(labels)
     is_flat = labels.ndim == 1 or labels.shape[1:] == (1,)
-    if not is_flat or not np.array_equal(labels, np.floor(labels)):
+    wrong = labels[~_are_classes(labels)]
+    if not is_flat or wrong.size:
+        got = wrong[:3].tolist() if is_flat else f"shape {list(labels.shape)}"
         raise ValueError(
-            "expected labels [N] of whole numbers, the classes of the images; got "
-            + (f"shape {list(labels.shape)}" if not is_flat else f"{labels.ravel()[:3].tolist()}")
+            f"expected labels [N] of whole numbers from 0, the classes of the images; got {got}: "
+            "numpy.unique(labels, return_inverse=True) numbers the classes of others"
         )
     classes, counts = np.unique(labels, return_counts=True)
     weights = counts.sum() / (len(classes) * counts)
     return {int(label): float(weight) for label, weight in zip(classes, weights)}
+
+
+def _are_classes(labels):
+    """Of each label whether it is a class, of the labels' shape."""
+    try:
+        return np.isfinite(labels) & (labels >= 0) & (labels == np.floor(labels))
+    except TypeError:  # NumPy has no such functions of strings and other objects.
+        return np.zeros(labels.shape, bool)

@@ -87,8 +87,18 @@ class ClassWeightsTest(tf.test.TestCase):
         self.assertEqual(losses.balanced_class_weights([[1], [0]]), {0: 1.0, 1: 1.0})
 
     def test_what_is_no_class_is_refused(self):
-        for labels, got in ((np.eye(3), "shape [3, 3]"), ([0.5, 1.0], "[0.5, 1.0]")):
-            with self.assertRaisesRegex(ValueError, f"expected labels .*; got {re.escape(got)}"):
+        for labels, got in (
+            (np.eye(3), "shape [3, 3]"),
+            (3, "shape []"),
+            ([0.5, 1.0], "[0.5]"),
+            ([0, 1, -1, 2.0], "[-1.0]"),
+            ([0, np.inf, np.nan], "[inf, nan]"),
+            (["cat", "dog"], "['cat', 'dog']"),
+            ([0, None], "[0, None]"),
+        ):
+            with self.assertRaisesRegex(
+                ValueError, f"expected labels .*; got {re.escape(got)}: num"
+            ):
                 losses.balanced_class_weights(labels)
 
 
