@@ -338,7 +338,7 @@ class Settings(TrainingSettings):
             1 <= self.accumulation_steps <= self.batch_size,
             f"1 or more, at most --batch_size={self.batch_size}",
         )
-        self._require("temperature", self.temperature > 0, "more than 0")
+        self._require("temperature", 0 < self.temperature <= 1000, "more than 0, at most 1000")
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
             raise ValueError(
                 f"expected --warmup_epochs below --epochs={self.epochs}; got {self.warmup_epochs}"

@@ -37,7 +37,7 @@ class Cohort(Fitting, Learner, SavedCohort):
     Args:
       students: `{name: keras.Model}`, built classifiers with the same number of classes
         that give logits `[B, C]`.
-      temperature: T of the distillation loss, > 0.
+      temperature: T of the distillation loss, > 0 and at most 1000.
       distillation_weight: lambda of paper Eq. 2, >= 0.
 
     Both are variables: they can be assigned a number at any time, as

@@ -6,12 +6,17 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
-__all__ = ["Hyperparameter", "distillation_weight", "temperature"]
+__all__ = ["HOTTEST", "Hyperparameter", "distillation_weight", "temperature"]
+
+
+# Above it the loss of an image is mostly rounding, see `losses.distillation`.
+HOTTEST = 1000.0
 
 
 class Hyperparameter:
-    """A finite number that a step reads when it runs, so that it holds from the next step.
+    """A finite float32 number that a step reads when it runs, so that it holds from the next step.
 
     It is none of a cohort's weights, as an optimizer's learning rate is none of a model's.
 
@@ -20,13 +25,16 @@ class Hyperparameter:
       value: at first.
       least: the number must be at least that; more than it if `excluded`.
       excluded: whether `least` itself is refused.
+      most: the number must be at most that.
 
     Raises:
-      ValueError: for a number out of range.
+      ValueError: for a number that is out of range, as it is given or rounded to float32.
     """
 
-    def __init__(self, name: str, value: float, least: float, excluded: bool):
-        self.name, self._least, self._excluded = name, least, excluded
+    def __init__(
+        self, name: str, value: float, least: float, excluded: bool, most: float = math.inf
+    ):
+        self.name, self._least, self._excluded, self._most = name, least, excluded, most
         self.variable = keras.Variable(
             self._checked(value), dtype="float32", trainable=False, name=name
         )
@@ -40,13 +48,19 @@ class Hyperparameter:
         self.variable.assign(self._checked(value))
 
     def _checked(self, value):
-        value = float(value)
+        given = float(value)
+        with np.errstate(over="ignore", under="ignore"):
+            value = float(np.float32(given))
+        is_other = value != given and (not value or math.isinf(value))
+        got = f"got {given}{f', which is {value:g} in float32' * is_other}"
         # NaN fails every comparison.
         if not (value > self._least or (value == self._least and not self._excluded)):
             sign = ">" if self._excluded else ">="
-            raise ValueError(f"{self.name} must be {sign} {self._least:g}; got {value}")
+            raise ValueError(f"{self.name} must be {sign} {self._least:g}; {got}")
         if math.isinf(value):
-            raise ValueError(f"{self.name} must be finite; got {value}")
+            raise ValueError(f"{self.name} must be finite; {got}")
+        if value > self._most:
+            raise ValueError(f"{self.name} must be <= {self._most:g}; {got}")
         return value
 
 
@@ -56,8 +70,8 @@ def number(value: Any) -> float:
 
 
 def temperature(value: float) -> Hyperparameter:
-    """T of the distillation loss, > 0."""
-    return Hyperparameter("temperature", value, 0.0, excluded=True)
+    """T of the distillation loss, > 0 and at most `HOTTEST`."""
+    return Hyperparameter("temperature", value, 0.0, excluded=True, most=HOTTEST)
 
 
 def distillation_weight(value: float) -> Hyperparameter:

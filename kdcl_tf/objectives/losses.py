@@ -37,6 +37,10 @@ def distillation(soft_targets: tf.Tensor, logits: tf.Tensor, temperature: float)
     T^2 makes the size of the gradient independent of T (Hinton et al., 2015).  No gradient
     passes to the soft targets.
 
+    T^2 multiplies the rounding of the soft targets, too: the loss of an example was off by up to
+    4e-7 T^2 nats (4e-3 at T = 100, 0.4 at T = 1000), for logits of standard deviation 3 and
+    C = 2 to 1000.  The mean over examples is off by much less, and gradients have no such factor.
+
     Args:
       soft_targets: `[B, C]` probabilities, already softened.
       logits: `[B, C]` of the student that learns.

@@ -38,6 +38,7 @@ _BAD = (
     ("weight_decay", float("nan")),
     ("warmup_learning_rate", -0.1),
     ("temperature", 0.0),
+    ("temperature", 1001.0),
     ("temperature", float("nan")),
     ("temperature", float("inf")),
     ("learning_rate", 0.0),

@@ -163,6 +163,14 @@ class DistillationTest(tf.test.TestCase, parameterized.TestCase):
         found = losses.distillation(tf.nn.softmax(v / 50.0), z, 50.0)
         self.assertAllClose(found, ((z - v) ** 2).sum(-1) / 10, rtol=0.05, atol=1e-2)
 
+    @parameterized.parameters(10.0, 100.0, 1000.0)
+    def test_rounding_grows_with_the_squared_temperature(self, temperature):
+        logits, others = (_data(100, 50, seed)[0].astype(np.float32) for seed in (0, 1))
+        log_p, log_q = (_log_softmax(each / temperature) for each in np.float64([others, logits]))
+        expected = temperature**2 * (np.exp(log_p) * (log_p - log_q)).sum(-1)
+        found = losses.distillation(tf.nn.softmax(others / temperature), logits, temperature)
+        self.assertAllClose(found, expected, rtol=1e-5, atol=5e-7 * temperature**2 + 1e-5)
+
     def test_a_one_hot_target_makes_it_cross_entropy(self):
         logits, soft = _data()
         classes = soft.argmax(-1)
