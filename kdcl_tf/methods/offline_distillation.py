@@ -31,6 +31,9 @@ class OfflineDistillation(Cohort):
       temperature: T.
       distillation_weight: lambda.
 
+    A copy by `keras.models.clone_model` has a Keras teacher with new weights, as it has students:
+    it needs `copy.set_weights(cohort.get_weights())`.
+
     Raises:
       ValueError: for a teacher with another number of classes, or one that cannot be loaded, or
         that shares variables that a student trains.

@@ -177,6 +177,15 @@ class TeacherTest(tf.test.TestCase):
         ):
             turned.load_weights(folder / "cohort.weights.h5")
 
+    def test_a_clone_has_the_teacher_once_its_weights_are_set(self):
+        cohort = OfflineDistillation(plain_step.students(), _teacher())
+        views, _ = plain_step.batch(1)
+        copy = keras.models.clone_model(cohort)
+        copy.set_weights(cohort.get_weights())
+        for name, view in views.items():
+            self.assertAllClose(copy.teacher(view), cohort.teacher(view))
+            self.assertAllClose(copy.students[name](view), cohort.students[name](view))
+
     def test_a_keras_file_keeps_the_teacher(self):
         teacher = _teacher()
         cohort = OfflineDistillation(plain_step.students(), teacher, temperature=3.0)
