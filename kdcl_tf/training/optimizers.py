@@ -39,20 +39,20 @@ def create(
 class CoupledSGD(keras.optimizers.SGD):
     """SGD as in PyTorch: `v = momentum * v + (g + wd * w)`, then `w -= rate * v`.
 
-      Keras's own differs twice.  Its `weight_decay` is decoupled, which at momentum 0.9
-      shrinks weights about ten times less for the same number.  And its velocity holds the
-      rate, so that after a drop by ten the old steps go on for a while at the old rate; here
-      they drop with it.  Every trainable variable decays, batch normalisation's included, but
+    Keras's own differs twice.  Its `weight_decay` is decoupled, which at momentum 0.9
+    shrinks weights about ten times less for the same number.  And its velocity holds the
+    rate, so that after a drop by ten the old steps go on for a while at the old rate; here
+    they drop with it.  Every trainable variable decays, batch normalisation's included, but
     those that `exclude_from_weight_decay` names.
 
-      Args:
-        learning_rate, momentum: as in `keras.optimizers.SGD`.
-        coupled_weight_decay: wd, >= 0.
-        **kwargs: further arguments of `keras.optimizers.SGD`, such as `nesterov`. Its
-          `weight_decay` is Keras's own, decoupled.
+    Args:
+      learning_rate, momentum: as in `keras.optimizers.SGD`.
+      coupled_weight_decay: wd, >= 0.
+      **kwargs: further arguments of `keras.optimizers.SGD`, such as `nesterov`. Its
+        `weight_decay` is Keras's own, decoupled.
 
-      Raises:
-        ValueError: for a weight decay below 0.
+    Raises:
+      ValueError: for a weight decay below 0.
     """
 
     def __init__(
