@@ -91,14 +91,14 @@ def drawn(output: pathlib.Path, image: pathlib.Path) -> tuple[pathlib.Path, path
 
 def _check_drawn(output, image, models):
     """Refuses the names of what is drawn of an image, all before the first is."""
-    for path in drawn(output, image):
-        most = outputs.LONGEST_NAME - len(path.suffix)
-        if len(os.fsencode(image.stem)) > most:
-            raise ValueError(
-                f"--image: expected names of at most {most} bytes before the suffix, to write "
-                f"NAME{path.suffix}; got {len(os.fsencode(image.stem))} in {escaped(str(image))}: "
-                "rename it"
-            )
+    paths, size = drawn(output, image), len(os.fsencode(image.stem))
+    most = outputs.LONGEST_NAME - max(len(path.suffix) for path in paths)
+    if size > most:
+        raise ValueError(
+            f"--image: expected names of at most {most} bytes before the suffix, to write NAME.png and "
+            f"NAME.json; got {size} in {escaped(str(image))}: rename it"
+        )
+    for path in paths:
         told = replacing.owner(path, models)
         if told:
             raise ValueError(

@@ -160,7 +160,9 @@ class Detection(Task):
 
     def plan(self) -> list[str]:
         size = f"detector: {students.parameter_count(self.model):,} parameters"
-        return [*super().plan(), f"backbone: {self.source}", size]
+        # Another detector gives its backbone, too, and a line of its own says so.
+        backbone = [] if self.settings.initial_weights else [f"backbone: {self.source}"]
+        return [*super().plan(), *backbone, size]
 
     def announce(self, workdir: Workdir) -> None:
         """Prints what is wrong with the annotations; evaluations write detections from now on."""

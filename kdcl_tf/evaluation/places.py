@@ -77,10 +77,11 @@ def output_files(
         JSON file has the name of a picture or table, or the other way round; when a file is a run's
         or a model's own; and when a student is not there.
     """
-    output, plot = (
-        outputs.named("output", values["output"]),
-        outputs.named("plot", values["plot"]),
-    )
+    # Of several students, confusion writes a table each.
+    tables = [f".{path.name}.csv" for path in paths] if len(paths) > 1 else [".csv"]
+    beside = max(tables, key=len) if values["analysis"] == "confusion" else ""
+    output = outputs.named("output", values["output"], beside)
+    plot = outputs.named("plot", values["plot"])
     replacing.check_apart(output, paths)
     if plot and (plot == output or plot.suffix.lower() in (".json", ".csv", ".html")):
         raise ValueError(
@@ -96,9 +97,10 @@ def output_files(
     if values["analysis"] == "scores":
         return output, None
     output = output or _folder_of_analyses(paths[0]) / f"{values['analysis']}.json"
-    plot = plot or output.with_suffix(".png")
-    replacing.check_apart(plot, paths, "plot")
-    return output, plot
+    if plot or values["output"]:
+        # The folder of analyses is one of their own, wherever the student is.
+        replacing.check_apart(plot or output.with_suffix(".png"), paths, "plot")
+    return output, plot or output.with_suffix(".png")
 
 
 def _check_there(paths):

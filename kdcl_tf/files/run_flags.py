@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kdcl_tf.files.identity import FORMAT
 
-__all__ = ["read", "read_format", "text_of"]
+__all__ = ["has_format", "read", "read_format", "text_of"]
 
 # The first line, a comment for absl, which reads the file as a flagfile.
 _FORMAT_LINE = "# format "
@@ -33,13 +33,22 @@ def read_format(path: str | pathlib.Path) -> int:
 
     It says so in a comment before the first flag.
     """
+    return _format_of(path) or 1
+
+
+def has_format(path: str | pathlib.Path) -> bool:
+    """Whether a `flags.txt` says of which format it is, as no file of another hand does."""
+    return _format_of(path) is not None
+
+
+def _format_of(path):
     for line in _lines(path):
         number = line.removeprefix(_FORMAT_LINE).strip()
         if line.startswith(_FORMAT_LINE) and number.isdecimal():
             return int(number)
         if line.strip() and not line.startswith("#"):
             break
-    return 1
+    return None
 
 
 def _lines(path):

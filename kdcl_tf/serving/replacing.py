@@ -129,25 +129,27 @@ def check_apart(
 def owner(output: pathlib.Path, models: Iterable[str | os.PathLike] = ()) -> str:
     """Whose a file is that is going to be written, in words; "" where it is nobody's.
 
-    It is an exported model's when it is a card, one of the models that are read, or in the folder of
-    any; and a run's when the run has, or will have, a file of its name.
+    It is an exported model's when it is a card, one of the models that are read, a file of any model,
+    or in the folder of one; and a run's when the run has, or will have, a file of its name.  Of a link,
+    what it names counts, and the link itself.
 
     Args:
       output, models: as for `check_apart`.
     """
-    place = pathlib.Path(os.path.realpath(output))
-    is_taken = place.is_file() and cards.is_card(place)
-    for model in map(os.path.realpath, models):
-        is_taken |= place == pathlib.Path(model)
-        is_taken |= pathlib.Path(model) in place.parents and exported.holds_model(model)
-    if is_taken or any(map(_is_model, place.parents)):
+    read = [place for model in models for place in run_names.places(model)]
+    if any(_is_of_model(place, read) for place in run_names.places(output)):
         return "an exported model"
-    run = run_names.run_of(place)
+    run = run_names.run_of(output)
     return f"the run in {run}" if run else ""
 
 
-def _is_model(folder):
-    # A list of what was detected in student.jpg is called like a card.
-    return (folder / exported.MODEL).exists() or any(
-        cards.has_card(folder, card) for card in run_names.CARDS
+def _is_of_model(place, read):
+    if place in read or (place.is_file() and cards.is_card(place)):
+        return True
+    if any(model in place.parents and exported.holds_model(model) for model in read):
+        return True
+    return any(
+        (folder / exported.MODEL).exists()
+        or place.relative_to(folder).as_posix() in exported.known_checksums(folder)
+        for folder in place.parents
     )

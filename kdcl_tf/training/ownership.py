@@ -48,7 +48,7 @@ _TRACES = (
 
 # One text may stand for both, depending on the version and on the current folder.
 _IS_FRESH = "backbone is a student's name, for random weights; the run had trained ones"
-_WAS_FRESH = "backbone is of trained weights; the run had a student's name, for random ones"
+_WAS_FRESH = "backbone is of trained weights; the run tells of none, as with a student's name"
 # What has changed, as `identity.data_changes` begins to tell it, and what that is called.
 _RESTORED = (
     ("initial_weights", "weights"),

@@ -75,7 +75,7 @@ class PlacesTest(parameterized.TestCase):
     @parameterized.parameters("result", "detections", "curves")
     def test_no_file_of_a_run_is_replaced(self, name):
         run, image = self._touch("run/flags.txt", f"photos/{name}.jpg")
-        run.write_text("--epochs=1\n")
+        run.write_text("# format 3\n--detector=mask\n")
         with self.assertRaisesRegex(
             ValueError,
             rf"^--output=\S+/run: expected a folder in which {name}.\w+ of \S+photos/{name}.jpg "
@@ -101,8 +101,8 @@ class PlacesTest(parameterized.TestCase):
         short, long = self._touch("photos/a.jpg", f"photos/{'é' * 113}.jpg")
         with self.assertRaisesRegex(
             ValueError,
-            "^--image: expected names of at most 225 bytes before the suffix, to write NAME.json; got "
-            "226 in .*: rename it$",
+            "^--image: expected names of at most 225 bytes before the suffix, to write NAME.png and "
+            "NAME.json; got 226 in .*: rename it$",
         ):
             places.folder_to_draw_to(str(self.folder / "seen"), [short, long])
         (fits,) = self._touch(f"photos/{'a' * 225}.jpg")

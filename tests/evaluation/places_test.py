@@ -104,8 +104,22 @@ class PlacesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "--output to name a JSON file, such as b.json"):
             self._outputs("noise", str(self.run / "b.png"))
 
+    def test_the_analyses_of_a_file_in_a_students_folder_are_beside_it(self):
+        file = self.small / "small.tflite"
+        file.write_bytes(b"model")
+        output, plot = self._outputs("confusion", paths=[file])
+        self.assertEqual(output, self.small / "analyses" / "confusion.json")
+        self.assertEqual(plot, output.with_suffix(".png"))
+
+    def test_the_tables_of_several_students_have_to_have_room_for_their_names(self):
+        output = str(self.run / f"{'a' * 221}.json")
+        self.assertEqual(self._outputs("confusion", output)[0].name, f"{'a' * 221}.json")
+        with self.assertRaisesRegex(ValueError, "--output to have a name of at most 225 bytes"):
+            self._outputs("confusion", output, paths=[self.small, self.large])
+        self._outputs("noise", output, paths=[self.small, self.large])
+
     def test_no_file_of_a_run_is_replaced(self):
-        (self.run / "flags.txt").write_text("--epochs=1\n")
+        (self.run / "flags.txt").write_text("# format 3\n--epochs=1\n")
         result, picture = str(self.run / "result.json"), str(self.run / "accuracy.png")
         with self.assertRaisesRegex(ValueError, "--output to be .* belongs to the run in "):
             self._outputs("scores", result)

@@ -111,8 +111,10 @@ class ReplacingTest(tf.test.TestCase, parameterized.TestCase):
         # A model that is not read, of which only the card is left.
         other = self.folder / "other"
         other.mkdir()
-        (other / "detector.json").write_text('{"checksums": {}}')
+        sums = {"checksums": {"variables/x.json": "0"}}
+        (other / "detector.json").write_text(json.dumps(identity.sealed(sums)))
         inside = [student / "student.json", student / "scores.json", other / "variables" / "x.json"]
+        replacing.check_apart(other / "variables" / "y.json")
         for output in (*inside, file, card, link):
             with self.assertRaisesRegex(
                 ValueError, "^expected --output to be a file of its own; got"
@@ -122,8 +124,8 @@ class ReplacingTest(tf.test.TestCase, parameterized.TestCase):
     def test_results_are_not_written_over_a_run(self):
         run = self.folder / "run"
         run.mkdir()
-        (run / "flags.txt").write_text("--epochs=1\n")
-        for name in ("result.json", "log.jsonl", "accuracy.png", "detector/a.json"):
+        (run / "flags.txt").write_text("# format 3\n--epochs=1\n")
+        for name in ("result.json", "log.jsonl", "accuracy.png", "checkpoints/a.json"):
             with self.assertRaisesRegex(
                 ValueError,
                 f"^expected --plot to be a file of its own; got .*{name}, which belongs to the run in "
@@ -132,6 +134,19 @@ class ReplacingTest(tf.test.TestCase, parameterized.TestCase):
                 replacing.check_apart(run / name, flag="plot")
         for place in (run / "scores.json", self.folder / "result.json"):
             replacing.check_apart(place)
+
+    def test_a_card_that_is_a_link_is_not_replaced(self):
+        student = self._student("m")
+        (self.folder / "store").write_text('{"checksums": {}}')
+        (student / "student.json").symlink_to(self.folder / "store")
+        with self.assertRaisesRegex(ValueError, "which belongs to an exported model: pass another"):
+            replacing.check_apart(student / "student.json")
+
+    @parameterized.parameters('{"a": 1}\n{"a": 2}\n', '{"checksums": {"student.keras": "0"}}')
+    def test_what_is_called_like_a_card_does_not_take_all_below_it(self, text):
+        (self.folder / "student.json").write_text(text)
+        replacing.check_apart(self.folder / "deep" / "out.json")
+        replacing.check_apart(self.folder / "out.json")
 
     def test_a_list_of_detections_makes_no_model(self):
         (self.folder / "student.json").write_text("[]")
