@@ -27,6 +27,8 @@ _BRANCHES = {"one": 3, "clnn": 4}
 # also in layers that begin to be trained later. Adamax so begins with small steps, and LAMB divides
 # by the step's norm.
 _TOO_LARGE_AFTER_HEADS = ("adam", "adamw", "nadam")
+# The smallest and the largest number of these that are neither 0 nor infinite.
+_FLOAT32 = (1.2e-38, 3.4e38)
 # ONE's authors ramp up over 80 of 300 epochs.
 _RAMP_UP = {"one": 80 / 300}
 
@@ -338,7 +340,9 @@ class Settings(TrainingSettings):
             1 <= self.accumulation_steps <= self.batch_size,
             f"1 or more, at most --batch_size={self.batch_size}",
         )
-        self._require("temperature", 0 < self.temperature <= 1000, "more than 0, at most 1000")
+        least, most = _FLOAT32
+        self._require("temperature", least <= self.temperature <= most, "more than 0, in float32")
+        self._require("distillation_weight", self.distillation_weight <= most, "finite in float32")
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
             raise ValueError(
                 f"expected --warmup_epochs below --epochs={self.epochs}; got {self.warmup_epochs}"

@@ -37,7 +37,7 @@ class Cohort(Fitting, Learner, SavedCohort):
     Args:
       students: `{name: keras.Model}`, built classifiers with the same number of classes
         that give logits `[B, C]`.
-      temperature: T of the distillation loss, > 0 and at most 1000.
+      temperature: T of the distillation loss, > 0.
       distillation_weight: lambda of paper Eq. 2, >= 0.
 
     Both are variables: they can be assigned a number at any time, as
@@ -237,8 +237,8 @@ class Cohort(Fitting, Learner, SavedCohort):
           loss: None, since the method decides what the students minimise; the second
             argument of `keras.Model.compile`.
           metrics: further metrics of logits; each student gets its own copy.  Accuracy,
-            top-5, cross-entropy and distillation loss are always there.  Names, classes and
-            functions with an argument `from_logits` get True; an object must have it.
+            top-5, cross-entropy and distillation loss are always there.  What has an argument
+            `from_logits` gets True, since students give logits.
           weighted_metrics: the same, weighted by `sample_weight`, and called
             `<student>_weighted_<metric>`.
           run_eagerly, steps_per_execution: as in `keras.Model.compile`.
@@ -264,7 +264,7 @@ class Cohort(Fitting, Learner, SavedCohort):
             students' names, or it leaves variables of the cohort without an optimizer; when
             the cohort has a strategy, and what is trained or the optimizer was made outside its
             scope; when the students cannot be placed, or cannot be compiled; when an optimizer was
-            built before on other variables; when a metric has `from_logits=False`.
+            built before on other variables.
         """
         _check_no_loss(loss)
         accumulation.check_count(accumulation_steps)

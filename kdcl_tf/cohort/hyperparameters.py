@@ -8,11 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-__all__ = ["HOTTEST", "Hyperparameter", "distillation_weight", "temperature"]
-
-
-# Above it the loss of an image is mostly rounding, see `losses.distillation`.
-HOTTEST = 1000.0
+__all__ = ["Hyperparameter", "distillation_weight", "number", "temperature"]
 
 
 class Hyperparameter:
@@ -25,16 +21,13 @@ class Hyperparameter:
       value: at first.
       least: the number must be at least that; more than it if `excluded`.
       excluded: whether `least` itself is refused.
-      most: the number must be at most that.
 
     Raises:
       ValueError: for a number that is out of range, as it is given or rounded to float32.
     """
 
-    def __init__(
-        self, name: str, value: float, least: float, excluded: bool, most: float = math.inf
-    ):
-        self.name, self._least, self._excluded, self._most = name, least, excluded, most
+    def __init__(self, name: str, value: float, least: float, excluded: bool):
+        self.name, self._least, self._excluded = name, least, excluded
         self.variable = keras.Variable(
             self._checked(value), dtype="float32", trainable=False, name=name
         )
@@ -59,8 +52,6 @@ class Hyperparameter:
             raise ValueError(f"{self.name} must be {sign} {self._least:g}; {got}")
         if math.isinf(value):
             raise ValueError(f"{self.name} must be finite; {got}")
-        if value > self._most:
-            raise ValueError(f"{self.name} must be <= {self._most:g}; {got}")
         return value
 
 
@@ -70,8 +61,8 @@ def number(value: Any) -> float:
 
 
 def temperature(value: float) -> Hyperparameter:
-    """T of the distillation loss, > 0 and at most `HOTTEST`."""
-    return Hyperparameter("temperature", value, 0.0, excluded=True, most=HOTTEST)
+    """T of the distillation loss, > 0."""
+    return Hyperparameter("temperature", value, 0.0, excluded=True)
 
 
 def distillation_weight(value: float) -> Hyperparameter:

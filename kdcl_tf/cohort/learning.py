@@ -110,9 +110,12 @@ class Learner(keras.Model):
         return tuple(layer.trainable for model in models for layer in model._flatten_layers())
 
     def _differentiate_together(self, views, labels, sample_weight, examples):
-        with tf.GradientTape() as tape:
+        own = own_losses.regularised(self, self._known())
+        with tf.GradientTape(persistent=bool(own)) as tape:
             step = self._step(views, labels, sample_weight, training=True)
             objectives = self._objectives(step, examples)
+        if own:
+            own_losses.check_learns(self, own, tape.gradient(step.loss, own))
         groups = [variables for _, variables in self._optimizer_groups()]
         return step, tape.gradient(objectives, groups)
 
@@ -142,9 +145,7 @@ class Learner(keras.Model):
         penalties = self.penalties()
         if training:
             logits, penalties = self._scaled(logits, penalties)
-        step = self._step_from(logits, penalties, views, labels, sample_weight)
-        own_losses.check_adds_none(self, [*self.networks(), *self.students.values()])
-        return step
+        return self._step_from(logits, penalties, views, labels, sample_weight)
 
     def _scaled(self, logits, penalties):
         """The same, but their gradients are times the loss scale of each student's own optimizer.
@@ -166,11 +167,16 @@ class Learner(keras.Model):
         networks = self.networks()
         check_losses_apart(networks)
         found = [penalty(network) for network in networks]
-        return own_losses.with_regularisation(found, self, [*networks, *self.students.values()])
+        return own_losses.with_regularisation(found, own_losses.regularised(self, self._known()))
+
+    def _known(self):
+        """What the method's own layers are told from: the models that run, and the students."""
+        return [*self.networks(), *self.students.values()]
 
     def _step_from(self, logits, penalties, views, labels, sample_weight):
         distillation = self._distilled(logits, labels, views)
         distillation = self._checked_losses(distillation, logits, labels)
+        own_losses.check_adds_none(self, self._known())
         return Step.create(
             logits, labels, distillation, self.distillation_weight, sample_weight, penalties
         )

@@ -1,6 +1,5 @@
 """The metrics of a cohort: the same ones for every student, and the ensemble's accuracy."""
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import tensorflow as tf
 from keras.src.trainers.compile_utils import MetricsList
 
 from kdcl_tf.cohort import configurations
+from kdcl_tf.cohort.from_logits import of_logits
 from kdcl_tf.cohort.step import Step
 from kdcl_tf.objectives import targets
 
@@ -115,9 +115,8 @@ class CohortMetrics:
           weighted_metrics: the same; these are weighted by `sample_weight`.
 
         Raises:
-          ValueError: when two metrics would have one name, a dict names no student, the
-            configuration of a metric lacks arguments of its constructor, or an object has
-            `from_logits=False`, which names and functions get as True.
+          ValueError: when two metrics would have one name, a dict names no student, or the
+            configuration of a metric lacks arguments of its constructor.
         """
         self.added = {
             "metrics": self._by_student(metrics),
@@ -263,47 +262,16 @@ def _copy(identifier, prefix):
     """A fresh metric of the same configuration, its name after the student's."""
     if _is_accuracy(identifier):
         return _wrapped(_accuracy, f"{prefix}_accuracy")
-    metric = _of_logits(identifier)
+    metric = keras.metrics.get(identifier)
+    if isinstance(metric, type):
+        metric = metric()
+    # An object, or its configuration, may say that it takes probabilities.
+    is_told = not isinstance(identifier, (str, type))
     if not isinstance(metric, keras.metrics.Metric):
-        return _wrapped(metric, f"{prefix}_{_name(metric)}")
+        return _wrapped(of_logits(metric, is_told), f"{prefix}_{_name(metric)}")
     copy = _of_same_configuration(metric) if metric is identifier else metric
     copy.name = f"{prefix}_{metric.name}"
-    return copy
-
-
-def _of_logits(identifier):
-    """The metric, loss or function of an identifier, which must take logits.
-
-    A name, a class and a function leave it open, and get `from_logits=True`.
-    """
-    metric = keras.metrics.get(identifier)
-    if isinstance(identifier, (str, type)):
-        is_told = configurations.takes(type(metric), "from_logits")
-        return type(metric)(from_logits=True) if is_told else metric
-    is_open = not isinstance(metric, (keras.metrics.Metric, keras.losses.Loss))
-    if is_open and "from_logits" not in getattr(metric, "keywords", {}):
-        is_told = configurations.takes(metric, "from_logits")
-        return functools.partial(metric, from_logits=True) if is_told else metric
-    if _takes_logits(metric) is False:
-        raise ValueError(
-            "expected a metric of logits, which students give; got "
-            f"{getattr(metric, 'name', None) or _name(metric)} with from_logits=False: give it "
-            "from_logits=True"
-        )
-    return metric
-
-
-def _takes_logits(metric):
-    """What an object, or a partial, says of `from_logits`; None where it has no such argument."""
-    for attribute in ("from_logits", "_from_logits"):
-        if hasattr(metric, attribute):
-            return getattr(metric, attribute)
-    # Of the wrappers of functions, of metrics and of losses.
-    function = getattr(metric, "_fn", getattr(metric, "fn", metric))
-    if not configurations.takes(function, "from_logits"):
-        return None
-    default = inspect.signature(function).parameters["from_logits"].default
-    return getattr(metric, "_fn_kwargs", {}).get("from_logits", default)
+    return of_logits(copy, is_told)
 
 
 def _of_same_configuration(metric):

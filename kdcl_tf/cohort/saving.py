@@ -303,7 +303,10 @@ def _serialized(objects):
     try:
         return keras.saving.serialize_keras_object(objects)
     except TypeError as error:
-        told = str(error).partition(" of type ")[0].removeprefix("Cannot serialize object ")
+        told, is_keras, _ = str(error).partition(" of type ")
+        if not (is_keras and told.startswith("Cannot serialize object ")):
+            raise  # Of another hand, such as a metric's own `get_config`.
+        told = told.removeprefix("Cannot serialize object ")
         raise ValueError(
             f"expected metrics and optimizers that a .keras file can keep; got {told}: use "
             "save_weights, or give a registered function or a keras.metrics.Metric in its place"

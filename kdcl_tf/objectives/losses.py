@@ -96,7 +96,10 @@ def balanced_class_weights(labels: Sequence[int] | np.ndarray) -> dict[int, floa
 
 def _are_classes(labels):
     """Of each label whether it is a class, of the labels' shape."""
-    try:
-        return np.isfinite(labels) & (labels >= 0) & (labels == np.floor(labels))
-    except TypeError:  # NumPy has no such functions of strings and other objects.
+    if labels.dtype.kind in "SU":
         return np.zeros(labels.shape, bool)
+    try:
+        numbers = labels.astype(np.float64)  # Of objects, too, as pandas has whole numbers.
+    except (TypeError, ValueError):
+        return np.zeros(labels.shape, bool)
+    return np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers))

@@ -216,24 +216,6 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
             with unittest.mock.patch.object(type(self), "logits", self.logits + shift):
                 self.assertAllClose(list(self._added([metric]).values()), expected)
 
-    @parameterized.parameters("binary_crossentropy", "bce", "AUC", "CategoricalCrossentropy")
-    def test_every_name_with_that_argument_gets_it(self, name):
-        self.assertIs(metrics_lib._takes_logits(metrics_lib._of_logits(name)), True)
-
-    @parameterized.parameters(
-        keras.metrics.SparseCategoricalCrossentropy(),
-        keras.metrics.BinaryCrossentropy(),
-        keras.metrics.AUC(),
-        keras.losses.SparseCategoricalCrossentropy(),
-        functools.partial(keras.losses.sparse_categorical_crossentropy, from_logits=False),
-        keras.metrics.MeanMetricWrapper(keras.losses.sparse_categorical_crossentropy),
-        ({"class_name": "SparseCategoricalCrossentropy", "config": {}},),
-    )
-    def test_objects_of_probabilities_are_refused(self, metric):
-        message = "^expected a metric of logits.* with from_logits=False: give it from_logits=True$"
-        with self.assertRaisesRegex(ValueError, message):
-            self._added([metric])
-
     def test_weighted_metrics_are_weighted_and_say_so(self):
         found = self._added(["sparse_categorical_accuracy"], ["sparse_categorical_accuracy"])
         self.assertAllClose(found["z_weighted_sparse_categorical_accuracy"], 0.75)

@@ -102,6 +102,27 @@ class RegularisationTest(CohortTestCase):
         plain = _made(settings={"regularizer": None})
         self.assertAllEqual(fit(cohort)["loss"], fit(plain)["loss"])
 
+    @parameterized.parameters(
+        {}, {"accumulation_steps": 2}, {"make": compiled_graph}, {"jit_compile": True}
+    )
+    def test_what_nothing_else_would_change_is_refused(self, **kwargs):
+        class Imitating(_Independent):
+            def distillation_losses(self, logits, labels, views):
+                return methods.Independent.distillation_losses(
+                    self, logits, labels, views
+                ) + 0.0 * tf.reduce_sum(tf.stop_gradient(self.own(logits)), axis=-1)
+
+        if "jit_compile" in kwargs:
+            kwargs["make"] = compiled_graph
+        message = (
+            "^no loss of Imitating depends on dense.*kernel, which its regularizer would shrink: .*; "
+            "freeze those that it only imitates, layer.trainable = False$"
+        )
+        cohort = _made(method=Imitating, **kwargs)
+        with self.assertRaisesRegex(ValueError, message):
+            fit(cohort)
+        self.assertAllEqual(cohort.own.kernel, tf.ones([6, 3]))
+
     @parameterized.parameters(["devices"], ["dict"])
     def test_where_each_student_has_its_own_they_are_refused_as_before(self, what):
         cohort = _Independent(make_students(), **_settings())
@@ -129,8 +150,11 @@ class AddedLossTest(CohortTestCase):
                 self.add_loss(tf.reduce_mean(logits))
                 return super().distillation_losses(logits, labels, views)
 
-        with self.assertRaisesRegex(ValueError, "layers of Adding itself that add no losses"):
+        message = "layers of Adding itself that add no losses"
+        with self.assertRaisesRegex(ValueError, message):
             compiled(Adding).evaluate(*make_data(), verbose=0)
+        with self.assertRaisesRegex(ValueError, message):
+            fit(compiled(Adding, devices=dict.fromkeys("za", "CPU:0")))
 
     def test_those_of_students_and_of_what_is_frozen_stay(self):
         student = make_student()

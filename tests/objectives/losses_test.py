@@ -86,6 +86,12 @@ class ClassWeightsTest(tf.test.TestCase):
         self.assertEqual(losses.balanced_class_weights([1, 0, 1, 0]), {0: 1.0, 1: 1.0})
         self.assertEqual(losses.balanced_class_weights([[1], [0]]), {0: 1.0, 1: 1.0})
 
+    def test_whole_numbers_may_be_of_any_type(self):
+        wanted = losses.balanced_class_weights([0, 1, 1, 2])
+        for kind in (object, np.uint8, np.int64, np.float32):
+            found = losses.balanced_class_weights(np.array([0, 1, 1, 2], kind))
+            self.assertEqual(found, wanted)
+
     def test_what_is_no_class_is_refused(self):
         for labels, got in (
             (np.eye(3), "shape [3, 3]"),
@@ -94,7 +100,8 @@ class ClassWeightsTest(tf.test.TestCase):
             ([0, 1, -1, 2.0], "[-1.0]"),
             ([0, np.inf, np.nan], "[inf, nan]"),
             (["cat", "dog"], "['cat', 'dog']"),
-            ([0, None], "[0, None]"),
+            (["0", "1"], "['0', '1']"),
+            ([0, None], "[None]"),
         ):
             with self.assertRaisesRegex(
                 ValueError, f"expected labels .*; got {re.escape(got)}: num"

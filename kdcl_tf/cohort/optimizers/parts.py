@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,15 +66,25 @@ def exclude_from_weight_decay(
 def pass_on_exclusions(optimizer: keras.optimizers.Optimizer) -> None:
     """Makes one with a loss scale, and a `MultiOptimizer`, exclude from the decay of its parts.
 
-    By themselves they have no decay, and what they are told has no effect.
+    By themselves they have no decay, and what they are told, before or from now on, has no effect.
 
     Args:
       optimizer: of any kind.
     """
-    if parts(optimizer) != [optimizer]:
-        optimizer.exclude_from_weight_decay = functools.partial(
-            exclude_from_weight_decay, optimizer
-        )
+    if parts(optimizer) == [optimizer]:
+        return
+    for part in parts(optimizer):
+        _exclude_also(part, optimizer)
+    optimizer.exclude_from_weight_decay = functools.partial(exclude_from_weight_decay, optimizer)
+
+
+def _exclude_also(optimizer, other):
+    """Excludes what another optimizer was told to, before; Keras keeps keys and a pattern of names."""
+    keys, pattern = "_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"
+    patterns = [each.pattern for one in (optimizer, other) if (each := getattr(one, pattern, None))]
+    setattr(optimizer, keys, getattr(optimizer, keys, set()) | getattr(other, keys, set()))
+    setattr(optimizer, pattern, re.compile("|".join(patterns)) if patterns else None)
+    optimizer._exclude_from_weight_decay_cache = {}
 
 
 def accept_fewer(optimizer: keras.optimizers.Optimizer) -> None:

@@ -101,11 +101,12 @@ def _copy(optimizer):
     config = optimizer.get_config()
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         config["inner_optimizer"] = _copy(optimizer.inner_optimizer)
-        return type(optimizer)(**config)
-    # A schedule itself, which has no state: Keras finds its class only where it is registered.
-    if callable(optimizer._learning_rate):
-        config["learning_rate"] = optimizer._learning_rate
-    copy = type(optimizer).from_config(config)
+        copy = type(optimizer)(**config)
+    else:
+        # A schedule itself, which has no state: Keras finds its class only where it is registered.
+        if callable(optimizer._learning_rate):
+            config["learning_rate"] = optimizer._learning_rate
+        copy = type(optimizer).from_config(config)
     # What `exclude_from_weight_decay` was told, which is in no configuration.
     for key in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
         if hasattr(optimizer, key):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf import methods
+from kdcl_tf.cohort.optimizers.parts import parts
 from kdcl_tf.cohort.optimizers.student_optimizers import StudentOptimizers
 from tests.small_cohort import CohortTestCase, compiled, fit, make_student
 
@@ -194,6 +195,30 @@ class WeightDecayTest(CohortTestCase):
         cohort.train_on_batch(*data)
         self.assertAllClose(students["z"].layers[0].kernel, 0.95 * tf.ones([5, 6]))
         self.assertAllClose(students["a"].layers[0].kernel, 0.95**2 * tf.ones([5, 6]))
+
+    @parameterized.parameters("one", "parts", "each", "global_clipnorm")
+    def test_a_loss_scale_and_one_of_several_may_be_told_before(self, form):
+        kinds, clips = keras.optimizers, form == "global_clipnorm"
+
+        def scaled():
+            inner = kinds.AdamW(weight_decay=1.0, global_clipnorm=1.0 if clips else None)
+            return kinds.LossScaleOptimizer(inner)
+
+        if form == "parts" and not hasattr(kinds, "MultiOptimizer"):
+            self.skipTest("Keras has none yet")
+        given = {"z": scaled(), "a": scaled()} if form == "each" else {"": scaled()}
+        if form == "parts":
+            several = kinds.OptimizerMap(kinds.AdamW(weight_decay=1.0), {".*none": kinds.SGD()})
+            given = {"": kinds.MultiOptimizer(several)}
+        for each in given.values():
+            each.exclude_from_weight_decay(var_names=["kernel"])
+        cohort = compiled(methods.Independent, optimizer=given if form == "each" else given[""])
+        own = cohort.student_optimizers or {"": cohort.optimizer}
+        kernel, bias = cohort.students["z"].layers[0].weights
+        for each in own.values():
+            for part in parts(each):
+                decays = part._use_weight_decay(kernel), part._use_weight_decay(bias)
+                self.assertEqual(decays, (False, True))
 
     def test_it_may_be_told_before_students_have_it(self):
         given = StudentOptimizers({name: keras.optimizers.AdamW(weight_decay=1.0) for name in "za"})
