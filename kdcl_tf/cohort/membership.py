@@ -142,7 +142,7 @@ def check_classifier(who: str, model: Any, needed_by: str = "a cohort") -> None:
     """Raises ValueError unless the model is built and gives logits.
 
     Args:
-      who: what the message begins with, such as "the teacher".
+      who: what the message begins with, such as "student a".
       model: any.
       needed_by: what the message says to need logits.
     """

@@ -42,7 +42,7 @@ def with_regularisation(
 def check_learns(
     cohort: keras.Model, own: Iterable[keras.Variable], gradients: Iterable[tf.Tensor | None]
 ) -> None:
-    """Refuses weights that nothing but their regulariser would move, as those of a teacher.
+    """Refuses weights that nothing but their regulariser would move, as those of a model that it imitates.
 
     Args:
       cohort: of the message.

@@ -363,7 +363,7 @@ class KnowledgeTest(tf.test.TestCase):
     def test_the_room_of_the_cohort_names_no_method(self):
         folder = pathlib.Path(kdcl_tf.cohort.__file__).parent
         methods = "|".join([*kdcl_tf.methods.__all__, "General", "ensembles", "teach", "gate[ds]?"])
-        for path in folder.glob("*.py"):
+        for path in folder.rglob("*.py"):
             found = re.findall(rf"\b(?:{methods})", path.read_text())
             self.assertEmpty(found, path.name)
 
