@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from kdcl_tf import files
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import cards, exported as exported_lib
+from kdcl_tf.serving import cards, replacing
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import attachments, readme
 from kdcl_tf.serving.formats.names import FORMATS
@@ -124,7 +124,7 @@ def _is_exported(path):
 
 
 def _check_folder(path, is_own):
-    if not exported_lib.may_replace(path, is_own=is_own):
+    if not replacing.may_replace(path, is_own=is_own):
         raise ValueError(
             f"expected nothing at {path}, or an exported student to replace; got something else: pass "
             "another --output, or move it"
