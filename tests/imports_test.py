@@ -1,6 +1,7 @@
 """Tests of the rooms: imports run one way, no room is crowded, every module has its test."""
 
 import ast
+import functools
 import pathlib
 import subprocess
 import sys
@@ -121,6 +122,57 @@ class RoomsTest(parameterized.TestCase):
         for door in _DOORS:
             lines = (_PACKAGE / f"{door}.py").read_text().splitlines()
             self.assertLess(len(lines), 140, f"{door}.py: move what it does into a room")
+
+
+def _bound(tree):
+    """All names that a file binds otherwise than by an import."""
+    arguments = {each.arg for each in ast.walk(tree) if isinstance(each, ast.arg)}
+    names = (each for each in ast.walk(tree) if isinstance(each, ast.Name))
+    return arguments | {each.id for each in names if not isinstance(each.ctx, ast.Load)}
+
+
+@functools.cache
+def _defined(path):
+    """The names at the top of a file, those in its `if` and `try` included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {(each.asname or each.name).partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
+def _modules_by_name(tree):
+    """`{name in a file: module of kdcl_tf}` of what the file imports from its packages."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kdcl_tf"):
+            for each in node.names:
+                path = _ROOT.joinpath(*node.module.split("."), f"{each.name}.py")
+                found |= {each.asname or each.name: path} if path.exists() else {}
+    return found
+
+
+class NamesTest(absltest.TestCase):
+    def test_modules_have_what_others_ask_of_them(self):
+        """A function that moved is missed only where it is called, which may be late in a run."""
+        missing, paths = [], [*_modules(), *(_ROOT / "tools").rglob("*.py")]
+        for path in paths:
+            tree = ast.parse(path.read_text())
+            modules = _modules_by_name(tree)
+            bound = _bound(tree)
+            known = {name: _defined(each) for name, each in modules.items() if name not in bound}
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                    name = node.value.id
+                    is_there = node.attr in known.get(name, {node.attr})
+                    if not (is_there or node.attr.startswith("__")):
+                        missing.append(f"{path.relative_to(_ROOT)}: {name}.{node.attr}")
+        self.assertEmpty(missing)
+        self.assertIn("may_replace", _defined(_PACKAGE / "serving" / "replacing.py"))
 
 
 class FilesTest(absltest.TestCase):
