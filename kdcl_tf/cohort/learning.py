@@ -110,7 +110,7 @@ class Learner(keras.Model):
         return tuple(layer.trainable for model in models for layer in model._flatten_layers())
 
     def _differentiate_together(self, views, labels, sample_weight, examples):
-        own = own_losses.regularised(self, self._known())
+        own = self._own_regularised()
         with tf.GradientTape(persistent=bool(own)) as tape:
             step = self._step(views, labels, sample_weight, training=True)
             objectives = self._objectives(step, examples)
@@ -167,7 +167,10 @@ class Learner(keras.Model):
         networks = self.networks()
         check_losses_apart(networks)
         found = [penalty(network) for network in networks]
-        return own_losses.with_regularisation(found, own_losses.regularised(self, self._known()))
+        return own_losses.with_regularisation(found, self._own_regularised())
+
+    def _own_regularised(self):
+        return own_losses.regularised(self, self._known())
 
     def _known(self):
         """What the method's own layers are told from: the models that run, and the students."""

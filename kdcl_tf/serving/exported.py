@@ -207,8 +207,12 @@ def digests(path: str | os.PathLike) -> Iterator[str]:
     yield identity.digest_of({**found, **written})
 
 
-def known_checksums(path):
-    """The checksums in the card of an exported model; {} for one that is missing or damaged."""
+def known_checksums(path: pathlib.Path) -> Mapping[str, str]:
+    """The checksums in the card of an exported model; {} for one that is missing or damaged.
+
+    Raises:
+      OSError: when it is there and cannot be read.
+    """
     for name in run_names.CARDS:
         with contextlib.suppress(DamageError, FileNotFoundError):
             return cards.read(path / name).get("checksums", {})

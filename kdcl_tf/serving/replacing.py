@@ -5,6 +5,7 @@ Importing this module does not import TensorFlow.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -150,6 +151,13 @@ def _is_of_model(place, read):
         return True
     return any(
         (folder / exported.MODEL).exists()
-        or place.relative_to(folder).as_posix() in exported.known_checksums(folder)
+        or place.relative_to(folder).as_posix() in _checksums_in(folder)
         for folder in place.parents
     )
+
+
+def _checksums_in(folder):
+    """Of the card in any folder around a file; what cannot be read there is none."""
+    with contextlib.suppress(OSError):
+        return exported.known_checksums(folder)
+    return {}

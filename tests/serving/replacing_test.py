@@ -148,6 +148,11 @@ class ReplacingTest(tf.test.TestCase, parameterized.TestCase):
         replacing.check_apart(self.folder / "deep" / "out.json")
         replacing.check_apart(self.folder / "out.json")
 
+    def test_a_folder_that_is_called_like_a_card_is_none(self):
+        (self.folder / "student.json").mkdir()
+        replacing.check_apart(self.folder / "out.json")
+        replacing.check_apart(self.folder / "student.json" / "out.json")
+
     def test_a_list_of_detections_makes_no_model(self):
         (self.folder / "student.json").write_text("[]")
         (self.folder / "detector.json").write_text("[]")
