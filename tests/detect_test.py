@@ -12,6 +12,7 @@ from absl.testing import absltest, parameterized
 
 from kdcl_tf.detection import determinism, served
 from kdcl_tf.detection.settings import DetectionSettings
+from kdcl_tf.files import run_flags
 from kdcl_tf.files.identity import Identity
 from kdcl_tf.training.workdir import Workdir
 from tests import coco_files, image_files, in_process, tiny_detector
@@ -107,7 +108,7 @@ class RefusedTest(parameterized.TestCase):
         run = folder / "run"
         names = ("run/result.json", "photos/result.jpg")
         image_files.write(folder, dict.fromkeys(names, b"kept"))
-        (run / "flags.txt").write_text("--epochs=1\n")
+        (run / "flags.txt").write_text(run_flags.text_of({"epochs": "1"}))
         for arguments in (
             ("--mode=evaluate", f"--output={run}/result.json"),
             ("--mode=predict", f"--image={folder}/photos", f"--output={run}"),
