@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 
-__all__ = ["check", "is_of", "lacking", "takes"]
+__all__ = ["accepts", "check", "is_of", "lacking", "takes"]
 
 # Keras sets these after an object is made, or has a default for them that counts everywhere.
 _OF_KERAS = ("name", "dtype", "trainable")
@@ -56,7 +56,24 @@ def takes(function: object, argument: str) -> bool:
       function: of any kind; False for one whose arguments Python cannot tell.
       argument: by its name, not as one of `**kwargs`.
     """
+    return argument in _parameters(function)
+
+
+def accepts(function: object, argument: str) -> bool:
+    """As `takes`, or among `**kwargs`, which a constructor hands on to another.
+
+    Args:
+      function: as in `takes`.
+      argument: its name.
+    """
+    kinds = [each.kind for each in _parameters(function).values()]
+    return takes(function, argument) or inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def _parameters(function):
+    # Of a class, the signature may be that of `__new__`, which Keras gives *args and **kwargs.
+    called = function.__init__ if isinstance(function, type) else function
     try:
-        return argument in inspect.signature(function).parameters  # type: ignore[arg-type]
+        return inspect.signature(called).parameters
     except (TypeError, ValueError):
-        return False
+        return {}

@@ -1,6 +1,5 @@
 """The metrics of a cohort: the same ones for every student, and the ensemble's accuracy."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -282,13 +281,13 @@ def _of_same_configuration(metric):
     config = metric.get_config()
     # A wrapper's configuration may lack what it passes on, as Keras's sparse top-k's does.
     for argument, value in getattr(metric, "_fn_kwargs", {}).items():
-        if argument in inspect.signature(kind.__init__).parameters:
+        if configurations.takes(kind, argument):
             config.setdefault(argument, value)
     made_by = [configurations.is_of("keras", each) for each in (kind.__init__, kind.from_config)]
     if made_by == [False, True]:
         configurations.check(kind, config, "from which each student's own metric is made")
     for argument in ("name", "dtype"):
-        if not _takes(kind, argument):
+        if not configurations.accepts(kind, argument):
             config.pop(argument, None)
     return kind.from_config(config)
 
@@ -316,11 +315,3 @@ def _wrapped(function, name):
 def _of_each_example(loss):
     """The `[B]` losses of a loss object, which by itself gives their mean, without weights."""
     return lambda labels, logits: loss.call(tf.cast(labels, tf.float32), logits)
-
-
-def _takes(kind, argument):
-    """Whether the constructor of a class has an argument of this name."""
-    parameters = inspect.signature(kind.__init__).parameters
-    return argument in parameters or any(
-        each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()
-    )

@@ -17,13 +17,12 @@ from kdcl_tf.data import bad_images
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.detection import flags as detection_flags, places
 from kdcl_tf.detection.coco import loading as coco_loading
-from kdcl_tf.detection.coco.annotations import composed
 from kdcl_tf.detection.coco.layouts import NamedFiles
 from kdcl_tf.detection.coco.scorer import CocoScorer
 from kdcl_tf.detection.scenes.dataset import Scenes
 from kdcl_tf.detection.scenes.pixels import ScenePixels
 from kdcl_tf.detection.served import ServedDetector
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, spelling
 from kdcl_tf.training import flags as training_flags
 
 
@@ -50,13 +49,13 @@ def load_scenes(
     Raises:
       ValueError: when they have other classes than the detector.
     """
-    known = [composed(each) for each in model.card["class_names"]]
+    known = spelling.composed_all(model.card["class_names"])
     scenes = coco_loading.load_split(name, split, data_dir, model.has_masks, named, known)
     rules = rules.as_trained(model.card)
     if is_own(model, name):
         rules = rules.limited_as(model.card)
     scenes = scenes.under(rules)
-    found = [composed(each) for each in scenes.class_names]
+    found = spelling.composed_all(scenes.class_names)
     for number, (ours, theirs) in enumerate(itertools.zip_longest(known, found), start=1):
         if ours != theirs:
             raise ValueError(

@@ -6,12 +6,12 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kdcl_tf.detection import exported_detector
 from kdcl_tf.detection.exported_detector import ExportedDetector
+from kdcl_tf.files import spelling
 from kdcl_tf.serving import exported
 from kdcl_tf.students import names
 
@@ -62,7 +62,9 @@ def assign(detector: Detector, source: ExportedDetector, class_names: Sequence[s
     model = exported.load(source.path)
     given = list(getattr(model, "weights", ()))
     own = detector.variables
-    ours, theirs = (_spelled(names) for names in (class_names, source.card["class_names"]))
+    ours, theirs = (
+        spelling.composed_all(names) for names in (class_names, source.card["class_names"])
+    )
     heads = {id(each) for each in _of_classes(detector)} if ours != theirs else set()
     _check(own, given, heads, source.path)
     for variable, value in zip(own, given, strict=True):
@@ -98,8 +100,3 @@ def _check(own, given, heads, path):
                 f"initial_weights={path} does not fit: expected {expected or 'nothing'} at {name}; "
                 f"got {got or 'nothing'}"
             )
-
-
-def _spelled(names):
-    """The names in one spelling of accents."""
-    return [unicodedata.normalize("NFC", name) for name in names]

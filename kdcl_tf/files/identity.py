@@ -16,9 +16,10 @@ import os
 import pathlib
 import platform
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from kdcl_tf.files import spelling
 
 __all__ = [
     "COMPOSED",
@@ -159,7 +160,7 @@ def _changes(where: str, before: Any, now: Any) -> Iterator[str]:
 
 def _class_changes(before, now):
     # Older runs have names in the spelling of their files.
-    before, now = ([unicodedata.normalize("NFC", name) for name in each] for each in (before, now))
+    before, now = map(spelling.composed_all, (before, now))
     known, found = set(before), set(now)
     gone = [name for name in before if name not in found]
     new = [name for name in now if name not in known]

@@ -6,8 +6,9 @@ Importing this module does not import TensorFlow.
 from __future__ import annotations
 
 import collections
-import unicodedata
 from collections.abc import Sequence
+
+from kdcl_tf.files import spelling
 
 __all__ = ["MATCHES", "order"]
 
@@ -44,7 +45,7 @@ def order(
     """
     if match == "position":
         return _by_position(known, classes, student, dataset)
-    known, classes = _spelled(known), _spelled(classes)
+    known, classes = spelling.composed_all(known), spelling.composed_all(classes)
     if known == classes:
         return list(range(len(known)))
     for owner, names in ((student, known), (dataset, classes)):
@@ -71,11 +72,6 @@ def _by_position(
             "trained on, or one like it"
         )
     return list(range(len(known)))
-
-
-def _spelled(names: Sequence[str]) -> list[str]:
-    """The names in one spelling of accents, of which file systems have two."""
-    return [unicodedata.normalize("NFC", name) for name in names]
 
 
 def _misfit(known: list[str], classes: list[str], student: str, dataset: str) -> str:

@@ -12,13 +12,13 @@ import dataclasses
 import os
 import pathlib
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdcl_tf import students
 from kdcl_tf.data import normalization as normalization_lib
 from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.files import spelling
 from kdcl_tf.serving import cards, exported
 from kdcl_tf.students import names
 from kdcl_tf.students.weights import kinds, modes
@@ -186,10 +186,7 @@ def kept_head(source: WeightSource, class_names: Sequence[str]) -> tuple[bool, s
     """
     if source.class_names is None:
         return True, f"it names no classes: they are taken to be the data's {len(class_names)}"
-    ours, theirs = (
-        [unicodedata.normalize("NFC", name) for name in names]
-        for names in (class_names, source.class_names)
-    )
+    ours, theirs = map(spelling.composed_all, (class_names, source.class_names))
     if ours == theirs:
         return True, "of the same classes"
     if len(ours) != len(theirs):

@@ -51,6 +51,16 @@ class ConfigurationsTest(tf.test.TestCase):
             self.assertTrue(configurations.takes(each, "second"))
             self.assertFalse(configurations.takes(each, "third"))
         self.assertFalse(configurations.takes(dict, "second"))
+        self.assertTrue(configurations.takes(keras.layers.Dense, "units"))
+        self.assertFalse(configurations.takes(keras.layers.Dense, "name"))
+
+    def test_what_accepts_an_argument_among_others(self):
+        for each in (_Both, keras.layers.Dense):
+            self.assertTrue(configurations.accepts(each, "name"))
+            self.assertTrue(configurations.accepts(each, "third"))
+        self.assertTrue(configurations.accepts(keras.metrics.SparseTopKCategoricalAccuracy, "k"))
+        for each in (keras.metrics.SparseTopKCategoricalAccuracy, lambda first: first, None):
+            self.assertFalse(configurations.accepts(each, "third"))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import os
 import pathlib
-import unicodedata
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ import numpy as np
 from kdcl_tf.data import storage
 from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.data.sources import layout, shares, source as source_lib
-from kdcl_tf.files import escaping
+from kdcl_tf.files import escaping, spelling
 
 
 class Split(NamedTuple):
@@ -115,7 +114,7 @@ def _class_folders(split_root: pathlib.Path) -> dict[str, str]:
     """`{class: folder}`, sorted by class, of the folders of a split."""
     folders = {}
     for folder in layout.subfolders(split_root):
-        name = unicodedata.normalize("NFC", folder)
+        name = spelling.composed(folder)
         if name in folders:
             raise ValueError(
                 f"folder {layout.shown(split_root)}: expected one folder for each class; got two for"
@@ -141,7 +140,7 @@ def _classes(root: pathlib.Path, least: int) -> dict[str, str]:
 def _classes_of_any(found: layout.Layout) -> tuple[str, ...]:
     """The sorted names of the classes that the folders of any split are called by."""
     folders = (name for split in found[:3] if split for name in layout.subfolders(split))
-    return tuple(sorted({unicodedata.normalize("NFC", name) for name in folders}))
+    return tuple(sorted(set(spelling.composed_all(folders))))
 
 
 def _known_classes(split_root: pathlib.Path, numbers: Mapping[str, int]) -> dict[str, str]:

@@ -6,7 +6,6 @@ import collections
 import contextlib
 import dataclasses
 import os
-import unicodedata
 from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 from kdcl_tf.data import digests
 from kdcl_tf.data.formats import rules as rules_lib
-from kdcl_tf.files import escaping
+from kdcl_tf.files import escaping, spelling
 from kdcl_tf.files.identity import COMPOSED
 
 __all__ = ["Files"]
@@ -126,4 +125,4 @@ class Files:
 def _composed(name):
     if name.isascii():
         return name
-    return os.fsencode(unicodedata.normalize("NFC", os.fsdecode(name)))
+    return os.fsencode(spelling.composed(os.fsdecode(name)))

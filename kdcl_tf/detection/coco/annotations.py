@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-import unicodedata
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ from pycocotools import mask as coco_mask
 from kdcl_tf.data import errors
 from kdcl_tf.detection.coco.rows import Rows, is_whole, make_ids_whole
 from kdcl_tf.detection.scenes import segmentations as segmentations_lib
-from kdcl_tf.files import escaping
+from kdcl_tf.files import escaping, spelling
 
 _PARTS = ("images", "annotations", "categories")
 _SEGMENTATION = "polygons of x, y of 3 corners or more each, or an RLE of the image's size"
@@ -171,9 +170,9 @@ def _categories(rows):
     names = rows.column("name", _is_class, "a name without line breaks, tabs and other controls")
     if not ids:
         raise ValueError(f"'{rows.file}': expected at least 1 category; got none")
-    names = [composed(name) for name in names]
+    names = spelling.composed_all(names)
     above = [row.get("supercategory") for row in rows.rows]
-    above = [composed(each) if isinstance(each, str) else None for each in above]
+    above = [spelling.composed(each) if isinstance(each, str) else None for each in above]
     return tuple(zip(*sorted(zip(ids, names, above))))
 
 
@@ -191,7 +190,7 @@ def _groups(ids, names, supercategories):
 def _check_names(rows, groups):
     """Refuses two classes of one name; a group may be called as a class in it."""
     classes = [row for row in rows.rows if row["id"] not in groups]
-    dataclasses.replace(rows, rows=classes).distinct("name", _is_name, "a name", composed)
+    dataclasses.replace(rows, rows=classes).distinct("name", _is_name, "a name", spelling.composed)
 
 
 def _images(file, content):
@@ -199,14 +198,9 @@ def _images(file, content):
     rows = Rows(file, "image", content)
     ids = rows.distinct("id", is_whole, "a whole number")
     # File systems write one and the same accented letter as one character or as two.
-    names = rows.distinct("file_name", _is_name, "the path of a file", composed)
+    names = rows.distinct("file_name", _is_name, "the path of a file", spelling.composed)
     sides = [rows.column(key, _is_size, "pixels, 1 or more") for key in ("height", "width")]
     return ids, names, np.array(sides, np.int32).T.reshape([-1, 2])
-
-
-def composed(name: str) -> str:
-    """The name of a file or class in Unicode's NFC, in which two spellings of one are equal."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _annotations(rows, ids, sizes, category_ids, masks):

@@ -12,6 +12,7 @@ from kdcl_tf.data import storage
 from kdcl_tf.detection.coco import annotations as coco_annotations, layouts
 from kdcl_tf.detection.coco.image_names import ImageNames
 from kdcl_tf.detection.scenes import dataset as scenes_lib
+from kdcl_tf.files import spelling
 
 _OTHER = {"train": "test", "test": "train"}
 # What a run may do without masks; a detector that was trained may not.
@@ -117,7 +118,7 @@ def _classes_among(instances, known):
     """Ids of the groups that are called as a known class, and as none of the file's own."""
     pairs = list(zip(instances.category_ids, instances.class_names))
     own = {name for number, name in pairs if number not in instances.groups}
-    classes = {coco_annotations.composed(name) for name in known} - own
+    classes = {spelling.composed(name) for name in known} - own
     return {number for number, name in pairs if number in instances.groups and name in classes}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 
-from kdcl_tf.detection.coco.annotations import composed
+from kdcl_tf.files import spelling
 
 
 class ImageNames:
@@ -49,8 +49,8 @@ class ImageNames:
         """The path of what is called `base` in either spelling, or None."""
         if parent not in self._composed:
             names = self._listing(parent)
-            self._composed[parent] = {composed(each): each for each in sorted(names)}
-        actual = self._composed[parent].get(composed(base))
+            self._composed[parent] = {spelling.composed(each): each for each in sorted(names)}
+        actual = self._composed[parent].get(spelling.composed(base))
         return actual and os.path.join(parent, actual)
 
     def _listing(self, parent):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 import sys
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES, ImageRules
 from kdcl_tf.data.sources import contents
+from kdcl_tf.files import spelling
 from kdcl_tf.files.escaping import escaped
 from kdcl_tf.serving import images as images_lib
 from kdcl_tf.serving.cards import Card
@@ -121,4 +121,4 @@ def of_folder(
 
 def _class_of(path):
     """The folder that a relative path is in, in the form of class names; "" for none."""
-    return unicodedata.normalize("NFC", os.path.basename(os.path.dirname(path)))
+    return spelling.composed(os.path.basename(os.path.dirname(path)))
