@@ -19,7 +19,10 @@ def main(flag_values: flags.FlagValues) -> None:
     """Loads students and data, analyses them, prints and writes the findings."""
     values = command_line.values_of(define_flags, flag_values)
     with command_line.user_errors():
-        paths = places.student_paths(values["workdir"], values["model"], values["student"])
+        of_models = values["analysis"] != "loss_gap"
+        paths = places.student_paths(
+            values["workdir"], values["model"], values["student"], of_models
+        )
         evaluation_flags.check_read(flag_values)
         evaluation_flags.check_analysis(values, paths)
         output, plot = places.output_files(values, paths)

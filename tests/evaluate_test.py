@@ -87,6 +87,12 @@ class EvaluateTest(tf.test.TestCase):
                 *(["--noise_step=0.1", "--noise_draws=1"] if analysis == "noise" else []),
             )
             told = "only the first 20 of 360 images are evaluated\n"
+            if analysis == "overfitting":
+                told = "only the first 20 of 360 test images are evaluated\n" + "; ".join(
+                    f"only the first 20 of the 1,437 training images of {name} are evaluated"
+                    for name in ("resnet8", "wrn_10_1")
+                )
+                told += "\n"
             self.assertEqual((stderr, status), (told, 0))
             output, plot = (run / "analyses" / f"{analysis}.{kind}" for kind in ("json", "png"))
             self.assertEqual(text.splitlines()[-1], f"numbers: {output}; plot: {plot}")
@@ -106,18 +112,24 @@ class EvaluateTest(tf.test.TestCase):
         self.assertRegex(subset.splitlines()[1], " 100$")
         first, _, _ = evaluating.run(model, "--analysis=overfitting", "--images=30")
         self.assertRegex(first.splitlines()[1], " 30$")
+        # As many as there are, and fewer than there are to test on.
+        _, told, _ = evaluating.run(model, "--analysis=overfitting", "--images=100")
+        self.assertEqual(told, "only the first 100 of 360 test images are evaluated\n")
 
     def test_loss_gap_reads_the_logs_of_two_runs(self):
         runs = []
         for name, loss in (("alone", 2.0), ("cohort", 1.5)):
             run = Workdir(self.folder / name)
             run.log_epoch({"epoch": 1, "test_resnet8_cross_entropy": loss})
-            shutil.copytree(self.folder / "run" / "students", run.path / "students")
             runs.append(str(run.path))
         flag = f"--workdir={','.join(runs)}"
         text, stderr, status = evaluating.run(flag, "--analysis=loss_gap", "--student=resnet8")
         self.assertEqual((stderr, status), ("", 0))
         self.assertRegex(text, r"1 +\+0.5000")
+        written = json.loads((self.folder / "alone" / "analyses" / "loss_gap.json").read_text())
+        # It is of logs alone: students need not be exported yet, nor any more.
+        self.assertEqual(written["digests"], [None, None])
+        self.assertEqual(written["students"], [f"{run}/students/resnet8" for run in runs])
         # A complete run's log may have been changed for another's.
         result = {"epochs": 1, "students": {"resnet8": {"cross_entropy": 1.5}}}
         Workdir(pathlib.Path(runs[0])).write_result(result)
@@ -134,7 +146,11 @@ class EvaluateTest(tf.test.TestCase):
             pathlib.Path(run, "result.json").unlink()
         _, stderr, status = evaluating.run(flag, "--analysis=loss_gap", "--student=resnet9")
         self.assertEqual(status, 1)
-        self.assertIn("expected --student to be one of resnet8, wrn_10_1", stderr)
+        self.assertIn("that evaluated student resnet9; got one of resnet8", stderr)
+        flag = f"--workdir={runs[0]},{self.folder}"
+        _, stderr, status = evaluating.run(flag, "--analysis=loss_gap", "--student=resnet8")
+        self.assertEqual((status, stderr.count("\n")), (1, 1))
+        self.assertIn(f"got --workdir={self.folder}, which has no log.jsonl", stderr)
 
     def test_what_an_analysis_cannot_use_is_refused_in_one_line(self):
         run, model = self.folder / "run", self.folder / "run" / "students" / "resnet8"

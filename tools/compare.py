@@ -38,7 +38,8 @@ def main(arguments: Sequence[str]) -> None:
             f"--method={method}"
         )
     names = dict.fromkeys(alone["students"])
-    found = findings.findings({0: alone}, {0: cohort}, dict(zip(names, names)))
+    seed = cohort.get("settings", {}).get("seed", 0)
+    found = findings.findings({seed: alone}, {seed: cohort}, dict(zip(names, names)))
     lines = ["", findings.table(found)]
     if told := differences(alone, cohort):
         lines.append(f"The gains are not those of the method alone, as the runs differ in {told}.")

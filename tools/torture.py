@@ -28,7 +28,20 @@ from torturing.bench import CAME_THROUGH, Bench
 from kdcl_tf import files
 from kdcl_tf.programs import command_line
 
-_COLUMNS = ("faults", "survived", "refused", "wrong results", "lost steps", "tracebacks", "hangs")
+_COLUMNS = (
+    *("faults", "survived", "refused", "wrong results", "lost steps", "tracebacks", "hangs"),
+    "others",
+)
+# What is counted in which column; whatever else did not come through is among the others.
+_COLUMN_OF = {
+    "survived": "survived",
+    "refused as it should be": "refused",
+    "wrong result": "wrong results",
+    "traceback": "tracebacks",
+    "defect": "tracebacks",
+    "not one line": "tracebacks",
+    "hang": "hangs",
+}
 
 
 def define_flags(flag_values):
@@ -148,14 +161,10 @@ def table(found):
     rows = collections.defaultdict(collections.Counter)
     for each in found:
         for name in (each["kind"], "all"):
-            row, verdict = rows[name], each["verdict"]
+            row = rows[name]
             row["faults"] += 1
-            row["survived"] += verdict == "survived"
-            row["refused"] += verdict.startswith("refused")
-            row["wrong results"] += verdict in ("wrong result",)
             row["lost steps"] += each["lost_steps"]
-            row["tracebacks"] += verdict in ("traceback", "defect", "not one line")
-            row["hangs"] += verdict == "hang"
+            row[_COLUMN_OF.get(each["verdict"], "others")] += 1
     order = [each.kind for each in faults_lib.FAULTS if each.kind in rows] + ["all"]
     lines = [f"| fault | {' | '.join(_COLUMNS)} |", "|---" * (1 + len(_COLUMNS)) + "|"]
     for name in order:

@@ -14,6 +14,8 @@ from kdcl_tf.evaluation.loaded import LoadedStudent
 from kdcl_tf.files import identity
 
 TFRECORD_KEYS = ("tfrecord_image_key", "tfrecord_label_key")
+# What is known of the training images in a digest of data.
+_TRAINING = ("train", "held_out")
 
 UNKNOWN = (
     "expected the name of a data set; got none, and the student's card does not tell what it was "
@@ -60,7 +62,7 @@ def load_dataset(
         name,
         data_dir=data_dir,
         image_size=size,
-        **_features(card, name, keys),
+        **features(card, name, keys),
         distortion=card.get("distortion", "padded_crop"),
         normalization=data.Normalization.from_card(card) if "mean" in card else None,
         skip_bad_images=skip_bad_images,
@@ -159,12 +161,18 @@ def _read_as(card, name, rules, keys):
     tall, wide = distortions.scaled_size(card.get("distortion", "padded_crop"), height, width)
     cut = f" and cut to {height} x {width}" if (tall, wide) != (height, width) else ""
     turned = "" if rules.as_trained(card).apply_exif_orientation else ", not turned upright"
-    named = ", ".join(filter(None, _features(card, name, keys).values()))
+    named = ", ".join(filter(None, features(card, name, keys).values()))
     return f"scaled to {tall} x {wide}{cut}{turned}{f', of the features {named}' * bool(named)}"
 
 
-def _features(card, name, keys):
-    """The features of TFRecords that are given, or the student's run named, for `data.load`."""
+def features(
+    card: Mapping[str, Any], name: str, keys: Mapping[str, str | None] = types.MappingProxyType({})
+) -> dict[str, str | None]:
+    """The features of TFRecords that are given, or the student's run named, for `data.load`.
+
+    Args:
+      card, name, keys: as in `load_dataset`.
+    """
     settings = card.get("identity", {}).get("settings", {})
     needed = TFRECORD_KEYS if name.startswith("tfrecord:") else ()
     return {key: keys.get(key) or settings.get(key) or None for key in needed}
@@ -177,6 +185,9 @@ def trained_on(
     **reading: Any,
 ) -> dict[str, data.ImageDataset]:
     """Finds the subset of training images that each student's run had.
+
+    The run's own data set has it under any name or path, if its images are known to be the same;
+    of another data set, all training images are meant.
 
     Args:
       students: of any runs.
@@ -193,16 +204,34 @@ def trained_on(
     read: dict[tuple[Any, ...], data.ImageDataset] = {(): dataset}
     found = {}
     for student in students:
-        run = student.flags
-        known = run if is_own(student.card, dataset.name) else {}
-        subset: dict[str, Any] = {
-            key: int(known[key]) for key in ("holdout_per_class", "train_per_class") if key in known
-        }
-        # 0 asks for all images, as no argument does.
-        key = tuple((name, count) for name, count in subset.items() if count)
+        own = is_own(student.card, dataset.name)
+        subset = _subset(student.flags) if own or _is_moved(student.card, dataset) else {}
+        key = tuple(subset.items())
         if key not in read:
             read[key] = load_dataset(student.card, dataset.name, **reading, **subset)
-        if known and is_unchanged:
-            check_unchanged([student], read[key], ("train", "held_out"))
-        found[student.name] = read[key]
+        if own and is_unchanged:
+            check_unchanged([student], read[key], _TRAINING)
+        has_it = own or _is_moved(student.card, read[key], _TRAINING)
+        found[student.name] = read[key] if has_it else dataset
     return found
+
+
+def _subset(settings):
+    """The arguments of `data.load` by which a run has chosen among its training images."""
+    counts = {key: int(settings.get(key, 0)) for key in ("holdout_per_class", "train_per_class")}
+    # 0 asks for all images, as no argument does.
+    return {key: count for key, count in counts.items() if count}
+
+
+def _is_moved(card, dataset, parts=("classes", "test")):
+    """Whether a data set of another name has parts that are known to be those of the run's."""
+    digests = [card.get("identity", {}).get("data", {}), dataset.digest()]
+    before, now = ({key: each[key] for key in parts if key in each} for each in digests)
+    # Counts and labels alone are alike in many data sets.
+    contents = {
+        key
+        for name in before.keys() & now.keys() - {"classes"}
+        for key in before[name].keys() & now[name].keys() - {"images", "labels"}
+        if now[name][key] is not None
+    }
+    return bool(contents) and not identity.data_changes(before, now)

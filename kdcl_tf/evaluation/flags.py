@@ -152,7 +152,12 @@ def _define_analysis_flags(fv):
         flag_values=fv,
     )
     flags.DEFINE_integer(
-        "seed", 0, "For --analysis=noise: seed of the noise.", lower_bound=0, flag_values=fv
+        "seed",
+        0,
+        "For --analysis=noise: seed of the noise.",
+        lower_bound=0,
+        upper_bound=2**32 - 1,
+        flag_values=fv,
     )
     flags.DEFINE_string(
         "output",

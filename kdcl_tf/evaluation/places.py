@@ -19,9 +19,19 @@ __all__ = ["absolute", "output_files", "student_paths", "write"]
 
 
 def student_paths(
-    workdirs: Sequence[str], models: Sequence[str], student: str | None = None
+    workdirs: Sequence[str],
+    models: Sequence[str],
+    student: str | None = None,
+    needs_models: bool = True,
 ) -> list[pathlib.Path]:
     """The folders of the students to analyse.
+
+    Args:
+      workdirs: of runs.
+      models: folders or files of exported students.
+      student: the name of one in each run; None for all.
+      needs_models: whether each student must be exported; otherwise the logs of the runs tell
+        whether there is such a student.
 
     Raises:
       ValueError: when not exactly one of workdirs and models is given, a run has no such student,
@@ -42,7 +52,20 @@ def student_paths(
         raise ValueError(
             f"expected each of --{'model' if models else 'workdir'} once; got {twice[0]} twice"
         )
-    return named if models else [path for run in workdirs for path in _exported(run, student)]
+    if models:
+        return named
+    if not needs_models and student is not None:
+        return [_with_log(run) / "students" / student for run in named]
+    return [path for run in workdirs for path in _exported(run, student)]
+
+
+def _with_log(run):
+    if not (run / "log.jsonl").exists():
+        raise ValueError(
+            f"expected runs of kdcl-train, whose logs are compared; got --workdir={run}, which has no "
+            f"log.jsonl{exported.runs_in(run)}"
+        )
+    return run
 
 
 def absolute(path: str | os.PathLike) -> pathlib.Path:
@@ -93,7 +116,8 @@ def output_files(
             f"expected --output to name a JSON file, such as {output.with_suffix('.json').name}; got "
             f"{values['output']}"
         )
-    _check_there(paths)
+    if values["analysis"] != "loss_gap":
+        _check_there(paths)
     if values["analysis"] == "scores":
         return output, None
     output = output or _folder_of_analyses(paths[0]) / f"{values['analysis']}.json"
@@ -139,8 +163,8 @@ def write(
     # A file of scores has nothing else in it, as it had before there were other analyses.
     if analysis != "scores":
         students = [str(path) for path in paths]
-        # A student that is trained anew is in the same place.
-        digests = [exported.digest(path) for path in paths]
+        # A student that is trained anew is in the same place; its log does without an export.
+        digests = [exported.digest(path) if path.exists() else None for path in paths]
         numbers = {
             "analysis": analysis,
             "students": students,

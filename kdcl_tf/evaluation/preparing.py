@@ -68,6 +68,8 @@ def _of_students(values, paths):
     if values["analysis"] == "overfitting":
         reading |= {**split_by, "needs_validation": False}
         found = datasets.trained_on(students, dataset, not values["dataset"], **reading)
+        if told := _told_of_training(values["images"], found):
+            print(told, file=sys.stderr)
         trained_on = {name: _first(each, values["images"]) for name, each in found.items()}
         return lambda: overfitting.analyse(students, trained_on, size)
     return {
@@ -127,9 +129,20 @@ def _images(values, students, name, split_by):
 def _told(values, students, dataset, split_by):
     """What was read of the data set, and who may have been trained on it; "" where all is plain."""
     wanted, whole = values["images"], len(getattr(dataset, values["split"]))
-    first = f"only the first {wanted:,} of {whole:,} images are evaluated"
+    kind = "test images" if values["analysis"] == "overfitting" else "images"
+    first = f"only the first {wanted:,} of {whole:,} {kind} are evaluated"
     warnings = (shares.warning(each, split_by, dataset) for each in students)
     return "; ".join(filter(None, (dataset.told, first * (0 < wanted < whole), *warnings)))
+
+
+def _told_of_training(wanted, found):
+    """Which students' training images are not all evaluated; "" for none."""
+    return "; ".join(
+        f"only the first {wanted:,} of the {len(dataset.train):,} training images of {name} are "
+        "evaluated"
+        for name, dataset in found.items()
+        if 0 < wanted < len(dataset.train)
+    )
 
 
 def _split(values, dataset, name):

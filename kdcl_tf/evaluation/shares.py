@@ -16,9 +16,9 @@ from kdcl_tf.files import identity
 def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
     """The shares that split a data set so that no student is tested on what it was trained on.
 
-    A folder of class folders that the student's run has split is split again, wherever it lies now,
-    if its test images then are those of the run. Any other is evaluated as a whole, and of a folder
-    that has a test set, that one is.
+    What the student's run has split is split again, wherever it lies now, if its test images then
+    are those of the run. Any other folder of class folders is evaluated as a whole, and of one that
+    has a test set, that one is.
 
     Args:
       card: the student's.
@@ -37,19 +37,26 @@ def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
     if own and name and "test_share" in found and _has_test_set(name):
         # It was added after the run, which would have refused to split the folder.
         return {}
-    if own or name is None or "test_share" not in found:
+    if own or name is None or not found:
         return found if own else {}
-    kind, where = names.parse(name)
-    if kind != "folder":
-        return {}
-    from kdcl_tf.data.sources import folder
+    return found if _is_moved(card, name, found.get("test_share", 0.0)) else {}
 
+
+def _is_moved(card, name, test_share):
+    """Whether the images of the run lie under another path now, by what is known of the test set."""
+    if names.parse(name).kind not in names.WITH_PATH:
+        return False
+    features = datasets.features(card, name)
+    keys = {key.removeprefix("tfrecord_"): value for key, value in features.items()}
     try:
-        again = folder.index(where, found["test_share"])
+        now = names.index(name, test_share=test_share, **keys).test.images.digest()
     except (OSError, ValueError):
-        return {}
-    before = known.get("data", {}).get("test", {})
-    return found if identity.have_same_names(before, again.test.images.digest()) else {}
+        return False
+    known = card["identity"].get("data", {}).get("test", {})
+    # Names and contents imply how many there are, and the folders or records their labels.
+    before = {key: known[key] for key in known if key not in ("images", "labels")}
+    has_names = identity.have_same_names(before, now)
+    return has_names and not identity.data_changes({"test": before}, {"test": now})
 
 
 def common(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kdcl_tf.data.sources import names
 from kdcl_tf.files import identity
 
 # What all runs of a data set have alike, however many images they train on.
@@ -17,22 +18,33 @@ def changes(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """What differs between the data of two results, in words; "" where they can be compared.
 
     Training images are compared of runs that have as many.  Results of different data sets, and
-    those of versions that recorded no digest, are not compared.
+    those of versions that recorded no digest, are not compared; see `may_be_same`.
 
     Args:
       result: of a run.
       other: of a run beside it.
     """
-    if other["data"]["name"] != result["data"]["name"]:
+    if not may_be_same(result, other):
         return ""
     before, now = (each.get("identity", {}).get("data", {}) for each in (other, result))
-    names: tuple[str, ...] = _SAME
+    compared: tuple[str, ...] = _SAME
     if counts(other) == counts(result):
-        names += _OF_AS_MANY
+        compared += _OF_AS_MANY
     return identity.data_changes(
-        {name: before[name] for name in names if name in before},
-        {name: now[name] for name in names if name in now},
+        {name: before[name] for name in compared if name in before},
+        {name: now[name] for name in compared if name in now},
     )
+
+
+def may_be_same(result: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two results may be of one data set: of one name, or of two paths that it may have had.
+
+    Args:
+      result, other: as for `changes`.
+    """
+    before, now = (each["data"]["name"] for each in (other, result))
+    kinds = [name.partition(":")[0] for name in (before, now)]
+    return before == now or (kinds[0] == kinds[1] and kinds[0] in names.WITH_PATH)
 
 
 def counts(result: Mapping[str, Any]) -> tuple[int | None, int | None]:

@@ -1,13 +1,17 @@
 """Tests of kdcl_tf.evaluation.datasets."""
 
 import dataclasses
+import json
 import os
+import pathlib
+import shutil
 
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import data
 from kdcl_tf.evaluation import datasets
 from kdcl_tf.evaluation.loaded import LoadedStudent
+from tests import image_files
 
 _CARD = {
     "image_shape": [8, 8, 3],
@@ -98,6 +102,34 @@ class DatasetsTest(parameterized.TestCase):
         datasets.trained_on([other], dataset, False)
         with self.assertRaisesRegex(ValueError, f"digits is not what x was trained with: .*{key}"):
             datasets.trained_on([other], dataset, True)
+
+    def test_the_training_images_of_a_run_are_known_wherever_they_lie(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        photos = folder / "photos"
+        for split, count in (("train", 6), ("test", 2)):
+            for name in ("cat", "dog"):
+                for index in range(count):
+                    photo = image_files.encode(image_files.photo(index), "PNG")
+                    image_files.write(photos, {f"{split}/{name}/{index}.png": photo})
+        settings = {"train_per_class": "2", "holdout_per_class": "1", "test_share": "0.0"}
+        run = data.load(f"folder:{photos}", image_size=8, train_per_class=2, holdout_per_class=1)
+        known = {"settings": settings, "data": json.loads(json.dumps(run.digest()))}
+        card = {**_CARD, "dataset": f"folder:{photos}", "class_names": ["cat", "dog"]}
+        student = LoadedStudent("x", None, dict, {**card, "identity": known})
+
+        def trained_on(place):
+            dataset = datasets.load_dataset(student.card, f"folder:{place}")
+            return len(datasets.trained_on([student], dataset, False)["x"].train)
+
+        moved = shutil.move(photos, folder / "moved")
+        self.assertEqual(trained_on(moved), 4)
+        # With others to train on, it is another data set, of which all are meant.
+        more = image_files.encode(image_files.photo(9), "PNG")
+        image_files.write(moved, {"train/cat/00.png": more})
+        self.assertEqual(trained_on(moved), 13)
+        (moved / "train" / "cat" / "00.png").unlink()
+        (moved / "test" / "cat" / "0.png").rename(moved / "test" / "cat" / "00.png")
+        self.assertEqual(trained_on(moved), 12)
 
 
 if __name__ == "__main__":

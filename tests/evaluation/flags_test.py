@@ -39,6 +39,12 @@ class FlagsTest(parameterized.TestCase):
         with self.assertRaisesRegex(flags.IllegalFlagValueError, f"--{name}="):
             self.flags(["kdcl-evaluate", argument])
 
+    def test_a_seed_is_a_whole_number_below_2_to_the_32(self):
+        self.flags(["kdcl-evaluate", f"--seed={2**32 - 1}"])
+        for seed in (-1, 2**32, 2**64, 0.5):
+            with self.assertRaisesRegex(flags.IllegalFlagValueError, "seed"):
+                self.flags(["kdcl-evaluate", f"--seed={seed}"])
+
     def test_a_flag_that_the_analysis_does_not_read_is_refused(self):
         self.flags(["kdcl-evaluate", "--analysis=noise", "--noise_max=0.3", "--plot=a.png"])
         check_read(self.flags)

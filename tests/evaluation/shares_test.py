@@ -6,7 +6,7 @@ import types
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.data.sources import folder
+from kdcl_tf.data.sources import folder, tfrecord
 from kdcl_tf.evaluation import shares
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from tests import image_files
@@ -55,6 +55,50 @@ class SharesTest(parameterized.TestCase):
         self.assertEqual(shares.shares_of(student.card, f"folder:{moved}"), {"test_share": 0.4})
         for path in list(moved.glob("*/*.png")):
             path.rename(path.with_stem(f"other_{path.stem}"))
+        self.assertEqual(shares.shares_of(student.card, f"folder:{moved}"), {})
+
+    def test_validation_images_are_set_apart_wherever_a_data_set_lies(self):
+        photos = pathlib.Path(self.create_tempdir().full_path) / "photos"
+        contents = {
+            f"{split}/{name}/{index}.png": image_files.encode(image_files.photo(index), "PNG")
+            for split in ("train", "test")
+            for name in ("cat", "dog")
+            for index in range(3)
+        }
+        image_files.write(photos, contents)
+        before = folder.index(photos).test
+        student = _student(test_share=0.0, validation_share=0.2)
+        student.card["identity"]["data"] = {
+            "test": {"images": len(before), **before.images.digest()}
+        }
+        moved = shutil.copytree(photos, photos.parent / "moved")
+        expected = {"validation_share": 0.2}
+        self.assertEqual(shares.shares_of(student.card, f"folder:{moved}"), expected)
+        (moved / "test" / "cat" / "0.png").unlink()
+        self.assertEqual(shares.shares_of(student.card, f"folder:{moved}"), {})
+
+    def test_validation_examples_are_set_apart_wherever_records_lie(self):
+        place = pathlib.Path(self.create_tempdir().full_path)
+
+        def written(name, shade):
+            for split in ("train", "test"):
+                image = image_files.encode(image_files.photo(shade), "PNG")
+                examples = [image_files.example(image, label) for label in (0, 1)]
+                image_files.write_records(place / name / f"{split}.tfrecord", examples)
+            return f"tfrecord:{place / name}"
+
+        image_files.use_own_cache(self)
+        written("one", 1)
+        before = tfrecord.index(str(place / "one")).test
+        student = _student(dataset="tfrecord:gone", validation_share=0.2)
+        student.card["identity"]["data"] = {
+            "test": {"images": len(before), **before.images.digest()}
+        }
+        moved = shutil.copytree(place / "one", place / "moved")
+        expected = {"validation_share": 0.2}
+        self.assertEqual(shares.shares_of(student.card, f"tfrecord:{moved}"), expected)
+        # Files and examples of the same names and number, with other images.
+        self.assertEqual(shares.shares_of(student.card, written("two", 2)), {})
         self.assertEqual(shares.shares_of(student.card, f"folder:{moved}"), {})
 
     def test_a_test_set_that_was_added_since_counts_and_its_images_may_be_known(self):

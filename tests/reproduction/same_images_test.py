@@ -41,6 +41,14 @@ class SameImagesTest(parameterized.TestCase):
     def test_results_that_can_be_compared(self, result):
         self.assertEqual(same_images.changes(result, _RESULT), "")
 
+    def test_one_data_set_may_lie_in_two_places(self):
+        here = {**_RESULT, "data": {"name": "folder:pets"}}
+        there = {**_changed(classes=["dog", "cat"]), "data": {"name": "folder:/mnt/pets"}}
+        self.assertEqual(same_images.changes(there, here), "the classes have another order")
+        there["data"]["name"] = "tfrecord:/mnt/pets"
+        self.assertEqual(same_images.changes(there, here), "")
+        self.assertFalse(same_images.may_be_same(there, here))
+
     def test_runs_on_as_many_images_have_the_same_counts(self):
         fewer = _changed(train={"images": 30, "labels": "d" * 64}, held_out={"images": 10})
         self.assertEqual(same_images.counts(_RESULT), (40, None))

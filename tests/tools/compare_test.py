@@ -95,11 +95,11 @@ class TwoRunsTest(parameterized.TestCase):
         self.assertNotIn("differ in", "\n".join(self._printed(compare, "again", "cohort")))
 
     def test_runs_of_other_devices_are_told(self):
-        self._write("alone", {"a": 0.25})
-        self._write("cohort", {"a": 0.375}, strategy="mirrored")
+        self._write("alone", {"a": 0.25}, seed=2)
+        self._write("cohort", {"a": 0.375}, strategy="mirrored", seed=2)
         self.assertRegex(
             "\n".join(self._printed(compare, "alone", "cohort")),
-            "With seed 0 the cohort was trained",
+            "With seed 2 the cohort was trained",
         )
         with contextlib.redirect_stderr(io.StringIO()) as told:
             self._printed(tabulate, "alone", "cohort")
@@ -120,6 +120,28 @@ class TwoRunsTest(parameterized.TestCase):
         path.write_text(path.read_text()[:-10])
         with self.assertRaisesRegex(SystemExit, "changed/result.json is damaged"):
             self._printed(compare, "alone", "changed")
+
+    @parameterized.parameters(
+        ("folder:photos", "folder:/data/photos", "1", ""),
+        ("folder:photos", "folder:/data/photos", "2", "test labels differ$"),
+        (
+            "folder:photos",
+            "tfrecord:/data/photos",
+            "1",
+            "360 test images of tfrecord:/data/photos$",
+        ),
+    )
+    def test_the_same_images_may_lie_elsewhere(self, before, now, digest, message):
+        for name, where, known in (("alone", before, "1"), ("cohort", now, digest)):
+            self._write(name, {"a": 0.25}, {**_DATA, "name": where})
+            path = self.folder / name / "result.json"
+            told = {"data": {"test": {"images": 360, "labels": known * 64}}}
+            path.write_text(json.dumps(sealed({**json.loads(path.read_text()), "identity": told})))
+        if not message:
+            self.assertIn("+0.00", "\n".join(self._printed(compare, "alone", "cohort")))
+            return
+        with self.assertRaisesRegex(SystemExit, message):
+            self._printed(compare, "alone", "cohort")
 
 
 if __name__ == "__main__":

@@ -59,13 +59,15 @@ class TortureTest(absltest.TestCase):
             (kinds[0], "wrong result"),
             (kinds[1], "traceback"),
             (kinds[1], "hang"),
+            (kinds[1], "refused as it should be"),
             (kinds[1], "refused"),
+            (kinds[1], "status 7"),
         )
         found = [{"kind": kind, "verdict": verdict, "lost_steps": 2} for kind, verdict in verdicts]
         lines = torture.table(found).splitlines()
-        self.assertEqual(lines[2], f"| {kinds[0]} | 2 | 1 | 0 | 1 | 4 | 0 | 0 |")
-        self.assertEqual(lines[3], f"| {kinds[1]} | 3 | 0 | 1 | 0 | 6 | 1 | 1 |")
-        self.assertEqual(lines[4], "| all | 5 | 1 | 1 | 1 | 10 | 1 | 1 |")
+        self.assertEqual(lines[2], f"| {kinds[0]} | 2 | 1 | 0 | 1 | 4 | 0 | 0 | 0 |")
+        self.assertEqual(lines[3], f"| {kinds[1]} | 5 | 0 | 1 | 0 | 10 | 1 | 1 | 2 |")
+        self.assertEqual(lines[4], "| all | 7 | 1 | 1 | 1 | 14 | 1 | 1 | 2 |")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 STORAGES = ("auto", "memory", "disk")
 
 # Kinds of sources whose names are `kind:PATH`.
-_WITH_PATH = ("folder", "tfrecord")
+WITH_PATH = ("folder", "tfrecord")
 
 # name, name/config, either with :version. TFDS's community namespaces
 # ("huggingface:x") are left out: they reach for the network to be listed.
@@ -43,7 +43,7 @@ def parse(name: str) -> Name:
       ValueError: when it can be none of these.
     """
     kind, colon, path = name.partition(":")
-    if colon and kind in _WITH_PATH:
+    if colon and kind in WITH_PATH:
         if not path.strip():
             raise ValueError(f"data set: expected {kind}:PATH; got {name!r}")
         return Name(kind, path.strip())

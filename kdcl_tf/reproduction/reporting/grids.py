@@ -61,11 +61,13 @@ def ensembles(subject: Subject) -> Iterator[Heading | Grid]:
     if not rows:
         return
     yield Heading("Accuracy of the ensemble")
+    gated = "; that of ONE is its gated teacher" * any(row.label == "ONE" for row in rows)
     yield Grid(
         heads=("Method", "Best student", "Ensemble", "Difference", *subject.if_seeds("Seeds")),
         rows=tuple(_ensemble_row(subject, row) for row in rows),
         caption=f"{subject.at_scale} In %, {subject.of_seeds}. The ensemble predicts by the "
-        "average of its students' probabilities, with General's weights where there are any.",
+        "average of its students' probabilities, with General's weights where there are any"
+        f"{gated}.",
     )
 
 

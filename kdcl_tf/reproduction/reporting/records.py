@@ -42,14 +42,23 @@ class Records:
     ):
         self.folder, self.table, self.seeds = folder, table, seeds
         self._wanted = wanted or {}
-        self._results, self._logs = {}, {}
+        self._results, self._logs, self._of_fewer = {}, {}, {}
         for row in table.runs:
             for seed in range(seeds):
-                path = folder / row.name / f"seed{seed}"
-                if path.is_dir():
-                    result = read_result(path)
-                    self._results[row.name, seed] = result
-                    self._logs[row.name, seed] = read_log(path, result)
+                self._read(row.name, seed)
+
+    def _read(self, name, seed):
+        """Reads a run that there is; one of too few students for the table is only counted."""
+        path = self.folder / name / f"seed{seed}"
+        if not path.is_dir():
+            return
+        result = read_result(path)
+        log = read_log(path, result)
+        students = result.get("students", ()) if result else _students(log) if log else None
+        if students is not None and len(students) < self.table.students_of(name):
+            self._of_fewer[name, seed] = len(students)
+        else:
+            self._results[name, seed], self._logs[name, seed] = result, log
 
     @property
     def planned(self) -> int:
@@ -86,10 +95,14 @@ class Records:
             had = {name: as_text(value) for name, value in settings.items()}
             for flag, (text, was) in departures(run, had).items():
                 had_by.setdefault(f"--{flag}={was} (now {text})", []).append((run.row, run.seed))
-        return [
+        told = [
             f"{flag} of {'all runs' if len(keys) == len(self.results) else self._named(keys)}"
             for flag, keys in sorted(had_by.items())
         ]
+        for key, count in self._of_fewer.items():
+            students = f"{count} student{'s' * (count != 1)} (now {self.table.students_of(key[0])})"
+            told.append(f"{students} of {self._named([key])}, which is left out")
+        return told
 
     def other_teachers(self, scale: Scale) -> str:
         """Runs whose teacher is not the one that is in the folder of its row now; or "".

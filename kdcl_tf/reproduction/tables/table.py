@@ -118,6 +118,14 @@ class Table:
         """The row of that name among those that are run."""
         return next(row for row in self.runs if row.name == name)
 
+    def students_of(self, name: str) -> int:
+        """How many students a run of that name has at least, by what the table reports of it."""
+        positions = [each for each in self.run(name).reports if isinstance(each, int)]
+        for row in (*self.rows, *self.alone):
+            taken = (*row.reports, row.teacher)
+            positions += [each[1] for each in taken if isinstance(each, tuple) and each[0] == name]
+        return max(positions, default=-1) + 1
+
     def baseline_of(self, row: Row) -> Row:
         """The row that the gains of another row are over."""
         return self.row(row.baseline or self.baseline)

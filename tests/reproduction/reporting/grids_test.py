@@ -1,5 +1,7 @@
 """Tests of kdcl_tf.reproduction.reporting.grids: numbers by hand."""
 
+import shutil
+
 from absl.testing import absltest
 
 from kdcl_tf.reproduction.reporting import grids
@@ -62,6 +64,10 @@ class GridsTest(ReportTestCase):
 
     def test_the_ensemble_is_beside_the_best_student(self):
         write_run(self.folder, "dml", 0, {"a": 0.36, "b": 0.40}, ensemble_accuracy=0.425)
+        self.assertNotIn("ONE", self._grid(grids.ensembles, "7").caption)
+        write_run(self.folder, "one", 0, {"a": 0.36}, ensemble_accuracy=0.4)
+        self.assertIn("that of ONE is its gated", self._grid(grids.ensembles, "7").caption)
+        shutil.rmtree(self.folder / "one")
         grid = self._grid(grids.ensembles, "7")
         self.assertEqual(grid.rows, (("DML", "40.00", "42.50", "+2.50"),))
 

@@ -1,10 +1,12 @@
 """Tests of kdcl_tf.reproduction.reporting.records."""
 
+import json
 import pathlib
 
 from absl.testing import absltest
 
 from kdcl_tf.reproduction.reporting.records import Records
+from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
 from tests.reproduction.written_runs import write_run
 
@@ -64,6 +66,31 @@ class RecordsTest(absltest.TestCase):
         self.assertAlmostEqual(records.gains(taught, 0)[1], 4.0)
         self.assertEqual(list(records.total_gains(taught)), [1])
         self.assertEqual(records.curves(taught, 1, "test_{}_accuracy"), {})
+
+    def test_runs_of_fewer_students_are_left_out_and_named(self):
+        scale = scales.scale("small", _TABLE)
+        for complete in (True, False):
+            write_run(self.folder, "dml", int(complete), {"a": 0.3}, complete=complete)
+        # One of a detector has no students.
+        path = write_run(self.folder, "general_icl", 0, {"a": 0.3, "b": 0.3}).path / "result.json"
+        result = json.loads(path.read_text())
+        path.write_text(json.dumps({key: result[key] for key in result if key != "students"}))
+        records = self._records()
+        for name in ("dml", "general_icl"):
+            row = _TABLE.row(name)
+            self.assertEqual((records.of_row(row), records.curves(row, 0, "{}_accuracy")), ({}, {}))
+            self.assertEqual(records.loss_gaps(row, 1), [])
+        self.assertContainsSubset(
+            [
+                "1 student (now 2) of DML (seed 0), which is left out",
+                "1 student (now 2) of DML (seed 1), which is left out",
+                "0 students (now 2) of KDCL-General + ICL (seed 0), which is left out",
+            ],
+            records.differences(scale),
+        )
+        self.assertIn("DML (seeds 0, 1)", records.missing)
+        counts = [_TABLE.students_of(name) for name in ("vanilla", "kd_wrn_to_resnet", "one")]
+        self.assertEqual(counts, [2, 1, 1])
 
     def test_a_column_that_a_row_leaves_out_is_empty(self):
         one = _TABLE.row("one")
