@@ -11,14 +11,8 @@ from kdcl_tf.files import identity, moments, run_flags
 from kdcl_tf.files.identity import FORMAT, DamageError, Identity
 from kdcl_tf.students.names import is_name
 from kdcl_tf.training import manifests
-from kdcl_tf.training.settings import (
-    MACHINE_SETTINGS,
-    PATH_SETTINGS,
-    TrainingSettings,
-    are_alike,
-    is_gone,
-    is_moved,
-)
+from kdcl_tf.training.settings import MACHINE_SETTINGS, PATH_SETTINGS, TrainingSettings
+from kdcl_tf.training.settings.paths import are_alike, is_gone, is_moved
 
 __all__ = [
     "OtherDataError",
@@ -253,7 +247,7 @@ def _has_moved(before, now):
     names = [name for name in now if is_moved(name, before.get(name), now[name])]
     # The name of a student is never gone.
     names = [name for name in names if name != "backbone" or not is_name(before[name])]
-    return any(is_gone(before[name]) for name in names) and not other_settings(before, now)
+    return any(is_gone(name, before) for name in names) and not other_settings(before, now)
 
 
 def is_other_epoch(card: Mapping[str, Any], result: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from kdcl_tf.data.formats.rules import ImageRules
 from kdcl_tf.students.names import is_name
-from kdcl_tf.students.weights.kinds import IMAGENET
+from kdcl_tf.training.settings import paths
 
 SCHEDULES = ("step", "cosine", "constant")
 # `--precision`, and the Keras policy of each.
@@ -47,21 +47,6 @@ OPTIMIZERS = {
 STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
 # Where and on what a run computes, not what it computes: these may change when it is continued.
 MACHINE_SETTINGS = ("strategy", "storage")
-# Where data and trained networks lie.  They may move: whether they are the same is told by their
-# digests.
-PATH_SETTINGS = (
-    "dataset",
-    "teacher",
-    "backbone",
-    "initial_weights",
-    "train_images",
-    "train_annotations",
-    "validation_images",
-    "validation_annotations",
-)
-# Lists of NAME=VALUE.
-_UNORDERED = ("initial_weights", "initial_normalization", "optimizer_arguments")
-_PATH_KINDS = ("folder:", "tfrecord:", "coco:")
 _TFDS_DEFAULT = os.path.join("~", "tensorflow_datasets")
 
 
@@ -84,15 +69,15 @@ class TrainingSettings:
         """`{name: absolute path}` of the settings that are paths of what is there."""
         found = {}
         for name, text in self.as_flags().items():
-            kind, path = _parted(text)
+            kind, path = paths.parted(text)
             if name == "initial_weights" and text:
-                found[name] = _absolute_sources(text)
+                found[name] = paths.absolute_sources(text)
             elif name == "backbone" and is_name(text):
                 continue
-            elif name in PATH_SETTINGS and text and (kind or os.path.exists(path)):
+            elif name in paths.PATH_SETTINGS and text and (kind or paths.exists(path)):
                 found[name] = kind + os.path.realpath(path)
             elif name == "teacher" and "=" in text:
-                found[name] = _absolute_sources(text)
+                found[name] = paths.absolute_sources(text)
         return found
 
     def place_of_data(self, data_dir: str | None) -> dict[str, str]:
@@ -104,7 +89,7 @@ class TrainingSettings:
           data_dir: where TFDS keeps its data sets; None for its default.
         """
         name = getattr(self, "dataset", "digits")
-        if name == "digits" or _parted(name)[0]:
+        if name == "digits" or paths.parted(name)[0]:
             return {}
         root = data_dir or os.environ.get("TFDS_DATA_DIR") or _TFDS_DEFAULT
         folder = os.path.join(os.path.expanduser(root), re.split("[/:]", name)[0])
@@ -121,7 +106,7 @@ class TrainingSettings:
           data_dir: as for `place_of_data`.
         """
         return self._is_other_data_dir(before.get("data_dir"), data_dir) or any(
-            name not in before or not _are_known(text, before[name])
+            name not in before or not paths.are_known(text, before[name])
             for name, text in self.places().items()
         )
 
@@ -298,74 +283,6 @@ def milestones_at(epochs: int, *shares: tuple[int, int]) -> tuple[int, ...]:
     """
     places = {epochs * numerator // denominator for numerator, denominator in shares}
     return tuple(sorted(each for each in places if 1 <= each < epochs))
-
-
-def are_alike(name: str, first: str | None, second: str | None) -> bool:
-    """Whether two texts of a setting mean the same: of some, the order of what they list is free."""
-    if first == second:
-        return True
-    if name not in _UNORDERED or None in (first, second):
-        return False
-    return sorted(first.split(",")) == sorted(second.split(","))
-
-
-def is_moved(name: str, before: str | None, now: str | None) -> bool:
-    """Whether a setting, as text, names the data by another path than before."""
-    if name not in PATH_SETTINGS or not before or not now or before == now:
-        return False
-    if name == "backbone":
-        # The name of a student stands for fresh weights; earlier versions took it for a path, too.
-        names = {text for text in (before, now) if text == IMAGENET or is_name(text)}
-        return not names or {os.path.normpath(path) for path in {before, now} - names} == names
-    if name == "initial_weights":
-        # What is no path cannot move.
-        fixed = [
-            {student: source if source == IMAGENET else "" for student, source in _sources(text)}
-            for text in (before, now)
-        ]
-        return fixed[0] == fixed[1]
-    if name != "dataset":
-        return True
-    return any(before.startswith(kind) and now.startswith(kind) for kind in _PATH_KINDS)
-
-
-def is_gone(text: str) -> bool:
-    """Whether something that a setting of `PATH_SETTINGS` names, as text, is not there."""
-    paths = [path for _, path in _sources(_parted(text)[1])]
-    return not all(path == IMAGENET or os.path.exists(os.path.expanduser(path)) for path in paths)
-
-
-def _sources(text):
-    """`[(student, source)]` of `STUDENT=SOURCE,…`; of a path alone, whose student has no name."""
-    pairs = [each.partition("=") for each in text.split(",")]
-    if any(not equals or os.sep in student for student, equals, _ in pairs):
-        return [("", text)]
-    return [(student, source) for student, _, source in pairs]
-
-
-def _absolute_sources(text):
-    """The same text with absolute paths; a source that is not there stays as it is."""
-    found = []
-    for student, source in _sources(text):
-        path = os.path.expanduser(source)
-        path = os.path.realpath(path) if os.path.exists(path) else source
-        found.append(f"{student}={path}" if student else path)
-    return ",".join(found)
-
-
-def _are_known(now, before):
-    """Whether each source of `now` that is a path of what is there is one of `before`, too."""
-    known = dict(_sources(before))
-    return all(
-        known.get(student) == source or not os.path.exists(_parted(source)[1])
-        for student, source in _sources(now)
-    )
-
-
-def _parted(text):
-    """`(kind of a data set with its colon or "", path)` of a setting that may be a path."""
-    kind = next((each for each in _PATH_KINDS if text.startswith(each)), "")
-    return kind, os.path.expanduser(text.removeprefix(kind))
 
 
 def _argument(name, text):

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.training.settings, by a recipe of what every program needs and no more."""
+"""Tests of kdcl_tf.training.settings.training_settings, by a recipe of what every program needs."""
 
 import dataclasses
 import os
@@ -8,7 +8,7 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.training import settings as training_settings
+from kdcl_tf.training.settings import training_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,34 +209,23 @@ class AsTextTest(parameterized.TestCase):
         relative = dataclasses.replace(here, initial_weights="a=a.keras")
         self.assertFalse(relative.lie_elsewhere(before))
 
-    @parameterized.parameters(
-        ("dataset", "folder:a", "folder:b", True),
-        ("dataset", "folder:a", "tfrecord:a", False),
-        ("dataset", "cifar100", "cifar10", False),
-        ("teacher", "a", "b", True),
-        ("teacher", "", "b", False),
-        ("backbone", "resnet18", "resnet34", False),
-        ("backbone", "a/b", "c/d", True),
-        ("backbone", "resnet18.safetensors", "/w/resnet18.safetensors", True),
-        ("backbone", "resnet18", "/w/resnet34", False),
-        ("backbone", "imagenet", "a.keras", False),
-        # An earlier version took the name for the folder.
-        ("backbone", "resnet18", "./resnet18", True),
-        ("seed", "0", "1", False),
-    )
-    def test_what_may_move(self, name, before, now, moved):
-        self.assertEqual(training_settings.is_moved(name, before, now), moved)
+    def test_a_pattern_of_the_same_text_names_other_files_from_another_folder(self):
+        @dataclasses.dataclass(frozen=True)
+        class Settings(training_settings.TrainingSettings):
+            dataset: str = "tfrecord:a/*-of-*"
 
-    def test_what_is_gone(self):
-        here = self.create_tempdir().full_path
-        for text, gone in (
-            (f"folder:{here}", False),
-            (f"folder:{here}/no", True),
-            (here, False),
-            (f"a={here},b=imagenet", False),
-            (f"a={here},b={here}/no.keras", True),
-        ):
-            self.assertEqual(training_settings.is_gone(text), gone, text)
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        self.addCleanup(os.chdir, os.getcwd())
+        places = {}
+        for name in ("here", "there"):
+            (folder / name / "a").mkdir(parents=True)
+            (folder / name / "a" / "train-0-of-1").touch()
+            os.chdir(folder / name)
+            places[name] = Settings().places()
+        self.assertFalse(Settings().lie_elsewhere(places["there"]))
+        self.assertTrue(Settings().lie_elsewhere(places["here"]))
+        shutil.rmtree(folder / "there" / "a")
+        self.assertFalse(Settings().lie_elsewhere(places["here"]))
 
 
 class MilestonesTest(parameterized.TestCase):
@@ -249,19 +238,6 @@ class MilestonesTest(parameterized.TestCase):
     @parameterized.parameters((14, (9, 12)), (7, (4, 6)), (28, (18, 24)), (1, ()))
     def test_the_shares_of_a_detector(self, epochs, expected):
         self.assertEqual(training_settings.milestones_at(epochs, (9, 14), (12, 14)), expected)
-
-
-class MovedWeightsTest(absltest.TestCase):
-    def test_paths_of_weights_may_move_and_students_may_not_change(self):
-        before = "a=one/w.keras,b=imagenet"
-        for now, moved in (
-            ("a=w.keras,b=imagenet", True),
-            ("b=imagenet,a=w.keras", True),
-            ("a=one/w.keras,c=imagenet", False),
-            ("a=one/w.keras,b=two/w.keras", False),
-            ("a=one/w.keras", False),
-        ):
-            self.assertEqual(training_settings.is_moved("initial_weights", before, now), moved, now)
 
 
 if __name__ == "__main__":

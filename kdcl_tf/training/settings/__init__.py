@@ -1,0 +1,27 @@
+"""What the settings of every program that trains have in common."""
+
+from kdcl_tf.training.settings.paths import PATH_SETTINGS
+from kdcl_tf.training.settings.training_settings import (
+    MACHINE_SETTINGS,
+    OPTIMIZERS,
+    POLICIES,
+    PRECISIONS,
+    SCHEDULES,
+    STRATEGIES,
+    TrainingSettings,
+    as_text,
+    milestones_at,
+)
+
+__all__ = [
+    "MACHINE_SETTINGS",
+    "OPTIMIZERS",
+    "PATH_SETTINGS",
+    "POLICIES",
+    "PRECISIONS",
+    "SCHEDULES",
+    "STRATEGIES",
+    "TrainingSettings",
+    "as_text",
+    "milestones_at",
+]
