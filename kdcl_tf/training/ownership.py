@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -121,7 +122,7 @@ def identities(path: pathlib.Path, result: Mapping[str, Any] | None) -> list[Map
     Damaged checkpoints, which are passed over when one is restored, are left out.
 
     Raises:
-      DamageError: when there are checkpoints and all are damaged.
+      DamageError: when there are checkpoints, all are damaged, and the result does not tell.
       ValueError: when another format of kdcl_tf wrote one.
     """
     found = [result["identity"]] if result and "identity" in result else []
@@ -130,7 +131,7 @@ def identities(path: pathlib.Path, result: Mapping[str, Any] | None) -> list[Map
     for folder in folders:
         with contextlib.suppress(DamageError):
             read.append(manifests.sealed_facts(folder)["identity"])
-    if folders and not read:
+    if folders and not read and not found:
         # Raises, and says what is wrong.
         manifests.newest(path / "checkpoints", manifests.sealed_facts)
     found += read
@@ -239,8 +240,15 @@ def moved_runs(folder: pathlib.Path, settings: TrainingSettings) -> list[pathlib
     return [
         path.parent
         for path in sorted(folder.glob("*/flags.txt"))
-        if _has_moved(run_flags.read(path), flags)
+        if _has_moved(_flags_in(path), flags)
     ]
+
+
+def _flags_in(path):
+    """Of a folder beside the run's, which may be anybody's; what cannot be read there is none."""
+    with contextlib.suppress(OSError):
+        return run_flags.read(path)
+    return {}
 
 
 def _has_moved(before, now):
@@ -297,6 +305,8 @@ def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
                 f"workdir {path} holds {exports[0]}/ of a run whose result.json and checkpoints are "
                 "gone: restore either from a backup, or pass another --workdir"
             )
+        if result is None:
+            _check_begins(path)
         yield FORMAT, flags
     elif not known and result is None:
         if any((path / name).exists() for name in _OF_COMPARISONS):
@@ -310,6 +320,23 @@ def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
                 f"workdir {path} holds {traces[0]} of an unknown run: its flags.txt is missing or "
                 "empty, and it has no checkpoint: pass another --workdir, or empty this one"
             )
+
+
+def _check_begins(path):
+    """Refuses a run without a checkpoint that has trained for longer than it takes to save one."""
+    checkpoints, log = path / "checkpoints", path / "log.jsonl"
+    if checkpoints.is_symlink() and not checkpoints.exists():
+        raise DamageError(
+            f"workdir {path}: expected checkpoints to be a folder or a link to one; got a link to "
+            f"{os.readlink(checkpoints)}, which is not there: mount its disk, or remove the link"
+        )
+    epochs = sum(1 for line in log.read_text().splitlines() if line) if log.exists() else 0
+    # Each is saved before the next begins.
+    if epochs > 1:
+        raise DamageError(
+            f"workdir {path} has logged {epochs} epochs of a run whose checkpoints are gone: "
+            "restore checkpoints/ from a backup, or pass another --workdir to train from the start"
+        )
 
 
 def _compare(path, before, settings, free):

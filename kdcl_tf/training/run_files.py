@@ -41,13 +41,12 @@ def _is_export_of(folder, result):
             return False
         if not identity.is_sealed(facts) or identity.damage(folder, facts["checksums"]):
             return False
-        theirs = facts.get("identity", {"data": None, "settings": {}})
-        if ownership.other_settings(theirs["settings"], result["identity"]["settings"]):
-            return False
-        if ownership.is_other_epoch(facts, result):
+        theirs = facts.get("identity")
+        # What only one of the two knows of the data does not tell them apart.
+        if not theirs or ownership.other_run(result["identity"], theirs):
             return False
         is_in_place = facts.get("student", folder.name) == folder.name
-        return is_in_place and theirs["data"] == result["identity"]["data"]
+        return is_in_place and not ownership.is_other_epoch(facts, result)
     return False
 
 

@@ -106,7 +106,9 @@ class Session:
         if self.workers.from_chief(b"complete" if complete else b""):
             return complete
         if self.workers.is_chief:
-            self.workdir.record(self.task.settings)
+            is_trained = len(self.loop.log) == self.task.settings.epochs
+            trained = self._trained_identity().settings if is_trained else None
+            self.workdir.record(self.task.settings, trained)
             self.task.announce(self.workdir)
             settings = self.task.settings
             slow = products.remark(settings.precision)

@@ -40,7 +40,7 @@ from kdcl_tf.training.run_files import (
     read_log,
     read_result,
 )
-from kdcl_tf.training.settings import TrainingSettings
+from kdcl_tf.training.settings import MACHINE_SETTINGS, TrainingSettings
 
 try:
     import fcntl
@@ -157,9 +157,18 @@ class Workdir:
         """Refuses to continue a run on other data, see `ownership.check_data`."""
         return ownership.check_data(self.path, self.result, now)
 
-    def record(self, settings: TrainingSettings) -> None:
-        """Writes `flags.txt`; from here on the folder belongs to this run."""
-        files.write_text(self.path / "flags.txt", run_flags.text_of(settings.as_flags()))
+    def record(self, settings: TrainingSettings, trained: Mapping[str, str] | None = None) -> None:
+        """Writes `flags.txt`; from here on the folder belongs to this run.
+
+        Args:
+          settings: of the run.
+          trained: `{flag: text}` of the run, if it is trained already: those of the machine count.
+        """
+        known = {
+            name: (trained or {})[name] for name in MACHINE_SETTINGS if name in (trained or {})
+        }
+        text = run_flags.text_of({**settings.as_flags(), **known})
+        files.write_text(self.path / "flags.txt", text)
 
     def restore_records(self, settings: TrainingSettings) -> None:
         """Writes again what a complete run has lost of `flags.txt` and `log.jsonl`.
@@ -170,9 +179,9 @@ class Workdir:
         Args:
           settings: of the run.
         """
-        if not run_flags.read(self.path / "flags.txt"):
-            self.record(settings)
         result = self.result
+        if not run_flags.read(self.path / "flags.txt"):
+            self.record(settings, (result or {}).get("identity", {}).get("settings"))
         try:
             if read_log(self.path, result):
                 return

@@ -86,6 +86,22 @@ class OwnershipTest(parameterized.TestCase):
         self._save()
         self.workdir.check(_Settings())
 
+    def test_a_log_without_its_checkpoints_is_not_begun_anew(self):
+        self.workdir.write_log([{"epoch": 1}])
+        # As a kill before the first checkpoint leaves it.
+        self.workdir.check(_Settings())
+        self.workdir.write_log([{"epoch": 1}, {"epoch": 2}])
+        self._assert_refused("has logged 2 epochs of a run whose checkpoints are gone", _Settings())
+        self.workdir.write_result({"identity": _identity().facts})
+        self.workdir.check(_Settings())
+
+    def test_a_link_for_checkpoints_that_leads_nowhere_is_told(self):
+        elsewhere = self.workdir.path / "disk"
+        (self.workdir.path / "checkpoints").symlink_to(elsewhere)
+        self._assert_refused(f"got a link to {elsewhere}, which is not there: mount", _Settings())
+        elsewhere.mkdir()
+        self.workdir.check(_Settings())
+
     def test_a_flagfile_that_was_edited_does_not_make_it_another_run(self):
         self._save()
         self.workdir.record(_Settings(seed=1))
@@ -118,6 +134,15 @@ class OwnershipTest(parameterized.TestCase):
         (self._save() / manifests.NAME).write_text("{}")
         with self.assertRaisesRegex(DamageError, "no checkpoint in .* can be used"):
             self.workdir.check(_Settings())
+
+    def test_a_complete_run_does_without_its_checkpoints_whole_or_damaged(self):
+        (self._save() / manifests.NAME).write_text("{}")
+        self.workdir.write_result({"identity": _identity().facts})
+        self.workdir.check(_Settings())
+        self._assert_refused(r"--seed=0 \(now 1\)")
+        result = self.workdir.result
+        ownership.check_same_data({self.workdir.path: result})
+        self.assertEqual(self.workdir.complete_result, result)
 
     def test_the_newest_whole_checkpoint_tells(self):
         self._save(1)
@@ -172,7 +197,7 @@ class OwnershipTest(parameterized.TestCase):
             lambda: (folder / "student.json").write_text("[" * 100_000),
             lambda: self._export(folder, student="b"),
             lambda: self._export(folder, identity=_identity(_Settings(seed=1)).facts),
-            lambda: self._export(folder, identity=_identity(data={}).facts),
+            lambda: self._export(folder, identity=_identity(data={"classes": ["cow"]}).facts),
             lambda: self._export(folder, epoch=2),
         ):
             self._export(folder)
@@ -291,6 +316,15 @@ class OwnershipTest(parameterized.TestCase):
             ownership.OtherDataError, "z was trained on other data than .*x: teacher differ"
         ):
             ownership.check_same_data(runs | self._complete("z", teacher="b" * 64))
+
+    def test_folders_of_others_beside_a_run_are_passed_over(self):
+        runs = self.workdir.path / "runs"
+        for name in ("moved", "other"):
+            Workdir(runs / name).record(_Settings())
+        (runs / "other" / "flags.txt").unlink()
+        (runs / "other" / "flags.txt").mkdir()
+        now = _Settings(dataset="folder:/new")
+        self.assertEqual(ownership.moved_runs(runs, now), [runs / "moved"])
 
     def test_parts_of_the_data_alone_are_compared(self):
         other = self._complete("b", train={"images": 4, "labels": "b" * 64})

@@ -1,11 +1,12 @@
 """Tests of kdcl_tf.training.run_files."""
 
+import json
 import pathlib
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.files.identity import FORMAT, DamageError
-from kdcl_tf.training.run_files import check_export, read_log, read_result
+from kdcl_tf.files.identity import FORMAT, DamageError, sealed
+from kdcl_tf.training.run_files import check_export, missing_exports, read_log, read_result
 from kdcl_tf.training.workdir import Workdir
 from tests.training.written_checkpoint import write_checkpoint
 
@@ -95,6 +96,21 @@ class RunFilesTest(parameterized.TestCase):
         ):
             with self.assertRaisesRegex(ValueError, wrong):
                 check_export(self.workdir.path, model, {**own, **change})
+
+    def test_an_export_may_know_less_of_the_data_than_the_result(self):
+        data = {"classes": ["x"], "train": {"images": 4, "labels": "a" * 64, "decoded": "b" * 64}}
+        whole = {"settings": {"seed": "0"}, "data": data, "format": FORMAT}
+        less = {"classes": ["x"], "train": {"images": 4, "labels": "a" * 64}}
+        other = {"classes": ["x"], "train": {"images": 4, "labels": "c" * 64}}
+        result = {"identity": whole, "exports": ["students/a"]}
+        for found, missing in ((data, []), (less, []), (other, ["students/a"])):
+            card = {"student": "a", "identity": {**whole, "data": found}, "checksums": {}}
+            (self.workdir.path / "students" / "a").mkdir(parents=True, exist_ok=True)
+            path = self.workdir.path / "students" / "a" / "student.json"
+            path.write_text(json.dumps(sealed(card)))
+            self.assertEqual(missing_exports(self.workdir.path, result), missing)
+        path.write_text(json.dumps(sealed({"student": "a", "checksums": {}})))
+        self.assertEqual(missing_exports(self.workdir.path, result), ["students/a"])
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from kdcl_tf.distribution import machine, strategies
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, run_flags
 from kdcl_tf.files.identity import FORMAT
 from kdcl_tf.training.checkpoint import SavedCheckpoint
 from kdcl_tf.training.interruption import Interrupted
@@ -200,6 +200,12 @@ class SessionTest(tf.test.TestCase):
             self.assertEqual(again["versions"], trained["versions"])
             self.assertEqual(again["identity"], trained["identity"])
             self.assertEqual(again["settings"], trained["settings"])
+            self.assertEqual(run_flags.read(self.folder / "flags.txt")["strategy"], "one")
+        # So is a flagfile that is written again without anything else.
+        (self.folder / "flags.txt").unlink()
+        settings = _Settings(batch_size=3, strategy="mirrored")
+        Workdir(self.folder).restore_records(settings)
+        self.assertEqual(run_flags.read(self.folder / "flags.txt")["strategy"], "one")
 
     def test_what_was_left_out_of_a_run_is_not_what_is_bad_when_it_is_only_exported(self):
         counted = {"n": 3, "bad_images": 1, "left_out": {"train": 1}}
