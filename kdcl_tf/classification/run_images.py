@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -96,8 +97,8 @@ def pictures(
     try:
         return _pictures(wanted, settings, card, data_dir)
     except BadImageError as error:
-        # No flag of an export leaves images out.
-        fault = str(error).partition("; pass skip_bad_images")[0]
+        # No flag of an export leaves images out, and the limits are the run's.
+        fault = re.split("; (?:pass skip_bad_images|raise max_image_)", str(error))[0]
         raise ValueError(f"{fault}: mend the image, or give others") from error
 
 

@@ -115,11 +115,17 @@ def none_left(count: int, name: str) -> BadImageError:
     )
 
 
-def check_any(count: int, split: Sized) -> None:
-    """Raises BadImageError when none of a split's images was given, as all were skipped."""
+def check_any(count: int, split: Sized, kind: str = "images") -> None:
+    """Raises BadImageError when none of a split's images was given, as all were skipped.
+
+    Args:
+      count: of those that were given.
+      split: with its bad images.
+      kind: what the split has, for the message.
+    """
     if not count:
         raise BadImageError(
-            f"expected images that can be decoded; got none among {len(split):,}: mend them, or "
+            f"expected {kind} that can be decoded; got none among {len(split):,}: mend them, or "
             "give others"
         )
 

@@ -184,9 +184,7 @@ class _Training:
         except Interrupted as stop:
             command_line.fail(str(stop), stop.exit_status)
         except BadImageError as end:
-            # The folder belongs to a run that does not skip them.
-            other = f", and another --workdir than {workdir.path}"
-            command_line.fail(f"{end}{other * ('skip_bad_images' in str(end))}")
+            command_line.fail(_of_bad_image(end, workdir.path))
         except (Divergence, WorkerLost, WorkdirLost) as end:
             command_line.fail(str(end))
         except Exception:
@@ -198,10 +196,21 @@ class _Training:
             raise
 
     def _session(self, workdir, lost_workers):
+        from kdcl_tf.data.bad_images import BadImageError
         from kdcl_tf.distribution import devices
 
         quiet = streams.quiet_reading(self._settings.dataset)
         with command_line.user_errors(), quiet, lost_workers(self._cluster):
             if self._logical_devices:
                 devices.split_cpu(self._logical_devices)
-            return self._create(workdir, self._cluster)
+            try:
+                return self._create(workdir, self._cluster)
+            except BadImageError as end:
+                raise ValueError(_of_bad_image(end, workdir.path)) from end
+
+
+def _of_bad_image(end, path):
+    """The message of a bad image, whose advice a run that is begun can follow elsewhere only."""
+    is_begun = (path / "flags.txt").exists()
+    advice = f", and another --workdir than {path}" * ("skip_bad_images" in str(end))
+    return f"{end}{advice * is_begun}"

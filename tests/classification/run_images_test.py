@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.classification.run_images."""
 
+import dataclasses
 import pathlib
 import tempfile
 
@@ -56,6 +57,21 @@ class RunImagesTest(absltest.TestCase):
         with self.assertRaisesRegex(ValueError, "'train/b/2.png' .*: mend the image, or") as caught:
             run_images.pictures(wanted, settings, card, None)
         self.assertNotIn("skip_bad_images", str(caught.exception))
+        # Nor is any advised to raise a limit that is the run's.
+        large = self.create_tempdir().full_path
+        image_files.write(large, {"1.png": image_files.encode(image_files.photo(1, 40, 50), "PNG")})
+        for limits, told in (
+            (
+                {"max_image_megapixels": 0.001},
+                "at most 0.001 megapixels; got .*: mend the image, or",
+            ),
+            ({"max_image_megabytes": 0.0001}, "at most 0.0001 MB for .*: mend the image, or"),
+        ):
+            limited = dataclasses.replace(settings, **limits)
+            wanted = run_images.Wanted(large, 1, True, None, 0)
+            with self.assertRaisesRegex(ValueError, told) as limit:
+                run_images.pictures(wanted, limited, card, None)
+            self.assertNotIn("max_image", str(limit.exception))
         self.assertNotIn("not found", str(caught.exception))
 
     def _pictures(self, folder, tests, needs_tests, calibration, calibrations, before=None):

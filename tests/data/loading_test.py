@@ -270,6 +270,35 @@ class StorageTest(parameterized.TestCase, tf.test.TestCase):
         dataset = data.load(name, skip_bad_images=True, needs_train=False, image_size=24)
         self.assertEqual(dataset.told, lost.partition("; ")[2])
 
+    @parameterized.parameters(
+        ("test", "memory", "padded_crop"),
+        ("test", "disk", "resized_crop"),
+        ("val", "memory", "padded_crop"),
+        ("val", "disk", "resized_crop"),
+    )
+    def test_a_split_none_of_whose_images_can_be_decoded_is_refused(
+        self, split, storage, distortion
+    ):
+        name = self.write("folder", {path for path in _contents() if path.startswith(split)})
+        if split == "val":
+            validation = {f"val/{each}/1.png": b"torn" for each in ("cat", "dog")}
+            image_files.write(pathlib.Path(name.partition(":")[2]), validation)
+        arguments = {"storage": storage, "distortion": distortion, "image_size": 24}
+        kind = "test" if split == "test" else "validation"
+        with self.assertRaisesRegex(
+            BadImageError, f"^expected {kind} images that can be decoded; got none among "
+        ):
+            data.load(name, skip_bad_images=True, **arguments)
+
+    def test_validation_classes_none_of_whose_images_can_be_decoded_are_named(self):
+        name = self.write("folder")
+        good = image_files.encode(image_files.photo(1), "PNG")
+        root = pathlib.Path(name.partition(":")[2])
+        image_files.write(root, {"val/cat/1.png": b"torn", "val/dog/1.png": good})
+        dataset = data.load(name, skip_bad_images=True, image_size=24)
+        lost = "1 class without a validation image that can be decoded: 'cat'"
+        self.assertEqual(dataset.told, lost)
+
     def test_a_replica_without_an_image_is_an_error(self):
         name = self.write("folder", {"train/cat/1.jpg"})
         for storage in ("memory", "disk"):

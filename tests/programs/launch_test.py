@@ -39,12 +39,12 @@ class RunTest(tf.test.TestCase):
         super().setUp()
         self.folder = self.create_tempdir().full_path
 
-    def _run(self, end, settings=None, **arguments):
+    def _run(self, end, settings=None, at_load=False, **arguments):
         """`(stdout, stderr, status)` of a run whose session ends so."""
 
         def create(workdir, cluster):
             self.assertIsNone(cluster)
-            if isinstance(end, OSError):
+            if isinstance(end, OSError) or at_load:
                 raise end
             return _Session(workdir, end)
 
@@ -147,6 +147,20 @@ class RunTest(tf.test.TestCase):
             stdout, stderr, status = self._run(end)
             self.assertEqual((stdout, status), ("", wanted))
             self.assertRegex(stderr, rf"^[^\n]*{end}\n$")
+
+    def test_a_run_that_is_begun_can_leave_out_bad_images_elsewhere_only(self):
+        bad = BadImageError(
+            "image 'a' cannot be decoded; pass skip_bad_images=True to leave it out"
+        )
+        for at_load in (True, False):
+            self.folder = self.create_tempdir().full_path
+            _, stderr, status = self._run(bad, at_load=at_load)
+            self.assertEqual((status, stderr.count("\n")), (1, 1))
+            self.assertNotIn("--workdir", stderr)
+            self.folder = self.create_tempdir().full_path
+            Workdir(self.folder).record(_SETTINGS)
+            _, stderr, _ = self._run(bad, at_load=at_load)
+            self.assertEndsWith(stderr, f" it out, and another --workdir than {self.folder}\n")
 
     def test_a_defect_keeps_its_traceback(self):
         with self.assertRaisesRegex(KeyError, "defect"):

@@ -21,7 +21,11 @@ _CHECKSUM = "checksum"
 
 
 def folder() -> pathlib.Path:
-    """`$KDCL_CACHE_DIR`, or `kdcl_tf` in `$XDG_CACHE_HOME`, which is `~/.cache` by default."""
+    """`$KDCL_CACHE_DIR`, or `kdcl_tf` in `$XDG_CACHE_HOME`, which is `~/.cache` by default.
+
+    Raises:
+      RuntimeError: where it is in the user's home, and that is unknown.
+    """
     ours = os.environ.get("KDCL_CACHE_DIR")
     if ours:
         return pathlib.Path(ours).expanduser()
@@ -51,20 +55,27 @@ def cached(
     Raises:
       OSError: when a file is not there; and what `build` raises.
     """
-    digest = _digest(paths, facts)
-    path = folder() / f"index-{digest}.npz"
-    found = _read(path, digest)
-    if found is not None and holds(found):
+    digest, place = _digest(paths, facts), None
+    try:
+        place = folder()
+    except RuntimeError:
+        why = "no home of this user is known"
+    path = place and place / f"index-{digest}.npz"
+    found = path and _read(path, digest)
+    if found and holds(found):
         return found
     arrays = dict(build())
-    try:
-        _write(path, {**arrays, _CHECKSUM: _checksum(digest, arrays)})
-    except OSError as error:
-        print(
-            f"the index of {len(paths)} files is not kept: '{path.parent}' cannot be written to"
-            f" ({error.strerror}); set KDCL_CACHE_DIR to a folder that can",
-            file=sys.stderr,
-        )
+    if path:
+        try:
+            _write(path, {**arrays, _CHECKSUM: _checksum(digest, arrays)})
+            return arrays
+        except OSError as error:
+            why = f"'{place}' cannot be written to ({error.strerror})"
+    print(
+        f"the index of {len(paths)} files is not kept: {why}; set KDCL_CACHE_DIR to a folder that can "
+        "be written to",
+        file=sys.stderr,
+    )
     return arrays
 
 

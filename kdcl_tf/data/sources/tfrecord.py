@@ -51,6 +51,7 @@ def index(
         read(each, *keys) for each in (train, test)
     )
     lowest, count = _classes(train_labels)
+    _check_labels(test_images, test_labels, lowest, count)
     classes = _class_names(train_labels, names, lowest, count)
     return source_lib.Source(
         source_lib.Labelled(train_images, train_labels - lowest),
@@ -59,6 +60,19 @@ def index(
         flip=True,
         passed_over=_passed_over(found, train, test),
     )
+
+
+def _check_labels(images, labels, lowest, count):
+    """Refuses a test label that no training image has, as it is in its file."""
+    wrong = np.flatnonzero((labels < lowest) | (labels >= lowest + count))
+    if wrong.size:
+        label, where = labels[wrong[0]], images.name(int(wrong[0]))
+        background = bool(lowest == 1 and label == 0)
+        why = ": no training image has 0, which is taken for a background" * background
+        raise ValueError(
+            f"labels out of range: expected {lowest}..{lowest + count - 1}, as training images have; "
+            f"got {label} at test image {where}{why}"
+        )
 
 
 def read(

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import pathlib
+import pwd
 import tempfile
 from unittest import mock
 
@@ -123,6 +124,20 @@ class CacheTest(absltest.TestCase):
         with contextlib.redirect_stderr(io.StringIO()) as told:
             self.assertEqual(self._cached()[0], [0, 1, 2])
         self.assertIn("set KDCL_CACHE_DIR", told.getvalue())
+
+    def test_a_user_without_a_home_does_without(self):
+        nowhere = {"KDCL_CACHE_DIR": "", "XDG_CACHE_HOME": ""}
+        with (
+            mock.patch.dict(os.environ, nowhere),
+            contextlib.redirect_stderr(io.StringIO()) as told,
+        ):
+            del os.environ["HOME"]
+            with mock.patch.object(pwd, "getpwuid", side_effect=KeyError("no such user")):
+                self.assertEqual(self._cached()[0], [0, 1, 2])
+        self.assertRegex(
+            told.getvalue(),
+            "^the index of .* is not kept: no home of this user is known; set KDCL_CA",
+        )
 
     def test_a_file_that_is_not_there(self):
         self.files.append(str(self.folder / "c"))

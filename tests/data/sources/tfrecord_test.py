@@ -369,7 +369,17 @@ class RefusedTest(TfrecordTestCase):
     def test_a_test_label_that_training_does_not_have(self):
         self.write("train", [1, 2])
         self.write("test", [0, 1])
-        self.assert_refused(ValueError, "expected 0..1; got -1 at example 0 of test")
+        # As it is in the file, not lowered.
+        told = (
+            "expected 1..2, as training images have; got 0 at test image test-00000-of-00002#0: no"
+        )
+        self.assert_refused(ValueError, told, "has 0, which is taken for a background")
+        shutil.rmtree(self.folder)
+        self.write("train", [0, 1])
+        self.write("test", [0, 1, 2])
+        self.assert_refused(
+            ValueError, "expected 0..1, as training images have; got 2 at test image "
+        )
 
 
 if __name__ == "__main__":
