@@ -176,6 +176,7 @@ class SavedCheckpoint:
         if found is None:
             raise ValueError(f"{folder.parent} has no checkpoint yet")
         self._folder, facts = found
+        self._files = facts["files"]
         self.card, self.identity = facts["card"], facts["identity"]
         progress = facts["progress"]
         self.epoch, self.step = progress["epoch"], progress.get("step", 0)
@@ -190,6 +191,8 @@ class SavedCheckpoint:
           positions: of each in the list that was saved.
 
         Raises:
+          DamageError: when a run that goes on has removed the checkpoint, or replaced it by one
+            that may keep another epoch.
           ValueError: when a value is missing, or has another shape.
         """
         try:
@@ -197,11 +200,24 @@ class SavedCheckpoint:
                 reader = tf.train.load_checkpoint(str(folder / _VARIABLES))
                 for variable, position in zip(variables, positions, strict=True):
                     variable.assign(reader.get_tensor(f"{position:05d}/.ATTRIBUTES/VARIABLE_VALUE"))
-        except tf.errors.NotFoundError as error:
-            raise DamageError(
-                f"checkpoint {self._folder} was removed while it was read, by a run that goes on: "
-                "try again, or when the run has ended"
-            ) from error
+        except (tf.errors.NotFoundError, tf.errors.DataLossError) as error:
+            raise self._replaced() from error
+        # The evaluation of an epoch may have kept it since; all else is as before it.
+        if "kept" in self.card and not self._is_there():
+            raise self._replaced()
+
+    def _is_there(self):
+        """Whether its folder still has what was read."""
+        try:
+            return manifests.sealed_facts(self._folder)["files"] == self._files
+        except DamageError:
+            return False
+
+    def _replaced(self):
+        return DamageError(
+            f"checkpoint {self._folder} was removed or replaced while it was read, by a run that "
+            "goes on: try again, or when the run has ended"
+        )
 
 
 def all_variables(model: Any) -> list:

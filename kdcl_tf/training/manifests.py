@@ -19,6 +19,8 @@ from kdcl_tf.files.identity import FORMAT, DamageError
 __all__ = ["NAME", "folder_of", "newest", "read", "saved", "sealed_facts", "write"]
 
 NAME = "manifest.json"
+# How often checkpoints that a run replaces while they are read are looked at.
+_LOOKS = 10
 # A copy that is called `step-<n>.bak` or `step-before-…` is its owner's.
 _FOLDER = re.compile("step-([0-9]{9,})")
 
@@ -71,28 +73,62 @@ def newest(
 ) -> tuple[pathlib.Path, dict[str, Any]] | None:
     """The newest checkpoint that is not damaged, and its facts; None where there is none at all.
 
+    A run that goes on replaces and removes checkpoints while they are read, which looks like
+    damage: then all are looked at again.
+
     Args:
       checkpoints: the folder of a run's checkpoints.
       reader: `read`, or `sealed_facts`, which leaves the values of variables unchecked.
       say: called with a line for each newer one that is damaged.
 
     Raises:
-      DamageError: when there are checkpoints and all are damaged.
+      DamageError: when there are checkpoints and all are damaged, or when a run replaces them
+        faster than they can be read.
       ValueError: when another format of kdcl_tf wrote it.
     """
-    wrong = ""
-    for folder in reversed(saved(checkpoints)):
-        try:
-            return folder, reader(folder)
-        except DamageError as error:
-            wrong = str(error)
-            say(f"{wrong}; it is passed over")
-    if wrong:
+    for _ in range(_LOOKS):
+        folders = saved(checkpoints)
+        before = _stamps(folders)
+        found, wrong = _first_whole(folders, reader)
+        if not wrong or _stamps(saved(checkpoints)) == before:
+            break
+    else:
         raise DamageError(
-            f"no checkpoint in {checkpoints} can be used ({wrong}): restore one from a backup, or "
-            "pass another --workdir to train from the start"
+            f"the checkpoints in {checkpoints} were replaced while they were read, by a run that "
+            "goes on: try again, or when the run has ended"
         )
-    return None
+    for each in wrong:
+        say(f"{each}; it is passed over")
+    if wrong and not found:
+        raise DamageError(
+            f"no checkpoint in {checkpoints} can be used ({wrong[-1]}): restore one from a backup, "
+            "or pass another --workdir to train from the start"
+        )
+    return found
+
+
+def _first_whole(folders, reader):
+    """`(folder, facts)` of the last of some folders that is whole, or None, and why later ones are not."""
+    wrong = []
+    for folder in reversed(folders):
+        try:
+            return (folder, reader(folder)), wrong
+        except DamageError as error:
+            wrong.append(str(error))
+    return None, wrong
+
+
+def _stamps(folders):
+    """What tells whether folders are the same, even if another took the number of one on the disk."""
+    return [(folder, _stamp(folder)) for folder in folders]
+
+
+def _stamp(folder):
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_ctime_ns
 
 
 def sealed_facts(folder: pathlib.Path) -> dict[str, Any]:

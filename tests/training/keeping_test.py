@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from kdcl_tf.distribution import strategies
+from kdcl_tf.files.identity import DamageError
 from kdcl_tf.training import keeping
 from kdcl_tf.training.checkpoint import Checkpoints, SavedCheckpoint
 
@@ -92,6 +93,11 @@ class KeptTest(tf.test.TestCase, parameterized.TestCase):
         saved.assign(other.variables, places["student"])
         kept.restore()
         self.assertEqual(_values(other.variables), _values(live))
+        # The evaluation of the epoch, whose saves before and after it have one step.
+        kept.offer({"epoch": 4, "accuracy": 1.0})
+        checkpoints.save(3, {"epoch": 4})
+        with self.assertRaisesRegex(DamageError, "step-000000003 was removed or replaced while"):
+            saved.assign(other.variables, places["student"])
 
     def test_a_run_that_goes_on_keeps_what_it_would_have_kept(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

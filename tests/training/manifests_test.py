@@ -6,6 +6,7 @@ import shutil
 
 from absl.testing import absltest
 
+from kdcl_tf import files
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import FORMAT, DamageError
 from kdcl_tf.training import manifests
@@ -14,7 +15,7 @@ from kdcl_tf.training import manifests
 class ManifestsTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
-        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.folder, self.saves = pathlib.Path(self.create_tempdir().full_path), 0
         for step in (5, 40):
             self._write(step, {"progress": {"step": step}})
 
@@ -103,6 +104,39 @@ class ManifestsTest(absltest.TestCase):
             DamageError, r"no checkpoint in .* can be used \(.*step-000000005.*: restore one"
         ):
             manifests.newest(self.folder)
+
+    def test_one_that_a_run_replaces_while_it_is_read_is_looked_at_again(self):
+        """As an epoch's saves before and after its evaluation, which have one step."""
+        replacements, told = [40, 40], []
+
+        def reader(folder):
+            facts = manifests.sealed_facts(folder)
+            if replacements:
+                self._replace(replacements.pop())
+            wrong = identity.damage(folder, facts["files"])
+            if wrong:
+                raise DamageError(f"checkpoint {folder} is damaged: {wrong}")
+            return facts
+
+        path, facts = manifests.newest(self.folder, reader, told.append)
+        self.assertEqual((path.name, facts["progress"]), ("step-000000040", {"save": 2}))
+        # The only one is removed when the next one is there.
+        replacements.append(45)
+        path, facts = manifests.newest(self.folder, reader, told.append)
+        self.assertEqual((path.name, facts["progress"]), ("step-000000045", {"save": 3}))
+        self.assertEmpty(told)
+        with self.assertRaisesRegex(DamageError, "were replaced while they were read.*: try again"):
+            replacements.extend([45] * 1000)
+            manifests.newest(self.folder, reader, told.append)
+
+    def _replace(self, step):
+        """Saves as a run does: `step`, and removes those before it."""
+        self.saves += 1
+        with files.replaced_folder(manifests.folder_of(self.folder, step)) as partial:
+            (partial / "variables.index").write_text(f"{self.saves}")
+            manifests.write(partial, {"progress": {"save": self.saves}})
+        for each in manifests.saved(self.folder)[:-1]:
+            files.remove(each)
 
     def test_another_format_is_refused_and_not_passed_over(self):
         facts = json.loads(self._path(40).read_text())
