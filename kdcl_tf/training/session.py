@@ -13,6 +13,7 @@ from kdcl_tf.distribution import machine, products, strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import Identity, digest_of
+from kdcl_tf.training import manifests
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
 from kdcl_tf.training.settings import MACHINE_SETTINGS
@@ -78,7 +79,8 @@ class Session:
             task.build(strategy)
         variables = [*all_variables(task.model), *(task.kept.variables if task.kept else [])]
         if self.workers.is_chief and not workdir.complete_result:
-            _check_room(workdir.path, variables)
+            is_trained = bool(task.begun) and task.begun["progress"]["epoch"] >= settings.epochs
+            _check_room(workdir.path, [] if is_trained else variables, keep_checkpoints)
         checkpoints = Checkpoints(
             workdir.path / "checkpoints",
             variables,
@@ -218,24 +220,32 @@ class Session:
             print(f"this run was begun with other versions: {versions}", flush=True)
 
 
-def _check_room(folder, variables):
+def _check_room(folder, variables, keep):
     """Tries, before hours of training, what will be written at its end.
 
+    Args:
+      folder: of the run.
+      variables: that its checkpoints have; none where it saves no more.
+      keep: how many checkpoints stay; one more is there until the oldest is removed.
+
     Raises:
-      OSError: when a folder cannot be written to, or has no room for two checkpoints.
+      OSError: when a folder cannot be written to, or has no room for two checkpoints, or for one
+        where as many are there as stay.
     """
     for name in ("checkpoints", "students", "tensorboard"):
         path = folder / name
         if path.exists():
             files.check_writable(path)
-    needed = 2 * sum(math.prod(each.shape) * each.value.dtype.size for each in variables)
     # It may be a link to another disk.
     checkpoints = folder / "checkpoints"
+    count = 1 if len(manifests.saved(checkpoints)) >= keep else 2
+    needed = count * sum(math.prod(each.shape) * each.value.dtype.size for each in variables)
     place = checkpoints if checkpoints.exists() else folder
     free = shutil.disk_usage(place).free
     if free < needed:
+        told = "another checkpoint needs" if count == 1 else "two checkpoints need"
         raise OSError(
-            f"the disk of {place} has {free / 2**20:.0f} MiB free; two checkpoints need "
+            f"the disk of {place} has {free / 2**20:.0f} MiB free; {told} "
             f"{needed / 2**20:.0f} MiB: free some space, or pass another --workdir"
         )
 

@@ -20,7 +20,7 @@ import tensorflow as tf
 from kdcl_tf.distribution import machine, strategies
 from kdcl_tf.files import identity, run_flags
 from kdcl_tf.files.identity import FORMAT
-from kdcl_tf.training.checkpoint import SavedCheckpoint
+from kdcl_tf.training.checkpoint import SavedCheckpoint, all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
 from kdcl_tf.training.settings import TrainingSettings
@@ -119,6 +119,19 @@ class _LineTask(Task):
         self.told.append("draw")
 
 
+def _stopping_after(epoch, session):
+    """The session, which is stopped when it has logged an epoch, from 1."""
+    log_epoch = session.workdir.log_epoch
+
+    def logged(record):
+        log_epoch(record)
+        if record["epoch"] == epoch:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    session.workdir.log_epoch = logged
+    return session
+
+
 class SessionTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
@@ -166,6 +179,29 @@ class SessionTest(tf.test.TestCase):
         with mock.patch.object(shutil, "disk_usage", told):
             with self.assertRaisesRegex(OSError, "^the disk of .*/checkpoints has 0 MiB free; two"):
                 self._session()
+
+    def test_no_more_room_is_asked_for_than_what_is_still_written_needs(self):
+        first = self._session(epochs=3)
+        needed = sum(each.value.dtype.size for each in all_variables(first.task.model))
+
+        def begin(free):
+            usage = types.SimpleNamespace(free=free)
+            with mock.patch.object(shutil, "disk_usage", lambda path: usage):
+                return self._session(epochs=3)
+
+        with self.assertRaisesRegex(OSError, "two checkpoints need"):
+            begin(2 * needed - 1)
+        begin(2 * needed)
+        with self.assertRaises(Interrupted):
+            _stopping_after(2, first).train()
+        # Two are there, of which the older one goes when the next is written.
+        begin(needed)
+        with self.assertRaisesRegex(OSError, "another checkpoint needs"):
+            begin(needed - 1)
+        # Only the export is left.
+        self._session(epochs=3).train()
+        (self.folder / "result.json").unlink()
+        self.assertEqual(begin(0).train()["epochs"], 3)
 
     def test_the_result_tells_where_its_data_was(self):
         session = self._session()
