@@ -44,7 +44,7 @@ class BadImages:
     def keep_list(
         self,
         path: str | os.PathLike,
-        mended: Callable[[Set[str]], Set[str]] = lambda names: frozenset(),
+        outdated: Callable[[Set[str]], Set[str]] = lambda names: frozenset(),
     ) -> None:
         """Keeps `found` in a file from now on; bad images that the file lists are found already.
 
@@ -52,8 +52,8 @@ class BadImages:
 
         Args:
           path: of the file.
-          mended: a function of the names that the file lists, which gives those that can be
-            decoded now.
+          outdated: a function of the names that the file lists, which gives those of images that
+            can be decoded now, or are no longer there.
 
         Raises:
           DamageError: when it is not such a file.
@@ -62,7 +62,7 @@ class BadImages:
             self._path = pathlib.Path(path)
             if self._path.exists():
                 listed = {line.split("\t")[0]: line for line in _lines(self._path)}
-                for name in mended(listed.keys()) - self.found.keys():
+                for name in outdated(listed.keys()) - self.found.keys():
                     del listed[name]
                 self.found = listed | self.found
                 if not self.found:

@@ -277,7 +277,7 @@ class ImageDataset:
     def keep_bad_images(self, path: str | os.PathLike) -> None:
         """Keeps the list of the images that cannot be decoded in a file from now on.
 
-        Those that the file lists, and that can be decoded now, are mended, and drop out.
+        Those that the file lists drop out where they can be decoded now, or no split has them.
 
         Args:
           path: of the file, see `BadImages.keep_list`.
@@ -285,18 +285,18 @@ class ImageDataset:
         Raises:
           DamageError: when it is not such a file.
         """
-        self.bad_images.keep_list(path, self._mended)
+        self.bad_images.keep_list(path, self._outdated)
 
-    def _mended(self, names):
-        """Those of the images of some names that can be decoded."""
-        found = set()
+    def _outdated(self, names):
+        """Those of some names whose images can be decoded, or that no image has."""
+        bad = set()
         for split in self._splits().values():
             encoded = split.encoded if isinstance(split, ImageSplit) else split
             for index in range(len(split) if encoded and names else 0):
                 name = encoded.images.name(index)
-                if name in names and split.is_good(index):
-                    found.add(name)
-        return found
+                if name in names and not split.is_good(index):
+                    bad.add(name)
+        return names - bad
 
     def _splits(self):
         splits = {"train": self.train, "held_out": self.held_out, "test": self.test}

@@ -45,6 +45,13 @@ class BadImagesTest(tf.test.TestCase):
         second.report("b/2.jpg", "b", "empty")
         self.assertLen(self.path.read_text().splitlines(), 2)
 
+    def test_what_is_outdated_drops_out_of_a_list_unless_it_was_found_again(self):
+        self.path.write_text("a/1.jpg\ta\ttorn\na/2.jpg\ta\ttorn\na/3.jpg\ta\ttorn\n")
+        images = bad_images.BadImages(skip=True)
+        images.report("a/3.jpg", "a", "empty")
+        images.keep_list(self.path, lambda names: names - {"a/1.jpg"})
+        self.assertEqual(self.path.read_text(), "a/1.jpg\ta\ttorn\na/3.jpg\ta\tempty\n")
+
     def test_classes_of_bad_images_alone(self):
         asked = []
 

@@ -209,6 +209,21 @@ class NamesTest(FolderTestCase):
                 self.load(skip_bad_images=True, storage=storage).keep_bad_images(path)
             self.assertFalse(path.exists())
 
+    def test_a_listed_image_that_no_split_has_any_more_drops_out(self):
+        path = self.root / "bad_images.txt"
+        for storage in ("memory", "disk"):
+            self.write("train/red/bad.png", b"no image")
+            path.write_text("train/red/bad.png\tred\ttorn\ntrain/red/gone.png\tred\ttorn\n")
+            with contextlib.redirect_stderr(io.StringIO()):
+                self.load(skip_bad_images=True, storage=storage).keep_bad_images(path)
+                self.assertStartsWith(path.read_text(), "train/red/bad.png\t")
+                self.assertLen(path.read_text().splitlines(), 1)
+                os.remove(self.root / "train/red/bad.png")
+                dataset = self.load(skip_bad_images=True, storage=storage)
+                dataset.keep_bad_images(path)
+            self.assertEqual(dataset.problems(), {"bad_images": 0})
+            self.assertFalse(path.exists())
+
     def test_an_error_names_the_file_in_one_line(self):
         shutil.rmtree(self.root / "train" / "red")
         self.write(b"train/red/\xff\n.png", b"no image")
