@@ -18,7 +18,7 @@ from kdcl_tf.distribution.pace import Pace
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.training import progress, schedules
+from kdcl_tf.training import processes, progress, schedules
 from kdcl_tf.training.checkpoint import Checkpoints
 from kdcl_tf.training.interruption import SIGNALS, Interrupted, Interruption
 from kdcl_tf.training.progress import Progress, Stopwatch
@@ -94,6 +94,8 @@ class Loop:
         self.before = self._progress
         self.used_before = {"normalized_parts": self.before.get("parts")} if restored else {}
         self.used_before |= self.before.get("used", {})
+        run = (task.begun or {}).get("identity")
+        self._processes = processes.before(restored, run) if restored else []
         if restored:
             self._restore_log()
         elif self._workers.is_chief:
@@ -110,8 +112,15 @@ class Loop:
         ]
 
     def used(self) -> dict[str, Any]:
-        """What has trained the run, for its result: see `machine.used`, and `normalized_parts`."""
-        return {**machine.used(self.used_before), "normalized_parts": self._parts}
+        """What has trained the run, for its result: see `machine.used` and `processes`."""
+        used = machine.used(self.used_before)
+        strategy = self._settings.strategy
+        own = processes.this(used["machine"], strategy, self._parts, self._dependent)
+        return {
+            **used,
+            **{name: own[name] for name in ("normalized_parts", "dependent_replicas")},
+            "processes": processes.joined(self._processes, own),
+        }
 
     def run(self) -> None:
         """Trains to the last epoch.

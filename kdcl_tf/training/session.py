@@ -21,7 +21,7 @@ from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
 
 # What a result tells of what trained the run.
-_USED = ("peak_memory_gib", "machine", "normalized_parts")
+_USED = ("peak_memory_gib", "machine", "normalized_parts", "dependent_replicas", "processes")
 
 
 class Session:

@@ -20,6 +20,7 @@ class CircumstancesTest(absltest.TestCase):
             ("machine", {"processor": "one", "accelerators": ["TPU"]}),
             ("versions", {"keras": "3.2", "python": "3.10"}),
             ("normalized_parts", 8),
+            ("dependent_replicas", 2),
         ):
             self.assertLen(circumstances.differences(ours, {**ours, name: other}), 1)
         self.assertEmpty(
@@ -36,6 +37,35 @@ class CircumstancesTest(absltest.TestCase):
         self.assertEmpty(circumstances.differences(one, synchronized))
         # With synchronised batch norm, many devices normalise as one.
         self.assertEmpty(circumstances.differences(one, {**mirrored, "normalized_parts": 1}))
+
+    def test_a_run_whose_processes_differ_is_neither_the_first_nor_the_last(self):
+        one = {
+            "machine": {"processor": "one", "accelerators": []},
+            "versions": {"keras": "3.1"},
+            "strategy": "one",
+            "normalized_parts": 1,
+            "dependent_replicas": 1,
+        }
+        whole = {**one, "processes": [one]}
+        # As a result of an earlier version, which told of the last process.
+        self.assertEmpty(circumstances.differences(whole, one))
+        for name, value, of in (
+            ("machine", {"processor": "two", "accelerators": []}, circumstances.processor),
+            ("versions", {"keras": "3.2"}, circumstances.versions),
+            ("normalized_parts", 2, circumstances.normalized_parts),
+            ("dependent_replicas", 2, circumstances.dependent_replicas),
+        ):
+            other = {**one, name: value}
+            mixed = {**one, "processes": [other, one]}
+            self.assertEqual(of(mixed), [of(other), of(one)])
+            for each in (whole, one, other, {**other, "processes": [other]}):
+                self.assertLen(circumstances.differences(mixed, each), 1)
+                self.assertLen(circumstances.differences(each, mixed), 1)
+            self.assertEmpty(circumstances.differences(mixed, dict(mixed)))
+        # What does not matter to numbers.
+        fewer = {**one, "strategy": "mirrored", "machine": {**one["machine"], "cores": 1}}
+        self.assertEmpty(circumstances.differences({**one, "processes": [fewer, one]}, one))
+        self.assertEqual(circumstances.by_process({"a": 1}, lambda told: told["a"]), [1])
 
 
 if __name__ == "__main__":

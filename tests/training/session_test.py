@@ -17,7 +17,7 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
-from kdcl_tf.distribution import machine, strategies
+from kdcl_tf.distribution import machine, statistics, strategies
 from kdcl_tf.files import identity, run_flags
 from kdcl_tf.files.identity import FORMAT
 from kdcl_tf.training.checkpoint import SavedCheckpoint, all_variables
@@ -272,6 +272,29 @@ class SessionTest(tf.test.TestCase):
         for mib, most in ((1024.0, 2.0), (3072.0, 3.0)):
             with mock.patch.object(machine, "peak_memory", lambda mib=mib: mib):
                 self.assertEqual(session.loop.used()["peak_memory_gib"], most)
+
+    def test_the_result_tells_of_every_process_that_has_trained_the_run(self):
+        older = {**identity.versions(), "keras": "1.0"}
+        told = {"processor": "Z80", "cores": 1, "accelerators": []}
+        with mock.patch.object(identity, "versions", lambda: older):
+            with mock.patch.object(machine, "facts", lambda: told):
+                # As on two devices, on which the task itself is not tried.
+                with mock.patch.object(statistics, "parts", lambda *_: 2):
+                    first = self._session(batch_size=3)
+                with self.assertRaises(Interrupted):
+                    _stopping_after(1, first).train()
+        result = self._session(batch_size=3).train()
+        (begun, ended), now = result["processes"], machine.facts()
+        self.assertEqual((begun["machine"], begun["versions"]), (told, older))
+        self.assertEqual((begun["normalized_parts"], ended["normalized_parts"]), (2, 1))
+        self.assertEqual((ended["machine"], ended["strategy"]), (now, "one"))
+        self.assertEqual((result["versions"], result["machine"]), (identity.versions(), now))
+        # A process that only exports is none of them.
+        (self.folder / "result.json").unlink()
+        with mock.patch.object(machine, "facts", lambda: told):
+            again = self._session(batch_size=3).train()
+        self.assertEqual(again["processes"], result["processes"])
+        self.assertEqual(again["dependent_replicas"], 1)
 
     def test_a_run_goes_on_and_checks_its_images_only_once(self):
         whole = self._session()

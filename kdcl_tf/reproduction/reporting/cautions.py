@@ -20,8 +20,13 @@ _UNLIKE = {
     ),
     circumstances.normalized_parts: (
         "These runs trained on another number of devices than the baseline of their seed, each of "
-        "which normalised its own part of a batch, or that of one of the two is not recorded. If it "
-        "differs, their gains are not those of the method alone"
+        "which normalised its own part of a batch, or that of one of the two is not recorded, or "
+        "changed within the run. If it differs, their gains are not those of the method alone"
+    ),
+    circumstances.dependent_replicas: (
+        "These runs trained on another number of devices than the baseline of their seed, on which "
+        "the random numbers of their layers or the parts of their batches depend, or one of the two "
+        "on several. Their gains are not those of the method alone"
     ),
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
 
-from kdcl_tf.reproduction import same_images
+from kdcl_tf.reproduction import circumstances, same_images
 from kdcl_tf.reproduction.plan import departures, plan
 from kdcl_tf.reproduction.reporting import statistics
 from kdcl_tf.reproduction.tables.scales import Scale
@@ -161,8 +161,8 @@ class Records:
         """The versions that runs were made with, in words; where they differ, each with its runs."""
         runs: dict[str, list[tuple[str, int]]] = {}
         for key, result in self.results.items():
-            told = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-            runs.setdefault(told, []).append(key)
+            told = circumstances.by_process(result, _versions_told)
+            runs.setdefault(", then ".join(told), []).append(key)
         if len(runs) < 2:
             return list(runs)
         return [f"{told} of {self._named(keys)}" for told, keys in runs.items()]
@@ -303,3 +303,7 @@ def _students(log):
         for key in log[0]
         if key.endswith(_TOP_5) and not key.startswith("test_")
     ]
+
+
+def _versions_told(process):
+    return ", ".join(f"{name} {version}" for name, version in process.get("versions", {}).items())

@@ -84,6 +84,21 @@ class CautionsTest(absltest.TestCase):
             "another number of devices .*: KDCL-Linear .seed 0., KDCL-MinLogit .seed 0..$",
         )
 
+    def test_runs_of_several_processes_that_differ_are_told(self):
+        one, two = ({"normalized_parts": n, "dependent_replicas": 1} for n in (1, 2))
+        for row, processes in (
+            ("vanilla", [one]),
+            ("dml", [one]),
+            # Begun on two devices, and ended on one.
+            ("naive", [two, one]),
+            ("linear", [{**one, "dependent_replicas": 2}, one]),
+        ):
+            more = {**one, "processes": processes, "settings": {"epochs": 100}}
+            write_run(self.folder, row, 0, _ACCURACIES, **more)
+        of_parts, of_others = self._told()
+        self.assertEndsWith(of_parts, "those of the method alone: KDCL-Naive (seed 0).")
+        self.assertEndsWith(of_others, "those of the method alone: KDCL-Linear (seed 0).")
+
     def test_a_teacher_that_was_trained_anew_is_told(self):
         data = {"teacher": "of another"}
         write_run(self.folder, "vanilla", 0, _ACCURACIES, settings={"epochs": 100})
