@@ -222,6 +222,27 @@ class MultiWorkerTest(tf.test.TestCase):
         self.assertRegex(told[1][2], r"than in worker 0; classes=\w+ \(worker 0: \w+\); train=")
 
     @pytest.mark.slow
+    def test_the_chief_tells_of_images_that_only_the_other_worker_reads(self):
+        """The second half of a test batch is always the second worker's."""
+        place, folder = self.folder / "photos", self.folder / "run"
+        _write_photos(place, ("ape", "bee"))
+        (place / "test" / "bee" / "1.png").write_bytes(b"no image")
+        settings = {**_PHOTOS, "dataset": f"folder:{place}", "skip_bad_images": True}
+        settings |= {"storage": "disk", "synchronized_batch_norm": True}
+        with WorkerPair(Settings(**settings), folder) as pair:
+            (chief, out, err), (other, _, wrong) = pair.wait()
+        self.assertEqual((chief, other), (0, 0), err + wrong)
+        self.assertIn("skipped: image 'test/bee/1.png' of class 'bee'", wrong)
+        self.assertRegex(out, "\n1 images could not be decoded: .*bad_images.txt\n")
+        self.assertStartsWith((folder / "bad_images.txt").read_text(), "test/bee/1.png\tbee\t")
+        workdir = Workdir(folder)
+        data, card = workdir.result["data"], folder / "students" / "resnet8" / "student.json"
+        self.assertEqual((data["bad_images"], data["left_out"]), (1, {"test": 1}))
+        self.assertEqual(json.loads(card.read_text())["left_out"], {"test": 1})
+        self.assertEqual(workdir.log[0]["bad_images"], 1)
+        self.assertEqual(_newest(folder)[1]["progress"]["left_out"], {"test": 1})
+
+    @pytest.mark.slow
     def test_a_complete_run_whose_images_have_moved_is_complete_for_both(self):
         before, now, run = (self.folder / each for each in ("before", "now", "run"))
         _write_photos(before, ("ape", "bee"))

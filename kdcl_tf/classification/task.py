@@ -27,6 +27,7 @@ from kdcl_tf.data import stream
 from kdcl_tf.data.dataset import ImageSplit
 from kdcl_tf.distribution import devices, traffic
 from kdcl_tf.distribution.replicas import Replicas
+from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files import identity
 from kdcl_tf.serving import answering, exported, saved_model
 from kdcl_tf.serving.cards import Card
@@ -219,6 +220,10 @@ class Classification(Task):
     @functools.cached_property
     def _evaluation(self):
         return Evaluation(self.model, self.dataset, self.strategy, self.normalizations)
+
+    def exchange(self, workers: Workers) -> None:
+        if self.leaves_out_images:
+            self.dataset.bad_images.share(workers.from_all)
 
     def problems(self) -> dict[str, int]:
         """How many images could not be decoded, where they are passed over."""

@@ -36,6 +36,8 @@ class BadImages:
         self.skip = skip
         self.found: dict[str, str] = {}
         self._path: pathlib.Path | None = None
+        # Names that all workers have.
+        self._shared: set[str] = set()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -75,19 +77,44 @@ class BadImages:
         Raises:
           BadImageError: unless bad images are skipped.
         """
-        told = f"image '{name}' of class '{class_name}' cannot be decoded: {reason}"
         if not self.skip:
+            told = _told(name, class_name, reason)
             raise BadImageError(f"{told}; pass skip_bad_images=True to leave out such images")
+        self._add({name: f"{name}\t{class_name}\t{reason}"})
+
+    def share(self, from_all: Callable[[bytes], list[bytes]]) -> None:
+        """Makes what each worker has found known to all, of which each reads its own images.
+
+        Args:
+          from_all: gives the bytes of every worker; it is called by all of them at once.
+        """
         with self._lock:
-            if name in self.found:
+            own = [line for name, line in self.found.items() if name not in self._shared]
+        received = b"".join(from_all("".join(f"{line}\n" for line in own).encode()))
+        lines = received.decode().split("\n")[:-1]
+        found = {line.split("\t")[0]: line for line in lines}
+        self._add(found)
+        self._shared |= found.keys()
+
+    def _add(self, found):
+        """Takes up those that are new, and tells of them."""
+        with self._lock:
+            new = {name: line for name, line in found.items() if name not in self.found}
+            if not new:
                 return
-            self.found[name] = f"{name}\t{class_name}\t{reason}"
+            self.found |= new
             self._write()
-        print(f"skipped: {told}", file=sys.stderr)
+        for line in new.values():
+            name, class_name, reason = line.split("\t", 2)
+            print(f"skipped: {_told(name, class_name, reason)}", file=sys.stderr)
 
     def _write(self):
         if self._path and self.found:
             files.write_text(self._path, "".join(f"{line}\n" for line in self.found.values()))
+
+
+def _told(name, class_name, reason):
+    return f"image '{name}' of class '{class_name}' cannot be decoded: {reason}"
 
 
 def _lines(path):

@@ -115,6 +115,18 @@ class Workers:
         # Bits, so that no number is rounded on its way.
         return self.total(words).tobytes()[:size]
 
+    def from_all(self, data: bytes) -> list[bytes]:
+        """The bytes of every worker, in the order of their indices."""
+        if self.count == 1:
+            return [data]
+        sizes = self.total([len(data) * (self.index == each) for each in range(self.count)])
+        ends = np.cumsum(-(-sizes // 8))
+        words = np.zeros(ends[-1], np.int64)
+        own = slice(ends[self.index] - -(-len(data) // 8), ends[self.index])
+        words[own] = np.frombuffer(data.ljust(8 * (own.stop - own.start), b"\0"), np.int64)
+        parts = np.split(self.total(words), ends[:-1])
+        return [part.tobytes()[:size] for part, size in zip(parts, sizes)]
+
     def answer_of_chief(self, function: Callable[[], Any]) -> Any:
         """What the chief's call of a function without arguments returns, which JSON can hold.
 

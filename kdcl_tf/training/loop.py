@@ -210,6 +210,7 @@ class Loop:
             record.update(self._task.evaluate(self._replicas))
             if self._task.kept:
                 self._task.kept.offer(record)
+        self._task.exchange(self._workers)
         record.update(self._task.problems())
         # Once more, for the metrics: JSON cannot express infinity.
         self._check_variables(epoch, self.steps_per_epoch)
@@ -320,6 +321,7 @@ class Loop:
             self._bar.say(f"epoch {record['epoch']}: {summary}")
 
     def _save(self, epoch, step, seconds):
+        self._task.exchange(self._workers)
         if self._workers.is_chief:
             self._workdir.check_present()
         reached = {

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from kdcl_tf.distribution.replicas import Replicas
+    from kdcl_tf.distribution.workers import Workers
     from kdcl_tf.training.settings import TrainingSettings
     from kdcl_tf.training.workdir import Workdir
 
@@ -154,6 +155,12 @@ class Task:
     def evaluate(self, replicas: Replicas) -> dict[str, float | None]:
         """Evaluates the model on all replicas; returns numbers for the log."""
         raise TypeError(f"{type(self).__name__} must override evaluate")
+
+    def exchange(self, workers: Workers) -> None:
+        """Makes known to all workers what each has found out about the images that it reads.
+
+        All call it at once.
+        """
 
     def problems(self) -> dict[str, int]:
         """What the log says of the data, such as how many images could not be decoded."""

@@ -52,6 +52,31 @@ class BadImagesTest(tf.test.TestCase):
         images.keep_list(self.path, lambda names: names - {"a/1.jpg"})
         self.assertEqual(self.path.read_text(), "a/1.jpg\ta\ttorn\na/3.jpg\ta\tempty\n")
 
+    def test_what_other_workers_find_is_told_counted_and_listed_once(self):
+        chief, other = bad_images.BadImages(skip=True), bad_images.BadImages(skip=True)
+        sent = []
+
+        def share(images, received):
+            """One worker's side, to which the others have sent something."""
+            images.share(lambda own: sent.append(own) or [own, received])
+
+        chief.report("a/1.jpg", "a", "torn")
+        other.report("b/é.jpg", "b", "torn\\ttwice")
+        chief.keep_list(self.path)
+        share(other, b"a/1.jpg\ta\ttorn\n")
+        share(chief, sent[0])
+        self.assertEqual(chief.found, other.found | chief.found)
+        self.assertEqual(list(chief.found), ["a/1.jpg", "b/é.jpg"])
+        self.assertEqual(len(self.path.read_text().splitlines()), 2)
+        told = "skipped: image 'b/é.jpg' of class 'b' cannot be decoded: torn\\ttwice\n"
+        self.assertEqual(self.told.getvalue().count(told), 2)
+        # What all have is not sent again.
+        other.report("c/3.jpg", "c", "empty")
+        share(other, b"")
+        share(chief, sent[2])
+        self.assertEqual(sent[2:], [b"c/3.jpg\tc\tempty\n", b""])
+        self.assertLen(chief, 3)
+
     def test_classes_of_bad_images_alone(self):
         asked = []
 

@@ -1,6 +1,8 @@
 """Tests of kdcl_tf.distribution.workers in one process; `multi_worker_test` has two."""
 
+import concurrent.futures
 import json
+import threading
 
 import keras
 import numpy as np
@@ -19,6 +21,7 @@ class AloneTest(tf.test.TestCase):
         self.assertEqual((alone.index, alone.count, alone.is_chief), (0, 1, True))
         self.assertAllEqual(alone.total([3, 0]), [3, 0])
         self.assertEqual(alone.from_chief(b"abc"), b"abc")
+        self.assertEqual(alone.from_all(b"abc"), [b"abc"])
         alone.check_same("data", {"images": (1, 2)})
         self.assertEqual(alone.answer_of_chief(lambda: {"epoch": 2}), {"epoch": 2})
         with self.assertRaisesRegex(ValueError, "^damaged$"):
@@ -60,6 +63,39 @@ class AnswerTest(tf.test.TestCase):
         self.assertEqual(second.answer_of_chief(_refuse), [1, 2])
         with self.assertRaisesRegex(ValueError, "^no checkpoint$"):
             _Second({"value": None, "error": "no checkpoint"}).answer_of_chief(_refuse)
+
+
+class _InAThread(workers.Workers):
+    """One of three, whose sums are made as soon as all have called."""
+
+    def __init__(self, index, given, barrier):
+        self.index, self.count = index, len(given)
+        self._given, self._barrier = given, barrier
+
+    def total(self, numbers):
+        own = np.asarray(numbers, np.int64)
+        if not own.size:
+            return own
+        self._given[self.index] = own
+        self._barrier.wait(60)
+        total = sum(self._given)
+        self._barrier.wait(60)
+        return total
+
+
+class FromAllTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ([b"", b"", b""],),
+        ([b"abc", b"", b"12345678"],),
+        ([b"", b"a" * 17, b""],),
+        ([b"\xff" * 16, b"\0", b"\x80" * 9],),
+    )
+    def test_all_have_the_bytes_of_all_in_their_order(self, data):
+        given, barrier = [None] * 3, threading.Barrier(3)
+        three = [_InAThread(index, given, barrier) for index in range(3)]
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(lambda each: each.from_all(data[each.index]), three))
+        self.assertEqual(found, [data] * 3)
 
 
 class SameTest(parameterized.TestCase):
