@@ -79,7 +79,12 @@ def _exported(workdir: str, student: str | None) -> list[pathlib.Path]:
     if not paths:
         raise ValueError(
             "expected a run of kdcl-train that is complete, or one that kdcl-export has exported; "
-            f"got --workdir={workdir}, which has no exported students{exported.runs_in(run)}"
+            f"got --workdir={workdir}, which "
+            + (
+                f"has no exported students{exported.runs_in(run)}"
+                if run.exists()
+                else "is not there"
+            )
         )
     if student is None:
         return paths

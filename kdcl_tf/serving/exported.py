@@ -82,8 +82,18 @@ def known_card(student: str | os.PathLike) -> dict[str, Any]:
 
 
 def runs_in(path: str | os.PathLike) -> str:
-    """Names a run in a folder of runs, for the end of a message; "" for others."""
+    """Names a run in a folder of runs, or the run whose students a folder has; "" for others.
+
+    Args:
+      path: a folder that is no run itself, at the end of a message.
+    """
     folder = pathlib.Path(path)
+    if folder.name == "students" and _students_in(folder, True):
+        return f"; it has the students of a run: pass the run, {folder.parent}"
+    return _runs_below(folder)
+
+
+def _runs_below(folder):
     found = sorted(folder.glob("cohort/seed*")) or sorted(folder.glob("seed*"))
     return f"; it is a folder of runs: pass one of them, such as {found[0]}" if found else ""
 
@@ -109,7 +119,7 @@ def named_in(path: str | os.PathLike, endings: tuple[str, ...] = (), ensembles: 
     if endings:
         found += sorted(each for each in folder.glob("[!.]*") if each.name.endswith(endings))
     told = f"; it is a folder of exports: pass one of them, such as {found[0]}" if found else ""
-    return runs_in(folder) or told
+    return _runs_below(folder) or told
 
 
 def find_students(path: str | os.PathLike, ensembles: bool = True) -> list[pathlib.Path]:

@@ -40,7 +40,8 @@ class PlacesTest(parameterized.TestCase):
             (([run, f"{run}/."], []), "each of --workdir once; got .*run twice"),
             (([], [model, model]), "each of --model once; got .* twice"),
             (([run], [], "middle"), "--student to be one of large, small of .*run; got middle"),
-            (([f"{run}/students/none"], []), "none, which has no exported students"),
+            (([f"{run}/students/none"], []), "none, which is not there"),
+            (([f"{run}/students"], []), f"no exported students; .*: pass the run, {run}$"),
         ):
             with self.assertRaisesRegex(ValueError, message):
                 places.student_paths(*arguments)

@@ -104,7 +104,7 @@ _ERRORS = (
         ["--workdir=a", "--model=b"],
         "expected exactly one of --workdir and --model; got both",
     ),
-    ("evaluate", ["--workdir=no/run"], "got --workdir=no/run, which has no exported students"),
+    ("evaluate", ["--workdir=no/run"], "got --workdir=no/run, which is not there"),
     (
         "evaluate",
         ["--model=x", "--output=no/such/file"],

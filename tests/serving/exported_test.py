@@ -155,6 +155,16 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
             )
             self.assertEqual(exported.runs_in(place), told)
 
+    def test_the_run_of_its_folder_of_students_is_named(self):
+        run = pathlib.Path(self.create_tempdir().full_path) / "run"
+        (run / "students" / "a").mkdir(parents=True)
+        self.assertEqual(exported.runs_in(run / "students"), "")
+        (run / "students" / "a" / "saved_model.pb").touch()
+        told = f"; it has the students of a run: pass the run, {run}"
+        self.assertEqual(exported.runs_in(run / "students"), told)
+        # Where an export may be passed, too, one is named.
+        self.assertIn("pass one of them, such as", exported.named_in(run / "students"))
+
     def test_exports_in_a_folder_are_named(self):
         self.assertEqual(exported.named_in(self.folder / "absent", (".onnx",)), "")
         for name in ("a.onnx", "b.tflite", ".partial-0123abcd-a.keras", "photograph.jpg"):
