@@ -310,7 +310,7 @@ class EvaluateTest(tf.test.TestCase):
             self.assertEqual(status, 1)
             self.assertRegex(
                 stderr.splitlines()[-1],
-                ": expected test images that can be decoded; got none among 3: ",
+                ": expected images that can be decoded; got none among 3: ",
             )
 
     def test_a_student_of_no_known_data_set_is_told_to_name_one(self):

@@ -181,7 +181,7 @@ class BadImagesTest(tf.test.TestCase):
         self.assertRegex(
             done.stderr,
             r"^\S+: image 'train/a/4.jpg' of class 'a' cannot be decoded: the JPEG is cut short.*; "
-            r"pass --skip_bad_images to leave out such images, and another --workdir than \S+/run\n$",
+            r"pass --skip_bad_images to leave out such images, and pass another --workdir than \S+/run\n$",
         )
 
     def test_skipped_they_are_counted_and_listed(self):

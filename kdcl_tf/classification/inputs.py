@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from kdcl_tf import data
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.data import bad_images
 
-__all__ = ["create_views", "load_dataset"]
+__all__ = ["check_evaluated", "create_views", "load_dataset"]
 
 
 def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
@@ -28,6 +29,25 @@ def load_dataset(settings: Settings, data_dir: str | None) -> data.ImageDataset:
         test_share=settings.test_share,
         validation_share=settings.validation_share,
     )
+
+
+def check_evaluated(settings: Settings, dataset: data.ImageDataset) -> None:
+    """Refuses images to evaluate on, or to fit General's weights to, of which none can be decoded.
+
+    Args:
+      settings: of the run; only with `skip_bad_images` are there such images.
+      dataset: of the images.
+
+    Raises:
+      BadImageError: in one line.
+    """
+    if not settings.skip_bad_images:
+        return
+    bad_images.check_left(dataset.test, "test images")
+    if dataset.validation is not None:
+        bad_images.check_left(dataset.validation, "validation images")
+    if settings.uses_general:
+        bad_images.check_left(dataset.held_out, "held-out images")
 
 
 def create_views(

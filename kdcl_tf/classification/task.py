@@ -65,6 +65,7 @@ class Classification(Task):
         self._devices = devices.of_students(settings, self._placement)
         self._initial_weights = weights.InitialWeights(settings, self.begun)
         self.dataset = inputs.load_dataset(settings, self.data_dir)
+        inputs.check_evaluated(settings, self.dataset)
         if settings.keep == "best" and self.dataset.validation is None:
             raise ValueError(
                 f"--keep=best chooses an epoch on a validation set; got none in {settings.dataset}: "

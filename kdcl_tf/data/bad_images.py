@@ -157,6 +157,17 @@ def check_any(count: int, split: Sized, kind: str = "images") -> None:
         )
 
 
+def check_left(split: Any, kind: str) -> None:
+    """Raises BadImageError when no image of a split can be decoded; looks no further than the first.
+
+    Args:
+      split: `ImageSplit` or `EncodedSplit`; one without images passes.
+      kind: as for `check_any`.
+    """
+    if len(split) and not any(map(split.is_good, range(len(split)))):
+        check_any(0, split, kind)
+
+
 def classes_of_bad_images(split: Any) -> list[int]:
     """The labels that a split has, of which no image can be decoded.
 

@@ -184,7 +184,7 @@ class _Training:
         except Interrupted as stop:
             command_line.fail(str(stop), stop.exit_status)
         except BadImageError as end:
-            command_line.fail(_of_bad_image(end, workdir.path))
+            command_line.fail(self._of_bad_image(end, workdir.path))
         except (Divergence, WorkerLost, WorkdirLost) as end:
             command_line.fail(str(end))
         except Exception:
@@ -206,11 +206,14 @@ class _Training:
             try:
                 return self._create(workdir, self._cluster)
             except BadImageError as end:
-                raise ValueError(_of_bad_image(end, workdir.path)) from end
+                raise ValueError(self._of_bad_image(end, workdir.path)) from end
 
-
-def _of_bad_image(end, path):
-    """The message of a bad image, whose advice a run that is begun can follow elsewhere only."""
-    is_begun = (path / "flags.txt").exists()
-    advice = f", and another --workdir than {path}" * ("skip_bad_images" in str(end))
-    return f"{end}{advice * is_begun}"
+    def _of_bad_image(self, end, path):
+        """The message of a bad image, whose advice a run that is begun can follow elsewhere only."""
+        # A flag that would read the image is one of the run's own.
+        if not any(flag in str(end) for flag in ("skip_bad_images", "max_image_")):
+            return str(end)
+        if self._cluster and self._cluster.index:
+            return f"{end}, and another --workdir for worker 0"
+        is_begun = (path / "flags.txt").exists()
+        return f"{end}{f', and pass another --workdir than {path}' * is_begun}"

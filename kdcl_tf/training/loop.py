@@ -92,10 +92,9 @@ class Loop:
         self._progress = restored or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
         self.log = self._progress["log"]
         self.before = self._progress
-        self.used_before = {"normalized_parts": self.before.get("parts")} if restored else {}
-        self.used_before |= self.before.get("used", {})
         run = (task.begun or {}).get("identity")
         self._processes = processes.before(restored, run) if restored else []
+        self.used_before = processes.used_before(restored, run) if restored else {}
         if restored:
             self._restore_log()
         elif self._workers.is_chief:

@@ -284,6 +284,8 @@ def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
 
     The flagfile counts only where nothing that is sealed tells.
     """
+    if result is None:
+        _check_links(path)
     flagfile = path / "flags.txt"
     flags = run_flags.read(flagfile)
     known = identities(path, result)
@@ -324,19 +326,25 @@ def _recorded(path, result) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 def _check_begins(path):
     """Refuses a run without a checkpoint that has trained for longer than it takes to save one."""
-    checkpoints, log = path / "checkpoints", path / "log.jsonl"
-    if checkpoints.is_symlink() and not checkpoints.exists():
-        raise DamageError(
-            f"workdir {path}: expected checkpoints to be a folder or a link to one; got a link to "
-            f"{os.readlink(checkpoints)}, which is not there: mount its disk, or remove the link"
-        )
-    epochs = sum(1 for line in log.read_text().splitlines() if line) if log.exists() else 0
+    log = path / "log.jsonl"
+    epochs = len(log.read_bytes().splitlines()) if log.exists() else 0
     # Each is saved before the next begins.
     if epochs > 1:
         raise DamageError(
             f"workdir {path} has logged {epochs} epochs of a run whose checkpoints are gone: "
-            "restore checkpoints/ from a backup, or pass another --workdir to train from the start"
+            "restore checkpoints/ from a backup, or move the workdir away to train from the start"
         )
+
+
+def _check_links(path):
+    """Refuses a run that would find out at its first checkpoint, or its end, where a link leads."""
+    for name in ("checkpoints", "students", "detector", "tensorboard"):
+        link = path / name
+        if link.is_symlink() and not link.exists():
+            raise DamageError(
+                f"workdir {path}: expected {name} to be a folder or a link to one; got a link to "
+                f"{os.readlink(link)}, which is not there: mount its disk, or make the folder"
+            )
 
 
 def _compare(path, before, settings, free):

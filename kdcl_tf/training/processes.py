@@ -1,9 +1,10 @@
 """What trained a run, told of every process of it: a run that was stopped may go on elsewhere.
 
-A result tells of the run's last process by itself, and in `processes` of all, each in a dict with
-what is known of `machine` (see `machine.facts`), `versions` (see `identity.versions`), `strategy`,
-`normalized_parts` (in how many parts each batch was normalised) and `dependent_replicas` (the
-number of replicas, where the run's numbers depend on it otherwise, and else 1).
+A result tells of the run's last process by itself, and in `processes` of all, of several workers
+those of the first, each in a dict with what is known of `machine` (see `machine.facts`),
+`versions` (see `identity.versions`), `strategy`, `normalized_parts` (in how many parts each batch
+was normalised) and `dependent_replicas` (the number of replicas, where the run's numbers depend on
+it otherwise, and else 1).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from kdcl_tf.files import identity
 
-__all__ = ["before", "joined", "this"]
+__all__ = ["before", "joined", "this", "used_before"]
 
 
 def this(machine: Mapping[str, Any], strategy: str, parts: int, dependent: int) -> dict[str, Any]:
@@ -56,6 +57,19 @@ def before(
         "dependent_replicas": progress.get("replicas"),
     }
     return [{name: value for name, value in told.items() if value is not None}]
+
+
+def used_before(
+    progress: Mapping[str, Any], run: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a result tells of what has trained a run, as far as a checkpoint of it does.
+
+    Args:
+      progress, run: as for `before`.
+    """
+    last = before(progress, run)[-1]
+    told = {name: last[name] for name in ("normalized_parts", "dependent_replicas") if name in last}
+    return {**told, "processes": before(progress, run), **progress.get("used", {})}
 
 
 def joined(earlier: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -78,9 +78,6 @@ class Session:
         with strategy.scope():
             task.build(strategy)
         variables = [*all_variables(task.model), *(task.kept.variables if task.kept else [])]
-        if self.workers.is_chief and not workdir.complete_result:
-            is_trained = bool(task.begun) and task.begun["progress"]["epoch"] >= settings.epochs
-            _check_room(workdir.path, [] if is_trained else variables, keep_checkpoints)
         checkpoints = Checkpoints(
             workdir.path / "checkpoints",
             variables,
@@ -92,6 +89,13 @@ class Session:
         self.loop = Loop(
             task, settings, strategy, workdir, checkpoints, checkpoint_seconds, steps_per_loop
         )
+        if self.workers.is_chief and not workdir.complete_result:
+            _check_room(workdir.path, [] if self._is_trained else variables, keep_checkpoints)
+
+    @property
+    def _is_trained(self):
+        """Whether only the export is left, or nothing at all."""
+        return len(self.loop.log) == self.task.settings.epochs
 
     def train(self) -> dict[str, Any] | None:
         """Trains, exports and draws; returns what `result.json` holds.
@@ -108,8 +112,7 @@ class Session:
         if self.workers.from_chief(b"complete" if complete else b""):
             return complete
         if self.workers.is_chief:
-            is_trained = len(self.loop.log) == self.task.settings.epochs
-            trained = self._trained_identity().settings if is_trained else None
+            trained = self._trained_identity().settings if self._is_trained else None
             self.workdir.record(self.task.settings, trained)
             self.task.announce(self.workdir)
             settings = self.task.settings
@@ -118,7 +121,7 @@ class Session:
                 slow += machine.remark()
             for line in [
                 *settings.remarks(self.loop.steps_per_epoch),
-                *self.loop.remarks,
+                *(() if self._is_trained else self.loop.remarks),
                 *slow,
                 *self.task.plan(),
             ]:

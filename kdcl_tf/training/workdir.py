@@ -150,7 +150,15 @@ class Workdir:
         Raises:
           ValueError: when all checkpoints are damaged, or of another format.
         """
-        newest = manifests.newest(self.path / "checkpoints", manifests.sealed_facts)
+        try:
+            newest = manifests.newest(self.path / "checkpoints", manifests.sealed_facts)
+        except DamageError as error:
+            if self.complete_result:
+                raise DamageError(
+                    f"the run in {self.path} is complete, and its checkpoints are damaged: move "
+                    "checkpoints/ away, and the same command goes on without it"
+                ) from error
+            raise
         return newest[1] if newest else None
 
     def check_data(self, now: Identity) -> str:

@@ -65,11 +65,12 @@ class BadImagesTest(tf.test.TestCase):
         chief.keep_list(self.path)
         share(other, b"a/1.jpg\ta\ttorn\n")
         share(chief, sent[0])
-        self.assertEqual(chief.found, other.found | chief.found)
+        self.assertEqual(chief.found, other.found)
         self.assertEqual(list(chief.found), ["a/1.jpg", "b/é.jpg"])
         self.assertEqual(len(self.path.read_text().splitlines()), 2)
         told = "skipped: image 'b/é.jpg' of class 'b' cannot be decoded: torn\\ttwice\n"
         self.assertEqual(self.told.getvalue().count(told), 2)
+        self.assertEqual(self.told.getvalue().count("skipped: image 'a/1.jpg' of class 'a' "), 2)
         # What all have is not sent again.
         other.report("c/3.jpg", "c", "empty")
         share(other, b"")

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.bad_images import BadImageError
+from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.files.identity import Identity
 from kdcl_tf.programs import launch
 from kdcl_tf.training.interruption import Interrupted
@@ -160,7 +161,19 @@ class RunTest(tf.test.TestCase):
             self.folder = self.create_tempdir().full_path
             Workdir(self.folder).record(_SETTINGS)
             _, stderr, _ = self._run(bad, at_load=at_load)
-            self.assertEndsWith(stderr, f" it out, and another --workdir than {self.folder}\n")
+            self.assertEndsWith(stderr, f" it out, and pass another --workdir than {self.folder}\n")
+        large = BadImageError("expected at most 1 megapixels; got 2; raise max_image_megapixels if")
+        for end, told in ((large, True), (BadImageError("torn"), False)):
+            self.folder = self.create_tempdir().full_path
+            Workdir(self.folder).record(_SETTINGS)
+            self.assertEqual(", and pass another --workdir than" in self._run(end)[1], told)
+
+    def test_a_worker_leaves_out_bad_images_in_another_workdir_of_the_first(self):
+        cluster = Cluster(("a:1", "b:1"), 1)
+        training = launch._Training(_SETTINGS, None, cluster, None)
+        bad = BadImageError("torn; pass skip_bad_images=True to leave it out")
+        told = training._of_bad_image(bad, pathlib.Path(self.folder))
+        self.assertEndsWith(told, "leave it out, and another --workdir for worker 0")
 
     def test_a_defect_keeps_its_traceback(self):
         with self.assertRaisesRegex(KeyError, "defect"):

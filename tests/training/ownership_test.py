@@ -92,13 +92,25 @@ class OwnershipTest(parameterized.TestCase):
         self.workdir.check(_Settings())
         self.workdir.write_log([{"epoch": 1}, {"epoch": 2}])
         self._assert_refused("has logged 2 epochs of a run whose checkpoints are gone", _Settings())
+        (self.workdir.path / "log.jsonl").write_bytes(b'{"epoch": 1}\n{"epoch": \xff}\n')
+        self._assert_refused("has logged 2 epochs .*: restore checkpoints/ from a", _Settings())
         self.workdir.write_result({"identity": _identity().facts})
         self.workdir.check(_Settings())
 
     def test_a_link_for_checkpoints_that_leads_nowhere_is_told(self):
         elsewhere = self.workdir.path / "disk"
+        for name in ("checkpoints", "students", "tensorboard"):
+            link = self.workdir.path / name
+            link.symlink_to(elsewhere)
+            message = (
+                f"expected {name} to be .* got a link to {elsewhere}, which is not there: mount"
+            )
+            for lose in (lambda: None, (self.workdir.path / "flags.txt").unlink):
+                lose()
+                self._assert_refused(message, _Settings())
+            link.unlink()
+            self.workdir.record(_Settings())
         (self.workdir.path / "checkpoints").symlink_to(elsewhere)
-        self._assert_refused(f"got a link to {elsewhere}, which is not there: mount", _Settings())
         elsewhere.mkdir()
         self.workdir.check(_Settings())
 
@@ -143,6 +155,11 @@ class OwnershipTest(parameterized.TestCase):
         result = self.workdir.result
         ownership.check_same_data({self.workdir.path: result})
         self.assertEqual(self.workdir.complete_result, result)
+        # Images that were moved are compared by a session, which would go on from them.
+        with self.assertRaisesRegex(
+            DamageError, "is complete, and .*: move checkpoints/ away, and"
+        ):
+            self.workdir.begun()
 
     def test_the_newest_whole_checkpoint_tells(self):
         self._save(1)

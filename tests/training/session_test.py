@@ -20,6 +20,7 @@ import tensorflow as tf
 from kdcl_tf.distribution import machine, statistics, strategies
 from kdcl_tf.files import identity, run_flags
 from kdcl_tf.files.identity import FORMAT
+from kdcl_tf.training import manifests, processes
 from kdcl_tf.training.checkpoint import SavedCheckpoint, all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.session import Session
@@ -202,6 +203,23 @@ class SessionTest(tf.test.TestCase):
         self._session(epochs=3).train()
         (self.folder / "result.json").unlink()
         self.assertEqual(begin(0).train()["epochs"], 3)
+        # Unless the last one is damaged, and the epoch before is trained on from.
+        (self.folder / "result.json").unlink()
+        last = manifests.saved(self.folder / "checkpoints")[-1]
+        (last / "variables.index").write_bytes(b"torn")
+        with self.assertRaisesRegex(OSError, "another checkpoint needs"):
+            begin(0)
+
+    def test_what_a_checkpoint_of_an_earlier_version_knows_is_in_the_result_of_an_export(self):
+        trained = self._session(epochs=1).train()
+        (self.folder / "result.json").unlink()
+        session = self._session(epochs=1)
+        earlier = {**session.loop.before, "replicas": 2, "parts": 1}
+        earlier["used"] = {"machine": trained["machine"]}
+        session.loop.used_before = processes.used_before(earlier, trained["identity"])
+        again = session.train()
+        self.assertEqual((again["dependent_replicas"], again["normalized_parts"]), (2, 1))
+        self.assertEqual([each["dependent_replicas"] for each in again["processes"]], [2])
 
     def test_the_result_tells_where_its_data_was(self):
         session = self._session()
