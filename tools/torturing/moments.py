@@ -74,9 +74,9 @@ def signal_in_export(ground):
 
         export = Session._result
 
-        def exporting(session):
+        def exporting(session, *args):
             threading.Timer(wait, os.kill, (os.getpid(), number)).start()
-            return export(session)
+            return export(session, *args)
 
         Session._result = exporting
 
