@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdcl_tf import data
-from kdcl_tf.data import distortions
+from kdcl_tf.data import distortions, subsets
 from kdcl_tf.data.sources import names
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from kdcl_tf.files import identity
@@ -187,7 +187,7 @@ def trained_on(
     """Finds the subset of training images that each student's run had.
 
     The run's own data set has it under any name or path, if its images are known to be the same;
-    of another data set, all training images are meant.
+    of another data set, and of one with too few training images for it, all of them are meant.
 
     Args:
       students: of any runs.
@@ -206,6 +206,14 @@ def trained_on(
     for student in students:
         own = is_own(student.card, dataset.name)
         subset = _subset(student.flags) if own or _is_moved(student.card, dataset) else {}
+        if why := _why_not_made(dataset, subset):
+            if own and is_unchanged:
+                raise ValueError(
+                    f"{dataset.name} is not what {student.name} was trained with, as the images that "
+                    f"it was trained on cannot be chosen again ({why}): restore the images, or pass "
+                    f"dataset={dataset.name} to evaluate on them as they are"
+                )
+            subset = {}
         key = tuple(subset.items())
         if key not in read:
             read[key] = load_dataset(student.card, dataset.name, **reading, **subset)
@@ -221,6 +229,17 @@ def _subset(settings):
     counts = {key: int(settings.get(key, 0)) for key in ("holdout_per_class", "train_per_class")}
     # 0 asks for all images, as no argument does.
     return {key: count for key, count in counts.items() if count}
+
+
+def _why_not_made(dataset, subset):
+    """Why the training images of a run cannot be chosen among those of a data set; "" if they can."""
+    labels, names = dataset.train.labels, dataset.class_names
+    try:
+        subsets.held_out_and_train(labels, len(names), **subset, class_names=names)
+    except ValueError as error:
+        # What follows names flags of kdcl-train.
+        return str(error).partition(": lower")[0]
+    return ""
 
 
 def _is_moved(card, dataset, parts=("classes", "test")):

@@ -103,6 +103,17 @@ class DatasetsTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, f"digits is not what x was trained with: .*{key}"):
             datasets.trained_on([other], dataset, True)
 
+    def test_training_images_that_cannot_be_chosen_as_in_the_run_are_not_its_own(self):
+        dataset = datasets.load_dataset(_CARD)
+        student = _student(**_of_run(train_per_class="150", holdout_per_class="50"))
+        self.assertIs(datasets.trained_on([student], dataset, False)["x"], dataset)
+        with self.assertRaisesRegex(
+            ValueError,
+            "digits is not what x was trained with, .* again .class '0' has too few training images: "
+            r"expected at least 200 .*; got \d+.: restore the images, or pass dataset=digits to",
+        ):
+            datasets.trained_on([student], dataset, True)
+
     def test_the_training_images_of_a_run_are_known_wherever_they_lie(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         photos = folder / "photos"
@@ -123,6 +134,11 @@ class DatasetsTest(parameterized.TestCase):
 
         moved = shutil.move(photos, folder / "moved")
         self.assertEqual(trained_on(moved), 4)
+        # With the same test images, and fewer to train on than the run.
+        few = pathlib.Path(shutil.copytree(moved, folder / "few"))
+        for index in range(2, 6):
+            (few / "train" / "cat" / f"{index}.png").unlink()
+        self.assertEqual(trained_on(few), 8)
         # With others to train on, it is another data set, of which all are meant.
         more = image_files.encode(image_files.photo(9), "PNG")
         image_files.write(moved, {"train/cat/00.png": more})
