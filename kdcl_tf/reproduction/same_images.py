@@ -12,6 +12,8 @@ from kdcl_tf.files import identity
 _SAME = ("classes", "test")
 # What those have alike that train on as many images, and hold as many out.
 _OF_AS_MANY = ("train", "held_out")
+# What a digest of images has that tells little of them.
+_ALIKE_IN_MANY = {"images", "labels"}
 
 
 def changes(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -45,6 +47,23 @@ def may_be_same(result: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     before, now = (each["data"]["name"] for each in (other, result))
     kinds = [name.partition(":")[0] for name in (before, now)]
     return before == now or (kinds[0] == kinds[1] and kinds[0] in names.WITH_PATH)
+
+
+def are_known(result: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether enough is known of the test images of two results for `changes` to tell others.
+
+    Of one data set, its name is enough.  Of two paths, both results must have recorded the names or
+    the contents of images: counts and labels alone are alike in many data sets.
+
+    Args:
+      result, other: as for `changes`.
+    """
+    if result["data"]["name"] == other["data"]["name"]:
+        return True
+    before, now = (
+        each.get("identity", {}).get("data", {}).get("test", {}) for each in (other, result)
+    )
+    return may_be_same(result, other) and bool(before.keys() & now.keys() - _ALIKE_IN_MANY)
 
 
 def counts(result: Mapping[str, Any]) -> tuple[int | None, int | None]:

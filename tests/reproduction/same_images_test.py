@@ -49,6 +49,29 @@ class SameImagesTest(parameterized.TestCase):
         self.assertEqual(same_images.changes(there, here), "")
         self.assertFalse(same_images.may_be_same(there, here))
 
+    def test_images_in_two_places_are_known_by_more_than_counts_and_labels(self):
+        def at(name, **test):
+            return {"data": {"name": name}, "identity": {"data": {"test": test} if test else {}}}
+
+        counted = {"images": 10, "labels": "b" * 64}
+        for known, expected in (
+            ({**counted, "names": "c" * 64}, True),
+            ({**counted, "decoded": "c" * 64}, False),
+            (counted, False),
+            ({}, False),
+        ):
+            here = at("folder:/a/cats", **counted, names="c" * 64)
+            for name, is_known in (
+                ("folder:/b/cars", expected),
+                ("folder:/a/cats", True),
+                ("tfrecord:/b/cars", False),
+            ):
+                there = at(name, **known)
+                self.assertEqual(same_images.are_known(there, here), is_known, (name, known))
+                self.assertEqual(same_images.are_known(here, there), is_known, (name, known))
+        # A version that recorded no identity.
+        self.assertFalse(same_images.are_known({"data": {"name": "folder:/b/cars"}}, here))
+
     def test_runs_on_as_many_images_have_the_same_counts(self):
         fewer = _changed(train={"images": 30, "labels": "d" * 64}, held_out={"images": 10})
         self.assertEqual(same_images.counts(_RESULT), (40, None))

@@ -130,12 +130,16 @@ class TwoRunsTest(parameterized.TestCase):
             "1",
             "360 test images of tfrecord:/data/photos$",
         ),
+        # By a version that recorded nothing of the images.
+        ("folder:cats", "folder:/data/cars", None, "of folder:/data/cars, too little recorded of"),
+        ("folder:cats", "folder:cats", None, ""),
     )
     def test_the_same_images_may_lie_elsewhere(self, before, now, digest, message):
         for name, where, known in (("alone", before, "1"), ("cohort", now, digest)):
             self._write(name, {"a": 0.25}, {**_DATA, "name": where})
             path = self.folder / name / "result.json"
-            told = {"data": {"test": {"images": 360, "labels": known * 64}}}
+            test = known and {"images": 360, "labels": known * 64, "names": "3" * 64}
+            told = {"data": {"test": test} if test else {}}
             path.write_text(json.dumps(sealed({**json.loads(path.read_text()), "identity": told})))
         if not message:
             self.assertIn("+0.00", "\n".join(self._printed(compare, "alone", "cohort")))
