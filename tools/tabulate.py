@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
         print(row(path.name, result))
     for path, result in zip(paths[1:], results[1:]):
         for told in circumstances.differences(result, results[0]):
-            print(f"{path} was trained {told}, than {paths[0]}.", file=sys.stderr)
+            print(f"{path} and {paths[0]} differ in {told}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ def _remarks(alone, cohort, seeds):
         for told in circumstances.differences(cohort[seed], alone[seed]):
             by_kind.setdefault(told, []).append(str(seed))
     return [
-        f"With seed{'s' * (len(found) > 1)} {', '.join(found)} the cohort was trained {told}, than "
-        "the students alone: the gain may not be the method's alone."
+        f"With seed{'s' * (len(found) > 1)} {', '.join(found)} the cohort and the students alone differ in "
+        f"{told}: the gain may not be the method's alone."
         for told, found in by_kind.items()
     ]
 

@@ -25,7 +25,7 @@ class Kind(NamedTuple):
 
     Attributes:
       of: a function of `result.json` whose value is the same in runs that compare.
-      told: how one run was trained where its value is not another's, before "than".
+      told: in what two runs differ whose values are not the same.
     """
 
     of: Any
@@ -92,35 +92,44 @@ def normalized_parts(result: Mapping[str, Any]) -> Any:
 def dependent_replicas(result: Mapping[str, Any]) -> Any:
     """On how many replicas a run's numbers depend besides, as by dropout; 1 where they do not.
 
-    Runs of earlier versions did not record it: it counts as 1.
+    Runs of earlier versions did not record it: it is 1 on one device, and else unknown, for which
+    the name of the strategy stands.
     """
-    return _in_all(result, lambda told: told.get("dependent_replicas", 1))
+    settings = result.get("settings", {})
+
+    def of(told):
+        strategy = told.get("strategy", settings.get("strategy", "one"))
+        return told.get("dependent_replicas", 1 if strategy == "one" else strategy)
+
+    return _in_all(result, of)
 
 
 KINDS = (
     Kind(
         processor,
-        "on another processor, which rounds differently, on several, or on one that was not recorded",
+        "the processor, on which rounding depends",
     ),
-    Kind(versions, "with another version of kdcl_tf, TensorFlow or Keras, or with several"),
+    Kind(versions, "the version of kdcl_tf, TensorFlow or Keras"),
     Kind(
         normalized_parts,
-        "with batches that were normalised in another number of parts, in several numbers, or in one "
-        "that was not recorded",
+        "the number of parts in which batches were normalised",
     ),
     Kind(
         dependent_replicas,
-        "on another number of devices, on which random numbers and parts of batches depend, or on "
-        "several numbers",
+        "the number of devices, on which their random numbers or the parts of their batches depend",
     ),
 )
 
 
 def differences(result: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """How a run was trained where another was not, each in words that go before "than".
+    """In what two runs differ, each in words that go after "differ in".
 
     Args:
       result: the contents of `result.json`.
       other: the same of the run that it is compared with.
     """
-    return [kind.told for kind in KINDS if kind.of(result) != kind.of(other)]
+    return [
+        f"{kind.told}, or in one of them it was not always the same or not recorded"
+        for kind in KINDS
+        if kind.of(result) != kind.of(other)
+    ]

@@ -32,11 +32,23 @@ class CircumstancesTest(absltest.TestCase):
     def test_a_strategy_stands_for_parts_that_were_not_recorded(self):
         one, mirrored = ({"settings": {"strategy": each}} for each in ("one", "mirrored"))
         self.assertEqual(circumstances.normalized_parts(one), 1)
-        self.assertLen(circumstances.differences(one, mirrored), 1)
+        self.assertLen(circumstances.differences(one, mirrored), 2)
         synchronized = {"settings": {"strategy": "mirrored", "synchronized_batch_norm": True}}
-        self.assertEmpty(circumstances.differences(one, synchronized))
+        self.assertEqual(circumstances.normalized_parts(synchronized), 1)
         # With synchronised batch norm, many devices normalise as one.
-        self.assertEmpty(circumstances.differences(one, {**mirrored, "normalized_parts": 1}))
+        self.assertEqual(circumstances.normalized_parts({**mirrored, "normalized_parts": 1}), 1)
+
+    def test_a_strategy_stands_for_replicas_that_were_not_recorded(self):
+        of = circumstances.dependent_replicas
+        one, mirrored = ({"settings": {"strategy": each}} for each in ("one", "mirrored"))
+        self.assertEqual((of({}), of(one), of(mirrored)), (1, 1, "mirrored"))
+        # It may have had as many devices or others: neither is known.
+        known = {**mirrored, "normalized_parts": 1, "dependent_replicas": 2}
+        (told,) = circumstances.differences(known, {**mirrored, "normalized_parts": 1})
+        self.assertRegex(told, "^the number of devices, .*, or in one of them .* not recorded$")
+        self.assertEmpty(circumstances.differences(mirrored, mirrored))
+        process = {"strategy": "one", "normalized_parts": 1}
+        self.assertEqual(of({**mirrored, "processes": [process]}), 1)
 
     def test_a_run_whose_processes_differ_is_neither_the_first_nor_the_last(self):
         one = {

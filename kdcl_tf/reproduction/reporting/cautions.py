@@ -25,8 +25,9 @@ _UNLIKE = {
     ),
     circumstances.dependent_replicas: (
         "These runs trained on another number of devices than the baseline of their seed, on which "
-        "the random numbers of their layers or the parts of their batches depend, or one of the two "
-        "on several. Their gains are not those of the method alone"
+        "the random numbers of their layers or the parts of their batches depend, or that of one of the "
+        "two is not recorded, or changed within the run. If it differs, their gains are not those of "
+        "the method alone"
     ),
 }
 

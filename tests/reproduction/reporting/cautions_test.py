@@ -77,11 +77,14 @@ class CautionsTest(absltest.TestCase):
         ):
             more = {"settings": {"epochs": 100}, **more}
             write_run(self.folder, row, 0, _ACCURACIES, **more)
-        of_versions, of_devices = self._told()
+        of_versions, of_devices, of_replicas = self._told()
         self.assertEndsWith(of_versions, "the baseline of their seed: KDCL-Naive (seed 0).")
         self.assertRegex(
             of_devices,
             "another number of devices .*: KDCL-Linear .seed 0., KDCL-MinLogit .seed 0..$",
+        )
+        self.assertRegex(
+            of_replicas, "one of the two is not recorded, .*: KDCL-MinLogit .seed 0..$"
         )
 
     def test_runs_of_several_processes_that_differ_are_told(self):
