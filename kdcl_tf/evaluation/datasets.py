@@ -35,8 +35,8 @@ def load_dataset(
     """The named data set at the student's resolution, by default the one it was trained on.
 
     Images are scaled as those that the student was trained on, turned upright only if those
-    were, and found in TFRecords under the same features.  Of its own set, those are left out as
-    too large that its run left out.
+    were, and found in TFRecords under the same features.  Of its own set, wherever it lies now,
+    those are left out as too large that its run left out.
 
     Args:
       card: the student's.
@@ -53,8 +53,9 @@ def load_dataset(
     if not name:
         raise ValueError(UNKNOWN)
     rules = rules.as_trained(card)
-    if is_own(card, name):
-        rules = rules.limited_as(card)
+    limited = rules.limited_as(card)
+    if limited != rules and is_of_run(card, name, keys):
+        rules = limited
     height, width, _ = card["image_shape"]
     # Only images in a data set's own size are not square.
     size = height if height == width else 0
@@ -90,6 +91,54 @@ def is_own(card: Mapping[str, Any], name: str | None) -> bool:
         return False
     other = names.parse(name)
     return bool(where) and (kind, _place(where)) == (other[0], _place(other[1]))
+
+
+def is_of_run(
+    card: Mapping[str, Any],
+    name: str,
+    keys: Mapping[str, str | None] = types.MappingProxyType({}),
+) -> bool:
+    """Whether a data set is the one that a student was trained on, under its path or another.
+
+    Under another path it is known by the names of its test images, and of TFRecords by their
+    contents, too; no image is read.
+
+    Args:
+      card: the student's.
+      name: of the data set.
+      keys: as in `load_dataset`.
+    """
+    return is_own(card, name) or _is_moved(card, name, keys)
+
+
+def is_alike(card: Mapping[str, Any], name: str) -> bool:
+    """Whether a data set may be the one that a student was trained on, at another path.
+
+    Args:
+      card: the student's.
+      name: of the data set.
+    """
+    kind = names.parse(name).kind
+    known = card.get("dataset") or ""
+    return kind in names.WITH_PATH and known.startswith(f"{kind}:") and not is_own(card, name)
+
+
+def _is_moved(card, name, keys):
+    known = card.get("identity", {})
+    test = known.get("data", {}).get("test", {})
+    # Names and contents imply how many there are, and the folders or records their labels.
+    before = {key: test[key] for key in test if key not in ("images", "labels")}
+    if not before or not is_alike(card, name):
+        return False
+    share = float(known.get("settings", {}).get("test_share", 0))
+    found = features(card, name, keys)
+    keys = {key.removeprefix("tfrecord_"): value for key, value in found.items()}
+    try:
+        now = names.index(name, test_share=share, **keys).test.images.digest()
+    except (OSError, ValueError):
+        return False
+    has_names = identity.have_same_names(before, now)
+    return has_names and not identity.data_changes({"test": before}, {"test": now})
 
 
 def _place(path):
@@ -205,7 +254,9 @@ def trained_on(
     found = {}
     for student in students:
         own = is_own(student.card, dataset.name)
-        subset = _subset(student.flags) if own or _is_moved(student.card, dataset) else {}
+        subset = _subset(student.flags)
+        if subset and not is_of_run(student.card, dataset.name, reading.get("keys", {})):
+            subset = {}
         if why := _why_not_made(dataset, subset):
             if own and is_unchanged:
                 raise ValueError(
@@ -219,7 +270,7 @@ def trained_on(
             read[key] = load_dataset(student.card, dataset.name, **reading, **subset)
         if own and is_unchanged:
             check_unchanged([student], read[key], _TRAINING)
-        has_it = own or _is_moved(student.card, read[key], _TRAINING)
+        has_it = own or _has_digest(student.card, read[key])
         found[student.name] = read[key] if has_it else dataset
     return found
 
@@ -242,15 +293,9 @@ def _why_not_made(dataset, subset):
     return ""
 
 
-def _is_moved(card, dataset, parts=("classes", "test")):
-    """Whether a data set of another name has parts that are known to be those of the run's."""
-    digests = [card.get("identity", {}).get("data", {}), dataset.digest()]
-    before, now = ({key: each[key] for key in parts if key in each} for each in digests)
-    # Counts and labels alone are alike in many data sets.
-    contents = {
-        key
-        for name in before.keys() & now.keys() - {"classes"}
-        for key in before[name].keys() & now[name].keys() - {"images", "labels"}
-        if now[name][key] is not None
-    }
-    return bool(contents) and not identity.data_changes(before, now)
+def _has_digest(card, dataset):
+    """Whether the parts of a data set that a run knows of are as it knew them."""
+    before = card.get("identity", {}).get("data", {})
+    now = dataset.digest()
+    known = [key for key in ("classes", "test", *_TRAINING) if key in before]
+    return not identity.data_changes(*({key: each[key] for key in known} for each in (before, now)))

@@ -56,7 +56,7 @@ def _of_students(values, paths):
     reading = _reading(values)
     data.check_keys(name, *(each or "" for each in reading["keys"].values()))
     datasets.check_alike(students, name, reading["rules"], reading["keys"])
-    split_by = shares.common(students, name, values["test_share"])
+    split_by = shares.common(students, name, values["test_share"], reading["keys"])
     dataset, split = _images(values, students, name, split_by)
     if values["analysis"] == "noise":
         loaded.check_channels(students, dataset)

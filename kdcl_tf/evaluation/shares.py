@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,11 @@ from kdcl_tf.evaluation.loaded import LoadedStudent
 from kdcl_tf.files import identity
 
 
-def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
+def shares_of(
+    card: Mapping[str, Any],
+    name: str | None,
+    keys: Mapping[str, str | None] = types.MappingProxyType({}),
+) -> dict[str, float]:
     """The shares that split a data set so that no student is tested on what it was trained on.
 
     What the student's run has split is split again, wherever it lies now, if its test images then
@@ -23,6 +28,7 @@ def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
     Args:
       card: the student's.
       name: of the data set.
+      keys: as in `datasets.load_dataset`.
 
     Returns:
       `test_share` and `validation_share` of `data.load`, those that are above 0.
@@ -37,30 +43,14 @@ def shares_of(card: Mapping[str, Any], name: str | None) -> dict[str, float]:
     if own and name and "test_share" in found and _has_test_set(name):
         # It was added after the run, which would have refused to split the folder.
         return {}
-    if own or name is None or not found:
-        return found if own else {}
-    return found if _is_moved(card, name, found.get("test_share", 0.0)) else {}
-
-
-def _is_moved(card, name, test_share):
-    """Whether the images of the run lie under another path now, by what is known of the test set."""
-    if names.parse(name).kind not in names.WITH_PATH:
-        return False
-    features = datasets.features(card, name)
-    keys = {key.removeprefix("tfrecord_"): value for key, value in features.items()}
-    try:
-        now = names.index(name, test_share=test_share, **keys).test.images.digest()
-    except (OSError, ValueError):
-        return False
-    known = card["identity"].get("data", {}).get("test", {})
-    # Names and contents imply how many there are, and the folders or records their labels.
-    before = {key: known[key] for key in known if key not in ("images", "labels")}
-    has_names = identity.have_same_names(before, now)
-    return has_names and not identity.data_changes({"test": before}, {"test": now})
+    return found if found and name and datasets.is_of_run(card, name, keys) else {}
 
 
 def common(
-    students: Sequence[LoadedStudent], name: str, test_share: float | None = None
+    students: Sequence[LoadedStudent],
+    name: str,
+    test_share: float | None = None,
+    keys: Mapping[str, str | None] = types.MappingProxyType({}),
 ) -> dict[str, float]:
     """The shares that split a data set for all students: the one given, or those of their runs.
 
@@ -68,6 +58,7 @@ def common(
       students: that are analysed together.
       name: of the data set.
       test_share: that it is to be split by; None for that of the runs.
+      keys: as in `datasets.load_dataset`.
 
     Returns:
       As `shares_of`.
@@ -75,7 +66,7 @@ def common(
     Raises:
       ValueError: when two runs have split it in different ways, or one in another than given.
     """
-    found = {each.name: shares_of(each.card, name) for each in students}
+    found = {each.name: shares_of(each.card, name, keys) for each in students}
     if test_share is not None:
         data.check_shares(name, test_share, 0)
         _check_given(test_share, found, name)

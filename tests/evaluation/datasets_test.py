@@ -114,6 +114,50 @@ class DatasetsTest(parameterized.TestCase):
         ):
             datasets.trained_on([student], dataset, True)
 
+    def test_images_that_are_too_large_are_left_out_wherever_the_data_of_a_run_lies(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        photos = folder / "photos"
+        for split, count in (("train", 4), ("test", 2)):
+            for name in ("cat", "dog"):
+                # The last is the one that is too large.
+                sides = [8] * (count - 1) + [64]
+                for index, side in enumerate(sides):
+                    photo = image_files.encode(image_files.photo(index, side, side), "PNG")
+                    image_files.write(photos, {f"{split}/{name}/{index}.png": photo})
+        limits = data.ImageRules(max_image_megapixels=0.001)
+        subset = {"train_per_class": 2, "holdout_per_class": 1}
+        run = data.load(
+            f"folder:{photos}", image_size=8, skip_bad_images=True, rules=limits, **subset
+        )
+        settings = {**subset, "max_image_megapixels": "0.001"}
+        known = {
+            "settings": {key: str(value) for key, value in settings.items()},
+            "data": json.loads(json.dumps(run.digest())),
+        }
+        card = {**_CARD, "dataset": f"folder:{photos}", "identity": known}
+        student = LoadedStudent("x", None, dict, card)
+        shutil.copytree(photos, folder / "moved")
+        other = shutil.copytree(photos, folder / "other")
+        (other / "test" / "cat" / "0.png").rename(other / "test" / "cat" / "00.png")
+        for place, bad, trained_on in (("photos", 2, 4), ("moved", 2, 4), ("other", 0, 8)):
+            name = f"folder:{folder / place}"
+            self.assertEqual(datasets.is_of_run(card, name), place != "other")
+            dataset = datasets.load_dataset(card, name, skip_bad_images=True)
+            self.assertEqual(dataset.test.num_bad, bad, place)
+            found = datasets.trained_on([student], dataset, False, skip_bad_images=True)["x"]
+            self.assertLen(found.train, trained_on, place)
+
+    @parameterized.parameters(
+        ("folder:elsewhere", True),
+        ("tfrecord:photos", False),
+        ("folder:photos", False),
+        ("digits", False),
+    )
+    def test_only_another_path_of_the_same_kind_may_be_that_of_a_run(self, name, expected):
+        self.assertEqual(datasets.is_alike({"dataset": "folder:photos"}, name), expected)
+        for own in ({}, {"dataset": "my-photos"}):
+            self.assertFalse(datasets.is_alike(own, name))
+
     def test_the_training_images_of_a_run_are_known_wherever_they_lie(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         photos = folder / "photos"
