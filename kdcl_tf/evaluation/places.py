@@ -31,7 +31,7 @@ def student_paths(
       models: folders or files of exported students.
       student: the name of one in each run; None for all.
       needs_models: whether each student must be exported; otherwise the logs of the runs tell
-        whether there is such a student.
+        whether there is such a student, and without a name there are no folders.
 
     Raises:
       ValueError: when not exactly one of workdirs and models is given, a run has no such student,
@@ -54,18 +54,27 @@ def student_paths(
         )
     if models:
         return named
-    if not needs_models and student is not None:
-        return [_with_log(run) / "students" / student for run in named]
+    if not needs_models:
+        # Whoever reads logs asks for the name that is not given.
+        return [_with_log(run) / "students" / student for run in named] if student else []
     return [path for run in workdirs for path in _exported(run, student)]
 
 
 def _with_log(run):
-    if not (run / "log.jsonl").exists():
-        raise ValueError(
-            f"expected runs of kdcl-train, whose logs are compared; got --workdir={run}, which has no "
-            f"log.jsonl{exported.runs_in(run)}"
+    if (run / "log.jsonl").exists():
+        return run
+    if not run.exists():
+        found = "is not there"
+    elif run.name == "students" and (run.parent / "log.jsonl").exists():
+        # Where no student is exported, too.
+        found = (
+            f"has no log.jsonl; it is the folder of a run's students: pass the run, {run.parent}"
         )
-    return run
+    else:
+        found = f"has no log.jsonl{exported.runs_in(run)}"
+    raise ValueError(
+        f"expected runs of kdcl-train, whose logs are compared; got --workdir={run}, which {found}"
+    )
 
 
 def absolute(path: str | os.PathLike) -> pathlib.Path:

@@ -46,6 +46,22 @@ class PlacesTest(parameterized.TestCase):
             with self.assertRaisesRegex(ValueError, message):
                 places.student_paths(*arguments)
 
+    def test_logs_tell_of_students_that_need_not_be_exported(self):
+        run = self.run.parent / "logged"
+        (run / "students").mkdir(parents=True)
+        (run / "log.jsonl").touch()
+        found = places.student_paths([run], [], "small", needs_models=False)
+        self.assertEqual(found, [run / "students" / "small"])
+        # The analysis says that it needs a name.
+        self.assertEqual(places.student_paths([run], [], needs_models=False), [])
+        for path, message in (
+            (self.run, "run, which has no log.jsonl$"),
+            (run / "gone", "gone, which is not there$"),
+            (run / "students", f"folder of a run's students: pass the run, {run}$"),
+        ):
+            with self.assertRaisesRegex(ValueError, f"logs are compared; got .*{message}"):
+                places.student_paths([path], [], "small", needs_models=False)
+
     def _outputs(self, analysis, output=None, plot=None, paths=None):
         values = {"analysis": analysis, "output": output, "plot": plot}
         return places.output_files(values, paths or [self.small])
