@@ -156,7 +156,7 @@ def _define_analysis_flags(fv):
         0,
         "For --analysis=noise: seed of the noise.",
         lower_bound=0,
-        upper_bound=2**32 - 1,
+        upper_bound=2**64 - 1,
         flag_values=fv,
     )
     flags.DEFINE_string(

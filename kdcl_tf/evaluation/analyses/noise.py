@@ -27,11 +27,11 @@ class Noise:
     Attributes:
       step, most: deviations are 0, step, 2 step ... up to most, in units of 0..1.
       draws: independent noises of each deviation, 1 or more.
-      seed: of the noise.
+      seed: of the noise, 0 or more and below 2^64.
 
     Raises:
-      ValueError: when the step is not above 0, `most` is below 0, one of them is infinite, or
-        there are no draws.
+      ValueError: when the step is not above 0, `most` is below 0, one of them is infinite, there
+        are no draws, or the seed is none.
     """
 
     step: float = 0.01
@@ -47,6 +47,8 @@ class Noise:
             )
         if self.draws < 1:
             raise ValueError(f"expected 1 or more draws of the noise; got {self.draws}")
+        if not 0 <= self.seed < 2**64:
+            raise ValueError(f"expected a seed of 0 or more and below 2**64; got {self.seed}")
 
     @property
     def deviations(self) -> list[float]:
@@ -76,7 +78,7 @@ def noise_curves(
       split: the images.
       deviations: numbers of 0 or more, in units of 0..1.
       draws: independent noises of each deviation.
-      seed: of the noise.
+      seed: of the noise, as in `Noise`.
       batch_size: images at a time.
 
     Returns:
@@ -91,7 +93,9 @@ def noise_curves(
         for name in predictors
     }
     for draw in range(draws):
-        generator = np.random.Generator(np.random.Philox(key=[seed, draw]))
+        # From 2^63 on, NumPy would take a list for floats, of which many seeds are one.
+        key = np.array([seed, draw], np.uint64)
+        generator = np.random.Generator(np.random.Philox(key=key))
         count = 0
         for images, labels in split.pixels(batch_size):
             count += len(labels)

@@ -67,10 +67,10 @@ class NoiseTest(tf.test.TestCase):
             noise.noise_curves({"a": _predict(1.0)}, _split(), [0.1], draws=2, seed=seed)["a"][
                 "nll"
             ]
-            for seed in (0, 0, 1)
+            for seed in (0, 0, 1, 2**63, 2**63 + 1, 2**64 - 1)
         ]
         self.assertAllEqual(found[0], found[1])
-        self.assertLen(np.unique(np.concatenate([found[0], found[2]])), 4)
+        self.assertLen(np.unique(np.concatenate(found[1:])), 10)
 
     def test_a_plot_of_one_and_of_two(self):
         for names in ("a", "ab"):
@@ -93,6 +93,13 @@ class NoiseOptionsTest(tf.test.TestCase, parameterized.TestCase):
     def test_noise_without_draws_is_refused(self):
         with self.assertRaisesRegex(ValueError, "expected 1 or more draws of the noise; got 0"):
             noise.Noise(draws=0)
+
+    def test_a_seed_has_64_bits(self):
+        for seed in (0, 2**64 - 1):
+            self.assertEqual(noise.Noise(seed=seed).seed, seed)
+        for seed in (-1, 2**64):
+            with self.assertRaisesRegex(ValueError, f"a seed of 0 or more .*; got {seed}"):
+                noise.Noise(seed=seed)
 
     @parameterized.parameters(
         (0.01, 0.155, 15), (0.1, 0.3, 3), (0.2, 0.1, 0), (0.05, 0.0, 0), (0.07, 0.2, 2)
