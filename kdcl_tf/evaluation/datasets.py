@@ -11,11 +11,13 @@ from kdcl_tf import data
 from kdcl_tf.data import distortions, subsets
 from kdcl_tf.data.sources import names
 from kdcl_tf.evaluation.loaded import LoadedStudent
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, spelling
 
 TFRECORD_KEYS = ("tfrecord_image_key", "tfrecord_label_key")
 # What is known of the training images in a digest of data.
 _TRAINING = ("train", "held_out")
+# The flags by which a run chooses some of its training images.
+COUNTS = ("holdout_per_class", "train_per_class")
 
 UNKNOWN = (
     "expected the name of a data set; got none, and the student's card does not tell what it was "
@@ -277,9 +279,31 @@ def trained_on(
 
 def _subset(settings):
     """The arguments of `data.load` by which a run has chosen among its training images."""
-    counts = {key: int(settings.get(key, 0)) for key in ("holdout_per_class", "train_per_class")}
+    counts = {key: int(settings.get(key, 0)) for key in COUNTS}
     # 0 asks for all images, as no argument does.
     return {key: count for key, count in counts.items() if count}
+
+
+def told_of_all(student: LoadedStudent, dataset: data.ImageDataset, flags: Sequence[str]) -> str:
+    """What to say where images may count as trained on that the student's run set apart; else "".
+
+    It is said of the run's own data set and of those that may be it, of the same classes.
+
+    Args:
+      student: of any run.
+      dataset: whose training images all count.
+      flags: by which the run may have set images apart, and which were not applied.
+    """
+    has_apart = any(float(student.flags.get(flag, 0)) for flag in flags)
+    may_be_own = is_own(student.card, dataset.name) or is_alike(student.card, dataset.name)
+    ours, theirs = (
+        set(spelling.composed_all(each))
+        for each in (student.card.get("class_names", ()), dataset.class_names)
+    )
+    return (has_apart and may_be_own and ours == theirs) * (
+        f"{dataset.name} is not known to be the data of {student.name}'s run: all "
+        f"{len(dataset.train):,} training images count, of which that run may have trained on only some"
+    )
 
 
 def _why_not_made(dataset, subset):

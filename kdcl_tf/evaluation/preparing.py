@@ -68,7 +68,7 @@ def _of_students(values, paths):
     if values["analysis"] == "overfitting":
         reading |= {**split_by, "needs_validation": False}
         found = datasets.trained_on(students, dataset, not values["dataset"], **reading)
-        if told := _told_of_training(values["images"], found):
+        if told := _told_of_training(values["images"], found, students, dataset, split_by):
             print(told, file=sys.stderr)
         trained_on = {name: _first(each, values["images"]) for name, each in found.items()}
         return lambda: overfitting.analyse(students, trained_on, size)
@@ -132,17 +132,30 @@ def _told(values, students, dataset, split_by):
     kind = "test images" if values["analysis"] == "overfitting" else "images"
     first = f"only the first {wanted:,} of {whole:,} {kind} are evaluated"
     warnings = (shares.warning(each, split_by, dataset) for each in students)
+    if values["split"] == "train":
+        warnings = (*warnings, *(_told_of_all(each, dataset, split_by) for each in students))
     return "; ".join(filter(None, (dataset.told, first * (0 < wanted < whole), *warnings)))
 
 
-def _told_of_training(wanted, found):
-    """Which students' training images are not all evaluated; "" for none."""
-    return "; ".join(
+def _told_of_training(wanted, found, students, dataset, split_by):
+    """Which students' training images are not all evaluated, or may be more than theirs; "" for none."""
+    unknown = (
+        _told_of_all(each, dataset, split_by, datasets.COUNTS * (found[each.name] is dataset))
+        for each in students
+    )
+    first = (
         f"only the first {wanted:,} of the {len(dataset.train):,} training images of {name} are "
         "evaluated"
         for name, dataset in found.items()
         if 0 < wanted < len(dataset.train)
     )
+    return "; ".join(filter(None, (*unknown, *first)))
+
+
+def _told_of_all(student, dataset, split_by, flags=()):
+    """Whether images count that the student's run did not train on; see `datasets.told_of_all`."""
+    flags = (*flags, *("validation_share",) * ("validation_share" not in split_by))
+    return datasets.told_of_all(student, dataset, flags)
 
 
 def _split(values, dataset, name):

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import types
 
 from absl.testing import absltest, parameterized
 
@@ -157,6 +158,28 @@ class DatasetsTest(parameterized.TestCase):
         self.assertEqual(datasets.is_alike({"dataset": "folder:photos"}, name), expected)
         for own in ({}, {"dataset": "my-photos"}):
             self.assertFalse(datasets.is_alike(own, name))
+
+    @parameterized.parameters(
+        ("folder:elsewhere", ["dog", "cat"], {"train_per_class": "2"}, True),
+        ("folder:elsewhere", ["dog", "cat"], {"holdout_per_class": "1"}, True),
+        # Its own folder, with too few images to choose them again.
+        ("folder:photos", ["dog", "cat"], {"train_per_class": "2"}, True),
+        ("folder:elsewhere", ["dog", "cat"], {"validation_share": "0.2"}, False),
+        ("folder:elsewhere", ["dog", "cat"], {"train_per_class": "0"}, False),
+        ("folder:elsewhere", ["dog", "cow"], {"train_per_class": "2"}, False),
+        ("tfrecord:elsewhere", ["dog", "cat"], {"train_per_class": "2"}, False),
+    )
+    def test_what_a_run_may_have_held_out_is_told(self, name, classes, settings, is_told):
+        student = _student(
+            dataset="folder:photos", class_names=["cat", "dog"], **_of_run(**settings)
+        )
+        dataset = types.SimpleNamespace(name=name, class_names=classes, train=range(1200))
+        told = datasets.told_of_all(student, dataset, datasets.COUNTS)
+        expected = (
+            f"{name} is not known to be the data of x's run: all 1,200 training images count, of "
+            "which that run may have trained on only some"
+        )
+        self.assertEqual(told, expected * is_told)
 
     def test_the_training_images_of_a_run_are_known_wherever_they_lie(self):
         folder = pathlib.Path(self.create_tempdir().full_path)

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.evaluation.preparing: which images of a run its students are scored on."""
 
+import pathlib
 import shutil
 
 import pytest
@@ -115,6 +116,27 @@ class PreparingTest(tf.test.TestCase):
             )
             self.assertEqual(status, 0, stderr)
             self.assertRegex(stdout.splitlines()[1], " 3$")
+
+    def test_nearly_the_data_of_a_run_elsewhere_is_told_where_training_images_count(self):
+        photos = self.folder / "nearly"
+        self._photos("nearly/train", 4)
+        self._photos("nearly/test", 2)
+        settings = {"test_share": "0.0", "holdout_per_class": "1", "train_per_class": "2"}
+        model = self._of_photos(photos, "mine", **settings, validation_share="0.0")
+        copy = pathlib.Path(shutil.copytree(photos, self.folder / "nearly_copied"))
+        # A copy is known; one with an image less is not.
+        for images, is_told in ((6, False), (12, True)):
+            flags = [f"--model={model}", f"--dataset=folder:{copy}"]
+            stdout, stderr, status = evaluating.run(*flags, "--analysis=overfitting")
+            self.assertEqual(status, 0, stderr)
+            self.assertRegex(stdout.splitlines()[1], f" {images}$")
+            told = (
+                f"folder:{copy} is not known to be the data of mine's run: all 12 training images"
+            )
+            self.assertEqual(told in stderr, is_told, stderr)
+            _, stderr, status = evaluating.run(*flags)
+            self.assertEqual((status, "not known" in stderr), (0, False), stderr)
+            next((copy / "test").rglob("*.jpg")).unlink()
 
     @pytest.mark.slow
     def test_other_training_images_than_the_runs_are_refused(self):
