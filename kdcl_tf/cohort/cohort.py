@@ -244,18 +244,18 @@ class Cohort(Fitting, Learner, SavedCohort):
           run_eagerly, steps_per_execution: as in `keras.Model.compile`.
           jit_compile: whether XLA compiles what each replica computes for itself, the forward
             and the backward pass; what replicas reduce and the update stay outside, so that it
-            works under `tf.distribute`, too.  It changes a step by rounding, and the random numbers
-            of layers such as dropout.  Off by default, as with "auto" and when run eagerly: on CPUs
-            XLA is slower than TensorFlow's own kernels for convolutions.
+            works under `tf.distribute`, too, for layers made in its scope.  It changes a step by
+            rounding, and the random numbers of layers such as dropout.  Off by default, as with
+            "auto" and when run eagerly: on CPUs XLA is slower than TensorFlow's own kernels for convolutions.
           auto_scale_loss: whether the optimizers of students that compute in float16 get a
             dynamic loss scale, if they have none.
           accumulation_steps: the number of parts in which each step's batch is run, one
             after the other, to need less memory.  The update is that of the whole batch,
-            except for what layers compute from the batch itself: batch norm's statistics
-            and dropout's masks are those of a part, and of losses that layers compute from
-            images (`add_loss`, `activity_regularizer`) the mean over the parts counts.  On CPUs
-            every batch needs at least that many images, since TensorFlow's convolution there
-            takes no empty part.
+            except for sparse gradients, as of `Embedding`, and what layers compute from the
+            batch itself: batch norm's statistics and dropout's masks are those of a part, and of
+            losses that layers compute from images (`add_loss`, `activity_regularizer`) the mean
+            over the parts counts.  On CPUs every batch needs at least that many images, since
+            TensorFlow's convolution there takes no empty part.
           devices: `{name: device}`, where each student runs; it must have been built
             inside `with tf.device(device):`.  See `kdcl_tf.cohort.placement`.
 

@@ -240,7 +240,7 @@ def _listed(metrics):
 
 
 def _is_accuracy(identifier):
-    return isinstance(identifier, str) and identifier in ("accuracy", "acc")
+    return isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc")
 
 
 def _accuracy(labels, logits):

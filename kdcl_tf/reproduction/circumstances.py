@@ -105,15 +105,9 @@ def dependent_replicas(result: Mapping[str, Any]) -> Any:
 
 
 KINDS = (
-    Kind(
-        processor,
-        "the processor, on which rounding depends",
-    ),
+    Kind(processor, "the processor, on which rounding depends"),
     Kind(versions, "the version of kdcl_tf, TensorFlow or Keras"),
-    Kind(
-        normalized_parts,
-        "the number of parts in which batches were normalised",
-    ),
+    Kind(normalized_parts, "the number of parts in which batches were normalised"),
     Kind(
         dependent_replicas,
         "the number of devices, on which their random numbers or the parts of their batches depend",

@@ -221,7 +221,7 @@ class AddedMetricsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(found["z_weighted_sparse_categorical_accuracy"], 0.75)
         self.assertAllClose(found["z_sparse_categorical_accuracy"], 0.5)
 
-    @parameterized.parameters("accuracy", "acc")
+    @parameterized.parameters("accuracy", "acc", "Accuracy", "ACC")
     def test_accuracy_is_always_there_and_weighted_only_when_asked(self, name):
         self.assertEmpty(self._added([name]))
         # The second student has a tie where the label is class 0: no hit.
