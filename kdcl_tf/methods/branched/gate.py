@@ -9,6 +9,13 @@ import numpy as np
 
 __all__ = ["teacher"]
 
+# By the number of axes of the features.
+_POOLING = {
+    3: keras.layers.GlobalAveragePooling1D,
+    4: keras.layers.GlobalAveragePooling2D,
+    5: keras.layers.GlobalAveragePooling3D,
+}
+
 
 def teacher(students: dict[str, keras.Model]) -> keras.KerasTensor:
     """Logits `[B, C]`, float32: the branches' logits weighted by the gate.
@@ -37,10 +44,10 @@ def _weighted_sum(weights, logits):
 
 
 def _weights(features, branches):
-    """`[B, H, W, C]` or `[B, C]` -> `[B, branches]`, weights that sum to 1."""
+    """`[B, ..., C]` with up to three axes of places -> `[B, branches]`, weights that sum to 1."""
     x = features
-    if len(x.shape) == 4:
-        x = keras.layers.GlobalAveragePooling2D(dtype="float32", name="gate_pool")(x)
+    if len(x.shape) in _POOLING:
+        x = _POOLING[len(x.shape)](dtype="float32", name="gate_pool")(x)
     x = keras.layers.Dense(branches, dtype="float32", name="gate_logits")(x)
     x = keras.layers.BatchNormalization(
         momentum=0.9,
@@ -54,18 +61,31 @@ def _weights(features, branches):
 
 
 def _shared_features(students):
-    """The features at which the branches part: the output of the last operation they share."""
-    first, *others = [student.operations for student in students.values()]
-    known = [{id(operation) for operation in other} for other in others]
-    shared = [each for each in first if all(id(each) in other for other in known)]
-    # A shared layer that each branch calls by itself, such as one Flatten, has many outputs,
-    # none of which all branches share.
-    outputs = [_only_output(each) for each in shared]
-    return [output for output in outputs if output is not None][-1]
+    """The features at which the branches part: the last that all compute.
+
+    They are told by the calls of layers, since one layer may be called several times, as by each
+    branch for itself, or by a model that is called as a layer.
+    """
+    first, *others = [_computed(student) for student in students.values()]
+    shared = [first[key] for key in first if all(key in other for other in others)]
+    return shared[-1]
 
 
-def _only_output(operation):
-    try:
-        return operation.output
-    except AttributeError:
-        return None
+def _computed(student):
+    """`{(operation, call): features}` of a student's graph, inputs before what is computed of them.
+
+    Of an operation that gives several tensors, as a recurrent layer with its states, the first.
+    """
+    found, waiting = {}, [(tensor, False) for tensor in student.outputs]
+    while waiting:
+        tensor, is_ready = waiting.pop()
+        operation, call, _ = tensor._keras_history
+        node, key = operation._inbound_nodes[call], (id(operation), call)
+        if key in found:
+            continue
+        if is_ready:
+            found[key] = node.output_tensors[0]
+        else:
+            waiting.append((tensor, True))
+            waiting += [(each, False) for each in node.input_tensors]
+    return found

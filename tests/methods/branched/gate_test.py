@@ -53,6 +53,75 @@ class GateTest(tf.test.TestCase):
         }
         self.assertEqual(_model(branches).output.shape, (None, 6))
 
+    def test_a_layer_that_each_branch_calls_for_itself_is_not_shared_features(self):
+        images = keras.Input(IMAGE)
+        trunk = keras.layers.Conv2D(4, 3, name="trunk")(images)
+        pool, relu = keras.layers.GlobalAveragePooling2D(), keras.layers.ReLU()
+        branches = {}
+        for name in "ab":
+            own = relu(keras.layers.Conv2D(5, 3, name=f"own_{name}")(trunk))
+            branches[name] = keras.Model(images, keras.layers.Dense(6)(pool(own)))
+        model = _model(branches)
+        self.assertIs(model.get_layer("gate_pool").input, trunk)
+        weights = keras.Model(images, model.get_layer("gate_softmax").output)
+        examples = np.random.default_rng(0).normal(size=[5, *IMAGE]).astype(np.float32)
+        before = weights(examples)
+        for name in "ab":
+            kernel = model.get_layer(f"own_{name}").kernel
+            kernel.assign(3 * kernel)
+        self.assertAllEqual(weights(examples), before)
+
+    def test_of_a_layer_called_twice_in_the_trunk_the_last_call_counts(self):
+        images = keras.Input(IMAGE)
+        layer = keras.layers.Conv2D(IMAGE[-1], 3, padding="same")
+        last = layer(layer(images))
+        flat = keras.layers.Flatten()
+        branches = {
+            name: keras.Model(images, keras.layers.Dense(6, name=name)(flat(last))) for name in "ab"
+        }
+        # The branches share nothing of their own calls of Flatten.
+        self.assertIs(_model(branches).get_layer("gate_pool").input, last)
+
+    def test_a_model_that_is_called_as_a_layer_gives_features(self):
+        inner = keras.Input(IMAGE)
+        functional = keras.Model(inner, keras.layers.Conv2D(4, 3)(inner))
+        sequential = keras.Sequential([keras.layers.Conv2D(4, 3)])
+        sequential(keras.Input(IMAGE))
+        for base in (functional, sequential):
+            images = keras.Input(IMAGE)
+            features = base(images, training=False)
+            branches = {
+                name: keras.Model(
+                    images,
+                    keras.layers.Dense(6, name=name)(
+                        keras.layers.GlobalAveragePooling2D()(features)
+                    ),
+                )
+                for name in "ab"
+            }
+            model = _model(branches)
+            self.assertIs(model.get_layer("gate_pool").input, features)
+            self.assertEqual(model(np.zeros([2, *IMAGE], np.float32)).shape, (2, 6))
+
+    def test_sequences_volumes_and_states_are_features_too(self):
+        for shape, layer in (
+            ((7, 3), keras.layers.Dense(4)),
+            ((4, 5, 6, 2), keras.layers.Conv3D(4, 2)),
+            ((7, 3), keras.layers.GRU(4, return_state=True)),
+        ):
+            given = keras.Input(shape)
+            found = layer(given)
+            found = found[0] if isinstance(found, (list, tuple)) else found
+            branches = {
+                name: keras.Model(
+                    given, keras.layers.Dense(6, name=name)(keras.layers.Flatten()(found))
+                )
+                for name in "ab"
+            }
+            model = _model(branches)
+            self.assertEqual(model(np.zeros([3, *shape], np.float32)).shape, (3, 6))
+            self.assertIn("gate_logits", [each.name for each in model.layers])
+
 
 if __name__ == "__main__":
     tf.test.main()
