@@ -93,7 +93,6 @@ class Loop:
         self.log = self._progress["log"]
         self.before = self._progress
         run = (task.begun or {}).get("identity")
-        self._processes = processes.before(restored, run) if restored else []
         self.used_before = processes.used_before(restored, run) if restored else {}
         if restored:
             self._restore_log()
@@ -118,7 +117,7 @@ class Loop:
         return {
             **used,
             **{name: own[name] for name in ("normalized_parts", "dependent_replicas")},
-            "processes": processes.joined(self._processes, own),
+            "processes": processes.joined(self.used_before.get("processes", ()), own),
         }
 
     def run(self) -> None:

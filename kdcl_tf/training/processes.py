@@ -67,9 +67,10 @@ def used_before(
     Args:
       progress, run: as for `before`.
     """
-    last = before(progress, run)[-1]
+    known = before(progress, run)
+    last = known[-1]
     told = {name: last[name] for name in ("normalized_parts", "dependent_replicas") if name in last}
-    return {**told, "processes": before(progress, run), **progress.get("used", {})}
+    return {**told, "processes": known, **progress.get("used", {})}
 
 
 def joined(earlier: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> list[dict[str, Any]]:

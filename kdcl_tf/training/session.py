@@ -16,7 +16,7 @@ from kdcl_tf.files.identity import Identity, digest_of
 from kdcl_tf.training import manifests
 from kdcl_tf.training.checkpoint import Checkpoints, all_variables
 from kdcl_tf.training.loop import Loop
-from kdcl_tf.training.settings import MACHINE_SETTINGS
+from kdcl_tf.training.settings import of_machine
 from kdcl_tf.training.task import Task
 from kdcl_tf.training.workdir import Workdir
 
@@ -151,6 +151,8 @@ class Session:
         """
         log = self.loop.log
         last, exported = log[-1], self.task.exported(log)
+        # Another machine may have trained than exports.
+        trained_on = of_machine(self.task.identity.settings)
         return {
             **self.task.finish(self.workdir, exported),
             "exported_epoch": exported["epoch"],
@@ -159,7 +161,7 @@ class Session:
             "steps": last["step"],
             "seconds": round(sum(each["seconds"] for each in log), 1),
             "images_per_second": last["images_per_second"],
-            "settings": {**dataclasses.asdict(self.task.settings), **self._machine_settings()},
+            "settings": {**dataclasses.asdict(self.task.settings), **trained_on},
             "data": self._data(trained),
             "places": self._places(),
             "identity": self.task.identity.facts,
@@ -196,18 +198,11 @@ class Session:
         """The run's identity, with the versions and on the devices that have trained it."""
         now = self.task.identity
         before = (self.workdir.result or self.task.begun or {}).get("identity", {})
-        had = before.get("settings", {})
-        of_machine = {name: had[name] for name in MACHINE_SETTINGS if name in had}
         return dataclasses.replace(
             now,
-            settings={**now.settings, **of_machine},
+            settings={**now.settings, **of_machine(before.get("settings", {}))},
             versions=before.get("versions", now.versions),
         )
-
-    def _machine_settings(self):
-        """The settings of the machine that trained, which may be another than this one."""
-        told = self.task.identity.settings
-        return {name: told[name] for name in MACHINE_SETTINGS if name in told}
 
     def _used(self, trained):
         """What has trained the run; of a process that only exported, as known from before."""

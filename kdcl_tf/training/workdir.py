@@ -40,7 +40,7 @@ from kdcl_tf.training.run_files import (
     read_log,
     read_result,
 )
-from kdcl_tf.training.settings import MACHINE_SETTINGS, TrainingSettings
+from kdcl_tf.training.settings import TrainingSettings, of_machine
 
 try:
     import fcntl
@@ -172,10 +172,7 @@ class Workdir:
           settings: of the run.
           trained: `{flag: text}` of the run, if it is trained already: those of the machine count.
         """
-        known = {
-            name: (trained or {})[name] for name in MACHINE_SETTINGS if name in (trained or {})
-        }
-        text = run_flags.text_of({**settings.as_flags(), **known})
+        text = run_flags.text_of({**settings.as_flags(), **of_machine(trained or {})})
         files.write_text(self.path / "flags.txt", text)
 
     def restore_records(self, settings: TrainingSettings) -> None:

@@ -11,6 +11,7 @@ from kdcl_tf.training.settings.training_settings import (
     TrainingSettings,
     as_text,
     milestones_at,
+    of_machine,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "TrainingSettings",
     "as_text",
     "milestones_at",
+    "of_machine",
 ]

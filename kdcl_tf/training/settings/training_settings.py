@@ -300,6 +300,11 @@ def _argument(name, text):
     return value
 
 
+def of_machine(settings: Mapping[str, str]) -> dict[str, str]:
+    """Those of the settings of a run, `{flag: text}`, that are of the machine."""
+    return {name: settings[name] for name in MACHINE_SETTINGS if name in settings}
+
+
 def as_text(value: object) -> str:
     """A setting as a flag has it; tuples have become lists where it was read from JSON."""
     if isinstance(value, (tuple, list)):

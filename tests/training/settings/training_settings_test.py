@@ -228,6 +228,14 @@ class AsTextTest(parameterized.TestCase):
         self.assertFalse(Settings().lie_elsewhere(places["here"]))
 
 
+class OfMachineTest(absltest.TestCase):
+    def test_what_decides_no_number_is_of_the_machine(self):
+        given = {"seed": "1", "strategy": "mirrored", "storage": "disk"}
+        expected = {"strategy": "mirrored", "storage": "disk"}
+        self.assertEqual(training_settings.of_machine(given), expected)
+        self.assertEqual(training_settings.of_machine({"seed": "1"}), {})
+
+
 class MilestonesTest(parameterized.TestCase):
     @parameterized.parameters(
         (100, (50, 75)), (10, (5, 7)), (4, (2, 3)), (3, (1, 2)), (2, (1,)), (1, ()), (0, ())
