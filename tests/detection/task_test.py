@@ -13,7 +13,7 @@ from kdcl_tf.detection.task import Detection
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.files import identity
 from kdcl_tf.serving import cards
-from kdcl_tf.training import ownership
+from kdcl_tf.training.ownership import checks
 from kdcl_tf.training.workdir import Workdir
 from tests import coco_files, tiny_detector
 
@@ -111,7 +111,7 @@ class DetectionTest(tf.test.TestCase):
             ValueError, "backbone_card differ; restore the card beside the backbone as it was, or"
         ):
             facts = ({"settings": settings, "data": data} for data in (now, before))
-            ownership._compare_data(self.folder, *facts)
+            checks._compare_data(self.folder, *facts)
         # A run of an earlier version knew the file alone.
         del now["backbone_card"]
         self.assertEqual(identity.data_changes(now, before), "")

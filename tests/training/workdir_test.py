@@ -14,6 +14,7 @@ from kdcl_tf.files.identity import FORMAT, DamageError
 from kdcl_tf.training.run_files import missing_exports
 from kdcl_tf.training.settings import TrainingSettings
 from kdcl_tf.training.workdir import Workdir, WorkdirLost, check_apart
+from tests.training.ownership.folders import FolderTestCase, Settings, identity_of
 from tests.training.written_checkpoint import write_checkpoint
 
 
@@ -330,6 +331,52 @@ class CheckApartTest(absltest.TestCase):
         check_apart(self.folder, settings)
         (images / "train").mkdir()
         check_apart(images / "runs", settings)
+
+
+class CompleteResultTest(FolderTestCase):
+    def test_a_complete_run_without_its_export_is_not_complete(self):
+        result = {
+            "identity": identity_of().facts,
+            "exports": ["students/a"],
+            "exported_epoch": 3,
+        }
+        self.workdir.write_result(result)
+        folder = self.workdir.path / "students" / "a"
+        for epoch in ({}, {"epoch": 3}):
+            self._export(folder, **epoch)
+            self.assertEqual(self.workdir.complete_result, result)
+        for spoil in (
+            lambda: shutil.rmtree(folder),
+            lambda: (folder / "saved_model.pb").unlink(),
+            lambda: (folder / "saved_model.pb").write_bytes(b"other"),
+            lambda: (folder / "student.json").write_text("{}"),
+            lambda: (folder / "student.json").write_text("[" * 100_000),
+            lambda: self._export(folder, student="b"),
+            lambda: self._export(folder, identity=identity_of(Settings(seed=1)).facts),
+            lambda: self._export(folder, identity=identity_of(data={"classes": ["cow"]}).facts),
+            lambda: self._export(folder, epoch=2),
+        ):
+            self._export(folder)
+            spoil()
+            with self.assertRaisesRegex(
+                DamageError, "students/a of a complete run is missing, dam"
+            ):
+                self.workdir.complete_result
+        self.save()
+        self.assertIsNone(self.workdir.complete_result)
+
+    def _export(self, folder, **facts):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "saved_model.pb").write_bytes(b"model")
+        sums = identity.checksums(folder, "student.json")
+        card = {"student": "a", "identity": identity_of().facts, "checksums": sums, **facts}
+        (folder / "student.json").write_text(json.dumps(identity.sealed(card)))
+
+    def test_results_of_before_stay_readable(self):
+        path = self.workdir.path / "result.json"
+        path.write_text('{"accuracy": 0.5, "format": 2}')
+        self.assertEqual(self.workdir.result["accuracy"], 0.5)
+        self.assertFalse(identity.is_sealed(self.workdir.result))
 
 
 if __name__ == "__main__":
