@@ -13,7 +13,7 @@ from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data import ImageRules
 from kdcl_tf.detection import evaluation as detection_evaluation
 from kdcl_tf.detection.settings import DetectionSettings
-from kdcl_tf.evaluation import datasets, places, preparing
+from kdcl_tf.evaluation import datasets, places, preparing, run_data, trained_images
 from kdcl_tf.reproduction import flags as reproduction_flags
 from kdcl_tf.serving.formats import flags as format_flags
 from kdcl_tf.training import flags as training_flags
@@ -22,7 +22,7 @@ from kdcl_tf.training import flags as training_flags
 _PROGRAMS = {
     "train": (Settings, train, training_flags),
     "detect": (DetectionSettings, detect, detection_evaluation, training_flags),
-    "evaluate": (None, evaluate, places, preparing, datasets),
+    "evaluate": (None, evaluate, places, preparing, datasets, run_data, trained_images),
     "predict": (None, predict),
     "export": (None, export, run_images, format_flags),
     "reproduce": (None, reproduce, reproduction_flags),

@@ -36,7 +36,7 @@ _STRANGERS = {
     "cohort": ("distribution", "students", "data"),
     "distribution": ("cohort", "objectives"),
     "training": ("methods", "serving", "cohort", "objectives"),
-    "methods": ("training", "distribution", "data", "students"),
+    "methods": ("training", "distribution", "data"),
     "serving": ("training", "methods"),
     "classification": ("comparison", "detection", "evaluation", "prediction", "reproduction"),
     "comparison": ("detection", "evaluation", "prediction"),

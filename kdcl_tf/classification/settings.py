@@ -341,7 +341,8 @@ class Settings(TrainingSettings):
             f"1 or more, at most --batch_size={self.batch_size}",
         )
         least, most = _FLOAT32
-        self._require("temperature", least <= self.temperature <= most, "more than 0, in float32")
+        holds_square = least <= self.temperature**2 <= most if self.temperature > 0 else False
+        self._require("temperature", holds_square, "more than 0, with a square that float32 holds")
         self._require("distillation_weight", self.distillation_weight <= most, "finite in float32")
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
             raise ValueError(

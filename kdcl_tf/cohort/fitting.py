@@ -38,6 +38,10 @@ _OF_COLUMN = (
     "labels: expected one class for each example, as whole numbers are where their width is not "
     "known (make one-hot labels float32, or call their set_shape)"
 )
+_OF_FLOATS = (
+    ", as floats are where their width is not known (make classes whole numbers, or call their "
+    "set_shape)"
+)
 # As TensorFlow tells it: in a graph, "[expected] [got]"; in eager mode, a line each.
 _FAILED = re.compile(r"(labels: expected .+?)(?:\] \[|'?\n)([^\]\n]+)")
 
@@ -129,8 +133,8 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
     """The labels, which fail when they are run where they are no classes.
 
     Args:
-      labels: `[B]` or `[B, 1]` classes of any type of number, or `[B, C]` probabilities; see
-        `targets.are_probabilities`.
+      labels: `[B]` or `[B, 1]` classes of any type of number, or `[B, C]` probabilities, or
+        one-hot of type bool; see `targets.are_probabilities`.
       num_classes: C.
 
     Raises:
@@ -140,6 +144,9 @@ def checked_labels(labels: Any, num_classes: int) -> tf.Tensor:
     """
     _check_common("labels", labels)
     labels = tf.convert_to_tensor(labels)
+    if labels.dtype == tf.bool and targets.are_probabilities(labels, num_classes):
+        # One-hot labels, as pandas.get_dummies gives them.
+        return tf.cast(labels, tf.float32)
     if labels.dtype in (tf.bool, tf.string):
         raise ValueError(f"{_EXPECTED}{num_classes - 1}; got labels of type {labels.dtype.name}")
     if labels.shape.rank is None:
@@ -168,7 +175,7 @@ def _of_width(probabilities, num_classes):
     if probabilities.shape[-1] == num_classes:
         return probabilities
     width = tf.shape(probabilities)[-1]
-    told = [f"labels: expected a probability for each of {num_classes} classes", width]
+    told = [f"labels: expected a probability for each of {num_classes} classes{_OF_FLOATS}", width]
     with tf.control_dependencies([tf.debugging.Assert(tf.equal(width, num_classes), told)]):
         return tf.ensure_shape(probabilities, [None, num_classes])
 

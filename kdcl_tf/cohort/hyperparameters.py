@@ -21,13 +21,16 @@ class Hyperparameter:
       value: at first.
       least: the number must be at least that; more than it if `excluded`.
       excluded: whether `least` itself is refused.
+      squared: whether the square is computed, too, and has to be a float32 number above 0.
 
     Raises:
       ValueError: for a number that is out of range, as it is given or rounded to float32.
     """
 
-    def __init__(self, name: str, value: float, least: float, excluded: bool):
-        self.name, self._least, self._excluded = name, least, excluded
+    def __init__(
+        self, name: str, value: float, least: float, excluded: bool, squared: bool = False
+    ):
+        self.name, self._least, self._excluded, self._squared = name, least, excluded, squared
         self.variable = keras.Variable(
             self._checked(value), dtype="float32", trainable=False, name=name
         )
@@ -52,6 +55,8 @@ class Hyperparameter:
             raise ValueError(f"{self.name} must be {sign} {self._least:g}; {got}")
         if math.isinf(value):
             raise ValueError(f"{self.name} must be finite; {got}")
+        if self._squared and not np.finfo(np.float32).tiny <= value**2 <= np.finfo(np.float32).max:
+            raise ValueError(f"{self.name} must have a square that float32 holds; {got}")
         return value
 
 
@@ -61,8 +66,8 @@ def number(value: Any) -> float:
 
 
 def temperature(value: float) -> Hyperparameter:
-    """T of the distillation loss, > 0."""
-    return Hyperparameter("temperature", value, 0.0, excluded=True)
+    """T of the distillation loss, > 0, which multiplies it by its square."""
+    return Hyperparameter("temperature", value, 0.0, excluded=True, squared=True)
 
 
 def distillation_weight(value: float) -> Hyperparameter:

@@ -234,9 +234,10 @@ def _hits(scores, classes, top=1):
 
 
 def _listed(metrics):
-    if metrics is None:
-        return []
-    return list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+    listed = list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+    if metrics is not None and None in listed:
+        raise ValueError(f"expected a metric in each place of metrics=[...]; got {listed}")
+    return [] if metrics is None else listed
 
 
 def _is_accuracy(identifier):
@@ -264,12 +265,14 @@ def _copy(identifier, prefix):
     metric = keras.metrics.get(identifier)
     if isinstance(metric, type):
         metric = metric()
+    # As Keras, which names a metric as it was asked for.
+    name = identifier if isinstance(identifier, str) else _name(metric)
     # An object, or its configuration, may say that it takes probabilities.
     is_told = not isinstance(identifier, (str, type))
     if not isinstance(metric, keras.metrics.Metric):
-        return _wrapped(of_logits(metric, is_told), f"{prefix}_{_name(metric)}")
+        return _wrapped(of_logits(metric, is_told), f"{prefix}_{name}")
     copy = _of_same_configuration(metric) if metric is identifier else metric
-    copy.name = f"{prefix}_{metric.name}"
+    copy.name = f"{prefix}_{name}"
     return of_logits(copy, is_told)
 
 

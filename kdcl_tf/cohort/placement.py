@@ -7,7 +7,7 @@ large; whatever the method, it holds all that the student learns from the others
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -26,10 +26,15 @@ class Placement:
         where TensorFlow decides.
 
     Raises:
-      ValueError: for a device that this process does not have.
+      ValueError: for a device that this process does not have, and for another thing than a dict.
     """
 
     def __init__(self, devices: dict[str, str] | None = None):
+        if devices is not None and not isinstance(devices, Mapping):
+            raise ValueError(
+                'devices must be a dict with one for each student, such as {"small": "GPU:0"}; got '
+                f"{devices!r}"
+            )
         self._devices = {name: _resolve(device) for name, device in (devices or {}).items()}
 
     def __bool__(self) -> bool:

@@ -261,8 +261,8 @@ class SavedCohort(keras.Model):
         first = next(iter(shapes.values()))
         if not isinstance(first, tuple) or any(shape != first for shape in shapes.values()):
             raise ValueError(
-                f"expected students of images of one shape; got {shapes}: export "
-                "cohort.students[name] one by one"
+                f"expected students of one input each, of one shape; got {shapes}: export "
+                "cohort.students[name] one by one, or give input_signature"
             )
         return tf.TensorSpec(first, tf.float32, name="images")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kdcl_tf import data
-from kdcl_tf.evaluation import datasets, loaded, places, shares
+from kdcl_tf.evaluation import datasets, loaded, places, run_data, shares, trained_images
 from kdcl_tf.evaluation.analyses import (
     categories,
     confusion,
@@ -67,7 +67,7 @@ def _of_students(values, paths):
     size = values["batch_size"]
     if values["analysis"] == "overfitting":
         reading |= {**split_by, "needs_validation": False}
-        found = datasets.trained_on(students, dataset, not values["dataset"], **reading)
+        found = trained_images.trained_on(students, dataset, not values["dataset"], **reading)
         if told := _told_of_training(values["images"], found, students, dataset, split_by):
             print(told, file=sys.stderr)
         trained_on = {name: _first(each, values["images"]) for name, each in found.items()}
@@ -97,7 +97,7 @@ def _students(values, paths):
 
 def _reading(values):
     """How the images of a data set are read."""
-    keys = {name: values[name] for name in datasets.TFRECORD_KEYS}
+    keys = {name: values[name] for name in run_data.TFRECORD_KEYS}
     same = {name: values[name] for name in ("data_dir", "skip_bad_images", "rules")}
     return {**same, "keys": keys}
 
@@ -120,7 +120,7 @@ def _images(values, students, name, split_by):
         datasets.check_unchanged(students, dataset)
         if values["split"] == "train":
             # What the run held out is an image of this split like the others.
-            datasets.trained_on(students, dataset, True, **reading)
+            trained_images.trained_on(students, dataset, True, **reading)
     if told := _told(values, students, dataset, split_by):
         print(told, file=sys.stderr)
     return dataset, split
@@ -140,7 +140,7 @@ def _told(values, students, dataset, split_by):
 def _told_of_training(wanted, found, students, dataset, split_by):
     """Which students' training images are not all evaluated, or may be more than theirs; "" for none."""
     unknown = (
-        _told_of_all(each, dataset, split_by, datasets.COUNTS * (found[each.name] is dataset))
+        _told_of_all(each, dataset, split_by, trained_images.COUNTS * (found[each.name] is dataset))
         for each in students
     )
     first = (
@@ -153,9 +153,9 @@ def _told_of_training(wanted, found, students, dataset, split_by):
 
 
 def _told_of_all(student, dataset, split_by, flags=()):
-    """Whether images count that the student's run did not train on; see `datasets.told_of_all`."""
+    """Whether images count that the student's run did not train on; see `trained_images.told_of_all`."""
     flags = (*flags, *("validation_share",) * ("validation_share" not in split_by))
-    return datasets.told_of_all(student, dataset, flags)
+    return trained_images.told_of_all(student, dataset, flags)
 
 
 def _split(values, dataset, name):

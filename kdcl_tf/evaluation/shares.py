@@ -9,7 +9,7 @@ from typing import Any
 
 from kdcl_tf import data
 from kdcl_tf.data.sources import layout, names
-from kdcl_tf.evaluation import datasets
+from kdcl_tf.evaluation import run_data
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from kdcl_tf.files import identity
 
@@ -39,11 +39,11 @@ def shares_of(
         for share in ("test_share", "validation_share")
         if (value := float(known.get("settings", {}).get(share, 0)))
     }
-    own = datasets.is_own(card, name)
+    own = run_data.is_own(card, name)
     if own and name and "test_share" in found and _has_test_set(name):
         # It was added after the run, which would have refused to split the folder.
         return {}
-    return found if found and name and datasets.is_of_run(card, name, keys) else {}
+    return found if found and name and run_data.is_of_run(card, name, keys) else {}
 
 
 def common(
@@ -109,7 +109,7 @@ def warning(student: LoadedStudent, shares: Mapping[str, float], dataset: data.I
     if not share or names.parse(dataset.name).kind != "folder":
         return ""
     if _has_test_set(dataset.name):
-        own = datasets.is_own(student.card, dataset.name)
+        own = run_data.is_own(student.card, dataset.name)
         return own * (
             f"{student.name}'s run split this folder by test_share={share}, when it had no test set:"
             " those of these images that it had then may be among those that it was trained on"

@@ -135,7 +135,7 @@ def _batches(held_out):
                 f"each image; got one of {spec}"
             )
         return held_out  # It is batched where a cohort says what a batch is.
-    if isinstance(held_out, (tuple, list)) and held_out and _is_images(held_out[0]):
+    if isinstance(held_out, (tuple, list)) and held_out and _are_arrays(held_out):
         if len(held_out) not in (2, 3):
             raise ValueError(
                 "GeneralWeights expected arrays (images, labels), or with a weight of each image; "
@@ -143,7 +143,8 @@ def _batches(held_out):
             )
         images, *others = held_out
         arrays = (
-            images,
+            # A list would become one array.
+            tuple(images) if isinstance(images, list) else images,
             *(each if hasattr(each, "shape") else np.asarray(each) for each in others),
         )
         return tf.data.Dataset.from_tensor_slices(arrays).batch(_BATCH)
@@ -190,6 +191,12 @@ def _check_first(held_out, cohort):
         cohort.error_sums(first)
 
 
-def _is_images(first):
-    """Whether the first of several is the images, an array or views, and no batch of them."""
-    return isinstance(first, dict) or hasattr(first, "shape")
+def _are_arrays(held_out):
+    """Whether several are images and labels, and not batches of them.
+
+    Images are an array, views, or the arrays of several inputs, which labels come after.
+    """
+    images, labels = held_out[0], held_out[1] if len(held_out) > 1 else None
+    if isinstance(images, (tuple, list)):
+        return hasattr(labels, "shape") and all(hasattr(each, "shape") for each in images)
+    return isinstance(images, dict) or hasattr(images, "shape")

@@ -46,6 +46,7 @@ class KDCL(Cohort):
     ):
         super().__init__(students, temperature, distillation_weight, **kwargs)
         self.ensemble = ensembles.get(ensemble)
+        _check_belongs_to_no_cohort(self.ensemble, len(self.students))
         self.ensemble.connect(len(self.students))
         self.ensemble.student_names = tuple(self.students)
         _check_has_nothing_to_train(self.ensemble)
@@ -178,6 +179,16 @@ def _check_target(soft, logits, ensemble):
         raise ValueError(
             f"{ensemble}.soft_target: expected probabilities [B, C], a row for each image; got "
             + (f"{soft!r:.100}" if shape.rank is None else f"shape {shape}")
+        )
+
+
+def _check_belongs_to_no_cohort(ensemble, num_students):
+    """Refuses one with weights of another cohort's students, which would be shared or lost."""
+    if ensemble.student_names is not None and ensemble.variables:
+        raise ValueError(
+            f"expected a {type(ensemble).__name__} ensemble that belongs to no cohort; got one that "
+            f"already belongs to {len(ensemble.student_names)} students, with which the cohort of "
+            f"{num_students} would share its weights: give each its own"
         )
 
 

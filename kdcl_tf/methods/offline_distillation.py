@@ -32,7 +32,9 @@ class OfflineDistillation(Cohort):
       distillation_weight: lambda.
 
     A copy by `keras.models.clone_model` has a Keras teacher with new weights, as it has students:
-    it needs `copy.set_weights(cohort.get_weights())`.
+    it needs `copy.set_weights(cohort.get_weights())`.  A cohort whose teacher shares a layer with
+    weights with a student, or with another teacher, is neither cloned nor saved as a `.keras` file,
+    of which Keras would make that layer twice and fill it once; `save_weights` keeps it.
 
     Raises:
       ValueError: for a teacher with another number of classes, or one that cannot be loaded, or
@@ -56,6 +58,9 @@ class OfflineDistillation(Cohort):
                     f"keys {sorted(teacher)}"
                 )
             self.teacher = {name: teachers.frozen(each) for name, each in teacher.items()}
+            if len(teacher) > 1 and len({id(each) for each in teacher.values()}) == 1:
+                # Made again of a dict, it would be as many.
+                self.teacher = next(iter(self.teacher.values()))
         else:
             self.teacher = teachers.frozen(teacher)
         for each in self._teachers().values():
@@ -113,6 +118,7 @@ class OfflineDistillation(Cohort):
             )
 
     def get_config(self) -> dict[str, Any]:
+        _check_can_be_made_again(self.students, self._teachers())
         teacher = keras.saving.serialize_keras_object(self.teacher)
         return {**super().get_config(), "teacher": teacher}
 
@@ -124,6 +130,22 @@ class OfflineDistillation(Cohort):
     def _soft_target(self, teacher, view):
         logits = tf.cast(teacher(view, training=False), tf.float32)
         return tf.nn.softmax(tf.stop_gradient(logits) / self.temperature)
+
+
+def _check_can_be_made_again(students, own):
+    """Refuses models that share weights, which Keras makes of the configuration of each anew."""
+    models = {f"student {name!r}": each for name, each in students.items()}
+    models |= {f"the teacher of {name!r}": each for name, each in own.items()}
+    owners = {}
+    for what, model in models.items():
+        for weight in model.weights:
+            other = owners.setdefault(id(weight), what)
+            if models[other] is not model:
+                raise ValueError(
+                    f"expected a teacher that shares no weights, to clone the cohort or save it as a "
+                    f".keras file; got {weight.path} in {other} and in {what}: use save_weights, or "
+                    "give each model a layer of its own"
+                )
 
 
 def _check_apart(teacher, students):

@@ -125,12 +125,6 @@ class General(Ensemble):
         self.student_weights: Any = None
 
     def connect(self, num_students: int) -> None:
-        if self.student_weights is not None:
-            raise ValueError(
-                "expected a General ensemble that belongs to no cohort; got one that already belongs "
-                f"to {self.student_weights.shape[0]} students, with which the cohort of "
-                f"{num_students} would share its weights: give each its own"
-            )
         self.student_weights = self.add_weight(
             shape=(num_students,),
             initializer=keras.initializers.Constant(1.0 / num_students),

@@ -6,6 +6,8 @@ import math
 
 import keras
 
+from kdcl_tf.students.calls import calls
+
 __all__ = ["multiply_adds"]
 
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
@@ -18,34 +20,55 @@ def multiply_adds(model: keras.Model) -> int:
     few percent, do not.
 
     Args:
-        model: a functional `keras.Model` whose input sizes are known. A layer counts once,
-            however many outputs of the model depend on it.
+        model: a functional or sequential `keras.Model` whose input sizes are known. A layer
+            counts as often as it is called; a call counts once, however many outputs of the
+            model depend on it.
 
     Raises:
         ValueError: for another kind of layer with a kernel, so that it is not counted as
-            nothing.
+            nothing; for sizes that are not known, and a model of another kind.
     """
-    return sum(_of_layer(layer) for layer in model.layers)
+    return sum(_of_call(node) for node in calls(model).values())
 
 
-def _of_layer(layer) -> int:
+def _of_call(node) -> int:
+    layer, outputs = node.operation, node.output_tensors[0].shape[1:]
     if hasattr(layer, "layers"):
-        return multiply_adds(layer)
+        return _of_nested(layer, node)
+    if not (sizes := _kernel_sizes(layer)):
+        return 0
     kind = type(layer).__name__
-    if kind == "Dense":
-        return math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-    if kind in _CONVOLUTIONS:
-        # Every weight of a kernel, also of a depthwise one, is used once for each pixel.
-        return sum(_kernel_sizes(layer)) * math.prod(layer.output.shape[1:3])
-    if _kernel_sizes(layer):
-        kinds = ", ".join((*_CONVOLUTIONS, "Dense"))
+    is_first = getattr(layer, "data_format", "") == "channels_first"
+    pixels = outputs[1:] if is_first else outputs[:-1]
+    places = {"Dense": outputs[:-1], **dict.fromkeys(_CONVOLUTIONS, pixels)}
+    if kind not in places:
         raise ValueError(
-            f"cannot count the multiply-adds of layer {layer.name!r}: expected one of {kinds}; got "
-            f"{kind}"
+            f"cannot count the multiply-adds of layer {layer.name!r}: expected one of "
+            f"{', '.join((*_CONVOLUTIONS, 'Dense'))}; got {kind}"
         )
-    return 0
+    if None in places[kind]:
+        raise ValueError(
+            f"cannot count the multiply-adds of layer {layer.name!r}: expected images of a known "
+            f"size; got an output of shape {node.output_tensors[0].shape}"
+        )
+    # Every weight of a kernel, also of a depthwise one, is used once for each pixel.
+    return sum(sizes) * math.prod(places[kind])
+
+
+def _of_nested(model, node) -> int:
+    """Of a model that is called as a layer, perhaps on images of another size than its own."""
+    given = [tensor.shape for tensor in node.input_tensors]
+    shapes = [tensor.shape for tensor in getattr(model, "inputs", None) or []]
+    if given != shapes:
+        raise ValueError(
+            f"cannot count the multiply-adds of {model.name!r}, which is called as a layer: "
+            f"expected inputs of the shapes that it was made with, {shapes}; got {given}"
+        )
+    return multiply_adds(model)
 
 
 def _kernel_sizes(layer) -> list[int]:
     """The sizes of the layer's kernels; vectors, which scale or shift channels, are no kernels."""
-    return [math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1]
+    return [
+        math.prod(weight.shape) for weight in getattr(layer, "weights", ()) if len(weight.shape) > 1
+    ]

@@ -53,6 +53,8 @@ class HyperparametersTest(CohortTestCase):
         ("temperature", float("inf"), "temperature must be finite; got inf"),
         ("distillation_weight", -1.0, "distillation_weight must be >= 0; got -1.0"),
         ("temperature", 1e-50, "temperature must be > 0; got 1e-50, which is 0 in float32"),
+        ("temperature", 2e19, "temperature must have a square that float32 holds; got"),
+        ("temperature", 1e-23, "temperature must have a square that float32 holds; got"),
         ("distillation_weight", 1e39, "must be finite; got 1e\\+39, which is inf in float32"),
         ("distillation_weight", float("inf"), "distillation_weight must be finite; got inf"),
     )

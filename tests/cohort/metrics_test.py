@@ -54,6 +54,25 @@ class Several(keras.metrics.Metric):
         return {**super().get_config(), "key": self.key}
 
 
+class NamesTest(CohortTestCase):
+    def test_a_metric_is_named_as_it_was_asked_for_as_in_keras(self):
+        given = ["mse", "MeanAbsoluteError", keras.metrics.KLDivergence()]
+        names = [metric.name for metric in compiled(metrics=given).cohort_metrics.all[-6:]]
+        kinds = ("mse", "MeanAbsoluteError", "kl_divergence")
+        self.assertEqual(names, [f"{name}_{kind}" for name in "za" for kind in kinds])
+        model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(6)])
+        model.compile("sgd", "mse", metrics=given)
+        images, labels = make_data()
+        found = model.evaluate(images, np.eye(6)[labels], return_dict=True, verbose=0)
+        self.assertEqual(set(found), {"loss", *kinds})
+
+    def test_no_metric_is_refused(self):
+        with self.assertRaisesRegex(
+            ValueError, r"expected a metric in each place of .*; got \[None"
+        ):
+            compiled(metrics=[None])
+
+
 class KnownValuesTest(tf.test.TestCase, parameterized.TestCase):
     # The first student ranks the classes 0, 1, ..., 7 for every image, the second 7, ..., 0.
     logits = np.stack([np.tile(-np.arange(8.0), [4, 1]), np.tile(np.arange(8.0), [4, 1])])

@@ -89,6 +89,11 @@ class PlacementTest(tf.test.TestCase):
         with Placement().scope("z"), Placement().centre():
             self.assertEqual(_device(tf.Variable(1.0).device), 0)
 
+    def test_something_else_than_a_dict_is_refused(self):
+        for devices in ("CPU:0", ["CPU:0", "CPU:1"]):
+            with self.assertRaisesRegex(ValueError, "devices must be a dict .*; got .*CPU:0"):
+                Placement(devices)
+
     def test_scopes(self):
         placed = Placement({"z": "CPU:1", "a": "/device:CPU:0"})
         self.assertTrue(placed)

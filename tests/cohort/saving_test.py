@@ -235,7 +235,7 @@ class SavingTest(CohortTestCase):
         with self.assertRaisesRegex(ValueError, "expected format=\"tf_saved_model\".*got 'onnx'"):
             cohort.export(self._path("exported"), format="onnx")
         students = {"z": make_student(4), "a": make_student(4, size=3)}
-        with self.assertRaisesRegex(ValueError, "images of one shape; got {'z': .*one by one"):
+        with self.assertRaisesRegex(ValueError, "of one shape; got {'z': .*one by one"):
             methods.KDCL(students).export(self._path("exported"))
         for name in ("serve", "variables"):
             with self.assertRaisesRegex(ValueError, f"does not have itself; got {name}: make"):

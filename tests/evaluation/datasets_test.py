@@ -1,39 +1,17 @@
 """Tests of kdcl_tf.evaluation.datasets."""
 
 import dataclasses
-import json
-import os
-import pathlib
-import shutil
-import types
 
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import data
 from kdcl_tf.evaluation import datasets
-from kdcl_tf.evaluation.loaded import LoadedStudent
-from tests import image_files
-
-_CARD = {
-    "image_shape": [8, 8, 3],
-    "class_names": [str(digit) for digit in range(10)],
-    "dataset": "digits",
-}
-
-
-def _student(**change):
-    """One with another card, which predicts nothing."""
-    return LoadedStudent("x", None, dict, {**_CARD, **change})
-
-
-def _of_run(**settings):
-    """What the card of a student of a run with these flags has."""
-    return {"identity": {"settings": settings}}
+from tests.evaluation.cards import CARD, of_run, student_of
 
 
 class DatasetsTest(parameterized.TestCase):
     def test_the_data_set_is_by_default_the_one_learned_at_its_resolution(self):
-        dataset = datasets.load_dataset(_CARD)
+        dataset = datasets.load_dataset(CARD)
         self.assertEqual((dataset.name, dataset.image_shape), ("digits", (8, 8, 3)))
 
     def test_a_card_without_a_data_set_asks_for_one(self):
@@ -41,178 +19,25 @@ class DatasetsTest(parameterized.TestCase):
             datasets.load_dataset({"image_shape": [8, 8, 3]})
 
     @parameterized.parameters(
-        ("folder:photos", True),
-        ("folder:./photos/", True),
-        ("folder:{here}/photos", True),
-        ("folder:other", False),
-        ("tfrecord:photos", False),
-        ("digits", False),
-        (None, False),
-    )
-    def test_the_own_data_set_is_told_by_its_place(self, name, expected):
-        card = {**_CARD, "dataset": "folder:photos"}
-        name = name and name.format(here=os.getcwd())
-        self.assertEqual(datasets.is_own(card, name), expected)
-        self.assertFalse(datasets.is_own({}, name))
-
-    @parameterized.parameters(
         ({"image_shape": [8, 9, 3]}, "digits", "scaled to 8 x 8, and y of .* scaled to 8 x 9:"),
         ({"distortion": "resized_crop"}, "digits", "scaled to 9 x 9 and cut to 8 x 8:"),
-        (_of_run(apply_exif_orientation="false"), "digits", "scaled to 8 x 8, not turned upright:"),
-        (_of_run(tfrecord_label_key="fine"), "tfrecord:x", "8 x 8, of the features fine:"),
+        (of_run(apply_exif_orientation="false"), "digits", "scaled to 8 x 8, not turned upright:"),
+        (of_run(tfrecord_label_key="fine"), "tfrecord:x", "8 x 8, of the features fine:"),
     )
     def test_students_of_images_that_are_read_otherwise_are_refused(self, change, name, message):
-        other = dataclasses.replace(_student(**change), name="y")
+        other = dataclasses.replace(student_of(**change), name="y")
         datasets.check_alike([other, other], name)
         with self.assertRaisesRegex(ValueError, f"got x of images .*{message} analyse them one"):
-            datasets.check_alike([_student(), other], name)
+            datasets.check_alike([student_of(), other], name)
 
     def test_students_are_read_alike_whatever_they_are_otherwise(self):
-        other = _student(class_names=["a"], distortion="none", **_of_run(seed="1"))
+        other = student_of(class_names=["a"], distortion="none", **of_run(seed="1"))
         for name in ("digits", "tfrecord:x", ""):
-            datasets.check_alike([_student(), other], name)
+            datasets.check_alike([student_of(), other], name)
         # Where no image is turned, none is turned for one of them alone.
-        unturned = _student(**_of_run(apply_exif_orientation="false"))
+        unturned = student_of(**of_run(apply_exif_orientation="false"))
         rules = data.ImageRules(apply_exif_orientation=False)
-        datasets.check_alike([_student(), unturned], "digits", rules)
-
-    def test_the_training_images_of_a_run_are_read_as_there_and_once_for_all(self):
-        dataset = datasets.load_dataset(_CARD)
-        every = _of_run(train_per_class="0", holdout_per_class="0")
-        few = _of_run(train_per_class="2", holdout_per_class="0")
-        students = [
-            dataclasses.replace(_student(**change), name=name)
-            for name, change in (("a", _of_run()), ("all", every), ("b", few), ("c", few))
-        ]
-        found = datasets.trained_on(students, dataset, False)
-        self.assertIs(found["a"], dataset)
-        self.assertIs(found["all"], dataset)
-        self.assertIs(found["b"], found["c"])
-        self.assertLen(found["b"].train, 20)
-
-    @parameterized.parameters("train", "held_out")
-    def test_other_training_images_are_refused_unless_they_may_have_changed(self, key):
-        dataset = datasets.load_dataset(_CARD, holdout_per_class=2)
-        digest = dataset.digest()
-        settings = {"train_per_class": "0", "holdout_per_class": "2"}
-        before = {**digest, key: {**digest[key], "labels": "other"}}
-        same, other = (
-            _student(identity={"settings": settings, "data": each}) for each in (digest, before)
-        )
-        datasets.trained_on([same], dataset, True)
-        datasets.trained_on([other], dataset, False)
-        with self.assertRaisesRegex(ValueError, f"digits is not what x was trained with: .*{key}"):
-            datasets.trained_on([other], dataset, True)
-
-    def test_training_images_that_cannot_be_chosen_as_in_the_run_are_not_its_own(self):
-        dataset = datasets.load_dataset(_CARD)
-        student = _student(**_of_run(train_per_class="150", holdout_per_class="50"))
-        self.assertIs(datasets.trained_on([student], dataset, False)["x"], dataset)
-        with self.assertRaisesRegex(
-            ValueError,
-            "digits is not what x was trained with, .* again .class '0' has too few training images: "
-            r"expected at least 200 .*; got \d+.: restore the images, or pass dataset=digits to",
-        ):
-            datasets.trained_on([student], dataset, True)
-
-    def test_images_that_are_too_large_are_left_out_wherever_the_data_of_a_run_lies(self):
-        folder = pathlib.Path(self.create_tempdir().full_path)
-        photos = folder / "photos"
-        for split, count in (("train", 4), ("test", 2)):
-            for name in ("cat", "dog"):
-                # The last is the one that is too large.
-                sides = [8] * (count - 1) + [64]
-                for index, side in enumerate(sides):
-                    photo = image_files.encode(image_files.photo(index, side, side), "PNG")
-                    image_files.write(photos, {f"{split}/{name}/{index}.png": photo})
-        limits = data.ImageRules(max_image_megapixels=0.001)
-        subset = {"train_per_class": 2, "holdout_per_class": 1}
-        run = data.load(
-            f"folder:{photos}", image_size=8, skip_bad_images=True, rules=limits, **subset
-        )
-        settings = {**subset, "max_image_megapixels": "0.001"}
-        known = {
-            "settings": {key: str(value) for key, value in settings.items()},
-            "data": json.loads(json.dumps(run.digest())),
-        }
-        card = {**_CARD, "dataset": f"folder:{photos}", "identity": known}
-        student = LoadedStudent("x", None, dict, card)
-        shutil.copytree(photos, folder / "moved")
-        other = shutil.copytree(photos, folder / "other")
-        (other / "test" / "cat" / "0.png").rename(other / "test" / "cat" / "00.png")
-        for place, bad, trained_on in (("photos", 2, 4), ("moved", 2, 4), ("other", 0, 8)):
-            name = f"folder:{folder / place}"
-            self.assertEqual(datasets.is_of_run(card, name), place != "other")
-            dataset = datasets.load_dataset(card, name, skip_bad_images=True)
-            self.assertEqual(dataset.test.num_bad, bad, place)
-            found = datasets.trained_on([student], dataset, False, skip_bad_images=True)["x"]
-            self.assertLen(found.train, trained_on, place)
-
-    @parameterized.parameters(
-        ("folder:elsewhere", True),
-        ("tfrecord:photos", False),
-        ("folder:photos", False),
-        ("digits", False),
-    )
-    def test_only_another_path_of_the_same_kind_may_be_that_of_a_run(self, name, expected):
-        self.assertEqual(datasets.is_alike({"dataset": "folder:photos"}, name), expected)
-        for own in ({}, {"dataset": "my-photos"}):
-            self.assertFalse(datasets.is_alike(own, name))
-
-    @parameterized.parameters(
-        ("folder:elsewhere", ["dog", "cat"], {"train_per_class": "2"}, True),
-        ("folder:elsewhere", ["dog", "cat"], {"holdout_per_class": "1"}, True),
-        # Its own folder, with too few images to choose them again.
-        ("folder:photos", ["dog", "cat"], {"train_per_class": "2"}, True),
-        ("folder:elsewhere", ["dog", "cat"], {"validation_share": "0.2"}, False),
-        ("folder:elsewhere", ["dog", "cat"], {"train_per_class": "0"}, False),
-        ("folder:elsewhere", ["dog", "cow"], {"train_per_class": "2"}, False),
-        ("tfrecord:elsewhere", ["dog", "cat"], {"train_per_class": "2"}, False),
-    )
-    def test_what_a_run_may_have_held_out_is_told(self, name, classes, settings, is_told):
-        student = _student(
-            dataset="folder:photos", class_names=["cat", "dog"], **_of_run(**settings)
-        )
-        dataset = types.SimpleNamespace(name=name, class_names=classes, train=range(1200))
-        told = datasets.told_of_all(student, dataset, datasets.COUNTS)
-        expected = (
-            f"{name} is not known to be the data of x's run: all 1,200 training images count, of "
-            "which that run may have trained on only some"
-        )
-        self.assertEqual(told, expected * is_told)
-
-    def test_the_training_images_of_a_run_are_known_wherever_they_lie(self):
-        folder = pathlib.Path(self.create_tempdir().full_path)
-        photos = folder / "photos"
-        for split, count in (("train", 6), ("test", 2)):
-            for name in ("cat", "dog"):
-                for index in range(count):
-                    photo = image_files.encode(image_files.photo(index), "PNG")
-                    image_files.write(photos, {f"{split}/{name}/{index}.png": photo})
-        settings = {"train_per_class": "2", "holdout_per_class": "1", "test_share": "0.0"}
-        run = data.load(f"folder:{photos}", image_size=8, train_per_class=2, holdout_per_class=1)
-        known = {"settings": settings, "data": json.loads(json.dumps(run.digest()))}
-        card = {**_CARD, "dataset": f"folder:{photos}", "class_names": ["cat", "dog"]}
-        student = LoadedStudent("x", None, dict, {**card, "identity": known})
-
-        def trained_on(place):
-            dataset = datasets.load_dataset(student.card, f"folder:{place}")
-            return len(datasets.trained_on([student], dataset, False)["x"].train)
-
-        moved = shutil.move(photos, folder / "moved")
-        self.assertEqual(trained_on(moved), 4)
-        # With the same test images, and fewer to train on than the run.
-        few = pathlib.Path(shutil.copytree(moved, folder / "few"))
-        for index in range(2, 6):
-            (few / "train" / "cat" / f"{index}.png").unlink()
-        self.assertEqual(trained_on(few), 8)
-        # With others to train on, it is another data set, of which all are meant.
-        more = image_files.encode(image_files.photo(9), "PNG")
-        image_files.write(moved, {"train/cat/00.png": more})
-        self.assertEqual(trained_on(moved), 13)
-        (moved / "train" / "cat" / "00.png").unlink()
-        (moved / "test" / "cat" / "0.png").rename(moved / "test" / "cat" / "00.png")
-        self.assertEqual(trained_on(moved), 12)
+        datasets.check_alike([student_of(), unturned], "digits", rules)
 
 
 if __name__ == "__main__":

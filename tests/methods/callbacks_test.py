@@ -281,6 +281,23 @@ class HeldOutTest(tf.test.TestCase, parameterized.TestCase):
         dataset = tf.data.Dataset.from_tensor_slices((dict.fromkeys("pqr", images), labels))
         self.assertAllClose(self._weights(dataset), self._weights(dataset.batch(7)), atol=1e-5)
 
+    @parameterized.parameters(list, tuple)
+    def test_several_inputs_may_be_a_list(self, form):
+        def student(units):
+            parts = [keras.Input((5,)) for _ in range(2)]
+            x = keras.layers.Dense(units)(keras.layers.Concatenate()(parts))
+            return keras.Model(parts, keras.layers.Dense(4)(x))
+
+        self.cohort = KDCL({"z": student(3), "a": student(6)}, "general")
+        self.cohort.compile(keras.optimizers.SGD(0.2), run_eagerly=True)
+        images, labels = _data(30, 1)
+        inputs = (images, 2.0 * images)
+        batches = [((inputs[0][:9], inputs[1][:9]), labels[:9])]
+        batches += [((inputs[0][9:], inputs[1][9:]), labels[9:])]
+        expected = self._weights(batches)
+        self.assertAllClose(self._weights(form([form(inputs), labels])), expected, atol=1e-5)
+        self.assertNotAllClose(expected["z"], 0.5, atol=1e-3)
+
     @parameterized.parameters("vector", "target")
     def test_an_image_counts_as_often_as_its_weight_says(self, error):
         self.cohort.ensemble.error = error

@@ -271,8 +271,23 @@ class SettingsTest(tf.test.TestCase):
         ):
             KDCL(_students(2), general)
         self.assertLen(general.student_names, 3)
+        general.renew(np.diag([1.0, 1.0, 2.0]))
         with self.assertRaisesRegex(ValueError, "already belongs to 3 students"):
             KDCL(_students(3), general)
+        self.assertAllClose(general.student_weights, [0.4, 0.4, 0.2])
+
+    def test_an_own_ensemble_belongs_to_one_cohort_if_it_has_weights(self):
+        class Weighted(ensembles.Ensemble):
+            def connect(self, num_students):
+                self.own = self.add_weight(shape=(num_students,), trainable=False, name="own")
+
+        weighted = Weighted()
+        own = KDCL(_students(3), weighted).ensemble.own
+        with self.assertRaisesRegex(ValueError, "expected a Weighted ensemble .* to 3 students"):
+            KDCL(_students(2), weighted)
+        self.assertIs(weighted.own, own)
+        without = ensembles.MinLogit()
+        self.assertIs(KDCL(_students(3), without).ensemble, KDCL(_students(2), without).ensemble)
 
 
 class MisshapedTargetTest(tf.test.TestCase):

@@ -1,5 +1,6 @@
 """Tests of kdcl_tf.methods.offline_distillation."""
 
+import copy
 import pathlib
 
 import keras
@@ -138,6 +139,50 @@ class TeacherTest(tf.test.TestCase):
         cohort = OfflineDistillation({"a": student}, teacher)
         self.assertLen(cohort.students["a"].trainable_variables, 2)
 
+    def test_one_with_shared_weights_is_not_made_again_but_keeps_its_weights(self):
+        scale = keras.layers.Normalization()
+        scale.adapt(np.arange(10.0)[:, np.newaxis])
+        models = [
+            keras.Sequential([keras.Input((1,)), scale, keras.layers.Dense(3)]) for _ in range(3)
+        ]
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        own = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)])
+        for cohort, pair in (
+            (
+                OfflineDistillation({"a": models[0]}, models[1]),
+                "student 'a' and in the teacher of 'a'",
+            ),
+            (
+                OfflineDistillation(
+                    {"a": own, "b": keras.models.clone_model(own)}, {"a": models[1], "b": models[2]}
+                ),
+                "the teacher of 'a' and in the teacher of 'b'",
+            ),
+        ):
+            for make in (keras.models.clone_model, copy.deepcopy):
+                with self.assertRaisesRegex(ValueError, f"got normalization.* in {pair}: use"):
+                    make(cohort)
+            with self.assertRaisesRegex(
+                ValueError, "shares no weights, to clone the cohort or save"
+            ):
+                cohort.save(folder / "cohort.keras")
+            self.assertFalse((folder / "cohort.keras").exists())
+            cohort.save_weights(folder / "cohort.weights.h5")
+            wanted = cohort.get_weights()
+            cohort.set_weights([np.zeros_like(each) for each in wanted])
+            cohort.load_weights(folder / "cohort.weights.h5")
+            for found, each in zip(cohort.get_weights(), wanted, strict=True):
+                self.assertAllEqual(found, each)
+
+    def test_one_teacher_under_the_names_of_all_students_is_one(self):
+        teacher, members = _teacher(), plain_step.students()
+        cohort = OfflineDistillation(members, dict.fromkeys(members, teacher))
+        self.assertIs(cohort.teacher, teacher)
+        clone = keras.models.clone_model(cohort)
+        clone.set_weights(cohort.get_weights())
+        views, _ = plain_step.batch()
+        self.assertAllClose(clone.teacher(views["small"]), teacher(views["small"]))
+
     def test_each_student_may_have_a_teacher_of_its_own(self):
         students, (views, labels) = plain_step.students(), plain_step.batch()
         by_student = {name: _teacher() for name in students}
@@ -180,11 +225,11 @@ class TeacherTest(tf.test.TestCase):
     def test_a_clone_has_the_teacher_once_its_weights_are_set(self):
         cohort = OfflineDistillation(plain_step.students(), _teacher())
         views, _ = plain_step.batch(1)
-        copy = keras.models.clone_model(cohort)
-        copy.set_weights(cohort.get_weights())
+        clone = keras.models.clone_model(cohort)
+        clone.set_weights(cohort.get_weights())
         for name, view in views.items():
-            self.assertAllClose(copy.teacher(view), cohort.teacher(view))
-            self.assertAllClose(copy.students[name](view), cohort.students[name](view))
+            self.assertAllClose(clone.teacher(view), cohort.teacher(view))
+            self.assertAllClose(clone.students[name](view), cohort.students[name](view))
 
     def test_a_keras_file_keeps_the_teacher(self):
         teacher = _teacher()

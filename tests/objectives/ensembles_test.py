@@ -125,21 +125,6 @@ class GeneralRenewTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual(general.soft_target(_LOGITS, _LABELS, 1.0).dtype, tf.float32)
 
 
-class ConnectTest(tf.test.TestCase):
-    def test_another_number_of_students_is_refused(self):
-        with self.assertRaisesRegex(
-            ValueError, "to 3 students, .* cohort of 2 would .*: give each"
-        ):
-            _general(3).connect(2)
-
-    def test_another_cohort_of_as_many_students_is_refused_and_changes_nothing(self):
-        general = _general(2)
-        general.renew(np.diag([1.0, 3.0]))
-        with self.assertRaisesRegex(ValueError, "already belongs to 2 students, .*: give each its"):
-            general.connect(2)
-        self.assertAllClose(general.student_weights, [0.75, 0.25])
-
-
 class SavedWeightsTest(tf.test.TestCase):
     def _named(self, *names):
         general = ensembles.General()

@@ -20,6 +20,39 @@ class CostTest(parameterized.TestCase):
         nested = keras.Sequential([keras.Input((8, 8, 3)), model])
         self.assertEqual(multiply_adds(nested), multiply_adds(model))
 
+    def test_a_layer_or_a_model_that_is_called_twice_counts_twice(self):
+        images = keras.Input((8, 8, 3))
+        same = keras.layers.Conv2D(3, 3, padding="same")
+        tower = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 1)])
+        model = keras.Model(images, tower(tower(same(same(images)))))
+        self.assertEqual(multiply_adds(model), 2 * 64 * 81 + 2 * 64 * 9)
+        # On smaller images, too.
+        pooled = keras.Model(images, same(keras.layers.MaxPooling2D(2)(same(images))))
+        self.assertEqual(multiply_adds(pooled), 64 * 81 + 16 * 81)
+
+    def test_a_call_that_the_model_does_not_make_is_not_counted(self):
+        layer, large, small = (
+            keras.layers.Conv2D(3, 1),
+            keras.Input((8, 8, 3)),
+            keras.Input((2, 2, 3)),
+        )
+        layer(large)
+        self.assertEqual(multiply_adds(keras.Model(small, layer(small))), 4 * 9)
+
+    def test_channels_may_come_first(self):
+        images = keras.Input((3, 8, 8))
+        layer = keras.layers.Conv2D(4, 1, data_format="channels_first")
+        self.assertEqual(multiply_adds(keras.Model(images, layer(images))), 64 * 12)
+
+    def test_sizes_that_are_not_known_are_refused(self):
+        layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3)]
+        with self.assertRaisesRegex(ValueError, "expected images of a known size; got .*None, 4"):
+            multiply_adds(keras.Sequential(layers))
+        images = keras.Input((8, 8, 3))
+        model = keras.Model(images, keras.Sequential(layers)(images))
+        with self.assertRaisesRegex(ValueError, "which is called as a layer: expected inputs of"):
+            multiply_adds(model)
+
     @parameterized.parameters(("resnet32", 69.13), ("wrn_16_2", 101.12), ("resnet20", 40.82))
     def test_students_of_the_paper(self, name, millions):
         self.assertAlmostEqual(multiply_adds(students.build(name, 100)) / 1e6, millions, places=2)

@@ -29,9 +29,9 @@ def prepare(optimizer: Any, cohort: Any, auto_scale_loss: bool) -> keras.optimiz
     """
     if isinstance(optimizer, StudentOptimizers):
         return _of_each(optimizer.by_student, cohort, auto_scale_loss, optimizer.rates)
-    if isinstance(optimizer, dict):
+    if isinstance(optimizer, dict) and not _is_configuration(optimizer):
         return _of_each(optimizer, cohort, auto_scale_loss)
-    optimizer, students = keras.optimizers.get(optimizer), cohort.students
+    optimizer, students = _found(optimizer, "optimizer"), cohort.students
     if len(students) > 1 and not cohort.may_share_layers:
         # Before it is built on variables of another strategy, which TensorFlow refuses.
         checks.check_scope(optimizer, cohort.distribute_strategy)
@@ -74,7 +74,7 @@ def by_student(
             f"optimizer must be one for all, or a dict with one for each of {sorted(students)}; "
             f"got keys {sorted(optimizers)}"
         )
-    found = {name: keras.optimizers.get(optimizers[name]) for name in students}
+    found = {name: _found(optimizers[name], f"optimizer of {name!r}") for name in students}
     objects = [id(part) for each in found.values() for part in parts(each)]
     if len(set(objects)) < len(objects):
         raise ValueError(
@@ -82,6 +82,19 @@ def by_student(
             "give each its own, or pass the optimizer itself instead of a dict"
         )
     return found
+
+
+def _is_configuration(given):
+    """Whether a dict is what `keras.optimizers.serialize` gives, as Keras takes it, too."""
+    return {"class_name", "config"} <= set(given)
+
+
+def _found(identifier, what):
+    if identifier is None:
+        raise ValueError(
+            f"{what}: expected a keras.optimizers.Optimizer or the name of one, such as 'adam'; got None"
+        )
+    return keras.optimizers.get(identifier)
 
 
 def one_for_each(

@@ -7,6 +7,8 @@ section 3.1).
 import keras
 import numpy as np
 
+from kdcl_tf.students.calls import calls
+
 __all__ = ["teacher"]
 
 # By the number of axes of the features.
@@ -66,26 +68,7 @@ def _shared_features(students):
     They are told by the calls of layers, since one layer may be called several times, as by each
     branch for itself, or by a model that is called as a layer.
     """
-    first, *others = [_computed(student) for student in students.values()]
-    shared = [first[key] for key in first if all(key in other for other in others)]
-    return shared[-1]
-
-
-def _computed(student):
-    """`{(operation, call): features}` of a student's graph, inputs before what is computed of them.
-
-    Of an operation that gives several tensors, as a recurrent layer with its states, the first.
-    """
-    found, waiting = {}, [(tensor, False) for tensor in student.outputs]
-    while waiting:
-        tensor, is_ready = waiting.pop()
-        operation, call, _ = tensor._keras_history
-        node, key = operation._inbound_nodes[call], (id(operation), call)
-        if key in found:
-            continue
-        if is_ready:
-            found[key] = node.output_tensors[0]
-        else:
-            waiting.append((tensor, True))
-            waiting += [(each, False) for each in node.input_tensors]
-    return found
+    first, *others = [calls(student) for student in students.values()]
+    shared = [node for key, node in first.items() if all(key in other for other in others)]
+    # Of an operation that gives several tensors, as a recurrent layer with its states, the first.
+    return shared[-1].output_tensors[0]

@@ -76,6 +76,17 @@ class ByStudentTest(tf.test.TestCase):
         self.assertIs(found["a"], sgd)
         self.assertIsInstance(found["b"], keras.optimizers.Adam)
 
+    def test_no_optimizer_is_refused_in_a_line(self):
+        cohort = methods.Independent(make_students())
+        for optimizer, what in ((None, "optimizer"), ({"z": "sgd", "a": None}, "optimizer of 'a'")):
+            with self.assertRaisesRegex(ValueError, f"^{what}: expected a .*Optimizer or .* None"):
+                cohort.compile(optimizer)
+
+    def test_a_configuration_is_an_optimizer_as_in_keras(self):
+        cohort = methods.Independent(make_students())
+        cohort.compile(keras.optimizers.serialize(keras.optimizers.SGD(0.25, momentum=0.5)))
+        self.assertEqual(cohort.optimizer.momentum, 0.5)
+
     def test_other_names_and_shared_objects_are_refused(self):
         with self.assertRaisesRegex(ValueError, r"one for each of \['a', 'b'\]; got keys \['a'\]"):
             by_student({"a": "sgd"}, ("a", "b"))

@@ -1,0 +1,40 @@
+"""Tests of kdcl_tf.evaluation.run_data."""
+
+import os
+
+from absl.testing import absltest, parameterized
+
+from kdcl_tf.evaluation import run_data
+from tests.evaluation.cards import CARD
+
+
+class RunDataTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ("folder:photos", True),
+        ("folder:./photos/", True),
+        ("folder:{here}/photos", True),
+        ("folder:other", False),
+        ("tfrecord:photos", False),
+        ("digits", False),
+        (None, False),
+    )
+    def test_the_own_data_set_is_told_by_its_place(self, name, expected):
+        card = {**CARD, "dataset": "folder:photos"}
+        name = name and name.format(here=os.getcwd())
+        self.assertEqual(run_data.is_own(card, name), expected)
+        self.assertFalse(run_data.is_own({}, name))
+
+    @parameterized.parameters(
+        ("folder:elsewhere", True),
+        ("tfrecord:photos", False),
+        ("folder:photos", False),
+        ("digits", False),
+    )
+    def test_only_another_path_of_the_same_kind_may_be_that_of_a_run(self, name, expected):
+        self.assertEqual(run_data.is_alike({"dataset": "folder:photos"}, name), expected)
+        for own in ({}, {"dataset": "my-photos"}):
+            self.assertFalse(run_data.is_alike(own, name))
+
+
+if __name__ == "__main__":
+    absltest.main()
