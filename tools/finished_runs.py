@@ -34,17 +34,22 @@ def read(arguments: Sequence[str]) -> tuple[list[pathlib.Path], list[dict[str, A
                 f"expected the workdirs of runs of kdcl-train; got {path}, which is of another"
             )
     for path, result in zip(paths[1:], results[1:]):
-        _check_alike(paths[0], results[0], path, result)
+        _check_students(paths[0], results[0], path, result)
+        _check_images(paths[0], results[0], path, result)
     return paths, results
 
 
-def _check_alike(first, before, path, result):
-    """Ends where two runs are of other students or other images."""
+def _check_students(first, before, path, result):
+    """Ends where a run is of other students than the first."""
     if set(result["students"]) != set(before["students"]):
         sys.exit(
             f"expected runs of the same students as {first}, {', '.join(before['students'])}; got "
             f"{path} of {', '.join(result['students'])}"
         )
+
+
+def _check_images(first, before, path, result):
+    """Ends where a run is of other images than the first, or where they are not known to be the same."""
     images = [
         f"{each['data']['num_test']} test images of {each['data']['name']}"
         for each in (before, result)

@@ -15,7 +15,7 @@ python="${PYTHON:-python3}"
 [ "$#" -gt 0 ] || set -- lowest highest
 # What leans on the packages most: the equations, Keras's layers, saving, files that others read, and
 # a run of each kind.
-core="objectives methods cohort/cohort_test.py cohort/saving_test.py students/normalization_test.py
+core="objectives methods cohort students/calls_test.py students/normalization_test.py
   students/normalization_saving_test.py students/precision_test.py students/weights
   serving/saved_model_test.py serving/runtimes_test.py serving/formats/litert_test.py
   serving/formats/onnx_models_test.py training/checkpoint_test.py training/optimizers_test.py

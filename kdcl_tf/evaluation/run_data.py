@@ -60,9 +60,8 @@ def is_of_run(
 
 def _is_moved(card, name, keys):
     known = card.get("identity", {})
-    test = known.get("data", {}).get("test", {})
     # Names and contents imply how many there are, and the folders or records their labels.
-    before = {key: test[key] for key in test if key not in ("images", "labels")}
+    before = identity.telling(known.get("data", {}).get("test", {}))
     if not before or not is_alike(card, name):
         return False
     share = float(known.get("settings", {}).get("test_share", 0))

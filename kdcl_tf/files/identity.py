@@ -38,6 +38,7 @@ __all__ = [
     "have_same_names",
     "is_sealed",
     "sealed",
+    "telling",
     "version_changes",
     "versions",
 ]
@@ -129,6 +130,11 @@ def data_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     # What was measured on the images differs whenever they do.
     rest = [{name: facts[name] for name in facts if name not in first} for facts in (before, now)]
     return "; ".join(changes or _changes("", *rest))
+
+
+def telling(split: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the digest of a split tells its images: their number and labels are alike in many."""
+    return {key: value for key, value in split.items() if key not in ("images", "labels")}
 
 
 def have_same_names(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -12,8 +12,6 @@ from kdcl_tf.files import identity
 _SAME = ("classes", "test")
 # What those have alike that train on as many images, and hold as many out.
 _OF_AS_MANY = ("train", "held_out")
-# What a digest of images has that tells little of them.
-_ALIKE_IN_MANY = {"images", "labels"}
 
 
 def changes(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -61,9 +59,10 @@ def are_known(result: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     if result["data"]["name"] == other["data"]["name"]:
         return True
     before, now = (
-        each.get("identity", {}).get("data", {}).get("test", {}) for each in (other, result)
+        identity.telling(each.get("identity", {}).get("data", {}).get("test", {}))
+        for each in (other, result)
     )
-    return may_be_same(result, other) and bool(before.keys() & now.keys() - _ALIKE_IN_MANY)
+    return may_be_same(result, other) and bool(before.keys() & now.keys())
 
 
 def counts(result: Mapping[str, Any]) -> tuple[int | None, int | None]:

@@ -71,6 +71,12 @@ class IdentityTest(parameterized.TestCase):
         for before in (plain, apart, early):
             self.assertEqual(identity.data_changes(before, other), "train names differ")
 
+    def test_a_number_and_labels_tell_no_images(self):
+        digest = {"images": 4, "labels": "a" * 64}
+        self.assertEqual(identity.telling(digest), {})
+        names = {"names": "b" * 64, "composed_names": "c" * 64}
+        self.assertEqual(identity.telling({**digest, **names}), names)
+
     def test_of_a_long_list_only_the_place_is_named(self):
         before, now = ({"test": {"categories": [*range(80), last]}} for last in (80, 90))
         self.assertEqual(identity.data_changes(before, now), "test categories differ")
