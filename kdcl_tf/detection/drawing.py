@@ -49,11 +49,17 @@ def draw(
     labels = [f"{name} {score:.2f}" for name, score in zip(names, scores)]
     font, labels = _written(labels, max(10, round(min(picture.size) / 32)))
     for each in order:
-        pen.rectangle(np.asarray(boxes[each]).tolist(), outline=colours[each], width=line)
+        pen.rectangle(_pixels(boxes[each]), outline=colours[each], width=line)
     # After all boxes, whose lines would cross the labels.
     for each in order:
         _label(pen, boxes[each], picture.width, labels[each], font, colours[each])
     return np.array(picture)
+
+
+def _pixels(box):
+    """The first and the last pixels of a box, whose right and bottom are the first outside of it."""
+    left, top, right, bottom = np.asarray(box, np.float64).tolist()
+    return [left, top, max(left, right - 1), max(top, bottom - 1)]
 
 
 def colour(name: str) -> tuple[int, int, int]:

@@ -38,9 +38,12 @@ def find(run: str | os.PathLike, detector: str, architecture: str) -> ExportedDe
     for name, wanted in (("detector", detector), ("architecture", architecture)):
         if not names.same(source.card[name], wanted):
             flag = "backbone" if name == "architecture" else name
+            fix = f"pass {flag}={source.card[name]}"
+            if not source.card[name]:
+                fix = f"pass {flag}=FILE, the .keras file that it was trained with"
             raise ValueError(
-                f"initial_weights={run}: expected the {name} {wanted or 'of a student'}, as {flag} "
-                f"says; got {source.card[name] or 'none'}: pass {flag}={source.card[name]}"
+                f"initial_weights={run}: expected the {name} {wanted or 'of a .keras file'}, as {flag} "
+                f"says; got {source.card[name] or 'that of a .keras file'}: {fix}"
             )
     return source
 

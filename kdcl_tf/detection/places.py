@@ -30,7 +30,7 @@ def images(named: Sequence[str]) -> tuple[list[pathlib.Path], str]:
       ValueError: when there are none, one is not there, or two have the same name, so that
         their pictures would, too.
     """
-    paths = [pathlib.Path(each).expanduser() for each in named]
+    paths = [pathlib.Path(each).expanduser() for each in named if each]
     if not paths:
         raise ValueError(
             "--mode=predict: expected --image, files and folders separated by commas; got none"
@@ -111,16 +111,23 @@ def _check_drawn(output, image, models):
 def in_folders(paths: Sequence[pathlib.Path]) -> tuple[list[pathlib.Path], str]:
     """The paths, and in the place of each folder the images in it, by name; none deeper in it.
 
+    A file that is found twice counts once.
+
     Returns:
       As `images`.
 
     Raises:
       ValueError: for a folder without images.
     """
-    found, passed_over = [], collections.Counter()
+    found: dict[str, pathlib.Path] = {}
+    passed_over = collections.Counter()
     for path in paths:
-        found += _in_folder(path, passed_over) if path.is_dir() else [path]
-    return found, _told(passed_over)
+        for image in _in_folder(path, passed_over) if path.is_dir() else [path]:
+            place = os.path.realpath(image)
+            if place in found:
+                passed_over["found twice"] += 1
+            found.setdefault(place, image)
+    return list(found.values()), _told(passed_over)
 
 
 def _in_folder(folder, passed_over):

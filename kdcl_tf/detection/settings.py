@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from kdcl_tf import students
+from kdcl_tf.data.normalization import MODES
 from kdcl_tf.detection import initial_weights
 from kdcl_tf.detection.coco.layouts import NamedFiles
 from kdcl_tf.detection.model import backbone_source
@@ -15,6 +16,8 @@ SPLITS = ("test", "train")
 # An accelerator of fixed shapes, and a loss scale, are for classifiers.
 PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("one", "mirrored", "multi_worker")
+# Of a backbone that does not say how its images are normalised; "" stands for torch.
+NORMALIZATIONS = ("", *MODES)
 # Of fewer regions, a quarter is none: a detector would never see an object in them.
 _FEWEST_REGIONS = 4
 
@@ -32,6 +35,7 @@ class DetectionSettings(TrainingSettings):
     backbone: str = "resnet18"
     architecture: str = ""
     feature_layers: tuple = ()
+    backbone_normalization: str = ""
     dataset: str = "coco/2017"
     train_images: str = ""
     train_annotations: str = ""
@@ -72,6 +76,8 @@ class DetectionSettings(TrainingSettings):
             object.__setattr__(self, "milestones", drops)
         self._unify_types()
         self._check_among(detector=DETECTORS, evaluate_on=SPLITS, precision=PRECISIONS)
+        if self.backbone_normalization:
+            self._check_among(backbone_normalization=tuple(MODES))
         self._check_training()
         self._check_images()
         self._check_at_least(0, "first_images", "warmup_steps", "clip_norm")
@@ -99,11 +105,24 @@ class DetectionSettings(TrainingSettings):
         Raises:
           ValueError: in one line.
         """
-        source = backbone_source.find(self.backbone, self.architecture)
+        source = self.find_backbone()
         if source.architecture and not self.feature_layers:
             _check_levels(source.architecture)
         if self.initial_weights:
+            if self.backbone_normalization:
+                raise ValueError(
+                    f"backbone_normalization={self.backbone_normalization} has no effect with "
+                    "initial_weights, a detector that says how its images are normalised: leave it out"
+                )
             initial_weights.find(self.initial_weights, self.detector, source.architecture)
+
+    def find_backbone(self) -> backbone_source.BackboneSource:
+        """Where the backbone comes from.
+
+        Raises:
+          ValueError: as `backbone_source.find`.
+        """
+        return backbone_source.find(self.backbone, self.architecture, self.backbone_normalization)
 
     @property
     def decodes(self) -> bool:

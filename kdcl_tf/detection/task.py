@@ -18,7 +18,7 @@ from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection import curves, found as found_lib, initial_weights, served
 from kdcl_tf.detection.coco import loading as coco_loading
 from kdcl_tf.detection.coco.scorer import CocoScorer
-from kdcl_tf.detection.model import backbone, backbone_source
+from kdcl_tf.detection.model import backbone
 from kdcl_tf.detection.model.backbone_source import BackboneSource
 from kdcl_tf.detection.model.detector import Detector
 from kdcl_tf.detection.scenes.dataset import SceneDataset
@@ -57,7 +57,7 @@ class Detection(Task):
         self._detections = None
 
     def load(self) -> None:
-        self.source = backbone_source.find(self.settings.backbone, self.settings.architecture)
+        self.source = self.settings.find_backbone()
         if self.settings.initial_weights:
             self.source = dataclasses.replace(self.source, normalization=self._start())
         # Keras downloads before any data is loaded.

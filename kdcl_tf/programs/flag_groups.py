@@ -21,7 +21,7 @@ GROUPS = {
         """,
     "Students": """
         students model student initial_weights initial_normalization train_head_epochs
-        freeze_batch_norm backbone architecture feature_layers
+        freeze_batch_norm backbone architecture backbone_normalization feature_layers
         """,
     "Method": """
         mode method ensemble temperature distillation_weight distillation_weight_schedule

@@ -16,7 +16,7 @@ class DrawTest(tf.test.TestCase):
     def test_a_box_has_the_colour_of_its_class(self):
         found = drawing.draw(GREY, BOX, [0.87], ["cat"])
         self.assertEqual((found.shape, found.dtype), (GREY.shape, np.uint8))
-        for row, column in ((70, 40), (70, 120), (100, 80)):
+        for row, column in ((70, 40), (70, 119), (99, 80)):
             self.assertAllEqual(found[row, column], drawing.colour("cat"))
         self.assertAllEqual(found[75, 80], [128, 128, 128])
         self.assertAllEqual(GREY, np.full([120, 160, 3], 128))
@@ -53,6 +53,11 @@ class DrawTest(tf.test.TestCase):
         for scores, name in (([0.9, 0.4], "cat"), ([0.4, 0.9], "dog")):
             found = drawing.draw(GREY, boxes, scores, ["cat", "dog"])
             self.assertAllEqual(found[70, 40], drawing.colour(name))
+
+    def test_a_box_up_to_the_border_has_all_four_sides(self):
+        found = drawing.draw(GREY, [[20, 20, GREY.shape[1], GREY.shape[0]]], [1.0], ["cat"])
+        for side in (found[60:, 20], found[60:, -1], found[-1, 20:]):
+            self.assertAllEqual(side, np.broadcast_to(drawing.colour("cat"), side.shape))
 
     def test_nothing_found_and_odd_boxes(self):
         nothing = drawing.draw(GREY, np.zeros([0, 4]), [], [], np.zeros([0, 120, 160]))

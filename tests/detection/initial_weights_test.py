@@ -59,7 +59,8 @@ class InitialWeightsTest(tf.test.TestCase):
             ((path, "faster", ""), "expected the detector faster, as detector says; got mask"),
             (
                 (path, "mask", "resnet18"),
-                "expected the architecture resnet18, as backbone says; got none",
+                "expected the architecture resnet18, as backbone says; got that of a .keras file: "
+                "pass backbone=FILE, the .keras file that it was trained with",
             ),
             ((path.parent / "nothing", "mask", ""), "complete run of kdcl-detect; got none"),
         ):

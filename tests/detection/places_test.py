@@ -44,6 +44,14 @@ class PlacesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, r"none \(ignored: 1 folders inside a folder\)$"):
             places.in_folders([self.folder / "deep"])
 
+    def test_an_empty_name_is_none_and_a_file_found_twice_is_one(self):
+        street, other = self._touch("photos/street.jpg", "photos/other.jpg")
+        self.assertEqual(places.images(["", str(street), ""]), ([street], ""))
+        found = places.images([str(street), str(self.folder / "photos")])
+        self.assertEqual(found, ([street, other], "ignored: 1 found twice"))
+        with self.assertRaisesRegex(ValueError, "expected --image, .*; got none$"):
+            places.images([""])
+
     @parameterized.parameters(
         ([], "--mode=predict: expected --image, files and folders .*; got none$"),
         (["gone.jpg"], r"--image: expected files; got \S+gone.jpg, which is not there$"),

@@ -51,6 +51,15 @@ class DetectionSettingsTest(parameterized.TestCase):
         ({"backbone": "resnet19"}, "backbone=resnet19 is neither a path nor a student"),
         ({"backbone": "keras:ResNet50V2"}, "expected --feature_layers"),
         ({"architecture": "resnet18"}, "architecture=resnet18: expected a backbone that is a file"),
+        ({"backbone_normalization": "bgr"}, "backbone_normalization of tf, caffe, torch; got bgr"),
+        (
+            {"backbone_normalization": "tf"},
+            "backbone_normalization=tf: .*; got resnet18, of which that is known: leave it out",
+        ),
+        (
+            {"backbone_normalization": "tf", "backbone": "BARE", "initial_weights": "gone/run"},
+            "backbone_normalization=tf has no effect with initial_weights",
+        ),
         ({"dataset": "cifar100"}, "data set: expected coco:PATH, .*; got 'cifar100'"),
         ({"epochs": 0}, "epochs to be 1 or more; got 0"),
         ({"first_images": -1}, "first_images.* 0 or more"),
@@ -64,6 +73,8 @@ class DetectionSettingsTest(parameterized.TestCase):
         ({"evaluate_on": "val"}, "evaluate_on of test, train; got val"),
     )
     def test_refused(self, fields, message):
+        if fields.get("backbone") == "BARE":
+            fields = {**fields, "backbone": self.create_tempfile("a.keras").full_path}
         with self.assertRaisesRegex(ValueError, message):
             DetectionSettings(**fields).check_sources()
 

@@ -136,7 +136,7 @@ def _images(files, instances):
     """Where the images are: `storage.Files`."""
     if not len(instances.ids):
         raise ValueError(f"'{instances.file}': expected at least 1 image; got none")
-    names = _place_of(instances.names[0], files.folders)
+    names = _place_of(instances.names, files.folders)
     folder = names.folder
     found = [names.find(name) for name in instances.names]
     missing = [index for index, name in enumerate(found) if not name]
@@ -155,12 +155,13 @@ def _images(files, instances):
     return storage.Files(str(folder), np.array([os.fsencode(name) for name in found]))
 
 
-def _place_of(name, folders):
-    """`ImageNames` of the first folder with such an image, or else of one that is told to lack it."""
+def _place_of(names, folders):
+    """`ImageNames` of the folder with the first image that is found, or else of one that lacks all."""
     places = [ImageNames(folder) for folder in folders]
-    for place in places:
-        if place.find(name):
-            return place
+    for name in names:
+        for place in places:
+            if place.find(name):
+                return place
     # The last is that of the whole data set, if there are several.
     return next((place for place in places[:-1] if place.folder.is_dir()), places[0])
 

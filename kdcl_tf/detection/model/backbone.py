@@ -11,7 +11,7 @@ import tensorflow as tf
 from kdcl_tf import students
 from kdcl_tf.detection.model.backbone_source import BackboneSource
 from kdcl_tf.students.normalization import FusedBatchNormalization
-from kdcl_tf.students.weights import imagenet, kinds, reading
+from kdcl_tf.students.weights import found, imagenet, kinds, reading
 
 # Fresh students are built at this size, which `_freed` then removes.
 _BUILT_AT = (224, 224, 3)
@@ -37,11 +37,11 @@ def build(
 
     Returns:
       A functional `keras.Model`, images `[B, H, W, 3]` of any size -> `{str(stride):
-      features}`.
+      features}`, of which every layer is trained.
 
     Raises:
-      ValueError: when the file does not fit the architecture, there are no such layers, or a
-        level is not the size of the images divided by its stride.
+      ValueError: when the file does not fit the architecture, has a layer that distorts images,
+        there are no such layers, or a level is not the size of the images divided by its stride.
     """
     student = _student(source)
     levels = _levels(student, feature_layers)
@@ -88,6 +88,11 @@ def _student(source):
             f"backbone={source.path}: expected a student of images of 3 channels; got one of "
             f"{student.input_shape[-1]}"
         )
+    try:
+        # Boxes and masks would stay where they were.
+        found.check_distorts_nothing(student)
+    except ValueError as error:
+        raise ValueError(f"backbone={source.path}: {error}") from error
     return student
 
 
@@ -158,4 +163,7 @@ def _freed(model, name, synchronized, dtype):
     images = keras.Input([None, None, model.input_shape[-1]], name="images")
     freed = keras.models.clone_model(model, input_tensors=images, clone_function=renewed)
     freed.set_weights(model.get_weights())
+    # A file may keep what its user, or distillation from it, has frozen.
+    for layer in freed._flatten_layers():
+        layer.trainable = True
     return keras.Model(images, freed.output, name=name)

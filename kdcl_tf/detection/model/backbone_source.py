@@ -24,12 +24,14 @@ class BackboneSource:
       architecture: name of a student; "" for a `.keras` file, which holds its own layers.
       normalization: of its images; ImageNet's for a backbone that does not say what it was
         trained on.
+      is_told: whether the backbone says how its images are normalised.
     """
 
     kind: str
     path: pathlib.Path | None
     architecture: str
     normalization: normalization_lib.Normalization = normalization_lib.IMAGENET
+    is_told: bool = True
 
     def __str__(self):
         """Where the weights come from, in a line for a person."""
@@ -40,10 +42,15 @@ class BackboneSource:
             is_there = exported.holds_model(path) or bool(exported.students_of(path))
             hint = f"; for the student in this folder, pass --backbone=./{name}"
             return f"{name} with random weights{hint * is_there}"
-        return f"{name} with the weights of {self.path or 'Keras for ImageNet'}"
+        taken = (
+            "; its images are normalised as torchvision's for ImageNet, since no card beside it says "
+            "how: --backbone_normalization says another way"
+        )
+        weights = self.path or "Keras for ImageNet"
+        return f"{name} with the weights of {weights}{taken * (not self.is_told)}"
 
 
-def find(backbone: str, architecture: str = "") -> BackboneSource:
+def find(backbone: str, architecture: str = "", normalization: str = "") -> BackboneSource:
     """The source of a backbone.
 
     Args:
@@ -52,11 +59,26 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
         run with one student or one of the architecture; a `.keras`, `.weights.h5` or
         `.safetensors` file; or imagenet, for Keras's own weights.
       architecture: name of the student that a file holds, where no card beside it says so.
+      normalization: one of `data.normalization.MODES`, of its images where nothing says so; by
+        default ImageNet's.
 
     Raises:
-      ValueError: when there is no such student, or its architecture is unknown; or when it lies in
-        a run's folder and is another run's.
+      ValueError: when there is no such student, or its architecture is unknown; when it lies in
+        a run's folder and is another run's; or when it says itself how its images are normalised.
     """
+    source = _find(backbone, architecture)
+    if not normalization:
+        return source
+    if source.is_told:
+        raise ValueError(
+            f"backbone_normalization={normalization}: expected a backbone that does not say how its "
+            f"images are normalised; got {backbone}, of which that is known: leave it out"
+        )
+    pixels = normalization_lib.MODES[normalization]
+    return dataclasses.replace(source, normalization=pixels, is_told=True)
+
+
+def _find(backbone, architecture):
     path = pathlib.Path(backbone).expanduser()
     if backbone == kinds.IMAGENET or (path.suffix == ".safetensors" and path.exists()):
         return _of_imagenet(backbone, architecture)
@@ -75,7 +97,7 @@ def find(backbone: str, architecture: str = "") -> BackboneSource:
     if len(found) == 1 or (found and architecture):
         student = _student_of(path, architecture)
         _check_export(path, student)
-        return find(str(student), architecture)
+        return _find(str(student), architecture)
     if found:
         paths = ", ".join(str(each) for each in found)
         raise ValueError(
@@ -158,7 +180,6 @@ def _with_card(kind, path, architecture):
             weight_sources.check_padding(path, name, facts)
         except ValueError as error:
             raise ValueError(f"backbone={error}") from error
-    pixels = normalization_lib.IMAGENET
-    if "mean" in facts:
-        pixels = normalization_lib.Normalization.from_card(facts)
-    return BackboneSource(kind, path, name, pixels)
+    if "mean" not in facts:
+        return BackboneSource(kind, path, name, is_told=False)
+    return BackboneSource(kind, path, name, normalization_lib.Normalization.from_card(facts))

@@ -89,5 +89,5 @@ class ScenePixels:
         expected = " x ".join(map(str, self.scenes.sizes[index]))
         return (
             f"has another size than annotated: expected {expected} pixels (height x width); got"
-            f" {height} x {width}; correct the image or its annotations"
+            f" {height} x {width}: correct the image, or its annotations for a run in another workdir"
         )

@@ -181,6 +181,21 @@ def check_takes_normalized(model: keras.Model) -> None:
             )
 
 
+def check_distorts_nothing(model: keras.Model) -> None:
+    """Raises ValueError for layers that move or change images while a model trains.
+
+    Args:
+      model: built.
+    """
+    for layer in _in_use(model):
+        if _distorts(layer):
+            raise ValueError(
+                f"expected a model that leaves the distortion of its images to others; got {model.name}, "
+                f"whose layer {layer.name}, a {type(layer).__name__}, distorts them while it trains: "
+                "save it without"
+            )
+
+
 def scaling(model: str | os.PathLike, layer: str) -> NotNormalizedError:
     """What a model is refused with whose layer scales its images."""
     return NotNormalizedError(
@@ -191,6 +206,13 @@ def scaling(model: str | os.PathLike, layer: str) -> NotNormalizedError:
 
 def _has_no_weights(operation):
     return not getattr(operation, "weights", ())
+
+
+def _distorts(layer):
+    is_keras = type(layer).__module__.startswith("keras.")
+    # Of Keras's layers for images the later versions know what they do to boxes.
+    is_of_images = hasattr(layer, "transform_bounding_boxes")
+    return is_keras and (is_of_images or type(layer).__name__.startswith("Random"))
 
 
 def _scales(layer):

@@ -351,6 +351,25 @@ class RefusedTest(tf.test.TestCase):
         )
         self.assert_refused(FileNotFoundError, message)
 
+    def test_the_first_image_may_be_the_one_that_is_missing(self):
+        coco_files.write(self.root)
+        names = sorted(os.listdir(os.path.join(self.root, "val2017")))
+        for place in ("val2017/{}", "{}"):
+            # By names that lead from the folder of the whole data set, too.
+            path = os.path.join(self.root, "annotations", "instances_val2017.json")
+            with open(path) as file:
+                annotations = json.load(file)
+            for image in annotations["images"]:
+                image["file_name"] = place.format(os.path.basename(image["file_name"]))
+            with open(path, "w") as file:
+                json.dump(annotations, file)
+            first = os.path.join(
+                self.root, "val2017", os.path.basename(annotations["images"][0]["file_name"])
+            )
+            if os.path.exists(first):
+                os.remove(first)
+            self.assert_refused(FileNotFoundError, f"1 of the {len(names)} images of ")
+
     def test_missing_folder_of_images(self):
         coco_files.write(self.root)
         os.rename(os.path.join(self.root, "train2017"), os.path.join(self.root, "train2014"))

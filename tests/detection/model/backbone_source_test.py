@@ -9,7 +9,7 @@ from unittest import mock
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.data.normalization import MODES, Normalization
 from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.detection.model.backbone_source import BackboneSource
 from kdcl_tf.files import identity
@@ -99,7 +99,7 @@ class FreshTest(BackboneSourceTestCase):
         for text in ("./resnet18", str(path)):
             found = backbone_source.find(text)
             self.assertEqual((found.kind, found.path), ("saved_model", pathlib.Path(text)))
-            self.assertEqual(str(found), f"resnet18 with the weights of {pathlib.Path(text)}")
+            self.assertStartsWith(str(found), f"resnet18 with the weights of {pathlib.Path(text)};")
         # What is called like no student needs no separator.
         path.rename("mine")
         self.assertEqual(backbone_source.find("mine").kind, "saved_model")
@@ -129,19 +129,28 @@ class FileTest(BackboneSourceTestCase):
     @parameterized.parameters(*_FILES)
     def test_without_a_card_the_flag_tells(self, name):
         path = self.write(name)
-        expected = BackboneSource(_KINDS[name], path, "resnet18")
+        expected = BackboneSource(_KINDS[name], path, "resnet18", is_told=False)
         self.assertEqual(backbone_source.find(str(path), "resnet18"), expected)
+        self.assertIn("torchvision's for ImageNet, since no card", str(expected))
         if name == "student.keras":
             self.assertEqual(backbone_source.find(str(path)).architecture, "")
         else:
             self.refused("; got none: pass architecture=NAME", str(path))
         self.refused("unknown student 'resnet17'", str(path), "resnet17")
 
+    @parameterized.parameters(*_FILES)
+    def test_without_a_card_a_flag_tells_how_images_are_normalised(self, name):
+        path = self.write(name)
+        found = backbone_source.find(str(path), "resnet18", "caffe")
+        self.assertEqual(found.normalization, MODES["caffe"])
+        self.assertNotIn("since no card", str(found))
+        self.refused("caffe: .* got resnet18, of which that is known", "resnet18", "", "caffe")
+
     @parameterized.parameters("student.keras", "student.weights.h5")
     def test_json_that_is_no_card_tells_nothing(self, name):
         path = self.write(name, json.dumps({"mean": [0.5, 0.5, 0.5], "architecture": "resnet34"}))
         found = backbone_source.find(str(path), "resnet18")
-        self.assertEqual(found, BackboneSource(_KINDS[name], path, "resnet18"))
+        self.assertEqual(found, BackboneSource(_KINDS[name], path, "resnet18", is_told=False))
 
     @parameterized.parameters(
         ("resnet18", "resnet18"),

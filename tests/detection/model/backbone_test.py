@@ -154,6 +154,17 @@ class WrittenTest(BackboneTestCase):
             self.assertEqual(found.dtype, tf.bfloat16)
             self.assertAllClose(tf.cast(found, tf.float32), exact[stride], rtol=0.1, atol=0.1)
 
+    def test_every_layer_is_trained_whatever_the_file_has_frozen(self):
+        student, counts = _student(), []
+        for trainable in (True, False):
+            student.trainable = trainable
+            built = backbone.build(self.source("keras", self.write("keras", student)))
+            counts.append(len(built.trainable_variables))
+        self.assertEqual(counts[0], counts[1])
+        self.assertNotEmpty(built.trainable_variables)
+        norms = [each for each in built.layers if isinstance(each, FusedBatchNormalization)]
+        self.assertTrue(all(each.trainable for each in norms))
+
     def test_a_file_of_torchvisions(self):
         arrays, image = torch_state.state("resnet18")
         path = torch_state.write(self.folder / "resnet18.safetensors", arrays)
@@ -235,6 +246,17 @@ class RefusedTest(BackboneTestCase):
         self.refused(
             self.source("keras", path), f"backbone={path}: .*layer scale scales its images"
         )
+
+    @parameterized.parameters("RandomFlip", "RandomRotation", "RandomContrast")
+    def test_a_keras_file_that_distorts_its_images_itself(self, kind):
+        images = keras.Input((_SIDE, _SIDE, 3))
+        layer = getattr(keras.layers, kind)(*() if kind == "RandomFlip" else (0.1,), name="own")
+        # Inside a model as well, where Keras's tutorials put them.
+        for distort in (layer, keras.Sequential([keras.Input((_SIDE, _SIDE, 3)), layer])):
+            path = self.write("keras", keras.Model(images, _student()(distort(images))))
+            self.refused(
+                self.source("keras", path), f"backbone={path}: .*layer own, a {kind}, distorts them"
+            )
 
     def test_a_whole_cohort(self):
         path = self.folder / "cohort.keras"

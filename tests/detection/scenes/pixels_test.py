@@ -59,7 +59,7 @@ class ScenePixelsTest(tf.test.TestCase, parameterized.TestCase):
     def test_of_another_size_than_annotated(self):
         turned = image_files.encode(np.swapaxes(image_files.photo(2, 48, 32), 0, 1))
         image_files.write(self.root, {"train2017/000000000002.jpg": turned})
-        self.assert_refused("of id 2 has another size .*expected 48 x 32 pixels .*; got 32 x 48;")
+        self.assert_refused("of id 2 has another size .*expected 48 x 32 pixels .*; got 32 x 48:")
 
     def turned(self, orientation, height, width):
         """Writes a photograph that is stored with this size."""
@@ -83,7 +83,7 @@ class ScenePixelsTest(tf.test.TestCase, parameterized.TestCase):
         self.scenes = self.scenes.under(ImageRules(apply_exif_orientation=False))
         self.assertAllEqual(self.decoded()[1], image_kinds.by_pillow(stored))
         self.turned(6, 32, 48)
-        self.assert_refused("of id 2 has another size .*expected 48 x 32 pixels .*; got 32 x 48;")
+        self.assert_refused("of id 2 has another size .*expected 48 x 32 pixels .*; got 32 x 48:")
 
     def test_limits(self):
         self.scenes = self.scenes.under(ImageRules(max_image_megapixels=0.001))
