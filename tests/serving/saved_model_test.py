@@ -20,7 +20,15 @@ from absl.testing import parameterized
 from kdcl_tf import data, serving, students
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import answering, card_facts, cards, exported, photographs, saved_model
+from kdcl_tf.serving import (
+    answering,
+    card_facts,
+    cards,
+    digests,
+    exported,
+    photographs,
+    saved_model,
+)
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students import precision
 from tests.students.plain_layers import move_statistics
@@ -280,11 +288,11 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
     def test_what_a_user_has_put_beside_it_stays_and_changes_no_digest(self):
         student = _student()
         path = self._export(student)
-        before = exported.digest(path)
+        before = digests.of_model(path)
         (path / "photograph.jpg").write_bytes(b"mine")
         (path / "assets.extra").mkdir()
         (path / "assets.extra" / "requests").write_bytes(b"warm")
-        self.assertEqual(exported.digest(path), before)
+        self.assertEqual(digests.of_model(path), before)
         self._export(student)
         self.assertEqual((path / "photograph.jpg").read_bytes(), b"mine")
         self.assertEqual((path / "assets.extra" / "requests").read_bytes(), b"warm")
