@@ -38,8 +38,8 @@ class Normalization:
     """Normalises each channel to mean 0 and deviation 1 over some set of images.
 
     Attributes:
-      mean, deviation: one number a channel, in units of 0..1, in the order of the images'
-        channels; NumPy's become Python's.
+      mean, deviation: one number a channel, or one for all, in units of 0..1, in the order of the
+        images' channels; NumPy's become Python's.
       channels: "RGB" keeps the order of an image's channels, whatever they are; "BGR" gives
         the normalised ones the other way round.
 

@@ -110,7 +110,7 @@ def export_student(
       ValueError: when the student gives no logits, such as one that ends in a softmax; when the card
         is not of the student: it has another size of images, not as many class names as there are
         logits, names that are empty or no plain line of text, or not a mean and a deviation for
-        each channel.
+        each channel, or one for all.
     """
     path = pathlib.Path(path).expanduser()
     replacing.check_replaced(path, "student")

@@ -98,6 +98,20 @@ class ApplyTest(tf.test.TestCase):
             wanted = ours.apply_fractions(matrix[view] @ (pixel / 255.0) + added[view])
             self.assertAllClose(pixel @ merged[view].numpy() + sums[view], wanted, rtol=1e-4)
 
+    def test_one_number_for_all_channels_is_as_one_for_each(self):
+        images, matrix = (
+            tf.cast(noise(3), tf.float32),
+            tf.random.stateless_normal([2, 3, 3], [1, 2]),
+        )
+        for order in (normalization.KEPT, normalization.REVERSED):
+            one, each = (Normalization((0.25,) * count, (0.5,) * count, order) for count in (1, 3))
+            for name in ("apply", "apply_at_once", "apply_fractions", "fractions"):
+                self.assertAllEqual(getattr(one, name)(images), getattr(each, name)(images))
+            for got, wanted in zip(
+                one.after_colours(matrix, matrix[0, :2]), each.after_colours(matrix, matrix[0, :2])
+            ):
+                self.assertAllEqual(got, wanted)
+
     def test_a_card_says_it_and_gives_it_back(self):
         card = json.loads(json.dumps(normalization.IMAGENET.as_card()))
         self.assertEqual(card["mean"], [0.485, 0.456, 0.406])

@@ -149,13 +149,20 @@ class InitialWeights:
         return (side, side) if side else None
 
     def _check_channels(self, name, source, channels):
+        """Refuses a normalisation without a number for each channel, or one for all."""
+        own = source.normalization
+        counts = [len(own.mean), len(own.deviation)] if own else []
+        wrong = [count for count in counts if count not in (1, channels)]
+        if not wrong:
+            return
         mode = self._settings.source_normalizations.get(name, "")
-        if source.normalization and len(source.normalization.mean) != channels:
-            raise ValueError(
-                f"expected a normalisation of {channels} channels, as its images have; got "
-                f"{mode or 'one'} of {len(source.normalization.mean)}: pass "
-                f"--initial_normalization={name}=data"
-            )
+        # A source that says how its images were normalised takes no flag.
+        is_open = mode or source.kind == "safetensors"
+        raise ValueError(
+            f"expected a normalisation of {channels} channels, as its images have, or one for all; "
+            f"got {mode or 'one'} of {wrong[0]}: "
+            + (f"pass --initial_normalization={name}=data" if is_open else "export it again")
+        )
 
     def _pixels(self, name, start, dataset):
         given = start.normalization

@@ -15,6 +15,7 @@ from kdcl_tf import serving, students
 from kdcl_tf.classification.initial import weights
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.data.normalization import MODES, Normalization
+from kdcl_tf.serving import cards
 from kdcl_tf.students import families, names
 from kdcl_tf.students.layers import Layers
 from tests import starting_students
@@ -206,6 +207,48 @@ class BegunTest(tf.test.TestCase):
             check_goes_on()
 
 
+class OneForAllTest(tf.test.TestCase, parameterized.TestCase):
+    """A card may have one mean and one deviation for all channels."""
+
+    @parameterized.parameters("folder", "file.keras")
+    def test_one_mean_for_all_channels_is_as_one_for_each(self, kind):
+        student, images = _SOURCES["resnet8"], None
+        for count in (1, 3):
+            pixels = Normalization((0.25,) * count, (0.5,) * count)
+            own = serving.Card("resnet8", (8, 8, 3), CLASSES, pixels, architecture="resnet8")
+            path = _FOLDER / f"{count}_for_all_{kind}"
+            if kind == "folder":
+                serving.export_student(student, path, card=own)
+            else:
+                serving.save_keras(student, path)
+                cards.write(own, path)
+            settings = _settings(
+                students=("resnet8", "wrn_10_1"),
+                initial_weights=(f"resnet8={path}",),
+                initial_normalization=(),
+            )
+            task = make_session(settings, _FOLDER / f"run_{path.name}").task
+            self.assertEqual(task.normalizations["resnet8"], pixels)
+            self.assertIn("as the weights were trained", task._lines[0])
+            (shown, _) = next(iter(task.epoch(0, 15, 0, None)))
+            images = shown["resnet8"] if images is None else images
+            self.assertAllClose(shown["resnet8"], images, atol=1e-6)
+
+    def test_the_remedy_is_none_that_would_be_refused(self):
+        path = _FOLDER / "of_two.keras"
+        serving.save_keras(_SOURCES["resnet8"], path)
+        for pixels in (
+            Normalization((0.5,) * 2, (0.5,) * 2),
+            Normalization((0.5,) * 3, (0.5,) * 2),
+        ):
+            cards.write(serving.Card("resnet8", (8, 8, 3), CLASSES, pixels), path)
+            settings = _settings(initial_weights=(f"resnet8={path}",), initial_normalization=())
+            with self.assertRaisesRegex(
+                ValueError, "of 3 channels, .* or one for all; got one of 2: export it again$"
+            ):
+                weights.InitialWeights(settings)
+
+
 class RefusedTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters(
         ("resnet8", "exported", "no resnet8: its card says that it is a wrn_10_1"),
@@ -240,6 +283,7 @@ class RefusedTest(tf.test.TestCase, parameterized.TestCase):
                 "no/such"
                 if mode == "data"
                 else f"^--initial_weights=resnet8={path}: .* of 1 channels, .*; got {mode} of 3: "
+                "pass --initial_normalization=resnet8=data$"
             )
             with self.assertRaisesRegex((ValueError, FileNotFoundError), message):
                 Classification(settings).load()
