@@ -97,8 +97,9 @@ def export_student(
     Args:
       student: a built keras.Model of normalised images that gives logits `[B, num_classes]`, without
         a softmax, which the export computes.
-      path: the folder, written whole; it replaces an older export, of which other files than its
-        own are kept, and a README.md that was changed by hand; ours is README.kdcl.md then.
+      path: the folder, written whole; its name does not end as one of a file does, such as `.keras`.
+        It replaces an older export, of which other files than its own are kept, and a README.md
+        that was changed by hand; ours is README.kdcl.md then.
       card: the student's, which gives the size and the normalisation of its images.
 
     Returns:
@@ -107,12 +108,13 @@ def export_student(
     Raises:
       FileExistsError: when the path is neither an exported student nor an empty folder: a SavedModel
         of another hand has no card, and is kept.
-      ValueError: when the student gives no logits, such as one that ends in a softmax; when the card
-        is not of the student: it has another size of images, not as many class names as there are
-        logits, names that are empty or no plain line of text, or not a mean and a deviation for
-        each channel, or one for all.
+      ValueError: when the path has the name of a file; when the student gives no logits, such as
+        one that ends in a softmax; when the card is not of the student: it has another size of
+        images, not as many class names as there are logits, names that are empty or no plain line
+        of text, or not a mean and a deviation for each channel, or one for all.
     """
     path = pathlib.Path(path).expanduser()
+    _check_name(path)
     replacing.check_replaced(path, "student")
     logits = answering.of_student(student, card.normalization)
     _check_images(card, student)
@@ -142,6 +144,7 @@ def export_function(
       ValueError: as there.
     """
     path = pathlib.Path(path).expanduser()
+    _check_name(path)
     replacing.check_replaced(path, "student", is_own=True)
     _check_card(card)
     served = _ServedStudent(logits, card.image_shape, card.scaled_to)
@@ -181,6 +184,16 @@ def _readme_of_user(path, ours):
         )
         return None if is_ours else found
     return None
+
+
+def _check_name(path):
+    """Raises ValueError for the name of a file, whose card would lie beside it and not in it."""
+    if cards.path_of(path).parent != path:
+        raise ValueError(
+            f"expected the path of a folder, for a SavedModel; got {path}, the name of a file: leave "
+            "out its ending, or write .keras with save_keras, .weights.h5 with save_weights, and "
+            "others with kdcl-export"
+        )
 
 
 def _check_card(card):

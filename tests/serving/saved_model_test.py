@@ -431,6 +431,27 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         self.assertNotIn("\n", str(caught.exception))
         self.assertEmpty(list(self.folder.iterdir()))
 
+    @parameterized.parameters("a.keras", "a.weights.h5", "a.onnx", "a.int8.tflite")
+    def test_the_name_of_a_file_is_refused_before_anything_is_written(self, name):
+        student = _student()
+        card, path = Card.of(student, self.dataset), self.folder / name
+        logits = answering.of_student(student, card.normalization)
+        for export in (
+            lambda: serving.export_student(student, path, card=card),
+            lambda: saved_model.export_function(logits, path, card=card),
+        ):
+            message = (
+                f"^expected the path of a folder, .*; got {path}, the name of a file: leave out"
+            )
+            with self.assertRaisesRegex(ValueError, message) as caught:
+                export()
+            self.assertNotIn("\n", str(caught.exception))
+            self.assertEmpty(list(self.folder.iterdir()))
+
+    def test_a_dot_in_the_name_of_a_folder_makes_no_file_of_it(self):
+        path = self._export(_student(), "resnet8.v1.5")
+        self.assertEqual(serving.load_student(path)[1]["student"], "resnet8")
+
     def test_a_student_that_gives_no_logits_is_refused(self):
         student = _student()
         card = Card.of(student, self.dataset)
