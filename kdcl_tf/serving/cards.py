@@ -18,7 +18,7 @@ from typing import Any
 from kdcl_tf import files
 from kdcl_tf.data import distortions
 from kdcl_tf.data.normalization import Normalization
-from kdcl_tf.files import identity, run_names
+from kdcl_tf.files import identity, run_names, spelling
 from kdcl_tf.files.identity import FORMAT, DamageError
 from kdcl_tf.serving import card_facts
 
@@ -216,12 +216,14 @@ def _with_sibling(path, facts):
 
 
 def _are_alike(old, facts):
-    """Whether two cards differ only in what belongs to one file."""
+    """Whether two cards differ only in what belongs to one file, or in how names are spelled."""
     own = (*card_facts.WRITTEN, _MEASURED)
-    texts = [
-        json.dumps({name: each[name] for name in each if name not in own}, sort_keys=True)
-        for each in (old, facts)
-    ]
+    texts = []
+    for each in (old, facts):
+        told = {name: each[name] for name in each if name not in own}
+        # Cards of older runs have the spelling of their files.
+        told["class_names"] = spelling.composed_all(each.get("class_names", []))
+        texts.append(json.dumps(told, sort_keys=True))
     return texts[0] == texts[1]
 
 

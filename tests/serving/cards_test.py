@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.serving.cards."""
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import json
@@ -8,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 import types
+import unicodedata
 
 from absl.testing import absltest, parameterized
 
@@ -120,6 +122,17 @@ class CardsTest(parameterized.TestCase):
             }
             self.assertEqual(facts["checksums"], expected)
         self.assertEqual(Card.from_facts(facts), _CARD)
+
+    def test_a_card_in_another_form_of_unicode_keeps_what_it_says_of_the_other_file(self):
+        for name, form in (("a.keras", "NFD"), ("a.weights.h5", "NFC")):
+            path = self.folder / name
+            path.write_bytes(b"model")
+            names = tuple(unicodedata.normalize(form, each) for each in _CARD.class_names)
+            cards.write(dataclasses.replace(_CARD, class_names=names), path)
+            self.assertFalse(cards.takes_card(_CARD, self.folder / "a.weights.h5", path))
+        found = cards.read(self.folder / "a.json")
+        self.assertEqual(set(found["checksums"]), {"a.keras", "a.weights.h5"})
+        self.assertEqual(found["class_names"], list(_CARD.class_names))
 
     def test_any_flipped_bit_of_a_card_is_found(self):
         cards.write(_CARD, self.folder)

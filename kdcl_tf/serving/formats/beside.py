@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from kdcl_tf import files
-from kdcl_tf.files import identity
+from kdcl_tf.files import identity, spelling
 from kdcl_tf.files.identity import DamageError
 from kdcl_tf.serving import cards, replacing
 from kdcl_tf.serving.cards import Card
@@ -45,7 +45,7 @@ def check(
         for name, _, facts in there:
             if facts["student"] != card.student:
                 continue
-            if [*facts["class_names"]] != [*card.class_names]:
+            if not _are_same(facts["class_names"], card.class_names):
                 told = "whose classes differ"
             elif folder / name not in paths and any(
                 cards.takes_card(card, path, folder / name) for path in paths
@@ -107,7 +107,7 @@ def _check_others(card, paths):
                 "another file: pass another --output, or move it"
             )
     names = paths[0].with_name(f"{card.student}{_CLASS_NAMES}")
-    if names.exists() and names.read_bytes() != _lines(card.class_names).encode():
+    if names.exists() and not _are_same([_text(names)], [_lines(card.class_names)]):
         raise ValueError(
             f"expected no file at {names}, where the names of {card.student}'s classes go, or one of "
             "these classes; got others: pass another --output, or move it"
@@ -129,6 +129,16 @@ def _check_folder(path, is_own):
             f"expected nothing at {path}, or an exported student to replace; got something else: pass "
             "another --output, or move it"
         )
+
+
+def _are_same(names, others):
+    """Whether names are the same, in their order, in whichever form of Unicode they are written."""
+    return spelling.composed_all(names) == spelling.composed_all(others)
+
+
+def _text(path):
+    """A file as it is, the ends of its lines, too; what is no text is none that we wrote."""
+    return path.read_bytes().decode("utf-8", errors="replace")
 
 
 def _lines(classes):

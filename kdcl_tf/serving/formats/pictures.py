@@ -76,8 +76,9 @@ def of_folder(
 ) -> Pictures:
     """The images in a folder and its folders, resized as evaluation resizes those of a student.
 
-    An image in a folder that has the name of a class is of that class. Files that are none of the
-    images are told of on stderr.
+    An image in a folder that has the name of a class is of that class, whether letters are composed
+    or decomposed in either name (Unicode's NFC and NFD). Files that are none of the images are told
+    of on stderr.
 
     Args:
       folder: searched through for files that are images by their suffix; hidden ones are not.
@@ -101,8 +102,7 @@ def of_folder(
     if told:
         print(f"{escaped(str(root))}: {len(paths):,} images; {told}", file=sys.stderr)
     found = [os.path.relpath(path, root) for path in paths]
-    numbers = {name: number for number, name in enumerate(card.class_names)}
-    labels = [numbers.get(_class_of(path), len(numbers)) for path in found]
+    labels = _labels(found, card.class_names)
     names = np.array([os.fsencode(path) for path in found])
     split = EncodedSplit(
         storage.Files(str(root), names, rules.max_bytes),
@@ -114,11 +114,16 @@ def of_folder(
         rules,
     )
     pictures = spread(split, most, "images of a folder")
-    known = pictures.labels < len(numbers)
+    known = pictures.labels < card.num_classes
     images = images_lib.of_colours(pictures.images, card.image_shape[-1])
     return pictures._replace(images=images, labels=np.where(known, pictures.labels, -1))
 
 
-def _class_of(path):
-    """The folder that a relative path is in, in the form of class names; "" for none."""
-    return spelling.composed(os.path.basename(os.path.dirname(path)))
+def _labels(paths, class_names):
+    """The classes whose names the folders of relative paths have, by number; else how many there are."""
+    count = len(class_names)
+    exact = {name: number for number, name in enumerate(class_names)}
+    numbers = {spelling.composed(name): number for name, number in exact.items()}
+    folders = [os.path.basename(os.path.dirname(path)) for path in paths]
+    # Its own spelling first: cards of older runs may have two classes that differ in it alone.
+    return [exact.get(each, numbers.get(spelling.composed(each), count)) for each in folders]

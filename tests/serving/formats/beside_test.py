@@ -2,6 +2,7 @@
 
 import pathlib
 import tempfile
+import unicodedata
 
 from absl.testing import absltest, parameterized
 
@@ -84,6 +85,18 @@ class BesideTest(parameterized.TestCase):
             ValueError, "another a; got .*, where a.(int8.tflite|onnx) is one, whose classes differ"
         ):
             beside.check(self.folder, [other], ["onnx"])
+
+    @parameterized.parameters(".onnx", ".keras")
+    def test_the_same_classes_in_decomposed_letters_are_no_others(self, ending):
+        self._export("a", ending)
+        self._write()
+        decomposed = tuple(unicodedata.normalize("NFD", name) for name in ("cat", "ñandú"))
+        self.assertNotEqual(decomposed[1], "ñandú")
+        ours = Normalization((0.5,) * 3, (0.5,) * 3)
+        beside.check(self.folder, [Card("a", (8, 8, 3), decomposed, ours)], ["weights", "litert"])
+        other = Card("a", (8, 8, 3), ("cat", "nandu"), ours)
+        with self.assertRaisesRegex(ValueError, "whose classes differ"):
+            beside.check(self.folder, [other], ["weights", "litert"])
 
     def test_a_file_whose_card_would_be_lost_is_refused(self):
         self._export("a", ".keras")

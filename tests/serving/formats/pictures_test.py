@@ -1,9 +1,11 @@
 """Tests of kdcl_tf.serving.formats.pictures."""
 
 import contextlib
+import dataclasses
 import io
 import pathlib
 import shutil
+import unicodedata
 
 import numpy as np
 import tensorflow as tf
@@ -68,6 +70,21 @@ class PicturesTest(tf.test.TestCase, parameterized.TestCase):
         self.assertAllClose(
             grey[0, ..., 0], np.asarray(expected) @ [0.2989, 0.587, 0.114], atol=1.6
         )
+
+    @parameterized.product(of_card=("NFC", "NFD"), of_folder=("NFC", "NFD"))
+    def test_accented_letters_may_be_written_in_either_form(self, of_card, of_folder):
+        name, photo = "caf\u00e9", image_files.encode(image_files.photo(), "PNG")
+        folder = unicodedata.normalize(of_folder, name)
+        image_files.write(self.folder, {f"{folder}/a.png": photo, "tea/b.png": photo})
+        names = (unicodedata.normalize(of_card, name), "tea")
+        card = dataclasses.replace(_card(), class_names=names)
+        self.assertAllEqual(pictures.of_folder(self.folder, card).labels, [0, 1])
+
+    def test_of_two_classes_that_differ_in_that_form_alone_each_has_its_own_images(self):
+        names, photo = ("cafe\u0301", "caf\u00e9"), image_files.encode(image_files.photo(), "PNG")
+        image_files.write(self.folder, {f"{name}/a.png": photo for name in (*names, "tea")})
+        card = dataclasses.replace(_card(), class_names=names)
+        self.assertAllEqual(pictures.of_folder(self.folder, card).labels, [0, 1, -1])
 
     def test_linked_folders_are_entered_once(self):
         away = self.folder / "away"
