@@ -20,6 +20,8 @@ MARK = "<!-- Written by kdcl-export; written anew when more is exported to this 
 _SHOWN = 8
 # Formats that hold the student alone, without what comes before and after it.
 _OF_KERAS = ("keras", "weights")
+# What files end with whose answers may differ from their student's.
+_ROUNDED = {form: each.ending for form, each in FORMATS.items() if each.least_agreement}
 # Facts in which the cards of one student's files differ.
 _OF_FILES = (*card_facts.WRITTEN, "measured", "calibrated_on", "file_format", "inputs", "outputs")
 _RECIPE = (
@@ -77,7 +79,8 @@ def of_folder(files: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
     """
     parts = [f"{MARK}\n"]
     for mine in _by_student(files):
-        parts += [_about(mine[0][2], [form for _, form, _ in mine]), _table(mine), *_loading(mine)]
+        about = _about(_facts_of_all(mine), [form for _, form, _ in mine])
+        parts += [about, _table(mine), *_loading(mine)]
     return "\n".join(parts)
 
 
@@ -88,6 +91,16 @@ def _by_student(files):
         facts = {name: fact for name, fact in each[2].items() if name not in _OF_FILES}
         found.setdefault(json.dumps(facts, sort_keys=True), []).append(each)
     return found.values()
+
+
+def _facts_of_all(files):
+    """The facts of a student, with what was measured of each of its files."""
+    measured = {
+        form: facts["measured"][form]
+        for _, form, facts in files
+        if form in facts.get("measured", {})
+    }
+    return {**files[0][2], "measured": measured}
 
 
 def _table(files):
@@ -263,15 +276,21 @@ def _recipe(settings):
 
 
 def _accuracy(facts, data):
-    """Of the run's own evaluation where it is known, else of the images of the check."""
+    """Of the run's own evaluation where it is known, else of the images of the check.
+
+    Of a file whose numbers are rounded only where no other was measured, and then that is said.
+    """
     if "test_accuracy" in facts:
         count = _decoded(facts, data, "test")
         return f"{facts['test_accuracy']:.2%}" + (f" of {count:,} test images" if count else "")
-    for found in facts.get("measured", {}).values():
+    for form, found in sorted(
+        facts.get("measured", {}).items(), key=lambda each: each[0] in _ROUNDED
+    ):
         if "top_1" in found:
             count = found.get("labelled", found["images"])
             known = " whose class is known" if count < found["images"] else ""
-            return f"{found['top_1']:.1%} of the {count:,} images of the check{known}"
+            of_file = f", by the {_ROUNDED[form]} file" if form in _ROUNDED else ""
+            return f"{found['top_1']:.1%} of the {count:,} images of the check{known}{of_file}"
     return "not measured: kdcl-evaluate does"
 
 

@@ -134,7 +134,9 @@ class ReadmeTest(parameterized.TestCase):
         )
         self.assertIn("| 1.23 MB | 60 test images | 50.0% | 98.0% | 0.25 | 1.50 |", text)
         self.assertIn("## Loading `m.float32.tflite` (`m.int8.tflite` in the same way)", text)
-        self.assertIn("| accuracy | 50.0% of the 60 images of the check |", text)
+        self.assertIn(
+            "| accuracy | 50.0% of the 60 images of the check, by the .int8.tflite file |", text
+        )
         self.assertEqual(text.count("In int8 an image is integers"), 1)
 
     @parameterized.parameters(
@@ -173,6 +175,24 @@ class ReadmeTest(parameterized.TestCase):
         self.assertIn("in integers, calibrated on 200 images of a folder |", text)
         self.assertEqual(text.count("calibrated on"), 1)
         self.assertEqual(text.count("# mobilenet_v2\n"), 1)
+
+    def test_the_accuracy_is_that_of_a_file_in_float32_where_there_is_one(self):
+        def measured(form, top_1):
+            found = {"images": 60, "bytes": 1, "agreement": 1.0, "largest_difference": 0.25}
+            found |= {"milliseconds": 1.5} | ({"top_1": top_1} if top_1 else {})
+            return f"m{names.FORMATS[form].ending}", form, _facts(measured={form: found})
+
+        files = [measured("litert_float16", 0.75), measured("litert_int8", 0.5)]
+        text = readme.of_folder([*files, measured("onnx", 0.25)])
+        self.assertIn("\n| accuracy | 25.0% of the 60 images of the check |\n", text)
+        self.assertIn("\n# mobilenet_v2\n", text)
+        for others in ([], [measured("onnx", None)]):
+            text = readme.of_folder([*files, *others])
+            told = "75.0% of the 60 images of the check, by the .float16.tflite file"
+            self.assertIn(f"\n| accuracy | {told} |\n", text)
+        # The run's own evaluation is the student's.
+        own = [(name, form, {**facts, "test_accuracy": 0.5}) for name, form, facts in files]
+        self.assertIn("\n| accuracy | 50.00% of 300 test images |\n", readme.of_folder(own))
 
     def test_images_without_a_class_do_not_count_for_the_accuracy(self):
         found = {"images": 60, "labelled": 6, "bytes": 1, "top_1": 0.5, "agreement": 1.0}
