@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from kdcl_tf import files
 from kdcl_tf.files import identity, run_names
 from kdcl_tf.serving import cards, exported
+from kdcl_tf.serving.formats import readme
 
 __all__ = ["check_apart", "check_replaced", "keep_others", "may_replace", "owner"]
 
@@ -82,6 +83,8 @@ def keep_others(path: pathlib.Path, new: pathlib.Path, card: str = run_names.STU
     own = {card, *exported.MARKS, *sums} if sums else {card, *exported.MARKS, *_OF_A_MODEL}
     if card == run_names.STUDENT_CARD:
         own |= set(identity.FOR_PEOPLE)
+    if _is_of_files(path / identity.README_BESIDE):
+        own.discard(identity.README_BESIDE)
     for folder, folders, names in os.walk(path):
         inside = pathlib.Path(folder).relative_to(path)
         # Without a card, all of a folder that exports have is taken for the export's.
@@ -91,6 +94,13 @@ def keep_others(path: pathlib.Path, new: pathlib.Path, card: str = run_names.STU
             if (inside / name).as_posix() not in own and not os.path.lexists(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _bring(path / inside / name, target)
+
+
+def _is_of_files(path):
+    """Whether a README tells of files that were exported into a folder, not of the folder's model."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.read_text(encoding="utf-8").startswith(readme.MARK)
+    return False
 
 
 def _bring(old, new):

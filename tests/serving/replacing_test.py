@@ -11,6 +11,7 @@ from absl.testing import parameterized
 from kdcl_tf import files
 from kdcl_tf.files import identity
 from kdcl_tf.serving import replacing
+from kdcl_tf.serving.formats import readme
 
 
 class ReplacingTest(tf.test.TestCase, parameterized.TestCase):
@@ -94,6 +95,24 @@ class ReplacingTest(tf.test.TestCase, parameterized.TestCase):
             self.assertTrue(stat.S_ISFIFO(os.lstat(path / "pipe").st_mode))
             self.assertFalse((path / card).exists())
             self.assertFalse((path / "variables" / "variables.index").exists())
+
+    @parameterized.parameters(True, False)
+    def test_the_readme_of_files_that_were_exported_beside_a_model_is_kept(self, has_card):
+        for text, kept in ((f"{readme.MARK}\n# a", True), ("# a", False), (b"\xff", False)):
+            path = self._student(f"{len(text)} {kept}")
+            names = ("README.md", "README.kdcl.md", "a.onnx")
+            for name, content in zip(names, ("# a", text, "model")):
+                content = content if isinstance(content, bytes) else content.encode()
+                (path / name).write_bytes(content)
+            if has_card:
+                facts = {"checksums": identity.checksums(path, leave_out="a.onnx")}
+                (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
+            with files.replaced_folder(path) as partial:
+                (partial / "saved_model.pb").write_bytes(b"new")
+                replacing.keep_others(path, partial)
+            found = {each.name for each in path.iterdir()}
+            wanted = {"saved_model.pb", "a.onnx", *(["README.kdcl.md"] if kept else [])}
+            self.assertEqual(found, wanted)
 
     def test_results_are_not_written_where_a_model_is(self):
         student = self._student("run", "students", "m")

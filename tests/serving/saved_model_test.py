@@ -30,6 +30,7 @@ from kdcl_tf.serving import (
     saved_model,
 )
 from kdcl_tf.serving.cards import Card
+from kdcl_tf.serving.formats import beside
 from kdcl_tf.students import precision
 from tests.students.plain_layers import move_statistics
 
@@ -311,6 +312,20 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
         (path / "README.md").unlink()
         self._export(student)
         self.assertEqual(sorted(each.name for each in path.glob("README*")), ["README.md"])
+
+    def test_an_export_keeps_the_readme_of_files_in_its_folder(self):
+        student, path = _student(), self._export(_student())
+        (path / "resnet8.onnx").write_bytes(b"model")
+        cards.write(Card.of(student, self.dataset), path / "resnet8.onnx")
+        beside.write(path)
+        told = (path / "README.kdcl.md").read_text()
+        self.assertIn("`resnet8.onnx`", told)
+        names = {each.name for each in path.iterdir()}
+        for _ in range(2):
+            self._export(student)
+            self.assertEqual((path / "README.kdcl.md").read_text(), told)
+            self.assertEqual({each.name for each in path.iterdir()}, names)
+            self.assertNotIn("resnet8.onnx", (path / "README.md").read_text())
 
     def test_an_export_replaces_nothing_that_is_no_student(self):
         photos = self.folder / "resnet8"
