@@ -35,8 +35,8 @@ def check(
 
     Raises:
       ValueError: naming a file of a student of the same name that has other classes, or whose card
-        would be replaced by that of another epoch or run; or a file or folder of another hand that
-        would be replaced.
+        would be replaced by that of another epoch or run, or by the one that a run gives
+        after its end; or a file or folder of another hand that would be replaced.
     """
     endings = [FORMATS[form].ending for form in forms if FORMATS[form].ending]
     there = list(_exported(folder)) if endings else []
@@ -50,7 +50,7 @@ def check(
             elif folder / name not in paths and any(
                 cards.takes_card(card, path, folder / name) for path in paths
             ):
-                told = "of another epoch or run, whose card would be lost"
+                told = "whose card, of another epoch or run or from before the run's end, would be lost"
             else:
                 continue
             raise ValueError(

@@ -107,8 +107,16 @@ class BesideTest(parameterized.TestCase):
         # It is replaced, too, or has a card of its own.
         beside.check(self.folder, [later], ["keras", "weights"])
         beside.check(self.folder, [later], ["onnx"])
-        with self.assertRaisesRegex(ValueError, "where a.keras is one, of another epoch or run, "):
-            beside.check(self.folder, [later], ["weights"])
+        # A run that has ended tells more of the same epoch.
+        ended = same.with_more(test_accuracy=0.5)
+        for card in (later, ended):
+            with self.assertRaisesRegex(
+                ValueError,
+                "where a.keras is one, whose card, of another epoch or run or from before the run's end, "
+                "would be lost: pass another --output, or delete it$",
+            ):
+                beside.check(self.folder, [card], ["weights"])
+            beside.check(self.folder, [card], ["keras", "weights"])
 
     def test_what_nobody_exported_is_not_replaced(self):
         card = Card("a", (8, 8, 3), ("cat", "ñandú"), Normalization((0.5,) * 3, (0.5,) * 3))
