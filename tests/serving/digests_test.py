@@ -27,14 +27,14 @@ class DigestsTest(tf.test.TestCase, parameterized.TestCase):
         return serving.export_student(student, self.folder / name, card=card)
 
     def test_an_export_made_again_is_the_same_and_of_another_model_is_not(self):
-        student = students.build("resnet8", 10, (8, 8, 1))
+        student = students.build("resnet8", 10, (8, 8, 3))
         first, again = self._export("first", student), self._export("once_more", student)
         self.assertNotEqual(identity.checksums(first), identity.checksums(again))
         known = digests.of_model(first)
         self.assertEqual(digests.of_model(again), known)
         shutil.move(again, self.folder / "moved")
         self.assertEqual(digests.of_model(self.folder / "moved"), known)
-        normalization = data.Normalization((0.5,), (0.25,))
+        normalization = data.Normalization((0.5,) * 3, (0.25,) * 3)
         other = self._export("other", student, normalization=normalization)
         self.assertNotEqual(digests.of_model(other), known)
         renamed = tuple("abcdefghij")
@@ -46,7 +46,7 @@ class DigestsTest(tf.test.TestCase, parameterized.TestCase):
 
     @parameterized.parameters("a.keras", "a.weights.h5")
     def test_a_file_is_known_under_any_name_and_when_it_is_written_again(self, name):
-        student = students.build("resnet8", 10, (8, 8, 1))
+        student = students.build("resnet8", 10, (8, 8, 3))
         write = serving.save_keras if name == "a.keras" else serving.save_weights
         path = write(student, self.folder / name)
         known = digests.of_model(path)
@@ -59,11 +59,11 @@ class DigestsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertNotEqual(digests.of_model(write(student, path)), known)
 
     def test_one_that_was_cut_short_has_a_digest_of_its_own(self):
-        path = serving.save_keras(students.build("resnet8", 10, (8, 8, 1)), self.folder / "a.keras")
+        path = serving.save_keras(students.build("resnet8", 10, (8, 8, 3)), self.folder / "a.keras")
         known = digests.of_model(path)
         path.write_bytes(path.read_bytes()[:-40])
         self.assertNotEqual(digests.of_model(path), known)
-        path = self._export("cut", students.build("resnet8", 10, (8, 8, 1)))
+        path = self._export("cut", students.build("resnet8", 10, (8, 8, 3)))
         known = digests.of_model(path)
         shards = list((path / "variables").glob("variables.data*"))
         shards[0].write_bytes(b"")
