@@ -193,6 +193,8 @@ class _Training:
                 workdir.check_present()
             except WorkdirLost as lost:
                 command_line.fail(str(lost))
+            except OSError:
+                pass  # The disk does not tell, which may be why.
             raise
 
     def _session(self, workdir, lost_workers):

@@ -79,7 +79,7 @@ def _of_variables(path):
             for name in variables.get_variable_to_shape_map()
             if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
         }
-    except (tf.errors.OpError, ValueError, RuntimeError):
+    except (tf.errors.OpError, IndexError, ValueError, RuntimeError):
         # Damaged, which whoever loads it tells.
         return None
     card = exported.sealed_card(path)

@@ -96,7 +96,7 @@ class Loop:
         self.used_before = processes.used_before(restored, run) if restored else {}
         if restored:
             self._restore_log()
-        elif self._workers.is_chief:
+        elif self._workers.is_chief and not self._workdir.complete_result:
             # Found after the first epoch, a damaged one would cost it.
             _ = self._workdir.log
         self.remarks = [
@@ -158,10 +158,14 @@ class Loop:
 
     def _restore(self):
         """Restores the chief's newest checkpoint in all workers, whose folders may differ."""
-        progress = self._workers.answer_of_chief(self._checkpoints.restore)
+        progress = self._workers.answer_of_chief(self._restored)
         if progress:
             self._workers.copy_from_chief(self._checkpoints.variables)
         return progress
+
+    def _restored(self):
+        """What the newest checkpoint had; None of a complete run too, which needs no checkpoint."""
+        return None if self._workdir.complete_result else self._checkpoints.restore()
 
     def _restore_log(self):
         """Makes `log.jsonl` what it was at the checkpoint, if it was lost or damaged since."""

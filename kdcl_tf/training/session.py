@@ -110,6 +110,8 @@ class Session:
         complete = self.workdir.complete_result if self.workers.is_chief else None
         # A worker's own folder does not tell, and the chief trains no more.
         if self.workers.from_chief(b"complete" if complete else b""):
+            if complete:
+                self.workdir.restore_records(self.task.settings)
             return complete
         if self.workers.is_chief:
             trained = self._trained_identity().settings if self._is_trained else None

@@ -22,6 +22,7 @@ has what it found in the last evaluation, as COCO lists it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -63,7 +64,8 @@ class Workdir:
       path: the folder.
 
     Raises:
-      OSError: when it cannot be made or written to.
+      OSError: when it cannot be made or written to, unless it holds a complete run, which only has
+        to be read.
     """
 
     def __init__(self, path: str | pathlib.Path):
@@ -75,9 +77,16 @@ class Workdir:
             self.path.mkdir(parents=True, exist_ok=True)
             files.check_writable(self.path)
         except OSError as error:
+            if self._is_complete():
+                return
             raise OSError(
                 f"--workdir={path} cannot be written to ({error.strerror}): pass a folder that can"
             ) from error
+
+    def _is_complete(self):
+        with contextlib.suppress(DamageError, OSError):
+            return self.complete_result is not None
+        return False
 
     def claim(self, patience: float = 30.0) -> None:
         """Keeps other processes out of the folder while this object, or its process, lives.
@@ -123,18 +132,24 @@ class Workdir:
 
         Raises:
           WorkdirLost: when it does not.
+          OSError: when the disk does not tell.
         """
         if self._claimed is None:
             return
-        try:
-            is_same = os.path.samestat(os.stat(self.path), os.fstat(self._claimed))
-        except OSError:
-            is_same = False
-        if not is_same:
+        if not self._is_claimed():
             raise WorkdirLost(
                 f"workdir {self.path} was removed or replaced while the run trained: nothing "
                 "more is written there; the same command begins again"
             )
+
+    def _is_claimed(self):
+        """Whether the path leads to the claimed folder; a disk that fails for a moment raises."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._claimed))
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
+                return False
+            raise
 
     def check(self, settings: TrainingSettings, free: Collection[str] = ()) -> bool:
         """Refuses a folder that holds another run, see `ownership.check_settings`.

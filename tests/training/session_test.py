@@ -161,6 +161,20 @@ class SessionTest(tf.test.TestCase):
         self.assertEqual(session.train(), {"kept": True})
         self.assertEqual(session.task.told, ["load", "build"])
 
+    def test_what_a_complete_run_has_stays_whatever_its_checkpoints_are(self):
+        self._session(epochs=3).train()
+        result = Workdir(self.folder).result
+        log = (self.folder / "log.jsonl").read_bytes()
+        *_, newest = sorted((self.folder / "checkpoints").glob("step-*"))
+        for spoil in (
+            lambda: (newest / "variables.index").write_bytes(b"torn"),
+            lambda: (newest / "manifest.json").write_text("torn"),
+        ):
+            spoil()
+            # As where its data has moved, of which only a session can tell that it is the same.
+            self.assertEqual(self._session(epochs=3).train(), result)
+            self.assertEqual((self.folder / "log.jsonl").read_bytes(), log)
+
     def test_what_the_end_will_write_is_tried_before(self):
         for name in ("checkpoints", "students", "tensorboard"):
             self.folder = pathlib.Path(self.create_tempdir().full_path)

@@ -1,14 +1,18 @@
 """Tests of kdcl_tf.training.workdir."""
 
 import dataclasses
+import errno
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
+from kdcl_tf import files
 from kdcl_tf.files import identity, run_flags
 from kdcl_tf.files.identity import FORMAT, DamageError
 from kdcl_tf.training.run_files import missing_exports
@@ -260,6 +264,25 @@ class WorkdirTest(parameterized.TestCase):
                 write()
         found = list(self.workdir.path.iterdir()) if is_replaced else []
         self.assertEqual((self.workdir.path.exists(), found), (is_replaced, []))
+
+    @parameterized.parameters(errno.ENOTCONN, errno.EIO, errno.EACCES)
+    def test_a_disk_that_fails_for_a_moment_has_not_lost_it(self, number):
+        self.workdir.claim()
+        with mock.patch.object(os, "stat", side_effect=OSError(number, "told")):
+            with self.assertRaisesRegex(OSError, "told"):
+                self.workdir.check_present()
+        self.workdir.check_present()
+
+    def test_a_complete_run_that_cannot_be_written_to_is_read(self):
+        path = self.workdir.path
+        full = mock.patch.object(
+            files, "check_writable", side_effect=OSError(errno.EROFS, "Read-only file system")
+        )
+        with full, self.assertRaisesRegex(OSError, "cannot be written to .Read-only file system"):
+            Workdir(path)
+        self.workdir.write_result({"epochs": 2})
+        with full:
+            self.assertEqual(Workdir(path).complete_result["epochs"], 2)
 
     def test_the_result_is_there_when_it_is_written(self):
         self.assertIsNone(self.workdir.result)

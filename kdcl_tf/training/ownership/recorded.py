@@ -47,8 +47,9 @@ def identities(path: pathlib.Path, result: Mapping[str, Any] | None) -> list[Map
         with contextlib.suppress(DamageError):
             read.append(manifests.sealed_facts(folder)["identity"])
     if folders and not read and not found:
-        # Raises, and says what is wrong.
-        manifests.newest(path / "checkpoints", manifests.sealed_facts)
+        # Raises, and says what is wrong; or finds what a run that goes on has put in their place.
+        newest = manifests.newest(path / "checkpoints", manifests.sealed_facts)
+        read = [newest[1]["identity"]] if newest else []
     found += read
     return [each for each in found if each]
 

@@ -1,11 +1,12 @@
 """Tests of kdcl_tf.training.ownership.recorded, through the `Workdir` that asks it."""
 
 import shutil
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.training import manifests
+from kdcl_tf.training import manifests, ownership
 from tests.training.ownership.folders import FolderTestCase, Settings, identity_of
 
 
@@ -108,6 +109,24 @@ class RecordedTest(FolderTestCase):
         (self.save() / manifests.NAME).write_text("{}")
         with self.assertRaisesRegex(DamageError, "no checkpoint in .* can be used"):
             self.workdir.check(Settings())
+
+    def test_a_checkpoint_that_is_replaced_while_it_is_read_tells(self):
+        first = self.save(1)
+        for epoch in (1, 2):
+            self.workdir.write_log([{"epoch": each} for each in range(1, epoch + 1)])
+        saved = manifests.saved
+
+        def listed(checkpoints):
+            # The run that goes on has replaced what was listed.
+            found = saved(checkpoints)
+            if first.exists():
+                self.save(2)
+                shutil.rmtree(first)
+            return found
+
+        with mock.patch.object(manifests, "saved", listed):
+            self.assertLen(ownership.identities(self.workdir.path, None), 1)
+        self.workdir.check(Settings())
 
     def test_the_newest_whole_checkpoint_tells(self):
         self.save(1)
