@@ -39,6 +39,7 @@ _ARGUMENT = re.compile(r"\bpass ([a-z_]+)=(\w+)")
 # With the blanks around it; runs of other blanks stay, which names may have.
 _LINE_BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large", re.IGNORECASE)
+_NO_TEMPORARY = "No usable temporary directory"
 _TRACEBACK = "error.txt"
 
 # `{flag: how it makes a program need less memory}`.
@@ -161,6 +162,11 @@ def foreseen(error: BaseException) -> str:
             f"the disk is full, or its limit is reached ({_first_line(error)}): free some space; "
             "what was saved before is whole, and the same command goes on from it"
         )
+    if isinstance(error, FileNotFoundError) and _NO_TEMPORARY in str(error):
+        return (
+            f"no folder for temporary files can be written to ({_first_line(error)}): free some "
+            "space there, or set TMPDIR to a folder that can be"
+        )
     if isinstance(error, RuntimeError) and "home directory" in str(error):
         return "a path begins with ~ and a user whose home is unknown: write the path out"
     if isinstance(error, (FileExistsError, NotADirectoryError)) and error.filename is not None:
@@ -197,14 +203,23 @@ def _defect(error: BaseException) -> str:
     """Keeps the traceback; says where."""
     text = getattr(error, "notices", "") + "".join(traceback.format_exception(error))
     place = "its traceback could not be written"
-    for folder in (*_folder, pathlib.Path(tempfile.gettempdir())):
-        name = _TRACEBACK if folder in _folder else f"{_program()}-{os.getpid()}-{_TRACEBACK}"
+    for find in (*[_in_workdir] * len(_folder), _in_temporary_folder):
         with contextlib.suppress(OSError):
-            if folder.is_dir():
-                files.write_text(folder / name, text)
-                place = f"its traceback is in {escaped(str(folder / name))}"
+            path = find()
+            if path.parent.is_dir():
+                files.write_text(path, text)
+                place = f"its traceback is in {escaped(str(path))}"
                 break
     return f"unexpected {type(error).__name__}: {_first_line(error)}; {place}"
+
+
+def _in_workdir():
+    return _folder[0] / _TRACEBACK
+
+
+def _in_temporary_folder():
+    """Asked for only where it is needed: finding it writes a file, and fails where none can be."""
+    return pathlib.Path(tempfile.gettempdir(), f"{_program()}-{os.getpid()}-{_TRACEBACK}")
 
 
 def _program():

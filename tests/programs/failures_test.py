@@ -106,6 +106,10 @@ class FailuresTest(parameterized.TestCase):
         ),
         (OSError(errno.EFBIG, "File too large"), "^the disk is full, or its limit is reached"),
         (RuntimeError("Could not determine home directory."), "^a path begins with ~ and a user"),
+        (
+            FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/']"),
+            r"^no folder for temporary files can be written to \(.*'/tmp', '/'\]\): .* set TMPDIR to",
+        ),
         (MemoryError(), r"^memory is full \(MemoryError\): end other programs, or use a machine"),
     )
     def test_what_any_phase_may_meet_has_its_words(self, error, line):
@@ -141,6 +145,29 @@ class FailuresTest(parameterized.TestCase):
         place = pathlib.Path(self._told(AssertionError("x")).partition(" is in ")[2])
         self.addCleanup(place.unlink)
         self.assertIn("AssertionError: x", place.read_text())
+
+    def test_no_temporary_folder_is_asked_for_where_the_workdir_takes_the_traceback(self):
+        with mock.patch.object(failures.tempfile, "gettempdir", side_effect=FileNotFoundError):
+            self.assertEndsWith(self._told(KeyError("x")), f"is in {self.folder / 'error.txt'}")
+            failures.keep_tracebacks_in(self.folder / "gone")
+            line = self._told(KeyError("x"))
+        self.assertEqual(line, "unexpected KeyError: 'x'; its traceback could not be written")
+
+    @parameterized.parameters(
+        ("command_line.import_tensorflow()", "^-c: no folder for temporary files can be written"),
+        ("files.temporary_folder().__enter__()", "^-c: no folder for temporary files can be"),
+        ("1 / 0", "^-c: unexpected ZeroDivisionError: .*; its traceback could not be written$"),
+    )
+    def test_a_disk_that_takes_names_but_no_bytes_is_told_in_a_line(self, call, line):
+        program = (
+            "from kdcl_tf import files\nfrom kdcl_tf.programs import command_line\n"
+            f"command_line.run(lambda values: None, lambda values: {call})\n"
+        )
+        command = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-c", program]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual((done.stdout, done.returncode), ("", 1))
+        self.assertRegex(done.stderr.removesuffix("\n"), line)
+        self.assertEqual(done.stderr.count("\n"), 1)
 
     @parameterized.parameters(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     def test_a_signal_ends_it_in_a_line_and_cleans_up(self, number):
