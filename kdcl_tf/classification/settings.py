@@ -11,7 +11,7 @@ from kdcl_tf.classification.ramps import Ramp
 from kdcl_tf.objectives.names import ENSEMBLES
 from kdcl_tf.serving.classes import MATCHES
 from kdcl_tf.serving.weight_sources import NORMALIZATIONS
-from kdcl_tf.training.settings import TrainingSettings, as_text, milestones_at
+from kdcl_tf.training.settings import FLOAT32, TrainingSettings, as_text, milestones_at
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 GENERAL_ERRORS = ("vector", "target")
@@ -27,8 +27,6 @@ _BRANCHES = {"one": 3, "clnn": 4}
 # also in layers that begin to be trained later. Adamax so begins with small steps, and LAMB divides
 # by the step's norm.
 _TOO_LARGE_AFTER_HEADS = ("adam", "adamw", "nadam")
-# The smallest and the largest number of these that are neither 0 nor infinite.
-_FLOAT32 = (1.2e-38, 3.4e38)
 # ONE's authors ramp up over 80 of 300 epochs.
 _RAMP_UP = {"one": 80 / 300}
 
@@ -126,6 +124,7 @@ class Settings(TrainingSettings):
         self._check_training()
         self._check_images()
         self._check_ranges()
+        self._check_scheduled_weight()
         method_rules.check(self)
         data.validate_name(self.dataset)
         self._check_distortion()
@@ -259,10 +258,20 @@ class Settings(TrainingSettings):
                 "--method=independent"
             )
         try:
-            found = str(Ramp(self.distillation_weight_schedule))
+            ramp = Ramp(self.distillation_weight_schedule)
         except ValueError as error:
             raise ValueError(f"--distillation_weight_schedule: {error}") from None
-        object.__setattr__(self, "distillation_weight_schedule", found)
+        object.__setattr__(self, "distillation_weight_schedule", str(ramp))
+
+    def _check_scheduled_weight(self):
+        """Refuses a factor with which the weight of the distillation loss is infinite in float32."""
+        largest = max(number for _, number in Ramp(self.distillation_weight_schedule).points)
+        if self.distillation_weight * largest > FLOAT32[1]:
+            raise ValueError(
+                "expected --distillation_weight_schedule of numbers whose products with "
+                f"--distillation_weight={self.distillation_weight} float32 has, at most "
+                f"{FLOAT32[1]:g}; got {largest:g}"
+            )
 
     def _check_kept(self):
         """Refuses the best epoch where nothing could choose it; names the student that does."""
@@ -340,10 +349,10 @@ class Settings(TrainingSettings):
             1 <= self.accumulation_steps <= self.batch_size,
             f"1 or more, at most --batch_size={self.batch_size}",
         )
-        least, most = _FLOAT32
-        holds_square = least <= self.temperature**2 <= most if self.temperature > 0 else False
+        least, most = FLOAT32
+        square = self.temperature * self.temperature
+        holds_square = self.temperature > 0 and least <= square <= most
         self._require("temperature", holds_square, "more than 0, with a square that float32 holds")
-        self._require("distillation_weight", self.distillation_weight <= most, "finite in float32")
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
             raise ValueError(
                 f"expected --warmup_epochs below --epochs={self.epochs}; got {self.warmup_epochs}"

@@ -43,6 +43,8 @@ _BAD = (
     ("temperature", float("nan")),
     ("temperature", float("inf")),
     ("learning_rate", 0.0),
+    ("learning_rate", 1e-50),
+    ("learning_rate", "resnet8=0.1,wrn_10_2=1e-50"),
     ("learning_rate", float("nan")),
     ("learning_rate", float("inf")),
     ("momentum", -0.1),
@@ -64,6 +66,8 @@ _GOOD = (
     {"momentum": 0.0},
     {"weight_decay": 0.0, "distillation_weight": 0.0},
     {"warmup_epochs": 99, "warmup_learning_rate": 0.0},
+    {"distillation_weight_schedule": "0:0,1:1e+39", "distillation_weight": 0.0},
+    {"distillation_weight_schedule": "0:0,1:1e+39", "distillation_weight": 0.1},
     {"milestones": ()},
     {"seed": 2**32 - 1},
     {"epochs": 1, "batch_size": 1, "evaluate_every": 1},
@@ -221,6 +225,15 @@ class SettingsTest(parameterized.TestCase):
         (
             {"distillation_weight_schedule": "0:1", "method": "independent"},
             "methods with a distillation loss; got --method=independent",
+        ),
+        (
+            {"distillation_weight_schedule": "0:0,1:1e39"},
+            r"^expected --distillation_weight_schedule of .* with --distillation_weight=1.0 float32 "
+            r"has, at most 3.4e\+38; got 1e\+39$",
+        ),
+        (
+            {"distillation_weight_schedule": "0:1e38,9:0", "distillation_weight": 10.0},
+            r"--distillation_weight=10.0 float32 has, at most 3.4e\+38; got 1e\+38$",
         ),
     )
     def test_a_schedule_that_cannot_be_used_is_refused(self, fields, message):

@@ -253,7 +253,11 @@ class DivergenceTest(tf.test.TestCase):
     def test_a_last_step_that_spoils_the_weights_is_not_saved(self):
         """One step an epoch: its loss is from before the step, and fine."""
         run, message = self._diverged(
-            learning_rate=1e39, ensemble="general", batch_size=40, checkpoint_seconds=0
+            learning_rate=1e25,
+            weight_decay=1e25,
+            ensemble="general",
+            batch_size=40,
+            checkpoint_seconds=0,
         )
         self.assertRegex(
             message, r"^variable \S+ of student resnet8 is not finite at step 1 \(epoch 1, step 1\)"

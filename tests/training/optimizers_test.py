@@ -191,6 +191,8 @@ class CreateTest(tf.test.TestCase, parameterized.TestCase):
         ("lion", "beta_1=0.9,beta_1=0.8", "got beta_1=0.8"),
         ("lion", "beta_1", "beta_1= a number, true or false; got nothing"),
         ("lion", "beta_1=nan", "got nan"),
+        ("adam", "epsilon=1e-50", "epsilon= a number that float32 has: 0, or from .*; got 1e-50"),
+        ("sgd", "clipnorm=1e39", "clipnorm= a number that float32 has: .* to 3.4e38; got 1e39"),
         ("rmsprop", "use_ema=true", "got use_ema=true"),
         ("SGD", "", "expected --optimizer of sgd, adam, .*; got SGD"),
     )

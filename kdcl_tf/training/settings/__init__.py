@@ -2,6 +2,7 @@
 
 from kdcl_tf.training.settings.paths import PATH_SETTINGS
 from kdcl_tf.training.settings.training_settings import (
+    FLOAT32,
     MACHINE_SETTINGS,
     OPTIMIZERS,
     POLICIES,
@@ -15,6 +16,7 @@ from kdcl_tf.training.settings.training_settings import (
 )
 
 __all__ = [
+    "FLOAT32",
     "MACHINE_SETTINGS",
     "OPTIMIZERS",
     "PATH_SETTINGS",

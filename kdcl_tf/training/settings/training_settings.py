@@ -6,6 +6,7 @@ import dataclasses
 import math
 import os
 import re
+import struct
 from collections.abc import Mapping
 
 from kdcl_tf.data.formats.rules import ImageRules
@@ -47,6 +48,11 @@ OPTIMIZERS = {
 STRATEGIES = ("one", "mirrored", "multi_worker", "tpu")
 # Where and on what a run computes, not what it computes: these may change when it is continued.
 MACHINE_SETTINGS = ("strategy", "storage")
+# The smallest and the largest number of float32 that is neither 0, as processors take those below
+# it, nor infinite.
+FLOAT32 = (1.2e-38, 3.4e38)
+_IN_FLOAT32 = "a number that float32 has: 0, or from 1.2e-38 to 3.4e38"
+_OF_IMAGES = tuple(field.name for field in dataclasses.fields(ImageRules))
 _TFDS_DEFAULT = os.path.join("~", "tensorflow_datasets")
 
 
@@ -228,11 +234,10 @@ class TrainingSettings:
         self._check_at_least(0, "seed", "weight_decay", "warmup_learning_rate")
         rates = self.rates.values()
         self._require("learning_rate", all(rate > 0 for rate in rates), "more than 0")
-        self._require("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
         self._require("seed", self.seed < 2**32, "less than 2**32")
-        for field, value in dataclasses.asdict(self).items():
-            if isinstance(value, float):
-                self._require(field, math.isfinite(value), "a finite number")
+        self._check_float32()
+        rounded = struct.unpack("f", struct.pack("f", self.momentum))[0]
+        self._require("momentum", 0 <= rounded < 1, "from 0 to below 1 in float32")
         if list(self.milestones) != sorted(set(self.milestones)) or any(
             milestone < 1 for milestone in self.milestones
         ):
@@ -240,6 +245,17 @@ class TrainingSettings:
             raise ValueError(
                 f"expected --milestones of rising numbers of epochs, from 1; got {given}"
             )
+
+    def _check_float32(self):
+        """Refuses numbers that a step, which computes in float32, would have as 0 or infinite."""
+        for field, value in dataclasses.asdict(self).items():
+            if isinstance(value, float):
+                self._require(field, math.isfinite(value), "a finite number")
+                # No step has the limits of images.
+                has = _float32_has(value) or field in _OF_IMAGES
+                self._require(field, has, _IN_FLOAT32)
+        rates = self.rates.values()
+        self._require("learning_rate", all(map(_float32_has, rates)), _IN_FLOAT32)
 
     def _check_images(self):
         """Refuses values that no rules of images can have."""
@@ -293,11 +309,18 @@ def _argument(name, text):
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not _float32_has(value):
+        expected = _IN_FLOAT32 if math.isfinite(value) else "a number, true or false"
         raise ValueError(
-            f"expected --optimizer_arguments={name}= a number, true or false; got {text or 'nothing'}"
+            f"expected --optimizer_arguments={name}= {expected}; got {text or 'nothing'}"
         )
     return value
+
+
+def _float32_has(number):
+    """Whether float32 has about this number, and not 0 or an infinite one in its place."""
+    least, most = FLOAT32
+    return number == 0 or least <= abs(number) <= most
 
 
 def of_machine(settings: Mapping[str, str]) -> dict[str, str]:

@@ -3,12 +3,15 @@
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 from unittest import mock
 
 from absl.testing import absltest, parameterized
 
 from kdcl_tf.training.settings import training_settings
+
+_IN_FLOAT32 = "a number that float32 has: 0, or from 1.2e-38 to 3.4e38"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,16 +49,43 @@ class TrainingSettingsTest(parameterized.TestCase):
         ("weight_decay", -0.5, "0 or more"),
         ("warmup_learning_rate", -0.5, "0 or more"),
         ("learning_rate", 0.0, "more than 0"),
-        ("momentum", 1.0, "from 0 to below 1"),
+        ("momentum", 1.0, "from 0 to below 1 in float32"),
+        ("momentum", 0.99999999, "from 0 to below 1 in float32"),
+        ("learning_rate", 1e-50, _IN_FLOAT32),
+        ("learning_rate", 1e-40, _IN_FLOAT32),
+        ("learning_rate", 1e39, _IN_FLOAT32),
+        ("warmup_learning_rate", 1e39, _IN_FLOAT32),
+        ("weight_decay", 1e39, _IN_FLOAT32),
         ("learning_rate", float("inf"), "a finite number"),
         ("shrink", float("nan"), "a finite number"),
     )
     def test_a_number_out_of_range_is_refused(self, field, value, wanted):
         fields = {"shrink": 1.0, field: value}
         with self.assertRaisesRegex(
-            ValueError, f"^expected --{field} to be {wanted}; got {value}$"
+            ValueError, f"^expected --{field} to be {wanted}; got {re.escape(str(value))}$"
         ):
             _Settings(**fields)
+
+    def test_the_ends_of_float32_are_allowed(self):
+        for rate in (1.2e-38, 3.4e38):
+            self.assertEqual(_Settings(shrink=1.0, learning_rate=rate).learning_rate, rate)
+        self.assertEqual(_Settings(shrink=1.0, momentum=0.9999999).momentum, 0.9999999)
+
+    def test_the_rate_of_each_part_is_one_that_float32_has(self):
+        class OfParts(_Settings):
+            @property
+            def rates(self):
+                return {"head": 0.1, "body": 1e-50}
+
+        with self.assertRaisesRegex(ValueError, f"^expected --learning_rate to be {_IN_FLOAT32}"):
+            OfParts(shrink=1.0)
+
+    def test_the_limits_of_images_may_be_any_number(self):
+        @dataclasses.dataclass(frozen=True)
+        class OfImages(_Settings):
+            max_image_megabytes: float = 1e39
+
+        self.assertEqual(OfImages(shrink=1.0).max_image_megabytes, 1e39)
 
     @parameterized.parameters(
         ("schedule", "linear", "step, cosine, constant"),
