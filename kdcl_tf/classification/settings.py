@@ -215,7 +215,7 @@ class Settings(TrainingSettings):
                 f"--train_head_epochs={self.train_head_epochs} with --optimizer={self.optimizer}: "
                 "after the heads' epochs, the first steps of the other layers are several times as "
                 "large as the learning rate asks, since the bias correction counts the heads' steps: "
-                "pass a lower --learning_rate, or --optimizer=sgd, which has none"
+                "pass a lower --learning_rate, or --optimizer=sgd, which has none, to a new --workdir"
             )
         return told
 

@@ -41,12 +41,7 @@ _LINE_BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _FULL = re.compile(r"No space left on device|Disk quota exceeded|File too large", re.IGNORECASE)
 _NO_TEMPORARY = "No usable temporary directory"
 _TRACEBACK = "error.txt"
-
-# `{flag: how it makes a program need less memory}`.
-_LESS_MEMORY = {
-    "batch_size": "a smaller --batch_size",
-    "accumulation_steps": "more --accumulation_steps to a new --workdir",
-}
+_NO_FLAG_NEEDS_LESS = "end other programs, or use a machine with more"
 
 # Where the traceback of a defect is written; a list, so that it can be set.
 _folder: list[pathlib.Path] = []
@@ -185,9 +180,14 @@ def _name_in(error):
 
 
 def _less_memory():
-    """What to do about it, by the flags that the program has."""
-    ways = [f"pass {way}" for flag, way in _LESS_MEMORY.items() if flag in flags.FLAGS]
-    return ", or ".join(ways) or "end other programs, or use a machine with more"
+    """What to do about it, by the flags that the program has and reads."""
+    given = flags.FLAGS
+    if "mode" in given and given["mode"].value != "train":
+        return _NO_FLAG_NEEDS_LESS
+    if "accumulation_steps" in given:
+        # A run that is begun has its numbers for good.
+        return "pass a smaller --batch_size, or more --accumulation_steps, to a new --workdir"
+    return "pass a smaller --batch_size" if "batch_size" in given else _NO_FLAG_NEEDS_LESS
 
 
 def _is_full(error):

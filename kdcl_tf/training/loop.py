@@ -304,8 +304,8 @@ class Loop:
     def _divergence(self, what, epoch, step):
         return Divergence(
             f"{what} is not finite at step {epoch * self.steps_per_epoch + step} "
-            f"(epoch {epoch + 1}, step {step}): try a lower --learning_rate or a longer warm-up; "
-            "checkpoints from before it, if there are any, stay"
+            f"(epoch {epoch + 1}, step {step}): try a lower --learning_rate or a longer warm-up in "
+            "a new --workdir; checkpoints from before it, if there are any, stay"
         )
 
     def _log(self, record):

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import importlib
 import io
 import os
 import pathlib
@@ -52,6 +53,12 @@ from kdcl_tf import files
 with files.unwinding():
 {textwrap.indent(_PROGRAM, "    ")}
 """
+
+
+# A run that is begun refuses other numbers of either.
+_LESS_MEMORY_OF_RUNS = (
+    "pass a smaller --batch_size, or more --accumulation_steps, to a new --workdir"
+)
 
 
 def _default_signals():
@@ -117,16 +124,17 @@ class FailuresTest(parameterized.TestCase):
         self.assertEmpty(list(self.folder.iterdir()))
 
     @parameterized.parameters(
-        (("batch_size",), ": pass a smaller --batch_size$"),
-        (
-            ("batch_size", "accumulation_steps"),
-            ": pass a smaller --batch_size, or pass more --accumulation_steps to a new --workdir$",
-        ),
+        ("train", (), f": {_LESS_MEMORY_OF_RUNS}$"),
+        ("detect", (), f": {_LESS_MEMORY_OF_RUNS}$"),
+        ("detect", ("--mode=evaluate",), ": end other programs, or use a machine with more$"),
+        ("evaluate", (), ": pass a smaller --batch_size$"),
+        ("predict", (), ": pass a smaller --batch_size$"),
+        ("export", (), ": end other programs, or use a machine with more$"),
     )
-    def test_only_flags_that_the_program_has_are_to_be_passed(self, names, line):
+    def test_a_full_memory_has_advice_that_the_program_can_follow(self, door, arguments, line):
         values = flags.FlagValues()
-        for name in names:
-            flags.DEFINE_integer(name, 1, "", flag_values=values)
+        importlib.import_module(f"kdcl_tf.{door}").define_flags(values)
+        values([door, *arguments])
         with mock.patch.object(failures.flags, "FLAGS", values):
             self.assertRegex(self._told(MemoryError()), line)
 

@@ -238,7 +238,8 @@ class DivergenceTest(tf.test.TestCase):
         self.assertRegex(
             message,
             r"^(the loss|variable \S+) of student (resnet8|wrn_10_1)(, wrn_10_1)? is not finite "
-            r"at step \d+ \(epoch \d, step \d\): try a lower --learning_rate",
+            r"at step \d+ \(epoch \d, step \d\): try a lower --learning_rate or a longer warm-up "
+            r"in a new --workdir; checkpoints from before it",
         )
         self._assert_newest_is_finite(run)
 
