@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from kdcl_tf import data, students
 from kdcl_tf.classification import method_rules, per_student
@@ -209,13 +210,31 @@ class Settings(TrainingSettings):
         return self.warmup_epochs * steps_per_epoch
 
     def remarks(self, steps_per_epoch: int) -> list[str]:
-        told = super().remarks(steps_per_epoch)
+        told = super().remarks(steps_per_epoch) + self._unfinished()
         if 0 < self.train_head_epochs < self.epochs and self.optimizer in _TOO_LARGE_AFTER_HEADS:
             told.append(
                 f"--train_head_epochs={self.train_head_epochs} with --optimizer={self.optimizer}: "
                 "after the heads' epochs, the first steps of the other layers are several times as "
                 "large as the learning rate asks, since the bias correction counts the heads' steps: "
                 "pass a lower --learning_rate, or --optimizer=sgd, which has none, to a new --workdir"
+            )
+        return told
+
+    def _unfinished(self):
+        """What of the distillation loss's weight is still to come when the run ends."""
+        told = []
+        if self.ramp_up_epochs > self.epochs:
+            share = math.exp(-5 * (1 - self.epochs / self.ramp_up_epochs) ** 2)
+            told.append(
+                f"--ramp_up_epochs={self.ramp_up_epochs}: the run ends after epoch {self.epochs}, "
+                f"where the weight of the distillation loss has risen to {share:.2g} of its full value"
+            )
+        ramp = Ramp(self.distillation_weight_schedule)
+        last = ramp.at(self.epochs - 1)
+        if any(number != last for epoch, number in ramp.points if epoch > self.epochs):
+            told.append(
+                f"--distillation_weight_schedule={ramp}: the run ends after {self.epochs} epochs, in "
+                f"the last of which the factor is {last:.3g}"
             )
         return told
 

@@ -157,6 +157,25 @@ class SettingsTest(parameterized.TestCase):
         self.assertIn(f"does not drop after epoch {early}, while it still rises, but", told[0])
 
     @parameterized.parameters(
+        # exp(-5 (1 - 10/500)^2) = 0.0082 and exp(-5 (1 - 10/20)^2) = 0.29.
+        (
+            {"method": "one", "ramp_up_epochs": 500},
+            "after epoch 10, .* to 0.0082 of its full value",
+        ),
+        ({"method": "one", "ramp_up_epochs": 20}, "^--ramp_up_epochs=20: .* risen to 0.29 of its"),
+        ({"method": "one", "ramp_up_epochs": 10}, ""),
+        ({"method": "one"}, ""),
+        ({"distillation_weight_schedule": "0:0,500:1"}, "10 epochs, .* last .* factor is 0.018$"),
+        ({"distillation_weight_schedule": "0:0,5:1,50:0.5,90:1"}, "the factor is 0.956$"),
+        ({"distillation_weight_schedule": "0:0,5:1,50:1"}, ""),
+        ({"distillation_weight_schedule": "0:0,10:1"}, ""),
+    )
+    def test_a_weight_that_still_changes_when_the_run_ends_is_told(self, fields, line):
+        told = Settings(students=("resnet8",), epochs=10, **fields).remarks(100)
+        self.assertLen(told, bool(line))
+        self.assertRegex("".join(told), line or "^$")
+
+    @parameterized.parameters(
         ("adam", 1, True),
         ("adamw", 3, True),
         ("nadam", 1, True),

@@ -28,6 +28,18 @@ class DetectionSettingsTest(parameterized.TestCase):
         self.assertFalse(DetectionSettings(detector="faster").has_masks)
         self.assertTrue(DetectionSettings(detector="mask").has_masks)
 
+    @parameterized.parameters("step", "cosine", "constant")
+    def test_a_warm_up_that_the_run_does_not_end_is_told_once(self, schedule):
+        settings = DetectionSettings(warmup_steps=500, schedule=schedule)
+        # 14 epochs of 4 steps, the last of which has 55/500 of the rate.
+        told = (
+            "the run ends after 56 steps, within the warm-up of 500: the learning rate gets from 0 to "
+            "0.0044, never to 0.04, and follows no --schedule: pass a shorter warm-up to a new --workdir"
+        )
+        self.assertEqual(settings.remarks(4), [told])
+        self.assertLen(settings.remarks(500 // 14), 1)
+        self.assertEmpty(settings.remarks(100))
+
     def test_flags_are_text(self):
         flags = DetectionSettings(learning_rate=1, milestones=(3, 5)).as_flags()
         self.assertEqual(flags["learning_rate"], "1.0")

@@ -144,21 +144,36 @@ class TrainingSettings:
             for name, why in self._without_effect().items()
             if getattr(self, name) != defaults[name]
         ]
+        return [*told, *self._late_drops(), *self._in_the_warm_up(steps_per_epoch)]
+
+    def _late_drops(self):
         late = [each for each in self.milestones if each >= self.epochs]
-        if self.schedule == "step" and late:
-            told.append(
-                f"--milestones={as_text(self.milestones)}: the learning rate does not drop "
-                f"after epoch {', '.join(map(str, late))}, as the run ends after epoch {self.epochs}"
-            )
-        warmup = self.warmup_steps_of(steps_per_epoch)
+        if self.schedule != "step" or not late:
+            return []
+        return [
+            f"--milestones={as_text(self.milestones)}: the learning rate does not drop "
+            f"after epoch {', '.join(map(str, late))}, as the run ends after epoch {self.epochs}"
+        ]
+
+    def _in_the_warm_up(self, steps_per_epoch):
+        """What does not happen as it was asked for because the learning rate still rises."""
+        warmup, steps = self.warmup_steps_of(steps_per_epoch), self.epochs * steps_per_epoch
+        if warmup >= steps:
+            start, peak = self.warmup_learning_rate, max(self.rates.values())
+            last = start + (peak - start) * (steps - 1) / warmup
+            return [
+                f"the run ends after {steps} steps, within the warm-up of {warmup}: the learning rate "
+                f"gets from {start:.3g} to {last:.3g}, never to {peak:.3g}, and follows no --schedule: "
+                "pass a shorter warm-up to a new --workdir"
+            ]
         early = [each for each in self.milestones if each * steps_per_epoch < warmup]
-        if self.schedule == "step" and early:
-            told.append(
-                f"--milestones={as_text(self.milestones)}: the learning rate does not drop after "
-                f"epoch {', '.join(map(str, early))}, while it still rises, but when the warm-up "
-                f"ends, after {warmup} steps, and so never has its full value"
-            )
-        return told
+        if self.schedule != "step" or not early:
+            return []
+        return [
+            f"--milestones={as_text(self.milestones)}: the learning rate does not drop after "
+            f"epoch {', '.join(map(str, early))}, while it still rises, but when the warm-up "
+            f"ends, after {warmup} steps, and so never has its full value"
+        ]
 
     def _usual(self):
         """`{field: value}` that the fields have where nothing is given for them."""

@@ -132,6 +132,27 @@ class TrainingSettingsTest(parameterized.TestCase):
         with self.assertRaisesRegex(TypeError, "_Settings must override warmup_steps_of"):
             _Settings(shrink=1.0).warmup_steps_of(10)
 
+    @parameterized.parameters(
+        # 12 epochs of 10 steps; the rate of the last of them is 0.01 + 0.01 * 119 / warm-up.
+        (
+            120,
+            0.01,
+            "within the warm-up of 120: .* from 0.01 to 0.0199, never to 0.02, and follows",
+        ),
+        (240, 0.01, "within the warm-up of 240: .* from 0.01 to 0.015, never to 0.02, and follows"),
+        (119, 0.01, "does not drop after epoch 8, 11, while it still rises, but"),
+        (80, 0.01, ""),
+        (1, 0.01, ""),
+    )
+    def test_what_the_warm_up_leaves_of_the_schedule_is_told(self, warmup, start, line):
+        class Rising(_Settings):
+            def warmup_steps_of(self, steps_per_epoch):
+                return warmup
+
+        told = Rising(shrink=1.0, warmup_learning_rate=start).remarks(10)
+        self.assertLen(told, bool(line))
+        self.assertRegex("".join(told), line or "^$")
+
 
 @dataclasses.dataclass(frozen=True)
 class _OfTFDS(training_settings.TrainingSettings):
