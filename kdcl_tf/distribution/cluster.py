@@ -15,6 +15,7 @@ _HOW = (
     "set TF_CONFIG in every process, or start them with srun (one task a worker); "
     "for one machine pass strategy=mirrored"
 )
+_TF_CONFIG = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,20 +52,29 @@ def _from_tf_config(text):
         config = json.loads(text)
         cluster, task = config["cluster"], config["task"]
         kind, index = task["type"], _whole(task["index"])
-        addresses = {job: list(hosts) for job, hosts in cluster.items()}
+        addresses = {job: _listed(job, hosts) for job, hosts in cluster.items()}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"TF_CONFIG={_short(text)} cannot be read ({type(error).__name__}: {error}): expected "
-            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+            f"{_TF_CONFIG}"
         ) from error
     _check_jobs(addresses, kind)
     if kind == "chief" and index >= len(addresses.get("chief", [])):
         raise ValueError(f"TF_CONFIG has no chief {index}: expected index 0, and one chief at most")
     # A chief is the worker before the first.
     workers = tuple(addresses.get("chief", [])) + tuple(addresses.get("worker", []))
+    if not workers:
+        raise ValueError(f"TF_CONFIG={_short(text)} lists no worker: expected {_TF_CONFIG}")
     if kind == "worker" and index >= 0:
         index += len(addresses.get("chief", []))
     return _checked(workers, index, f"TF_CONFIG's task {kind} {task['index']}")
+
+
+def _listed(job, hosts):
+    """A job's addresses; a text, or TensorFlow's `{index: address}`, would be taken apart."""
+    if not isinstance(hosts, list):
+        raise TypeError(f"job {job!r} is no list of host:port")
+    return hosts
 
 
 def _whole(value):

@@ -40,10 +40,28 @@ class TfConfigTest(parameterized.TestCase):
         ("[" * 100_000, r"cannot be read \(RecursionError"),
         ("{}", r"cannot be read \(KeyError: 'cluster'\)"),
         ('{"cluster": {"worker": ["a:1"]}}', r"KeyError: 'task'"),
+        (
+            _tf_config({"worker": "one:12345"})["TF_CONFIG"],
+            r"\(TypeError: job 'worker' is no list of host:port\)",
+        ),
+        (
+            _tf_config({"worker": {"0": "one:12345"}})["TF_CONFIG"],
+            "job 'worker' is no list of host:port",
+        ),
+        (
+            _tf_config({"chief": "a:1", "worker": ["b:1"]})["TF_CONFIG"],
+            "job 'chief' is no list of host:port",
+        ),
+        (_tf_config({"worker": []})["TF_CONFIG"], "lists no worker"),
+        (_tf_config({})["TF_CONFIG"], "lists no worker"),
     )
     def test_what_cannot_be_read(self, text, message):
         with self.assertRaisesRegex(ValueError, f"{message}.*expected .*host:port"):
             cluster.from_environment({"TF_CONFIG": text})
+
+    def test_a_chief_needs_no_workers(self):
+        found = cluster.from_environment(_tf_config({"chief": ["a:1"], "worker": []}, "chief"))
+        self.assertEqual(found, cluster.Cluster(("a:1",), 0))
 
     @parameterized.parameters(
         ({"worker": ["a:1"], "ps": ["b:1"]}, "worker", 0, "parameter servers"),
