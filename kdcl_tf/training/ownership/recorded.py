@@ -75,6 +75,8 @@ def recorded(
     flagfile = path / "flags.txt"
     flags = run_flags.read(flagfile)
     known = identities(path, result)
+    if result is None and not known:
+        _check_flagfile(path, flagfile)
     if flags and not known and run_flags.read_format(flagfile) != FORMAT:
         yield run_flags.read_format(flagfile), flags
     if result is not None and "identity" not in result:
@@ -98,6 +100,17 @@ def recorded(
         yield FORMAT, flags
     elif not known and result is None:
         _check_nobodys(path)
+
+
+def _check_flagfile(path, flagfile):
+    """Refuses a folder with nothing but a flagfile of another hand, which a run would write over."""
+    if not flagfile.exists() or not flagfile.read_bytes().strip() or run_flags.has_format(flagfile):
+        return
+    if not any((path / name).exists() for name in (*_TRACES, *_OF_COMPARISONS)):
+        raise ValueError(
+            f"workdir {path} holds a flags.txt that no run wrote, and would be replaced: rename the "
+            "file, or pass another --workdir"
+        )
 
 
 def _check_nobodys(path):

@@ -43,8 +43,17 @@ class TrainedAloneTest(CohortTestCase):
         def make():
             return getattr(keras.optimizers, kind)(0.01)
 
+        if kind == "Muon":
+            self._skip_unless_keras_trains_by(make())
         optimizers = {"a": make(), "z": make()}
         self._assert_as_alone(compiled(methods.Independent, optimizer=optimizers), make)
+
+    def _skip_unless_keras_trains_by(self, optimizer):
+        """The first versions of Muon fail in any model."""
+        try:
+            _alone(make_students()["a"], optimizer)
+        except AttributeError as error:
+            self.skipTest(f"Keras {keras.__version__} does not train by it: {error}")
 
     @parameterized.parameters(
         {"global_clipnorm": 0.05},

@@ -41,7 +41,18 @@ class RecordedTest(FolderTestCase):
     def test_flags_alone_tell_the_format(self):
         path = self.workdir.path / "flags.txt"
         path.write_text(path.read_text().partition("\n")[2])
+        (self.workdir.path / "log.jsonl").touch()
         self.assert_refused("holds a run of format 1", Settings())
+
+    def test_a_flagfile_of_another_hand_is_not_written_over(self):
+        path = self.workdir.path / "flags.txt"
+        for text in ("--seed=0\n", "what I still want to try\n"):
+            path.write_text(text)
+            self.assert_refused("holds a flags.txt that no run wrote, .*: rename", Settings())
+            self.assertEqual(path.read_text(), text)
+        # As an editor, or a full disk, may leave it.
+        path.write_text("\n")
+        self.workdir.check(Settings())
 
     @parameterized.parameters("students", "detector")
     def test_exports_of_a_run_that_lost_all_else_are_not_trained_over(self, name):
