@@ -29,7 +29,7 @@ from kdcl_tf.distribution import devices, traffic
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.distribution.workers import Workers
 from kdcl_tf.files import identity
-from kdcl_tf.serving import answering, digests, saved_model
+from kdcl_tf.serving import answering, exported, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.students.weights import imagenet
 from kdcl_tf.training.checkpoint import all_variables
@@ -136,7 +136,7 @@ class Classification(Task):
         if self.settings.teacher:
             source = self._teacher
             path = source.path or imagenet.file_of(source.architecture)
-            found["teacher"] = digests.of_model(path, self.recorded.get("teacher", ""))
+            found["teacher"] = exported.digest(path, self.recorded.get("teacher", ""))
             # Of a folder, the card is among its files. Runs of earlier versions have none of it.
             if source.kind != "saved_model":
                 pixels = source.normalization and source.normalization.as_card()

@@ -28,7 +28,7 @@ from kdcl_tf.detection.settings import DetectionSettings
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.files import identity
-from kdcl_tf.serving import digests, exported
+from kdcl_tf.serving import exported
 from kdcl_tf.training import optimizers, schedules
 from kdcl_tf.training.settings import POLICIES
 from kdcl_tf.training.task import Task
@@ -78,7 +78,7 @@ class Detection(Task):
         kind = self.settings.detector
         self._initial = initial_weights.find(text, kind, self.source.architecture)
         known = self.recorded.get("initial_weights", "")
-        self._initial_digest = digests.of_model(self._initial.path, known)
+        self._initial_digest = exported.digest(self._initial.path, known)
         return self._initial.normalization
 
     def card(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class Detection(Task):
         found = {}
         if self._backbone_file:
             known = self.recorded.get("backbone", "")
-            found["backbone"] = digests.of_model(self._backbone_file, known)
+            found["backbone"] = exported.digest(self._backbone_file, known)
         if self._initial_digest:
             found["initial_weights"] = self._initial_digest
         # Of a folder, the card is among its files. Runs of earlier versions have none of it.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdcl_tf import files
 from kdcl_tf.files import outputs
-from kdcl_tf.serving import digests, exported, replacing
+from kdcl_tf.serving import exported, replacing
 
 if TYPE_CHECKING:
     from kdcl_tf.evaluation.analyses.analysis import Analysis
@@ -178,11 +178,11 @@ def write(
     if analysis != "scores":
         students = [str(path) for path in paths]
         # A student that is trained anew is in the same place; its log does without an export.
-        known = [digests.of_model(path) if path.exists() else None for path in paths]
+        digests = [exported.digest(path) if path.exists() else None for path in paths]
         numbers = {
             "analysis": analysis,
             "students": students,
-            "digests": known,
+            "digests": digests,
             "numbers": numbers,
         }
     files.write_text(output, json.dumps(numbers, indent=2) + "\n")

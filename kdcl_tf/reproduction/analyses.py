@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from kdcl_tf.reproduction import child_programs
 from kdcl_tf.reproduction.plan import Run
-from kdcl_tf.serving import digests
+from kdcl_tf.serving import exported
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +166,7 @@ def fault(analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path) -> str:
     """
     try:
         found = json.loads(output(analysis, folder).read_text())
-        kind, paths, recorded = found["analysis"], found["students"], found["digests"]
+        kind, paths, digests = found["analysis"], found["students"], found["digests"]
         got = [student_of(pathlib.Path(path)) for path in paths]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return f"is damaged, or of an older version ({type(error).__name__}: {error})"
@@ -176,9 +176,9 @@ def fault(analysis: Analysis, runs: Sequence[Run], folder: pathlib.Path) -> str:
         return f"expected {analysis.kind} of {', '.join(expected)}; got {kind} of {', '.join(got)}"
     changed = [
         name
-        for name, path, digest in zip(expected, there, recorded)
+        for name, path, digest in zip(expected, there, digests)
         # There are results without their students where published ones were copied.
-        if path.is_dir() and digests.of_model(path, digest) != digest
+        if path.is_dir() and exported.digest(path, digest) != digest
     ]
     return f"is of other students than those that are in {', '.join(changed)}" if changed else ""
 

@@ -18,7 +18,7 @@ from kdcl_tf.files import identity
 from kdcl_tf.reproduction import analyses, plan, same_images
 from kdcl_tf.reproduction.analyses import Analysis
 from kdcl_tf.reproduction.plan import Run
-from kdcl_tf.serving import digests
+from kdcl_tf.serving import exported
 from kdcl_tf.training import ownership
 from kdcl_tf.training.run_files import read_log, read_result
 from kdcl_tf.training.settings import as_text
@@ -85,7 +85,7 @@ def _of_plan(run, result):
         yield f"expected the teacher {expected}; got {got}"
         return
     known = result["identity"]["data"]["teacher"]
-    if path.is_dir() and digests.of_model(path, known) != known:
+    if path.is_dir() and exported.digest(path, known) != known:
         yield f"its teacher is not the student that is in {expected}"
 
 

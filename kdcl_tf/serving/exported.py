@@ -9,7 +9,7 @@ import contextlib
 import os
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kdcl_tf import files
@@ -21,6 +21,8 @@ __all__ = [
     "MARKS",
     "MODEL",
     "check",
+    "digest",
+    "digests",
     "find_students",
     "holds_model",
     "known_card",
@@ -28,7 +30,6 @@ __all__ = [
     "load",
     "named_in",
     "runs_in",
-    "sealed_card",
     "students_of",
 ]
 
@@ -179,24 +180,52 @@ def _is_one_of(path, sums):
         return False
 
 
+def digest(path: str | os.PathLike, known: str = "") -> str:
+    """The SHA-256 of an exported model, a folder or a file: of its files' names and contents.
+
+    What is for people counts as it was written, whatever they have added; files that they have put
+    beside do not count.
+
+    Args:
+      path: of the model.
+      known: a digest that was recorded before.  One of an earlier version, which counted every file
+        in the folder, is given back if it is of the files that are there.
+
+    Raises:
+      OSError: when it cannot be read.
+    """
+    found = digests(path)
+    first = next(found)
+    return first if known in ("", first) else next((each for each in found if each == known), first)
+
+
+def digests(path: str | os.PathLike) -> Iterator[str]:
+    """`digest`, and then what earlier versions took for it."""
+    path = pathlib.Path(path).expanduser()
+    if not path.is_dir():
+        yield identity.digest_of(identity.checksums_of([path]))
+        return
+    sums = known_checksums(path)
+    written = {name: sums[name] for name in identity.FOR_PEOPLE if name in sums}
+    own = (sums.keys() | set(run_names.CARDS)) - set(identity.FOR_PEOPLE)
+    if sums:
+        there = {name: path / name for name in own if (path / name).is_file()}
+        yield identity.digest_of({**identity.checksums_at(there), **written})
+    found = identity.checksums(path)
+    if written:
+        found = {name: each for name, each in found.items() if name not in identity.FOR_PEOPLE}
+    yield identity.digest_of({**found, **written})
+
+
 def known_checksums(path: pathlib.Path) -> Mapping[str, str]:
     """The checksums in the card of an exported model; {} for one that is missing or damaged.
 
     Raises:
       OSError: when it is there and cannot be read.
     """
-    return sealed_card(path).get("checksums", {})
-
-
-def sealed_card(path: pathlib.Path) -> Mapping[str, Any]:
-    """The card in the folder of an exported model; {} for one that is missing or damaged.
-
-    Raises:
-      OSError: when it is there and cannot be read.
-    """
     for name in run_names.CARDS:
         with contextlib.suppress(DamageError, FileNotFoundError):
-            return cards.read(path / name)
+            return cards.read(path / name).get("checksums", {})
     return {}
 
 

@@ -9,7 +9,7 @@ from absl.testing import absltest, parameterized
 from kdcl_tf import files
 from kdcl_tf.evaluation import places
 from kdcl_tf.evaluation.analyses.analysis import Analysis
-from kdcl_tf.serving import digests
+from kdcl_tf.serving import exported
 
 
 class PlacesTest(parameterized.TestCase):
@@ -163,7 +163,7 @@ class PlacesTest(parameterized.TestCase):
         written = json.loads(output.read_text())
         self.assertEqual(written["numbers"], {"a": 1.5})
         self.assertEqual(written["students"], [str(self.small)])
-        self.assertEqual(written["digests"], [digests.of_model(self.small)])
+        self.assertEqual(written["digests"], [exported.digest(self.small)])
         self.assertEqual(drawn, [plot])
         places.write(found, "scores", [self.small], output, None)
         self.assertEqual(json.loads(output.read_text()), {"a": 1.5})

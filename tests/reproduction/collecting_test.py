@@ -12,7 +12,7 @@ from absl.testing import absltest, parameterized
 from kdcl_tf.files import identity
 from kdcl_tf.reproduction import analyses, collecting, proof
 from kdcl_tf.reproduction.plan import Run
-from kdcl_tf.serving import digests
+from kdcl_tf.serving import exported
 from kdcl_tf.training.run_files import read_log, read_result
 from tests import in_process
 
@@ -136,7 +136,7 @@ class CollectTest(parameterized.TestCase):
             return self._doctored(change, arguments, self.run_)
 
         moved = "elsewhere/table/a_row/seed0/students/resnet8"
-        own = digests.of_model(student)
+        own = exported.digest(student)
         for teacher, its_digest, message in (
             (
                 moved.replace("seed0", "seed1"),
@@ -233,17 +233,12 @@ class AnalysisTest(absltest.TestCase):
         for name in names:
             (runs / name).mkdir(parents=True)
             (runs / name / "saved_model.pb").write_text(name)
-        own = [digests.of_model(runs / name) for name in names]
+        digests = [exported.digest(runs / name) for name in names]
 
-        def refused(kind, students, recorded=own):
+        def refused(kind, students, digests=digests):
             # Of runs that have been moved since.
             paths = [f"/elsewhere/runs/{name}" for name in students]
-            content = {
-                "analysis": kind,
-                "students": paths,
-                "digests": recorded,
-                "numbers": {"a": 1},
-            }
+            content = {"analysis": kind, "students": paths, "digests": digests, "numbers": {"a": 1}}
             path.write_text(json.dumps(content) if kind.isalpha() else kind)
             try:
                 collecting.collect_analysis(analysis, planned, runs, target)
@@ -268,7 +263,7 @@ class AnalysisTest(absltest.TestCase):
             ("noise", others, "expected .*/resnet32, .*; got noise of .*wrn_16_2"),
         ):
             self.assertRegex(refused(kind, students), message)
-        anew = [*own[:-1], "0" * 64]
+        anew = [*digests[:-1], "0" * 64]
         self.assertRegex(
             refused("noise", names, anew),
             f"is of other students than those that are in {names[-1]}: tools/analyse.py makes it",

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import pathlib
 import shutil
 
@@ -96,6 +97,33 @@ class ExportedTest(tf.test.TestCase, parameterized.TestCase):
         (path / "class_names.txt").write_text("dog")
         with self.assertRaisesRegex(DamageError, "class_names.txt is not what was written"):
             exported.check(path, facts)
+
+    def test_what_people_add_to_a_readme_does_not_change_the_digest(self):
+        path = self._student("a")
+        (path / "README.md").write_text("# a")
+        before = exported.digest(path)
+        facts = {"student": "a", "num_classes": 2, "checksums": identity.checksums(path)}
+        (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
+        whole = exported.digest(path)
+        self.assertNotEqual(whole, before)
+        self.assertEqual(whole, identity.digest_of(identity.checksums(path)))
+        (path / "README.md").write_text("# a, of mine")
+        self.assertEqual(exported.digest(path), whole)
+        (path / "README.md").unlink()
+        self.assertEqual(exported.digest(path), whole)
+
+    def test_files_beside_a_model_do_not_count_but_in_a_digest_of_before(self):
+        path = self._student("a")
+        facts = {"student": "a", "num_classes": 2, "checksums": identity.checksums(path)}
+        (path / "student.json").write_text(json.dumps(identity.sealed(facts)))
+        alone = exported.digest(path)
+        (path / "photograph.jpg").write_bytes(b"mine")
+        self.assertEqual(exported.digest(path), alone)
+        # Earlier versions counted it, and a run that they began goes on.
+        of_all = identity.digest_of(identity.checksums(path))
+        self.assertEqual(exported.digest(path, of_all), of_all)
+        self.assertEqual(exported.digest(path, alone), alone)
+        self.assertEqual(exported.digest(path, "of another"), alone)
 
     def test_a_file_that_its_card_is_not_of_is_refused(self):
         for name in ("a.keras", "a.weights.h5"):

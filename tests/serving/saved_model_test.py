@@ -20,15 +20,7 @@ from absl.testing import parameterized
 from kdcl_tf import data, serving, students
 from kdcl_tf.files import identity
 from kdcl_tf.files.identity import DamageError
-from kdcl_tf.serving import (
-    answering,
-    card_facts,
-    cards,
-    digests,
-    exported,
-    photographs,
-    saved_model,
-)
+from kdcl_tf.serving import answering, card_facts, cards, exported, photographs, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import beside
 from kdcl_tf.students import precision
@@ -289,11 +281,11 @@ class ServingTest(tf.test.TestCase, parameterized.TestCase):
     def test_what_a_user_has_put_beside_it_stays_and_changes_no_digest(self):
         student = _student()
         path = self._export(student)
-        before = digests.of_model(path)
+        before = exported.digest(path)
         (path / "photograph.jpg").write_bytes(b"mine")
         (path / "assets.extra").mkdir()
         (path / "assets.extra" / "requests").write_bytes(b"warm")
-        self.assertEqual(digests.of_model(path), before)
+        self.assertEqual(exported.digest(path), before)
         self._export(student)
         self.assertEqual((path / "photograph.jpg").read_bytes(), b"mine")
         self.assertEqual((path / "assets.extra" / "requests").read_bytes(), b"warm")

@@ -15,7 +15,7 @@ from kdcl_tf.classification import plan
 from kdcl_tf.classification.initial import sources
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.data.normalization import IMAGENET, MODES
-from kdcl_tf.serving import digests, weight_sources
+from kdcl_tf.serving import exported, weight_sources
 from kdcl_tf.serving.weight_sources import WeightSource
 from kdcl_tf.students.weights import fitting, found as found_lib, reading
 from kdcl_tf.students.weights.found import Found
@@ -207,12 +207,12 @@ def _digest(path, normalization, recorded):
 
     Args:
       path, normalization: of the weights.
-      recorded: that of the run which goes on, or None; see `digests.of_model`.
+      recorded: that of the run which goes on, or None; see `exported.digest`.
     """
     pixels = normalization.as_card() if normalization else None
     found = (
         hashlib.sha256(json.dumps([each, pixels]).encode()).hexdigest()
-        for each in digests.versions(path)
+        for each in exported.digests(path)
     )
     first = next(found)
     return first if recorded in (None, first) else next((e for e in found if e == recorded), first)

@@ -13,7 +13,7 @@ from kdcl_tf.reproduction.plan import departures, plan
 from kdcl_tf.reproduction.reporting import statistics
 from kdcl_tf.reproduction.tables.scales import Scale
 from kdcl_tf.reproduction.tables.table import Row, Table
-from kdcl_tf.serving import digests
+from kdcl_tf.serving import exported
 from kdcl_tf.training.run_files import read_log, read_result
 from kdcl_tf.training.settings import as_text
 
@@ -118,7 +118,7 @@ class Records:
             path = pathlib.Path(run.settings.teacher)
             if run.teacher and "teacher" in data and path.is_dir():
                 found += [(run.row, run.seed)] * (
-                    digests.of_model(path, data["teacher"]) != data["teacher"]
+                    exported.digest(path, data["teacher"]) != data["teacher"]
                 )
         return self._named(found)
 

@@ -182,7 +182,7 @@ def check_takes_normalized(model: keras.Model) -> None:
 
 
 def check_distorts_nothing(model: keras.Model) -> None:
-    """Raises ValueError for layers that move or change images while a model trains.
+    """Raises ValueError for layers that move or change images, while a model trains or always.
 
     Args:
       model: built.
@@ -190,9 +190,8 @@ def check_distorts_nothing(model: keras.Model) -> None:
     for layer in _in_use(model):
         if _distorts(layer):
             raise ValueError(
-                f"expected a model that leaves the distortion of its images to others; got {model.name}, "
-                f"whose layer {layer.name}, a {type(layer).__name__}, distorts them while it trains: "
-                "save it without"
+                f"expected a model that leaves its images as they are; got {model.name}, whose layer "
+                f"{layer.name}, a {type(layer).__name__}, moves or changes them: save it without"
             )
 
 
@@ -212,7 +211,9 @@ def _distorts(layer):
     is_keras = type(layer).__module__.startswith("keras.")
     # Of Keras's layers for images the later versions know what they do to boxes.
     is_of_images = hasattr(layer, "transform_bounding_boxes")
-    return is_keras and (is_of_images or type(layer).__name__.startswith("Random"))
+    is_one = is_keras and (is_of_images or type(layer).__name__.startswith("Random"))
+    # As a `Pipeline` of them, which is no model.
+    return is_one or any(map(_distorts, getattr(layer, "layers", ())))
 
 
 def _scales(layer):

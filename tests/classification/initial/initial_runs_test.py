@@ -16,7 +16,7 @@ from kdcl_tf import serving
 from kdcl_tf.classification.task import Classification
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.files import identity
-from kdcl_tf.serving import cards, digests
+from kdcl_tf.serving import cards, exported
 from kdcl_tf.training.checkpoint import all_variables
 from kdcl_tf.training.interruption import Interrupted
 from kdcl_tf.training.workdir import Workdir
@@ -111,7 +111,7 @@ class TeacherTest(tf.test.TestCase):
         task = Classification(settings)
         task.load()
         found = task.digest()
-        self.assertEqual(found["teacher"], digests.of_model(_FOLDER / "exported"))
+        self.assertEqual(found["teacher"], exported.digest(_FOLDER / "exported"))
         self.assertNotIn("teacher_card", found)
 
 

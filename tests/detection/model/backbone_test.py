@@ -255,8 +255,15 @@ class RefusedTest(BackboneTestCase):
         for distort in (layer, keras.Sequential([keras.Input((_SIDE, _SIDE, 3)), layer])):
             path = self.write("keras", keras.Model(images, _student()(distort(images))))
             self.refused(
-                self.source("keras", path), f"backbone={path}: .*layer own, a {kind}, distorts them"
+                self.source("keras", path),
+                f"backbone={path}: .*layer own, a {kind}, moves or changes",
             )
+
+    def test_a_keras_file_with_a_pipeline_of_distortions(self):
+        images = keras.Input((_SIDE, _SIDE, 3))
+        distort = keras.layers.Pipeline([keras.layers.RandomFlip("horizontal")], name="own")
+        path = self.write("keras", keras.Model(images, _student()(distort(images))))
+        self.refused(self.source("keras", path), "layer own, a Pipeline, moves or changes")
 
     def test_a_whole_cohort(self):
         path = self.folder / "cohort.keras"

@@ -9,7 +9,7 @@ from kdcl_tf.reproduction.reporting.records import Records
 from kdcl_tf.reproduction.reporting.subject import Subject
 from kdcl_tf.reproduction.tables import scales
 from kdcl_tf.reproduction.tables.catalogue import TABLES
-from kdcl_tf.serving import digests
+from kdcl_tf.serving import exported
 from tests.reproduction.written_runs import write_run
 
 _ACCURACIES = {"resnet20": 0.30, "wrn_16_2": 0.40}
@@ -112,7 +112,7 @@ class CautionsTest(absltest.TestCase):
         teacher.mkdir(parents=True)
         (teacher / "saved_model.pb").write_bytes(b"model")
         self.assertRegex(self._told()[0], "teacher of these runs is not .* since: .*seed 0..$")
-        data["teacher"] = digests.of_model(teacher)
+        data["teacher"] = exported.digest(teacher)
         write_run(self.folder, "kd_wrn_to_resnet", 0, {"resnet20": 0.4}, identity={"data": data})
         self.assertEmpty(self._told())
 
