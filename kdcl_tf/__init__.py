@@ -82,14 +82,17 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 class _KerasWatch(importlib.abc.MetaPathFinder):
     """Registers what a `.keras` file may hold once Keras has been imported, and then goes.
 
-    Keras looks a class up by its registered name, and imports no module to find it.
+    Keras looks a class up by its registered name, and imports no module to find it.  Where a module
+    of the package imports Keras, it is first imported whole: others import names from it.
     """
 
     def __init__(self):
         self._busy = threading.local()
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname != "keras" or getattr(self._busy, "asking", False):
+        package, _, name = fullname.partition(".")
+        is_own = package == __name__ and name not in _ALIASES
+        if not (fullname == "keras" or is_own) or getattr(self._busy, "asking", False):
             return None
         self._busy.asking = True
         try:
@@ -105,10 +108,15 @@ class _KerasWatch(importlib.abc.MetaPathFinder):
         execute = loader.exec_module
 
         def exec_module(module):
-            execute(module)
-            if self in sys.meta_path:
+            depth = getattr(self._busy, "depth", 0)
+            self._busy.depth = depth + 1
+            try:
+                execute(module)
+            finally:
+                self._busy.depth = depth
+            if not depth and "keras" in sys.modules and self in sys.meta_path:
                 sys.meta_path.remove(self)
-            _register()
+                _register()
 
         loader.exec_module = exec_module
 

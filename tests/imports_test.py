@@ -216,6 +216,20 @@ class PublicNamesTest(parameterized.TestCase):
         )
         self.assertEqual(done.stdout, "GeneralWeights\nTrue\n", done.stderr)
 
+    @parameterized.parameters(
+        "from kdcl_tf import Cohort",
+        "import kdcl_tf.cohort.hyperparameters",
+        "from kdcl_tf.objectives.ensembles import General",
+        "from kdcl_tf.students.normalization import FusedBatchNormalization",
+    )
+    def test_a_module_may_be_the_first_to_import_keras_and_all_is_registered(self, program):
+        done = self._run(
+            f"{program}\nimport keras\n"
+            "print(keras.saving.get_registered_object('kdcl_tf>KDCL').__name__)\n"
+            "print(keras.saving.get_registered_object('kdcl_tf>FusedBatchNormalization').__name__)"
+        )
+        self.assertEqual(done.stdout, "KDCL\nFusedBatchNormalization\n", done.stderr)
+
     def test_an_unknown_name_is_an_error_in_every_form(self):
         done = self._run("import kdcl_tf; kdcl_tf.nothing")
         self.assertIn("module 'kdcl_tf' has no attribute 'nothing'", done.stderr)

@@ -12,7 +12,13 @@ from kdcl_tf.classification.ramps import Ramp
 from kdcl_tf.objectives.names import ENSEMBLES
 from kdcl_tf.serving.classes import MATCHES
 from kdcl_tf.serving.weight_sources import NORMALIZATIONS
-from kdcl_tf.training.settings import FLOAT32, TrainingSettings, as_text, milestones_at
+from kdcl_tf.training.settings import (
+    FLOAT32,
+    TrainingSettings,
+    as_text,
+    float32_has,
+    milestones_at,
+)
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 GENERAL_ERRORS = ("vector", "target")
@@ -223,18 +229,18 @@ class Settings(TrainingSettings):
     def _unfinished(self):
         """What of the distillation loss's weight is still to come when the run ends."""
         told = []
-        if self.ramp_up_epochs > self.epochs:
+        if self.ramp_up_epochs > self.epochs and self.distillation_weight:
             share = math.exp(-5 * (1 - self.epochs / self.ramp_up_epochs) ** 2)
             told.append(
                 f"--ramp_up_epochs={self.ramp_up_epochs}: the run ends after epoch {self.epochs}, "
                 f"where the weight of the distillation loss has risen to {share:.2g} of its full value"
             )
         ramp = Ramp(self.distillation_weight_schedule)
-        last = ramp.at(self.epochs - 1)
-        if any(number != last for epoch, number in ramp.points if epoch > self.epochs):
+        last = f"{ramp.at(self.epochs - 1):.3g}"
+        if any(f"{number:.3g}" != last for epoch, number in ramp.points if epoch > self.epochs):
             told.append(
                 f"--distillation_weight_schedule={ramp}: the run ends after {self.epochs} epochs, in "
-                f"the last of which the factor is {last:.3g}"
+                f"the last of which the factor is {last}"
             )
         return told
 
@@ -283,14 +289,17 @@ class Settings(TrainingSettings):
         object.__setattr__(self, "distillation_weight_schedule", str(ramp))
 
     def _check_scheduled_weight(self):
-        """Refuses a factor with which the weight of the distillation loss is infinite in float32."""
-        largest = max(number for _, number in Ramp(self.distillation_weight_schedule).points)
-        if self.distillation_weight * largest > FLOAT32[1]:
-            raise ValueError(
-                "expected --distillation_weight_schedule of numbers whose products with "
-                f"--distillation_weight={self.distillation_weight} float32 has, at most "
-                f"{FLOAT32[1]:g}; got {largest:g}"
-            )
+        """Refuses a factor with which the weight of the distillation loss is not one of float32."""
+        for _, number in Ramp(self.distillation_weight_schedule).points:
+            weight = number * self.distillation_weight
+            is_lost = number and self.distillation_weight and not weight
+            if is_lost or not float32_has(weight):
+                least, most = FLOAT32
+                raise ValueError(
+                    "expected --distillation_weight_schedule of numbers whose products with "
+                    f"--distillation_weight={self.distillation_weight} float32 has: 0, or from "
+                    f"{least:g} to {most:g}; got {number:g}"
+                )
 
     def _check_kept(self):
         """Refuses the best epoch where nothing could choose it; names the student that does."""

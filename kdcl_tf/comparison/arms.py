@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from kdcl_tf.classification.settings import Settings
+from kdcl_tf.files import run_flags
 from kdcl_tf.reproduction.plan import Run
 from kdcl_tf.training import ownership
 from kdcl_tf.training.run_files import read_result
@@ -126,6 +127,9 @@ def check(settings: Settings, workdir: pathlib.Path) -> None:
     """
     check_apart(workdir, settings)
     found = [name for name in _OF_A_RUN if (workdir / name).exists()]
+    # A flagfile of the user's own is none of a run, and no comparison writes one.
+    if "flags.txt" in found and not run_flags.has_format(workdir / "flags.txt"):
+        found.remove("flags.txt")
     if found:
         raise ValueError(
             f"expected --workdir to be a new folder or one of --compare; got {workdir}, a run of "

@@ -49,10 +49,9 @@ def _define_model_flags(fv):
     flags.DEFINE_string(
         "architecture", "", "Which student a file holds, where no card beside it says so.", fv
     )
-    flags.DEFINE_enum(
+    flags.DEFINE_string(
         "backbone_normalization",
         _DEFAULTS.backbone_normalization,
-        settings_lib.NORMALIZATIONS,
         "How the images of a backbone are normalised where no card beside its file says so: tf, caffe "
         "or torch, as keras.applications has them; torch (the default) is torchvision's, too.",
         fv,

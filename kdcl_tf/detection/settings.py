@@ -16,8 +16,6 @@ SPLITS = ("test", "train")
 # An accelerator of fixed shapes, and a loss scale, are for classifiers.
 PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("one", "mirrored", "multi_worker")
-# Of a backbone that does not say how its images are normalised; "" stands for torch.
-NORMALIZATIONS = ("", *MODES)
 # Of fewer regions, a quarter is none: a detector would never see an object in them.
 _FEWEST_REGIONS = 4
 

@@ -16,6 +16,7 @@ _HOW = (
     "for one machine pass strategy=mirrored"
 )
 _TF_CONFIG = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+_JOBS = ("worker", "chief")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +72,11 @@ def _from_tf_config(text):
 
 
 def _listed(job, hosts):
-    """A job's addresses; a text, or TensorFlow's `{index: address}`, would be taken apart."""
-    if not isinstance(hosts, list):
+    """A job's addresses; a text, or TensorFlow's `{index: address}`, would be taken apart.
+
+    A job that is refused anyway may be anything.
+    """
+    if job in _JOBS and not isinstance(hosts, list):
         raise TypeError(f"job {job!r} is no list of host:port")
     return hosts
 
@@ -91,7 +95,7 @@ def _check_jobs(addresses, kind):
             "list all machines under 'worker'"
         )
     for job in (kind, *addresses):
-        if job not in ("worker", "chief"):
+        if job not in _JOBS:
             raise ValueError(f"TF_CONFIG has a job {job!r}: expected 'worker', and perhaps 'chief'")
 
 

@@ -169,6 +169,8 @@ class SettingsTest(parameterized.TestCase):
         ({"distillation_weight_schedule": "0:0,5:1,50:0.5,90:1"}, "the factor is 0.956$"),
         ({"distillation_weight_schedule": "0:0,5:1,50:1"}, ""),
         ({"distillation_weight_schedule": "0:0,10:1"}, ""),
+        ({"distillation_weight_schedule": "0:0.999999,500:1"}, ""),
+        ({"ramp_up_epochs": 500, "method": "one", "distillation_weight": 0.0}, ""),
     )
     def test_a_weight_that_still_changes_when_the_run_ends_is_told(self, fields, line):
         told = Settings(students=("resnet8",), epochs=10, **fields).remarks(100)
@@ -248,11 +250,16 @@ class SettingsTest(parameterized.TestCase):
         (
             {"distillation_weight_schedule": "0:0,1:1e39"},
             r"^expected --distillation_weight_schedule of .* with --distillation_weight=1.0 float32 "
-            r"has, at most 3.4e\+38; got 1e\+39$",
+            r"has: 0, or from 1.2e-38 to 3.4e\+38; got 1e\+39$",
         ),
         (
             {"distillation_weight_schedule": "0:1e38,9:0", "distillation_weight": 10.0},
-            r"--distillation_weight=10.0 float32 has, at most 3.4e\+38; got 1e\+38$",
+            r"--distillation_weight=10.0 float32 has: .* to 3.4e\+38; got 1e\+38$",
+        ),
+        ({"distillation_weight_schedule": "0:1e-46"}, "float32 has: .*; got 1e-46$"),
+        (
+            {"distillation_weight_schedule": "0:0,1:1e-300", "distillation_weight": 1e-30},
+            "float32 has: .*; got 1e-300$",
         ),
     )
     def test_a_schedule_that_cannot_be_used_is_refused(self, fields, message):

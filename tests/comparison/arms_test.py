@@ -152,6 +152,10 @@ class ArmsTest(tf.test.TestCase, parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "a run of its own, which has flags.txt: pass"):
             arms.check(_SETTINGS, self.folder)
 
+    def test_a_flagfile_of_the_users_own_is_no_run(self):
+        (self.folder / "flags.txt").write_text("--compare\n--seeds=2\n")
+        arms.check(_SETTINGS, self.folder)
+
     def test_a_run_of_its_own_is_refused_in_a_folder_of_runs(self):
         for run in arms.runs(_SETTINGS, 1, self.folder):
             Workdir(run.workdir).record(run.settings)

@@ -34,7 +34,7 @@ class DetectionSettingsTest(parameterized.TestCase):
         # 14 epochs of 4 steps, the last of which has 55/500 of the rate.
         told = (
             "the run ends after 56 steps, within the warm-up of 500: the learning rate gets from 0 to "
-            "0.0044, never to 0.04, and follows no --schedule: pass a shorter warm-up to a new --workdir"
+            "0.0044, and follows no --schedule: pass a shorter warm-up to a new --workdir"
         )
         self.assertEqual(settings.remarks(4), [told])
         self.assertLen(settings.remarks(500 // 14), 1)

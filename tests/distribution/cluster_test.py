@@ -65,6 +65,8 @@ class TfConfigTest(parameterized.TestCase):
 
     @parameterized.parameters(
         ({"worker": ["a:1"], "ps": ["b:1"]}, "worker", 0, "parameter servers"),
+        ({"worker": ["a:1"], "ps": {}}, "worker", 0, "parameter servers"),
+        ({"worker": ["a:1"], "evaluator": None}, "worker", 0, "a job 'evaluator'"),
         ({"worker": ["a:1"], "evaluator": ["b:1"]}, "worker", 0, "a job 'evaluator'"),
         ({"worker": ["a:1"]}, "evaluator", 0, "a job 'evaluator'"),
         ({"worker": ["a:1", "b:1"]}, "worker", 2, "one of the 2 workers: expected .* 0 to 1"),

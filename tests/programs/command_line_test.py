@@ -77,7 +77,7 @@ _ERRORS = (
     ("train", ["--epoch=3"], "Unknown command line flag 'epoch'. Did you mean: epochs"),
     ("train", ["--epochs=many"], "--epochs=many"),
     ("train", ["--epochs=0"], "expected --epochs to be 1 or more; got 0"),
-    ("train", ["--momentum=1"], "expected --momentum to be from 0 to below 1; got 1.0"),
+    ("train", ["--momentum=1"], "expected --momentum to be from 0 to below 1 in float32; got 1.0"),
     (
         "train",
         ["--learning_rate=nan"],

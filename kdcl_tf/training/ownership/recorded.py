@@ -106,7 +106,7 @@ def _check_flagfile(path, flagfile):
     """Refuses a folder with nothing but a flagfile of another hand, which a run would write over."""
     if not flagfile.exists() or not flagfile.read_bytes().strip() or run_flags.has_format(flagfile):
         return
-    if not any((path / name).exists() for name in (*_TRACES, *_OF_COMPARISONS)):
+    if not any((path / name).exists() for name in (*_TRACES, "error.txt", *_OF_COMPARISONS)):
         raise ValueError(
             f"workdir {path} holds a flags.txt that no run wrote, and would be replaced: rename the "
             "file, or pass another --workdir"
@@ -123,8 +123,8 @@ def _check_nobodys(path):
     traces = [name for name in _TRACES if (path / name).exists()]
     if traces:
         raise ValueError(
-            f"workdir {path} holds {traces[0]} of an unknown run: its flags.txt is missing or "
-            "empty, and it has no checkpoint: pass another --workdir, or empty this one"
+            f"workdir {path} holds {traces[0]} of an unknown run: its flags.txt is missing, or "
+            "has no flags, and it has no checkpoint: pass another --workdir, or empty this one"
         )
 
 

@@ -11,6 +11,7 @@ from kdcl_tf.training.settings.training_settings import (
     STRATEGIES,
     TrainingSettings,
     as_text,
+    float32_has,
     milestones_at,
     of_machine,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "STRATEGIES",
     "TrainingSettings",
     "as_text",
+    "float32_has",
     "milestones_at",
     "of_machine",
 ]

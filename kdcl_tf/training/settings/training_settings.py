@@ -51,6 +51,9 @@ MACHINE_SETTINGS = ("strategy", "storage")
 # The smallest and the largest number of float32 that is neither 0, as processors take those below
 # it, nor infinite.
 FLOAT32 = (1.2e-38, 3.4e38)
+_BELOW_ONE = "from 0 to below 1 in float32"
+# What an optimizer keeps of the past in each step, among its arguments.
+_OF_THE_PAST = ("beta_1", "beta_2", "momentum", "rho")
 _IN_FLOAT32 = "a number that float32 has: 0, or from 1.2e-38 to 3.4e38"
 _OF_IMAGES = tuple(field.name for field in dataclasses.fields(ImageRules))
 _TFDS_DEFAULT = os.path.join("~", "tensorflow_datasets")
@@ -163,7 +166,7 @@ class TrainingSettings:
             last = start + (peak - start) * (steps - 1) / warmup
             return [
                 f"the run ends after {steps} steps, within the warm-up of {warmup}: the learning rate "
-                f"gets from {start:.3g} to {last:.3g}, never to {peak:.3g}, and follows no --schedule: "
+                f"gets from {start:.3g} to {last:.3g}, and follows no --schedule: "
                 "pass a shorter warm-up to a new --workdir"
             ]
         early = [each for each in self.milestones if each * steps_per_epoch < warmup]
@@ -251,8 +254,7 @@ class TrainingSettings:
         self._require("learning_rate", all(rate > 0 for rate in rates), "more than 0")
         self._require("seed", self.seed < 2**32, "less than 2**32")
         self._check_float32()
-        rounded = struct.unpack("f", struct.pack("f", self.momentum))[0]
-        self._require("momentum", 0 <= rounded < 1, "from 0 to below 1 in float32")
+        self._require("momentum", _is_below_one(self.momentum), _BELOW_ONE)
         if list(self.milestones) != sorted(set(self.milestones)) or any(
             milestone < 1 for milestone in self.milestones
         ):
@@ -267,10 +269,10 @@ class TrainingSettings:
             if isinstance(value, float):
                 self._require(field, math.isfinite(value), "a finite number")
                 # No step has the limits of images.
-                has = _float32_has(value) or field in _OF_IMAGES
+                has = float32_has(value) or field in _OF_IMAGES
                 self._require(field, has, _IN_FLOAT32)
         rates = self.rates.values()
-        self._require("learning_rate", all(map(_float32_has, rates)), _IN_FLOAT32)
+        self._require("learning_rate", all(map(float32_has, rates)), _IN_FLOAT32)
 
     def _check_images(self):
         """Refuses values that no rules of images can have."""
@@ -324,15 +326,24 @@ def _argument(name, text):
         value = float(text)
     except ValueError:
         value = math.nan
-    if not _float32_has(value):
+    expected = ""
+    if not float32_has(value):
         expected = _IN_FLOAT32 if math.isfinite(value) else "a number, true or false"
+    elif name in _OF_THE_PAST and not _is_below_one(value):
+        expected = _BELOW_ONE
+    if expected:
         raise ValueError(
             f"expected --optimizer_arguments={name}= {expected}; got {text or 'nothing'}"
         )
     return value
 
 
-def _float32_has(number):
+def _is_below_one(share):
+    """Whether a number that is multiplied by itself in each step fades, in float32, too."""
+    return 0 <= struct.unpack("f", struct.pack("f", share))[0] < 1
+
+
+def float32_has(number: float) -> bool:
     """Whether float32 has about this number, and not 0 or an infinite one in its place."""
     least, most = FLOAT32
     return number == 0 or least <= abs(number) <= most
