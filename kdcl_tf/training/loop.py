@@ -88,7 +88,9 @@ class Loop:
         # Whether the first whole epoch of its kind is still to come, which tells how long one takes.
         self._tells_end = True
         # The variables of the newest checkpoint, metrics of a begun epoch included.
-        restored = self._restore()
+        # Of a run that is complete nothing is restored, and its log is left as it is.
+        is_told = bool(self._workers.is_chief and self._workdir.complete_result)
+        restored = self._restore(is_told)
         self._progress = restored or {"epoch": 0, "step": 0, "seconds": 0.0, "log": []}
         self.log = self._progress["log"]
         self.before = self._progress
@@ -96,7 +98,7 @@ class Loop:
         self.used_before = processes.used_before(restored, run) if restored else {}
         if restored:
             self._restore_log()
-        elif self._workers.is_chief and not self._workdir.complete_result:
+        elif self._workers.is_chief and not is_told:
             # Found after the first epoch, a damaged one would cost it.
             _ = self._workdir.log
         self.remarks = [
@@ -156,16 +158,13 @@ class Loop:
         # No worker leaves while another still needs all of them.
         self._workers.total([0])
 
-    def _restore(self):
+    def _restore(self, is_told):
         """Restores the chief's newest checkpoint in all workers, whose folders may differ."""
-        progress = self._workers.answer_of_chief(self._restored)
+        restore = (lambda: None) if is_told else self._checkpoints.restore
+        progress = self._workers.answer_of_chief(restore)
         if progress:
             self._workers.copy_from_chief(self._checkpoints.variables)
         return progress
-
-    def _restored(self):
-        """What the newest checkpoint had; None of a complete run too, which needs no checkpoint."""
-        return None if self._workdir.complete_result else self._checkpoints.restore()
 
     def _restore_log(self):
         """Makes `log.jsonl` what it was at the checkpoint, if it was lost or damaged since."""
