@@ -7,6 +7,7 @@ from absl import flags
 
 from kdcl_tf import data
 from kdcl_tf.classification import settings as settings_lib
+from kdcl_tf.objectives.names import ENSEMBLES
 from kdcl_tf.serving import classes
 from kdcl_tf.training import flags as training_flags
 
@@ -52,7 +53,7 @@ def _define_method_flags(fv):
     flags.DEFINE_enum(
         "ensemble",
         None,
-        settings_lib.ENSEMBLES,
+        ENSEMBLES,
         "For --method=kdcl: how the soft target of an image is made; by default general for digits, "
         "min_logit otherwise. naive: the logits of the student with the lowest loss. linear: the "
         "mixture of all students' logits with the lowest loss. min_logit: of each class the lowest "

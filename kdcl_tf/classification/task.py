@@ -20,8 +20,7 @@ from kdcl_tf.classification import (
 )
 from kdcl_tf.classification.evaluation import Evaluation
 from kdcl_tf.classification.initial import sources, weights
-from kdcl_tf.classification.ramps import Ramp
-from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.settings import Ramp, Settings
 from kdcl_tf.cohort.hyperparameters import number
 from kdcl_tf.data import stream
 from kdcl_tf.data.dataset import ImageSplit

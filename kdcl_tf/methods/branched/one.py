@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kdcl_tf.methods.branched import gate
 from kdcl_tf.methods.branched.branched import Branched
-from kdcl_tf.objectives import losses
+from kdcl_tf.objectives import losses, ramp_up
 
 __all__ = ["ONE"]
 
@@ -72,7 +72,7 @@ class ONE(Branched):
             return 1.0
         step = tf.cast(self.optimizer.iterations, tf.float32)
         share = tf.minimum(step / float(self.ramp_up_steps), 1.0)
-        return tf.exp(-5.0 * (1.0 - share) ** 2)
+        return tf.exp(ramp_up.exponent(share))
 
     def filed_by_position(self) -> str:
         return "the gate's weights are"

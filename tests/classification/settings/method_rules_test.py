@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.classification.method_rules."""
+"""Tests of kdcl_tf.classification.settings.method_rules."""
 
 from absl.testing import absltest, parameterized
 

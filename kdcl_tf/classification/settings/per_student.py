@@ -7,7 +7,25 @@ from collections.abc import Sequence
 
 from kdcl_tf import students
 
-__all__ = ["branches_of", "in_order", "pairs", "rates"]
+__all__ = ["branches_of", "in_order", "names_of", "pairs", "rates"]
+
+
+def names_of(architectures: Sequence[str], copies: int = 1) -> tuple[str, ...]:
+    """A distinct name for each student: a second `resnet20` is `resnet20_2`.
+
+    Args:
+      architectures: of the run's students.
+      copies: of each, such as branches.
+    """
+    names = []
+    for architecture in tuple(architectures) * copies:
+        name, count = students.model_name_of(architecture), 1
+        # Not `mobilenet_v2_2` for a second one, where that architecture trains too.
+        while name in names or (count > 1 and name in architectures):
+            count += 1
+            name = f"{students.model_name_of(architecture)}_{count}"
+        names.append(name)
+    return tuple(names)
 
 
 def pairs(flag: str, items: Sequence[str], names: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Tests of kdcl_tf.classification.settings."""
+"""Tests of kdcl_tf.classification.settings.classification_settings."""
 
 import dataclasses
 
@@ -101,14 +101,6 @@ class SettingsTest(parameterized.TestCase):
         for name, value in fields.items():
             self.assertEqual(getattr(settings, name), value)
 
-    def test_digits_have_defaults_of_their_own(self):
-        digits, other = Settings(), Settings(dataset="cifar10")
-        self.assertEqual((digits.ensemble, digits.holdout_per_class, digits.train_per_class),
-                         ("general", 5, 10))  # fmt: skip
-        self.assertEqual((other.ensemble, other.holdout_per_class, other.train_per_class),
-                         ("min_logit", 0, 0))  # fmt: skip
-        self.assertEqual(Settings(train_per_class=0).train_per_class, 0)
-
     @parameterized.parameters(
         ({"cutout_size": 8}, {"cutout": True}, "--cutout_size=8 has no effect without --cutout"),
         (
@@ -156,130 +148,16 @@ class SettingsTest(parameterized.TestCase):
         self.assertLen(told, 1)
         self.assertIn(f"does not drop after epoch {early}, while it still rises, but", told[0])
 
-    @parameterized.parameters(
-        # exp(-5 (1 - 10/500)^2) = 0.0082 and exp(-5 (1 - 10/20)^2) = 0.29.
-        (
-            {"method": "one", "ramp_up_epochs": 500},
-            "after epoch 10, .* to 0.0082 of its full value",
-        ),
-        ({"method": "one", "ramp_up_epochs": 20}, "^--ramp_up_epochs=20: .* risen to 0.29 of its"),
-        ({"method": "one", "ramp_up_epochs": 10}, ""),
-        ({"method": "one"}, ""),
-        ({"distillation_weight_schedule": "0:0,500:1"}, "10 epochs, .* last .* factor is 0.018$"),
-        ({"distillation_weight_schedule": "0:0,5:1,50:0.5,90:1"}, "the factor is 0.956$"),
-        ({"distillation_weight_schedule": "0:0,5:1,50:1"}, ""),
-        ({"distillation_weight_schedule": "0:0,10:1"}, ""),
-        ({"distillation_weight_schedule": "0:0.999999,500:1"}, ""),
-        ({"ramp_up_epochs": 500, "method": "one", "distillation_weight": 0.0}, ""),
-    )
-    def test_a_weight_that_still_changes_when_the_run_ends_is_told(self, fields, line):
-        told = Settings(students=("resnet8",), epochs=10, **fields).remarks(100)
-        self.assertLen(told, bool(line))
-        self.assertRegex("".join(told), line or "^$")
-
-    @parameterized.parameters(
-        ("adam", 1, True),
-        ("adamw", 3, True),
-        ("nadam", 1, True),
-        ("sgd", 1, False),
-        ("adamax", 1, False),
-        ("lamb", 1, False),
-        ("adam", 0, False),
-        ("adam", 4, False),
-    )
-    def test_large_steps_after_the_heads_epochs_are_told(self, optimizer, epochs, is_told):
-        settings = Settings(
-            optimizer=optimizer,
-            train_head_epochs=epochs,
-            epochs=4,
-            initial_weights=("resnet8=a.keras",),
-        )
-        told = settings.remarks(100)
-        self.assertLen(told, int(is_told))
-        for line in told:
-            self.assertStartsWith(
-                line, f"--train_head_epochs={epochs} with --optimizer={optimizer}: "
-            )
-
     def test_what_a_recipe_says_to_other_methods_is_not_told(self):
         for temperature in (1.0, 2.0, 3.0):
             settings = Settings(method="independent", temperature=temperature)
             self.assertEmpty(settings.remarks(100))
-
-    @parameterized.parameters(
-        ("kdcl", 2.0),
-        ("independent", 1.0),
-        ("mutual_learning", 1.0),
-        ("offline_distillation", 2.0),
-        ("one", 3.0),
-        ("clnn", 2.0),
-    )
-    def test_temperature_is_by_default_that_of_the_method(self, method, temperature):
-        fields = {"method": method, "students": ("resnet8",)}
-        if method == "offline_distillation":
-            fields["teacher"] = "runs/teacher"
-        self.assertEqual(Settings(**fields).temperature, temperature)
-        self.assertEqual(Settings(**fields, temperature=4.0).temperature, 4.0)
-
-    def test_branches_are_those_of_the_method(self):
-        one, clnn = (Settings(method=each, students=("resnet8",)) for each in ("one", "clnn"))
-        self.assertEqual((one.branches, one.copies, one.invariant), (3, (3,), False))
-        self.assertEqual((clnn.branches, clnn.copies, clnn.invariant), (4, (2, 4), False))
-        self.assertEqual(one.student_names, ("resnet8", "resnet8_2", "resnet8_3"))
-        many = Settings(method="clnn", students=("resnet8",), branches=8)
-        self.assertEqual(many.copies, (2, 4, 8))
-        self.assertEqual((Settings().branches, Settings().invariant), (0, True))
-
-    def test_the_ramp_up_is_a_share_of_the_epochs(self):
-        for epochs, wanted in ((300, 80), (200, 53), (60, 16)):
-            settings = Settings(method="one", students=("resnet8",), epochs=epochs)
-            self.assertEqual(settings.ramp_up_epochs, wanted)
-        self.assertEqual(Settings().ramp_up_epochs, 0)
-        zero = Settings(method="one", students=("resnet8",), ramp_up_epochs=0)
-        self.assertEqual(zero.ramp_up_epochs, 0)
-
-    @parameterized.parameters(
-        (
-            {"distillation_weight_schedule": "0:1,0:2"},
-            "--distillation_weight_schedule: expected epochs that rise; got 0:1,0:2",
-        ),
-        (
-            {"distillation_weight_schedule": "0:1", "method": "independent"},
-            "methods with a distillation loss; got --method=independent",
-        ),
-        (
-            {"distillation_weight_schedule": "0:0,1:1e39"},
-            r"^expected --distillation_weight_schedule of .* with --distillation_weight=1.0 float32 "
-            r"has: 0, or from 1.2e-38 to 3.4e\+38; got 1e\+39$",
-        ),
-        (
-            {"distillation_weight_schedule": "0:1e38,9:0", "distillation_weight": 10.0},
-            r"--distillation_weight=10.0 float32 has: .* to 3.4e\+38; got 1e\+38$",
-        ),
-        ({"distillation_weight_schedule": "0:1e-46"}, "float32 has: .*; got 1e-46$"),
-        (
-            {"distillation_weight_schedule": "0:0,1:1e-300", "distillation_weight": 1e-30},
-            "float32 has: .*; got 1e-300$",
-        ),
-    )
-    def test_a_schedule_that_cannot_be_used_is_refused(self, fields, message):
-        with self.assertRaisesRegex(ValueError, message):
-            Settings(**fields)
 
     def test_an_image_too_small_for_a_student_is_refused_before_data_is_read(self):
         fields = {"students": ("resnet8", "mobilenet_v2"), "dataset": "cifar10"}
         self.assertEqual(Settings(**fields, image_size=32).image_size, 32)
         with self.assertRaisesRegex(ValueError, "expected 32 or more pixels a side for .*; got 16"):
             Settings(**fields, image_size=16)
-
-    def test_the_best_epoch_needs_a_validation_set_that_there_may_be(self):
-        fields = {"students": ("resnet8",), "keep": "best", "dataset": "folder:photos"}
-        # The folder may have one, but not where its test images are chosen.
-        self.assertEqual(Settings(**fields).keep_by, "resnet8")
-        self.assertEqual(Settings(**fields, test_share=0.2, validation_share=0.1).test_share, 0.2)
-        for more in ({"test_share": 0.2}, {"dataset": "digits"}):
-            with self.assertRaisesRegex(ValueError, "--keep=best .*: pass --validation_share=0.1"):
-                Settings(**{**fields, **more})
 
     def test_students_of_one_architecture_have_distinct_names(self):
         settings = Settings(students=("resnet8", "wrn_10_1", "resnet8", "resnet8"))

@@ -1,8 +1,8 @@
-"""Tests of kdcl_tf.classification.ramps."""
+"""Tests of kdcl_tf.classification.settings.ramps."""
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.classification.ramps import Ramp
+from kdcl_tf.classification.settings.ramps import Ramp
 
 
 class RampTest(parameterized.TestCase):

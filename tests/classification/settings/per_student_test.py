@@ -1,9 +1,8 @@
-"""Tests of kdcl_tf.classification.per_student."""
+"""Tests of kdcl_tf.classification.settings.per_student."""
 
 from absl.testing import absltest, parameterized
 
-from kdcl_tf.classification import per_student
-from kdcl_tf.classification.settings import Settings
+from kdcl_tf.classification.settings import Settings, per_student
 
 _NAMES = ("resnet8", "keras_MobileNetV2", "resnet8_2")
 

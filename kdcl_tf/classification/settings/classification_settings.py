@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from kdcl_tf import data, students
-from kdcl_tf.classification import method_rules, per_student
-from kdcl_tf.classification.method_rules import BRANCHED
-from kdcl_tf.classification.ramps import Ramp
+from kdcl_tf.classification.settings import defaults, method_rules, per_student, remarks, rules
 from kdcl_tf.objectives.names import ENSEMBLES
 from kdcl_tf.serving.classes import MATCHES
-from kdcl_tf.serving.weight_sources import NORMALIZATIONS
-from kdcl_tf.training.settings import (
-    FLOAT32,
-    TrainingSettings,
-    as_text,
-    float32_has,
-    milestones_at,
-)
+from kdcl_tf.training.settings import FLOAT32, TrainingSettings
 
 METHODS = ("kdcl", "independent", "mutual_learning", "offline_distillation", "one", "clnn")
 GENERAL_ERRORS = ("vector", "target")
@@ -26,20 +16,6 @@ GENERAL_CONSTRAINTS = ("simplex", "none", "equal")
 PLACEMENTS = ("data", "student")
 CLASS_WEIGHTS = ("none", "balanced")
 KEEPS = ("last", "best")
-
-# The paper's T on CIFAR for KDCL and its teachers, each method's own for the rest.
-_TEMPERATURES = {"kdcl": 2.0, "offline_distillation": 2.0, "one": 3.0, "clnn": 2.0}
-_BRANCHES = {"one": 3, "clnn": 4}
-# Keras divides the moments by what is missing in them after as many steps as the optimizer took,
-# also in layers that begin to be trained later. Adamax so begins with small steps, and LAMB divides
-# by the step's norm.
-_TOO_LARGE_AFTER_HEADS = ("adam", "adamw", "nadam")
-# ONE's authors ramp up over 80 of 300 epochs.
-_RAMP_UP = {"one": 80 / 300}
-
-# All digits are learned to 99% by anyone; a few show what a cohort gains.
-_OF_DIGITS = {"ensemble": "general", "holdout_per_class": 5, "train_per_class": 10}
-_OF_OTHERS = {"ensemble": "min_logit", "holdout_per_class": 0, "train_per_class": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,11 +84,11 @@ class Settings(TrainingSettings):
     freeze_batch_norm: bool = False
 
     def __post_init__(self):
-        for field, value in self._defaults().items():
+        for field, value in defaults.of(self).items():
             if getattr(self, field) is None:
                 object.__setattr__(self, field, value)
         self._unify_types("temperature")
-        self._check_schedule()
+        object.__setattr__(self, "distillation_weight_schedule", rules.schedule(self))
         if isinstance(self.learning_rate, str):
             # One text for one meaning.
             text = ",".join(f"{name}={rate}" for name, rate in self.rates.items())
@@ -131,18 +107,16 @@ class Settings(TrainingSettings):
         self._check_training()
         self._check_images()
         self._check_ranges()
-        self._check_scheduled_weight()
         method_rules.check(self)
         data.validate_name(self.dataset)
-        self._check_distortion()
         if not self.students:
             raise ValueError("expected --students with names, such as resnet32,wrn_16_2; got none")
         for name in self.students:
             students.validate(name)
             if self.image_size:
                 students.validate_size(name, self.image_size)
-        self._check_kept()
-        self._check_initial_weights()
+        object.__setattr__(self, "keep_by", rules.student_that_chooses(self))
+        rules.check(self)
         for field in ("initial_weights", "initial_normalization"):
             # One text for one meaning.
             ordered = per_student.in_order(getattr(self, field), self.student_names)
@@ -167,7 +141,7 @@ class Settings(TrainingSettings):
     @property
     def is_branched(self) -> bool:
         """Whether the students are branches of one network."""
-        return self.method in BRANCHED
+        return self.method in method_rules.BRANCHED
 
     @property
     def copies(self) -> tuple[int, ...]:
@@ -182,15 +156,7 @@ class Settings(TrainingSettings):
     @property
     def student_names(self) -> tuple[str, ...]:
         """A distinct name for each student: a second `resnet20` is `resnet20_2`."""
-        names = []
-        for architecture in self.students * (self.branches or 1):
-            name, count = students.model_name_of(architecture), 1
-            # Not `mobilenet_v2_2` for a second one, where that architecture trains too.
-            while name in names or (count > 1 and name in self.students):
-                count += 1
-                name = f"{students.model_name_of(architecture)}_{count}"
-            names.append(name)
-        return tuple(names)
+        return per_student.names_of(self.students, self.branches or 1)
 
     @property
     def sources(self) -> dict[str, str]:
@@ -216,36 +182,10 @@ class Settings(TrainingSettings):
         return self.warmup_epochs * steps_per_epoch
 
     def remarks(self, steps_per_epoch: int) -> list[str]:
-        told = super().remarks(steps_per_epoch) + self._unfinished()
-        if 0 < self.train_head_epochs < self.epochs and self.optimizer in _TOO_LARGE_AFTER_HEADS:
-            told.append(
-                f"--train_head_epochs={self.train_head_epochs} with --optimizer={self.optimizer}: "
-                "after the heads' epochs, the first steps of the other layers are several times as "
-                "large as the learning rate asks, since the bias correction counts the heads' steps: "
-                "pass a lower --learning_rate, or --optimizer=sgd, which has none, to a new --workdir"
-            )
-        return told
-
-    def _unfinished(self):
-        """What of the distillation loss's weight is still to come when the run ends."""
-        told = []
-        if self.ramp_up_epochs > self.epochs and self.distillation_weight:
-            share = math.exp(-5 * (1 - self.epochs / self.ramp_up_epochs) ** 2)
-            told.append(
-                f"--ramp_up_epochs={self.ramp_up_epochs}: the run ends after epoch {self.epochs}, "
-                f"where the weight of the distillation loss has risen to {share:.2g} of its full value"
-            )
-        ramp = Ramp(self.distillation_weight_schedule)
-        last = f"{ramp.at(self.epochs - 1):.3g}"
-        if any(f"{number:.3g}" != last for epoch, number in ramp.points if epoch > self.epochs):
-            told.append(
-                f"--distillation_weight_schedule={ramp}: the run ends after {self.epochs} epochs, in "
-                f"the last of which the factor is {last}"
-            )
-        return told
+        return [*super().remarks(steps_per_epoch), *remarks.of(self)]
 
     def _usual(self):
-        return {**super()._usual(), **self._defaults()}
+        return {**super()._usual(), **defaults.of(self)}
 
     def _without_effect(self):
         found = super()._without_effect()
@@ -257,108 +197,16 @@ class Settings(TrainingSettings):
             found["ensemble"] = f"with --method={self.method}"
         if self.method == "independent":
             found |= dict.fromkeys(("temperature", "distillation_weight"), found["ensemble"])
-            if self.temperature in _TEMPERATURES.values():
+            if self.temperature in defaults.TEMPERATURES.values():
                 # A recipe that several methods share has that of the others.
                 del found["temperature"]
         return found
-
-    def _defaults(self):
-        """The values of fields that are None, by method and data set."""
-        return {
-            "temperature": _TEMPERATURES.get(self.method, 1.0),
-            "branches": _BRANCHES.get(self.method, 0),
-            "ramp_up_epochs": round(_RAMP_UP.get(self.method, 0) * self.epochs),
-            "invariant": self.method not in BRANCHED,
-            "milestones": milestones_at(self.epochs, (1, 2), (3, 4)),
-            **(_OF_DIGITS if self.dataset == "digits" else _OF_OTHERS),
-        }
-
-    def _check_schedule(self):
-        """Refuses a schedule that cannot be read; one text for one meaning."""
-        if not self.distillation_weight_schedule:
-            return
-        if self.method == "independent":
-            raise ValueError(
-                "--distillation_weight_schedule is for methods with a distillation loss; got "
-                "--method=independent"
-            )
-        try:
-            ramp = Ramp(self.distillation_weight_schedule)
-        except ValueError as error:
-            raise ValueError(f"--distillation_weight_schedule: {error}") from None
-        object.__setattr__(self, "distillation_weight_schedule", str(ramp))
-
-    def _check_scheduled_weight(self):
-        """Refuses a factor with which the weight of the distillation loss is not one of float32."""
-        for _, number in Ramp(self.distillation_weight_schedule).points:
-            weight = number * self.distillation_weight
-            is_lost = number and self.distillation_weight and not weight
-            if is_lost or not float32_has(weight):
-                least, most = FLOAT32
-                raise ValueError(
-                    "expected --distillation_weight_schedule of numbers whose products with "
-                    f"--distillation_weight={self.distillation_weight} float32 has: 0, or from "
-                    f"{least:g} to {most:g}; got {number:g}"
-                )
-
-    def _check_kept(self):
-        """Refuses the best epoch where nothing could choose it; names the student that does."""
-        if self.keep == "last":
-            if self.keep_by:
-                raise ValueError(f"--keep_by={self.keep_by} is for --keep=best; got --keep=last")
-            return
-        # A folder may have a validation set, but where test images are taken from the others.
-        has_none = self.test_share or not self.dataset.startswith("folder:")
-        if has_none and not self.validation_share:
-            raise ValueError(
-                "--keep=best chooses an epoch on a validation set; got none: pass "
-                "--validation_share=0.1"
-            )
-        if not self.keep_by and len(self.student_names) == 1:
-            object.__setattr__(self, "keep_by", self.student_names[0])
-        if self.keep_by not in self.student_names:
-            got = self.keep_by or "none"
-            raise ValueError(
-                f"expected --keep_by of {', '.join(self.student_names)}, whose accuracy on the "
-                f"validation set chooses the epoch; got {got}"
-            )
 
     def _by_student(self, field):
         found = per_student.pairs(field, getattr(self, field), self.student_names)
         if self.is_branched:
             return per_student.branches_of(field, found, self.student_names)
         return found
-
-    def _check_initial_weights(self):
-        sources = self.sources
-        self._check_at_least(0, "train_head_epochs")
-        self._require(
-            "train_head_epochs", self.train_head_epochs <= self.epochs, f"at most {self.epochs}"
-        )
-        for name in ("train_head_epochs", "freeze_batch_norm"):
-            if getattr(self, name) and not sources:
-                raise ValueError(
-                    f"--{name}={as_text(getattr(self, name))} is for students that start from "
-                    "weights: pass --initial_weights, too"
-                )
-        for name, mode in self.source_normalizations.items():
-            if name not in sources or mode not in NORMALIZATIONS:
-                raise ValueError(
-                    f"expected --initial_normalization of {', '.join(NORMALIZATIONS)}, for students "
-                    f"of --initial_weights; got {name}={mode}"
-                )
-        if self.is_branched and len(set(self.rates.values())) > 1:
-            raise ValueError(
-                "--learning_rate: branches share their lower layers: expected one for all; got "
-                f"{self.learning_rate}"
-            )
-
-    def _check_distortion(self):
-        data.check_storage(self.dataset, self.storage)
-        data.check_keys(self.dataset, self.tfrecord_image_key, self.tfrecord_label_key)
-        data.check_shares(self.dataset, self.test_share, self.validation_share)
-        if self.cutout and self.distortion != "padded_crop":
-            raise ValueError(f"--cutout goes with --distortion=padded_crop; got {self.distortion}")
 
     def _check_ranges(self):
         self._check_at_least(1, "cutout_size")
@@ -370,8 +218,11 @@ class Settings(TrainingSettings):
             "image_size",
             "branches",
             "ramp_up_epochs",
+            "train_head_epochs",
             "distillation_weight",
         )
+        heads = self.train_head_epochs
+        self._require("train_head_epochs", heads <= self.epochs, f"at most {self.epochs}")
         self._require(
             "accumulation_steps",
             1 <= self.accumulation_steps <= self.batch_size,
