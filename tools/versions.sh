@@ -17,7 +17,7 @@ python="${PYTHON:-python3}"
 # a run of each kind.
 core="objectives methods cohort students/calls_test.py students/normalization_test.py
   students/normalization_saving_test.py students/precision_test.py students/weights
-  serving/saved_model_test.py serving/runtimes_test.py serving/formats/litert_test.py
+  serving/saved_model serving/keras_files_test.py serving/runtimes_test.py serving/formats/litert_test.py
   serving/formats/onnx_models_test.py training/checkpoint_test.py training/optimizers_test.py
   training/schedules_test.py data/sources/tfds_test.py data/sources/digits_test.py
   data/formats/pillow_test.py detection/coco/scorer_test.py detection/model/anchors_test.py

@@ -16,8 +16,8 @@ _HOMES = {
     "WeightSource": "weight_sources",
     "export_student": "saved_model",
     "load_student": "saved_model",
-    "save_keras": "saved_model",
-    "save_weights": "saved_model",
+    "save_keras": "keras_files",
+    "save_weights": "keras_files",
     "weight_source": "weight_sources",
 }
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kdcl_tf import files
 from kdcl_tf.files import identity, moments
-from kdcl_tf.serving import answering, card_facts, cards, saved_model
+from kdcl_tf.serving import answering, card_facts, cards, keras_files, saved_model
 from kdcl_tf.serving.cards import Card
 from kdcl_tf.serving.formats import attachments, checking, litert, onnx_models
 from kdcl_tf.serving.formats.names import ENSEMBLE, FORMATS
@@ -152,9 +152,9 @@ class Writer:
 
     def _write_file(self, model, form, card, path, check):
         if form == "keras":
-            saved_model.save_keras(model.student, path, check)
+            keras_files.save_keras(model.student, path, check)
         elif form == "weights":
-            saved_model.save_weights(model.student, path, check)
+            keras_files.save_weights(model.student, path, check)
         else:
             content = self._converted(model, form, card)
             with files.replaced_file(path) as partial:
