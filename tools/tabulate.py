@@ -5,6 +5,7 @@ python tools/tabulate.py runs/one_epoch/*
 
 from __future__ import annotations
 
+import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,6 +27,20 @@ def row(name: str, result: Mapping[str, Any]) -> str:
     return " | ".join(["", *cells, f"{result['images_per_second']:.0f}", ""]).strip()
 
 
+def names(paths: Sequence[pathlib.Path]) -> list[str]:
+    """The end of each path, of as many folders as it takes to tell the runs apart.
+
+    Args:
+      paths: of the runs.
+    """
+    whole = [path.resolve().parts for path in paths]
+    for count in range(1, max(map(len, whole)) + 1):
+        found = ["/".join(parts[-count:]) for parts in whole]
+        if len(set(found)) == len(set(whole)):
+            break
+    return found
+
+
 def main(arguments: Sequence[str]) -> None:
     """Prints the table of the runs in some folders."""
     if not arguments:
@@ -41,11 +56,14 @@ def main(arguments: Sequence[str]) -> None:
     heads = ["run", *students, "ensemble", "images/s"]
     print(" | ".join(["", *heads, ""]).strip())
     print("|---" * len(heads) + "|")
-    for path, result in zip(paths, results):
-        print(row(path.name, result))
+    for name, result in zip(names(paths), results):
+        print(row(name, result))
     for path, result in zip(paths[1:], results[1:]):
-        for told in circumstances.differences(result, results[0]):
-            print(f"{path} and {paths[0]} differ in {told}.", file=sys.stderr)
+        told = circumstances.differences(result, results[0])
+        if settings := finished_runs.differences(result, results[0]):
+            told.insert(0, settings)
+        for each in told:
+            print(f"{path} and {paths[0]} differ in {each}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

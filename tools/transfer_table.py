@@ -63,10 +63,24 @@ def table(folder: pathlib.Path) -> list[str]:
         "|---" * (len(_COLUMNS) + 1) + "|",
     ]
     rows = {**by_origin, "gain, paired by seed": gains}
-    return lines + [
+    lines += [
         f"| {name} | {' | '.join(told(column) for column in columns)} |"
         for name, columns in rows.items()
     ]
+    return lines + _unlike_seeds(by_origin)
+
+
+def _unlike_seeds(by_origin):
+    """A line on the seeds of every figure, where they are not the same of all."""
+    found = {
+        f"{heading} of {origin}": ", ".join(map(str, sorted(column))) or "none"
+        for origin, columns in by_origin.items()
+        for (heading, _, _), column in zip(_COLUMNS, columns)
+    }
+    if len(set(found.values())) == 1:
+        return []
+    told = "; ".join(f"{name}: {seeds}" for name, seeds in found.items())
+    return ["", f"The figures are not of the same seeds: {told}."]
 
 
 def main(arguments: Sequence[str]) -> None:

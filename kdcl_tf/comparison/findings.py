@@ -49,16 +49,44 @@ def findings(
 
 
 def _remarks(alone, cohort, seeds):
-    """Sentences on circumstances in which the two runs of a seed differ."""
-    by_kind: dict[str, list[str]] = {}
+    """Sentences on circumstances in which the two runs of a seed differ, or the seeds."""
+    by_kind: dict[str, list[int]] = {}
     for seed in seeds:
         for told in circumstances.differences(cohort[seed], alone[seed]):
-            by_kind.setdefault(told, []).append(str(seed))
-    return [
-        f"With seed{'s' * (len(found) > 1)} {', '.join(found)} the cohort and the students alone differ in "
-        f"{told}: the gain may not be the method's alone."
+            by_kind.setdefault(told, []).append(seed)
+    remarks = [
+        f"With {_named(found)} the cohort and the students alone differ in {told}: the gain may not be "
+        "the method's alone."
         for told, found in by_kind.items()
     ]
+    if unknown := [seed for seed in seeds if _have_no_processor(alone[seed], cohort[seed])]:
+        remarks.append(
+            f"With {_named(unknown)} the processor of neither the cohort nor the students alone is "
+            "recorded: if it is not the same, the gain may not be the method's alone."
+        )
+    return remarks + _remarks_on_seeds(alone, cohort, seeds)
+
+
+def _remarks_on_seeds(alone, cohort, seeds):
+    """Sentences on circumstances in which runs of one method differ besides their seeds."""
+    told = [
+        each
+        for results in (alone, cohort)
+        for seed in seeds[1:]
+        for each in circumstances.differences(results[seed], results[seeds[0]])
+    ]
+    return [
+        f"The seeds differ in {each}: how far apart their numbers are does not come from the seed alone."
+        for each in dict.fromkeys(told)
+    ]
+
+
+def _have_no_processor(*results):
+    return all(map(circumstances.has_no_processor, results))
+
+
+def _named(seeds):
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _accuracies(results, name, seeds):

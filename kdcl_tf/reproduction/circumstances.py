@@ -11,6 +11,7 @@ __all__ = [
     "by_process",
     "dependent_replicas",
     "differences",
+    "has_no_processor",
     "normalized_parts",
     "processor",
     "versions",
@@ -61,6 +62,14 @@ def processor(result: Mapping[str, Any]) -> Any:
         return machine.get("processor"), machine.get("accelerators")
 
     return _in_all(result, of)
+
+
+def has_no_processor(result: Mapping[str, Any]) -> bool:
+    """Whether nothing was recorded of what a run was trained on, so that no other is known to equal it.
+
+    Versions before 1.1 recorded nothing.
+    """
+    return processor(result) == (None, None)
 
 
 def versions(result: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from scipy import stats
 
 from kdcl_tf.comparison import findings
 
+_MACHINE = {"processor": "one", "accelerators": []}
 _DATA = {"name": "digits", "num_test": 360, "num_train": 100}
 
 
@@ -17,6 +18,7 @@ def _results(**accuracies):
     return {
         seed: {
             "data": _DATA,
+            "machine": _MACHINE,
             "students": {name: {"accuracy": each[seed]} for name, each in accuracies.items()},
         }
         for seed in range(count)
@@ -54,13 +56,32 @@ class FindingsTest(absltest.TestCase):
             cohort[seed]["normalized_parts"] = 2
         cohort[2]["versions"] = {"keras": "3.1"}
         found = findings.findings(alone, cohort, {"small": "small"})
-        parts, versions = sorted(found["remarks"], key=len, reverse=True)
+        parts, versions, *of_seeds = found["remarks"]
         self.assertRegex(
             parts,
             "^With seeds 0, 2 the cohort and the students alone differ in the number of parts .*: the gain",
         )
         self.assertRegex(versions, "^With seed 2 .* alone differ in the version of")
         self.assertContainsSubset([parts, versions], findings.table(found).splitlines())
+        self.assertLen(of_seeds, 2)
+
+    def test_seeds_that_were_not_run_alike_are_told(self):
+        alone, cohort = _results(small=[0.5, 0.8, 0.6]), _results(small=[0.6, 0.7, 0.6])
+        self.assertEmpty(findings.findings(alone, cohort, {"small": "small"})["remarks"])
+        for results in (alone, cohort):
+            results[1]["machine"] = {"processor": "two", "accelerators": []}
+            results[2]["versions"] = {"keras": "3.1"}
+        processor, versions = findings.findings(alone, cohort, {"small": "small"})["remarks"]
+        self.assertRegex(processor, "^The seeds differ in the processor, .*: how far apart their")
+        self.assertRegex(versions, "^The seeds differ in the version of kdcl_tf, TensorFlow or")
+
+    def test_processors_that_nobody_recorded_are_not_the_same(self):
+        alone, cohort = _results(small=[0.5, 0.8]), _results(small=[0.6, 0.7])
+        for results in (alone, cohort):
+            for seed in (0, 1):
+                del results[seed]["machine"]
+        (told,) = findings.findings(alone, cohort, {"small": "small"})["remarks"]
+        self.assertRegex(told, "^With seeds 0, 1 the processor of neither the cohort nor the")
 
     def test_branches_are_compared_with_the_one_network(self):
         names = {"resnet8": "resnet8", "resnet8_2": "resnet8"}

@@ -41,6 +41,21 @@ class SameImagesTest(parameterized.TestCase):
     def test_results_that_can_be_compared(self, result):
         self.assertEqual(same_images.changes(result, _RESULT), "")
 
+    def test_what_is_chosen_alike_must_be_as_many(self):
+        def chosen(result, **settings):
+            return {**result, "settings": {"train_per_class": 0, "test_share": 0.0, **settings}}
+
+        grown = _changed(train={"images": 80, "labels": "d" * 64})
+        told = same_images.changes(chosen(grown), chosen(_RESULT))
+        self.assertEqual(told, "train has 80 images; the run had 40")
+        fewer = chosen(_RESULT, train_per_class=20)
+        for result, other in (
+            (chosen(grown), fewer),
+            (chosen(grown), _RESULT),
+            (chosen(_changed(train=None)), chosen(_RESULT)),
+        ):
+            self.assertEqual(same_images.changes(result, other), "")
+
     def test_one_data_set_may_lie_in_two_places(self):
         here = {**_RESULT, "data": {"name": "folder:pets"}}
         there = {**_changed(classes=["dog", "cat"]), "data": {"name": "folder:/mnt/pets"}}

@@ -76,4 +76,5 @@ def _result(accuracies, loss):
         "epochs": EPOCHS[-1],
         "data": {"name": "cifar100", "num_train": 4500, "num_held_out": 500, "num_test": 10000},
         "versions": {"kdcl_tf": "0.1.0", "tensorflow": "2.21.0"},
+        "machine": {"processor": "one", "cores": 2, "accelerators": []},
     }

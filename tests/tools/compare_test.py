@@ -53,6 +53,16 @@ class TwoRunsTest(parameterized.TestCase):
             ],
         )
 
+    def test_runs_of_other_settings_are_told_and_named_apart(self):
+        for name, epochs in (("vanilla", 100), ("short", 60)):
+            (self.folder / name).mkdir()
+            self._write(f"{name}/seed0", {"a": 0.25}, method="kdcl", epochs=epochs)
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            rows = self._printed(tabulate, "vanilla/seed0", "short/seed0")[2:]
+        self.assertEqual([row.split()[1] for row in rows], ["vanilla/seed0", "short/seed0"])
+        self.assertRegex(told.getvalue(), r"short/seed0 and .* differ in epochs \(60 and 100\)\.")
+        self.assertEqual(tabulate.names([pathlib.Path("a/b"), pathlib.Path("a/b")]), ["b", "b"])
+
     @parameterized.parameters((compare,), (tabulate,))
     def test_what_is_not_to_be_compared_is_refused_in_a_line(self, module):
         self._write("alone", {"a": 0.25})

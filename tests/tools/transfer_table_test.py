@@ -35,6 +35,7 @@ class TableTest(absltest.TestCase):
         lines = transfer_table.table(self.folder)
         self.assertStartsWith(lines[2], "| alone | 50.00 (40.00 to 60.00) | 1.00 (1.00 to 1.00) |")
         self.assertStartsWith(lines[3], "| cohort | 58.00 (45.00 to 60.00) | 1.10 (1.00 to 1.20) |")
+        self.assertLen(lines, 5)
         # 10, 5 and -2: not the difference of the medians.
         self.assertIn("| 5.00 (-2.00 to 10.00) | 0.10 (0.00 to 0.20) | 0.20 (0.00", lines[4])
 
@@ -43,6 +44,7 @@ class TableTest(absltest.TestCase):
         lines = transfer_table.table(self.folder)
         self.assertEqual(lines[3], "| cohort | none | none | none | none |")
         self.assertEqual(lines[2], "| alone | 50.00 | 1.00 | 2.00 | 3.00 |")
+        self.assertRegex(lines[-1], "not of the same seeds: CIFAR-100 of alone: 0; .*cohort: none")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from kdcl_tf.reproduction import circumstances
 from kdcl_tf.reproduction.reporting.blocks import Paragraph
 from kdcl_tf.reproduction.reporting.subject import Subject
 
+# A statement of runs, by the property of the runs that it is true of, beside their baselines.
 _UNLIKE = {
     circumstances.processor: (
         "Of these runs the processor is another than that of the baseline of their seed, or that of "
@@ -33,7 +34,10 @@ _UNLIKE = {
 
 
 def cautions(subject: Subject) -> Iterator[Paragraph]:
-    """A paragraph each for runs that differ in settings, images, processor, versions or devices."""
+    """A paragraph each for runs that differ in settings, images, processor, versions or devices.
+
+    Also for runs whose processor nobody knows, and for rows whose seeds were not run alike.
+    """
     records = subject.records
     differences = records.differences(subject.scale)
     if differences:
@@ -53,3 +57,14 @@ def cautions(subject: Subject) -> Iterator[Paragraph]:
     for told, sentence in _UNLIKE.items():
         if runs := records.unlike_baselines(told):
             yield Paragraph(f"{sentence}: {runs}.")
+    if runs := records.without_processor():
+        yield Paragraph(
+            "Of these runs and of the baselines of their seeds the processor is not recorded; nothing "
+            f"in their results shows that it was the same: {runs}."
+        )
+    for kind in circumstances.KINDS:
+        if rows := records.unlike_seeds(kind.of):
+            yield Paragraph(
+                f"The seeds of these rows differ in {kind.told}, or in some of them it is not recorded, so "
+                f"how far apart their numbers are does not come from the seed alone: {rows}."
+            )

@@ -61,7 +61,7 @@ def _cost_row(subject, row):
 def _machines(results):
     """The machines of some runs, each once."""
     told = [
-        machine.in_words(each["machine"]) if "machine" in each else "not recorded"
+        machine.in_words(each["machine"]) if each.get("machine") else "not recorded"
         for each in results
     ]
     return "; ".join(dict.fromkeys(told)) or cells.NOTHING

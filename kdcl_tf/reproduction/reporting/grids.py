@@ -31,7 +31,9 @@ def accuracies(subject: Subject) -> Iterator[Heading | Grid]:
         + "".join(subject.if_seeds("; spread: least and greatest"))
         + f". Gain: percentage points over {subject.baseline} of the same seed{of_sums}. ICL: "
         "invariant collaborative learning. (T): the teacher, from its own row. Bold: the greatest "
-        "of a column" + (", of the rows with all seeds" if len(most) < len(rows) else "") + ".",
+        "of a column"
+        + (", of the rows with the most seeds" if len(most) < len(rows) else "")
+        + ".",
     )
 
 

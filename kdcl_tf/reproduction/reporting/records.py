@@ -138,23 +138,44 @@ class Records:
         Args:
           told: a function of `result.json`.
         """
+        return self._beside_baselines(lambda result, other: told(result) != told(other))
+
+    def without_processor(self) -> str:
+        """Runs of which, as of the runs that their gains are over, no processor is known; or ""."""
+
+        def are_unknown(*results):
+            return all(map(circumstances.has_no_processor, results))
+
+        return self._beside_baselines(are_unknown)
+
+    def unlike_seeds(self, told: Callable[[Mapping[str, Any]], Any]) -> str:
+        """Rows whose seeds differ in something among each other; or "".
+
+        Args:
+          told: a function of `result.json`.
+        """
+        found = []
+        for row in self.table.runs:
+            values = [told(result) for result in self.of_row(row).values()]
+            if any(value != values[0] for value in values):
+                found.append(row.full_label)
+        return ", ".join(found)
+
+    def _beside_baselines(self, holds):
+        """The runs for which something holds of them and of the run that their gains are over."""
         found: set[tuple[str, int]] = set()
         for row in self.table.rows:
             for column in range(len(row.reports)):
                 ours = self.source(row, column)
                 others = self.source(self.table.baseline_of(row), column)
-                if ours and others:
-                    found |= self._unlike(ours[0], others[0], told)
+                if ours and others and ours[0] is not others[0]:
+                    results = self.of_row(others[0])
+                    found |= {
+                        (ours[0].name, seed)
+                        for seed, result in self.of_row(ours[0]).items()
+                        if seed in results and holds(result, results[seed])
+                    }
         return self._named(sorted(found))
-
-    def _unlike(self, row, baseline, told):
-        """`{(row name, seed)}` of the runs of a row that differ in it from those of another."""
-        others = self.of_row(baseline)
-        return {
-            (row.name, seed)
-            for seed, result in self.of_row(row).items()
-            if seed in others and told(result) != told(others[seed])
-        }
 
     @property
     def versions(self) -> list[str]:
@@ -173,11 +194,13 @@ class Records:
         found: list[str] = []
         firsts: dict[Any, dict[str, Any]] = {}
         for (name, seed), result in self.results.items():
-            # Training images are compared with those of the first run that has as many.
-            first = firsts.setdefault(None, result)
-            like = firsts.setdefault(same_images.counts(result), result)
-            changes = same_images.changes(result, first) or same_images.changes(result, like)
-            if changes:
+            # Training images are compared with those of the first run that has as many, and of the
+            # first whose settings choose as this one's.
+            keys = (None, same_images.counts(result), ("choice", same_images.choice(result)))
+            before = [firsts.setdefault(key, result) for key in keys]
+            if changes := next(
+                filter(None, (same_images.changes(result, each) for each in before)), ""
+            ):
                 found.append(f"{self.table.run(name).full_label}, seed {seed} ({changes})")
         return "; ".join(found)
 

@@ -93,12 +93,13 @@ def _head(subject):
 
 def _circumstances(subject):
     """The data and the versions that the runs were made with."""
-    result = next(iter(subject.records.results.values()), None)
-    if result is None:
+    records = subject.records
+    if not records.results:
         return
+    (first, seed), result = next(iter(records.results.items()))
     data = result["data"]
     yield Paragraph(
         f"Data: {data['name']}, {data['num_train']:,} training images, "
-        f"{data['num_held_out']:,} held out, {data['num_test']:,} test images (of the first "
-        f"row). Versions: {'; '.join(subject.records.versions)}."
+        f"{data['num_held_out']:,} held out, {data['num_test']:,} test images (of "
+        f"{records.table.run(first).full_label}, seed {seed}). Versions: {'; '.join(records.versions)}."
     )

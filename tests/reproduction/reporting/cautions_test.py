@@ -48,21 +48,29 @@ class CautionsTest(absltest.TestCase):
             ("vanilla", 0, ours),
             ("dml", 0, ours),
             ("naive", 0, other),
-            ("linear", 0, {}),
-            ("vanilla", 1, {}),
+            ("linear", 0, {"machine": {}}),
+            ("vanilla", 1, {"machine": {}}),
             ("dml", 1, ours),
-            ("naive", 1, {}),
+            ("naive", 1, {"machine": {}}),
             # Without a baseline there is nothing to compare with.
             ("linear", 2, other),
         ):
             write_run(self.folder, row, seed, _ACCURACIES, settings={"epochs": 100}, **more)
-        told = self._told(seeds=3)[-1]
-        self.assertRegex(told, "another than that of the baseline of their seed, or that of one of")
-        names = told.rpartition(": ")[2]
+        unlike, unknown, seeds = self._told(seeds=3)
+        self.assertRegex(
+            unlike, "another than that of the baseline of their seed, or that of one of"
+        )
+        names = unlike.rpartition(": ")[2]
         self.assertCountEqual(
             names.rstrip(".").split("), "),
             ["DML (seed 1", "KDCL-Naive (seed 0", "KDCL-Linear (seed 0)"],
         )
+        self.assertRegex(unknown, "processor is not recorded; .* the same: KDCL-Naive .seed 1..$")
+        self.assertRegex(
+            seeds,
+            "^The seeds of these rows differ in the processor, .*: Vanilla, .*Naive.*, .*Linear",
+        )
+        self.assertNotIn("DML", seeds)
 
     def test_other_versions_and_other_numbers_of_devices_than_the_baseline_are_told(self):
         versions = {"kdcl_tf": "0.1.0", "python": "3.11.1"}
@@ -88,7 +96,10 @@ class CautionsTest(absltest.TestCase):
         )
 
     def test_runs_of_several_processes_that_differ_are_told(self):
-        one, two = ({"normalized_parts": n, "dependent_replicas": 1} for n in (1, 2))
+        machine = {"processor": "one", "accelerators": []}
+        one, two = (
+            {"machine": machine, "normalized_parts": n, "dependent_replicas": 1} for n in (1, 2)
+        )
         for row, processes in (
             ("vanilla", [one]),
             ("dml", [one]),

@@ -9,7 +9,7 @@ from tests.reproduction.written_runs import write_run
 
 class CostTest(ReportTestCase):
     def test_cost_is_of_runs_with_the_parameters_that_were_trained(self):
-        write_run(self.folder, "vanilla_resnet18", 0, {"a": 0.4}, peak_memory_gib=1.25)
+        write_run(self.folder, "vanilla_resnet18", 0, {"a": 0.4}, peak_memory_gib=1.25, machine={})
         grid = self._grid(cost.cost, "6")
         # 18,000 images at the speed of the median epoch.
         self.assertEqual(

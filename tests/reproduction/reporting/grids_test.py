@@ -80,7 +80,7 @@ class GridsTest(ReportTestCase):
         labels = [row[0] for row in grid.rows]
         best = {labels[row] for row, column in grid.best if grid.heads[column].startswith("Ours")}
         self.assertEqual(best, {"DML"})
-        self.assertIn("of the rows with all seeds", grid.caption)
+        self.assertIn("of the rows with the most seeds", grid.caption)
         told = ("DML", "KDCL-Naive")
         for function in (grids.accuracies, grids.ensembles, grids.losses, grids.over_fitting, cost):
             grid = self._grid(function, "7", seeds=2)
