@@ -52,9 +52,9 @@ class RefusedTest(parameterized.TestCase):
         (["--detector=yolo"], "flag --detector=yolo: value should be one of"),
         (
             ["--mode=predict", "--image=/nowhere.jpg"],
-            "--image: expected files; got /nowhere.jpg, which is not there",
+            "expected --image to name files and folders that are there; got /nowhere.jpg",
         ),
-        (["--mode=predict"], "--mode=predict: expected --image"),
+        (["--mode=predict"], "expected --image, files and folders separated by commas; got none"),
         (["--mode=evaluate"], "--mode=evaluate: expected --model"),
         (
             ["--mode=evaluate", "--model=/", "--output=/nowhere/x.json"],
@@ -91,7 +91,7 @@ class RefusedTest(parameterized.TestCase):
         for arguments, message in (
             (
                 (f"--image={folder}/empty", "--output=x"),
-                "expected images in it, .jpg, .*; got none",
+                "expected images in --image=.*, files with suffix .jpg, .*; got none",
             ),
             ((f"--image={folder}/a,{folder}/b", "--output=x"), "got two called street"),
             ((f"--image={folder}/a", f"--output={folder}/a"), "another folder than that of the im"),

@@ -7,21 +7,19 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from kdcl_tf.data.formats import finding
-from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.files import outputs
 from kdcl_tf.files.escaping import escaped
 from kdcl_tf.prediction import images as image_names
 from kdcl_tf.serving import replacing
 
-__all__ = ["DETECTIONS", "drawn", "folder_to_draw_to", "images", "in_folders"]
+__all__ = ["DETECTIONS", "drawn", "folder_to_draw_to", "images"]
 
 # What the list of detections has in the place of the suffix of the figures beside it.
 DETECTIONS = ".detections.json"
 
 
 def images(named: Sequence[str]) -> tuple[list[pathlib.Path], str]:
-    """The image files that `--image` names, itself or by their folders.
+    """The image files that `--image` names, itself or by their folders; none deeper in these.
 
     Returns:
       (their paths, what of the folders was passed over, in words; "" for nothing).
@@ -30,25 +28,15 @@ def images(named: Sequence[str]) -> tuple[list[pathlib.Path], str]:
       ValueError: when there are none, one is not there, or two have the same name, so that
         their pictures would, too.
     """
-    paths = [pathlib.Path(each).expanduser() for each in named if each]
-    if not paths:
-        raise ValueError(
-            "--mode=predict: expected --image, files and folders separated by commas; got none"
-        )
-    paths, told = in_folders(paths)
-    missing = [escaped(str(path)) for path in paths if not path.is_file()]
-    if missing:
-        commas = image_names.told_of_commas([str(path) for path in paths])
-        raise ValueError(
-            f"--image: expected files; got {', '.join(missing)}, which is not there{commas}"
-        )
+    found = image_names.find(named, is_deep=False)
+    paths = [pathlib.Path(path) for path in found.paths]
     counts = collections.Counter(path.stem for path in paths)
     twice = [escaped(stem) for stem, count in counts.items() if count > 1]
     if twice:
         raise ValueError(
             f"--image: expected files of different names; got two called {', '.join(sorted(twice))}"
         )
-    return paths, told
+    return paths, found.ignored
 
 
 def folder_to_draw_to(
@@ -106,44 +94,3 @@ def _check_drawn(output, image, models):
                 f"{escaped(str(image))} replaces nothing; got one where it belongs to {told}: pass "
                 "another"
             )
-
-
-def in_folders(paths: Sequence[pathlib.Path]) -> tuple[list[pathlib.Path], str]:
-    """The paths, and in the place of each folder the images in it, by name; none deeper in it.
-
-    A file that is found twice counts once.
-
-    Returns:
-      As `images`.
-
-    Raises:
-      ValueError: for a folder without images.
-    """
-    found: dict[str, pathlib.Path] = {}
-    passed_over = collections.Counter()
-    for path in paths:
-        for image in _in_folder(path, passed_over) if path.is_dir() else [path]:
-            place = os.path.realpath(image)
-            if place in found:
-                passed_over["found twice"] += 1
-            found.setdefault(place, image)
-    return list(found.values()), _told(passed_over)
-
-
-def _in_folder(folder, passed_over):
-    images, reasons = finding.images_in(folder)
-    if not images:
-        told = _told(reasons)
-        raise ValueError(
-            f"image={escaped(str(folder))}: expected images in it, {', '.join(SUFFIXES)}; got none"
-            f"{f' ({told})' * bool(told)}"
-        )
-    passed_over.update(reasons)
-    return [pathlib.Path(image) for image in images]
-
-
-def _told(reasons):
-    # It imports numpy, which takes longer than to refuse what is not there.
-    from kdcl_tf.data.sources import contents
-
-    return contents.passed_over(reasons) if reasons else ""

@@ -14,7 +14,7 @@ from kdcl_tf.data.formats import finding
 from kdcl_tf.data.formats.rules import SUFFIXES
 from kdcl_tf.files.escaping import escaped
 
-__all__ = ["Found", "find", "told_of_commas"]
+__all__ = ["Found", "find"]
 
 
 class Found(NamedTuple):
@@ -30,14 +30,19 @@ class Found(NamedTuple):
     passed_over: Mapping[str, int]
 
     @property
+    def ignored(self) -> str:
+        """Such as `ignored: 3 with suffix .txt, 1 hidden`; "" for nothing."""
+        return _told(self.passed_over)
+
+    @property
     def told(self) -> str:
         """Such as `found 12 images; ignored: 3 with suffix .txt, 1 hidden`."""
         count = len(self.paths)
         head = f"found {count:,} image{'s' * (count != 1)}"
-        return "; ".join(filter(None, (head, _told(self.passed_over))))
+        return "; ".join(filter(None, (head, self.ignored)))
 
 
-def find(names: Sequence[str]) -> Found:
+def find(names: Sequence[str], is_deep: bool = True) -> Found:
     """The images that files and folders stand for.
 
     A file that is named is taken for an image whatever its suffix is.  A folder stands for all
@@ -46,6 +51,7 @@ def find(names: Sequence[str]) -> Found:
 
     Args:
       names: paths, in which `~` is the user's home.
+      is_deep: whether a folder stands for the images in its folders, too, which else are passed over.
 
     Raises:
       ValueError: when there are none, one is not there, or a folder has no image in it.
@@ -58,12 +64,12 @@ def find(names: Sequence[str]) -> Found:
         got = ", ".join(map(escaped, missing))
         raise ValueError(
             f"expected --image to name files and folders that are there; got {got}"
-            f"{told_of_commas(names)}"
+            f"{_told_of_commas(names)}"
         )
     passed_over = collections.Counter()
     found = {}
     for name in names:
-        for path in _in_folder(name, passed_over) if os.path.isdir(name) else [name]:
+        for path in _in_folder(name, is_deep, passed_over) if os.path.isdir(name) else [name]:
             place = os.path.realpath(path)
             if place in found:
                 passed_over["found twice"] += 1
@@ -71,7 +77,7 @@ def find(names: Sequence[str]) -> Found:
     return Found(list(found.values()), passed_over)
 
 
-def told_of_commas(names: Sequence[str]) -> str:
+def _told_of_commas(names: Sequence[str]) -> str:
     """The end of a message on names that are parts of a path with commas; "" for others.
 
     Args:
@@ -85,8 +91,8 @@ def told_of_commas(names: Sequence[str]) -> str:
     )
 
 
-def _in_folder(folder: str, passed_over: collections.Counter) -> list[str]:
-    paths, reasons = finding.images_below(folder)
+def _in_folder(folder: str, is_deep: bool, passed_over: collections.Counter) -> list[str]:
+    paths, reasons = (finding.images_below if is_deep else finding.images_in)(folder)
     if not paths:
         ignored = _told(reasons)
         raise ValueError(
@@ -98,6 +104,7 @@ def _in_folder(folder: str, passed_over: collections.Counter) -> list[str]:
 
 
 def _told(reasons: Mapping[str, int]) -> str:
+    # It imports numpy, which takes longer than to refuse what is not there.
     from kdcl_tf.data.sources import contents
 
-    return contents.passed_over(reasons)
+    return contents.passed_over(reasons) if reasons else ""

@@ -31,18 +31,20 @@ class PlacesTest(parameterized.TestCase):
     def test_a_folder_stands_for_the_images_in_it(self):
         names = ("b.PNG", "a.jpg", ".hidden.jpg", "1.heic", "2.HEIC", "deeper/c.jpg")
         self._touch(*(f"photos/{name}" for name in names))
-        photos, image = self.folder / "photos", self.folder / "photo.jpg"
-        found, told = places.in_folders([image, photos])
+        (image,) = self._touch("photo.jpg")
+        photos = self.folder / "photos"
+        found, told = places.images([str(image), str(photos)])
         self.assertEqual(found, [image, photos / "a.jpg", photos / "b.PNG"])
         self.assertEqual(told, "ignored: 2 with suffix .heic, 1 folders inside a folder, 1 hidden")
         (self.folder / "emp\nty").mkdir()
         with self.assertRaisesRegex(
-            ValueError, r"image=.*emp\\nty: expected images in it, .jpg, .*; got none$"
+            ValueError,
+            r"^expected images in --image=.*emp\\nty, files with suffix .jpg, .*; got none$",
         ):
-            places.in_folders([self.folder / "emp\nty"])
+            places.images([str(self.folder / "emp\nty")])
         self._touch("deep/er/1.jpg")
         with self.assertRaisesRegex(ValueError, r"none \(ignored: 1 folders inside a folder\)$"):
-            places.in_folders([self.folder / "deep"])
+            places.images([str(self.folder / "deep")])
 
     def test_an_empty_name_is_none_and_a_file_found_twice_is_one(self):
         street, other = self._touch("photos/street.jpg", "photos/other.jpg")
@@ -53,8 +55,11 @@ class PlacesTest(parameterized.TestCase):
             places.images([""])
 
     @parameterized.parameters(
-        ([], "--mode=predict: expected --image, files and folders .*; got none$"),
-        (["gone.jpg"], r"--image: expected files; got \S+gone.jpg, which is not there$"),
+        ([], "^expected --image, files and folders .*; got none$"),
+        (
+            ["gone.jpg"],
+            r"^expected --image to name files and folders that are there; got \S+gone.jpg$",
+        ),
         (["a", "b"], "files of different names; got two called street$"),
     )
     def test_what_is_no_list_of_images_is_refused(self, names, message):
