@@ -50,7 +50,8 @@ _LONG = (
     "students/resnet_test.py",
     "cohort/placement_test.py",
     "detect_test.py",
-    "distribution_test.py",
+    "replicated/fitting_test.py",
+    "replicated/training_step_test.py",
     "cohort/saving_test.py",
 )
 _FOLDER = pathlib.Path(__file__).parent

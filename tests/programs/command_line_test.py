@@ -224,7 +224,7 @@ class FlagErrorsTest(parameterized.TestCase):
         ("train", ["--epochs=0"], "expected --epochs to be 1 or more; got 0"),
         ("evaluate", [], "expected exactly one of --workdir and --model; got neither"),
         ("export", [], "expected --workdir, the folder of a run; got none"),
-        ("detect", ["--mode=predict"], "--mode=predict: expected --image"),
+        ("detect", ["--mode=predict"], "expected --image, files and folders"),
     )
     def test_a_program_itself_says_it_and_imports_nothing_slow(self, program, arguments, message):
         finished = _run(program, *arguments, cwd=self.create_tempdir().full_path)
