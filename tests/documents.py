@@ -1,5 +1,6 @@
 """README.md and the pages of docs/ as tests read them: blocks of code, links, headings."""
 
+import importlib.util
 import pathlib
 import re
 import shlex
@@ -104,3 +105,16 @@ if __name__ == "__main__":
     import json
 
     print(json.dumps(run_examples([ROOT / path for path in sys.argv[1:]])))
+
+
+def named(paths):
+    """`[(a name for a test, path)]`."""
+    return [(re.sub(r"\W", "_", name(path)), path) for path in paths]
+
+
+def hooks():
+    """The module docs/hooks.py."""
+    spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs" / "hooks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
