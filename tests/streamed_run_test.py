@@ -168,21 +168,27 @@ class BadImagesTest(tf.test.TestCase):
             for name, value in self.flags.items()
         ]
         command = [sys.executable, "-m", "kdcl_tf.train", *arguments]
-        done = subprocess.run(
-            [*command, f"--workdir={self.folder / 'run'}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=pathlib.Path(__file__).parents[1],
-            # The tests' own setting would show what the program itself holds back.
-            env={key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"},
-        )
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(
-            done.stderr,
-            r"^\S+: image 'train/a/4.jpg' of class 'a' cannot be decoded: the JPEG is cut short.*; "
-            r"pass --skip_bad_images to leave out such images, and pass another --workdir than \S+/run\n$",
-        )
+        # Test images are checked before the first step. The same command goes on with them mended.
+        for image, progress in (("test/b/2.jpg", ""), ("train/a/4.jpg", r"(epoch 1/1 .*\n)*")):
+            done = subprocess.run(
+                [*command, "--storage=memory", f"--workdir={self.folder / 'run'}"],
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=pathlib.Path(__file__).parents[1],
+                # The tests' own setting would show what the program itself holds back.
+                env={
+                    key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"
+                },
+            )
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(
+                done.stderr,
+                rf"^{progress}\S+: image '{image}' of class '.' cannot be decoded: .*; pass"
+                r" --skip_bad_images to leave out such images, and pass another --workdir than \S+/run\n$",
+            )
+            good = image_files.encode(image_files.photo(2))
+            image_files.write(self.folder / "images", {image: good})
 
     def test_skipped_they_are_counted_and_listed(self):
         settings = Settings(**self.flags, skip_bad_images=True)

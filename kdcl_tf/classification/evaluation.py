@@ -9,9 +9,12 @@ import tensorflow as tf
 
 from kdcl_tf.classification import balance
 from kdcl_tf.cohort import Cohort
+from kdcl_tf.data import measuring
 from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.data.dataset import ImageDataset
+from kdcl_tf.data.encoded import EncodedSplit
 from kdcl_tf.data.normalization import Normalization
+from kdcl_tf.data.stream import Share
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.methods.kdcl import NoHeldOutError
@@ -84,10 +87,32 @@ class Evaluation:
             raise BadImageError(f"none of the {count} held-out images can be decoded") from error
         return {f"general_weight_{name}": value for name, value in weights.items()}
 
+    def check_images(self, share: Share, with_held_out: bool) -> None:
+        """Decodes the images that this process will, where they are not decoded in memory.
+
+        Args:
+          share: the part of every batch that it reads.
+          with_held_out: whether held-out images are read, too.
+
+        Raises:
+          BadImageError: at the first that cannot be decoded, unless skipped.
+        """
+        dataset = self._dataset
+        splits = {"test": dataset.test, "validation": dataset.validation}
+        if with_held_out:
+            splits["held-out"] = dataset.held_out
+        for kind, split in splits.items():
+            if isinstance(split, EncodedSplit):
+                own = share.positions(len(split), self._batch_size(split))
+                measuring.check(split.take(own), kind)
+
+    def _batch_size(self, split):
+        return strategies.evaluation_batch(self._strategy, len(split), _BATCH)
+
     def _batches(self, split):
         """The same data set each time, so that a function of it is traced once."""
         if id(split) not in self._made:
-            size = strategies.evaluation_batch(self._strategy, len(split), _BATCH)
+            size = self._batch_size(split)
             self._made[id(split)] = strategies.distribute(
                 self._strategy,
                 lambda share: self._dataset.batches(split, size, share, self._normalizations),

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from kdcl_tf import files, students
+from kdcl_tf import data, files, students
 from kdcl_tf.classification import (
     balance,
     curves,
@@ -279,6 +279,11 @@ class Classification(Task):
         if settings.validation_share:
             listed["validation_images"] = self.dataset.validation
         return listed
+
+    def check_images(self, share: data.Share) -> None:
+        """Decodes the images that stay encoded and are evaluated, or held out for General."""
+        if not self.settings.skip_bad_images:
+            self._evaluation.check_images(share, self.settings.uses_general)
 
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
         """Exports every student; gives each student's numbers, and the ensemble's."""

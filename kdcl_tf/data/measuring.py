@@ -1,4 +1,4 @@
-"""What a pass over the images trained on tells, made once and cached: grey levels, bad images."""
+"""What a pass over all images of a split tells: grey levels, which are cached, and bad images."""
 
 from __future__ import annotations
 
@@ -18,6 +18,50 @@ from kdcl_tf.data import (
 from kdcl_tf.data.sources import index_cache
 
 _SECONDS_BETWEEN_LINES = 10.0
+
+
+class PassLines:
+    """Tells every ten seconds, on the standard error, how far a pass over images is.
+
+    Args:
+      doing: what is being done, and why, in words.
+      total: the number of images.
+    """
+
+    def __init__(self, doing: str, total: int):
+        self._doing, self._total, self._seen = doing, total, 0
+        self._began = self._told = time.monotonic()
+
+    def add(self, images: int) -> None:
+        """Counts images that are done."""
+        self._seen += images
+        if time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            print(
+                f"{self._doing}: {self._seen} of {self._total} after"
+                f" {self._told - self._began:.0f} s",
+                file=sys.stderr,
+            )
+
+
+def check(split: Any, kind: str) -> None:
+    """Decodes every image of a split once, so that a bad one is found before a run trains.
+
+    Args:
+      split: `EncodedSplit`.
+      kind: of its images, such as "test", for a person.
+
+    Raises:
+      BadImageError: at the first image that cannot be decoded, unless skipped.
+    """
+    lines = PassLines(checking(kind), len(split))
+    for _, indices in split.numbered():
+        lines.add(len(indices))
+
+
+def checking(kind: str) -> str:
+    """What is being done where images are checked before training, for `PassLines`."""
+    return f"decoding all {kind} images once, to find bad ones before training"
 
 
 def measured(split: Any) -> normalization_lib.Normalization:
@@ -86,17 +130,10 @@ def _kept(split):
 def _pass(split):
     """The counts, and the positions of bad images."""
     counts = np.zeros([split.image_shape[-1], normalization_lib.LEVELS], np.int64)
-    good, seen = np.zeros([len(split)], bool), 0
-    began = told = time.monotonic()
+    good = np.zeros([len(split)], bool)
+    lines = PassLines("decoding all training images once", len(split))
     for images, indices in split.numbered():
         counts += normalization_lib.grey_levels(images)
         good[indices] = True
-        seen += len(images)
-        if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
-            told = time.monotonic()
-            print(
-                f"decoding all training images once: {seen} of {len(split)} after"
-                f" {told - began:.0f} s",
-                file=sys.stderr,
-            )
+        lines.add(len(images))
     return {"counts": counts, "bad": np.flatnonzero(~good)}

@@ -50,6 +50,11 @@ class Share:
         edges = starts + sizes * edges // self.replicas
         return np.stack([edges[:, :-1], edges[:, 1:]], axis=-1).reshape(-1, 2)
 
+    def positions(self, examples: int, batch_size: int) -> np.ndarray:
+        """`[n]`: the positions of all examples in this process's parts, in order."""
+        parts = [np.arange(*bounds) for bounds in self.bounds(examples, batch_size)]
+        return np.concatenate(parts or [np.arange(0)])
+
 
 def batches(
     indices: np.ndarray,
@@ -126,7 +131,7 @@ def decoded(
             f" got batch_size={batch_size} for {len(indices)} images, which leaves one without an"
             " image; pass another batch_size"
         )
-    mine = np.concatenate([indices[start:end] for start, end in bounds] or [indices])
+    mine = indices[share.positions(len(indices), batch_size)]
     stream = tf.data.Dataset.from_tensor_slices(on_host(mine.astype(np.int64)))
     stream = stream.map(
         tf.autograph.experimental.do_not_convert(example),

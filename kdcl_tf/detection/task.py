@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from kdcl_tf import files, students
+from kdcl_tf import data, files, students
 from kdcl_tf.data import order
 from kdcl_tf.data.normalization import Normalization
 from kdcl_tf.detection import curves, found as found_lib, initial_weights, served
@@ -135,8 +135,7 @@ class Detection(Task):
 
     def evaluate(self, replicas: Replicas) -> dict[str, float | None]:
         """COCO's figures on every image that is evaluated on."""
-        size = _EVALUATION_BATCH * self.strategy.num_replicas_in_sync
-        size = strategies.evaluation_batch(self.strategy, len(self._scenes), size)
+        size = self._evaluation_batch
         batches = strategies.distribute(
             self.strategy, lambda share: self.views.evaluation(self._scenes, size, share)
         )
@@ -170,8 +169,9 @@ class Detection(Task):
         for line in (*self._lines, *self.dataset.warnings()):
             print(line, flush=True)
 
-    def check_images(self) -> None:
-        ScenePixels(self._scenes).check()
+    def check_images(self, share: data.Share) -> None:
+        own = share.positions(len(self._scenes), self._evaluation_batch)
+        ScenePixels(self._scenes.take(own)).check(self.settings.evaluate_on)
 
     def finish(self, workdir: Workdir, last: Mapping[str, Any]) -> dict[str, Any]:
         """Exports the detector; gives COCO's figures."""
@@ -189,6 +189,11 @@ class Detection(Task):
         kind = "Mask R-CNN" if self.settings.has_masks else "Faster R-CNN"
         title = f"{kind} on {self.source.architecture or 'a backbone'}, {self.dataset.name}"
         curves.plot(workdir.log, workdir.path / "curves.png", title)
+
+    @property
+    def _evaluation_batch(self):
+        size = _EVALUATION_BATCH * self.strategy.num_replicas_in_sync
+        return strategies.evaluation_batch(self.strategy, len(self._scenes), size)
 
     @property
     def _scenes(self):

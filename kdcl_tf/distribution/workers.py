@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kdcl_tf import data
 from kdcl_tf.distribution.cluster import Cluster
 
 # The errors of collectives.  Nothing else in a run speaks with another machine.
@@ -94,6 +95,13 @@ class Workers:
     def is_chief(self) -> bool:
         """Whether this worker writes the log, the checkpoints and the results."""
         return self.index == 0
+
+    @property
+    def share(self) -> data.Share:
+        """The part of every batch that this worker's replicas read."""
+        replicas = self._strategy.num_replicas_in_sync
+        own = replicas // self.count
+        return data.Share(replicas, self.index * own, own)
 
     def total(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """The sum over workers of a list of whole numbers."""

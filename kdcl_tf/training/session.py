@@ -9,6 +9,7 @@ from typing import Any
 
 from kdcl_tf import files, students
 from kdcl_tf.data import bad_images
+from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import machine, products, strategies
 from kdcl_tf.distribution.cluster import Cluster
 from kdcl_tf.distribution.workers import Workers
@@ -129,9 +130,9 @@ class Session:
             ]:
                 print(line, flush=True)
         begun = len(self.loop.log)
+        if self.task.begun is None:
+            self._check_images()
         with bad_images.told_in_one_line():
-            if self.workers.is_chief and not begun:
-                self.task.check_images()
             self.loop.run()
         if self.task.kept:
             self.task.kept.restore()
@@ -145,6 +146,21 @@ class Session:
         self.task.draw(self.workdir)
         self.workdir.write_result(result)
         return result
+
+    def _check_images(self):
+        """Lets every worker check the images that it reads; a bad one ends them all."""
+        own = None
+        try:
+            with bad_images.told_in_one_line():
+                self.task.check_images(self.workers.share)
+        except BadImageError as error:
+            own = error
+        found = self.workers.from_all(str(own or "").encode())
+        if own:
+            raise own
+        for index, told in enumerate(found):
+            if told:
+                raise BadImageError(f"worker {index}: {told.decode()}")
 
     def _result(self, trained: bool) -> dict[str, Any]:
         """The exported epoch's numbers: the last, or one that a validation set has chosen.

@@ -10,6 +10,7 @@ from kdcl_tf.distribution import strategies
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from kdcl_tf import data
     from kdcl_tf.distribution.replicas import Replicas
     from kdcl_tf.distribution.workers import Workers
     from kdcl_tf.training.settings import TrainingSettings
@@ -198,8 +199,13 @@ class Task:
     def announce(self, workdir: Workdir) -> None:
         """Tells a person what is special about this run, and lists images in the workdir."""
 
-    def check_images(self) -> None:
+    def check_images(self, share: data.Share) -> None:
         """Decodes images that a first evaluation will need, before hours of training.
+
+        Every worker is asked once in a run, when it begins.
+
+        Args:
+          share: the part of every batch that this worker reads.
 
         Raises:
           BadImageError: at one that cannot be decoded.

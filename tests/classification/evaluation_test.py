@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.classification.evaluation."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +9,10 @@ import tensorflow as tf
 from kdcl_tf.classification.evaluation import Evaluation
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
+from kdcl_tf.data import Share
+from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution.replicas import Replicas
+from tests import image_files
 
 _SETTINGS = Settings(
     students=("resnet8", "wrn_10_1"), image_size=8, train_per_class=4, holdout_per_class=1
@@ -56,6 +60,28 @@ class EvaluationTest(tf.test.TestCase):
         record = self._metrics(test=uneven)
         self.assertAllClose(record["test_resnet8_balanced_accuracy"], wanted)
         self.assertAllClose(record["test_resnet8_accuracy"], right.mean())
+
+    def test_images_that_stay_encoded_are_checked_and_held_out_ones_where_they_are_needed(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        good = {f"{index}.jpg": image_files.encode(image_files.photo(index)) for index in range(4)}
+        cut = {**good, "3.jpg": good["3.jpg"][:-50]}
+        split, bad = (
+            image_files.split(folder / name, files) for name, files in (("a", good), ("b", cut))
+        )
+
+        def check(share=None, general=False, **splits):
+            dataset = dataclasses.replace(self.dataset, **splits)
+            strategy = tf.distribute.get_strategy()
+            Evaluation(self.cohort, dataset, strategy, None).check_images(share or Share(), general)
+
+        check(test=split, held_out=bad)
+        for wrong in ({"test": bad}, {"validation": bad}, {"held_out": bad, "general": True}):
+            with self.assertRaisesRegex(BadImageError, "'3.jpg' .* the JPEG is cut short"):
+                check(**wrong)
+        # The first of two workers reads the first half of the batch.
+        check(Share(2, 0, 1), test=bad)
+        with self.assertRaisesRegex(BadImageError, "'3.jpg'"):
+            check(Share(2, 1, 1), test=bad)
 
     def test_generals_weights_are_those_of_the_held_out_images(self):
         strategy = tf.distribute.get_strategy()

@@ -9,8 +9,10 @@ import tensorflow as tf
 from kdcl_tf import KDCL, data
 from kdcl_tf.classification.settings import Settings
 from kdcl_tf.classification.task import Classification
+from kdcl_tf.data import bad_images
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
+from tests import image_files
 
 _SETTINGS = Settings(
     students=("resnet8", "wrn_10_1"),
@@ -52,6 +54,23 @@ class ClassificationTest(tf.test.TestCase):
             self.assertEqual(task.least_images, 0)
             task.dataset = dataclasses.replace(self.dataset, train=range(40))
             self.assertEqual(task.least_images, 1)
+
+    def test_images_are_checked_before_training_unless_bad_ones_are_skipped(self):
+        split = image_files.split(self.create_tempdir().full_path, {"a.jpg": b"<html>"})
+        for settings, fields in (
+            (_SETTINGS, {"test": split}),
+            (_SETTINGS, {"held_out": split}),
+            (dataclasses.replace(_SETTINGS, ensemble="min_logit"), {"validation": split}),
+        ):
+            task = self.task(settings)
+            task.dataset = dataclasses.replace(self.dataset, **fields)
+            with self.assertRaisesRegex(bad_images.BadImageError, "image 'a.jpg' of class"):
+                task.check_images(data.Share())
+            task.settings = dataclasses.replace(settings, skip_bad_images=True)
+            task.check_images(data.Share())
+        task = self.task(dataclasses.replace(_SETTINGS, ensemble="min_logit"))
+        task.dataset = dataclasses.replace(self.dataset, held_out=split)
+        task.check_images(data.Share())
 
     def test_images_weigh_by_the_size_of_their_class(self):
         settings = Settings(**{**vars(_SETTINGS), "class_weights": "balanced"})

@@ -119,6 +119,31 @@ class MeasuredTest(tf.test.TestCase):
             with self.assertRaisesRegex(bad_images.BadImageError, message):
                 measuring.measured(each)
 
+    def test_images_are_checked_before_training_wherever_they_are(self):
+        measuring.check(self.split(), "test")
+        # Its header is whole.
+        cut = image_files.encode(image_files.photo(2, 32, 40))[:-50]
+        split = image_files.split(self.folder, {"0.jpg": cut, "1.jpg": cut})
+        held = dataclasses.replace(split, images=storage.held(split.images))
+        for each in (split, held, split.take([0])):
+            with self.assertRaisesRegex(bad_images.BadImageError, "'0.jpg' .*: the JPEG is cut"):
+                measuring.check(each, "test")
+        measuring.check(split.take([]), "test")
+
+    def test_a_long_pass_tells_what_it_does_and_how_far_it_is(self):
+        told = io.StringIO()
+        with (
+            mock.patch.object(measuring, "_SECONDS_BETWEEN_LINES", -1.0),
+            contextlib.redirect_stderr(told),
+        ):
+            measuring.check(self.split(), "validation")
+            measuring.measured(self.split())
+        self.assertRegex(
+            told.getvalue(),
+            "^decoding all validation images once, to find bad ones before training: 5 of 5 after"
+            r" \d+ s\ndecoding all training images once: 5 of 5 after \d+ s\n$",
+        )
+
 
 if __name__ == "__main__":
     tf.test.main()

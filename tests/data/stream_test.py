@@ -56,6 +56,11 @@ class StreamTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(stream.Share(2, 0, 1).bounds(17, 17), [[0, 8]])
         self.assertAllEqual(stream.Share(2, 1, 1).bounds(17, 17), [[8, 17]])
 
+    def test_the_positions_of_a_share_are_those_of_its_parts(self):
+        self.assertAllEqual(stream.Share(2, 1, 1).positions(10, 4), [2, 3, 6, 7, 9])
+        self.assertAllEqual(stream.Share(2, 0, 2).positions(5, 4), range(5))
+        self.assertAllEqual(stream.Share(2, 0, 1).positions(0, 4), [])
+
     @parameterized.parameters((1, 1), (2, 1), (3, 1), (4, 2), (6, 3))
     def test_all_shares_together_are_the_batches_of_one_device(self, replicas, own):
         order = np.random.default_rng(0).permutation(59)

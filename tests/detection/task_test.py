@@ -5,7 +5,7 @@ import pathlib
 
 import tensorflow as tf
 
-from kdcl_tf.data import stream
+from kdcl_tf.data import bad_images, stream
 from kdcl_tf.detection.model import backbone_source
 from kdcl_tf.detection.scenes.views import SceneViews
 from kdcl_tf.detection.settings import DetectionSettings
@@ -139,6 +139,15 @@ class DetectionTest(tf.test.TestCase):
         self.assertBetween(record["test_box_ap"], 0.0, 0.5)
         found = json.loads(self.found.read_text())
         self.assertContainsSubset({each["image_id"] for each in found}, {101, 102, 103})
+
+    def test_each_worker_checks_the_images_that_it_reads_before_training(self):
+        name = self.task.dataset.test.images.name(2)
+        (file,) = self.folder.rglob(f"val*/{name}")
+        file.write_bytes(file.read_bytes()[:-40])
+        self.task.check_images(stream.Share(3, 0, 2))
+        with self.assertRaisesRegex(bad_images.BadImageError, f"image '{name}' .* is cut short"):
+            with bad_images.told_in_one_line():
+                self.task.check_images(stream.Share(3, 2, 1))
 
     def test_a_summary(self):
         record = {"test_box_ap": 0.5, "test_box_ap50": 0.75, "test_mask_ap": None}

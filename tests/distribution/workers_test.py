@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from kdcl_tf import data
 from kdcl_tf.distribution import workers
 from kdcl_tf.distribution.cluster import Cluster
 
@@ -22,6 +23,7 @@ class AloneTest(tf.test.TestCase):
         self.assertAllEqual(alone.total([3, 0]), [3, 0])
         self.assertEqual(alone.from_chief(b"abc"), b"abc")
         self.assertEqual(alone.from_all(b"abc"), [b"abc"])
+        self.assertEqual(alone.share, data.Share())
         alone.check_same("data", {"images": (1, 2)})
         self.assertEqual(alone.answer_of_chief(lambda: {"epoch": 2}), {"epoch": 2})
         with self.assertRaisesRegex(ValueError, "^damaged$"):
@@ -36,6 +38,7 @@ class AloneTest(tf.test.TestCase):
         )
         process = workers.Workers(mirrored)
         self.assertEqual(process.count, 1)
+        self.assertEqual(process.share, data.Share(2, 0, 2))
         self.assertAllEqual(process._sum(np.int64([2, 2**60 + 1])), [2, 2**60 + 1])
 
 

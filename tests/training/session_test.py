@@ -17,6 +17,7 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
+from kdcl_tf.data.bad_images import BadImageError
 from kdcl_tf.distribution import machine, statistics, strategies
 from kdcl_tf.files import identity, run_flags
 from kdcl_tf.files.identity import FORMAT
@@ -73,6 +74,9 @@ class _Line(keras.Model):
 class _LineTask(Task):
     """Three numbers."""
 
+    # What is wrong with an image; "" for nothing.
+    fault = ""
+
     def __init__(self, settings, told):
         super().__init__(settings)
         self.told, self.data = told, {"train": {"images": 3, "labels": "a" * 64}}
@@ -109,8 +113,10 @@ class _LineTask(Task):
     def announce(self, workdir):
         self.told.append("announce")
 
-    def check_images(self):
+    def check_images(self, share):
         self.told.append("check_images")
+        if self.fault:
+            raise BadImageError(self.fault)
 
     def finish(self, workdir, last):
         self.told.append("finish")
@@ -347,6 +353,40 @@ class SessionTest(tf.test.TestCase):
         resumed.train()
         self.assertNotIn("check_images", told)
         self.assertEqual(float(resumed.task.model.w), float(whole.task.model.w))
+
+    def test_a_run_that_was_stopped_in_its_first_epoch_does_not_check_images_again(self):
+        def stopped(*args):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return epoch(*args)
+
+        first = self._session()
+        epoch, first.task.epoch = first.task.epoch, stopped
+        with self.assertRaisesRegex(Interrupted, "at epoch 1, step 1 of 2; all is saved"):
+            first.train()
+        told = []
+        self._session(told).train()
+        self.assertNotIn("check_images", told)
+
+    def test_a_bad_image_ends_the_run_before_it_trains_and_mended_it_goes_on(self):
+        session = self._session()
+        session.task.fault = "image 'a' cannot be decoded"
+        with self.assertRaisesRegex(BadImageError, "^image 'a' cannot be decoded$"):
+            session.train()
+        self.assertEqual(session.workdir.log, [])
+        told = []
+        mended = self._session(told)
+        mended.task.data["test"] = {"images": 1, "labels": "b" * 64, "bytes": "c" * 64}
+        mended.train()
+        self.assertIn("check_images", told)
+
+    def test_a_bad_image_that_another_worker_reads_ends_this_one_too(self):
+        session = self._session()
+        with mock.patch.object(
+            session.workers, "from_all", return_value=[b"", "image 'ä' is bad".encode()]
+        ):
+            with self.assertRaisesRegex(BadImageError, "^worker 1: image 'ä' is bad$"):
+                session.train()
+        self.assertEqual(session.workdir.log, [])
 
     def test_a_run_that_goes_on_inside_an_epoch_tells_an_end_that_is_to_come(self):
         def stopped(*args):

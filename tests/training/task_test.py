@@ -34,7 +34,7 @@ class TaskTest(parameterized.TestCase):
         self.assertEqual(self.task.owner(None), "")
         self.assertFalse(self.task.leaves_out_images)
         self.assertIsNone(self.task.announce(None))
-        self.assertIsNone(self.task.check_images())
+        self.assertIsNone(self.task.check_images(None))
 
     @parameterized.parameters(
         ("load",),

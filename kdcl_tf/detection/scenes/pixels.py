@@ -6,7 +6,7 @@ import functools
 
 import tensorflow as tf
 
-from kdcl_tf.data import bad_images, decoding, errors, stream
+from kdcl_tf.data import bad_images, decoding, errors, measuring, stream
 from kdcl_tf.detection.scenes import dataset as scenes_lib
 
 
@@ -46,8 +46,11 @@ class ScenePixels:
 
         return tf.cond(is_good, lambda: pixels, refused)
 
-    def check(self) -> None:
+    def check(self, kind: str) -> None:
         """Decodes every image once, so that a bad one is found before a run trains.
+
+        Args:
+          kind: of the images, such as "test", for a person.
 
         Raises:
           BadImageError: at the first bad image, as `decoded`.
@@ -56,8 +59,9 @@ class ScenePixels:
         sides = indices.map(
             lambda index: tf.shape(self.decoded(index)), num_parallel_calls=tf.data.AUTOTUNE
         )
+        lines = measuring.PassLines(measuring.checking(kind), len(self.scenes))
         for _ in sides:
-            pass
+            lines.add(1)
 
     @functools.cached_property
     def _sizes(self):

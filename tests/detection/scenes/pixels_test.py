@@ -48,6 +48,14 @@ class ScenePixelsTest(tf.test.TestCase, parameterized.TestCase):
         os.truncate(self.file, os.path.getsize(self.file) - 40)
         self.assert_refused("image '000000000002.jpg' of id 2 cannot be decoded: the JPEG is cut")
 
+    def test_all_are_checked_before_a_run_trains(self):
+        scene_pixels.ScenePixels(self.scenes).check("test")
+        os.truncate(self.file, os.path.getsize(self.file) - 40)
+        with self.assertRaisesRegex(bad_images.BadImageError, "'000000000002.jpg' .* is cut"):
+            with bad_images.told_in_one_line():
+                scene_pixels.ScenePixels(self.scenes).check("test")
+        scene_pixels.ScenePixels(self.scenes.take([0, 2])).check("test")
+
     def test_no_image(self):
         image_files.write(self.root, {"train2017/000000000002.jpg": b""})
         self.assert_refused("image '000000000002.jpg' of id 2 cannot be decoded: .* is empty")
