@@ -65,8 +65,9 @@ def load(
         become one, above 0 and below 1; see `sources.shares`.
       validation_share: the share of the training images of each class that become the
         validation set, in the same way; 0 for that of the folder, or none.
-      needs_train: whether there must be training images. Without, none are loaded; but TFRecord
-        files to train on must be there anyway, since their labels tell the classes.
+      needs_train: whether there must be training images. Without, none are loaded; but they must
+        be there for a `validation_share`, and so must TFRecord files to train on, whose labels
+        tell the classes.
       needs_validation: whether the validation set that a folder has is read.
 
     Raises:
@@ -78,7 +79,8 @@ def load(
     keys = tfrecord_image_key, tfrecord_label_key
     names.check_keys(name, *keys)
     names.check_shares(name, test_share, validation_share)
-    needs = needs_train, needs_validation
+    # A share of the training images cannot be taken without them.
+    needs = needs_train or bool(validation_share), needs_validation
     found = names.index(name, data_dir, image_size, *keys, test_share, *needs)
     source = _limited(found, rules)
     _check_source(name, source, needs_train)

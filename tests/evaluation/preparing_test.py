@@ -22,6 +22,7 @@ class PreparingTest(tf.test.TestCase):
         subset = {
             key: int(settings.get(key, 0)) for key in ("holdout_per_class", "train_per_class")
         }
+        subset["validation_share"] = float(settings.get("validation_share", 0))
         dataset = data.load(f"folder:{photos}", image_size=16, test_share=share, **subset)
         told = {"dataset": f"folder:{photos}", **settings}
         path = exported_photos.export(
@@ -201,6 +202,9 @@ class PreparingTest(tf.test.TestCase):
         self._photos("split/train", 3)
         self._photos("split/test", 2)
         model = self._of_photos(photos, "mine", validation_share="0.3")
+        stdout, stderr, status = evaluating.run(f"--model={model}", "--split=validation")
+        self.assertEqual((status, stderr), (0, ""))
+        self.assertEqual(stdout.splitlines()[1].split()[-1], "3")
         for folder in (photos / "train").iterdir():
             shutil.rmtree(folder)
             folder.mkdir()

@@ -31,6 +31,21 @@ class TestSetAloneTest(folder_test.FolderTestCase):
             shutil.rmtree(self.root / "train" / folder)
         self.assertEqual(self._evaluated().class_names, ("blue", "red"))
 
+    def test_training_images_are_listed_where_a_share_of_them_is_evaluated(self):
+        for name, colour in (("red", folder_test.RED), ("blue", folder_test.BLUE)):
+            for number in range(5):
+                shade = tuple(min(each + number, 255 - number) for each in colour)
+                self.write(f"train/{name}/{number}.png", folder_test.png(shade))
+            self.write(f"test/{name}/1.png", folder_test.png(colour))
+        whole = self.load(image_size=8, validation_share=0.2)
+        found = self.load(image_size=8, validation_share=0.2, needs_train=False)
+        self.assertEqual((len(found.train), len(found.validation), len(found.test)), (0, 2, 2))
+        self.assertEqual(found.validation.digest(), whole.validation.digest())
+        self.assertEqual(found.class_names, whole.class_names)
+        shutil.rmtree(self.root / "train")
+        with self.assertRaisesRegex(FileNotFoundError, "expected train/ in it; got test"):
+            self.load(image_size=8, validation_share=0.2, needs_train=False)
+
     def test_classes_are_those_of_training_and_of_test_images(self):
         self.write_pair()
         shutil.rmtree(self.root / "test" / "blue")
