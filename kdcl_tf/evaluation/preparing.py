@@ -131,7 +131,7 @@ def _told(values, students, dataset, split_by):
     wanted, whole = values["images"], len(getattr(dataset, values["split"]))
     kind = "test images" if values["analysis"] == "overfitting" else "images"
     first = f"only the first {wanted:,} of {whole:,} {kind} are evaluated"
-    warnings = (shares.warning(each, split_by, dataset) for each in students)
+    warnings = (shares.warning(each, split_by, dataset, values["split"]) for each in students)
     if values["split"] == "train":
         warnings = (*warnings, *(_told_of_all(each, dataset, split_by) for each in students))
     return "; ".join(filter(None, (dataset.told, first * (0 < wanted < whole), *warnings)))

@@ -7,10 +7,18 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
+from kdcl_tf import data
 from kdcl_tf.data.sources import names
 from kdcl_tf.files import identity
 
-__all__ = ["TFRECORD_KEYS", "features", "is_alike", "is_of_run", "is_own"]
+__all__ = [
+    "TFRECORD_KEYS",
+    "features",
+    "has_validation_images",
+    "is_alike",
+    "is_of_run",
+    "is_own",
+]
 
 TFRECORD_KEYS = ("tfrecord_image_key", "tfrecord_label_key")
 
@@ -85,6 +93,20 @@ def is_alike(card: Mapping[str, Any], name: str) -> bool:
     kind = names.parse(name).kind
     known = card.get("dataset") or ""
     return kind in names.WITH_PATH and known.startswith(f"{kind}:") and not is_own(card, name)
+
+
+def has_validation_images(card: Mapping[str, Any], dataset: data.ImageDataset) -> bool:
+    """Whether the validation set of a data set is that of a student's run, as far as that is known.
+
+    Args:
+      card: the student's.
+      dataset: as it was read.
+    """
+    if dataset.validation is None:
+        return False
+    before = card.get("identity", {}).get("data", {}).get("validation", {})
+    now = dataset.validation.digest()
+    return not before or not identity.data_changes({"validation": before}, {"validation": now})
 
 
 def features(

@@ -13,6 +13,11 @@ from kdcl_tf.evaluation import run_data
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from kdcl_tf.files import identity
 
+_CHANGED = (
+    "the {} is not as {}'s run split it: some of these images may be among those that it was"
+    " trained on"
+)
+
 
 def shares_of(
     card: Mapping[str, Any],
@@ -97,14 +102,22 @@ def _check_given(given, found, name):
             )
 
 
-def warning(student: LoadedStudent, shares: Mapping[str, float], dataset: data.ImageDataset) -> str:
+def warning(
+    student: LoadedStudent,
+    shares: Mapping[str, float],
+    dataset: data.ImageDataset,
+    split: str = "test",
+) -> str:
     """What to say where a student may be tested on images that it was trained on; else `""`.
 
     Args:
       student: of any run.
       shares: that the data set is split by.
       dataset: as it was read.
+      split: the one that is evaluated.
     """
+    if split == "validation":
+        return _validation_warning(student, shares, dataset)
     share = float(student.flags.get("test_share", 0))
     if not share or names.parse(dataset.name).kind != "folder":
         return ""
@@ -122,10 +135,18 @@ def warning(student: LoadedStudent, shares: Mapping[str, float], dataset: data.I
     before = student.card.get("identity", {}).get("data", {}).get("test", {})
     if "names" not in before or identity.have_same_names(before, dataset.test.digest()):
         return ""
-    return (
-        f"the folder is not as {student.name}'s run split it: some of these images may be among "
-        "those that it was trained on"
+    return _CHANGED.format("folder", student.name)
+
+
+def _validation_warning(student, shares, dataset):
+    """As `warning`, of a validation set: other training images leave the test set as it was."""
+    may_be_own = run_data.is_own(student.card, dataset.name) or run_data.is_alike(
+        student.card, dataset.name
     )
+    has_share = float(student.flags.get("validation_share", 0)) and "validation_share" in shares
+    if not (has_share and may_be_own) or run_data.has_validation_images(student.card, dataset):
+        return ""
+    return _CHANGED.format("data set", student.name)
 
 
 def _has_test_set(name: str) -> bool:

@@ -1,6 +1,7 @@
 """Tests of kdcl_tf.evaluation.run_data."""
 
 import os
+import types
 
 from absl.testing import absltest, parameterized
 
@@ -34,6 +35,26 @@ class RunDataTest(parameterized.TestCase):
         self.assertEqual(run_data.is_alike({"dataset": "folder:photos"}, name), expected)
         for own in ({}, {"dataset": "my-photos"}):
             self.assertFalse(run_data.is_alike(own, name))
+
+    def test_a_validation_set_is_known_by_names_and_contents(self):
+        def dataset(**digest):
+            split = types.SimpleNamespace(digest=lambda: {"images": 2, **digest})
+            return types.SimpleNamespace(validation=split)
+
+        before = {"images": 2, "names": "a" * 64, "bytes": "b" * 64}
+        card = {"identity": {"data": {"validation": before}}}
+        for digest, expected in (
+            ({"names": "a" * 64, "bytes": "b" * 64}, True),
+            # On disk, contents are not known.
+            ({"names": "a" * 64}, True),
+            ({"names": "c" * 64}, False),
+            ({"names": "a" * 64, "bytes": "c" * 64}, False),
+            ({"images": 3, "names": "a" * 64}, False),
+        ):
+            self.assertEqual(run_data.has_validation_images(card, dataset(**digest)), expected)
+        self.assertTrue(run_data.has_validation_images({}, dataset(names="a" * 64)))
+        none = types.SimpleNamespace(validation=None)
+        self.assertFalse(run_data.has_validation_images(card, none))
 
 
 if __name__ == "__main__":

@@ -159,6 +159,27 @@ class SharesTest(parameterized.TestCase):
         told = shares.warning(student, split, dataset)
         self.assertIn("the folder is not as x's run split it: some of these images may be", told)
 
+    @parameterized.parameters("folder:photos", "folder:moved", "tfrecord:gone", "digits")
+    def test_other_validation_images_than_the_runs_are_told(self, name):
+        now = {"images": 3, "names": "a" * 64}
+        split = types.SimpleNamespace(digest=lambda: now)
+        dataset = types.SimpleNamespace(validation=split, name=name)
+        student, taken = _student(validation_share=0.2), {"validation_share": 0.2}
+
+        def told(before, shares_taken=taken):
+            student.card["identity"]["data"] = {"validation": before}
+            return shares.warning(student, shares_taken, dataset, "validation")
+
+        self.assertEqual(told(now), "")
+        other = told({**now, "names": "b" * 64})
+        expected = (
+            "the data set is not as x's run split it: some of these images may be among those that it"
+            " was trained on"
+        )
+        self.assertEqual(other, expected * name.startswith("folder:"))
+        # A validation set of its own is not taken from training images.
+        self.assertEqual(told({**now, "names": "b" * 64}, {}), "")
+
 
 if __name__ == "__main__":
     absltest.main()
