@@ -53,24 +53,45 @@ def is_of_run(
     name: str,
     keys: Mapping[str, str | None] = types.MappingProxyType({}),
 ) -> bool:
-    """Whether a data set is the one that a student was trained on, under its path or another.
+    """Whether a data set is the one that a student was trained on, under its name or another.
 
     Under another path it is known by the names of its test images, and of TFRecords by their
-    contents, too; no image is read.
+    contents, too; no image is read. Names of TFDS may be of one set if only one of them tells the
+    configuration or the version: whether its images are the run's is found out when they are read.
 
     Args:
       card: the student's.
       name: of the data set.
       keys: as in `datasets.load_dataset`.
     """
-    return is_own(card, name) or _is_moved(card, name, keys)
+    return is_own(card, name) or _is_respelled(card, name) or _is_moved(card, name, keys)
+
+
+def _is_respelled(card, name):
+    """Whether a name of TFDS may be another for the student's data set."""
+    if names.parse(name).kind != "tfds" or not is_alike(card, name):
+        return False
+    known, other = _tfds_parts(card["dataset"]), _tfds_parts(name)
+    return all(
+        not (one and two)
+        or all(a == b or "*" in (a, b) for a, b in zip(one.split("."), two.split(".")))
+        for one, two in zip(known[1:], other[1:])
+    )
+
+
+def _tfds_parts(name):
+    """The set, its configuration and its version, of which a name of TFDS may leave out two."""
+    path, _, version = name.partition(":")
+    base, _, config = path.partition("/")
+    # TFDS takes the name of the set's class, too, such as Cifar100.
+    return base.lower().replace("_", ""), config, version
 
 
 def _is_moved(card, name, keys):
     known = card.get("identity", {})
     # Names and contents imply how many there are, and the folders or records their labels.
     before = identity.telling(known.get("data", {}).get("test", {}))
-    if not before or not is_alike(card, name):
+    if not before or not is_alike(card, name) or names.parse(name).kind not in names.WITH_PATH:
         return False
     share = float(known.get("settings", {}).get("test_share", 0))
     found = features(card, name, keys)
@@ -84,15 +105,21 @@ def _is_moved(card, name, keys):
 
 
 def is_alike(card: Mapping[str, Any], name: str) -> bool:
-    """Whether a data set may be the one that a student was trained on, at another path.
+    """Whether a data set may be the one that a student was trained on, under another name.
+
+    Any other path may be, and of TFDS any configuration and version of the same set.
 
     Args:
       card: the student's.
       name: of the data set.
     """
-    kind = names.parse(name).kind
     known = card.get("dataset") or ""
-    return kind in names.WITH_PATH and known.startswith(f"{kind}:") and not is_own(card, name)
+    if not known or is_own(card, name):
+        return False
+    kind = names.parse(name).kind
+    if kind == "tfds":
+        return _tfds_parts(known)[0] == _tfds_parts(name)[0]
+    return kind in names.WITH_PATH and known.startswith(f"{kind}:")
 
 
 def has_validation_images(card: Mapping[str, Any], dataset: data.ImageDataset) -> bool:

@@ -36,6 +36,29 @@ class RunDataTest(parameterized.TestCase):
         for own in ({}, {"dataset": "my-photos"}):
             self.assertFalse(run_data.is_alike(own, name))
 
+    @parameterized.parameters(
+        ("cifar100", "cifar100:3.0.2", True),
+        ("cifar100:3.0.2", "cifar100", True),
+        ("cifar100:3.0.2", "Cifar100:3.*.*", True),
+        ("cifar100:3.0.2", "cifar100:3.0.1", False),
+        ("imagenet_resized/32x32", "imagenet_resized", True),
+        ("imagenet_resized/32x32", "imagenet_resized/32x32:0.1.0", True),
+        ("imagenet_resized/32x32", "imagenet_resized/8x8", False),
+    )
+    def test_names_of_one_set_of_tfds_may_be_of_the_same_images(self, known, name, expected):
+        self.assertFalse(run_data.is_own({"dataset": known}, name))
+        self.assertTrue(run_data.is_alike({"dataset": known}, name))
+        self.assertEqual(run_data.is_of_run({"dataset": known}, name), expected)
+
+    def test_other_sets_are_not_alike(self):
+        for known, name in (
+            ("cifar100", "cifar10"),
+            ("cifar100", "digits"),
+            ("my-photos", "cifar10"),
+        ):
+            self.assertFalse(run_data.is_alike({"dataset": known}, name))
+            self.assertFalse(run_data.is_of_run({"dataset": known}, name))
+
     def test_a_validation_set_is_known_by_names_and_contents(self):
         def dataset(**digest):
             split = types.SimpleNamespace(digest=lambda: {"images": 2, **digest})
