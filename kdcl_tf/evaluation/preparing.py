@@ -68,7 +68,7 @@ def _of_students(values, paths):
     if values["analysis"] == "overfitting":
         reading |= {**split_by, "needs_validation": False}
         found = trained_images.trained_on(students, dataset, not values["dataset"], **reading)
-        if told := _told_of_training(values["images"], found, students, dataset, split_by):
+        if told := _told_of_training(values["images"], found, students):
             print(told, file=sys.stderr)
         trained_on = {name: _first(each, values["images"]) for name, each in found.items()}
         return lambda: overfitting.analyse(students, trained_on, size)
@@ -133,16 +133,14 @@ def _told(values, students, dataset, split_by):
     first = f"only the first {wanted:,} of {whole:,} {kind} are evaluated"
     warnings = (shares.warning(each, split_by, dataset, values["split"]) for each in students)
     if values["split"] == "train":
-        warnings = (*warnings, *(_told_of_all(each, dataset, split_by) for each in students))
+        told = (trained_images.told_of_validated(each, dataset) for each in students)
+        warnings = (*warnings, *told)
     return "; ".join(filter(None, (dataset.told, first * (0 < wanted < whole), *warnings)))
 
 
-def _told_of_training(wanted, found, students, dataset, split_by):
+def _told_of_training(wanted, found, students):
     """Which students' training images are not all evaluated, or may be more than theirs; "" for none."""
-    unknown = (
-        _told_of_all(each, dataset, split_by, trained_images.COUNTS * (found[each.name] is dataset))
-        for each in students
-    )
+    unknown = (trained_images.told_of_all(each, found[each.name]) for each in students)
     first = (
         f"only the first {wanted:,} of the {len(dataset.train):,} training images of {name} are "
         "evaluated"
@@ -150,12 +148,6 @@ def _told_of_training(wanted, found, students, dataset, split_by):
         if 0 < wanted < len(dataset.train)
     )
     return "; ".join(filter(None, (*unknown, *first)))
-
-
-def _told_of_all(student, dataset, split_by, flags=()):
-    """Whether images count that the student's run did not train on; see `trained_images.told_of_all`."""
-    flags = (*flags, *("validation_share",) * ("validation_share" not in split_by))
-    return trained_images.told_of_all(student, dataset, flags)
 
 
 def _split(values, dataset, name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdcl_tf import data
@@ -12,7 +12,7 @@ from kdcl_tf.evaluation.datasets import check_unchanged, load_dataset
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from kdcl_tf.files import identity, spelling
 
-__all__ = ["COUNTS", "told_of_all", "trained_on"]
+__all__ = ["COUNTS", "has_training_images", "told_of_all", "told_of_validated", "trained_on"]
 
 # The flags by which a run chooses some of its training images.
 COUNTS = ("holdout_per_class", "train_per_class")
@@ -28,8 +28,8 @@ def trained_on(
 ) -> dict[str, data.ImageDataset]:
     """Finds the subset of training images that each student's run had.
 
-    The run's own data set has it under any name or path, if its images are known to be the same;
-    of another data set, and of one with too few training images for it, all of them are meant.
+    A data set has it under any name or path, the run's own included, if its training images are
+    those that the run knew; of any other, and of one with too few of them, all are meant.
 
     Args:
       students: of any runs.
@@ -63,7 +63,7 @@ def trained_on(
             read[key] = load_dataset(student.card, dataset.name, **reading, **subset)
         if own and is_unchanged:
             check_unchanged([student], read[key], _TRAINING)
-        has_it = own or _has_digest(student.card, read[key])
+        has_it = has_training_images(student.card, read[key])
         found[student.name] = read[key] if has_it else dataset
     return found
 
@@ -86,33 +86,65 @@ def _why_not_made(dataset, subset):
     return ""
 
 
-def _has_digest(card, dataset):
-    """Whether the parts of a data set that a run knows of are as it knew them."""
+def has_training_images(card: Mapping[str, Any], dataset: data.ImageDataset) -> bool:
+    """Whether the training images of a data set are those of a student's run.
+
+    They are compared as far as the run knew them: by names, contents or both. Of a run that told
+    nothing of them, only its own data set is taken to have them.
+
+    Args:
+      card: the student's.
+      dataset: with the training images that the run would choose.
+    """
     before = card.get("identity", {}).get("data", {})
+    is_own = run_data.is_own(card, dataset.name)
+    if "train" not in before:
+        return is_own
+    # At its own place, other test images do not make it another data set.
+    compared = ("classes", *_TRAINING, *("test",) * (not is_own))
     now = dataset.digest()
-    known = [key for key in ("classes", "test", *_TRAINING) if key in before]
+    known = [key for key in compared if key in before]
     return not identity.data_changes(*({key: each[key] for key in known} for each in (before, now)))
 
 
-def told_of_all(student: LoadedStudent, dataset: data.ImageDataset, flags: Sequence[str]) -> str:
-    """What to say where images may count as trained on that the student's run set apart; else "".
+def told_of_all(student: LoadedStudent, dataset: data.ImageDataset) -> str:
+    """What to say where training images that the run may not have had count as trained on; else "".
 
-    It is said of the run's own data set and of those that may be it, of the same classes.
+    It is said of the run's own data set, and of those that may be it, of the same classes, if the
+    run has set images apart.
 
     Args:
       student: of any run.
-      dataset: whose training images all count.
-      flags: by which the run may have set images apart, and which were not applied.
+      dataset: of which all training images count, unless they are those of the run.
     """
-    has_apart = any(float(student.flags.get(flag, 0)) for flag in flags)
-    may_be_own = run_data.is_own(student.card, dataset.name) or run_data.is_alike(
-        student.card, dataset.name
-    )
+    has_apart = any(float(student.flags.get(flag, 0)) for flag in (*COUNTS, "validation_share"))
+    is_own = run_data.is_own(student.card, dataset.name)
+    if not (is_own or has_apart) or has_training_images(student.card, dataset):
+        return ""
+    return _told(student, dataset)
+
+
+def told_of_validated(student: LoadedStudent, dataset: data.ImageDataset) -> str:
+    """What to say where images of `train` may be validation images of a student's run; else "".
+
+    Args:
+      student: of any run.
+      dataset: split as the run's, where it is known to be the run's.
+    """
+    has_apart = float(student.flags.get("validation_share", 0))
+    if not has_apart or run_data.has_validation_images(student.card, dataset):
+        return ""
+    return _told(student, dataset)
+
+
+def _told(student, dataset):
+    """That all training images count of a data set that may be the run's; "" of any other."""
     ours, theirs = (
         set(spelling.composed_all(each))
         for each in (student.card.get("class_names", ()), dataset.class_names)
     )
-    return (has_apart and may_be_own and ours == theirs) * (
+    is_alike = run_data.is_alike(student.card, dataset.name) and ours == theirs
+    return (run_data.is_own(student.card, dataset.name) or is_alike) * (
         f"{dataset.name} is not known to be the data of {student.name}'s run: all "
         f"{len(dataset.train):,} training images count, of which that run may have trained on only some"
     )

@@ -139,6 +139,27 @@ class PreparingTest(tf.test.TestCase):
             self.assertEqual((status, "not known" in stderr), (0, False), stderr)
             next((copy / "test").rglob("*.jpg")).unlink()
 
+    def test_a_changed_folder_of_the_run_is_told_where_training_images_count(self):
+        photos = self.folder / "grown"
+        self._photos("grown/train", 6)
+        self._photos("grown/test", 2)
+        model = self._of_photos(photos, "mine", train_per_class="2", validation_share="0.3")
+        own = f"--dataset=folder:{photos}"
+        told = f"folder:{photos} is not known to be the data of mine's run: all "
+        split = "the data set is not as mine's run split it: some of these images may be"
+        for is_changed in (False, True):
+            for flags, line in (
+                (["--analysis=overfitting"], told),
+                (["--split=train"], told),
+                (["--split=validation"], split),
+                ([], "is not"),
+            ):
+                _, stderr, status = evaluating.run(f"--model={model}", own, *flags)
+                self.assertEqual(status, 0, stderr)
+                self.assertEqual(line in stderr, is_changed and bool(flags), stderr)
+            for path in sorted((photos / "train").rglob("*.jpg"))[::3]:
+                path.unlink()
+
     @pytest.mark.slow
     def test_other_training_images_than_the_runs_are_refused(self):
         photos = self.folder / "fewer"

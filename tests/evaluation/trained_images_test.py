@@ -5,13 +5,16 @@ import json
 import pathlib
 import shutil
 import types
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
 from kdcl_tf import data
+from kdcl_tf.data.sources import network
 from kdcl_tf.evaluation import datasets, run_data, trained_images
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from tests import image_files
+from tests.data.sources import tfds_test  # noqa: F401, it registers sets of TFDS
 from tests.evaluation.cards import CARD, of_run, student_of
 
 
@@ -91,24 +94,81 @@ class TrainedImagesTest(parameterized.TestCase):
     @parameterized.parameters(
         ("folder:elsewhere", ["dog", "cat"], {"train_per_class": "2"}, True),
         ("folder:elsewhere", ["dog", "cat"], {"holdout_per_class": "1"}, True),
-        # Its own folder, with too few images to choose them again.
+        ("folder:elsewhere", ["dog", "cat"], {"validation_share": "0.2"}, True),
+        # Its own folder, whose images are others now, even if it has lost a class.
         ("folder:photos", ["dog", "cat"], {"train_per_class": "2"}, True),
-        ("folder:elsewhere", ["dog", "cat"], {"validation_share": "0.2"}, False),
+        ("folder:photos", ["dog", "cat"], {}, True),
+        ("folder:photos", ["dog"], {}, True),
         ("folder:elsewhere", ["dog", "cat"], {"train_per_class": "0"}, False),
         ("folder:elsewhere", ["dog", "cow"], {"train_per_class": "2"}, False),
         ("tfrecord:elsewhere", ["dog", "cat"], {"train_per_class": "2"}, False),
     )
     def test_what_a_run_may_have_held_out_is_told(self, name, classes, settings, is_told):
+        before = {"images": 1200, "names": "a" * 64}
         student = student_of(
-            dataset="folder:photos", class_names=["cat", "dog"], **of_run(**settings)
+            dataset="folder:photos",
+            class_names=["cat", "dog"],
+            identity={"settings": settings, "data": {"train": before}},
         )
-        dataset = types.SimpleNamespace(name=name, class_names=classes, train=range(1200))
-        told = trained_images.told_of_all(student, dataset, trained_images.COUNTS)
+
+        def told(**now):
+            digest = {"train": {**before, **now}}
+            dataset = types.SimpleNamespace(
+                name=name, class_names=classes, train=range(1200), digest=lambda: digest
+            )
+            return trained_images.told_of_all(student, dataset)
+
         expected = (
             f"{name} is not known to be the data of x's run: all 1,200 training images count, of "
             "which that run may have trained on only some"
         )
-        self.assertEqual(told, expected * is_told)
+        self.assertEqual(told(names="b" * 64), expected * is_told)
+        self.assertEqual(told(), "")
+
+    @parameterized.parameters(
+        ("folder:photos", "0.2", True),
+        ("folder:elsewhere", "0.2", True),
+        ("folder:photos", "0.0", False),
+        ("tfrecord:elsewhere", "0.2", False),
+    )
+    def test_images_that_a_run_may_have_validated_with_are_told(self, name, share, is_told):
+        before = {"images": 2, "names": "a" * 64}
+        student = student_of(
+            dataset="folder:photos",
+            identity={"settings": {"validation_share": share}, "data": {"validation": before}},
+        )
+
+        def told(validation):
+            names = student.card["class_names"]
+            dataset = types.SimpleNamespace(
+                name=name, class_names=names, train=range(12), validation=validation
+            )
+            return trained_images.told_of_validated(student, dataset)
+
+        for other in (None, types.SimpleNamespace(digest=lambda: {**before, "names": "b" * 64})):
+            self.assertEqual("all 12 training images count" in told(other), is_told)
+        self.assertEqual(told(types.SimpleNamespace(digest=lambda: before)), "")
+
+    def test_the_training_images_of_a_run_are_known_under_another_name_of_its_set_of_tfds(self):
+        image_files.use_own_cache(self)
+        place = self.create_tempdir().full_path
+        # It is prepared on the spot, which needs none.
+        with mock.patch.object(network, "is_reachable", return_value=True):
+            run = data.load("kdcl_levels", data_dir=place, image_size=8, train_per_class=2)
+        known = {"settings": {"train_per_class": "2"}, "data": json.loads(json.dumps(run.digest()))}
+        card = {**CARD, "dataset": "kdcl_levels", "class_names": ["dark", "bright"]}
+        student = LoadedStudent("x", None, dict, {**card, "identity": known})
+        for name in ("kdcl_levels", "kdcl_levels:1.0.0"):
+            dataset = datasets.load_dataset(student.card, name, data_dir=place)
+            self.assertLen(dataset.train, 6)
+            found = trained_images.trained_on([student], dataset, False, data_dir=place)["x"]
+            self.assertLen(found.train, 4)
+            self.assertEqual(trained_images.told_of_all(student, found), "")
+        # As of a version with other images.
+        known["data"]["train"]["decoded"] = "a" * 64
+        found = trained_images.trained_on([student], dataset, False, data_dir=place)["x"]
+        self.assertIs(found, dataset)
+        self.assertIn("all 6 training images count", trained_images.told_of_all(student, found))
 
     def test_the_training_images_of_a_run_are_known_wherever_they_lie(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
@@ -139,6 +199,12 @@ class TrainedImagesTest(parameterized.TestCase):
         more = image_files.encode(image_files.photo(9), "PNG")
         image_files.write(moved, {"train/cat/00.png": more})
         self.assertEqual(trained_on(moved), 13)
+        # So it is at the run's own place, where other test images change nothing.
+        own = shutil.copytree(moved, photos)
+        self.assertEqual(trained_on(photos), 13)
+        (own / "train" / "cat" / "00.png").unlink()
+        image_files.write(own, {"test/cat/9.png": more})
+        self.assertEqual(trained_on(photos), 4)
         (moved / "train" / "cat" / "00.png").unlink()
         (moved / "test" / "cat" / "0.png").rename(moved / "test" / "cat" / "00.png")
         self.assertEqual(trained_on(moved), 12)
