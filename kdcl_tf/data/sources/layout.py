@@ -18,7 +18,7 @@ SPLITS = {
     "validation": ("validation", "val", "valid"),
 }
 
-_ONE_FOLDER = "put the folders of all classes into a folder named train"
+_ONE_FOLDER = "put the folders of all classes into a folder named"
 
 
 class Layout(NamedTuple):
@@ -65,18 +65,20 @@ def find(
     if "test" not in found and "validation" in found:
         told = f"the test images are those of {escaping.escaped(found['validation'].name)}/"
         found = {"test": found["validation"], **{k: found[k] for k in found if k == "train"}}
-    told = "; ".join(filter(None, (told, _not_read(root, found))))
+    if_classes = _if_classes(root, found, needs_train or bool(test_share))
+    told = "; ".join(filter(None, (told, _not_read(root, found, if_classes))))
     if not needs_validation:
         found.pop("validation", None)
     if test_share:
-        return _to_split(root, found, told)
+        return _to_split(root, found, told, if_classes)
     if not found:
         return _classes_alone(root, needs_train)
     if "test" not in found or (needs_train and "train" not in found):
-        raise _missing(root, "test" if "train" in found else "train")
+        share = " and pass test_share=0.2" if if_classes and needs_train else ""
+        raise _missing(root, "test" if "train" in found else "train", if_classes + share)
     for split in ("test", "validation"):
         if split in found and not subfolders(found[split]):
-            raise _without_classes(root, found, split, needs_train)
+            raise _without_classes(root, found, split, if_classes, needs_train)
     return Layout(found.get("train"), found.get("validation"), found.get("test"), told)
 
 
@@ -117,27 +119,44 @@ def _splits(root: pathlib.Path) -> dict[str, pathlib.Path]:
     return found
 
 
-def _not_read(root: pathlib.Path, found: Mapping[str, pathlib.Path]) -> str:
+def _if_classes(root: pathlib.Path, found: Mapping[str, pathlib.Path], trains: bool) -> str:
+    """What to do where the folders of splits are classes, in words; "" where no others lie beside."""
+    if not found or not _beside(root, found):
+        return ""
+    one = "is a class" if len(found) == 1 else "are classes"
+    return f"if {_named(found)} {one}, {_ONE_FOLDER} {'train' if trains else 'test'}"
+
+
+def _beside(root: pathlib.Path, found: Mapping[str, pathlib.Path]) -> list[str]:
+    return [name for name in subfolders(root) if root / name not in found.values()]
+
+
+def _named(found: Mapping[str, pathlib.Path]) -> str:
+    return " and ".join(f"{escaping.escaped(path.name)}/" for path in found.values())
+
+
+def _not_read(root: pathlib.Path, found: Mapping[str, pathlib.Path], if_classes: str) -> str:
     """Which folders and images lie beside splits, in words; "" without splits."""
-    beside = [name for name in subfolders(root) if root / name not in found.values()]
+    beside = _beside(root, found)
     files = sum(entry.suffix.lower() in SUFFIXES for entry in root.iterdir() if entry.is_file())
     if not found or not (beside or files):
         return ""
     parts = [_listed(beside), f"{files:,} image{'s' * (files != 1)}" * bool(files)]
-    splits = " and ".join(f"{escaping.escaped(path.name)}/" for path in found.values())
-    advice = f": if {splits} {'is a class' if len(found) == 1 else 'are classes'}, {_ONE_FOLDER}"
-    return f"not read, beside {splits}: {' and '.join(filter(None, parts))}{advice * bool(beside)}"
+    listed = " and ".join(filter(None, parts))
+    return ": ".join(filter(None, (f"not read, beside {_named(found)}", listed, if_classes)))
 
 
-def _to_split(root: pathlib.Path, found: Mapping[str, pathlib.Path], told: str) -> Layout:
+def _to_split(
+    root: pathlib.Path, found: Mapping[str, pathlib.Path], told: str, if_classes: str
+) -> Layout:
     """The layout of a folder whose images are to be split."""
     if "test" in found and not subfolders(found["test"]):
-        raise _without_classes(root, found, "test")
+        raise _without_classes(root, found, "test", if_classes)
     if "test" in found:
         names = " and ".join(f"{path.name}/" for path in found.values())
         raise ValueError(
             f"folder {shown(root)}: test_share splits a folder without a test set; got {names}:"
-            f" pass test_share=0, or, if they are classes, {_ONE_FOLDER}"
+            f" pass test_share=0, or, if they are classes, {_ONE_FOLDER} train"
         )
     if not found and not subfolders(root):
         raise _missing(root, "train")
@@ -164,7 +183,11 @@ def _classes_alone(root: pathlib.Path, needs_train: bool) -> Layout:
 
 
 def _without_classes(
-    root: pathlib.Path, found: Mapping[str, pathlib.Path], split: str, needs_train: bool = True
+    root: pathlib.Path,
+    found: Mapping[str, pathlib.Path],
+    split: str,
+    if_classes: str,
+    needs_train: bool = True,
 ) -> ValueError:
     """The error for a test or validation set without folders of classes: files alone, or nothing."""
     path = found[split]
@@ -174,9 +197,11 @@ def _without_classes(
     ways += _ways_without(
         path, split, {k: found[k] for k in found if subfolders(found[k])}, needs_train
     )
+    # First, as whoever follows the others has a class less.
+    first = f"{if_classes}; if not, " if if_classes else ""
     return ValueError(
         f"folder {shown(path)}: expected a folder of images for each class; got {got}:"
-        f" {', or '.join(ways)}"
+        f" {first}{', or '.join(ways)}"
     )
 
 
@@ -199,9 +224,10 @@ def _ways_without(
     return [f"pass dataset=folder:{train} and {share}", f"{move} and pass test_share=0.2"]
 
 
-def _missing(root: pathlib.Path, split: str) -> FileNotFoundError:
+def _missing(root: pathlib.Path, split: str, if_classes: str = "") -> FileNotFoundError:
     names = {"train": "train/", "test": "test/ or validation/ or val/ or valid/"}
-    hint = ": make one, or pass test_share=0.2 to split train/"
+    split_train = "make one, or pass test_share=0.2 to split train/" if split == "test" else ""
+    hint = "; ".join(filter(None, (split_train, if_classes)))
     got = _listed(subfolders(root))
     if not got:
         return FileNotFoundError(
@@ -209,7 +235,7 @@ def _missing(root: pathlib.Path, split: str) -> FileNotFoundError:
             f"{', but files: put those of each class into a folder of its own' * _has_files(root)}"
         )
     return FileNotFoundError(
-        f"folder {shown(root)}: expected {names[split]} in it; got {got}{hint if split == 'test' else ''}"
+        f"folder {shown(root)}: expected {names[split]} in it; got {got}{f': {hint}' * bool(hint)}"
     )
 
 

@@ -134,6 +134,43 @@ class LayoutTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "no folders: put .* of its own$"):
             layout.find(self._unlabelled("test", "train"), needs_train=False)
 
+    @parameterized.parameters(("valid", "invalid"), ("test", "rest"), ("validation", "training"))
+    def test_a_class_that_is_called_as_a_split_is_told_what_to_do(self, split, other):
+        root = self._unlabelled(split, other)
+        advice = f"if {split}/ is a class, put the folders of all classes into a folder named "
+        first = (
+            f"{split}': expected a folder of images for each class; got 3 files and no folders: "
+        )
+        more = "; if not, put the images of each class into a folder of its own"
+        with self.assertRaisesRegex(ValueError, f"{first}{advice}train{more}, or move {split}/ aw"):
+            layout.find(root, test_share=0.2)
+        with self.assertRaisesRegex(ValueError, f"{first}{advice}test{more}$"):
+            layout.find(root, needs_train=False)
+        with self.assertRaisesRegex(
+            FileNotFoundError, f"train/ in it; got .*: {advice}train and pass test_share=0.2$"
+        ):
+            layout.find(root)
+        # Both ways work, and keep the class.
+        for name, options in (("train", {"test_share": 0.2}), ("test", {"needs_train": False})):
+            moved = self._root()
+            (moved / name).mkdir()
+            for folder in (split, other):
+                (moved / name / folder).mkdir()
+            found = layout.find(moved, **options)
+            self.assertEqual(getattr(found, name), moved / name)
+            self.assertEqual(found.told, "")
+
+    def test_a_class_called_train_is_told_what_to_do(self):
+        root = self._root("train", "bus")
+        advice = (
+            r"or pass test_share=0\.2 to split train/; if train/ is a class, put the folders of all"
+            " classes into a folder named "
+        )
+        with self.assertRaisesRegex(FileNotFoundError, rf"{advice}train and pass test_share=0\.2$"):
+            layout.find(root)
+        with self.assertRaisesRegex(FileNotFoundError, f"{advice}test$"):
+            layout.find(root, needs_train=False)
+
     def test_a_validation_set_without_classes_is_refused_where_it_is_needed(self):
         for files in (0, 2):
             root = self._unlabelled("val", "train", "test", files=files)
