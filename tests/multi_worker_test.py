@@ -243,6 +243,20 @@ class MultiWorkerTest(tf.test.TestCase):
         self.assertEqual(_newest(folder)[1]["progress"]["left_out"], {"test": 1})
 
     @pytest.mark.slow
+    def test_a_bad_image_that_only_the_other_worker_reads_ends_both_before_they_train(self):
+        place, folder = self.folder / "torn", self.folder / "torn_run"
+        _write_photos(place, ("ape", "bee"))
+        (place / "test" / "bee" / "1.png").write_bytes(b"no image")
+        settings = {**_PHOTOS, "dataset": f"folder:{place}", "storage": "disk"}
+        with WorkerPair(Settings(**settings, synchronized_batch_norm=True), folder) as pair:
+            (chief, _, err), (other, _, wrong) = pair.wait()
+        self.assertEqual((chief, other), (1, 1), err + wrong)
+        told = "image 'test/bee/1.png' of class 'bee' cannot be decoded: "
+        self.assertRegex(err, rf"\S+: worker 1: {told}.* and pass another --workdir than \S+\n$")
+        self.assertRegex(wrong, rf"\S+: {told}.*, and another --workdir for worker 0\n$")
+        self.assertFalse((folder / "log.jsonl").exists())
+
+    @pytest.mark.slow
     def test_a_complete_run_whose_images_have_moved_is_complete_for_both(self):
         before, now, run = (self.folder / each for each in ("before", "now", "run"))
         _write_photos(before, ("ape", "bee"))
