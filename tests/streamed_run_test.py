@@ -107,6 +107,11 @@ class StreamedRunTest(tf.test.TestCase):
         for name in set(wanted) - {"seconds", "images_per_second"}:
             # The statistics of so few images magnify the order in which sums are rounded.
             tolerance = tested if name.startswith("test_") else trained
+            depends = name == "test_loss" or name.endswith("distillation_loss")
+            if depends or name.startswith("general_weight"):
+                # Three held-out images, on which both students err almost alike, hardly determine
+                # General's weights, on which the soft targets of the test depend.
+                tolerance = 0.05
             self.assertAllClose(found[name], wanted[name], rtol=tolerance, atol=tolerance, msg=name)
 
     @pytest.mark.slow

@@ -14,7 +14,7 @@ from kdcl_tf.data.sources import network
 from kdcl_tf.evaluation import datasets, run_data, trained_images
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from tests import image_files
-from tests.data.sources import tfds_test  # noqa: F401, it registers sets of TFDS
+from tests.data.sources import small_sets  # noqa: F401, it registers sets of TFDS
 from tests.evaluation.cards import CARD, of_run, student_of
 
 

@@ -16,105 +16,7 @@ from kdcl_tf import data
 from kdcl_tf.data import decoding, sizes
 from kdcl_tf.data.sources import network, tfds as tfds_lib
 from tests import image_files
-
-_BUILDER = tfds.core.GeneratorBasedBuilder
-
-
-class _Levels:
-    """Plain images whose grey level is 100 * label + number in the split."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    SPLITS = {"train": 6, "test": 4}
-    SHAPE = (4, 5, 3)
-    KEYS = ("image", "label")
-    LABELS = (0, 1)
-
-    def _info(self):
-        features = tfds.features.FeaturesDict(
-            {
-                "image": tfds.features.Image(shape=self.SHAPE),
-                "label": tfds.features.ClassLabel(names=["dark", "bright"]),
-            }
-        )
-        return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=self.KEYS)
-
-    def _split_generators(self, _):
-        return {name: self._examples(count) for name, count in self.SPLITS.items()}
-
-    def _generate_examples(self):
-        raise NotImplementedError
-
-    def _examples(self, count):
-        for number in range(count):
-            label = self.LABELS[number % len(self.LABELS)]
-            level = 100 * label + number
-            shape = [size or 3 + number for size in self.SHAPE]
-            image = np.full(shape, max(level, 0), np.uint8)
-            yield number, {"image": image, "label": label}
-
-
-class KdclLevels(_Levels, _BUILDER):
-    pass
-
-
-class KdclGreyLevels(_Levels, _BUILDER):
-    SHAPE = (4, 4, 1)
-
-
-class KdclSizes(_Levels, _BUILDER):
-    SHAPE = (None, None, 3)
-
-
-class KdclValidation(_Levels, _BUILDER):
-    SPLITS = {"train": 2, "validation": 3}
-
-
-class KdclTrainOnly(_Levels, _BUILDER):
-    SPLITS = {"train": 2}
-
-
-class KdclTestOnly(_Levels, _BUILDER):
-    SPLITS = {"test": 4}
-
-
-class KdclUnlabelled(_Levels, _BUILDER):
-    LABELS = (0, 1, -1)
-
-
-class KdclNoKeys(_Levels, _BUILDER):
-    KEYS = None
-
-
-class KdclReversedKeys(_Levels, _BUILDER):
-    KEYS = ("label", "image")
-
-
-class KdclPhotos(_BUILDER):
-    """JPEGs as they are, as in imagenet2012, and a test split without labels."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    COUNTS = {"train": 6, "validation": 4, "test": 3}
-
-    def _info(self):
-        features = tfds.features.FeaturesDict(
-            {
-                "image": tfds.features.Image(encoding_format="jpeg"),
-                "label": tfds.features.ClassLabel(names=["cat", "dog"]),
-                "file_name": tfds.features.Text(),
-            }
-        )
-        keys = ("image", "label")
-        return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=keys)
-
-    def _split_generators(self, _):
-        return {split: self._generate_examples(split) for split in self.COUNTS}
-
-    def _generate_examples(self, split):
-        for number in range(self.COUNTS[split]):
-            photo = image_files.photo(number, 30 + number, 60 - number)
-            label = -1 if split == "test" else number % 2
-            content = io.BytesIO(image_files.encode(photo))
-            yield number, {"image": content, "label": label, "file_name": f"{split} {number}"}
+from tests.data.sources import small_sets
 
 
 class TfdsTestCase(parameterized.TestCase, tf.test.TestCase):
@@ -217,7 +119,7 @@ class RefusedTest(TfdsTestCase):
         self.assertFalse(os.path.exists(os.path.join(self.data_dir, "kdcl_levels", "1.0.0")))
 
     def test_download_that_fails(self):
-        with mock.patch.object(KdclLevels, "_split_generators") as download:
+        with mock.patch.object(small_sets.KdclLevels, "_split_generators") as download:
             download.side_effect = OSError("connection\nreset")
             self.data_dir += "_fails"
             message = "'kdcl_levels' could not be prepared in .*: connection reset"
@@ -259,7 +161,7 @@ class RefusedTest(TfdsTestCase):
         self.data_dir += "_known"
         with (
             mock.patch.object(tfds.core.DatasetInfo, "splits", known),
-            mock.patch.object(KdclTestOnly, "download_and_prepare") as download,
+            mock.patch.object(small_sets.KdclTestOnly, "download_and_prepare") as download,
         ):
             message = "'kdcl_test_only': expected a split train; got test"
             self.assert_refused(ValueError, message, "kdcl_test_only")
@@ -332,7 +234,7 @@ class IndexTest(TfdsTestCase):
 
     def test_other_files_than_tfrecords_are_refused(self):
         self.data_dir += "_arrays"
-        builder = KdclPhotos(data_dir=self.data_dir, file_format="array_record")
+        builder = small_sets.KdclPhotos(data_dir=self.data_dir, file_format="array_record")
         builder.download_and_prepare()
         message = "'kdcl_photos': expected one prepared as tfrecord; got array_record"
         self.assert_refused(ValueError, message, "kdcl_photos")
