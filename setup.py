@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shutil
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
@@ -21,6 +22,9 @@ class _BuildWithFlagfiles(build_py):
     """Puts `flags/` into wheels as `kdcl_tf/flags/`; an editable install reads the clone's own."""
 
     def run(self):
+        if not self.editable_mode:
+            # What an earlier build left here, such as modules that are gone, would be in this one.
+            shutil.rmtree(pathlib.Path(self.build_lib, "kdcl_tf"), ignore_errors=True)
         super().run()
         if not self.editable_mode:
             for target, source in self._flagfiles().items():

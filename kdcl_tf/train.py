@@ -30,6 +30,7 @@ def main(flag_values: flags.FlagValues) -> None:
     """Sets up, trains and reports; see the module's docstring."""
     with command_line.user_errors():
         settings = settings_from_flags(flag_values)
+        _check_tpu(settings, flag_values["tpu"])
         comparison_flags.check(flag_values, settings)
         compares = flag_values["compare"].value
         default = f"{default_workdir(settings)}{'_compared' * compares}"
@@ -59,6 +60,15 @@ def main(flag_values: flags.FlagValues) -> None:
         flag_values["data_dir"].value,
         flag_values["placement"].value,
     )
+
+
+def _check_tpu(settings, flag):
+    """Refuses the name of a TPU on which nothing would run."""
+    if flag.present and settings.strategy != "tpu":
+        raise ValueError(
+            f"--tpu={flag.value} is for --strategy=tpu; got --strategy={settings.strategy}: pass both, "
+            "or neither"
+        )
 
 
 def _compare(flag_values, settings, path):

@@ -85,6 +85,9 @@ class WheelTest(absltest.TestCase):
         cls.folder = class_folder.make(cls)
         (cls.folder / "project").mkdir()
         cls.project = _copied(cls.folder / "project")
+        # Of a build before a module was removed.
+        (cls.project / "build" / "lib" / "kdcl_tf").mkdir(parents=True)
+        (cls.project / "build" / "lib" / "kdcl_tf" / "gone.py").touch()
         cls.wheel = _wheel(cls.project, cls.folder)
 
     def test_it_carries_all_flagfiles_and_types_but_no_tests(self):

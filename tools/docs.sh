@@ -7,6 +7,10 @@
 # build/site/index.html can be opened as it is; its search needs a server, such as
 # python -m http.server --directory build/site
 set -euo pipefail
+case "$*" in
+  "" | --notebooks) ;;
+  *) echo "usage: docs.sh [--notebooks]; got $*" >&2; exit 1 ;;
+esac
 cd "$(dirname "$0")/.."
 KDCL_EXTRAS=docs
 [ "${1:-}" != --notebooks ] || KDCL_EXTRAS=docs,export

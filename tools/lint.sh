@@ -5,6 +5,10 @@
 #   bash tools/lint.sh           checks
 #   bash tools/lint.sh --fix     mends first what ruff can mend
 set -euo pipefail
+case "$*" in
+  "" | --fix) ;;
+  *) echo "usage: lint.sh [--fix]; got $*" >&2; exit 1 ;;
+esac
 cd "$(dirname "$0")/.."
 KDCL_EXTRAS=lint
 . tools/environment.sh

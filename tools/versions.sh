@@ -13,6 +13,12 @@ cd "$(dirname "$0")/.."
 folder="${KDCL_VERSIONS:-build/versions}"
 python="${PYTHON:-python3}"
 [ "$#" -gt 0 ] || set -- lowest highest
+for versions in "$@"; do
+  case "$versions" in
+    lowest | highest) ;;
+    *) echo "expected lowest or highest; got $versions" >&2; exit 1 ;;
+  esac
+done
 # What leans on the packages most: the equations, Keras's layers, saving, files that others read, and
 # a run of each kind.
 core="objectives methods cohort students/calls_test.py students/normalization_test.py
@@ -47,7 +53,6 @@ for versions in "$@"; do
   case "$versions" in
     lowest) resolution=lowest-direct ;;
     highest) resolution=highest ;;
-    *) echo "expected lowest or highest; got $versions" >&2; exit 1 ;;
   esac
   venv="$folder/${name}_$versions"
   "$uv" venv --quiet --clear --python "$python" "$venv"

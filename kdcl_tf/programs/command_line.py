@@ -87,18 +87,26 @@ def parse(flag_values: flags.FlagValues, argv: Sequence[str], about: str = "") -
     if help_lib.is_asked_for(argv):
         program = os.path.basename(argv[0]).removesuffix(".py").removeprefix("kdcl-")
         print(help_lib.text(program, about, flag_values))
-        sys.exit(0)
+        _end_of_help()
     try:
         rest = flag_values([argv[0], *flagfiles.expanded(argv[1:])])
     except (flags.Error, ValueError, OSError) as error:
         fail(f"{_in_words(error)}{_where(error, argv[1:])}")
     except SystemExit:
         # Only absl's help flags exit here, and with a status that means failure.
-        sys.exit(0)
+        _end_of_help()
     _check_texts(flag_values)
     if len(rest) > 1:
         fail(f"expected flags, --name=value; got {' '.join(rest[1:])!r}")
     return rest
+
+
+def _end_of_help():
+    """Ends the program; with one line where the help could not be written."""
+    lost = streams.lost_output()
+    if lost:
+        fail(failures.foreseen(lost) or str(lost))
+    sys.exit(0)
 
 
 def _in_words(error: Exception) -> str:

@@ -48,16 +48,17 @@ class StreamsTest(parameterized.TestCase):
             "import sys; from kdcl_tf.programs import command_line\n"
             "command_line.run(lambda values: None, lambda values: print('figures'))\n"
         )
-        with open("/dev/full", "w") as full:
-            done = subprocess.run(
-                [sys.executable, "-c", program],
-                stdout=full,
-                stderr=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
-        self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, "^-c: the disk is full, or its limit is reached .*\n$")
+        for arguments in ([], ["--help"], ["--helpfull"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run(
+                    [sys.executable, "-c", program, *arguments],
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    check=False,
+                )
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, "^-c: the disk is full, or its limit is reached .*\n$")
 
     def test_what_libraries_print_is_dropped_and_ours_is_not(self):
         program = (

@@ -222,6 +222,7 @@ class FlagErrorsTest(parameterized.TestCase):
 
     @parameterized.parameters(
         ("train", ["--epochs=0"], "expected --epochs to be 1 or more; got 0"),
+        ("train", ["--tpu=local"], "--tpu=local is for --strategy=tpu; got --strategy=one: "),
         ("evaluate", [], "expected exactly one of --workdir and --model; got neither"),
         ("export", [], "expected --workdir, the folder of a run; got none"),
         ("detect", ["--mode=predict"], "expected --image, files and folders"),

@@ -53,10 +53,11 @@ class RunsTest(tf.test.TestCase):
         self.assertEqual(found.verdict, findings.FAILED)
         self.assertRegex(found.reason, "RuntimeError: kdcl-train: .*batch_size")
 
-    def test_a_tpu_has_no_float16_and_compiles_everything(self):
+    def test_a_tpu_has_no_float16_compiles_everything_and_trains_no_detector(self):
         self.machine.kind = "TPU"
         self.assertEqual(self._verdicts(runs.float16), [findings.NOT_APPLICABLE] * 2)
         self.assertEqual(self._verdicts(runs.compiled), [findings.NOT_APPLICABLE])
+        self.assertEqual(self._verdicts(runs.detector), [findings.NOT_APPLICABLE])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Tests of kdcl_tf.training.optimizers."""
 
 import inspect
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -37,6 +39,13 @@ def _trained(optimizer, dtype="float32"):
 
 
 class CoupledSGDTest(tf.test.TestCase, parameterized.TestCase):
+    def test_it_is_found_by_its_name_in_the_package(self):
+        program = "import kdcl_tf; print(kdcl_tf.training.optimizers.CoupledSGD.__name__)"
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        self.assertEqual(done.stdout, "CoupledSGD\n")
+
     @parameterized.parameters((0.0, 0.0), (0.9, 0.0), (0.0, 0.1), (0.9, 0.1), (0.5, 5e-4))
     def test_equals_the_formula_over_several_steps(self, momentum, decay):
         trained = _trained(CoupledSGD(0.1, momentum=momentum, coupled_weight_decay=decay))

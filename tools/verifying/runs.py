@@ -188,6 +188,8 @@ def detector(machine: Machine, runs: Runs) -> Iterator[Finding]:
     """A detector, which computes with other operations than students do."""
 
     def count():
+        if machine.kind == "TPU":
+            raise NotApplicable("kdcl-detect does not train on TPUs")
         with files.temporary_folder("kdcl_scenes_") as folder:
             scenes.write(folder)
             return _not_finite(runs.detected(*_DETECTOR, f"--dataset=coco:{folder}"))
