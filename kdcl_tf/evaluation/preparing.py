@@ -56,7 +56,8 @@ def _of_students(values, paths):
     reading = _reading(values)
     data.check_keys(name, *(each or "" for each in reading["keys"].values()))
     datasets.check_alike(students, name, reading["rules"], reading["keys"])
-    split_by = shares.common(students, name, values["test_share"], reading["keys"])
+    needed = shares.SHARES if _needs_train(values) or values["split"] != "test" else ("test_share",)
+    split_by = shares.common(students, name, values["test_share"], reading["keys"], needed)
     dataset, split = _images(values, students, name, split_by)
     if values["analysis"] == "noise":
         loaded.check_channels(students, dataset)
@@ -102,16 +103,18 @@ def _reading(values):
     return {**same, "keys": keys}
 
 
+def _needs_train(values):
+    """Whether training images are looked at."""
+    return values["split"] == "train" or values["analysis"] == "overfitting"
+
+
 def _images(values, students, name, split_by):
     """(the data set, the images of it that are analysed), and says what was read.
 
     Raises:
       ValueError: when it has no such split, or is not what the students' runs had.
     """
-    needs_train = values["split"] == "train" or values["analysis"] == "overfitting"
-    if values["split"] == "test" and not needs_train and "test_share" not in split_by:
-        # The test images are the same without a validation set, which is made of training images.
-        split_by = {}
+    needs_train = _needs_train(values)
     reading = {**_reading(values), **split_by, "needs_validation": values["split"] == "validation"}
     with streams.quiet_reading(name):
         dataset = datasets.load_dataset(students[0].card, name, **reading, needs_train=needs_train)

@@ -13,6 +13,8 @@ from kdcl_tf.evaluation import run_data
 from kdcl_tf.evaluation.loaded import LoadedStudent
 from kdcl_tf.files import identity
 
+# The settings by which a run has split a data set.
+SHARES = ("test_share", "validation_share")
 _CHANGED = (
     "the {} is not as {}'s run split it: some of these images may be among those that it was"
     " trained on"
@@ -41,13 +43,16 @@ def shares_of(
     known = card.get("identity", {})
     found = {
         share: value
-        for share in ("test_share", "validation_share")
+        for share in SHARES
         if (value := float(known.get("settings", {}).get(share, 0)))
     }
     own = run_data.is_own(card, name)
     if own and name and "test_share" in found and _has_test_set(name):
         # It was added after the run, which would have refused to split the folder.
         return {}
+    if "validation_share" in found and name and _has(layout.has_validation_set, name):
+        # So was this.
+        del found["validation_share"]
     return found if found and name and run_data.is_of_run(card, name, keys) else {}
 
 
@@ -56,6 +61,7 @@ def common(
     name: str,
     test_share: float | None = None,
     keys: Mapping[str, str | None] = types.MappingProxyType({}),
+    needed: Sequence[str] = SHARES,
 ) -> dict[str, float]:
     """The shares that split a data set for all students: the one given, or those of their runs.
 
@@ -64,24 +70,40 @@ def common(
       name: of the data set.
       test_share: that it is to be split by; None for that of the runs.
       keys: as in `datasets.load_dataset`.
+      needed: the shares that decide which images are looked at: test images are the same whatever
+        is taken for validation.
 
     Returns:
-      As `shares_of`.
+      As `shares_of`, of the needed ones.
 
     Raises:
       ValueError: when two runs have split it in different ways, or one in another than given.
     """
-    found = {each.name: shares_of(each.card, name, keys) for each in students}
+    found = {
+        each.name: {
+            share: value
+            for share, value in shares_of(each.card, name, keys).items()
+            if share in needed
+        }
+        for each in students
+    }
     if test_share is not None:
         data.check_shares(name, test_share, 0)
         _check_given(test_share, found, name)
         if not any("test_share" in shares for shares in found.values()):
             return {"test_share": test_share}
-    split = {student: shares for student, shares in found.items() if shares}
-    first = next(iter(split.values()), {})
+    first = next(filter(None, found.values()), {})
+    if not first:
+        return {}
+    # Whose run has split it not at all has trained on what another's has set apart.
+    split = {
+        each.name: found[each.name]
+        for each in students
+        if found[each.name] or run_data.is_of_run(each.card, name, keys)
+    }
     if any(shares != first for shares in split.values()):
         told = "; ".join(
-            f"{student} by {', '.join(f'{key}={value}' for key, value in shares.items())}"
+            f"{student} by {', '.join(f'{key}={value}' for key, value in shares.items()) or 'no share'}"
             for student, shares in split.items()
         )
         raise ValueError(
@@ -140,16 +162,25 @@ def warning(
 
 def _validation_warning(student, shares, dataset):
     """As `warning`, of a validation set: other training images leave the test set as it was."""
-    may_be_own = run_data.is_own(student.card, dataset.name) or run_data.is_alike(
-        student.card, dataset.name
-    )
-    has_share = float(student.flags.get("validation_share", 0)) and "validation_share" in shares
-    if not (has_share and may_be_own) or run_data.has_validation_images(student.card, dataset):
+    card = student.card
+    # Taken from training images, also of data that may be the run's.
+    is_taken = "validation_share" in shares and run_data.is_alike(card, dataset.name)
+    if not (is_taken or run_data.is_own(card, dataset.name)):
+        return ""
+    known = card.get("identity", {}).get("data", {})
+    # Of a run that had none, these may be training images that were put aside since.
+    had_one = "validation" in known or not known
+    if had_one and run_data.has_validation_images(card, dataset):
         return ""
     return _CHANGED.format("data set", student.name)
 
 
 def _has_test_set(name: str) -> bool:
     """Whether a data set is a folder with a test set of its own."""
+    return _has(layout.has_test_set, name)
+
+
+def _has(is_there, name):
+    """Whether something is there in the folder that a data set is; not in others."""
     kind, where = names.parse(name)
-    return kind == "folder" and layout.has_test_set(pathlib.Path(where).expanduser())
+    return kind == "folder" and is_there(pathlib.Path(where).expanduser())

@@ -141,6 +141,26 @@ class SharesTest(parameterized.TestCase):
         with self.assertRaisesRegex(ValueError, "x by test_share=0.2; y by test_share=0.3"):
             shares.common(students, "folder:photos")
 
+    def test_a_run_that_set_nothing_apart_is_refused_beside_one_that_did(self):
+        students = [_student(validation_share=0.2), _student("y")]
+        with self.assertRaisesRegex(ValueError, "x by validation_share=0.2; y by no share: anal"):
+            shares.common(students, "folder:photos")
+        # Test images are the same, and so are those of a run on other data whatever is taken.
+        others = [_student(validation_share=0.2), _student("y", validation_share=0.3)]
+        for each in (students, others):
+            self.assertEqual(shares.common(each, "folder:photos", needed=("test_share",)), {})
+        elsewhere = [_student(validation_share=0.2), _student("y", "digits")]
+        self.assertEqual(shares.common(elsewhere, "folder:photos"), {"validation_share": 0.2})
+
+    def test_validation_images_that_were_added_since_are_not_taken_from_the_others(self):
+        photos = pathlib.Path(self.create_tempdir().full_path)
+        student = _student(dataset=f"folder:{photos}", validation_share=0.2)
+        for added in ("train", "test", "val"):
+            expected = {"validation_share": 0.2}
+            self.assertEqual(shares.shares_of(student.card, f"folder:{photos}"), expected)
+            (photos / added / "cat").mkdir(parents=True)
+        self.assertEqual(shares.shares_of(student.card, f"folder:{photos}"), {})
+
     def test_a_student_that_may_know_the_images_is_told(self):
         now = {"images": 3, "names": "a" * 64}
         test = types.SimpleNamespace(digest=lambda: now)
@@ -177,8 +197,22 @@ class SharesTest(parameterized.TestCase):
             " was trained on"
         )
         self.assertEqual(other, expected * name.startswith("folder:"))
-        # A validation set of its own is not taken from training images.
-        self.assertEqual(told({**now, "names": "b" * 64}, {}), "")
+        # Nor is its own what the run had, which is known at the run's own place alone.
+        of_its_own = told({**now, "names": "b" * 64}, {})
+        self.assertEqual(of_its_own, expected * (name == "folder:photos"))
+
+    def test_a_validation_set_that_the_run_did_not_have_is_told(self):
+        split = types.SimpleNamespace(digest=lambda: {"images": 3, "names": "a" * 64})
+        dataset = types.SimpleNamespace(validation=split, name="folder:photos")
+        student = _student()
+        # Of a run that told nothing of its images, nothing is known.
+        self.assertEqual(shares.warning(student, {}, dataset, "validation"), "")
+        student.card["identity"]["data"] = {"train": {"images": 9, "names": "c" * 64}}
+        for taken in ({}, {"validation_share": 0.2}):
+            told = shares.warning(student, taken, dataset, "validation")
+            self.assertIn("the data set is not as x's run split it", told)
+        other = types.SimpleNamespace(validation=split, name="folder:elsewhere")
+        self.assertEqual(shares.warning(student, {}, other, "validation"), "")
 
 
 if __name__ == "__main__":

@@ -92,6 +92,16 @@ def has_test_set(root: pathlib.Path) -> bool:
     return any(subfolders(found[split]) for split in ("test", "validation") if split in found)
 
 
+def has_validation_set(root: pathlib.Path) -> bool:
+    """Whether a folder has validation images beside its test images.
+
+    Raises:
+      ValueError: for two names of one split.
+    """
+    found = _splits(root) if root.is_dir() else {}
+    return all(split in found and subfolders(found[split]) for split in ("test", "validation"))
+
+
 def subfolders(root: pathlib.Path) -> list[str]:
     """The sorted names of the folders in a folder, without hidden ones."""
     names = (entry.name for entry in root.iterdir() if entry.is_dir())
