@@ -1,5 +1,6 @@
 # Sourced by the other scripts.  Makes the project's own virtual environment unless there is one,
-# adds what a script needs to it, and activates it.  Does so again when setup.py has changed.
+# adds what a script needs to it, and activates it.  Installs again when setup.py has changed, or when the
+# environment or the project was moved or copied.
 #
 #   KDCL_EXTRAS  what the script needs beside the plain package: extras of setup.py, separated by commas
 #   KDCL_VENV    the folder of the environment (.venv)
