@@ -67,7 +67,7 @@ def processor(result: Mapping[str, Any]) -> Any:
 def has_no_processor(result: Mapping[str, Any]) -> bool:
     """Whether nothing was recorded of what a run was trained on, so that no other is known to equal it.
 
-    Versions before 1.1 recorded nothing.
+    Versions before 1.0 recorded nothing.
     """
     return processor(result) == (None, None)
 
