@@ -39,13 +39,22 @@ if [ -f "$KDCL_VENV/.installed" ]; then
     < "$KDCL_VENV/.installed" || true
 fi
 kdcl_wanted="$(tr ',' '\n' <<< "$kdcl_extras,${KDCL_EXTRAS:-}" | sed '/^$/d' | sort -u | paste -sd, -)"
-if [ "$kdcl_sum" != "$(cksum < setup.py)" ] || [ "$kdcl_extras" != "$kdcl_wanted" ] ||
-  [ "$kdcl_before" != "$kdcl_place" ] || [ "$kdcl_project" != "$kdcl_here" ]; then
+# Copied or moved: its programs name the Python of the other place. Its script says where it was made.
+kdcl_moved=
+if [ -n "$kdcl_before" ] && [ "$kdcl_before" != "$kdcl_place" ]; then
+  kdcl_moved=yes
+elif grep -q VIRTUAL_ENV= "$KDCL_VENV/bin/activate" 2> /dev/null &&
+  ! grep -qF -e "$kdcl_place" -e "$(realpath -ms "$KDCL_VENV")" "$KDCL_VENV/bin/activate"; then
+  kdcl_moved=yes
+fi
+if [ -n "$kdcl_moved" ] || [ "$kdcl_sum" != "$(cksum < setup.py)" ] || [ "$kdcl_extras" != "$kdcl_wanted" ] ||
+  [ "$kdcl_project" != "$kdcl_here" ]; then
   echo "Installing into $KDCL_VENV (only once; takes about a minute)"
-  if [ -n "$kdcl_before" ] && [ "$kdcl_before" != "$kdcl_place" ]; then
-    # Copied or moved: its programs name the Python of the other place.
+  if [ -n "$kdcl_moved" ]; then
+    echo "$KDCL_VENV was made at another place; it is made anew, with the extras of kdcl_tf that it had, and" \
+      "without what else was added to it"
     kdcl_check_python || exit 1
-    rm -r "$KDCL_VENV"
+    rm -r "$kdcl_place"
   fi
   # Without Debian's python3-venv, the first try leaves a Python that has no pip.
   "$KDCL_VENV/bin/python" -m pip --version > /dev/null 2>&1 || "$PYTHON" -m venv "$KDCL_VENV"

@@ -17,7 +17,7 @@ export TF_ENABLE_ONEDNN_OPTS="${TF_ENABLE_ONEDNN_OPTS:-1}"
 tests=tests
 for argument in "$@"; do
   case "$argument" in
-    tests | tests/*) tests= ;;
+    tests | tests/* | ./tests | ./tests/*) tests= ;;
   esac
 done
 # In the order of tests/conftest.py: the files that take longest first.

@@ -58,6 +58,8 @@ def _of_students(values, paths):
     datasets.check_alike(students, name, reading["rules"], reading["keys"])
     needed = shares.SHARES if _needs_train(values) or values["split"] != "test" else ("test_share",)
     split_by = shares.common(students, name, values["test_share"], reading["keys"], needed)
+    if values["split"] == "validation":
+        split_by = shares.for_validation(split_by, name)
     dataset, split = _images(values, students, name, split_by)
     if values["analysis"] == "noise":
         loaded.check_channels(students, dataset)

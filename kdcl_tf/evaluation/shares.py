@@ -50,9 +50,6 @@ def shares_of(
     if own and name and "test_share" in found and _has_test_set(name):
         # It was added after the run, which would have refused to split the folder.
         return {}
-    if "validation_share" in found and name and _has(layout.has_validation_set, name):
-        # So was this.
-        del found["validation_share"]
     return found if found and name and run_data.is_of_run(card, name, keys) else {}
 
 
@@ -113,6 +110,19 @@ def common(
     return first
 
 
+def for_validation(shares: Mapping[str, float], name: str) -> dict[str, float]:
+    """The shares that split a data set whose validation images are looked at.
+
+    A validation set of its own was added after a run that took a share, and counts.
+
+    Args:
+      shares: that `common` gave.
+      name: of the data set.
+    """
+    has_own = _has(layout.has_validation_set, name)
+    return {key: each for key, each in shares.items() if key != "validation_share" or not has_own}
+
+
 def _check_given(given, found, name):
     """Refuses a share by which students would be tested on images that they were trained on."""
     for student, shares in found.items():
@@ -165,7 +175,7 @@ def _validation_warning(student, shares, dataset):
     card = student.card
     # Taken from training images, also of data that may be the run's.
     is_taken = "validation_share" in shares and run_data.is_alike(card, dataset.name)
-    if not (is_taken or run_data.is_own(card, dataset.name)):
+    if not (is_taken or run_data.is_of_run(card, dataset.name)):
         return ""
     known = card.get("identity", {}).get("data", {})
     # Of a run that had none, these may be training images that were put aside since.

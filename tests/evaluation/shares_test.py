@@ -156,10 +156,13 @@ class SharesTest(parameterized.TestCase):
         photos = pathlib.Path(self.create_tempdir().full_path)
         student = _student(dataset=f"folder:{photos}", validation_share=0.2)
         for added in ("train", "test", "val"):
-            expected = {"validation_share": 0.2}
-            self.assertEqual(shares.shares_of(student.card, f"folder:{photos}"), expected)
+            taken = shares.shares_of(student.card, f"folder:{photos}")
+            self.assertEqual(taken, {"validation_share": 0.2})
+            self.assertEqual(shares.for_validation(taken, f"folder:{photos}"), taken)
             (photos / added / "cat").mkdir(parents=True)
-        self.assertEqual(shares.shares_of(student.card, f"folder:{photos}"), {})
+        # Training images are still without those that the run had set apart.
+        self.assertEqual(shares.shares_of(student.card, f"folder:{photos}"), taken)
+        self.assertEqual(shares.for_validation(taken, f"folder:{photos}"), {})
 
     def test_a_student_that_may_know_the_images_is_told(self):
         now = {"images": 3, "names": "a" * 64}

@@ -48,7 +48,8 @@ class EnvironmentTest(absltest.TestCase):
             check=False,
         )
         self.assertEqual(done.stderr, "")
-        return [line for line in done.stdout.splitlines() if not line.startswith("Installing ")]
+        told = ("Installing ", ".venv was made at another place")
+        return [line for line in done.stdout.splitlines() if not line.startswith(told)]
 
     def test_a_script_adds_what_it_needs_and_takes_nothing_away(self):
         self.assertEqual(self._made(), [".", "active"])
@@ -165,6 +166,16 @@ class EnvironmentTest(absltest.TestCase):
         path = f"{moved}:{os.environ['PATH']}"
         self.assertEqual(self._made(PATH=path), [".[test]", "active"])
         self.assertEqual(self._made(PATH=path), ["active"])
+        # As one whose place was not recorded, and that tells of another itself.
+        (ours / ".installed").write_text(f"{self._sum()}\ntest\n")
+        (ours / "bin" / "activate").write_text("VIRTUAL_ENV=/elsewhere/.venv\n")
+        self.assertEqual(self._made(PATH=path), [".[test]", "active"])
+
+    def _sum(self):
+        with (self.folder / "setup.py").open() as file:
+            return subprocess.run(
+                "cksum", stdin=file, capture_output=True, text=True, check=True
+            ).stdout.strip()
 
     def test_a_script_refuses_words_that_it_does_not_know(self):
         for script, given, told in (
