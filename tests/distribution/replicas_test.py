@@ -1,7 +1,5 @@
 """Tests of kdcl_tf.distribution.replicas, on two logical devices."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -12,17 +10,11 @@ import kdcl_tf
 from kdcl_tf.distribution import strategies
 from kdcl_tf.distribution.replicas import Replicas
 from kdcl_tf.students.normalization import FusedBatchNormalization
+from tests.replicated import two_replicas
 
 _WISHES = tf.TensorSpec([3], tf.int64)
 _IMAGES = tf.constant(np.random.default_rng(0).normal(size=[11, 4, 4, 3]), tf.float32)
 _LABELS = tf.constant(np.arange(11) % 5)
-
-
-@functools.cache
-def _mirrored():
-    return tf.distribute.MirroredStrategy(
-        ["CPU:0", "CPU:1"], cross_device_ops=tf.distribute.ReductionToOneDevice()
-    )
 
 
 def _student(units):
@@ -67,7 +59,7 @@ def _batches(strategy):
 class ReplicasTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
-        self.strategy = _mirrored()
+        self.strategy = two_replicas.strategy()
         self.cohort = _cohort(self.strategy)
         self.replicas = Replicas(self.strategy, self.cohort)
         self.batches = _batches(self.strategy)
@@ -210,7 +202,7 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
     @parameterized.parameters((False, _small), (True, _small), (True, _wide))
     @pytest.mark.slow
     def test_they_are_the_same_bits_however_many_are_taken_at_once(self, is_mirrored, make):
-        strategy = _mirrored() if is_mirrored else tf.distribute.get_strategy()
+        strategy = two_replicas.strategy() if is_mirrored else tf.distribute.get_strategy()
         one, steps = self._run(strategy, [1] * 7, make=make)
         several, loops = self._run(strategy, [3, 3, 1], make=make)
         for own, other in zip(several.variables, one.variables, strict=True):
@@ -223,7 +215,7 @@ class StepsTest(tf.test.TestCase, parameterized.TestCase):
         self.assertEqual([int(each.faulty) for each in loops], [-1] * 3)
 
     def test_the_first_step_that_is_not_finite_is_told_with_its_means(self):
-        strategy = _mirrored()
+        strategy = two_replicas.strategy()
         self.batches[3][0][0] = np.nan
         _, steps = self._run(strategy, [1] * 4)
         _, (first, second) = self._run(strategy, [2, 4])
